@@ -1,0 +1,41 @@
+# make digits   set everything up, learn handwriting from real MNIST, end with a picture of generated digits
+# make test     set everything up, run every test
+# make check    lint and types          make wheel   build dist/*.whl          make clean   remove what make made
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: digits test check wheel clean
+
+digits: .venv/installed
+	$(BIN)/inkgan train --recipe tutorial --steps 2000
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: .venv/installed-dev
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# Each stamp says what is installed; a change of pyproject.toml installs again.
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

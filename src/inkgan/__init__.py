@@ -1,0 +1,74 @@
+"""inkgan: a GAN that learns handwriting from scratch.
+
+    import inkgan
+
+    result = inkgan.train("tutorial", steps=2000)          # a run folder with checkpoints, pictures, metrics
+    images = inkgan.load("tutorial").sample(10, seed=1)    # uint8 [10, 28, 28]
+
+Names are loaded when they are first used, so that ``import inkgan`` costs nothing and sampling never loads PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inkgan.api import train
+    from inkgan.config import Config
+    from inkgan.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DivergenceError,
+        InkganError,
+        InputError,
+        Interrupted,
+        OutputError,
+    )
+    from inkgan.sampling import Model, load
+    from inkgan.trainer import Result
+
+_HOMES = {
+    "CheckpointError": "errors",
+    "Config": "config",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "DivergenceError": "errors",
+    "InkganError": "errors",
+    "InputError": "errors",
+    "Interrupted": "errors",
+    "Model": "sampling",
+    "OutputError": "errors",
+    "Result": "trainer",
+    "load": "sampling",
+    "train": "api",
+}
+
+__all__ = [
+    "CheckpointError",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "DivergenceError",
+    "InkganError",
+    "InputError",
+    "Interrupted",
+    "Model",
+    "OutputError",
+    "Result",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
+    return getattr(import_module(f"inkgan.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -1,0 +1,10 @@
+"""Data sets: MNIST, which is embedded, its relatives, and a user's own images.
+
+Only NumPy is needed to import this package; what reads pictures or the network is imported when it is used.
+"""
+
+from inkgan.data.catalogue import KNOWN, KnownSet
+from inkgan.data.loading import load
+from inkgan.data.sets import DataSet, Split
+
+__all__ = ["KNOWN", "DataSet", "KnownSet", "Split", "load"]

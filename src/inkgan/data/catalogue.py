@@ -1,0 +1,244 @@
+"""The data sets that inkgan knows by name: their files, checksums, classes, licences and download mirrors."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from inkgan.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file to download.
+
+    Attributes:
+        name: its file name, appended to each mirror's address.
+        size: its length in bytes.
+        sha256: of the bytes as downloaded, in hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """A data set with a name.
+
+    Attributes:
+        name: as in ``--data NAME``.
+        title: as people write it.
+        licence: under which terms its images may be used.
+        folders: where its files lie below a data folder; the first is torchvision's and the cache's.
+        files: the names of its train images, train labels, test images and test labels, without ``.gz``.
+        class_names: the name of each label.
+        train: the number of images in the train file.
+        test: the number of images in the test file.
+        first_label: the number that its files give to the first class.
+        transposed: whether its files store each image with rows and columns exchanged.
+        mirrors: addresses that end with a slash, tried in order.
+        remotes: the files to download.
+        member: for a download that is a zip archive, the folder in it that holds the files.
+        sha256: of the uncompressed files, where published.
+    """
+
+    name: str
+    title: str
+    licence: str
+    folders: tuple[str, ...]
+    files: tuple[str, str, str, str]
+    class_names: tuple[str, ...]
+    train: int = 60_000
+    test: int = 10_000
+    first_label: int = 0
+    transposed: bool = False
+    mirrors: tuple[str, ...] = ()
+    remotes: tuple[Remote, ...] = ()
+    member: str | None = None
+    sha256: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def download_size(self) -> int:
+        """How many bytes a download transfers; 0 for a set that is not downloaded."""
+        return sum(remote.size for remote in self.remotes)
+
+
+_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_DIGITS = tuple(string.digits)
+_UPPER = tuple(string.ascii_uppercase)
+
+_MNIST = KnownSet(
+    name="mnist",
+    title="MNIST",
+    licence="CC BY-SA 3.0",
+    folders=("MNIST/raw", "mnist", "MNIST"),
+    files=_FILES,
+    class_names=_DIGITS,
+    sha256=MappingProxyType(
+        {
+            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        }
+    ),
+)
+
+_FASHION = KnownSet(
+    name="fashion-mnist",
+    title="Fashion-MNIST",
+    licence="MIT",
+    folders=("FashionMNIST/raw", "fashion-mnist", "FashionMNIST", "fashion"),
+    files=_FILES,
+    class_names=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    mirrors=(
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    ),
+    remotes=(
+        Remote(
+            "train-images-idx3-ubyte.gz",
+            26_421_880,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        Remote(
+            "train-labels-idx1-ubyte.gz",
+            29_515,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+        Remote(
+            "t10k-images-idx3-ubyte.gz",
+            4_422_102,
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        Remote(
+            "t10k-labels-idx1-ubyte.gz",
+            5_148,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+    sha256=MappingProxyType(
+        {
+            "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        }
+    ),
+)
+
+_KMNIST = KnownSet(
+    name="kmnist",
+    title="KMNIST",
+    licence="CC BY-SA 4.0",
+    folders=("KMNIST/raw", "kmnist", "KMNIST"),
+    files=_FILES,
+    class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    mirrors=(
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    ),
+    remotes=(
+        Remote(
+            "train-images-idx3-ubyte.gz",
+            18_165_135,
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        ),
+        Remote(
+            "train-labels-idx1-ubyte.gz",
+            29_497,
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        ),
+        Remote(
+            "t10k-images-idx3-ubyte.gz",
+            3_041_136,
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        ),
+        Remote(
+            "t10k-labels-idx1-ubyte.gz",
+            5_120,
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        ),
+    ),
+)
+
+_EMNIST_ZIP = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
+
+# EMNIST merges the lower-case letters that look like their capitals into them; these eleven stay apart.
+_MERGED = (*_DIGITS, *_UPPER, *"abdefghnqrt")
+
+
+def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, first_label: int = 0) -> KnownSet:
+    return KnownSet(
+        name=f"emnist-{split}",
+        title=f"EMNIST {split}",
+        licence="public domain (NIST)",
+        folders=("EMNIST/raw", "EMNIST/raw/gzip", "emnist", "emnist/gzip", "gzip", "EMNIST"),
+        files=(
+            f"emnist-{split}-train-images-idx3-ubyte",
+            f"emnist-{split}-train-labels-idx1-ubyte",
+            f"emnist-{split}-test-images-idx3-ubyte",
+            f"emnist-{split}-test-labels-idx1-ubyte",
+        ),
+        class_names=class_names,
+        train=train,
+        test=test,
+        first_label=first_label,
+        transposed=True,
+        mirrors=(
+            "https://biometrics.nist.gov/cs_links/EMNIST/",
+            "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
+        ),
+        remotes=(_EMNIST_ZIP,),
+        member="gzip",
+    )
+
+
+KNOWN: Mapping[str, KnownSet] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            _MNIST,
+            _FASHION,
+            _KMNIST,
+            _emnist("balanced", _MERGED, 112_800, 18_800),
+            _emnist("byclass", (*_DIGITS, *_UPPER, *string.ascii_lowercase), 697_932, 116_323),
+            _emnist("bymerge", _MERGED, 697_932, 116_323),
+            _emnist("digits", _DIGITS, 240_000, 40_000),
+            # Its files number the letters from 1, as NIST's tables do.
+            _emnist("letters", _UPPER, 124_800, 20_800, first_label=1),
+            _emnist("mnist", _DIGITS, 60_000, 10_000),
+        )
+    }
+)
+"""The known sets by name."""
+
+_ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
+
+
+def find(name: str) -> KnownSet | None:
+    """The known set of a name, or None. Capitals, ``_`` for ``-`` and a few short forms are understood."""
+    plain = name.strip().lower().replace("_", "-")
+    return KNOWN.get(_ALIASES.get(plain, plain))
+
+
+def unknown(given: str) -> DataError:
+    """The error for a data set that is neither known nor a path, with the nearest right name."""
+    family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
+    hint = f" Did you mean {family[0]!r} or its relatives?" if family else nearest(given.lower(), KNOWN)
+    return DataError(
+        f"unknown data set {given[:60]!r}.{hint} Give a name that `inkgan data` lists, or the path of a "
+        "folder or .npz file."
+    )

@@ -1,0 +1,71 @@
+"""The exceptions that inkgan raises for its callers, and the exit codes they become on the command line.
+
+    InkganError                 something went wrong that the caller can act on        exit 1
+    |-- InputError (ValueError) what was given cannot be used                          exit 2
+    |   |-- ConfigError         an option, a setting or a configuration file
+    |   |-- DataError           a data set or an image file
+    |   |-- CheckpointError     a run, a checkpoint or a model
+    |   |-- OutputError         a place to write: it exists, is not writable, is full, is in use
+    |   `-- EvaluationError     images, features or labels to be measured
+    |-- DivergenceError         training met a non-finite loss or gradient             exit 3
+    `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
+
+Every message is one line that says what was given, what is allowed, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InkganError(Exception):
+    """The base of all errors that inkgan raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(InkganError, ValueError):
+    """What the caller gave cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """An option, a setting or a configuration file is wrong."""
+
+
+class DataError(InputError):
+    """A data set, or a file of one, is missing, damaged or not what it should be."""
+
+
+class CheckpointError(InputError):
+    """A run folder, a checkpoint or a model is missing, damaged or foreign."""
+
+
+class OutputError(InputError):
+    """A place to write to exists already, cannot be written, is full or is in use."""
+
+
+class EvaluationError(InputError):
+    """What is to be measured has a wrong shape, type or value, or there is too little of it."""
+
+
+class DivergenceError(InkganError):
+    """Training met a loss or a gradient that is not finite, and stopped before using it."""
+
+    exit_code = 3
+
+
+class Interrupted(InkganError):  # noqa: N818 - named for what happened, as KeyboardInterrupt is
+    """A signal asked the run to stop; it was saved first."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """A hint naming the allowed word nearest to ``given`` (`` Did you mean 'x'?``), or an empty string."""
+    matches = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,82 @@
+"""Data files that the tests of the data room write, and the checks that they share."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from inkgan.data import locate
+from inkgan.errors import DataError
+
+CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
+PLAIN = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let no data set of this machine but the embedded one be found."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.delenv(locate.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(locate, "DEBIAN", folder / "no-such-folder")
+
+
+def idx_bytes(array: npt.NDArray[Any]) -> bytes:
+    header = bytes([0, 0, CODES[array.dtype.name], array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+def pixels(count: int, *shape: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, *(shape or (28, 28))), dtype=np.uint8)
+
+
+def numbers(count: int, classes: int = 10) -> npt.NDArray[np.uint8]:
+    return (np.arange(count) % classes).astype(np.uint8)
+
+
+def write_set(
+    folder: Path,
+    names: tuple[str, ...] = PLAIN,
+    *,
+    train: int = 24,
+    test: int = 6,
+    shape: tuple[int, ...] = (28, 28),
+    zipped: bool = True,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Write a small IDX set; returns its train and test images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = (pixels(train, *shape), pixels(test, *shape, seed=1))
+    arrays = (images[0], numbers(train), images[1], numbers(test))
+    for name, array in zip(names, arrays, strict=True):
+        content = idx_bytes(array)
+        target = folder / (f"{name}.gz" if zipped else name)
+        target.write_bytes(gzip.compress(content, 1) if zipped else content)
+    return images
+
+
+def one_line(error: DataError, path: Path) -> None:
+    """Check that an error is one printable line that names the file."""
+    assert str(error).isprintable()
+    assert path.name in str(error)
+
+
+def complaint(call: Callable[[], object], *needed: str) -> str:
+    """What a call complains of, checked to be one printable line that is short but for the path."""
+    with pytest.raises(DataError) as caught:
+        call()
+    text = str(caught.value)
+    assert text.isprintable()
+    assert len(text) <= 290  # 200 and a path of 90
+    for word in needed:
+        assert word in text
+    return text

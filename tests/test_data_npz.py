@@ -1,0 +1,244 @@
+"""The reader of ``.npz`` files: what it accepts, what it refuses, and that no other error comes out."""
+
+from __future__ import annotations
+
+import io
+import os
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data_files import complaint, isolate, numbers, one_line, pixels
+from inkgan.data import DataSet, load
+from inkgan.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.npz"
+
+
+def having(file: Path, **arrays: Any) -> DataSet:
+    np.savez(file, **arrays)
+    return load(str(file))
+
+
+def everything(data: DataSet) -> np.ndarray:
+    return np.sort(np.concatenate([split.images.reshape(len(split), -1)[:, 0] for split in data.splits.values()]))
+
+
+def test_images_and_labels(file: Path) -> None:
+    images = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((1, 4, 6), np.uint8)
+    data = having(file, images=images, labels=numbers(50, 5))
+    assert data.name == "mine"
+    assert data.image_shape == (4, 6, 1)
+    assert [len(split) for split in data.splits.values()] == [40, 5, 5]
+    assert everything(data).tolist() == list(range(50))  # nothing lost, nothing twice
+    assert data.class_names == ("0", "1", "2", "3", "4")
+    for split in data.splits.values():
+        assert split.labels is not None
+        np.testing.assert_array_equal(split.images[:, 0, 0, 0] % 5, split.labels)
+
+
+def test_what_is_held_out_never_changes(file: Path) -> None:
+    images = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((1, 4, 6), np.uint8)
+    data = having(file, images=images)
+    assert data.validation.images[:, 0, 0, 0].tolist() == VALIDATION
+    assert data.test.images[:, 0, 0, 0].tolist() == TEST
+    assert data.class_names == ()
+    assert data.train.labels is None
+
+
+VALIDATION = [2, 32, 33, 42, 43]
+TEST = [4, 6, 18, 41, 49]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (np.array([0.0, 0.5, 1.0], np.float32), [0, 128, 255]),
+        (np.array([0.0, 0.1, 1.0], np.float64), [0, 26, 255]),
+        (np.array([0, 200, 255], np.int64), [0, 200, 255]),
+        (np.array([False, True, True]), [0, 255, 255]),
+    ],
+)
+def test_other_numbers_become_bytes(file: Path, given: np.ndarray, expected: list[int]) -> None:
+    data = having(file, images=given[:, None, None])
+    assert everything(data).tolist() == expected
+
+
+def test_channels_first_and_last(file: Path) -> None:
+    assert having(file, images=pixels(5, 8, 9, 3)).image_shape == (8, 9, 3)
+    assert having(file, images=pixels(5, 3, 8, 9)).image_shape == (8, 9, 3)
+    assert having(file, images=np.asfortranarray(pixels(5, 8, 9))).image_shape == (8, 9, 1)
+
+
+def test_a_data_folder_holds_npz_files_by_name(file: Path) -> None:
+    np.savez(file, images=pixels(5, 8, 9))
+    assert load("mine", file.parent).name == "mine"
+
+
+class Canary:
+    """Unpickling this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_pickles_are_refused_and_never_run(file: Path, tmp_path: Path) -> None:
+    trap = np.empty(3, object)
+    trap[0] = Canary(tmp_path / "ran")
+    complaint(lambda: having(file, images=trap), "only numbers are read")
+    complaint(lambda: having(file, images=pixels(3, 4, 4), labels=trap), "only numbers are read")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_bad_arrays(file: Path) -> None:
+    good = pixels(5, 4, 4)
+    complaint(lambda: having(file, pictures=good), "no array `images`", "pictures")
+    complaint(lambda: having(file, images=good[0]), "shape (4, 4)")
+    complaint(lambda: having(file, images=good[..., None, None]), "shape (5, 4, 4, 1, 1)")
+    complaint(lambda: having(file, images=np.zeros((5, 4, 4, 2), np.uint8)), "[N, H, W, C]")
+    complaint(lambda: having(file, images=good[:0]), "0 images")
+    complaint(lambda: having(file, images=good[:2]), "at least 3")
+    complaint(lambda: having(file, images=good.astype(np.float32)), "fractions 0 to 1")
+    complaint(lambda: having(file, images=np.full((5, 4, 4), np.nan)), "nan")
+    complaint(lambda: having(file, images=good.astype(np.int16) - 1000), "0 to 255")
+    complaint(lambda: having(file, images=np.full((5, 4, 4), "a")), "only numbers")
+    complaint(lambda: having(file, images=good, labels=numbers(4)), "shape (5,)")
+    complaint(lambda: having(file, images=good, labels=np.zeros(5)), "must be integers")
+    complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, -1])), "a label is -1")
+    complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, 10**6])), "a label is 1000000")
+    complaint(lambda: having(file, images=good, labels=np.full(5, 2**64 - 1, np.uint64)), "a label is")
+
+
+def test_bad_files(file: Path) -> None:
+    complaint(lambda: load(str(file)), "does not exist")
+    file.write_bytes(b"")
+    complaint(lambda: load(str(file)), "is empty")
+    file.write_bytes(b"hello")
+    complaint(lambda: load(str(file)), "not a complete .npz file")
+    np.savez(file, images=pixels(5, 4, 4))
+    file.write_bytes(file.read_bytes()[:200])
+    complaint(lambda: load(str(file)), "not a complete .npz file")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("images.npy", b"x")
+    complaint(lambda: load(str(file)), "packed unusually")
+
+
+def npy(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return buffer.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (npy((2_000_000, 28, 28), b""), "promises 1.6 GB"),
+        (npy((60_000, 6000, 6000), b""), "at most 2.1 GB"),
+        (npy((1, 28, 28), bytes(150 * 2**20)), "promises 784 bytes"),
+        (npy((-1, 28, 28), b""), "damaged"),
+    ],
+)
+def test_bombs_take_no_memory(file: Path, member: bytes, words: str) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("images.npy", member)
+    del member
+    tracemalloc.start()
+    complaint(lambda: load(str(file)), words)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+
+
+def test_an_archive_that_lies_about_its_members_takes_no_memory(file: Path) -> None:
+    member = npy((2_000_000, 28, 28), bytes(1000))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", member)
+    claimed = len(member) - 1000 + 2_000_000 * 28 * 28
+    given = file.read_bytes()
+    lying = given.replace(len(member).to_bytes(4, "little"), claimed.to_bytes(4, "little"))
+    assert lying != given
+    file.write_bytes(lying)
+    tracemalloc.start()
+    complaint(lambda: load(str(file)), "It is damaged")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+
+
+def _good(compress: bool) -> bytes:
+    buffer = io.BytesIO()
+    (np.savez_compressed if compress else np.savez)(buffer, images=pixels(5, 4, 4), labels=numbers(5))
+    return buffer.getvalue()
+
+
+GOOD = (_good(compress=False), _good(compress=True))
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz") / "fuzz.npz"
+
+
+# How long an example takes says more about what else runs on the machine than about the reader.
+FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@settings(FUZZ, max_examples=400)
+@given(
+    content=st.sampled_from(GOOD),
+    changes=st.lists(st.tuples(st.integers(0, 1100), st.integers(0, 255)), max_size=4),
+    cut=st.none() | st.integers(0, 400),
+)
+def test_fuzz_damaged_archives(fuzzed: Path, content: bytes, changes: list[tuple[int, int]], cut: int | None) -> None:
+    changed = bytearray(content)
+    for at, value in changes:
+        changed[at % len(changed)] = value
+    _only_data_errors(fuzzed, bytes(changed if cut is None else changed[: len(changed) - cut]))
+
+
+@settings(FUZZ, max_examples=200)
+@given(
+    header=st.text(max_size=80)
+    | st.builds(
+        "{{'descr': {!r}, 'fortran_order': {}, 'shape': {}}}".format,
+        st.sampled_from(["|u1", "<f4", ">i8", "|O", "<U3", "<c8", "|V4", "|b1", "<M8[s]"]),
+        st.booleans(),
+        st.lists(st.integers(-2, 9) | st.integers(), max_size=5).map(tuple),
+    ),
+    content=st.binary(max_size=100),
+)
+def test_fuzz_array_headers(fuzzed: Path, header: str, content: bytes) -> None:
+    text = header.encode("latin-1", "replace")
+    member = b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text + content
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("images.npy", member)
+    _only_data_errors(fuzzed, buffer.getvalue())
+
+
+def _only_data_errors(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    try:
+        data = load(str(path))
+    except DataError as error:
+        one_line(error, path)
+    else:
+        assert data.train.images.dtype == np.uint8
+        assert data.train.images.shape[3] in (1, 3)
