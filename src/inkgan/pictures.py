@@ -20,7 +20,8 @@ Images = NDArray[np.uint8]
 
 def to_uint8(images: NDArray[np.floating]) -> Images:
     """Round images in [0, 1] to 0..255."""
-    return np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
+    rounded: Images = np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
+    return rounded
 
 
 def arrange(images: Images, columns: int, gap: int = 2) -> Images:

@@ -56,7 +56,7 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
     context.obj = data_dir
     if context.invoked_subcommand is not None:
         return
-    from inkgan.data.inventory import inventory  # noqa: PLC0415 - loads NumPy
+    from inkgan.data.inventory import inventory
 
     _print_entries(inventory(data_dir))
 
@@ -70,7 +70,7 @@ def check(context: typer.Context, name: Name, data_dir: DataDir = None) -> None:
 
     For your own images this tells what is skipped and why, before you train.
     """
-    from inkgan.data.inventory import check as check_set  # noqa: PLC0415 - loads NumPy
+    from inkgan.data.inventory import check as check_set
 
     report = check_set(name, data_dir or context.obj, _progress())
     data = report.data
@@ -106,9 +106,9 @@ def show(
 
     Grey images are drawn as dark ink on white paper, colour images as they are.
     """
-    from inkgan.data.loading import load  # noqa: PLC0415 - loads NumPy
-    from inkgan.errors import ConfigError, OutputError, nearest  # noqa: PLC0415 - with the rest
-    from inkgan.files import appearing_whole, refuse_to_overwrite  # noqa: PLC0415 - with the rest
+    from inkgan.data.loading import load
+    from inkgan.errors import ConfigError, OutputError, nearest
+    from inkgan.files import appearing_whole, refuse_to_overwrite
 
     if output is not None and output.suffix.lower() not in _PICTURES:
         raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
@@ -122,7 +122,7 @@ def show(
     output = output or Path(f"{data.name}.png")
     images, note = _rows(data, data.splits[split], columns)
 
-    from inkgan.pictures import sheet  # noqa: PLC0415 - loads Pillow
+    from inkgan.pictures import sheet
 
     with appearing_whole(output, force=force) as temporary:
         sheet(images, columns).save(temporary)
@@ -131,7 +131,7 @@ def show(
 
 def _rows(data: DataSet, split: Split, columns: int) -> tuple[npt.NDArray[np.uint8], str]:
     """The images of a sheet, row by row as uint8 of shape [N, H, W, C], and what its rows are."""
-    import numpy as np  # noqa: PLC0415 - keeps --help quick
+    import numpy as np
 
     if split.labels is None:
         images = split.images[: columns * 10]
@@ -148,7 +148,7 @@ def _rows(data: DataSet, split: Split, columns: int) -> tuple[npt.NDArray[np.uin
 
 def _balance(data: DataSet, split: Split) -> str:
     """How many images the smallest and the largest class of a split have, for people."""
-    import numpy as np  # noqa: PLC0415 - keeps --help quick
+    import numpy as np
 
     if split.labels is None:
         return ", no labels"
@@ -178,9 +178,9 @@ def _print_entries(entries: Sequence[Entry]) -> None:
         for row in (titles, *rows):
             typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         return
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.table import Table  # noqa: PLC0415 - only on a terminal
-    from rich.text import Text  # noqa: PLC0415 - only on a terminal
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table("name", "images", "size", "classes", "where", box=None, header_style="bold")
     for entry, row in zip(entries, rows, strict=True):

@@ -1,0 +1,77 @@
+"""The command line: parse, call one function, print.
+
+Everything heavy is imported inside the commands, so that ``inkgan --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
+
+import typer
+from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
+
+from inkgan.cli import data, sample, train
+from inkgan.errors import InkganError
+
+app = typer.Typer(
+    name="inkgan",
+    help=(
+        "A GAN that learns handwriting from scratch.\n\n"
+        "Start with `inkgan sample tutorial -n 10 -o digits.png` for digits from the bundled model, or with "
+        "`inkgan train --steps 2000` to watch one learn. `inkgan COMMAND --help` tells more.\n\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged, 130 or 143 stopped by a signal and saved."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("sample")(sample.sample)
+app.add_typer(data.app, name="data")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"inkgan {metadata.version('inkgan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: what stands behind the program's name.
+
+    Returns:
+        The exit code. Errors are told in one line on stderr.
+    """
+    try:
+        code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
+    except InkganError as error:
+        return _fail(str(error), error.exit_code)
+    except click.exceptions.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        return _fail("stopped.", 130)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader of our output went away; say nothing more, also not at exit
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"inkgan: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    return code

@@ -1,0 +1,57 @@
+"""``inkgan sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: tutorial.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.png|FILE.npz|DIR/",
+            help="A sheet (.png), arrays (.npz: images uint8), or one .png each in a folder (ends with /).",
+        ),
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many images.")] = 10,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
+    checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
+    statistics: Annotated[
+        str,
+        typer.Option(
+            metavar="standing|batch",
+            help="How to normalise: standing statistics make each image independent of the others; batch is the "
+            "tutorial's own behaviour, by those of all images drawn.",
+        ),
+    ] = "standing",
+    columns: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. [default: about square]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Draw images with a trained generator.
+
+    Image i depends on the weights, the seed and i alone: the first ten of a hundred are the same as ten.
+
+    Examples:
+        inkgan sample tutorial -n 10 -o digits.png
+
+        inkgan sample runs/tutorial-mnist-seed0 -n 10000 -o digits.npz
+
+        inkgan sample tutorial -n 100 --seed 7 -o digits/
+    """
+    from inkgan import output, sampling
+
+    write = output.writer_for(out, force=force)
+    model = sampling.load(what, which=checkpoint)
+    images = model.sample(count, seed=seed, statistics=statistics)  # type: ignore[arg-type]  # checked there
+    write(images, columns)
+    typer.echo(f"{count} images: {out}")

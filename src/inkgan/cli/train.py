@@ -1,0 +1,126 @@
+"""``inkgan train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Option(help="What to train: tutorial. [default: tutorial]", rich_help_panel="What")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME_OR_PATH",
+            help="A data set that `inkgan data` lists, a folder of images, or an .npz file. [default: mnist]",
+            rich_help_panel="What",
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Look for the data set's files here first.", rich_help_panel="What"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="All randomness comes from it: same seed, same run. [default: 0]", rich_help_panel="What"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="The run's total of steps, to which schedules refer. [default: the recipe's]",
+            rich_help_panel="How long",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Train for this long instead.", rich_help_panel="How long")
+    ] = None,
+    stop_at: Annotated[
+        int | None,
+        typer.Option(metavar="STEP", help="Save and stop here; --resume goes on from it.", rich_help_panel="How long"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The run folder. [default: runs/RECIPE-DATA-seedN, numbered if taken]",
+            rich_help_panel="Where",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the run in --out (or the newest of its name) bit for bit, as if it had never stopped.",
+            rich_help_panel="Where",
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in --out.", rich_help_panel="Where")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="How")] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, float32 or bfloat16; auto takes bfloat16 where the hardware multiplies it faster.",
+            rich_help_panel="How",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Settings from a file; see --dry-run.", rich_help_panel="How"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="One setting, such as generator.learning_rate=2e-4; may be repeated.",
+            rich_help_panel="How",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", "-n", help="Print the resolved settings as TOML and stop.", rich_help_panel="How"),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel="How")
+    ] = False,
+) -> None:
+    """Train a GAN, and watch it learn.
+
+    A run folder holds everything: settings, metrics.jsonl, TensorBoard events, pictures and checkpoints. Ctrl-C saves
+    and stops; --resume goes on from there.
+
+    Examples:
+        inkgan train --steps 2000
+
+        inkgan train --data fashion-mnist --out runs/fashion
+
+        inkgan train --resume --out runs/fashion
+
+        tensorboard --logdir runs
+    """
+    from inkgan import api
+    from inkgan.cli.console import watcher_for
+    from inkgan.config import as_toml
+
+    options = {
+        "recipe": recipe,
+        "data.name": data,
+        "data.directory": None if data_dir is None else str(data_dir.absolute()),
+        "steps": steps,
+        "seconds": seconds,
+        "seed": seed,
+        "precision": precision,
+    }
+    planned = api.plan(options, out=out, resume=resume, file=config, overrides=settings or ())
+    if dry_run:
+        typer.echo(f"# would run in {planned.folder}\n{as_toml(planned.config)}", nl=False)
+        return
+    with watcher_for(planned.folder, quiet=quiet) as watcher:
+        result = api.start(planned, stop_at=stop_at, resume=resume, force=force, device=device, watcher=watcher)
+        watcher.ended(result)

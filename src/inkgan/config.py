@@ -1,0 +1,277 @@
+"""What a run is made of: frozen, validated settings; recipes as presets; TOML in, JSON out.
+
+A setting is found, in this order, in ``--set``, in the command's own options, in ``--config FILE.toml``, in the recipe.
+Nothing here names a class or a function: recipes and networks are chosen by names from a fixed list.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from inkgan.errors import ConfigError, nearest
+
+#: Seeds run from 0 to this, both included.
+LARGEST_SEED = 2**63 - 1
+_DEEPEST = 8
+_LONGEST_SHOWN = 80
+
+RecipeName = Literal["tutorial"]
+RECIPES: tuple[RecipeName, ...] = ("tutorial",)
+Precision = Literal["auto", "float32", "bfloat16"]
+
+# Strict: neither true nor "5" is a number.
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+CountOrNever = Annotated[int, Field(ge=0, le=10**9, strict=True)]
+LearningRate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, strict=True)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), validate_default=True)
+
+
+class DataSettings(_Settings):
+    """Which images to learn from."""
+
+    name: str = Field("mnist", min_length=1, description="a known data set, or the path of a folder or .npz file")
+    directory: str | None = Field(None, description="where the data set's files are, if not in the usual places")
+
+
+class OptimizerSettings(_Settings):
+    """How one network is updated."""
+
+    learning_rate: LearningRate = Field(description="Adam's step size")
+
+
+class WatchSettings(_Settings):
+    """How often a run tells how it goes; 0 means never. All counts are steps."""
+
+    log_every: CountOrNever = Field(10, description="losses and images to TensorBoard and metrics.jsonl")
+    show_every: CountOrNever = Field(100, description="a generated picture and its estimate to the terminal")
+    show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = Field(
+        5.0, description="at least this long between two of them"
+    )
+    grid_every: CountOrNever = Field(500, description="the picture of the fixed latents")
+    save_every: Count = Field(2000, description="a checkpoint")
+    keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
+        2, description="how many of the newest checkpoints stay"
+    )
+
+
+class Config(_Settings):
+    """Everything that decides what a run computes and writes."""
+
+    recipe: RecipeName = Field("tutorial", description="the recipe: networks, losses and update rules")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="all randomness of the run comes from it")
+    steps: Count | None = Field(100_000, description="the run's total of joint steps")
+    seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
+        None, description="train for this long instead of a number of steps"
+    )
+    batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(50, description="images in a batch")
+    pretraining_steps: CountOrNever = Field(300, description="steps of the discriminator alone, before the joint ones")
+    precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
+    data: DataSettings = DataSettings()
+    generator: OptimizerSettings = OptimizerSettings(learning_rate=1e-4)
+    discriminator: OptimizerSettings = OptimizerSettings(learning_rate=3e-4)
+    watch: WatchSettings = WatchSettings()
+
+    @model_validator(mode="after")
+    def _ends(self) -> Config:
+        if (self.steps is None) == (self.seconds is None):
+            raise ValueError("give either steps or seconds, not both")
+        return self
+
+
+#: What each recipe sets apart from the defaults above.
+PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {"tutorial": {}}
+
+
+def resolve(
+    *,
+    file: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    base: Config | None = None,
+) -> Config:
+    """Build the configuration of a run.
+
+    Args:
+        file: a TOML file of settings.
+        options: settings by dotted key, such as ``{"data.name": "mnist"}``; None values are not given.
+        overrides: ``key=value`` settings with dotted keys; values are TOML, or text where they are not.
+        base: what holds for all that is not given; None means the recipe's own.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not allowed.
+    """
+    given = _read_toml(file) if file else {}
+    for key, value in (options or {}).items():
+        if value is not None:
+            _put(given, key, value)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
+        _put(given, key.strip(), _parse(text.strip()))
+    if base is None:
+        return validated(given)
+    settings = base.model_dump()
+    if given.get("steps") is not None or given.get("seconds") is not None:
+        settings |= {"steps": None, "seconds": None}  # one length takes the place of the other
+    return validated(_merged(settings, given))
+
+
+def validated(given: Mapping[str, Any]) -> Config:
+    """Check settings and lay them over their recipe's.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not allowed.
+    """
+    recipe = given.get("recipe", "tutorial")
+    if recipe not in RECIPES:
+        hint = nearest(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
+        raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
+    _check_keys(given)
+    settings = _merged(PRESETS[recipe], given)
+    if "seconds" in given and given["seconds"] is not None and "steps" not in given:
+        settings["steps"] = None
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from None
+
+
+def read_json(path: Path) -> Config:
+    """Read the configuration that a run saved.
+
+    Raises:
+        ConfigError: the file is not one.
+    """
+    try:
+        given = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not the configuration of a run: {type(error).__name__}.") from None
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path} is not the configuration of a run: it holds no table of settings.")
+    return validated(given)
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Name every setting in which two configurations differ, as ``key: old -> new``."""
+    before, after = dict(_leaves(old.model_dump())), dict(_leaves(new.model_dump()))
+    return [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+
+
+def known_keys() -> dict[str, str]:
+    """Every dotted key with its description."""
+    return dict(_described(Config))
+
+
+def _described(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _described(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.description or ""
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > 2**20:
+            raise ConfigError(f"{path} is larger than 1 MiB, which no configuration is.")
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {(error.strerror or '').lower()}.") from None
+    except (ValueError, RecursionError) as error:  # of ValueErrors, TOML's own and an integer of 5,000 digits
+        raise ConfigError(f"{path} is not a TOML file: {_shortened(str(error).splitlines()[0])}.") from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
+
+
+def _put(settings: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = settings.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{_shortened(parent)} is not a table of settings, so {_shortened(key)} cannot be set.")
+        settings = inner
+    settings[last] = value
+
+
+def _check_keys(given: Mapping[str, Any]) -> None:
+    known = known_keys()
+    tables = {key.rpartition(".")[0] for key in known} - {""}
+    for key, value in _leaves(given):
+        if key in known or (key in tables and isinstance(value, dict)):
+            continue
+        if key in tables:
+            raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
+        hint = nearest(key[:60], known) or nearest(key.rpartition(".")[2][:60], known)
+        raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict) and value and prefix.count(".") < _DEEPEST:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        inner = result.get(key)
+        result[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _one_line(error: ValidationError) -> str:
+    """Say the first thing that is wrong, with what was given and what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("constrained"))
+    message = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{message}."
+    known = known_keys()
+    while key and key not in known:
+        key = key.rpartition(".")[0]
+    told = f" ({known[key]})" if key in known else ""
+    return f"{key}={_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]}{told}."
+
+
+def _shown(value: Any) -> str:
+    """What was given, printable and short."""
+    try:
+        return _shortened(repr(value))
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits; tables in tables in tables
+        return f"that {type(value).__name__}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def as_toml(config: Config) -> str:
+    """The settings as TOML, with what each means; ``--config`` reads it back."""
+    lines: list[str] = []
+    table = ""
+    described = known_keys()
+    leaves = [(key, value) for key, value in _leaves(config.model_dump()) if value is not None]
+    for key, value in sorted(leaves, key=lambda leaf: "." in leaf[0]):  # tables come after plain keys
+        parent, _, name = key.rpartition(".")
+        if parent != table:
+            table = parent
+            lines += ["", f"[{table}]"]
+        lines.append(f"{name} = {json.dumps(value)}  # {described[key]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,43 @@
+"""Where a run computes, and in what precision."""
+
+from __future__ import annotations
+
+import torch
+
+from inkgan.config import Precision
+from inkgan.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest there is.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    available = ["cpu"]
+    if torch.cuda.is_available():
+        available += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        available.append("mps")
+    if name == "auto":
+        return torch.device("cuda" if "cuda" in available else "cpu")
+    if name not in available:
+        raise ConfigError(f"--device {name} is not to be had here. Choose from: auto, {', '.join(available)}.")
+    return torch.device(name)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The arithmetic of the networks; ``auto`` is bfloat16 where the hardware multiplies it faster than float32."""
+    if precision == "auto":
+        return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    # PyTorch tells these only under private names; without them, as on other versions, float32 is always right.
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, test, lambda: False)() for test in tests)

@@ -1,0 +1,1 @@
+"""Models that ship with the package: a folder each, with weights, description and card."""

@@ -1,0 +1,40 @@
+"""Computing a network with a copy of its parameters, in another precision or without their gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+class Copy:
+    """A network computed with a copy of its parameters in another precision; gradients go to the copy.
+
+    The parameters themselves stay in float32 and are what the optimisers update. In float32 the copy shares their memory.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        self._network, self._dtype = network, dtype
+        self._masters = dict(network.named_parameters())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Copy the parameters anew, after an update."""
+        self._copies = {
+            name: master.detach().to(self._dtype).requires_grad_() for name, master in self._masters.items()
+        }
+        self._constants = {name: copy.detach() for name, copy in self._copies.items()}
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The network's output, through which :meth:`gradients` can go back."""
+        result: Tensor = functional_call(self._network, self._copies, (inputs.to(self._dtype),))
+        return result
+
+    def constant(self, inputs: Tensor) -> Tensor:
+        """The network's output; gradients reach the inputs but not the parameters, which saves computing them."""
+        result: Tensor = functional_call(self._network, self._constants, (inputs.to(self._dtype),))
+        return result
+
+    def gradients(self, loss: Tensor) -> list[Tensor]:
+        """The gradient of a loss with respect to every parameter, in their order."""
+        return list(torch.autograd.grad(loss, list(self._copies.values())))

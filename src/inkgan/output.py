@@ -1,0 +1,71 @@
+"""Writing images where the user asked for them: a sheet, arrays, or one file each."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inkgan.errors import OutputError
+from inkgan.files import appearing_whole, output_errors, refuse_to_overwrite
+from inkgan.pictures import Images, save_png, sheet
+
+#: The most images on one sheet; more could not be looked at.
+LARGEST_SHEET = 10_000
+
+#: Writes images uint8 [N, H, W] or [N, H, W, 3]; the second argument is the columns of a sheet.
+Writer = Callable[[Images, int | None], None]
+
+
+def writer_for(out: Path, *, force: bool) -> Writer:
+    """Choose how to write by the output's name, and make sure that it may be written, before any work is done.
+
+    Raises:
+        OutputError: the name has no known ending, or it exists and ``force`` is off.
+    """
+    if str(out).endswith(os.sep) or out.is_dir():
+        if out.exists() and any(out.iterdir()) and not force:
+            raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
+        return lambda images, _: _write_folder(images, out)
+    kind = out.suffix.lower()
+    if kind not in {".png", ".npz"}:
+        raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
+    refuse_to_overwrite(out, force=force)
+    if kind == ".npz":
+        return lambda images, _: _write_npz(images, out)
+    return lambda images, columns: _write_sheet(images, out, columns)
+
+
+def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
+    if len(images) > LARGEST_SHEET:
+        raise OutputError(f"{len(images)} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
+    save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
+
+
+def _write_npz(images: Images, out: Path) -> None:
+    with appearing_whole(out) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, images=images)
+
+
+def _write_folder(images: Images, out: Path) -> None:
+    digits = len(str(len(images) - 1))
+    with output_errors(out):
+        temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
+        temporary.mkdir(parents=True)
+        try:
+            for index, image in enumerate(images):
+                Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+            out.mkdir(exist_ok=True)
+            for path in temporary.iterdir():
+                path.replace(out / path.name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _with_channels(images: Images) -> Images:
+    return images[..., None] if images.ndim == 3 else images

@@ -1,0 +1,133 @@
+"""The tutorial's recipe: 300 steps of the discriminator alone, then both networks in turn.
+
+Read :meth:`Tutorial.discriminator_step` and :meth:`Tutorial.generator_step` beside the tutorial's training loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inkgan import losses
+from inkgan.config import Config
+from inkgan.networks.copies import Copy
+from inkgan.networks.drawing import measure_standing_statistics
+from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM, Discriminator, Generator
+from inkgan.optimizers import TensorFlowAdam
+from inkgan.recipes.finite import require_finite
+from inkgan.seeds import Stream, latents, rng
+
+#: How many batches the standing statistics of a saved generator are averaged over.
+_STANDING_BATCHES = 20
+
+
+class Tutorial:
+    """Networks, optimisers and update rules of the tutorial.
+
+    Every step returns its losses (float32 scalars, taken before the update) and the discriminator's mean probability
+    for "real" on real and on generated images.
+    """
+
+    latent_dim = LATENT_DIM
+
+    def __init__(
+        self, config: Config, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> None:
+        self._seed, self._batch_size, self._device = config.seed, config.batch_size, device
+        self.generator, self.discriminator = Generator(), Discriminator()
+        source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
+        self.discriminator.initialise(source)
+        self.generator.initialise(source)
+        self.generator.to(device)
+        self.discriminator.to(device)
+        rate = config.discriminator.learning_rate
+        self.optimizers = {
+            "discriminator_real": TensorFlowAdam(self.discriminator.parameters(), rate),
+            "discriminator_fake": TensorFlowAdam(self.discriminator.parameters(), rate),
+            "generator": TensorFlowAdam(self.generator.parameters(), config.generator.learning_rate),
+        }
+        self._generator = Copy(self.generator, dtype)
+        self._discriminator = Copy(self.discriminator, dtype)
+
+    def step(self, step: int, number: int, real: Tensor) -> dict[str, Tensor]:
+        """Do one iteration of the tutorial's loops; see :class:`inkgan.recipes.Recipe`."""
+        terms = self.discriminator_step(real, self._latents(Stream.DISCRIMINATOR_LATENTS, number))
+        if step >= 0:
+            terms |= self.generator_step(self._latents(Stream.GENERATOR_LATENTS, number))
+        return terms
+
+    def discriminator_step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
+        """Update the discriminator on images [N, 28, 28, 1] in [0, 1] and on what latents [N, 100] become.
+
+        Both gradients are taken at the same point; then the "real" Adam steps, and after it the "fake" one.
+        """
+        with torch.no_grad():
+            fake = self._generator(latents)
+        logits_real, logits_fake = self._discriminator(real).float(), self._discriminator(fake).float()
+        loss_real, loss_fake = losses.real_as_real(logits_real), losses.fake_as_fake(logits_fake)
+        gradients_real = self._discriminator.gradients(loss_real)
+        gradients_fake = self._discriminator.gradients(loss_fake)
+        terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
+        require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
+        self._update("discriminator_real", self.discriminator, gradients_real)
+        self._update("discriminator_fake", self.discriminator, gradients_fake)
+        self._discriminator.refresh()
+        scores = {"score_real": logits_real, "score_fake": logits_fake}
+        return terms | {name: logits.detach().sigmoid().mean() for name, logits in scores.items()}
+
+    def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
+        """Update the generator on latents [N, 100]."""
+        logits = self._discriminator.constant(self._generator(latents))
+        loss = losses.fake_as_real(logits.float())
+        gradients = self._generator.gradients(loss)
+        terms = {"loss_generator": loss.detach()}
+        require_finite(terms, {"loss_generator": gradients})
+        self._update("generator", self.generator, gradients)
+        self._generator.refresh()
+        return terms
+
+    def draw(self, latents: Tensor) -> Tensor:
+        """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
+        with torch.no_grad():
+            return self._generator(latents).float()
+
+    def judge(self, images: Tensor) -> Tensor:
+        """The discriminator's logits [N] for images [N, 28, 28, 1]."""
+        with torch.no_grad():
+            return self._discriminator(images).float()
+
+    def after_load(self) -> None:
+        """Copy the new parameters; tell the optimisers how many steps they did."""
+        self._generator.refresh()
+        self._discriminator.refresh()
+        for optimizer in self.optimizers.values():
+            optimizer.count_steps()
+
+    def model_arrays(self) -> dict[str, Any]:
+        """The generator with standing statistics, so that an image need not depend on its batch."""
+        weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
+        batches = [
+            latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)
+            for i in range(_STANDING_BATCHES)
+        ]
+        return weights | measure_standing_statistics(weights, batches)
+
+    def model_description(self) -> dict[str, Any]:
+        """What the generator is."""
+        return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM}
+
+    def _latents(self, stream: Stream, number: int) -> Tensor:
+        drawn: np.ndarray = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
+        return torch.from_numpy(drawn).to(self._device)
+
+    def _update(self, name: str, network: nn.Module, gradients: Iterable[Tensor]) -> None:
+        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+            # Into a buffer of the parameter's own layout: the fused kernel reads memory in order, whatever the strides.
+            if parameter.grad is None:
+                parameter.grad = torch.empty_like(parameter)
+            parameter.grad.copy_(gradient)
+        self.optimizers[name].step()

@@ -1,0 +1,116 @@
+"""What a run measures and draws, written to metrics.jsonl, TensorBoard and pictures."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
+from torch.utils.tensorboard import SummaryWriter
+
+from inkgan.files import output_errors
+from inkgan.pictures import Images, arrange, save_animation, save_png, sheet
+from inkgan.recipes import Recipe
+from inkgan.runfolder import RunFolder
+
+#: The tutorial's own names of the losses in TensorBoard, and the field's for the rest.
+_TAGS = {
+    "loss_generator": "Generator_loss",
+    "loss_real": "Discriminator_loss_real",
+    "loss_fake": "Discriminator_loss_fake",
+    "score_real": "Discriminator_score/real",
+    "score_fake": "Discriminator_score/fake",
+}
+#: Columns of the picture of the fixed latents.
+GRID_COLUMNS = 10
+
+
+class RunLog:
+    """Writes to the files of one run.
+
+    Args:
+        folder: the run.
+        first_step: the first step that will be logged; what TensorBoard shows of it and later is hidden.
+    """
+
+    def __init__(self, folder: RunFolder, first_step: int) -> None:
+        self._folder = folder
+        with output_errors(folder.path):
+            self._metrics = folder.metrics_file.open("a", encoding="utf-8")
+            self._board = SummaryWriter(str(folder.tensorboard), purge_step=first_step, max_queue=1000, flush_secs=10)
+
+    def metrics(self, step: int, terms: Mapping[str, float], seconds: float, steps_per_second: float) -> None:
+        """Log the terms of one step, the training time so far and the speed."""
+        line = {"step": step, **terms, "seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
+        with output_errors(self._folder.metrics_file):
+            self._metrics.write(json.dumps(line) + "\n")
+        for name, value in terms.items():
+            self._board.add_scalar(_TAGS.get(name, name), value, step)
+        self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
+
+    def images(self, step: int, images: Images) -> None:
+        """Show generated images uint8 [N, H, W, C] in TensorBoard, under the tutorial's names."""
+        for index, image in enumerate(images):
+            self._board.add_image(f"Generated_images/image/{index}", image, step, dataformats="HWC")
+
+    def grid(self, step: int, images: Images) -> None:
+        """Keep the picture of the fixed latents after ``step`` steps: uint8 [N, H, W, C]."""
+        save_png(sheet(images, GRID_COLUMNS), self._folder.grid_file(step))
+        self._board.add_image("Fixed_latents", arrange(images, GRID_COLUMNS), step, dataformats="HWC")
+
+    def graph(self, recipe: Recipe) -> None:
+        """Show the graph of both networks in TensorBoard, and the settings as text."""
+        self._board.add_text("config", "```json\n" + self._folder.config_file.read_text("utf-8") + "```")
+        latents = torch.zeros(2, recipe.latent_dim, device=next(recipe.generator.parameters()).device)
+        with warnings.catch_warnings():
+            # add_graph traces with torch.jit, which PyTorch calls deprecated and which remarks on constants.
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=TracerWarning)
+            self._board.add_graph(_Both(recipe), latents)
+
+    def finish(self, images: Images) -> None:
+        """Draw the final sheet of fixed latents and the animation of how they came to be."""
+        save_png(sheet(images, GRID_COLUMNS, scale=2), self._folder.pictures / "sheet.png")
+        grids = []
+        for path in _at_most(self._folder.grids(), 120):
+            with Image.open(path, formats=("PNG",)) as picture:
+                grids.append(picture.copy())
+        if grids:
+            save_animation(grids, self._folder.pictures / "learning.gif")
+
+    def flush(self) -> None:
+        """Put everything logged so far into the files."""
+        with output_errors(self._folder.metrics_file):
+            self._metrics.flush()
+        self._board.flush()
+
+    def close(self) -> None:
+        """Write what is left and let go of the files."""
+        with output_errors(self._folder.metrics_file):
+            self._metrics.close()
+        self._board.close()
+
+
+class _Both(nn.Module):
+    """A latent through both networks, to be traced."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.generator, self.discriminator = recipe.generator, recipe.discriminator
+
+    def forward(self, latents: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(self.generator(latents))
+        return logits
+
+
+def _at_most(items: list[Path], count: int) -> list[Path]:
+    """Items evenly spread, first and last included."""
+    if len(items) <= count:
+        return items
+    return [items[int(i)] for i in np.linspace(0, len(items) - 1, count)]

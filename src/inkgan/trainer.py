@@ -1,0 +1,288 @@
+"""The loop: batches in, steps, what is written on the way, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from inkgan import checkpoint
+from inkgan.config import Config
+from inkgan.data import DataSet
+from inkgan.device import resolve_device, resolve_precision
+from inkgan.errors import CheckpointError, DivergenceError, Interrupted
+from inkgan.pictures import Images, to_uint8
+from inkgan.recipes import Recipe, as_arrays, build, from_arrays
+from inkgan.runfolder import RunFolder, environment
+from inkgan.runlog import RunLog
+from inkgan.seeds import BatchOrder, Stream, latents
+from inkgan.stopping import StopSignals
+
+_FIXED_LATENTS = 100
+_LOGGED_IMAGES = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after a step: the step, the end, and what was measured."""
+
+    step: int
+    steps: int | None
+    seconds: float
+    seconds_total: float | None
+    steps_per_second: float
+    terms: dict[str, float]
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes. All methods return at once."""
+
+    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        """The run is about to do ``first_step``."""
+
+    def warn(self, message: str) -> None:
+        """Something is odd, but the run goes on."""
+
+    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+        """One generated image uint8 [H, W, C] and the discriminator's logit for it; None before training."""
+
+    def stepped(self, progress: Progress) -> None:
+        """A logged step was done."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        """Do nothing."""
+
+    def warn(self, message: str) -> None:
+        """Do nothing."""
+
+    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+        """Do nothing."""
+
+    def stepped(self, progress: Progress) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: its folder, the steps done, the training time, and whether it is complete."""
+
+    folder: Path
+    step: int
+    seconds: float
+    complete: bool
+    sheet: Path | None
+
+
+def fit(
+    config: Config,
+    data: DataSet,
+    folder: Path,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    stop_at: int | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> Result:
+    """Train a GAN into a run folder.
+
+    Args:
+        config: the settings; when resuming they must be the run's own.
+        data: images uint8 [N, H, W, C]; the training split is learned from.
+        folder: the run folder.
+        resume: continue the run that is there, bit for bit.
+        force: replace the run that is there.
+        stop_at: save and stop after this many steps, to be resumed.
+        device: auto, cpu, cuda, ...
+        watcher: who is told how it goes.
+
+    Raises:
+        ConfigError, CheckpointError, OutputError: something given cannot be used.
+        DivergenceError: a loss or gradient was not finite; the last good checkpoint is kept.
+        Interrupted: a signal came; the run was saved and can be resumed.
+    """
+    run = RunFolder(folder)
+    if resume and not run.is_run:
+        raise CheckpointError(
+            f"{folder} is not the folder of a run, so it cannot be resumed. Start it without --resume."
+        )
+    with run.locked():
+        if resume:
+            run.require_same(run.saved_config(), config)
+        else:
+            run.start(config, force=force)
+        return _Training(config, data, run, resolve_device(device), watcher or Silent()).run(stop_at)
+
+
+class _Training:
+    """One start of a run, from its first or its last saved step to its end."""
+
+    def __init__(self, config: Config, data: DataSet, run: RunFolder, device: torch.device, watcher: Watcher) -> None:
+        self._config, self._run, self._watcher, self._device = config, run, watcher, device
+        precision = resolve_precision(config.precision, device)
+        self._recipe: Recipe = build(config, data.image_shape, device, precision)
+        self._images = torch.tensor(data.train.images, device=device)
+        self._order = BatchOrder(config.seed, len(data.train.images), config.batch_size)
+        self._identity = {"data": data.name, "digest": data.digest, "precision": str(precision).removeprefix("torch.")}
+        self._step = -config.pretraining_steps
+        self._seconds = 0.0
+        self._restore()
+        about = environment(str(device), torch.get_num_threads(), self._identity["precision"])
+        changes = run.add_environment(about)
+        if changes:
+            watcher.warn(
+                f"this is not where the run was before, so results may differ in rounding: {'; '.join(changes)}"
+            )
+        self._about = about
+        fixed = latents(config.seed, Stream.FIXED_LATENTS, 0, _FIXED_LATENTS, self._recipe.latent_dim)
+        self._fixed_latents = torch.from_numpy(fixed).to(device)
+
+    def run(self, stop_at: int | None) -> Result:
+        """Train to the end, to ``stop_at`` or to a signal."""
+        log = RunLog(self._run, self._step)
+        with contextlib.closing(log), StopSignals() as signals:
+            self._watcher.started(self._config, self._about, self._step)
+            if self._step == -self._config.pretraining_steps:
+                log.graph(self._recipe)
+                self._grid(log)
+                self._show(None)
+            self._loop(log, signals, stop_at)
+            complete = self._is_complete()
+            if checkpoint.list_steps(self._run.checkpoints)[-1:] != [self._step]:
+                self._save(log)
+            if signals.received is not None and not complete:
+                raise Interrupted(
+                    f"stopped by a signal at step {self._step} and saved. "
+                    f"Continue with: inkgan train --resume --out {self._run.path}",
+                    signals.received,
+                )
+            if complete:
+                log.finish(self._draw(self._fixed_latents))
+        sheet = self._run.pictures / "sheet.png" if complete else None
+        return Result(self._run.path, self._step, self._seconds, complete, sheet)
+
+    def _is_complete(self) -> bool:
+        config = self._config
+        if config.steps is not None:
+            return self._step >= config.steps
+        return self._seconds >= (config.seconds or 0)
+
+    def _loop(self, log: RunLog, signals: StopSignals, stop_at: int | None) -> None:
+        watch, speed, shown_at = self._config.watch, _Speed(), 0.0
+        while not self._is_complete() and signals.received is None and (stop_at is None or self._step < stop_at):
+            step = self._step
+            started = time.perf_counter()
+            terms = self._one_step()
+            self._step += 1
+            if _due(step, watch.log_every):
+                numbers = {name: term.item() for name, term in terms.items()}
+                self._seconds += time.perf_counter() - started
+                progress = self._progress(step, speed.at(step, self._seconds), numbers)
+                log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
+                self._watcher.stepped(progress)
+                if step >= 0:
+                    log.images(step, self._draw(self._fixed_latents[:_LOGGED_IMAGES]))
+                if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
+                    shown_at = time.monotonic()
+                    self._show(progress)
+            else:
+                self._seconds += time.perf_counter() - started
+            if self._step > 0 and _due(self._step, watch.grid_every):
+                self._grid(log)
+            if _due(self._step, watch.save_every):
+                self._save(log)
+
+    def _one_step(self) -> dict[str, Tensor]:
+        number = self._step + self._config.pretraining_steps
+        indices = torch.from_numpy(self._order.batch(number)).to(self._device)
+        real = self._images[indices].float() / 255
+        try:
+            return self._recipe.step(self._step, number, real)
+        except DivergenceError as error:
+            saved = checkpoint.list_steps(self._run.checkpoints)
+            kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
+            raise DivergenceError(
+                f"training diverged at step {self._step}: {error}; the update was not made. {kept}. "
+                "Try a lower learning rate: --set discriminator.learning_rate=... --set generator.learning_rate=..."
+            ) from None
+
+    def _progress(self, step: int, speed: float, terms: dict[str, float]) -> Progress:
+        config = self._config
+        return Progress(step, config.steps, self._seconds, config.seconds, speed, terms)
+
+    def _draw(self, latents: Tensor) -> Images:
+        return to_uint8(self._recipe.draw(latents).cpu().numpy())
+
+    def _grid(self, log: RunLog) -> None:
+        log.grid(max(self._step, 0), self._draw(self._fixed_latents))
+
+    def _show(self, progress: Progress | None) -> None:
+        """Draw one image, alone in its batch as the tutorial does, and ask the discriminator what it thinks of it."""
+        number = self._step + self._config.pretraining_steps
+        latent = latents(self._config.seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim)
+        image = self._recipe.draw(torch.from_numpy(latent).to(self._device))
+        self._watcher.picture(progress, to_uint8(image.cpu().numpy())[0], self._recipe.judge(image).item())
+
+    def _save(self, log: RunLog) -> None:
+        log.flush()
+        state = {"step": self._step, "seconds": self._seconds, **self._identity}
+        model = {**self._recipe.model_description(), "step": self._step, "config": self._config.model_dump()}
+        documents = {"state": state, "model": model | self._identity}
+        checkpoint.save(self._run.checkpoints, self._step, as_arrays(self._recipe), documents)
+        checkpoint.prune(self._run.checkpoints, self._config.watch.keep)
+
+    def _restore(self) -> None:
+        """Take up the newest checkpoint that is whole; without any, the run starts from its beginning."""
+        checkpoint.sweep(self._run.checkpoints)
+        step, warnings = checkpoint.newest_whole(self._run.checkpoints)
+        for warning in warnings:
+            self._watcher.warn(warning)
+        if step is None:
+            if warnings:
+                raise CheckpointError(
+                    f"no checkpoint in {self._run.checkpoints} is whole, so the run cannot be resumed."
+                )
+            self._run.forget_after(self._step)
+            return
+        folder = self._run.checkpoints / checkpoint.checkpoint_name(step)
+        state = checkpoint.read_document(folder, "state")
+        for key, value in self._identity.items():
+            if state.get(key) != value:
+                raise CheckpointError(f"{folder} was made with {key} {state.get(key)!r}, but this run has {value!r}.")
+        expected = {
+            stem: {name: array.shape for name, array in arrays.items()}
+            for stem, arrays in as_arrays(self._recipe).items()
+        }
+        from_arrays(
+            self._recipe, {stem: checkpoint.read_arrays(folder, stem, shapes) for stem, shapes in expected.items()}
+        )
+        self._step, self._seconds = step, float(state.get("seconds", 0.0))
+        self._run.forget_after(step)
+        for newer in checkpoint.list_steps(self._run.checkpoints):
+            if newer > step:
+                checkpoint.remove(self._run.checkpoints, newer)
+
+
+class _Speed:
+    """Steps per second over the last stretch."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[int, float]] = []
+
+    def at(self, step: int, seconds: float) -> float:
+        self._marks = [*self._marks[-20:], (step, seconds)]
+        (first, since), (last, until) = self._marks[0], self._marks[-1]
+        return (last - first) / (until - since) if until > since else 0.0
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

@@ -1,0 +1,26 @@
+"""TensorFlow's Adam against its definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from inkgan.optimizers import TensorFlowAdam
+
+
+def test_equals_the_definition_where_epsilon_matters() -> None:
+    """With gradients of the size of epsilon, its place in the formula decides the update."""
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal(50)
+    parameter = torch.nn.Parameter(torch.tensor(start))
+    optimizer = TensorFlowAdam([parameter], 3e-4)
+    expected, m, v = start.copy(), np.zeros(50), np.zeros(50)
+    for t in range(1, 8):
+        gradient = rng.standard_normal(50) * 1e-8
+        parameter.grad = torch.tensor(gradient)
+        optimizer.step()
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        expected -= 3e-4 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
+    assert np.abs(parameter.detach().numpy() - expected).max() < 1e-12
+    assert np.abs(expected - start).max() > 1e-5
