@@ -1,0 +1,96 @@
+"""Train the feature network that digits are measured with; the shipped one was made by this very command.
+
+    python scripts/train_feature_network.py                       the shipped network, on MNIST
+    python scripts/train_feature_network.py DATA --output FOLDER  one for another labelled data set
+
+The same command on the same processor with the same PyTorch gives the same file, bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from inkgan.classifier import TrainingRecipe, train_for
+from inkgan.data import load
+from inkgan.errors import InkganError
+from inkgan.features import SHIPPED, WEIGHTS, FeatureNetwork
+from inkgan.files import write_bytes
+
+MODEL_CARD = """# {name}: what inkgan measures digits with
+
+A classifier of {data[name]} whose last hidden layer ({num_features} numbers an image, before its ReLU) is the
+space in which inkgan's Fréchet and kernel distances, precision, recall, density, coverage and novelty are
+measured. Figures made with it are comparable only with figures made with it: its name is its hash.
+
+- Network: 3×3 convolutions of {widths} channels, pooled to 4×4, hidden layer of {num_features}, linear
+  classifier of {classes} classes; reads uint8 images of {shape}. {parameters:,} parameters, stored as float16
+  in `{weights}` ({kibibytes:.0f} KiB).
+- Data: the training split of {data[name]}, {data[train_images]:,} images (digest `{digest}`). Nothing was
+  chosen on the test split.
+- Recipe: in `card.json`, explained in `src/inkgan/classifier.py`.
+- Command: `{command}` (seed {recipe[seed]}, threads: {threads}, PyTorch {torch}).
+- Accuracy of the stored weights: {accuracy}.
+- SHA-256 of `{weights}`: `{sha256}`
+
+Use: measuring generated images of the same kind. It is no digit reader for forms or cheques: it was not
+tested on anything but these data, and it names some class for every picture, whatever is on it. The weights
+come from data under the licence that lies beside the data.
+"""
+
+
+def model_card(network: FeatureNetwork, folder: Path, command: str) -> str:
+    """The README.md beside the weights, from what was measured."""
+    card = network.card
+    return MODEL_CARD.format(
+        **{name: getattr(card, name) for name in ("name", "data", "num_features", "recipe", "sha256")},
+        widths="/".join(str(width) for width in card.widths),
+        classes=len(card.class_names),
+        shape="×".join(map(str, card.image_shape)),
+        parameters=sum(parameter.numel() for parameter in network.layers.parameters()),
+        weights=WEIGHTS,
+        kibibytes=(folder / WEIGHTS).stat().st_size / 1024,
+        digest=card.data["digest"][:16],
+        command=command,
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        accuracy=", ".join(f"{value:.2%} on the {name} split" for name, value in card.accuracy.items()),
+    )
+
+
+def main() -> int:
+    """Train, save, and print what came out."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", nargs="?", default="mnist", help="a known data set's name, or a path")
+    parser.add_argument("--output", type=Path, default=SHIPPED, help="the folder to write (default: shipped)")
+    parser.add_argument("--seed", type=int, default=TrainingRecipe().seed)
+    parser.add_argument("--epochs", type=int, default=TrainingRecipe().epochs)
+    parser.add_argument("--threads", type=int, default=1, help="the result depends on it (default: 1)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    start = time.perf_counter()
+
+    def report(epoch: int, epochs: int, loss: float) -> None:
+        elapsed = time.perf_counter() - start
+        print(f"epoch {epoch}/{epochs}  loss {loss:.4f}  {elapsed:.0f} s", file=sys.stderr, flush=True)
+
+    recipe = replace(TrainingRecipe(), seed=options.seed, epochs=options.epochs)
+    try:
+        network = train_for(load(options.data), recipe, report).save(options.output)
+        command = " ".join(["python scripts/train_feature_network.py", *sys.argv[1:]])
+        readme = model_card(network, options.output, command)
+        write_bytes(options.output / "README.md", readme.encode())
+    except InkganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{options.output}: {network.card.accuracy}, sha256 {network.card.sha256}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Measures of generated images, as pure functions of arrays.
+
+Features, class probabilities and distances go in, figures with intervals come out. Every figure is biased or
+noisy at finite n: read it beside its n and its floor, the same measure of held-out real images at the same n.
+"""
+
+from inkgan.metrics.classes import (
+    ClassBalance,
+    Diversity,
+    class_balance,
+    classifier_score,
+    conditional_accuracy,
+    diversity,
+    vendi_score,
+)
+from inkgan.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_distance, frechet_estimate
+from inkgan.metrics.intervals import (
+    Estimate,
+    Interval,
+    binomial,
+    bootstrap,
+    clopper_pearson,
+    groups,
+    jackknife,
+    repeated,
+    student,
+    student_quantile,
+    wilson,
+)
+from inkgan.metrics.kernel import kernel_distance, kernel_estimate, polynomial_kernel
+from inkgan.metrics.manifold import Manifold, manifold, squared_radii
+from inkgan.metrics.novelty import (
+    Nearest,
+    Novelty,
+    closer_than_chance,
+    copying_z,
+    nearest,
+    novelty,
+    pixels,
+)
+
+__all__ = [
+    "ClassBalance",
+    "Diversity",
+    "Estimate",
+    "FrechetEstimate",
+    "GaussianStatistics",
+    "Interval",
+    "Manifold",
+    "Nearest",
+    "Novelty",
+    "binomial",
+    "bootstrap",
+    "class_balance",
+    "classifier_score",
+    "clopper_pearson",
+    "closer_than_chance",
+    "conditional_accuracy",
+    "copying_z",
+    "diversity",
+    "frechet_distance",
+    "frechet_estimate",
+    "groups",
+    "jackknife",
+    "kernel_distance",
+    "kernel_estimate",
+    "manifold",
+    "nearest",
+    "novelty",
+    "pixels",
+    "polynomial_kernel",
+    "repeated",
+    "squared_radii",
+    "student",
+    "student_quantile",
+    "vendi_score",
+    "wilson",
+]
