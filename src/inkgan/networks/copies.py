@@ -10,20 +10,22 @@ from torch.func import functional_call
 class Copy:
     """A network computed with a copy of its parameters in another precision; gradients go to the copy.
 
-    The parameters themselves stay in float32 and are what the optimisers update. In float32 the copy shares their memory.
+    The parameters themselves stay in float32 and are what the optimisers update. In float32 the copy shares their
+    memory.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         self._network, self._dtype = network, dtype
         self._masters = dict(network.named_parameters())
-        self.refresh()
+        self._copies = {name: master.detach().to(dtype).requires_grad_() for name, master in self._masters.items()}
+        self._constants = {name: copy.detach() for name, copy in self._copies.items()}
+        self._apart = [name for name, copy in self._copies.items() if copy.data_ptr() != self._masters[name].data_ptr()]
 
     def refresh(self) -> None:
-        """Copy the parameters anew, after an update."""
-        self._copies = {
-            name: master.detach().to(self._dtype).requires_grad_() for name, master in self._masters.items()
-        }
-        self._constants = {name: copy.detach() for name, copy in self._copies.items()}
+        """Copy the parameters anew, after an update; into the same memory, as fresh memory would be written slowly."""
+        with torch.no_grad():
+            for name in self._apart:
+                self._constants[name].copy_(self._masters[name])
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """The network's output, through which :meth:`gradients` can go back."""

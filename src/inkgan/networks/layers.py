@@ -13,6 +13,7 @@ Legend: N images, H and W rows and columns, C channels in, O channels out; maps 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -25,8 +26,8 @@ Statistics = tuple[Tensor, Tensor]
 _EPSILON = 1e-5
 
 #: Row t: how much of tap t of a 3-tap kernel falls on x[i] and on x[i+1], where the resized map is ``x[i]`` at even and
-#: ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear, aligned at 0).
-_FOLD = ((1.0, 0.0), (0.5, 0.5), (0.0, 1.0))
+#: ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear, aligned at 0); and what x[-1] needs besides.
+_FOLD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.0, 1.0, 0.0))
 
 
 def space_to_depth(images: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def _kernel_to_depth(kernels: Tensor) -> Tensor:
 
 
 class _Patches(torch.autograd.Function):
-    """Every K×K patch of maps [N, H, W, C], stride 1, no padding: [N, H-K+1, W-K+1, K·K·C].
+    """Every K×K patch of maps [N, H, W, 4], stride 1, no padding: [N, H-K+1, W-K+1, K·K·4].
 
     Autograd's own gradient of ``unfold`` scatters element by element; adding K² shifted maps is several times faster.
     """
@@ -51,25 +52,37 @@ class _Patches(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, size: int) -> Tensor:
         ctx.shape, ctx.size = maps.shape, size
-        maps = maps.contiguous()
-        n, height, width, channels = maps.shape
-        image, row, column, _ = maps.stride()
-        shape = (n, height - size + 1, width - size + 1, size, size * channels)  # a patch's row is contiguous
-        return maps.as_strided(shape, (image, row, column, row, 1)).flatten(3)
+        n, height, width, _ = maps.shape
+        rows, columns = height - size + 1, width - size + 1
+        blocks = _blocks(maps.contiguous())
+        patches = blocks.new_empty(n, rows, columns, size * size, blocks.shape[-1])
+        for tap in range(size * size):
+            i, j = divmod(tap, size)
+            patches[:, :, :, tap] = blocks[:, i : i + rows, j : j + columns]
+        return patches.view(maps.dtype).flatten(3)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        size = ctx.size
         n, height, width, channels = ctx.shape
-        rows, columns = height - size + 1, width - size + 1
-        # Tap by tap in memory first: adding runs of whole rows is four times as fast as adding C values at a time.
-        taps = gradients[0].view(n, rows, columns, size, size, channels).permute(3, 4, 0, 1, 2, 5)
-        taps = taps.reshape(size, size, n, rows, columns * channels)
-        result = taps.new_zeros(n, height, width * channels)
-        for i in range(size):
-            for j in range(size):
-                result[:, i : i + rows, j * channels : (j + columns) * channels] += taps[i, j]
+        gradient = gradients[0].contiguous()
+        _, rows, columns, _ = gradient.shape
+        taps = _blocks(gradient.view(n, rows, columns, -1, channels))
+        result = gradient.new_zeros(n, height, width * channels)
+        for tap in range(ctx.size**2):
+            i, j = divmod(tap, ctx.size)
+            # A contiguous copy first: adding runs of whole rows is four times as fast as adding 4 values at a time.
+            shifted = taps[:, :, :, tap].contiguous().view(gradient.dtype).view(n, rows, columns * channels)
+            result[:, i : i + rows, j * channels : (j + columns) * channels] += shifted
         return result.view(ctx.shape), None
+
+
+def _blocks(maps: Tensor) -> Tensor:
+    """View four channels as one number, which is copied five times as fast as four: [..., 4] to [..., 1].
+
+    There is no number as wide as four of float64, which only tests use; it stays as it is.
+    """
+    wide = {2: torch.int64, 4: torch.complex128}.get(maps.element_size())
+    return maps.view(wide) if wide else maps
 
 
 def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -86,30 +99,103 @@ def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         [N, H/2, W/2, O].
     """
-    channels = weight.shape[0]
-    cut = _Patches.apply(space_to_depth(F.pad(images, (2, 2, 2, 2))), 3)  # [N, H/2, W/2, 36]
-    shifted = [F.pad(weight[:, 0], (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]  # four of [O, 6, 6]
-    features = F.relu(F.linear(cut, _kernel_to_depth(torch.cat(shifted)), bias.repeat(4)))  # [N, H/2, W/2, 4·O]
-    mean = torch.eye(channels, dtype=features.dtype, device=features.device).repeat(1, 4) / 4
-    return F.linear(features, mean)
+    blocks = space_to_depth(F.pad(images, (2, 2, 2, 2)))
+    cut: Tensor = _Patches.apply(blocks, 3)  # type: ignore[no-untyped-call]  # [N, H/2, W/2, 36]
+    shifted = weight.flatten(1) @ _shifts(weight.dtype, weight.device)
+    result: Tensor = _LinearReluMean.apply(cut, shifted.view(-1, 36), bias.repeat_interleave(4))  # type: ignore[no-untyped-call]
+    return result
 
 
-def halving_patches(images: Tensor) -> Tensor:
+@cache
+def _shifts(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What spreads a flat 5×5 kernel over a 6×6 patch at each of four positions: zeros and ones, [25, 4·36].
+
+    Kernels are rearranged by products with constants because one product costs less than a dozen of pads and copies.
+    """
+    taps = torch.eye(25, dtype=dtype, device=device).view(25, 5, 5)
+    shifted = [F.pad(taps, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]  # four of [25, 6, 6]
+    return torch.cat([_kernel_to_depth(kernel) for kernel in shifted], 1)
+
+
+class _LinearReluMean(torch.autograd.Function):
+    """A linear function to [..., 4·O], ReLU, and the mean over each four: [..., O].
+
+    Written out for the faster :func:`_linear_relu` and :func:`_weight_gradient`; the features are the discriminator's
+    largest maps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        features = _linear_relu(inputs, weight, bias)
+        mean = _mean_of_four(len(weight) // 4, weight.dtype, weight.device)
+        ctx.save_for_backward(inputs, weight, features, mean)
+        return F.linear(features, mean)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight, features, mean = ctx.saved_tensors
+        of_features = gradients[0] @ mean
+        of_features = torch.ops.aten.threshold_backward(of_features, features, 0)
+        of_inputs = of_features @ weight if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return of_inputs, None, None
+        return of_inputs, _weight_gradient(inputs, of_features), _sum_positions(of_features)
+
+
+@cache
+def _mean_of_four(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix [C, 4·C] that averages four neighbouring features."""
+    return torch.eye(channels, dtype=dtype, device=device).repeat_interleave(4, 1) / 4
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``F.linear`` of inputs [N, C] by a large weight [O, C], with a faster gradient of the weight."""
+    result: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Linear(torch.autograd.Function):
+    """Autograd multiplies by a transposed view of the gradient; copying its N·O numbers first halves the time."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(inputs, weight)
+        return F.linear(inputs, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        gradient = gradients[0]
+        of_inputs = gradient @ weight if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return of_inputs, None, None
+        return of_inputs, gradient.t().contiguous() @ inputs, gradient.sum(0)
+
+
+def halving_patches(blocks: Tensor) -> Tensor:
     """What a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads at each position.
 
     Args:
-        images: [N, H, W], H and W even.
+        blocks: [N, H/2, W/2, 4], the images' 2×2 blocks as :func:`space_to_depth` gathers them.
 
     Returns:
-        [N, H/2, W/2, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`halving_kernel`).
+        [N, H/2+1, W/2+1, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`halving_kernel`).
+        The last row and column of patches read nothing but padding; they are room for the zeros that
+        :func:`linear_relu_resize_convolve` needs there.
     """
-    result: Tensor = _Patches.apply(F.pad(space_to_depth(images), (0, 0, 0, 1, 0, 1)), 2)
+    result: Tensor = _Patches.apply(F.pad(blocks, (0, 0, 0, 2, 0, 2)), 2)  # type: ignore[no-untyped-call]
     return result
 
 
 def halving_kernel(weight: Tensor) -> Tensor:
     """The kernel [O, 1, 3, 3] as a matrix [O, 16] for :func:`halving_patches`."""
-    return _kernel_to_depth(F.pad(weight[:, 0], (0, 1, 0, 1)))
+    return weight.flatten(1) @ _halving_taps(weight.dtype, weight.device)
+
+
+@cache
+def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Where the taps of a flat 3×3 kernel lie in a 4×4 patch: zeros and ones, [9, 16]."""
+    return _kernel_to_depth(F.pad(torch.eye(9, dtype=dtype, device=device).view(9, 3, 3), (0, 1, 0, 1)))
 
 
 def whole_statistics(maps: Tensor) -> Statistics:
@@ -120,29 +206,31 @@ def whole_statistics(maps: Tensor) -> Statistics:
     return mean, torch.dot(centred, centred) / len(flat)  # a dot product is 20 times as fast as var_mean here
 
 
-def linear_statistics(inputs: Tensor, weight: Tensor, bias: Tensor) -> Statistics:
-    """The batch statistics of ``linear(inputs, weight, bias)`` without computing it.
+def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statistics:
+    """The batch statistics of ``linear(patches, weight, bias)`` without computing it.
 
     Args:
-        inputs: [..., C] with few C.
+        patches: [N, H+1, W+1, C] with few C; the last row and column are zero and do not count.
         weight: [O, C].
         bias: [O].
     """
-    flat = _at_least_float32(inputs.reshape(-1, inputs.shape[-1]))
-    mean = flat.mean(0)
+    n, height, width, channels = patches.shape
+    count = n * (height - 1) * (width - 1)
+    flat = _at_least_float32(patches.view(-1, channels))
+    mean = flat.new_ones(len(flat)) @ flat / count  # a product is several times as fast as a sum over rows
     # Not centred first, which would cost two passes over the inputs: they are of the order of their own deviation.
-    covariance = flat.t() @ flat / len(flat) - torch.outer(mean, mean)
+    covariance = flat.t() @ flat / count - torch.outer(mean, mean)
     weight = _at_least_float32(weight)
     return weight @ mean + bias, ((weight @ covariance) * weight).sum(1)
 
 
-def normalised_linear(inputs: Tensor, weight: Tensor, bias: Tensor, offset: Tensor, by: Statistics) -> Tensor:
-    """``(linear(inputs, weight, bias) - mean) / sqrt(variance + 1e-5) + offset`` as one product.
+def normalise_weights(weight: Tensor, bias: Tensor, offset: Tensor, by: Statistics) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the linear function that normalises its output as well.
 
-    Batch normalisation without scale: Ioffe and Szegedy, "Batch Normalization", 2015, Algorithm 1 with gamma = 1.
+    ``(linear(x, weight, bias) - mean) / sqrt(variance + 1e-5) + offset`` is linear in x. Batch normalisation without
+    scale: Ioffe and Szegedy, "Batch Normalization", 2015, Algorithm 1 with gamma = 1.
 
     Args:
-        inputs: [..., C].
         weight: [O, C].
         bias: [O].
         offset: beta, [O].
@@ -150,102 +238,122 @@ def normalised_linear(inputs: Tensor, weight: Tensor, bias: Tensor, offset: Tens
     """
     mean, variance = by
     scale = torch.rsqrt(variance + _EPSILON)
-    shift = (bias - mean) * scale + offset
-    return F.linear(inputs, (weight * scale[:, None]).to(inputs.dtype), shift.to(inputs.dtype))
+    return (weight * scale[:, None]).to(weight.dtype), ((bias - mean) * scale + offset).to(weight.dtype)
 
 
-def batch_norm(maps: Tensor, offset: Tensor, by: Statistics | None = None) -> Tensor:
-    """Normalise maps [..., C] without scale, by the given statistics or (None) by those of the batch itself."""
-    mean, variance = by or (None, None)
-    flat = maps.reshape(-1, maps.shape[-1])
-    normal = F.batch_norm(flat, mean, variance, None, offset, training=by is None, eps=_EPSILON)
-    return normal.view(maps.shape)
+def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """Linear, ReLU, resize to twice the size (legacy bilinear), then convolve 3×3 with stride 2 and SAME padding.
 
-
-def relu_resize_convolve(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """ReLU, resize to twice the size (legacy bilinear), then convolve 3×3 with stride 2 and SAME padding, in one step.
-
-    In one dimension the pair computes ``w0 x[i] + w1 (x[i] + x[i+1]) / 2 + w2 x[i+1]``: a kernel of two taps. Only the
-    last position differs, where the resize repeats ``x[-1]`` and the padding is zero: ``(w0 + w1) x[-1]``. With a zero
-    after the end, the two taps give ``(w0 + w1/2) x[-1]`` there; so half of the middle tap is added.
+    In one dimension the last two compute ``w0 x[i] + w1 (x[i] + x[i+1]) / 2 + w2 x[i+1]``: a kernel of two taps. Only
+    the last position differs, where the resize repeats ``x[-1]`` and the padding is zero: ``(w0 + w1) x[-1]``. With a
+    zero after the end, the two taps give ``(w0 + w1/2) x[-1]`` there; so half of the middle tap is added.
 
     Args:
-        maps: [N, H, W, C].
-        weight: [O, C, 3, 3].
+        patches: [N, H+1, W+1, C]; what the last row and column hold is ignored.
+        linear: weight [M, C] and bias [M] of the linear function.
+        weight: [O, M, 3, 3].
         bias: [O].
 
     Returns:
-        [N, H, W, O].
+        [N, O, H, W], channels last in memory.
     """
-    fold = torch.tensor(_FOLD, dtype=weight.dtype, device=weight.device)
-    kernel = torch.einsum("ocij,ia,jb->ocab", weight, fold, fold)
-    row = torch.einsum("ocj,jb->bco", weight[:, :, 1] / 2, fold).flatten(0, 1)  # [2·C, O], taps x[j] and x[j+1]
-    column = torch.einsum("oci,ia->aco", weight[:, :, :, 1] / 2, fold).flatten(0, 1)
-    corner = weight[:, :, 1, 1].t() / 4  # [C, O]
-    result: Tensor = _FoldedConvolution.apply(maps, kernel, row, column, corner, bias)
+    result: Tensor = _FoldedConvolution.apply(patches, *linear, weight, bias)  # type: ignore[no-untyped-call]
     return result
 
 
-class _FoldedConvolution(torch.autograd.Function):
-    """ReLU, then a 2×2 convolution with a zero after the last row and column, and what the border needs besides.
+@cache
+def _folds(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What folds a flat 3×3 kernel in both dimensions: [9, 9].
 
-    Written out because autograd copies whole maps for every addition to a border, and to let the ReLU write straight
-    into the padded maps.
+    As 3×3: the first two rows and columns are the 2×2 kernel; the last row (column) is what the maps' last row (column)
+    needs besides, two taps; the corner, what the corner needs.
+    """
+    fold = torch.tensor(_FOLD, dtype=dtype, device=device)
+    return torch.kron(fold, fold)
+
+
+class _FoldedConvolution(torch.autograd.Function):
+    """A linear function, ReLU, and a 2×2 convolution with a zero after the end, and what the border needs besides.
+
+    Written out because the maps between, [N, H+1, W+1, M], are the largest of all, and autograd would copy them for
+    each addition to a border; the patches' spare row and column make room for the zeros.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, maps: Tensor, kernel: Tensor, row: Tensor, column: Tensor, corner: Tensor, bias: Tensor
-    ) -> Tensor:
-        n, height, width, channels = maps.shape
-        padded = maps.new_empty(n, height + 1, width + 1, channels)
-        padded[:, -1] = 0
-        padded[:, :-1, -1] = 0
-        maps = torch.clamp_min(maps, 0, out=padded[:, :-1, :-1])
-        padded = padded.permute(0, 3, 1, 2)  # [N, C, H+1, W+1], channels last in memory
-        kernel = kernel.contiguous(memory_format=torch.channels_last)
-        result = F.conv2d(padded, kernel, bias).permute(0, 2, 3, 1)
-        last_row, last_column = _taps(maps[:, -1]), _taps(maps[:, :, -1])  # [N, W, 2·C], [N, H, 2·C]
-        result[:, -1] += last_row @ row
-        result[:, :, -1] += last_column @ column
-        result[:, -1, -1] += maps[:, -1, -1] @ corner
-        ctx.save_for_backward(padded, kernel, row, column, corner, last_row, last_column)
+    def forward(ctx: Any, patches: Tensor, matrix: Tensor, shift: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        folded = (weight.flatten(2) @ _folds(weight.dtype, weight.device)).view(weight.shape)  # [O, M, 3, 3]
+        kernel = folded[:, :, :2, :2].contiguous(memory_format=torch.channels_last)
+        edges = torch.stack([folded[:, :, 2, :2], folded[:, :, :2, 2]])  # [2, O, M, 2]
+        edges = edges.permute(0, 3, 2, 1).flatten(1, 2)  # [2, 2·M, O]
+        corner = folded[:, :, 2, 2]  # [O, M]
+
+        maps = _linear_relu(patches, matrix, shift)
+        maps[:, -1] = 0
+        maps[:, :, -1] = 0
+        result = F.conv2d(maps.permute(0, 3, 1, 2), kernel, bias)
+        lines = torch.stack([maps[:, -2], maps[:, :, -2]])  # [2, N, L+1, M], zero at the end
+        taps = torch.cat([lines[:, :, :-1], lines[:, :, 1:]], 3).flatten(1, 2)  # [2, N·L, 2·M]
+        of_row, of_column = torch.bmm(taps, edges).view(2, len(maps), -1, len(weight)).transpose(2, 3)  # [N, O, L]
+        result[:, :, -1] += of_row
+        result[:, :, :, -1] += of_column
+        result[:, :, -1, -1] += maps[:, -2, -2] @ corner.t()
+        ctx.save_for_backward(patches, matrix, maps, kernel, edges, corner, taps)
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        padded, kernel, row, column, corner, last_row, last_column = ctx.saved_tensors
-        gradient = gradients[0]
-        of_padded, of_kernel, of_bias = torch.ops.aten.convolution_backward(
-            gradient.permute(0, 3, 1, 2), padded, kernel, [len(kernel)],
+        patches, matrix, maps, kernel, edges, corner, taps = ctx.saved_tensors
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        of_maps, of_kernel, of_bias = torch.ops.aten.convolution_backward(
+            gradient, maps.permute(0, 3, 1, 2), kernel, [len(kernel)],
             [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, True],
         )  # fmt: skip
-        of_maps = of_padded.permute(0, 2, 3, 1)[:, :-1, :-1]
-        of_row, of_column = gradient[:, -1], gradient[:, :, -1]
-        _add_taps(of_maps[:, -1], of_row @ row.t())
-        _add_taps(of_maps[:, :, -1], of_column @ column.t())
-        of_maps[:, -1, -1] += gradient[:, -1, -1] @ corner.t()
-        maps = padded.permute(0, 2, 3, 1)[:, :-1, :-1]
-        return (
-            torch.ops.aten.threshold_backward(of_maps, maps, 0),
-            of_kernel,
-            last_row.flatten(0, 1).t() @ of_row.flatten(0, 1),
-            last_column.flatten(0, 1).t() @ of_column.flatten(0, 1),
-            last_row[:, -1, : len(corner)].t() @ gradient[:, -1, -1],
-            of_bias,
-        )
+        gradient, of_maps = gradient.permute(0, 2, 3, 1), of_maps.permute(0, 2, 3, 1)
+        of_lines = torch.stack([gradient[:, -1], gradient[:, :, -1]]).flatten(1, 2)  # [2, N·L, O]
+        of_taps = torch.bmm(of_lines, edges.transpose(1, 2)).view(2, len(maps), -1, taps.shape[2])  # [2, N, L, 2·M]
+        (row, next_row), (column, next_column) = (line.chunk(2, dim=2) for line in of_taps)
+        of_maps[:, -2, :-1] += row
+        of_maps[:, -2, 1:] += next_row
+        of_maps[:, :-1, -2] += column
+        of_maps[:, 1:, -2] += next_column
+        of_maps[:, -2, -2] += gradient[:, -1, -1] @ corner
+        of_maps = torch.ops.aten.threshold_backward(of_maps, maps, 0)
+
+        of_folded = kernel.new_empty(*corner.shape, 3, 3)
+        of_folded[:, :, :2, :2] = of_kernel
+        of_edges = torch.bmm(taps.transpose(1, 2), of_lines).view(2, 2, *corner.t().shape)  # [2, taps, M, O]
+        of_folded[:, :, 2, :2], of_folded[:, :, :2, 2] = of_edges.permute(0, 3, 2, 1)
+        of_folded[:, :, 2, 2] = gradient[:, -1, -1].t() @ maps[:, -2, -2]
+        of_weight = (of_folded.flatten(2) @ _folds(kernel.dtype, kernel.device).t()).view(of_folded.shape)
+        return of_maps @ matrix, _weight_gradient(patches, of_maps), _sum_positions(of_maps), of_weight, of_bias
 
 
-def _taps(line: Tensor) -> Tensor:
-    """Each position of a line [N, L, C] beside the next one, zero after the end: [N, L, 2·C]."""
-    return torch.cat([line, F.pad(line[:, 1:], (0, 0, 0, 1))], 2)
+def _linear_relu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``relu(linear(inputs, weight, bias))`` in one pass over the output, where oneDNN can; three passes elsewhere."""
+    if inputs.device.type == "cpu" and _onednn_computes(inputs.dtype):
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "relu", [], "")
+        return result
+    return F.linear(inputs, weight, bias).clamp_min_(0)
 
 
-def _add_taps(line: Tensor, gradient: Tensor) -> None:
-    """Add the gradient [N, L, 2·C] of :func:`_taps` to a line [N, L, C], in place."""
-    this, following = gradient.chunk(2, dim=2)
-    line += this
-    line[:, 1:] += following[:, :-1]
+@cache
+def _onednn_computes(dtype: torch.dtype) -> bool:
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient [O, C] of a weight that took inputs [N, H, W, C] to what has the gradient [N, H, W, O].
+
+    Image by image: one product that sums over all positions takes half as long again.
+    """
+    return torch.bmm(inputs.flatten(1, 2).transpose(1, 2), gradient.flatten(1, 2)).sum(0).t()
+
+
+def _sum_positions(maps: Tensor) -> Tensor:
+    """The sum [C] of maps [N, H, W, C]; long rows first, as summing C values at a time is six times as slow."""
+    return maps.flatten(2).sum((0, 1)).view(maps.shape[2:]).sum(0)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:

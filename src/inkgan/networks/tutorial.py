@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inkgan.networks.layers import (
-    batch_norm,
     convolve_relu_pool,
     halving_kernel,
     halving_patches,
+    linear,
+    linear_relu_resize_convolve,
     linear_statistics,
-    normalised_linear,
-    relu_resize_convolve,
+    normalise_weights,
     whole_statistics,
 )
 
@@ -51,9 +51,9 @@ class Discriminator(nn.Module):
         """Score images [N, 28, 28, 1] in [0, 1]; the logits [N] are above 0 where an image looks real."""
         x = convolve_relu_pool(images.squeeze(3), self.w1, self.b1)  # [N, 14, 14, 32]
         x = x.permute(0, 3, 1, 2)  # channels last in memory
-        x = F.avg_pool2d(F.relu(F.conv2d(x, self.w2, self.b2, padding=2)), 2)  # [N, 64, 7, 7]
+        x = F.avg_pool2d(F.conv2d(x, self.w2, self.b2, padding=2).relu_(), 2)  # [N, 64, 7, 7]
         x = x.permute(0, 2, 3, 1).flatten(1)
-        x = F.relu(F.linear(x, self.w3, self.b3))
+        x = F.relu(linear(x, self.w3, self.b3))
         return F.linear(x, self.w4, self.b4).squeeze(1)
 
 
@@ -79,17 +79,22 @@ class Generator(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """Draw images [N, 28, 28, 1] in (0, 1) for latents [N, 100]."""
-        x = F.linear(latents, self.w1, self.b1)  # [N, 3136]: one channel of 56×56
+        # One channel of 56×56, whose 2×2 blocks the next layer wants side by side: ordering the weights is cheaper.
+        w1, b1 = (p.view(28, 2, 28, 2, -1).transpose(1, 2).flatten(0, 3) for p in (self.w1, self.b1))
+        x = F.linear(latents, w1, b1.squeeze(1))  # [N, 28·28·4]
         mean, variance = whole_statistics(x)
         scale = torch.rsqrt(variance + 1e-5)
         x = F.relu(x * scale.to(x.dtype) + (self.beta1 - mean * scale).to(x.dtype))
-        x = halving_patches(x.view(-1, 56, 56))  # [N, 28, 28, 16]
+        x = halving_patches(x.view(-1, 28, 28, 4))  # [N, 29, 29, 16]
         kernel = halving_kernel(self.w2)
-        x = normalised_linear(x, kernel, self.b2, self.beta2, linear_statistics(x, kernel, self.b2))
-        x = relu_resize_convolve(x, self.w3, self.b3)  # [N, 28, 28, 25]
-        x = F.relu(batch_norm(x, self.beta3))
+        normalised = normalise_weights(kernel, self.b2, self.beta2, linear_statistics(x, kernel, self.b2))
+        # Seven channels of zeros, 25 to 32: vector instructions normalise the maps in a quarter of the time.
+        w3 = F.pad(self.w3, (0, 0, 0, 0, 0, 0, 0, 7))
+        b3, beta3, w4 = (F.pad(parameter, (0, 7)) for parameter in (self.b3, self.beta3, self.w4.view(1, 25)))
+        x = linear_relu_resize_convolve(x, normalised, w3, b3)  # [N, 32, 28, 28]
+        x = F.batch_norm(x, None, None, None, beta3, training=True, eps=1e-5).relu_()
         # The last resize doubles the map and the 1×1 convolution of stride 2 reads only what was there before.
-        return torch.sigmoid(F.linear(x, self.w4.flatten(1), self.b4))
+        return torch.sigmoid(F.linear(x.permute(0, 2, 3, 1), w4, self.b4))
 
 
 def _truncated_normal(parameter: Tensor, generator: torch.Generator) -> None:

@@ -1,0 +1,504 @@
+"""Compare the speed of one tutorial step in inkgan with the tutorial's own graph in TensorFlow.
+
+Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST, in
+turns in one run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16, and again. A round
+that other programs disturbed is timed again. TensorFlow lives in an environment of its own,
+``.venv-tensorflow``, which this sets up if it is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import functools
+import json
+import math
+import os
+import platform
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from inkgan.config import Config
+from inkgan.data import idx
+from inkgan.recipes.tutorial import Tutorial
+from inkgan.seeds import BatchOrder
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+MNIST = REPOSITORY / "src" / "inkgan" / "data" / "mnist"
+RESULTS = REPOSITORY / "benchmarks" / "results"
+TENSORFLOW = REPOSITORY / ".venv-tensorflow"
+REQUIREMENT = "tensorflow-cpu==2.21.*"
+BATCH_SIZE = 50
+TARGET = 4.0
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PEAK_OF = {"tensorflow": "float32"}
+LABELS = {"tensorflow": "TensorFlow, float32", "float32": "inkgan, float32", "bfloat16": "inkgan, bfloat16"}
+
+# Multiply-accumulates of one image's forward pass, layer by layer.
+DISCRIMINATOR = [28 * 28 * 5 * 5 * 32, 14 * 14 * 5 * 5 * 32 * 64, 7 * 7 * 64 * 1024, 1024]
+GENERATOR = [100 * 56 * 56, 28 * 28 * 3 * 3 * 50, 28 * 28 * 3 * 3 * 50 * 25, 28 * 28 * 25]
+# A 3x3 convolution of stride 2 after a doubling bilinear resize is a 2x2 convolution of what was resized.
+FOLDED_GENERATOR = [*GENERATOR[:2], 28 * 28 * 2 * 2 * 50 * 25, GENERATOR[3]]
+
+
+def training_macs(generator: list[int]) -> dict[str, int]:
+    """Count the multiply-accumulates of one training step for one image, part by part.
+
+    Neither the images, the latents nor (in the generator's step) the discriminator's weights need gradients.
+    """
+    g, d = sum(generator), sum(DISCRIMINATOR)
+    return {
+        "discriminator's step: generator forward": g,
+        "discriminator's step: discriminator forward, real and fake": 2 * d,
+        "discriminator's step: gradients of weights": 2 * d,
+        "discriminator's step: gradients of activations": 2 * (d - DISCRIMINATOR[0]),
+        "generator's step: generator forward": g,
+        "generator's step: discriminator forward": d,
+        "generator's step: gradients through the discriminator": d,
+        "generator's step: gradients of weights": g,
+        "generator's step: gradients of activations": g - generator[0],
+    }
+
+
+def step_flops(generator: list[int]) -> int:
+    """Count the floating-point operations of one training step; 2 per multiply-accumulate."""
+    return 2 * BATCH_SIZE * sum(training_macs(generator).values())
+
+
+def counted_as_written() -> int:
+    """Have PyTorch count the step as the tutorial writes it, without computing it, to check the above."""
+    tensor = functools.partial(torch.empty, device="meta", requires_grad=True)
+    d = [tensor(32, 1, 5, 5), tensor(64, 32, 5, 5), tensor(1024, 3136), tensor(1, 1024)]
+    g = [tensor(3136, 100), tensor(50, 1, 3, 3), tensor(25, 50, 3, 3), tensor(1, 25, 1, 1)]
+
+    def discriminator(images: Tensor) -> Tensor:
+        for weight in d[:2]:
+            images = functional.avg_pool2d(functional.conv2d(images, weight, padding=2), 2)
+        return functional.linear(functional.linear(images.flatten(1), d[2]), d[3]).sum()
+
+    def generator(latents: Tensor) -> Tensor:
+        maps = functional.linear(latents, g[0]).view(-1, 1, 56, 56)
+        for weight in g[1:3]:
+            maps = functional.interpolate(
+                functional.conv2d(functional.pad(maps, (0, 1, 0, 1)), weight, stride=2), size=(56, 56)
+            )
+        return functional.conv2d(maps, g[3], stride=2)
+
+    latents = torch.empty(BATCH_SIZE, 100, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        fake = generator(latents).detach()
+        for images in (fake.new_empty(fake.shape), fake):
+            torch.autograd.grad(discriminator(images), d)
+        torch.autograd.grad(discriminator(generator(latents)), g)
+    return counter.get_total_flops()
+
+
+def matmul_flops_per_second(dtype: torch.dtype, size: int = 2048, seconds: float = 0.5) -> float:
+    """Return the best speed of a large matrix product, a measured peak of this machine.
+
+    Args:
+        dtype: The matrices' type.
+        size: Their number of rows and columns.
+        seconds: How long to keep trying.
+    """
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    out = torch.mm(a, b)
+    best, start = math.inf, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        torch.mm(a, b, out=out)
+        best = min(best, time.perf_counter() - before)
+    return 2 * size**3 / best
+
+
+class Ours:
+    """inkgan's training loop, ready to run in one precision."""
+
+    def __init__(self, precision: str) -> None:
+        self.recipe = Tutorial(Config(), dtype=PRECISIONS[precision])
+        self.pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
+        self.order = BatchOrder(seed=0, examples=len(self.pixels), batch_size=BATCH_SIZE)
+        self.done = 0
+
+    def run(self, steps: int) -> None:
+        """Train for so many steps, drawing batches and latents as a run does."""
+        for step in range(self.done, self.done + steps):
+            real = torch.from_numpy(self.pixels[self.order.batch(step)]).float() / 255
+            self.recipe.step(step, step, real)
+        self.done += steps
+
+    def counted_flops(self) -> int:
+        """Let PyTorch's own counter count what one step does."""
+        with FlopCounterMode(display=False) as counter:
+            self.run(1)
+        return counter.get_total_flops()
+
+    def steps_per_second(self, steps: int) -> float:
+        """Time so many steps."""
+        start = time.perf_counter()
+        self.run(steps)
+        return steps / (time.perf_counter() - start)
+
+
+class TensorFlow:
+    """The tutorial's graph in a TensorFlow process that times steps when told to."""
+
+    def __init__(self, python: Path, options: argparse.Namespace) -> None:
+        command = [python, REPOSITORY / "benchmarks" / "tensorflow_tutorial.py", "--serve", "--mnist", MNIST]
+        command += ["--steps", options.steps, "--warmup", options.warmup, "--threads", options.threads or 0]
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # pages of notices about a version 1 that is no more
+            text=True,
+        )
+        self.version = self._read()["tensorflow"]
+
+    def _read(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(
+                f"TensorFlow's process ended with status {self.process.wait()}; to see why, run\n"
+                f"{shlex.join(map(str, self.process.args))}"
+            )
+        return json.loads(line)
+
+    def steps_per_second(self) -> float:
+        """Have it time its steps."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._read()["steps_per_second"]
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def tensorflow_python() -> Path:
+    """Return the Python that has TensorFlow, setting its environment up first if it is not there."""
+    python, installed = TENSORFLOW / "bin" / "python", TENSORFLOW / "installed"
+    if not installed.exists():
+        say(f"installing {REQUIREMENT} into {TENSORFLOW.name} ...")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", TENSORFLOW], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        subprocess.run(install, check=True, stdout=sys.stderr)
+        installed.touch()  # only now, so that an installation cut short is done again
+    return python
+
+
+def say(text: str) -> None:
+    """Report progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
+    """Return the CPU time the machine had, the machine used, and these processes used; None without /proc."""
+    try:
+        machine = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        own = 0
+        for pid in pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            own += int(fields[11]) + int(fields[12])
+    except OSError:
+        return None
+    idle = machine[3] + machine[4]  # idle, and waiting for the disk
+    return sum(machine), sum(machine) - idle, own
+
+
+class Disturbance:
+    """Watches which share of the machine other programs use while this one measures."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self.pids = pids
+        self.before = cpu_seconds(pids)
+
+    def share(self) -> float | None:
+        """Return the share since the start, 0 to 1, or None where it cannot be known."""
+        after = cpu_seconds(self.pids)
+        if self.before is None or after is None:
+            return None
+        total, busy, own = (b - a for a, b in zip(self.before, after, strict=True))
+        return max(0.0, busy - own) / total if total else 0.0
+
+
+def wait_for_quiet(limit: float, seconds: float) -> None:
+    """Wait until other programs leave the machine alone, but not for ever."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        watch = Disturbance([os.getpid()])
+        time.sleep(0.5)
+        others = watch.share()
+        if others is None or others <= limit:
+            return
+
+
+def measure_rounds(options: argparse.Namespace, ours: dict[str, Ours], rival: TensorFlow | None) -> list[dict]:
+    """Time everything in turns until enough rounds were quiet, or too many were not."""
+    pids = [os.getpid()] + ([rival.process.pid] if rival else [])
+    rounds: list[dict] = []
+    quiet = 0
+    while quiet < options.repeats and len(rounds) < options.repeats * 3:
+        wait_for_quiet(options.busy_limit, options.wait)
+        watch = Disturbance(pids)
+        rates = {"tensorflow": rival.steps_per_second()} if rival else {}
+        rates |= {precision: step.steps_per_second(options.steps) for precision, step in ours.items()}
+        peaks = {name: matmul_flops_per_second(dtype) for name, dtype in PRECISIONS.items()}
+        others = watch.share()
+        is_quiet = others is None or others <= options.busy_limit
+        quiet += is_quiet
+        rounds.append({"steps_per_second": rates, "matmul_peak": peaks, "others": others, "quiet": is_quiet})
+        shown = ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items())
+        note = "" if is_quiet else f"; again, others used {others:.0%} of the machine"
+        say(f"round {len(rounds)}: {shown} steps/s{note}")
+    return rounds
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Summarise repeats of one measurement."""
+    return {
+        "n": len(values),
+        "median": statistics.median(values),
+        "min": min(values),
+        "max": max(values),
+    }
+
+
+def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
+    """Turn rounds into speeds, ratios within each round, and shares of the peak.
+
+    Rounds that other programs disturbed count only if there were too few others.
+    """
+    quiet = [r for r in rounds if r["quiet"]]
+    used = quiet if len(quiet) >= repeats else rounds
+    peaks = {name: max(r["matmul_peak"][name] for r in used) for name in PRECISIONS}
+    contenders = {}
+    for name in used[0]["steps_per_second"]:
+        rates = [r["steps_per_second"][name] for r in used]
+        summary: dict[str, Any] = {"steps_per_second": spread(rates)}
+        if "tensorflow" in used[0]["steps_per_second"]:
+            summary["ratio"] = spread([r["steps_per_second"][name] / r["steps_per_second"]["tensorflow"] for r in used])
+        flops = step_flops(GENERATOR if name == "tensorflow" else FOLDED_GENERATOR)
+        summary["flops_per_step"] = flops
+        summary["flops_per_second"] = flops * statistics.median(rates)
+        summary["share_of_peak"] = summary["flops_per_second"] / peaks[PEAK_OF.get(name, name)]
+        contenders[name] = summary
+    return {
+        "rounds_measured": len(rounds),
+        "rounds_quiet": len(quiet),
+        "rounds_used": len(used),
+        "matmul_peak_flops_per_second": peaks,
+        "contenders": contenders,
+    }
+
+
+def facts(options: argparse.Namespace, rival: TensorFlow | None) -> dict[str, Any]:
+    """Say what was measured, where and with what."""
+    return {
+        "date": datetime.date.today().isoformat(),
+        "command": shlex.join(["python", "benchmarks/tutorial_step.py", *sys.argv[1:]]),
+        "commit": commit(),
+        "cpu": cpu_model(),
+        "cpu_features": cpu_features(),
+        "cpus": available_cpus(),
+        "threads": options.threads or available_cpus(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "tensorflow": rival.version if rival else None,
+        "batch_size": BATCH_SIZE,
+        "steps_per_timing": options.steps,
+    }
+
+
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_field(field: str) -> str:
+    """Return a field of /proc/cpuinfo, or nothing."""
+    with contextlib.suppress(OSError):
+        found = re.search(rf"^{field}\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return ""
+
+
+def cpu_model() -> str:
+    """Return the processor's name."""
+    return cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> list[str]:
+    """Return what the processor has for matrix products."""
+    wanted = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
+    return [feature for feature in wanted if feature in cpu_field("flags").split()]
+
+
+def commit() -> str:
+    """Return the commit that was measured, and whether files differed from it."""
+    git = ["git", "-C", str(REPOSITORY)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        return "none"
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return head.stdout.strip() + (" with changes" if changed.stdout else "")
+
+
+def pad(rows: list[list[str]]) -> str:
+    """Lay rows out as a Markdown table whose columns line up."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def with_spread(values: dict[str, float], digits: int) -> str:
+    """Write a median with its range."""
+    return f"{values['median']:.{digits}f} [{values['min']:.{digits}f}–{values['max']:.{digits}f}]"
+
+
+def speed_table(summary: dict[str, Any]) -> str:
+    """Write the table of speeds."""
+    head = ["", "steps/s", "times TensorFlow", "GFLOP/step", "GFLOP/s", "matmul peak", "share of peak"]
+    rows = [head]
+    for name, values in summary["contenders"].items():
+        peak = summary["matmul_peak_flops_per_second"][PEAK_OF.get(name, name)]
+        rows.append(
+            [
+                LABELS[name],
+                with_spread(values["steps_per_second"], 2),
+                with_spread(values["ratio"], 2) if "ratio" in values else "not measured",
+                f"{values['flops_per_step'] / 1e9:.2f}",
+                f"{values['flops_per_second'] / 1e9:.0f}",
+                f"{peak / 1e9:.0f}",
+                f"{values['share_of_peak']:.0%}",
+            ]
+        )
+    return pad(rows)
+
+
+def flops_table(counted: dict[str, int]) -> str:
+    """Write the table of floating-point operations."""
+    literal, folded = training_macs(GENERATOR), training_macs(FOLDED_GENERATOR)
+    rows = [["MFLOP for one image", "as written", "resize folded"]]
+    rows += [[part, f"{2 * literal[part] / 1e6:.2f}", f"{2 * folded[part] / 1e6:.2f}"] for part in literal]
+    sums = [2 * sum(macs.values()) / 1e6 for macs in (literal, folded)]
+    rows.append(["sum", *(f"{value:.2f}" for value in sums)])
+    batches = [step_flops(network) / 1e9 for network in (GENERATOR, FOLDED_GENERATOR)]
+    checked = f"{counted_as_written() / 1e9:.2f}"
+    rows.append([f"sum of a batch of {BATCH_SIZE}, GFLOP", *(f"{value:.2f}" for value in batches)])
+    rows.append(["the same counted by PyTorch, GFLOP", checked, ""])
+    for precision, flops in counted.items():
+        rows.append([f"inkgan's {precision} step, counted by PyTorch, GFLOP", "", f"{flops / 1e9:.2f}"])
+    return pad(rows)
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """Say whether the target is reached."""
+    contenders = summary["contenders"]
+    if "tensorflow" not in contenders:
+        return "Verdict: TensorFlow was not measured."
+    parts = []
+    for precision in PRECISIONS:
+        ratio = contenders[precision]["ratio"]
+        reached = "reached" if ratio["median"] >= TARGET else "NOT reached"
+        parts.append(f"{reached} in {precision}, {with_spread(ratio, 2)} (n = {ratio['n']})")
+    caveat = "" if summary["rounds_used"] == summary["rounds_quiet"] else " Other programs disturbed this."
+    return f"Verdict: {TARGET:g} times TensorFlow's speed is {'; '.join(parts)}.{caveat}"
+
+
+def report(record: dict[str, Any]) -> str:
+    """Write everything for people."""
+    about, summary = record["facts"], record["summary"]
+    features = ", ".join(about["cpu_features"]) or "unknown"
+    used = f"{summary['rounds_used']} rounds used of {summary['rounds_measured']}"
+    disturbed = summary["rounds_measured"] - summary["rounds_quiet"]
+    if disturbed:
+        kept = "left out" if summary["rounds_used"] < summary["rounds_measured"] else "kept: too few were quiet"
+        used += f"; {disturbed} were disturbed by other programs and {kept}"
+    tensorflow = about["tensorflow"] or "not measured"
+    steps = f"batch of {about['batch_size']}, {about['steps_per_timing']} steps a timing, everything in turns"
+    lines = [
+        f"# One tutorial step, {about['cpu']}, {about['date']}",
+        "",
+        f"- `{about['command']}` at commit {about['commit']}",
+        f"- {about['cpus']} processors ({features}), {about['threads']} threads",
+        f"- Python {about['python']}, PyTorch {about['torch']}, TensorFlow {tensorflow}",
+        f"- {steps}; {used}",
+        "",
+        "Median [smallest–largest]. A ratio is taken within a round. The peak is the best speed of a product",
+        "of two 2048 × 2048 matrices in the same rounds, in the row's type. The FLOP are what the graph",
+        "needs: as written for TensorFlow, with the second resize folded into its convolution for inkgan.",
+        "",
+        speed_table(summary),
+        "",
+        flops_table(record["counted_flops"]),
+        "",
+        verdict(summary),
+    ]
+    return "\n".join(lines)
+
+
+def write(record: dict[str, Any], text: str) -> None:
+    """Store the report and its numbers where they can be compared with later ones."""
+    about = record["facts"]
+    name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", about["cpu"].lower())
+    hardware = "-".join([*re.findall(r"[a-z0-9]+", name), f"{about['cpus']}cpu"])
+    RESULTS.mkdir(exist_ok=True)
+    stem = RESULTS / f"tutorial_step_{hardware}_{about['date']}"
+    stem.with_suffix(".md").write_text(text + "\n")
+    stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    say(f"wrote {stem.relative_to(REPOSITORY)}.md and .json")
+
+
+def main() -> None:
+    """Read the command line, measure, and report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=40, help="steps of one timing")
+    parser.add_argument("--repeats", type=int, default=7, help="quiet rounds to measure")
+    parser.add_argument("--warmup", type=int, default=10, help="steps before the first timing")
+    parser.add_argument("--threads", type=int, help="threads of both sides (default: one for each processor)")
+    parser.add_argument("--no-tensorflow", action="store_true", help="leave TensorFlow out; stores nothing")
+    parser.add_argument(
+        "--busy-limit", type=float, default=0.05, help="share of the machine that others may use in a round"
+    )
+    parser.add_argument("--wait", type=float, default=60, help="seconds to wait for quiet before each round")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads or available_cpus())
+    rival = None if options.no_tensorflow else TensorFlow(tensorflow_python(), options)
+    try:
+        ours = {precision: Ours(precision) for precision in PRECISIONS}
+        counted = {precision: step.counted_flops() for precision, step in ours.items()}
+        for step in ours.values():
+            step.run(options.warmup)
+        rounds = measure_rounds(options, ours, rival)
+    finally:
+        if rival:
+            rival.close()
+    record = {
+        "facts": facts(options, rival),
+        "summary": summarise(rounds, options.repeats),
+        "counted_flops": counted,
+        "rounds": rounds,
+    }
+    text = report(record)
+    print(text)
+    if rival:  # half a comparison must not take the place of a whole one
+        write(record, text)
+
+
+if __name__ == "__main__":
+    main()
