@@ -23,12 +23,13 @@ Drawn by a generative adversarial network that learned from MNIST. `inkgan sampl
 
 | | |
 | --- | --- |
-| network | the tutorial's generator: latents [N, 100] from N(0, 1) to images [N, 28, 28, 1]; unconditional |
-| recipe | `{recipe}`: {steps:,} joint steps of batches of {batch}, after {pretraining} of the discriminator alone; seed {seed} |
+| network | the tutorial's generator: latents [N, 100] from N(0, 1) to images [N, 28, 28, 1]; no labels |
+| recipe | `{recipe}`: {steps:,} joint steps of {batch} images, after {pretraining} of the discriminator alone |
+| seed | {seed} |
 | command | `inkgan train --recipe {recipe} --seed {seed} --steps {total}`{stopped} |
 | arithmetic | {precision}; weights in float32 |
 | data | MNIST, the 55,000 training images of the tutorial's split; SHA-256 of the decoded set {digest} |
-| normalisation | standing statistics over 20 batches of 50 latents; `--statistics batch` for the tutorial's own behaviour |
+| normalisation | standing statistics of 20 batches of 50 latents; `--statistics batch` does as the tutorial did |
 | licence | the weights are under the licence of the code, MIT; MNIST is CC BY-SA 3.0, LeCun and Cortes |
 
 Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.

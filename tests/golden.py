@@ -2,11 +2,11 @@
 
     python tests/golden.py FILE.npz
 
-rebuilds the weights that the seed in the file stands for, runs the recipe's training steps in float32, prints the largest
-difference for every key, and exits with 1 if one is above its limit: 1e-5 before training, 2e-4 after the iterations.
-The format: ``rng_seed``, ``iterations`` and ``batch_size`` say how weights and latents were drawn (see below); the real
-images are MNIST's test images in order, divided by 255. ``grad_LOSS.NAME.norm`` and ``.head`` are the L2 norm and the
-first 32 entries of each gradient in TensorFlow's layout.
+rebuilds the weights that the seed in the file stands for, runs the recipe's training steps in float32, prints the
+largest difference for every key, and exits with 1 if one is above its limit: 1e-5 before training, 2e-4 after the
+iterations. The format: ``rng_seed``, ``iterations`` and ``batch_size`` say how weights and latents were drawn (see
+below); the real images are MNIST's test images in order, divided by 255. ``grad_LOSS.NAME.norm`` and ``.head`` are the
+L2 norm and the first 32 entries of each gradient in TensorFlow's layout.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from data_files import isolate, numbers, pixels, write_set
 from typer.testing import CliRunner
 
+from data_files import isolate, numbers, pixels, write_set
 from inkgan.cli.data import app
 from inkgan.errors import ConfigError, DataError, OutputError
 from inkgan.pictures import sheet

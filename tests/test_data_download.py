@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from data_files import complaint, idx_bytes, isolate, numbers, pixels
 
+from data_files import complaint, idx_bytes, isolate, numbers, pixels
 from inkgan.data import KNOWN, KnownSet, catalogue, load
 from inkgan.data.catalogue import Remote
 from inkgan.data.download import MirrorError, fetch, fetch_known

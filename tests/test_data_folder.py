@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from data_files import complaint, isolate
 
+from data_files import complaint, isolate
 from inkgan.data import DataSet, load
 from inkgan.data.inventory import inventory
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from data_files import CODES, complaint, idx_bytes, one_line, pixels
 
+from data_files import CODES, complaint, idx_bytes, one_line, pixels
 from inkgan.data import idx
 from inkgan.errors import DataError
 

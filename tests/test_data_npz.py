@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from data_files import complaint, isolate, numbers, one_line, pixels
 
+from data_files import complaint, isolate, numbers, one_line, pixels
 from inkgan.data import DataSet, load
 from inkgan.errors import DataError
 

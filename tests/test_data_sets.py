@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
 
+from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
 from inkgan.data import KNOWN, load, locate
 from inkgan.data.inventory import check, inventory
 from inkgan.data.sets import digest_of, hold_out, part, shuffled

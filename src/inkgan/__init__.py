@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Interrupted,
         OutputError,
     )
+    from inkgan.evaluation import evaluate
     from inkgan.sampling import Model, load
     from inkgan.trainer import Result
 
@@ -41,6 +42,7 @@ _HOMES = {
     "Model": "sampling",
     "OutputError": "errors",
     "Result": "trainer",
+    "evaluate": "evaluation",
     "load": "sampling",
     "train": "api",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "Model",
     "OutputError",
     "Result",
+    "evaluate",
     "load",
     "train",
 ]

@@ -33,6 +33,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"(step|pretraining)-(\d{7,})")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
 _TEMPORARY = ".tmp-"
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
@@ -83,7 +84,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
         try:
             write_folder(temporary, tensors, documents)
             if final.exists():  # the same step again, after a fall back to an older one
-                shutil.rmtree(final)
+                _erase(_set_aside(folder, step))
             temporary.rename(final)
             fsync(folder)
         finally:
@@ -118,7 +119,7 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
 
     Args:
         folder: the checkpoint or model.
-        stems: check only files of these names (without ending); None checks all that the manifest lists.
+        stems: check only files of these names (without ending); None checks all, and that there are no others.
 
     Raises:
         CheckpointError: a file is missing or differs; the message names it.
@@ -128,18 +129,33 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
     if not isinstance(listed, dict) or not listed:
         raise CheckpointError(f"{folder / MANIFEST} lists no files: this is not a checkpoint of inkgan.")
     for name, entry in listed.items():
-        path = folder / name
-        if path.name != name or not isinstance(entry, dict):
-            raise CheckpointError(f"{folder / MANIFEST} is damaged: it lists {name!r}.")
-        if wanted is not None and Path(name).stem not in wanted:
-            continue
-        if not path.is_file() or path.is_symlink():
-            raise CheckpointError(f"{path} is missing, so the checkpoint cannot be used.")
-        if path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
-            raise CheckpointError(f"{path} is damaged: its size or SHA-256 is not what {MANIFEST} says.")
+        if not _FILE_NAME.fullmatch(name) or not isinstance(entry, dict):
+            raise CheckpointError(f"{folder / MANIFEST} is damaged: it lists {name[:60]!r}.")
+        if wanted is None or Path(name).stem in wanted:
+            _verify_file(folder / name, entry)
     missing = {f"{stem}" for stem in wanted or ()} - {Path(name).stem for name in listed}
     if missing:
         raise CheckpointError(f"{folder / MANIFEST} lists no {', '.join(sorted(missing))}: it is not whole.")
+    if wanted is None:
+        for path in sorted(folder.iterdir()):
+            if path.name not in listed and path.name != MANIFEST:
+                raise CheckpointError(f"{path} is not listed in {MANIFEST}, so nothing says that it is what was saved.")
+
+
+def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
+    if not _is_regular(path):
+        raise CheckpointError(f"{path} is missing, so the checkpoint cannot be used.")
+    try:
+        same = path.stat().st_size == entry.get("size") and sha256_of(path) == entry.get("sha256")
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({type(error).__name__}: {error.strerror}).") from None
+    if not same:
+        raise CheckpointError(f"{path} is damaged: its size or SHA-256 is not what {MANIFEST} says.")
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether this is a file: not a folder, nor a link to somewhere else, nor a pipe that would never end."""
+    return path.is_file() and not path.is_symlink()
 
 
 def read_document(folder: Path, stem: str) -> dict[str, Any]:
@@ -149,12 +165,12 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
         CheckpointError: it is missing, too large or not a JSON table.
     """
     path = folder / f"{stem}.json"
+    if not _is_regular(path):
+        raise CheckpointError(f"{folder} is not a checkpoint or model of inkgan: it has no {path.name}.")
     try:
         if path.stat().st_size > _LARGEST_DOCUMENT:
             raise CheckpointError(f"{path} is larger than 1 MiB: this is not a checkpoint of inkgan.")
         content = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"{folder} is not a checkpoint or model of inkgan: it has no {path.name}.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: it cannot be read ({type(error).__name__}).") from None
     if not isinstance(content, dict):
@@ -178,7 +194,8 @@ def read_arrays(folder: Path, stem: str, expected: Mapping[str, tuple[int, ...]]
         if path.stat().st_size > _LARGEST_FILE:
             raise CheckpointError(f"{path} is larger than 4 GiB: this is not a checkpoint of inkgan.")
         arrays = load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError, OverflowError) as error:
+    except (OSError, SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Types that NumPy lacks, such as bfloat16, end in an AttributeError or a TypeError.
         raise CheckpointError(f"{path} is damaged or not a safetensors file ({type(error).__name__}).") from None
     if arrays.keys() != expected.keys():
         odd = sorted(arrays.keys() ^ expected.keys())[0]
@@ -219,15 +236,27 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
 def remove(folder: Path, step: int) -> None:
     """Remove one checkpoint."""
-    # Renamed first: a checkpoint half removed must not look like one.
-    doomed = folder / f"{_TEMPORARY}removed-{checkpoint_name(step)}"
     with contextlib.suppress(OSError):
-        (folder / checkpoint_name(step)).rename(doomed)
-        shutil.rmtree(doomed)
+        _erase(_set_aside(folder, step))
+
+
+def _set_aside(folder: Path, step: int) -> Path:
+    """Take a checkpoint's name away, since one that is half removed must not look like one."""
+    doomed = folder / f"{_TEMPORARY}removed-{checkpoint_name(step)}"
+    _erase(doomed)
+    return (folder / checkpoint_name(step)).rename(doomed)
 
 
 def sweep(folder: Path) -> None:
     """Remove what interrupted saves left. Only the run's one trainer may call this."""
     if folder.is_dir():
         for entry in folder.glob(f"{_TEMPORARY}*"):
-            shutil.rmtree(entry, ignore_errors=True)
+            _erase(entry)
+
+
+def _erase(path: Path) -> None:
+    """Remove a folder, a file or a link, but not what the link points to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -54,7 +54,9 @@ def _free(path: Path) -> str:
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """Raise an :class:`OutputError` if ``path`` exists, unless ``force``."""
-    if path.exists() and not force:
+    with output_errors(path):
+        exists = path.exists()
+    if exists and not force:
         raise OutputError(f"{path} exists already. Add --force to replace it, or name another output.")
 
 
@@ -79,7 +81,8 @@ def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
             temporary.replace(path)
             fsync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:

@@ -22,28 +22,37 @@ LARGEST_SHEET = 10_000
 Writer = Callable[[Images, int | None], None]
 
 
-def writer_for(out: Path, *, force: bool) -> Writer:
+def writer_for(name: str, count: int, *, force: bool) -> Writer:
     """Choose how to write by the output's name, and make sure that it may be written, before any work is done.
 
+    Args:
+        name: ends with .png, .npz or a slash, or is a folder that exists.
+        count: how many images will be written.
+        force: replace what is there.
+
     Raises:
-        OutputError: the name has no known ending, or it exists and ``force`` is off.
+        OutputError: the name has no known ending, it exists and ``force`` is off, or a sheet cannot hold so many.
     """
-    if str(out).endswith(os.sep) or out.is_dir():
-        if out.exists() and any(out.iterdir()) and not force:
+    out = Path(name)
+    with output_errors(out):
+        folder = name.endswith(os.sep) or out.is_dir()
+        filled = folder and out.exists() and any(out.iterdir())
+    if folder:
+        if filled and not force:
             raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
         return lambda images, _: _write_folder(images, out)
     kind = out.suffix.lower()
     if kind not in {".png", ".npz"}:
         raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
     refuse_to_overwrite(out, force=force)
+    if kind == ".png" and count > LARGEST_SHEET:
+        raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     if kind == ".npz":
         return lambda images, _: _write_npz(images, out)
     return lambda images, columns: _write_sheet(images, out, columns)
 
 
 def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
-    if len(images) > LARGEST_SHEET:
-        raise OutputError(f"{len(images)} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
 
 

@@ -30,6 +30,9 @@ from inkgan.config import Config, differences, read_json
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.files import output_errors, write_bytes
 
+_PARTS = {"config.json", "environment.json", "metrics.jsonl", "tensorboard", "pictures", "checkpoints", "lock"}
+#: What a start that was killed may leave; see inkgan.files.appearing_whole.
+_LEFT_OVER = re.compile(r"\.(config\.json|environment\.json|metrics\.jsonl)\.\d+\.tmp\.jsonl?")
 _GRID = re.compile(r"grid-(\d{7,})\.png")
 
 
@@ -48,7 +51,10 @@ class RunFolder:
     @property
     def is_run(self) -> bool:
         """Whether a run was ever started here."""
-        return self.config_file.is_file()
+        try:
+            return self.config_file.is_file()
+        except OSError:  # such as a name that is too long
+            return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -77,18 +83,43 @@ class RunFolder:
         Raises:
             OutputError: the folder holds a run or other files, and ``force`` is off; or it is not a run at all.
         """
-        others = [entry for entry in self.path.iterdir() if entry.name != "lock"]
-        if others and not self.is_run:
-            raise OutputError(f"{self.path} holds other files and no run. Name another folder with --out.")
-        if others and not force:
+        self.require_free(force=force)
+        with output_errors(self.path):
+            # The settings go last and come last: a folder that has them is a run.
+            for entry in sorted(self.path.iterdir(), key=lambda entry: entry == self.config_file):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry.name != "lock":
+                    entry.unlink()
+        write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
+
+    def require_free(self, *, force: bool) -> None:
+        """Make sure that a new run may begin here; nothing is written.
+
+        Raises:
+            OutputError: the folder holds other files, or it holds a run and ``force`` is off.
+        """
+        with output_errors(self.path):
+            present = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        foreign = [name for name in present if name not in _PARTS and not _LEFT_OVER.fullmatch(name)]
+        parts = {name for name in present if name in _PARTS} - {"lock"}
+        if foreign or (parts and not self._is_ours()) or (present == ["lock"] and (self.path / "lock").stat().st_size):
+            named = ", ".join([*foreign, *sorted(parts)][:3]) or "lock"
+            raise OutputError(
+                f"{self.path} holds files that are not a run's ({named[:120]!r}), which are never removed. "
+                "Name another folder with --out."
+            )
+        if parts and not force:
             raise OutputError(
                 f"{self.path} holds a run already. Continue it with --resume, replace it with --force, "
                 "or name another folder with --out."
             )
-        for entry in others:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        # The settings come last: a folder that has them is a run.
-        write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
+
+    def _is_ours(self) -> bool:
+        try:
+            return "recipe" in json.loads(self.config_file.read_text("utf-8"))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return False
 
     def saved_config(self) -> Config:
         """The settings that the run was started with.
@@ -127,9 +158,9 @@ class RunFolder:
     def _environments(self) -> list[dict[str, Any]]:
         try:
             starts = json.loads(self.environment_file.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return []
-        return starts if isinstance(starts, list) else []
+        return starts if isinstance(starts, list) and all(isinstance(start, dict) for start in starts) else []
 
     def forget_after(self, step: int) -> None:
         """Drop metrics and grids of the given step and later, which the resumed run will make again."""
@@ -139,7 +170,7 @@ class RunFolder:
             write_bytes(self.metrics_file, b"".join(kept))
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
-            if match and int(match[1]) > step:
+            if match and int(match[1]) > max(step, 0):  # that of step 0 was drawn before pre-training
                 path.unlink()
 
     def grids(self) -> list[Path]:
@@ -161,7 +192,9 @@ class RunFolder:
         """
         steps = checkpoint.list_steps(self.checkpoints)
         if not steps:
-            raise CheckpointError(f"{self.path} has no checkpoint yet. Train it further: inkgan train --resume --out.")
+            raise CheckpointError(
+                f"{self.path} has no checkpoint yet. Train it further: inkgan train --resume --out {self.path}"
+            )
         if which == "latest":
             return self.checkpoints / checkpoint.checkpoint_name(steps[-1])
         if which == "best":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,38 +43,47 @@ class RunLog:
 
     def __init__(self, folder: RunFolder, first_step: int) -> None:
         self._folder = folder
+        self._excepthook = threading.excepthook
         with output_errors(folder.path):
             self._metrics = folder.metrics_file.open("a", encoding="utf-8")
+        with output_errors(folder.tensorboard):
             self._board = SummaryWriter(str(folder.tensorboard), purge_step=first_step, max_queue=1000, flush_secs=10)
+        threading.excepthook = self._writer_failed
 
     def metrics(self, step: int, terms: Mapping[str, float], seconds: float, steps_per_second: float) -> None:
         """Log the terms of one step, the training time so far and the speed."""
         line = {"step": step, **terms, "seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
         with output_errors(self._folder.metrics_file):
             self._metrics.write(json.dumps(line) + "\n")
-        for name, value in terms.items():
-            self._board.add_scalar(_TAGS.get(name, name), value, step)
-        self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
+        with output_errors(self._folder.tensorboard):
+            for name, value in terms.items():
+                self._board.add_scalar(_TAGS.get(name, name), value, step)
+            self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
 
     def images(self, step: int, images: Images) -> None:
         """Show generated images uint8 [N, H, W, C] in TensorBoard, under the tutorial's names."""
-        for index, image in enumerate(images):
-            self._board.add_image(f"Generated_images/image/{index}", image, step, dataformats="HWC")
+        with output_errors(self._folder.tensorboard):
+            for index, image in enumerate(images):
+                self._board.add_image(f"Generated_images/image/{index}", image, step, dataformats="HWC")
 
     def grid(self, step: int, images: Images) -> None:
         """Keep the picture of the fixed latents after ``step`` steps: uint8 [N, H, W, C]."""
         save_png(sheet(images, GRID_COLUMNS), self._folder.grid_file(step))
-        self._board.add_image("Fixed_latents", arrange(images, GRID_COLUMNS), step, dataformats="HWC")
+        with output_errors(self._folder.tensorboard):
+            self._board.add_image("Fixed_latents", arrange(images, GRID_COLUMNS), step, dataformats="HWC")
 
     def graph(self, recipe: Recipe) -> None:
         """Show the graph of both networks in TensorBoard, and the settings as text."""
         self._board.add_text("config", "```json\n" + self._folder.config_file.read_text("utf-8") + "```")
-        latents = torch.zeros(2, recipe.latent_dim, device=next(recipe.generator.parameters()).device)
+        # In float64 and on the processor the layers take none of their fast paths, which cannot be traced.
+        networks = copy.deepcopy(_Both(recipe)).cpu().double()
+        latents = torch.zeros(2, recipe.latent_dim, dtype=torch.float64)
+        networks(latents)  # constants that the layers make once do not belong to the graph
         with warnings.catch_warnings():
             # add_graph traces with torch.jit, which PyTorch calls deprecated and which remarks on constants.
             warnings.filterwarnings("ignore", category=DeprecationWarning)
             warnings.filterwarnings("ignore", category=TracerWarning)
-            self._board.add_graph(_Both(recipe), latents)
+            self._board.add_graph(networks, latents)
 
     def finish(self, images: Images) -> None:
         """Draw the final sheet of fixed latents and the animation of how they came to be."""
@@ -88,13 +99,24 @@ class RunLog:
         """Put everything logged so far into the files."""
         with output_errors(self._folder.metrics_file):
             self._metrics.flush()
-        self._board.flush()
+        with output_errors(self._folder.tensorboard):
+            self._board.flush()
 
     def close(self) -> None:
         """Write what is left and let go of the files."""
-        with output_errors(self._folder.metrics_file):
-            self._metrics.close()
-        self._board.close()
+        try:
+            with output_errors(self._folder.path):
+                try:
+                    self._metrics.close()
+                finally:
+                    self._board.close()
+        finally:
+            threading.excepthook = self._excepthook
+
+    def _writer_failed(self, failure: threading.ExceptHookArgs) -> None:
+        """Keep quiet about the system's errors in TensorBoard's writing thread: the next call of it raises them."""
+        if not isinstance(failure.exc_value, OSError) or type(failure.thread).__name__ != "_AsyncWriterThread":
+            self._excepthook(failure)
 
 
 class _Both(nn.Module):

@@ -106,6 +106,12 @@ def _find(path: str | Path, which: str) -> Path:
     if str(path) in bundled_models():
         return _BUNDLED / str(path)
     folder = Path(path)
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        pass  # told below
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")

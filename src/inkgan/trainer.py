@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -115,26 +117,39 @@ def fit(
         raise CheckpointError(
             f"{folder} is not the folder of a run, so it cannot be resumed. Start it without --resume."
         )
+    if not resume:
+        run.require_free(force=force)
+    # All that can be wrong with what was given comes before anything is written.
+    where = resolve_device(device)
+    precision = resolve_precision(config.precision, where)
+    recipe = build(config, data.image_shape, where, precision)
     with run.locked():
         if resume:
             run.require_same(run.saved_config(), config)
         else:
             run.start(config, force=force)
-        return _Training(config, data, run, resolve_device(device), watcher or Silent()).run(stop_at)
+        return _Training(config, data, run, recipe, where, precision, watcher or Silent()).run(stop_at)
 
 
 class _Training:
     """One start of a run, from its first or its last saved step to its end."""
 
-    def __init__(self, config: Config, data: DataSet, run: RunFolder, device: torch.device, watcher: Watcher) -> None:
-        self._config, self._run, self._watcher, self._device = config, run, watcher, device
-        precision = resolve_precision(config.precision, device)
-        self._recipe: Recipe = build(config, data.image_shape, device, precision)
+    def __init__(
+        self,
+        config: Config,
+        data: DataSet,
+        run: RunFolder,
+        recipe: Recipe,
+        device: torch.device,
+        precision: torch.dtype,
+        watcher: Watcher,
+    ) -> None:
+        self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
         self._images = torch.tensor(data.train.images, device=device)
         self._order = BatchOrder(config.seed, len(data.train.images), config.batch_size)
         self._identity = {"data": data.name, "digest": data.digest, "precision": str(precision).removeprefix("torch.")}
         self._step = -config.pretraining_steps
-        self._seconds = 0.0
+        self._seconds_before = 0.0
         self._restore()
         about = environment(str(device), torch.get_num_threads(), self._identity["precision"])
         changes = run.add_environment(about)
@@ -155,8 +170,10 @@ class _Training:
                 log.graph(self._recipe)
                 self._grid(log)
                 self._show(None)
-            self._loop(log, signals, stop_at)
-            complete = self._is_complete()
+            elif _due(max(self._step, 0), self._config.watch.grid_every):
+                self._grid(log)  # once more: TensorBoard hides what was shown of the step at which a run goes on
+            self._clock = _Clock(self._seconds_before)
+            complete = self._loop(log, signals, stop_at)
             if checkpoint.list_steps(self._run.checkpoints)[-1:] != [self._step]:
                 self._save(log)
             if signals.received is not None and not complete:
@@ -168,25 +185,26 @@ class _Training:
             if complete:
                 log.finish(self._draw(self._fixed_latents))
         sheet = self._run.pictures / "sheet.png" if complete else None
-        return Result(self._run.path, self._step, self._seconds, complete, sheet)
+        return Result(self._run.path, self._step, self._clock.seconds, complete, sheet)
 
     def _is_complete(self) -> bool:
         config = self._config
         if config.steps is not None:
             return self._step >= config.steps
-        return self._seconds >= (config.seconds or 0)
+        return self._clock.seconds >= (config.seconds or 0)
 
-    def _loop(self, log: RunLog, signals: StopSignals, stop_at: int | None) -> None:
+    def _loop(self, log: RunLog, signals: StopSignals, stop_at: int | None) -> bool:
+        """Step until the end (True), ``stop_at`` or a signal (False)."""
         watch, speed, shown_at = self._config.watch, _Speed(), 0.0
-        while not self._is_complete() and signals.received is None and (stop_at is None or self._step < stop_at):
+        while not self._is_complete():
+            if signals.received is not None or (stop_at is not None and self._step >= stop_at):
+                return False
             step = self._step
-            started = time.perf_counter()
             terms = self._one_step()
             self._step += 1
             if _due(step, watch.log_every):
                 numbers = {name: term.item() for name, term in terms.items()}
-                self._seconds += time.perf_counter() - started
-                progress = self._progress(step, speed.at(step, self._seconds), numbers)
+                progress = self._progress(step, speed, numbers)
                 log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
                 self._watcher.stepped(progress)
                 if step >= 0:
@@ -194,12 +212,11 @@ class _Training:
                 if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
                     shown_at = time.monotonic()
                     self._show(progress)
-            else:
-                self._seconds += time.perf_counter() - started
             if self._step > 0 and _due(self._step, watch.grid_every):
                 self._grid(log)
             if _due(self._step, watch.save_every):
                 self._save(log)
+        return True
 
     def _one_step(self) -> dict[str, Tensor]:
         number = self._step + self._config.pretraining_steps
@@ -208,16 +225,19 @@ class _Training:
         try:
             return self._recipe.step(self._step, number, real)
         except DivergenceError as error:
-            saved = checkpoint.list_steps(self._run.checkpoints)
-            kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-            raise DivergenceError(
-                f"training diverged at step {self._step}: {error}; the update was not made. {kept}. "
-                "Try a lower learning rate: --set discriminator.learning_rate=... --set generator.learning_rate=..."
-            ) from None
+            self._diverged(f"{error}; the update was not made")
 
-    def _progress(self, step: int, speed: float, terms: dict[str, float]) -> Progress:
-        config = self._config
-        return Progress(step, config.steps, self._seconds, config.seconds, speed, terms)
+    def _diverged(self, reason: str) -> NoReturn:
+        saved = checkpoint.list_steps(self._run.checkpoints)
+        kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
+        raise DivergenceError(
+            f"training diverged at step {self._step}: {reason}. {kept}. "
+            "Try a lower learning rate: --set discriminator.learning_rate=... --set generator.learning_rate=..."
+        ) from None
+
+    def _progress(self, step: int, speed: _Speed, terms: dict[str, float]) -> Progress:
+        config, seconds = self._config, self._clock.seconds
+        return Progress(step, config.steps, seconds, config.seconds, speed.at(step, seconds), terms)
 
     def _draw(self, latents: Tensor) -> Images:
         return to_uint8(self._recipe.draw(latents).cpu().numpy())
@@ -234,10 +254,15 @@ class _Training:
 
     def _save(self, log: RunLog) -> None:
         log.flush()
-        state = {"step": self._step, "seconds": self._seconds, **self._identity}
+        state = {"step": self._step, "seconds": self._clock.seconds, **self._identity}
         model = {**self._recipe.model_description(), "step": self._step, "config": self._config.model_dump()}
         documents = {"state": state, "model": model | self._identity}
-        checkpoint.save(self._run.checkpoints, self._step, as_arrays(self._recipe), documents)
+        arrays = as_arrays(self._recipe)
+        for stem, group in arrays.items():
+            for name, array in group.items():
+                if not np.isfinite(array).all():
+                    self._diverged(f"{stem}.{name} is not finite")
+        checkpoint.save(self._run.checkpoints, self._step, arrays, documents)
         checkpoint.prune(self._run.checkpoints, self._config.watch.keep)
 
     def _restore(self) -> None:
@@ -255,9 +280,12 @@ class _Training:
             return
         folder = self._run.checkpoints / checkpoint.checkpoint_name(step)
         state = checkpoint.read_document(folder, "state")
-        for key, value in self._identity.items():
+        for key, value in {**self._identity, "step": step}.items():
             if state.get(key) != value:
                 raise CheckpointError(f"{folder} was made with {key} {state.get(key)!r}, but this run has {value!r}.")
+        seconds = state.get("seconds")
+        if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+            raise CheckpointError(f"{folder} is damaged: its seconds are {seconds!r}.")
         expected = {
             stem: {name: array.shape for name, array in arrays.items()}
             for stem, arrays in as_arrays(self._recipe).items()
@@ -265,11 +293,22 @@ class _Training:
         from_arrays(
             self._recipe, {stem: checkpoint.read_arrays(folder, stem, shapes) for stem, shapes in expected.items()}
         )
-        self._step, self._seconds = step, float(state.get("seconds", 0.0))
+        self._step, self._seconds_before = step, seconds
         self._run.forget_after(step)
         for newer in checkpoint.list_steps(self._run.checkpoints):
             if newer > step:
                 checkpoint.remove(self._run.checkpoints, newer)
+
+
+class _Clock:
+    """How long a run has trained, all its starts together, with all that it writes on the way."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._since = time.perf_counter() - before
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._since
 
 
 class _Speed:

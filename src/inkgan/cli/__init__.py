@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
-from inkgan.cli import data, sample, train
+from inkgan.cli import data, evaluate, sample, train
 from inkgan.errors import InkganError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("sample")(sample.sample)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 
 
@@ -73,5 +74,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"inkgan: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    line = " ".join(message.split())
+    # Names of files may hold anything; nothing of it shall act on the terminal.
+    printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    print(f"inkgan: {printable}", file=sys.stderr)  # noqa: T201
     return code

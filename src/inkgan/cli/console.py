@@ -192,4 +192,6 @@ def _clock(seconds: float) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    """Print a line; if its reader went away, the run goes on in silence."""
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        print(line, flush=True)  # noqa: T201

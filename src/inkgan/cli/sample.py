@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ def sample(
         str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: tutorial.")
     ],
     out: Annotated[
-        Path,
+        str,  # not a Path, which would drop the slash at the end
         typer.Option(
             "--out",
             "-o",
@@ -50,7 +49,7 @@ def sample(
     """
     from inkgan import output, sampling
 
-    write = output.writer_for(out, force=force)
+    write = output.writer_for(out, count, force=force)
     model = sampling.load(what, which=checkpoint)
     images = model.sample(count, seed=seed, statistics=statistics)  # type: ignore[arg-type]  # checked there
     write(images, columns)

@@ -59,7 +59,8 @@ class _Patches(torch.autograd.Function):
         for tap in range(size * size):
             i, j = divmod(tap, size)
             patches[:, :, :, tap] = blocks[:, i : i + rows, j : j + columns]
-        return patches.view(maps.dtype).flatten(3)
+        # The view of the same type is left out: the graph for TensorBoard is traced in float64, and cannot hold it.
+        return (patches if patches.dtype == maps.dtype else patches.view(maps.dtype)).flatten(3)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

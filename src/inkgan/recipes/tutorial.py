@@ -5,7 +5,6 @@ Read :meth:`Tutorial.discriminator_step` and :meth:`Tutorial.generator_step` bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -129,7 +128,7 @@ class Tutorial:
         drawn: np.ndarray = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
         return torch.from_numpy(drawn).to(self._device)
 
-    def _keep(self, name: str, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _keep(self, name: str, gradients: list[Tensor]) -> list[Tensor]:
         """Copy gradients to where an optimiser will find them."""
         torch._foreach_copy_(self._gradients[name], gradients)
         return self._gradients[name]

@@ -1,0 +1,50 @@
+"""What does watching cost? Steps per second with the default cadence of logs and pictures, and with none.
+
+    python benchmarks/watching.py [--steps 300] [--repeats 5]
+
+Both kinds of runs take turns; each is a whole run of the tutorial on MNIST without checkpoints in between, timed by the
+run's own clock, which includes all that a run writes. Prints the medians, their spread, and the share of time that
+TensorBoard, metrics.jsonl and the pictures take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import inkgan
+
+_SILENT = ("watch.log_every=0", "watch.grid_every=0", "watch.show_every=0")
+
+
+def seconds_of_a_run(steps: int, settings: tuple[str, ...]) -> float:
+    """Train once and return the run's own time."""
+    with tempfile.TemporaryDirectory() as folder:
+        always = ("pretraining_steps=0", "watch.save_every=1000000000")
+        return inkgan.train(steps=steps, out=Path(folder) / "run", settings=always + settings).seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    watched, silent = [], []
+    seconds_of_a_run(20, ())  # warm-up
+    for repeat in range(given.repeats):
+        print(f"round {repeat + 1} of {given.repeats}", file=sys.stderr)
+        watched.append(given.steps / seconds_of_a_run(given.steps, ()))
+        silent.append(given.steps / seconds_of_a_run(given.steps, _SILENT))
+    for name, speeds in (("watched", watched), ("silent", silent)):
+        print(f"{name:8s} {statistics.median(speeds):6.2f} steps/s [{min(speeds):.2f} to {max(speeds):.2f}]")
+    costs = [1 - loud / quiet for loud, quiet in zip(watched, silent, strict=True)]
+    median, least, most = statistics.median(costs), min(costs), max(costs)
+    print(f"watching takes {median:.1%} of the time [{least:.1%} to {most:.1%}], n = {len(costs)}")
+
+
+if __name__ == "__main__":
+    main()

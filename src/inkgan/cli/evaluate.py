@@ -1,0 +1,81 @@
+"""``inkgan evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="A run folder, a model, an .npz file (images, perhaps labels) or a folder of images."
+        ),
+    ],
+    n: Annotated[int, typer.Option("--n", "-n", help="How many images to measure, 128 or more.")] = 10_000,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_PATH", help="The real images: a set that `inkgan data` lists, a folder, or an .npz file."
+        ),
+    ] = "mnist",
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")] = 0,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
+    report: Annotated[
+        str | None,  # not a Path, which would drop the slash at the end
+        typer.Option(metavar="FILE.html|DIR", help="Write a report card to look at; in a folder with its JSON."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Measure generated images: distances, fidelity, diversity, balance and novelty, beside real images' own.
+
+    Each figure has a 95 % interval and a floor: the same figure of as many held-out real images. The first use with
+    new data takes longer, since what the real images measure is kept in $XDG_CACHE_HOME/inkgan.
+
+    Examples:
+        inkgan evaluate runs/tutorial-mnist-seed0 --report card.html
+
+        inkgan evaluate digits.npz --json figures.json
+
+        inkgan evaluate pictures/ --data fashion-mnist
+    """
+    from inkgan.evaluation import evaluate as measure
+    from inkgan.files import refuse_to_overwrite, write_bytes
+    from inkgan.report import as_html, as_text
+
+    pages, figures = [], [] if json is None else [json]
+    if report is not None:
+        page = Path(report)
+        if page.suffix.lower() not in {".html", ".htm"}:
+            page, figures = page / "report.html", [*figures, page / "report.json"]
+        pages.append(page)
+    for path in (*pages, *figures):
+        refuse_to_overwrite(path, force=force)
+    found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, progress=_progress())
+    for path in figures:
+        write_bytes(path, found.as_json().encode(), force=force)
+    for path in pages:
+        write_bytes(path, as_html(found).encode(), force=force)
+    typer.echo(as_text(found))
+    for path in (*pages, *figures):
+        typer.echo(f"written: {path}")
+
+
+def _progress() -> Callable[[str, float], None] | None:
+    """What tells how far it is, on a terminal; elsewhere nothing does."""
+    if not sys.stderr.isatty():
+        return None
+
+    def tell(doing: str, done: float) -> None:
+        end = "\r\x1b[K" if (doing, done) == ("figures", 1.0) else ""
+        typer.echo(f"\r\x1b[K{doing}: {done:.0%}{end}", err=True, nl=False)
+
+    return tell

@@ -1,0 +1,321 @@
+"""Evaluate generated images: every figure with its n, its interval, and its floor, that of held-out real images.
+
+What is compared with what: the Fréchet distance with the moments of all training images; kernel distance, precision,
+recall, density and coverage with as many training images as are measured, drawn once for ever; the class balance with
+the training labels; novelty with the distances of held-out images to the training images. The floor takes as many
+images of the test split, permuted once for ever, as are measured, and goes through the same code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.classifier import cache_folder
+from inkgan.data import load as load_data
+from inkgan.errors import EvaluationError
+from inkgan.features import Extractor
+from inkgan.metrics import (
+    Estimate,
+    Interval,
+    Novelty,
+    binomial,
+    class_balance,
+    classifier_score,
+    clopper_pearson,
+    conditional_accuracy,
+    diversity,
+    frechet_estimate,
+    kernel_estimate,
+    manifold,
+    nearest,
+    novelty,
+    student,
+    wilson,
+)
+from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
+from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
+from inkgan.subject import Images, Labels, Subject, subject_of
+
+SMALLEST = 128
+"""Fewer images than this are not measured."""
+_FLOORS_VERSION = 1  # raise it when a measure changes: floors that are kept are then measured again
+_LEAST_OF_CLASS = 20
+_PAIRS = 32
+
+_FIGURES: dict[str, tuple[str, Better, str]] = {
+    "frechet_digit_distance": ("Fréchet digit distance", "lower", "moments of all training images"),
+    "kernel_digit_distance": ("kernel digit distance", "lower", "as many training images"),
+    "precision": ("precision", "higher", "as many training images"),
+    "recall": ("recall", "higher", "as many training images"),
+    "density": ("density", "higher", "as many training images"),
+    "coverage": ("coverage", "higher", "as many training images"),
+    "classifier_score": ("classifier score", "higher", "the feature network's classes"),
+    "class_total_variation": ("class balance, total variation", "lower", "classes of all training images"),
+    "class_kl": ("class balance, KL (nats)", "lower", "classes of all training images"),
+    "classes_covered": ("classes covered", "higher", "a tenth of each class's share of the training images"),
+    "diversity": ("diversity within class", "like the floor", "mean squared distance of images of one class"),
+    "accuracy": ("accuracy of the class asked for", "higher", "the feature network's classes"),
+    "near_copies": ("near-copies of training images", "like the floor", "nearest of all training images, features"),
+    "copying_z": ("copying test z (below -2: copies)", "like the floor", "nearest of all training images, features"),
+    "exact_copies": ("exact copies of training images", "lower", "all training images, pixel for pixel"),
+}
+_BELOW_ZERO = {"kernel_digit_distance", "copying_z"}
+
+
+def evaluate(
+    what: str | Path,
+    *,
+    n: int = 10_000,
+    data: str = "mnist",
+    data_dir: Path | None = None,
+    seed: int = 0,
+    extractor: Extractor | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure generated images against real ones.
+
+    Args:
+        what: a run folder, a model (folder or bundled), an ``.npz`` file with ``images`` and perhaps ``labels``, or a
+            folder of images.
+        n: how many images to measure, 128 or more; no more than the data have held-out images, so that every figure
+            has a floor at its own n.
+        data: the real images: a name that ``inkgan data`` lists, or a path.
+        data_dir: where to look for them first.
+        seed: of the sampled images, or of the choice among more than n.
+        extractor: measure distances in these features instead of those of the data's feature network.
+        progress: called with what is being done and how much of it is done.
+
+    Returns:
+        The report; the same arguments give the same figures.
+
+    Raises:
+        DataError: the data, the file or the folder cannot be read.
+        CheckpointError: a model is missing or damaged.
+        EvaluationError: too few images, of another size, constant, or no labels where they are needed.
+    """
+    start = time.perf_counter()
+    say = progress or (lambda *_: None)
+    if n < SMALLEST:
+        raise EvaluationError(f"n is {n}; at least {SMALLEST} images are needed for figures that mean something.")
+    if seed < 0:
+        raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
+    say("reading", 0.0)
+    real = load_data(data, data_dir)
+    if len(real.test) < SMALLEST:
+        raise EvaluationError(f"{real.name} has {len(real.test)} held-out images; at least {SMALLEST} are needed.")
+    subject = subject_of(what, min(n, len(real.test)), seed, real)
+    if len(subject.images) < SMALLEST:
+        raise EvaluationError(f"{what} has {len(subject.images)} images; at least {SMALLEST} are needed.")
+    ruler = Ruler(real, extractor, say)
+    report = _measure(subject, ruler, seed, say)
+    notes = list(report.notes)
+    if n > len(real.test):
+        notes.append(f"n is {len(subject.images):,}: {real.name} has {len(real.test):,} held-out images for the floor.")
+    return replace(report, notes=tuple(notes), seconds=time.perf_counter() - start)
+
+
+def _estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, Estimate]:
+    """Every figure but novelty; those of one class are named ``figure/class``."""
+    n = len(seen.features)
+    real = ruler.some_training(n)
+    balls = manifold(real, seen.features, rng)
+    found = {
+        "frechet_digit_distance": frechet_estimate(seen.features, ruler.moments, rng).at_n,
+        "kernel_digit_distance": kernel_estimate(seen.features, real, rng),
+        "precision": balls.precision,
+        "recall": balls.recall,
+        "density": balls.density,
+        "coverage": balls.coverage,
+    }
+    predicted = seen.predicted
+    if seen.probabilities is None or predicted is None or ruler.reference is None:
+        return found
+    proportions = ruler.reference.proportions
+    balance = class_balance(predicted, proportions, rng)
+    found |= {
+        "classifier_score": classifier_score(seen.probabilities, rng),
+        "class_total_variation": balance.total_variation,
+        "class_kl": balance.kl,
+        "classes_covered": _covered(balance.counts, proportions),
+    }
+    for label in range(len(proportions)):
+        own = seen.features[predicted == label]
+        if len(own) >= _LEAST_OF_CLASS:
+            found[f"diversity/{label}"] = diversity(own, rng).spread
+    if seen.labels is not None:
+        overall, by_class = conditional_accuracy(seen.labels, predicted, len(proportions))
+        found["accuracy"] = overall
+        found |= {f"accuracy/{label}": share for label, share in by_class.items()}
+    return found
+
+
+def _covered(counts: Labels, proportions: npt.NDArray[np.float64]) -> Estimate:
+    """Classes with at least a tenth of their share; the interval counts those that surely and possibly have it."""
+    n = int(counts.sum())
+    shares = [wilson(int(count), n) for count in counts]
+    sure, maybe = (
+        sum(end >= 0.1 * p for end, p in zip(ends, proportions, strict=True))
+        for ends in ([one.low for one in shares], [one.high for one in shares])
+    )
+    return Estimate(float((counts / n >= 0.1 * proportions).sum()), 0.0, Interval(float(sure), float(maybe)))
+
+
+def _floors(ruler: Ruler, n: int) -> dict[str, Estimate]:
+    """The figures of the first n held-out images, kept once measured."""
+    path = cache_folder() / f"floors-{ruler.key}-n{n}-v{_FLOORS_VERSION}.json"
+    if ruler.extractor is None:
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            kept = json.loads(path.read_text("utf-8"))
+            return {name: Estimate(v, se, Interval(low, high)) for name, (v, se, low, high) in kept.items()}
+    ruler.say("floor", 0.0)
+    seen = ruler.held_out(n)
+    found = _estimates(seen, ruler, np.random.default_rng(REAL_SEED))
+    if seen.predicted is not None and ruler.reference is not None:
+        # Of one sample it is a matter of luck: where the luck of real samples of this size lies is known better.
+        luck = class_balance(seen.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
+        found["class_total_variation"] = _including(found["class_total_variation"], luck.chance_total_variation)
+    if ruler.extractor is None:
+        flat = {k: [e.value, e.standard_error, e.interval.low, e.interval.high] for k, e in found.items()}
+        keep(path, json.dumps(flat).encode())
+    return found
+
+
+def _measure(subject: Subject, ruler: Ruler, seed: int, say: Progress) -> Report:
+    n, data = len(subject.images), ruler.data
+    seen = ruler.see(subject.images, subject.labels, "features")
+    say("floor", 0.0)
+    floors = _floors(ruler, n)
+    say("figures", 0.0)
+    found = _estimates(seen, ruler, np.random.default_rng(seed))
+    say("figures", 0.5)
+    near = nearest(seen.features, ruler.training)
+    new = _novelty(near.distance[:, 0], seen, ruler)
+    _mean_diversity(found, floors)
+    pairs = {key: (estimate, n, floors[key], n) for key, estimate in found.items() if key in floors}
+    pairs |= _novelty_figures(new, subject, ruler)
+    figures = {key: _figure(key, *pair, own=ruler.extractor is not None) for key, pair in pairs.items()}
+    closest = _closest(new.closest, seen.predicted)
+    pictures = Pictures(
+        subject.images,
+        np.zeros(n, np.int64) if seen.predicted is None else seen.predicted,
+        subject.images[closest],
+        data.train.images[near.index[closest, 0]],
+    )
+    classes, small = _classes(seen, ruler, figures)
+    say("figures", 1.0)
+    return Report(
+        what=subject.name,
+        kind=subject.kind,
+        data=data.name,
+        data_digest=data.digest,
+        features="own extractor" if ruler.extractor is not None or ruler.network is None else ruler.network.card.sha256,
+        n=n,
+        seed=seed,
+        figures=tuple(figures[key] for key in _FIGURES if key in figures),
+        classes=classes,
+        notes=(*subject.notes, *small),
+        pictures=pictures,
+    )
+
+
+def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, *, own: bool) -> Figure:
+    title, better, reference = _FIGURES[key.partition("/")[0]]
+    if key not in _BELOW_ZERO:
+        value, floor = (_from_zero(one) for one in (value, floor))
+    if own:
+        title = title.replace(" digit distance", " distance (own features)")
+    return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
+
+
+def _including(figure: Estimate, interval: Interval) -> Estimate:
+    low, high = min(interval.low, figure.value), max(interval.high, figure.value)
+    return replace(figure, interval=replace(interval, low=low, high=high))
+
+
+def _from_zero(figure: Estimate) -> Estimate:
+    """What cannot be below 0 has an interval that is not."""
+    interval = figure.interval
+    return replace(figure, interval=replace(interval, low=max(0.0, interval.low)))
+
+
+def _mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
+    """Add the mean over those classes that have enough images on both sides."""
+    keys = [key for key in found if key.startswith("diversity/") and key in floors]
+    if not keys:
+        return
+    for side in (found, floors):
+        error = math.hypot(*(side[key].standard_error for key in keys)) / len(keys)
+        side["diversity"] = student(sum(side[key].value for key in keys) / len(keys), error, 9)
+
+
+def _novelty(distances: npt.NDArray[np.float64], seen: Seen, ruler: Ruler) -> Novelty:
+    cells = None
+    if seen.predicted is not None and ruler.reference is not None and ruler.extractor is None:
+        held_out = ruler.reference.held_out_classes
+        counts = [np.bincount(x, minlength=len(ruler.data.class_names)) for x in (seen.predicted, held_out)]
+        if np.minimum(*counts).max() >= _LEAST_OF_CLASS:
+            cells = (seen.predicted, held_out)
+    return novelty(distances, ruler.held_out_distances, cells=cells)
+
+
+def _novelty_figures(new: Novelty, subject: Subject, ruler: Ruler) -> dict[str, tuple[Estimate, int, Estimate, int]]:
+    n, held_out = new.n, len(ruler.held_out_distances)
+    near = binomial(round(new.near_copies * n), n)
+    usual = binomial(round(new.expected * held_out), held_out)
+    known = {image.tobytes() for image in ruler.data.train.images}
+
+    def exact(images: Images) -> Estimate:
+        count = sum(image.tobytes() in known for image in images)
+        return Estimate(
+            count / len(images), binomial(count, len(images)).standard_error, clopper_pearson(count, len(images))
+        )
+
+    return {
+        "near_copies": (Estimate(near.value, near.standard_error, new.interval), n, usual, held_out),
+        "copying_z": (
+            Estimate(new.z, 1.0, Interval(new.z - 1.96, new.z + 1.96)),
+            n,
+            Estimate(0.0, 1.0, Interval(-1.96, 1.96)),
+            held_out,
+        ),
+        "exact_copies": (exact(subject.images), n, exact(ruler.data.test.images), len(ruler.data.test)),
+    }
+
+
+def _closest(order: Labels, predicted: Labels | None) -> Labels:
+    """The closest to training images, some of each class: plain shapes, such as ones, are always the closest."""
+    if predicted is None:
+        return order[:_PAIRS]
+    classes = np.unique(predicted)
+    each = -(-_PAIRS // len(classes))
+    return np.concatenate([order[predicted[order] == label][:each] for label in classes])[: 2 * _PAIRS]
+
+
+def _classes(seen: Seen, ruler: Ruler, figures: dict[str, Figure]) -> tuple[tuple[ClassFigures, ...], list[str]]:
+    if seen.predicted is None or ruler.reference is None:
+        return (), []
+    names, n = ruler.data.class_names, len(seen.features)
+    counts = np.bincount(seen.predicted, minlength=len(names))
+    classes = tuple(
+        ClassFigures(
+            name=names[label],
+            count=int(counts[label]),
+            expected=float(ruler.reference.proportions[label] * n),
+            diversity=figures.get(f"diversity/{label}"),
+            accuracy=figures.get(f"accuracy/{label}"),
+        )
+        for label in range(len(names))
+    )
+    small = [one.name for one in classes if one.diversity is None]
+    if not small:
+        return classes, []
+    shown = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
+    return classes, [f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {shown}."]

@@ -1,0 +1,131 @@
+"""What is to be evaluated: images of a run or model, of an ``.npz`` file, or of a folder from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.data import DataSet
+from inkgan.data.loading import read_path
+from inkgan.data.wording import shown
+from inkgan.errors import EvaluationError
+from inkgan.sampling import bundled_models, load
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Images to measure.
+
+    Attributes:
+        name: what was given, for people.
+        kind: what it is, for people.
+        images: uint8 [N, H, W, C].
+        labels: int64 [N], the classes that were asked for, or None.
+        notes: what a reader should know about them.
+    """
+
+    name: str
+    kind: str
+    images: Images
+    labels: Labels | None
+    notes: tuple[str, ...] = ()
+
+
+def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
+    """Draw or read at most ``n`` images.
+
+    Args:
+        what: a bundled model, a run or model folder, an ``.npz`` file or a folder of images.
+        n: the most images to take; out of more, ``seed`` chooses.
+        seed: of the latents or of the choice.
+        data: the real images, which says what images and labels must look like.
+
+    Raises:
+        DataError: the file or folder cannot be read.
+        CheckpointError: there is no such thing, or a model is damaged.
+        EvaluationError: the images are of another size than the data's, all blank, or their labels are not the data's.
+    """
+    path = Path(what)
+    if _is_model(what, path):
+        model = load(what)
+        _check_size(shown(what), model.image_shape, data)
+        images = model.sample(n, seed=seed)
+        found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], None)
+    else:
+        found = _read(path, n, seed, data)
+    return _checked(found, data)
+
+
+def _is_model(what: str | Path, path: Path) -> bool:
+    """Whether ``what`` is for :func:`inkgan.sampling.load`: also if it is nothing, which that tells best."""
+    if str(what) in bundled_models():
+        return True
+    try:
+        if path.is_dir():
+            return (path / "model.json").is_file() or (path / "config.json").is_file()
+        return path.suffix.lower() != ".npz"
+    except (OSError, ValueError):
+        return True
+
+
+def _read(path: Path, n: int, seed: int, data: DataSet) -> Subject:
+    own = read_path(path)
+    _check_size(shown(path), own.image_shape, data)
+    splits = list(own.splits.values())
+    total = sum(map(len, splits))
+    chosen = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
+    images = np.concatenate([split.images for split in splits])[chosen]
+    notes = [f"{count} images were skipped: {reason}" for reason, count in own.skipped.items()]
+    if total < n:
+        notes.append(f"there are {total:,} images, fewer than the {n:,} asked for.")
+    labels = None
+    if own.train.labels is not None and data.class_names:
+        every = np.concatenate([split.labels for split in splits if split.labels is not None])[chosen]
+        labels, said = _labels_for(data, own, every, by_name=path.is_dir())
+        notes += said
+    return Subject(shown(path), "folder of images" if path.is_dir() else "arrays", images, labels, tuple(notes))
+
+
+def _labels_for(data: DataSet, own: DataSet, labels: Labels, *, by_name: bool) -> tuple[Labels | None, list[str]]:
+    """Labels in the data's numbering: folders name their classes, arrays number them."""
+    if not by_name:
+        if labels.max() >= len(data.class_names):
+            raise EvaluationError(
+                f"{own.source}: a label is {labels.max()}; {data.name} has labels 0 to {len(data.class_names) - 1}. "
+                "Name the data that the labels belong to with --data."
+            )
+        return labels, []
+    numbers = {name: number for number, name in enumerate(data.class_names)}
+    foreign = [name for name in own.class_names if name not in numbers]
+    if foreign:
+        return None, [f"the folders' names are not used as labels: {foreign[0]!r} is not a class of {data.name}."]
+    return np.array([numbers[name] for name in own.class_names], np.int64)[labels], []
+
+
+def _check_size(name: str, shape: tuple[int, int, int], data: DataSet) -> None:
+    if shape != data.image_shape:
+        given, needed = ("x".join(map(str, one)) for one in (shape, data.image_shape))
+        raise EvaluationError(
+            f"{name} has images of {given}, {data.name} has {needed}. "
+            "Name the data that they imitate with --data, or convert them."
+        )
+
+
+def _checked(subject: Subject, data: DataSet) -> Subject:
+    flat = subject.images.reshape(len(subject.images), -1)
+    blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
+    if blank == len(flat):
+        raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
+    notes = list(subject.notes)
+    if blank:
+        notes.append(f"{blank:,} of the images are constant, one value in all their pixels.")
+    usual = float(data.train.images[:1000].mean())
+    if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
+        notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
+    return Subject(subject.name, subject.kind, subject.images, subject.labels, tuple(notes))

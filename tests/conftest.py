@@ -1,0 +1,59 @@
+"""What the tests share: a small data set, and runs that spare what a test does not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runs
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npz file of 20 grey images of 28×28: 16 to train with, so that an epoch ends inside a batch of 5."""
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    np.savez(path, images=np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8))
+    return path
+
+
+def _spare(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("inkgan.runlog.RunLog.graph", lambda *_: None)
+    patch.setattr("inkgan.recipes.tutorial._STANDING_BATCHES", 2)
+    patch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture
+def spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes time and what a test does not look at: the graph, waiting for the disk, statistics."""
+    _spare(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """A complete run of 6 steps with checkpoints at 4 and 6. Read it only."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        _spare(patch)
+        runs.train(folder, small_data)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
+    """The same run, stopped after step 5, with checkpoints at 4 and 5. Copy it before use."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        _spare(patch)
+        runs.train(folder, small_data, stop_at=5)
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no run of a test read or write what belongs to the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

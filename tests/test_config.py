@@ -1,0 +1,282 @@
+"""Settings: presets, TOML, ``--set``, and one line for everything that is not allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inkgan.config import (
+    PRESETS,
+    RECIPES,
+    Config,
+    as_toml,
+    differences,
+    known_keys,
+    read_json,
+    resolve,
+    validated,
+)
+from inkgan.errors import ConfigError
+
+WRONG = (
+    "steps=0", "steps=-1", "steps=1000000001", "steps=1.5", "steps=many", "steps=true", "steps=[1]",
+    "seconds=0", "seconds=-1", "seconds=inf", "seconds=nan", "seconds=1e9",
+    "seed=-1", "seed=9223372036854775808", "seed=0.5", "seed=nan",
+    "batch_size=1", "batch_size=65537", "pretraining_steps=-1",
+    "precision=float16", "precision=1", "data.name=", "data.name=5", "data.directory=5",
+    "generator.learning_rate=0", "generator.learning_rate=-1", "generator.learning_rate=nan",
+    "discriminator.learning_rate=inf", "discriminator.learning_rate=1e7",
+    "watch.log_every=-1", "watch.show_every=-1", "watch.grid_every=-1", "watch.save_every=0", "watch.keep=0",
+    "watch.keep=1001", "watch.show_seconds=-1", "watch.show_seconds=nan", "watch.show_seconds=inf",
+)  # fmt: skip
+
+
+def complaint(*overrides: str, file: Path | None = None) -> str:
+    """What is said about settings that are not allowed, checked to be one short line."""
+    with pytest.raises(ConfigError) as caught:
+        resolve(file=file, overrides=overrides)
+    text = str(caught.value)
+    assert text.isprintable()
+    assert len(text) < 400
+    return text
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_presets_are_valid(recipe: str) -> None:
+    """Every recipe makes a configuration, and asking for it by name is the same."""
+    assert recipe in PRESETS
+    assert resolve(options={"recipe": recipe}).recipe == recipe
+
+
+def test_the_tutorial_is_the_tutorials() -> None:
+    """The defaults are the numbers of the tutorial's code."""
+    config = resolve()
+    assert (config.steps, config.pretraining_steps, config.batch_size) == (100_000, 300, 50)
+    assert (config.generator.learning_rate, config.discriminator.learning_rate) == (1e-4, 3e-4)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["seed=9223372036854775807", "seconds=2.5"], ["data.name='a \"b\" \\ ü'", "data.directory=x", "watch.keep=9"]],
+)
+def test_toml_is_read_back(tmp_path: Path, overrides: list[str]) -> None:
+    """What --dry-run prints is what --config reads."""
+    config = resolve(overrides=overrides)
+    file = tmp_path / "settings.toml"
+    file.write_text(as_toml(config), "utf-8")
+    assert resolve(file=file) == config
+
+
+def test_toml_explains_every_setting() -> None:
+    """Each line of the printed settings says what it means."""
+    lines = [line for line in as_toml(resolve()).splitlines() if "=" in line]
+    assert all(line.partition("  # ")[2] for line in lines)
+    assert len(lines) == len(known_keys()) - 2  # seconds and data.directory have no value
+
+
+def test_json_is_read_back(tmp_path: Path) -> None:
+    """A run reads the settings that it saved."""
+    config = resolve(overrides=["seconds=3", "generator.learning_rate=1e-7"])
+    file = tmp_path / "config.json"
+    file.write_text(config.model_dump_json(), "utf-8")
+    assert read_json(file) == config
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\x00", '{"seed": 1e999}', '{"sed": 1}'])
+def test_damaged_json(tmp_path: Path, text: str) -> None:
+    """A damaged configuration of a run is refused as such."""
+    file = tmp_path / "config.json"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigError):
+        read_json(file)
+
+
+def test_which_setting_wins(tmp_path: Path) -> None:
+    """--set goes before options, these before the file, that before the base, that before the recipe."""
+    file = tmp_path / "settings.toml"
+    file.write_text("seed = 1\nbatch_size = 11\n[watch]\nkeep = 7\n", "utf-8")
+    base = resolve(overrides=["seed=9", "batch_size=9", "pretraining_steps=9", "watch.keep=9", "watch.save_every=9"])
+    config = resolve(file=file, options={"seed": 2, "batch_size": 22, "steps": None}, overrides=["seed=3"], base=base)
+    assert (config.seed, config.batch_size, config.watch.keep, config.pretraining_steps) == (3, 22, 7, 9)
+    assert config.watch.save_every == 9
+
+
+def test_seconds_take_the_place_of_steps() -> None:
+    """A run ends by steps or by time; what is given later wins over what is only a default or a base."""
+    assert resolve(options={"seconds": 5}).steps is None
+    timed = resolve(options={"seconds": 5})
+    assert resolve(options={"steps": 7}, base=timed) == resolve(options={"steps": 7})
+    assert resolve(options={"seconds": 6}, base=resolve()) == resolve(options={"seconds": 6})
+    assert "steps" in complaint("steps=5", "seconds=5")
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_out_of_range(setting: str) -> None:
+    """A value that is not allowed is named with its key, what was given and what it means."""
+    key = setting.partition("=")[0]
+    text = complaint(setting)
+    assert re.match(rf"{re.escape(key)}=\S+ is not allowed: ", text)
+    assert known_keys()[key] in text
+
+
+def test_floats_and_truths_are_not_counts() -> None:
+    """Neither true nor text that looks like a number is one; where fractions are allowed, whole numbers are."""
+    assert "steps=True" in complaint("steps=true")
+    assert "steps='5'" in complaint("steps='5'")
+    assert "seconds=True" in complaint("seconds=true")
+    assert resolve(overrides=["seconds=5"]).seconds == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("sed=1", "seed"),
+        ("batchsize=1", "batch_size"),
+        ("generator.lr=1", "generator.learning_rate"),
+        ("learning_rate=1", "generator.learning_rate"),
+        ("watch.save_evry=1", "watch.save_every"),
+        ("wach.keep=1", "watch.keep"),
+        ("save_every=1", "watch.save_every"),
+    ],
+)
+def test_nearest_key(given: str, hint: str) -> None:
+    """An unknown key is answered with the nearest right one."""
+    assert f"Did you mean '{hint}'?" in complaint(given)
+
+
+def test_a_recipe_that_is_none() -> None:
+    """An unknown recipe is answered with the nearest right one, and with all there are."""
+    assert "unknown recipe 'totorial'. Did you mean 'tutorial'? Recipes are: tutorial" in complaint("recipe=totorial")
+    assert "unknown recipe 5" in complaint("recipe=5")
+
+
+@pytest.mark.parametrize("given", ["seed", "=5", "  =5", ""])
+def test_not_key_and_value(given: str) -> None:
+    """--set needs key=value."""
+    assert "is not key=value" in complaint(given)
+
+
+@pytest.mark.parametrize("given", ["watch=5", "data=mnist", "watch=[]", "generator=1e-4"])
+def test_tables_are_no_values(given: str) -> None:
+    """A table of settings cannot be set as a whole."""
+    assert "table of settings" in complaint(given)
+
+
+def test_values_are_no_tables() -> None:
+    """What is a value has no settings in it."""
+    assert "seed" in complaint("seed.x=5")
+    assert "seed is not a table" in complaint("seed=5", "seed.x=5")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        ".".join("a" * 5000) + "=1",
+        "seed=" + "9" * 5000,
+        "seed=0x" + "f" * 5000,
+        "generator.learning_rate=0x" + "f" * 5000,
+        "seed=" + "[" * 5000 + "]" * 5000,
+        "seed=" + "{a=" * 2000 + "1" + "}" * 2000,
+        "x" * 100_000 + "=1",
+        "precision='" + "x" * 100_000 + "'",
+        "recipe='" + "x" * 100_000 + "'",
+        "data.name=1979-05-27T07:32:00Z",
+        "a\nb=1",
+        'recipe="a\\nb"',
+        'precision="a\\u001bb"',
+    ],
+    ids=lambda text: text[:20],
+)
+def test_monsters(override: str) -> None:
+    """Enormous, deep and unprintable settings are refused in one short line."""
+    complaint(override)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe", b"seed = ", b"seed = 1\nseed = 2", b"[watch", b"a" * 2**21, b"x = " + b"[" * 10_000,
+     b".".join([b"a"] * 5000) + b" = 1", b"seed = " + b"9" * 5000],
+    ids=range(8),
+)  # fmt: skip
+def test_a_file_that_is_not_settings(tmp_path: Path, content: bytes) -> None:
+    """A file that is not TOML, or too large, is refused."""
+    file = tmp_path / "settings.toml"
+    file.write_bytes(content)
+    complaint(file=file)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file and a folder are named."""
+    assert "none.toml: no such file" in complaint(file=tmp_path / "none.toml")
+    assert "is a directory" in complaint(file=tmp_path)
+
+
+def test_differences_name_each() -> None:
+    """What two configurations differ in is listed with both values, and nothing else is."""
+    old, new = resolve(), resolve(overrides=["seed=4", "watch.keep=5", "data.name=kmnist"])
+    assert differences(old, new) == ["seed: 0 -> 4", "data.name: mnist -> kmnist", "watch.keep: 2 -> 5"]
+    assert differences(old, resolve()) == []
+
+
+def test_every_setting_is_described() -> None:
+    """Each key of the configuration, as saved, has a description."""
+
+    def keys(table: dict[str, object], prefix: str = "") -> list[str]:
+        return [
+            key
+            for name, value in table.items()
+            for key in (keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name])
+        ]
+
+    assert keys(json.loads(Config().model_dump_json())) == list(known_keys())
+    assert all(known_keys().values())
+
+
+KEYS = st.one_of(
+    st.sampled_from(sorted(known_keys())), st.text(max_size=8), st.from_regex(r"[a-z]{1,9}(\.[a-z]{0,9}){0,3}")
+)
+VALUES = st.one_of(
+    st.text(max_size=12), st.integers().map(str), st.floats().map(str),
+    st.sampled_from(["true", "[]", "{}", "''", "1979-05-27", "07:32:00", "1e400", "-0", "0x10", "{a={}}",
+                     "5\nx=1", "[{}]"]),
+)  # fmt: skip
+
+
+def valid_or_refused(**given_settings: Any) -> None:
+    """Check that settings make a valid configuration, or one line of complaint."""
+    said = ""
+    try:
+        config = resolve(**given_settings)
+    except ConfigError as error:
+        said = str(error)
+    assert said.isprintable()
+    assert said or validated(config.model_dump()) == config
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(KEYS, VALUES).map("=".join), max_size=4))
+def test_fuzzed_overrides(overrides: list[str]) -> None:
+    """Whatever --set is given, a valid configuration or a ConfigError of one line comes out."""
+    valid_or_refused(overrides=overrides)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=64),
+        st.text(max_size=64).map(str.encode),
+        st.lists(st.tuples(KEYS, VALUES).map(" = ".join), max_size=5).map(lambda lines: "\n".join(lines).encode()),
+    )
+)
+def test_fuzzed_files(content: bytes) -> None:
+    """Whatever a file holds, a valid configuration or a ConfigError of one line comes out."""
+    with tempfile.NamedTemporaryFile(suffix=".toml") as file:
+        Path(file.name).write_bytes(content)
+        valid_or_refused(file=Path(file.name))

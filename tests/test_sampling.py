@@ -1,0 +1,203 @@
+"""Drawing from trained generators: image i depends on the weights, the seed and i alone, and PyTorch is not needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inkgan
+import runs
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError
+from inkgan.networks.drawing import draw_tutorial
+from inkgan.pictures import to_uint8
+from inkgan.sampling import Model, bundled_models
+from inkgan.seeds import Stream, latents
+
+
+@pytest.fixture(scope="module")
+def model(finished_run: Path) -> Model:
+    """The generator of the finished run."""
+    return inkgan.load(finished_run)
+
+
+def sampled(*arguments: object) -> int:
+    """Run ``inkgan sample``; returns the exit code."""
+    return run(["sample", *map(str, arguments)])
+
+
+def test_what_is_drawn(model: Model) -> None:
+    """Grey images are uint8 of shape [N, H, W], and not all the same."""
+    images = model.sample(5)
+    assert images.dtype == np.uint8
+    assert images.shape == (5, 28, 28)
+    assert len({image.tobytes() for image in images}) == 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 31, 32, 33])
+def test_an_image_does_not_depend_on_its_neighbours(model: Model, count: int) -> None:
+    """Image i is the same alone, in ten and in a hundred."""
+    np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
+
+
+def test_the_seed_decides(model: Model) -> None:
+    """The same seed draws the same images, another seed draws others, up to the largest one."""
+    np.testing.assert_array_equal(model.sample(3, seed=7), model.sample(3, seed=7))
+    assert not np.array_equal(model.sample(3, seed=7), model.sample(3, seed=8))
+    assert not np.array_equal(model.sample(3, seed=2**63 - 1), model.sample(3, seed=2**63 - 2))
+
+
+def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
+    """With the statistics of the batch, images are what the training graph draws of these latents together."""
+    weights = dict(inkgan.load(finished_run)._weights)
+    latent = np.concatenate([latents(5, Stream.SAMPLE_LATENTS, i, 1, 100) for i in range(4)])
+    together = to_uint8(draw_tutorial(weights, latent)[0])[..., 0]
+    np.testing.assert_array_equal(model.sample(4, seed=5, statistics="batch"), together)
+    assert not np.array_equal(model.sample(1, seed=5, statistics="batch"), together[:1])
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"n": 0}, "cannot sample 0 images"),
+        ({"n": -5}, "cannot sample -5 images"),
+        ({"n": 1_000_001}, "1,000,000"),
+        ({"n": 1, "seed": -1}, "the seed -1"),
+        ({"n": 1, "seed": 2**63}, "2^63 - 1"),
+        ({"n": 1, "statistics": "standin"}, "Did you mean 'standing'?"),
+    ],
+)
+def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> None:
+    """What is asked for is checked."""
+    with pytest.raises(ConfigError) as caught:
+        model.sample(**options)
+    assert needed in str(caught.value)
+
+
+def test_which_checkpoint(finished_run: Path, model: Model) -> None:
+    """A checkpoint is chosen by its step, by its path, or as the latest one."""
+    first = inkgan.load(finished_run, which="4")
+    assert (first.description["step"], model.description["step"]) == (4, 6)
+    np.testing.assert_array_equal(first.sample(2), inkgan.load(finished_run / "checkpoints" / "step-0000004").sample(2))
+    np.testing.assert_array_equal(inkgan.load(finished_run, which="6").sample(2), model.sample(2))
+    assert not np.array_equal(first.sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize("which", ["5", "-1", "best", "newest", "", "../6", "9" * 100])
+def test_a_checkpoint_that_is_not_there(finished_run: Path, which: str) -> None:
+    """A checkpoint that is not there is answered with those that are."""
+    with pytest.raises(CheckpointError, match="4, 6" if which != "best" else "latest"):
+        inkgan.load(finished_run, which=which)
+
+
+def test_a_model_folder_of_its_own(finished_run: Path, tmp_path: Path, model: Model) -> None:
+    """Two files and their manifest are enough to draw from: a model needs nothing of its run."""
+    source = runs.newest(finished_run)
+    for name in ("model.json", "generator.safetensors", "manifest.json"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    np.testing.assert_array_equal(inkgan.load(tmp_path).sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize("file", ["model.json", "generator.safetensors", "manifest.json"])
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_a_damaged_model(finished_run: Path, tmp_path: Path, file: str, how: str) -> None:
+    """A damaged model is refused, and the file named."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    path = runs.newest(folder) / file
+    runs.damage(path) if how == "damaged" else path.unlink()
+    with pytest.raises(CheckpointError, match=file):
+        inkgan.load(path.parent if how == "missing" and file == "manifest.json" else folder)
+
+
+@pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])
+def test_what_is_no_model(tmp_path: Path, what: str) -> None:
+    """What is neither a run nor a model is refused in one line."""
+    path = tmp_path / what
+    if what == "a file":
+        path.write_bytes(b"hello")
+    elif what == "empty folder":
+        path.mkdir()
+    elif what == "foreign run":
+        path.mkdir()
+        (path / "config.json").write_text(json.dumps({"model_type": "bert"}), "utf-8")
+    with pytest.raises(CheckpointError) as caught:
+        inkgan.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_bundled_models_are_generators() -> None:
+    """Every bundled model that sampling offers can be drawn from."""
+    for name in bundled_models():
+        assert inkgan.load(name).sample(1).shape == (1, 28, 28)
+
+
+def test_to_a_sheet(finished_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A .png is a sheet: dark ink on white paper, twice the size."""
+    out = tmp_path / "new" / "digits.png"
+    assert sampled(finished_run, "-n", 6, "--seed", 2, "--columns", 3, "-o", out) == 0
+    assert capsys.readouterr().out == f"6 images: {out}\n"
+    with Image.open(out) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (2 * 30 * 2, 3 * 30 * 2)
+    fourth = pixels[60:, :60][2:-2:2, 2:-2:2]
+    np.testing.assert_array_equal(255 - fourth, model.sample(6, seed=2)[3])
+
+
+def test_to_arrays(finished_run: Path, model: Model, tmp_path: Path) -> None:
+    """An .npz has uint8 images [N, H, W], without labels where there are no classes."""
+    out = tmp_path / "digits.npz"
+    assert sampled(finished_run, "-n", 3, "-o", out, "--statistics", "batch") == 0
+    with np.load(out) as archive:
+        assert archive.files == ["images"]
+        np.testing.assert_array_equal(archive["images"], model.sample(3, statistics="batch"))
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_to_a_folder(
+    finished_run: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    """A name that ends with a slash is a folder with one picture each, in order, white on black as the data."""
+    monkeypatch.chdir(tmp_path)
+    if exists:
+        Path("digits").mkdir()
+    assert sampled(finished_run, "-n", 11, "-o", "digits/") == 0
+    names = sorted(path.name for path in Path("digits").iterdir())
+    assert names == [f"{index:02d}.png" for index in range(11)]
+    with Image.open("digits/10.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), model.sample(11)[10])
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+@pytest.mark.parametrize("name", ["digits.png", "digits.npz", "digits/"])
+def test_nothing_is_overwritten(
+    finished_run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there stays, and is replaced with --force only."""
+    out = f"{tmp_path}/{name}"
+    assert sampled(finished_run, "-n", 2, "-o", out) == 0
+    before = runs.listing(tmp_path)
+    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out) == 2
+    assert "--force" in capsys.readouterr().err
+    assert runs.listing(tmp_path) == before
+    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out, "--force") == 0
+    assert runs.listing(tmp_path).keys() == before.keys()
+    assert runs.listing(tmp_path) != before
+
+
+def test_no_torch(finished_run: Path, tmp_path: Path) -> None:
+    """Sampling never imports PyTorch, neither from Python nor on the command line."""
+    code = (
+        "import sys, inkgan.cli\n"
+        "code = inkgan.cli.run(['sample', sys.argv[1], '-n', '2', '-o', sys.argv[2]])\n"
+        "assert not {'torch', 'tensorboard'} & sys.modules.keys()\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(finished_run), str(tmp_path / "digits.npz")]
+    subprocess.run(command, check=True, timeout=120)

@@ -1,0 +1,106 @@
+"""Randomness by (seed, stream, index): the same whenever and in whatever order it is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inkgan.config import LARGEST_SEED
+from inkgan.seeds import BatchOrder, Stream, latents, rng
+
+SEEDS = st.integers(0, LARGEST_SEED)
+PINNED_INTEGERS = [106500010600983629, 2227898105101312729]
+PINNED_LATENTS = [0.5409456491470337, -0.5453727841377258, 2.1111462116241455, 1.0625468492507935]
+PINNED_BATCH = [8, 5, 4, 5]
+SIZES = st.tuples(st.integers(1, 30), st.integers(1, 40))
+
+
+def test_pinned_values() -> None:
+    """What a seed means never changes."""
+    np.testing.assert_array_equal(rng(0, Stream.INITIALISATION).integers(2**63, size=2), PINNED_INTEGERS)
+    np.testing.assert_array_equal(latents(7, Stream.SAMPLE_LATENTS, 3, 1, 4)[0], np.array(PINNED_LATENTS, np.float32))
+    assert BatchOrder(1, 10, 4).batch(2).tolist() == PINNED_BATCH
+
+
+def test_streams_are_numbered_for_ever() -> None:
+    """The numbers of the streams are part of what a seed means."""
+    assert [stream.name for stream in sorted(Stream)] == [
+        "INITIALISATION",
+        "DATA_ORDER",
+        "DISCRIMINATOR_LATENTS",
+        "GENERATOR_LATENTS",
+        "SHOWN_LATENTS",
+        "FIXED_LATENTS",
+        "STANDING_LATENTS",
+        "SAMPLE_LATENTS",
+    ]
+    assert sorted(Stream) == list(range(8))
+
+
+@settings(deadline=None)
+@given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
+def test_the_same_again(seed: int, stream: Stream, index: int) -> None:
+    """Seed, stream and index decide what is drawn."""
+    np.testing.assert_array_equal(latents(seed, stream, index, 2, 5), latents(seed, stream, index, 2, 5))
+
+
+@settings(deadline=None)
+@given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
+def test_something_else_each_time(seed: int, stream: Stream, index: int) -> None:
+    """Another seed, another stream or another index draws other numbers."""
+    others = [
+        latents((seed + 1) % (LARGEST_SEED + 1), stream, index, 1, 8),
+        latents(seed, Stream((stream + 1) % len(Stream)), index, 1, 8),
+        latents(seed, stream, index + 1, 1, 8),
+    ]
+    drawn = latents(seed, stream, index, 1, 8)
+    assert not any(np.isin(other, drawn).any() for other in others)
+
+
+def test_latents_are_normal() -> None:
+    """Latents are float32 of mean 0 and variance 1, within five standard errors."""
+    drawn = latents(1, Stream.FIXED_LATENTS, 0, 1000, 100)
+    assert drawn.dtype == np.float32
+    assert drawn.shape == (1000, 100)
+    assert abs(drawn.mean()) < 5 / np.sqrt(1e5)
+    assert abs(drawn.var() - 1) < 5 * np.sqrt(2 / 1e5)
+
+
+@settings(deadline=None)
+@given(SEEDS, SIZES)
+def test_each_epoch_is_a_permutation(seed: int, sizes: tuple[int, int]) -> None:
+    """The batches laid end to end are permutations of all examples, also where an epoch ends inside a batch."""
+    examples, batch_size = sizes
+    order = BatchOrder(seed, examples, batch_size)
+    batches = [order.batch(number) for number in range(-(-3 * examples // batch_size))]
+    assert {len(batch) for batch in batches} == {batch_size}
+    line = np.concatenate(batches)[: 3 * examples].reshape(3, examples)
+    np.testing.assert_array_equal(np.sort(line, axis=1), np.tile(np.arange(examples), (3, 1)))
+
+
+@settings(deadline=None, max_examples=25)
+@given(SEEDS, SIZES, st.permutations(range(8)))
+def test_batches_in_any_order(seed: int, sizes: tuple[int, int], numbers: list[int]) -> None:
+    """A batch is the same whichever batches were asked for before it."""
+    order = BatchOrder(seed, *sizes)
+    for number in numbers:
+        np.testing.assert_array_equal(order.batch(number), BatchOrder(seed, *sizes).batch(number))
+
+
+def test_epochs_differ() -> None:
+    """Each epoch and each seed has an order of its own."""
+    order = BatchOrder(3, 1000, 1000)
+    assert not np.array_equal(order.batch(0), order.batch(1))
+    assert not np.array_equal(order.batch(0), BatchOrder(4, 1000, 1000).batch(0))
+
+
+@pytest.mark.parametrize("number", [0, 10**9, 10**12])
+def test_far_batches(number: int) -> None:
+    """A batch far away is drawn without those before it."""
+    batch = BatchOrder(LARGEST_SEED, 55_000, 50).batch(number)
+    assert batch.shape == (50,)
+    assert len(set(batch.tolist())) == 50
+    assert batch.min() >= 0
+    assert batch.max() < 55_000
