@@ -55,6 +55,7 @@ class RunLog:
         line = {"step": step, **terms, "seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
         with output_errors(self._folder.metrics_file):
             self._metrics.write(json.dumps(line) + "\n")
+            self._metrics.flush()  # whoever follows the file sees whole lines
         with output_errors(self._folder.tensorboard):
             for name, value in terms.items():
                 self._board.add_scalar(_TAGS.get(name, name), value, step)
