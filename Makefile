@@ -1,5 +1,5 @@
 # make digits   set everything up, learn handwriting from real MNIST (a shortened tutorial: 8,000 of its 100,000 steps,
-#               about eight minutes on two cores), end with a picture of generated digits
+#               about ten minutes on two cores), end with a picture of generated digits
 # make test     set everything up, run every test
 # make check    lint and types          make wheel   build dist/*.whl          make clean   remove what make made
 
