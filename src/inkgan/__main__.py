@@ -8,7 +8,8 @@ import sys
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 3 diverged, 130 and 143 stopped by a signal."""
-    # Threads that wait by spinning halve the speed of everything else on a small machine. Must come before PyTorch.
+    # Threads that spin while they wait take the processor from others on a small machine; so they spin only briefly.
+    # Must come before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from inkgan.cli import run
 
