@@ -30,7 +30,8 @@ SURFACE = {
         "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
     ],
     "sample": [
-        "--checkpoint", "--columns", "--count", "--force", "--help", "--out", "--seed", "--statistics", "RUN_OR_MODEL",
+        "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
+        "--statistics", "RUN_OR_MODEL",
     ],
     "evaluate": ["--data", "--data-dir", "--force", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
     "data": ["--data-dir", "--help"],
@@ -135,7 +136,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data empty.npz", "empty"),
         ("train --data cut.npz", "cut.npz"),
         ("train --data objects.npz", "objects.npz"),
-        ("train --data wide.npz", "28×28"),
+        ("train --recipe tutorial --data wide.npz", "28×28"),
         ("train --data empty", "empty"),
         ("train --data text.txt", "text.txt"),
         ("train --data mnist --data-dir none", "none"),
@@ -250,7 +251,7 @@ def test_dry_run_is_read_back(
     monkeypatch.chdir(tmp_path)
     assert run(["train", "--dry-run", "--seed", "7", "--set", "watch.keep=3"]) == 0
     first = capsys.readouterr().out
-    assert first.startswith("# would run in runs/tutorial-mnist-seed7\n")
+    assert first.startswith("# would run in runs/fast-mnist-seed7\n")
     Path("settings.toml").write_text(first, "utf-8")
     assert run(["train", "-n", "--config", "settings.toml"]) == 0
     assert capsys.readouterr().out == first

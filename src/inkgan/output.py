@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import OutputError
@@ -18,8 +19,10 @@ from inkgan.pictures import Images, save_png, sheet
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 
-#: Writes images uint8 [N, H, W] or [N, H, W, 3]; the second argument is the columns of a sheet.
-Writer = Callable[[Images, int | None], None]
+Labels = NDArray[np.int64]
+
+#: Writes images uint8 [N, H, W] or [N, H, W, 3], their labels if they have any, and with how many columns of a sheet.
+Writer = Callable[[Images, Labels | None, int | None], None]
 
 
 def writer_for(name: str, count: int, *, force: bool) -> Writer:
@@ -40,7 +43,7 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if folder:
         if filled and not force:
             raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
-        return lambda images, _: _write_folder(images, out)
+        return lambda images, labels, _: _write_folder(images, labels, out)
     kind = out.suffix.lower()
     if kind not in {".png", ".npz"}:
         raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
@@ -48,30 +51,37 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if kind == ".png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     if kind == ".npz":
-        return lambda images, _: _write_npz(images, out)
-    return lambda images, columns: _write_sheet(images, out, columns)
+        return lambda images, labels, _: _write_npz(images, labels, out)
+    return lambda images, _, columns: _write_sheet(images, out, columns)
 
 
 def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
     save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
 
 
-def _write_npz(images: Images, out: Path) -> None:
+def _write_npz(images: Images, labels: Labels | None, out: Path) -> None:
     with appearing_whole(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, images=images)
+        if labels is None:
+            np.savez_compressed(file, images=images)
+        else:
+            np.savez_compressed(file, images=images, labels=labels)
 
 
-def _write_folder(images: Images, out: Path) -> None:
+def _write_folder(images: Images, labels: Labels | None, out: Path) -> None:
+    """One file each; with labels, in a folder for each class, as image classifiers want them."""
     digits = len(str(len(images) - 1))
     with output_errors(out):
         temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
         try:
             for index, image in enumerate(images):
-                Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
-            out.mkdir(exist_ok=True)
-            for path in temporary.iterdir():
-                path.replace(out / path.name)
+                place = Path() if labels is None else Path(str(labels[index]))
+                (temporary / place).mkdir(exist_ok=True)
+                Image.fromarray(image).save(temporary / place / f"{index:0{digits}d}.png")
+            for path in sorted(temporary.rglob("*.png")):
+                final = out / path.relative_to(temporary)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
