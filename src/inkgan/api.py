@@ -77,7 +77,7 @@ def train(
     """Train a GAN; the same as ``inkgan train``.
 
     Args:
-        recipe: the recipe's name; ``tutorial`` by default.
+        recipe: ``fast`` (the default), ``best`` or ``tutorial``.
         data: a known data set, or the path of a folder of images or an .npz file; MNIST by default.
         data_dir: where the data set's files are, if not in the usual places.
         steps: the run's total of steps, to which schedules refer.

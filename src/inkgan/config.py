@@ -95,7 +95,7 @@ class Config(_Settings):
     loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
     class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
     average: Share = Field(0.05, description="half-life of the generator's average, as a share of the steps so far")
-    fade: Share = Field(0.5, description="share of the run, at its end, in which learning rates go to zero")
+    fade: Share = Field(0.75, description="share of the run, at its end, in which learning rates go to zero")
     data: DataSettings = DataSettings()
     generator: NetworkSettings = NetworkSettings()
     discriminator: NetworkSettings = NetworkSettings()
@@ -126,7 +126,14 @@ _NOT_OF_THE_TUTORIAL = (
 #: What each recipe sets apart from the defaults above.
 PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
     "fast": {},
-    "best": {"steps": 20_000, "watch": {"grid_every": 200}},
+    "best": {
+        "steps": 8000,
+        "batch_size": 128,
+        "fade": 1.0,
+        "generator": {"learning_rate": 2e-3, "channels": 96},
+        "discriminator": {"learning_rate": 2e-3},
+        "watch": {"grid_every": 200, "save_every": 1000},
+    },
     "tutorial": {
         "steps": 100_000,
         "batch_size": 50,

@@ -25,6 +25,7 @@ from inkgan.runfolder import RunFolder
 #: The tutorial's own names of the losses in TensorBoard, and the field's for the rest.
 _TAGS = {
     "loss_generator": "Generator_loss",
+    "loss_discriminator": "Discriminator_loss",
     "loss_real": "Discriminator_loss_real",
     "loss_fake": "Discriminator_loss_fake",
     "score_real": "Discriminator_score/real",

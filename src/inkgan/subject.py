@@ -56,7 +56,8 @@ def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
         model = load(what)
         _check_size(shown(what), model.image_shape, data)
         images = model.sample(n, seed=seed)
-        found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], None)
+        labels = model.labels_for(n) if model.num_classes == len(data.class_names) else None
+        found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], labels)
     else:
         found = _read(path, n, seed, data)
     return _checked(found, data)

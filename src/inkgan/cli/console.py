@@ -160,6 +160,7 @@ def _conclusion(result: Result) -> list[str]:
         f"generated digits: {result.sheet}",
         f"how it learned:   {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:     inkgan sample {result.folder} -n 100 -o digits.png",
+        f"how good are they: inkgan evaluate {result.folder}",
     ]
 
 
@@ -171,7 +172,7 @@ def _where(progress: RunProgress) -> str:
 
 
 def _losses(progress: RunProgress) -> str:
-    short = {"loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
+    short = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
     return "  ".join(f"{short[name]} {value:.3f}" for name, value in progress.terms.items() if name in short)
 
 

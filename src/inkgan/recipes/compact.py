@@ -22,8 +22,10 @@ from inkgan.recipes.finite import require_finite
 from inkgan.recipes.moment import Moment
 from inkgan.seeds import Stream, latents, rng
 
-#: Karras et al., "A Style-Based Generator Architecture", 2019, and R3GAN (Huang et al., 2024) train without momentum.
-_BETAS = (0.0, 0.99)
+#: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019. A short memory of the gradients' size:
+#: one that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99, ten, runs blew
+#: up; with 0.9, three, none did (docs/experiments.md).
+_BETAS = (0.0, 0.9)
 
 
 class Compact:

@@ -1,0 +1,107 @@
+"""How good is a recipe, and how often does it fail? Many seeds, each trained and measured by the same ruler.
+
+    python benchmarks/seeds.py --recipe fast --seeds 20 --jobs 2
+
+trains every seed with one thread (so that as many run side by side as there are processors), measures 10,000 images of
+each, and writes benchmarks/results/seeds_RECIPE_DATA_DATE.md and .json. With --jobs 1 each run has all processors, and
+its training time means something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+import inkgan
+
+RESULTS = Path(__file__).parent / "results"
+#: A run has failed if a class is missing, or if its distance is more than this many times the median.
+FAILED = 3.0
+
+
+def train(options: argparse.Namespace, seed: int) -> Path:
+    """Train one seed in a process of its own."""
+    folder = Path(options.out) / f"{options.recipe}-{options.data}-{seed}"
+    if not (folder / "pictures" / "sheet.png").exists():
+        command = [sys.executable, "-m", "inkgan", "train", "--quiet", "--force", "--recipe", options.recipe]
+        command += ["--data", options.data, "--seed", str(seed), "--out", str(folder)]
+        command += [part for setting in options.settings for part in ("--set", setting)]
+        threads = os.cpu_count() or 1 if options.jobs == 1 else 1
+        subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+    print(f"seed {seed} is trained", file=sys.stderr, flush=True)
+    return folder
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """The figures of one run, and how long it trained."""
+    report = inkgan.evaluate(folder, data=options.data, n=options.n)
+    found = {figure.key: figure.value for figure in report.figures}
+    floors = {f"floor {figure.key}": figure.floor for figure in report.figures}
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    last = json.loads(lines[-1])
+    found["worst class accuracy"] = min(one.accuracy.value for one in report.classes if one.accuracy)
+    return found | floors | {"seconds": last["seconds"], "steps": last["step"] + 1}
+
+
+def main() -> None:
+    """Train, measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="fast")
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--out", default="runs/seeds")
+    parser.add_argument("--name", default="", help="added to the name of the result")
+    options = parser.parse_args()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        folders = list(pool.map(lambda seed: train(options, seed), range(options.seeds)))
+    rows = [measure(folder, options) for folder in folders]
+    write(rows, options)
+
+
+def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
+    """The table as Markdown and JSON."""
+    distances = [row["frechet_digit_distance"] for row in rows]
+    limit = FAILED * statistics.median(distances)
+    failed = [
+        seed for seed, row in enumerate(rows) if row["frechet_digit_distance"] > limit or row["classes_covered"] < 10
+    ]
+    lines = [
+        f"# {options.recipe} on {options.data}, {len(rows)} seeds",
+        "",
+        f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}",
+        f"- {platform.machine()}, {os.cpu_count()} processors, {options.jobs} runs side by side; Python "
+        f"{platform.python_version()}, PyTorch {torch.__version__}",
+        f"- n = {options.n} images of each run; median [smallest to largest] over seeds",
+        f"- runs that failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of "
+        f"{len(rows)}{f', seeds {failed}' if failed else ''}",
+        "",
+        "| figure | value | real held-out images |",
+        "| --- | --- | --- |",
+    ]
+    for key in [key for key in rows[0] if not key.startswith("floor ")]:
+        values = [row[key] for row in rows if key in row]
+        floor = rows[0].get(f"floor {key}")
+        shown = f"{statistics.median(values):.4g} [{min(values):.4g} to {max(values):.4g}]"
+        lines.append(f"| {key.replace('_', ' ')} | {shown} | {'' if floor is None else f'{floor:.4g}'} |")
+    stem = f"seeds_{options.recipe}_{options.data}{options.name}_{datetime.date.today()}"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{stem}.md").write_text("\n".join(lines) + "\n", "utf-8")
+    (RESULTS / f"{stem}.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
