@@ -45,8 +45,8 @@ def train(options: argparse.Namespace, seed: int) -> Path:
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """The figures of one run, and how long it trained."""
     report = inkgan.evaluate(folder, data=options.data, n=options.n)
-    found = {figure.key: figure.value for figure in report.figures}
-    floors = {f"floor {figure.key}": figure.floor for figure in report.figures}
+    found = {figure.name: figure.value for figure in report.figures}
+    floors = {f"floor {figure.name}": figure.floor for figure in report.figures}
     lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
     last = json.loads(lines[-1])
     found["worst class accuracy"] = min(one.accuracy.value for one in report.classes if one.accuracy)
@@ -82,11 +82,15 @@ def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
         f"# {options.recipe} on {options.data}, {len(rows)} seeds",
         "",
         f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}",
-        f"- {platform.machine()}, {os.cpu_count()} processors, {options.jobs} runs side by side; Python "
-        f"{platform.python_version()}, PyTorch {torch.__version__}",
+        (
+            f"- {platform.machine()}, {os.cpu_count()} processors, {options.jobs} runs side by side; Python "
+            f"{platform.python_version()}, PyTorch {torch.__version__}"
+        ),
         f"- n = {options.n} images of each run; median [smallest to largest] over seeds",
-        f"- runs that failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of "
-        f"{len(rows)}{f', seeds {failed}' if failed else ''}",
+        (
+            f"- runs that failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of "
+            f"{len(rows)}{f', seeds {failed}' if failed else ''}"
+        ),
         "",
         "| figure | value | real held-out images |",
         "| --- | --- | --- |",

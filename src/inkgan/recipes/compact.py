@@ -22,9 +22,9 @@ from inkgan.recipes.finite import require_finite
 from inkgan.recipes.moment import Moment
 from inkgan.seeds import Stream, latents, rng
 
-#: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019. A short memory of the gradients' size:
-#: one that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99, ten, runs blew
-#: up; with 0.9, three, none did (docs/experiments.md).
+#: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
+#: size: one that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99, which
+#: allows ten, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
 
 
