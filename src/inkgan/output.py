@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import OutputError
@@ -22,16 +25,15 @@ LARGEST_SHEET = 10_000
 Writer = Callable[[Images, int | None], None]
 
 
-def writer_for(name: str, count: int, *, force: bool) -> Writer:
-    """Choose how to write by the output's name, and make sure that it may be written, before any work is done.
+def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
+    """Tell from the output's name what to write, and make sure that it may be written.
 
     Args:
         name: ends with .png, .npz or a slash, or is a folder that exists.
-        count: how many images will be written.
         force: replace what is there.
 
     Raises:
-        OutputError: the name has no known ending, it exists and ``force`` is off, or a sheet cannot hold so many.
+        OutputError: the name has no known ending, or it exists and ``force`` is off.
     """
     out = Path(name)
     with output_errors(out):
@@ -40,15 +42,28 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if folder:
         if filled and not force:
             raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
-        return lambda images, _: _write_folder(images, out)
+        return "folder"
     kind = out.suffix.lower()
     if kind not in {".png", ".npz"}:
         raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
     refuse_to_overwrite(out, force=force)
-    if kind == ".png" and count > LARGEST_SHEET:
+    return "png" if kind == ".png" else "npz"
+
+
+def writer_for(name: str, count: int, *, force: bool) -> Writer:
+    """Choose how to write by the output's name (see :func:`kind_of`), before any work is done.
+
+    Raises:
+        OutputError: the name cannot be written to, or a sheet cannot hold ``count`` images.
+    """
+    out = Path(name)
+    kind = kind_of(name, force=force)
+    if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
-    if kind == ".npz":
-        return lambda images, _: _write_npz(images, out)
+    if kind == "folder":
+        return lambda images, _: _write_folder(images, out)
+    if kind == "npz":
+        return lambda images, _: write_arrays(out, images=images)
     return lambda images, columns: _write_sheet(images, out, columns)
 
 
@@ -56,19 +71,31 @@ def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
     save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
 
 
-def _write_npz(images: Images, out: Path) -> None:
+def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays as .npz, whole or not at all."""
     with appearing_whole(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, images=images)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
 def _write_folder(images: Images, out: Path) -> None:
-    digits = len(str(len(images) - 1))
+    with filling(out) as folder:
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(folder / numbered(index, len(images)))
+
+
+def numbered(index: int, count: int) -> str:
+    """The file name of one of ``count`` images."""
+    return f"{index:0{len(str(count - 1))}d}.png"
+
+
+@contextlib.contextmanager
+def filling(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``out``; on success its files move there, else it is removed."""
     with output_errors(out):
         temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
         try:
-            for index, image in enumerate(images):
-                Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+            yield temporary
             out.mkdir(exist_ok=True)
             for path in temporary.iterdir():
                 path.replace(out / path.name)

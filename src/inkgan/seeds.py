@@ -25,6 +25,8 @@ class Stream(IntEnum):
     FIXED_LATENTS = 5
     STANDING_LATENTS = 6
     SAMPLE_LATENTS = 7
+    WRITER = 10
+    WRITING = 11
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
