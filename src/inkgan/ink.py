@@ -6,6 +6,7 @@ characters are set side by side without any offsets of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Strip = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 Point = tuple[float, float]
 
-#: The strokes of each separator: start, control point and end of a curve, in heights of a digit above the baseline.
-STROKES: dict[str, tuple[tuple[Point, Point, Point], ...]] = {
+#: The strokes of each separator: start, control point and end of a curve; x to the right and y above the baseline, in
+#: heights of a digit.
+STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
     ".": (((0.00, 0.05), (0.01, 0.05), (0.02, 0.04)),),
     ",": (((0.04, 0.06), (0.05, -0.02), (-0.04, -0.13)),),
     "-": (((0.00, 0.43), (0.20, 0.45), (0.40, 0.44)),),
@@ -70,7 +73,7 @@ def digit(
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     # Very wide digits stay lower than others, and specks small.
     scale = grow * line.size / max(bottom - top, 0.9 * (right - left), 0.5 * len(image))
-    width = int(2.5 * line.size)
+    width = int((2.5 + 2.5 * abs(lean)) * line.size)
     # To the line: shear @ rotation, about the middle of the digit's foot; Pillow wants the way back.
     forward = scale * np.array([[1, -lean], [0, 1]]) @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
     back = np.linalg.inv(forward) * _ENLARGED
@@ -110,52 +113,38 @@ def _without_specks(image: Strip) -> Strip:
     return result
 
 
-def separator(
-    character: str,
-    line: Line,
-    *,
-    width: float,
-    lean: float = 0.0,
-    lift: float = 0.0,
-    random: np.random.Generator | None = None,
-) -> Strip:
+def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0, lift: float = 0.0) -> Strip:
     """Draw a separator with a round pen.
 
     Args:
-        character: one of :data:`STROKES`.
+        strokes: [S, 3, 2], as in :data:`STROKES`.
         line: where it stands.
         width: of the pen, in pixels.
         lean: the tangent of the angle by which it is sheared, to the right.
         lift: rows above the baseline.
-        random: makes it a little irregular; None draws it as it should be.
     """
-    strokes = np.array(STROKES[character])  # [S, 3, 2]
-    if random is not None:
-        strokes = strokes + random.normal(0, 0.02, strokes.shape)
-    y, x = np.mgrid[: line.height, : int(2 * line.size + 2 * width)]
-    ink = np.zeros(x.shape)
-    for curve in strokes:
-        t = np.linspace(0, 1, 9)[:, None]
-        path = (1 - t) ** 2 * curve[0] + 2 * t * (1 - t) * curve[1] + t**2 * curve[2]
-        path = np.stack([path[:, 0] + lean * path[:, 1], -path[:, 1]], 1) * line.size
-        path += [line.size / 2 + width, line.baseline - lift]
-        distance = np.min([_distance(x + 0.5, y + 0.5, a, b) for a, b in pairwise(path)], 0)
-        ink = np.maximum(ink, (width / 2 - distance) / 1.5 + 0.5)
-    return _cut(ink)
+    reach = (1 + 1.2 * abs(lean)) * line.size + width
+    y, x = np.mgrid[: line.height, : int(2 * reach)] + 0.5
+    t = np.linspace(0, 1, 9)[:, None]
+    distances = []
+    for start, control, end in strokes:
+        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
+        path = np.stack([curve[:, 0] + lean * curve[:, 1], -curve[:, 1]], 1) * line.size + [reach, line.baseline - lift]
+        distances += [_distance(x, y, a, b) for a, b in pairwise(path)]
+    return _cut((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
 
 
-def _distance(
-    x: NDArray[np.floating], y: NDArray[np.floating], a: NDArray[np.floating], b: NDArray[np.floating]
-) -> NDArray[np.floating]:
+def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     """The distance of points to the line from ``a`` to ``b``."""
     along = b - a
     t = np.clip(((x - a[0]) * along[0] + (y - a[1]) * along[1]) / max(along @ along, 1e-9), 0, 1)
-    return np.hypot(x - a[0] - t * along[0], y - a[1] - t * along[1])
+    distance: Floats = np.hypot(x - a[0] - t * along[0], y - a[1] - t * along[1])
+    return distance
 
 
-def _cut(ink: NDArray[np.floating]) -> Strip:
+def _cut(ink: Floats) -> Strip:
     """Round ink in [0, 1] to 0..255 and cut away the columns without any, left and right."""
-    strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
+    strip: Strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
     columns = np.flatnonzero(strip.any(0))
     return strip[:, columns[0] : columns[-1] + 1] if len(columns) else strip[:, :0]
 
@@ -175,4 +164,4 @@ def lean_of(strip: Strip) -> float:
     y, x = np.nonzero(strip > 127)
     if len(set(y)) < 2:
         return 0.0
-    return float(np.clip(-np.cov(x, y)[0, 1] / y.var(ddof=1), -0.5, 0.5))
+    return float(-np.cov(x, y)[0, 1] / y.var(ddof=1))

@@ -31,6 +31,7 @@ Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 #: Left, top, right and bottom in pixels; right and bottom are the first without ink.
 Box = tuple[int, int, int, int]
+Latent = NDArray[np.float32]
 
 #: The bundled model that writes if no other is named.
 DEFAULT = "fast"
@@ -112,7 +113,7 @@ def write(
     latent, gap = _hand(generator, seed, writer)
     moment = rng(seed, Stream.WRITING, writer)
     text = "".join(str(moment.integers(10)) if character == WILDCARD else character for character in text)
-    line = ink.Line(height, 0.78 * height, 0.6 * height)
+    line = ink.Line(height, 0.8 * height, 0.6 * height)
     strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), moment)
     gaps = gap * line.size * np.exp(0.5 * style * moment.standard_normal(len(text)))
     left = _side_by_side(text, strips, line, gaps)
@@ -128,7 +129,7 @@ def write(
 
 
 def _check(text: str, seed: int, writer: int, style: float, slant: float, height: int, background: str) -> None:
-    strange = sorted(set(text) - set(CHARACTERS + WILDCARD))
+    strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if strange:
         raise ConfigError(
             f"cannot write {''.join(strange)[:20]!r}. Write digits, {' '.join(ink.STROKES)} and space; "
@@ -169,7 +170,7 @@ def loaded(model: str | Path | Generator) -> Generator:
     return generator
 
 
-def _hand(generator: Generator, seed: int, writer: int) -> tuple[NDArray[np.float32], float]:
+def _hand(generator: Generator, seed: int, writer: int) -> tuple[Latent, float]:
     """A writer's latent, and the gap between its characters in heights of a digit."""
     hand = rng(seed, Stream.WRITER, writer)
     return hand.standard_normal(generator.latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
@@ -178,7 +179,7 @@ def _hand(generator: Generator, seed: int, writer: int) -> tuple[NDArray[np.floa
 def _characters(
     text: str,
     generator: Generator,
-    latent: NDArray[np.float32],
+    latent: Latent,
     line: ink.Line,
     style: float,
     lean: float,
@@ -186,36 +187,32 @@ def _characters(
 ) -> list[ink.Strip]:
     """The strip of each character; that of a space is empty."""
     aside = moment.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
-    shaken = style * moment.standard_normal((len(text), 3))
-    places = [place for place, character in enumerate(text) if character in DIGITS]
-    digits = iter(
-        generator.draw(
-            np.array([between(latent, aside[place], style) for place in places], np.float32).reshape(len(places), -1),
-            np.array([int(text[place]) for place in places], np.int64),
-        )
-        if places
-        else ()
-    )
+    # Turn, growth and lift; without tails, so that nothing leaves the page.
+    shaken = style * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.1, 0.08, 0.04 * line.size]
+    latents = [between(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
+    labels = [int(character) for character in text if character in DIGITS]
+    digits = iter(generator.draw(np.array(latents), np.array(labels)) if labels else ())
     width, upright = _pen(generator, latent, line) if set(text) & set(ink.STROKES) else (0.0, 0.0)
     strips = []
-    for character, (turn, grow, lift) in zip(text, shaken * [0.12, 0.12, 0.06 * line.size], strict=True):
+    for character, (turn, grow, lift) in zip(text, shaken, strict=True):
         if character in DIGITS:
             strip = ink.digit(next(digits), line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift)
         elif character == " ":
             strip = ink.nothing(line)
         else:
-            strip = ink.separator(
-                character, line, width=width, lean=lean + upright, lift=lift, random=moment if style else None
-            )
+            strokes = np.array(ink.STROKES[character])
+            strokes += 0.08 * style * moment.standard_normal(strokes.shape)
+            strip = ink.separator(strokes, line, width=width, lean=lean + upright, lift=lift)
         strips.append(strip)
     return strips
 
 
-def _pen(generator: Generator, latent: NDArray[np.float32], line: ink.Line) -> tuple[float, float]:
+def _pen(generator: Generator, latent: Latent, line: ink.Line) -> tuple[float, float]:
     """The width of a hand's strokes in pixels, from its ten digits, and the tangent of its slant, from its 1."""
     images = generator.draw(np.tile(latent, (len(DIGITS), 1)), np.arange(len(DIGITS)))
     strips = [ink.digit(image, line) for image in images]
-    return float(np.mean([ink.stroke_width(strip) for strip in strips])), ink.lean_of(strips[1])
+    slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # who draws a 1 with a flag leans less than it says
+    return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
 
 
 def morph(seeds: Sequence[int], *, steps: int = 8, model: str | Path | Generator = DEFAULT) -> Images:
@@ -249,19 +246,16 @@ def morph(seeds: Sequence[int], *, steps: int = 8, model: str | Path | Generator
     return images.reshape(hands, len(DIGITS), *images.shape[1:])
 
 
-def between(a: NDArray[np.float32], b: NDArray[np.float32], t: float) -> NDArray[np.float32]:
+def between(a: Latent, b: Latent, t: float) -> Latent:
     """The latent at ``t`` of the way from ``a`` to ``b``, [D] each, along the arc between them.
 
     On the straight line, lengths fall below what N(0, 1) ever draws and what the generator was trained on. Shoemake,
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
     """
-    cosine = a @ b / np.sqrt((a @ a) * (b @ b))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    if np.sin(angle) < 1e-6:
+    angle = np.arccos(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))
+    if np.sin(angle) < 1e-6:  # no arc, or no telling which
         return a if t < 0.5 else b
-    mixed: NDArray[np.float32] = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(
-        np.float32
-    )
+    mixed: Latent = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
     return mixed
 
 
@@ -295,7 +289,8 @@ def _swollen(right: NDArray[np.floating], gap: float) -> NDArray[np.floating]:
     reach = int(gap)
     padded = np.pad(right, reach, constant_values=-np.inf)
     shifted = [padded[k : k + len(right)] + np.sqrt(gap**2 - (k - reach) ** 2) for k in range(2 * reach + 1)]
-    return np.max(shifted, 0)
+    swollen: NDArray[np.floating] = np.max(shifted, 0)
+    return swollen
 
 
 def save(writings: Iterable[Writing], count: int, out: str, *, labels: bool = False, force: bool = False) -> None:
