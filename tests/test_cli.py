@@ -32,12 +32,17 @@ SURFACE = {
     "sample": [
         "--checkpoint", "--columns", "--count", "--force", "--help", "--out", "--seed", "--statistics", "RUN_OR_MODEL",
     ],
+    "write": [
+        "--background", "--count", "--force", "--height", "--help", "--labels", "--model", "--out", "--seed", "--slant",
+        "--style", "TEXT...",
+    ],
+    "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
 }  # fmt: skip
-SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "evaluate": ["-n"], "data show": ["-o"]}
+SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "write": ["-n", "-o"], "morph": ["-o"], "evaluate": ["-n"], "data show": ["-o"]}
 
 
 def words(folder: Path, data: Path, *options: str) -> list[str]:

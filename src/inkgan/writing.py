@@ -113,7 +113,7 @@ def write(
     latent, gap = _hand(generator, seed, writer)
     moment = rng(seed, Stream.WRITING, writer)
     text = "".join(str(moment.integers(10)) if character == WILDCARD else character for character in text)
-    line = ink.Line(height, 0.8 * height, 0.6 * height)
+    line = ink.Line(height, 0.78 * height, 0.6 * height)
     strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), moment)
     gaps = gap * line.size * np.exp(0.5 * style * moment.standard_normal(len(text)))
     left = _side_by_side(text, strips, line, gaps)
@@ -187,8 +187,9 @@ def _characters(
 ) -> list[ink.Strip]:
     """The strip of each character; that of a space is empty."""
     aside = moment.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
+    loose = np.sqrt(style)
     # Turn, growth and lift; without tails, so that nothing leaves the page.
-    shaken = style * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.1, 0.08, 0.04 * line.size]
+    shaken = loose * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.025 * line.size]
     latents = [between(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
     labels = [int(character) for character in text if character in DIGITS]
     digits = iter(generator.draw(np.array(latents), np.array(labels)) if labels else ())
@@ -201,7 +202,7 @@ def _characters(
             strip = ink.nothing(line)
         else:
             strokes = np.array(ink.STROKES[character])
-            strokes += 0.08 * style * moment.standard_normal(strokes.shape)
+            strokes += 0.04 * loose * np.clip(moment.standard_normal(strokes.shape), -2, 2)
             strip = ink.separator(strokes, line, width=width, lean=lean + upright, lift=lift)
         strips.append(strip)
     return strips
