@@ -42,7 +42,14 @@ SURFACE = {
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
 }  # fmt: skip
-SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "write": ["-n", "-o"], "morph": ["-o"], "evaluate": ["-n"], "data show": ["-o"]}
+SHORT = {
+    "train": ["-n", "-q"],
+    "sample": ["-n", "-o"],
+    "write": ["-n", "-o"],
+    "morph": ["-o"],
+    "evaluate": ["-n"],
+    "data show": ["-o"],
+}
 
 
 def words(folder: Path, data: Path, *options: str) -> list[str]:

@@ -90,15 +90,17 @@ def numbered(index: int, count: int) -> str:
 
 @contextlib.contextmanager
 def filling(out: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``out``; on success its files move there, else it is removed."""
+    """Yield an empty folder beside ``out``; on success its files move there, else they are removed."""
     with output_errors(out):
         temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            out.mkdir(exist_ok=True)
-            for path in temporary.iterdir():
-                path.replace(out / path.name)
+            for path in sorted(temporary.rglob("*")):
+                final = out / path.relative_to(temporary)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_file():
+                    path.replace(final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

@@ -192,8 +192,12 @@ def _characters(
     shaken = loose * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.025 * line.size]
     latents = [between(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
     labels = [int(character) for character in text if character in DIGITS]
-    digits = iter(generator.draw(np.array(latents), np.array(labels)) if labels else ())
-    width, upright = _pen(generator, latent, line) if set(text) & set(ink.STROKES) else (0.0, 0.0)
+    separators = not set(text) <= set(DIGITS + " ")
+    if separators:  # the hand's own ten digits tell of its pen
+        latents, labels = latents + [latent] * len(DIGITS), [*labels, *range(len(DIGITS))]
+    images = generator.draw(np.array(latents), np.array(labels))
+    width, upright = _pen(images[-len(DIGITS) :], line) if separators else (0.0, 0.0)
+    digits = iter(images)
     strips = []
     for character, (turn, grow, lift) in zip(text, shaken, strict=True):
         if character in DIGITS:
@@ -208,9 +212,8 @@ def _characters(
     return strips
 
 
-def _pen(generator: Generator, latent: Latent, line: ink.Line) -> tuple[float, float]:
+def _pen(images: Images, line: ink.Line) -> tuple[float, float]:
     """The width of a hand's strokes in pixels, from its ten digits, and the tangent of its slant, from its 1."""
-    images = generator.draw(np.tile(latent, (len(DIGITS), 1)), np.arange(len(DIGITS)))
     strips = [ink.digit(image, line) for image in images]
     slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # who draws a 1 with a flag leans less than it says
     return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
@@ -281,7 +284,7 @@ def _side_by_side(text: str, strips: Sequence[ink.Strip], line: ink.Line, gaps: 
         last = x + strip.shape[1] - (strip[:, ::-1] > 0).argmax(1)
         right = np.maximum(right, np.where(inked, last, -np.inf))
         left.append(x)
-        edge = x + strip.shape[1]
+        edge = max(edge, x + strip.shape[1])
     return [*left, edge + margin]
 
 
