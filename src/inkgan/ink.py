@@ -22,10 +22,10 @@ Point = tuple[float, float]
 #: heights of a digit.
 STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
     ".": (((0.00, 0.05), (0.01, 0.05), (0.02, 0.04)),),
-    ",": (((0.04, 0.06), (0.05, -0.02), (-0.04, -0.12)),),
+    ",": (((0.04, 0.06), (0.05, -0.02), (-0.04, -0.10)),),
     "-": (((0.00, 0.43), (0.20, 0.45), (0.40, 0.44)),),
     ":": (((0.00, 0.15), (0.01, 0.15), (0.02, 0.14)), ((0.00, 0.58), (0.01, 0.58), (0.02, 0.57))),
-    "/": (((0.00, -0.08), (0.19, 0.45), (0.36, 1.05)),),
+    "/": (((0.00, -0.08), (0.19, 0.45), (0.35, 1.02)),),
     "+": (((0.00, 0.44), (0.23, 0.46), (0.48, 0.45)), ((0.24, 0.70), (0.24, 0.44), (0.23, 0.20))),
 }
 _ENLARGED = 4
@@ -113,7 +113,7 @@ def _without_specks(image: Strip) -> Strip:
     return result
 
 
-def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0, lift: float = 0.0) -> Strip:
+def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -> Strip:
     """Draw a separator with a round pen.
 
     Args:
@@ -121,7 +121,6 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0, l
         line: where it stands.
         width: of the pen, in pixels.
         lean: the tangent of the angle by which it is sheared, to the right.
-        lift: rows above the baseline.
     """
     reach = (1 + 1.2 * abs(lean)) * line.size + width
     y, x = np.mgrid[: line.height, : int(2 * reach)] + 0.5
@@ -129,7 +128,7 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0, l
     distances = []
     for start, control, end in strokes:
         curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
-        path = np.stack([curve[:, 0] + lean * curve[:, 1], -curve[:, 1]], 1) * line.size + [reach, line.baseline - lift]
+        path = np.stack([curve[:, 0] + lean * curve[:, 1], -curve[:, 1]], 1) * line.size + [reach, line.baseline]
         distances += [_distance(x, y, a, b) for a, b in pairwise(path)]
     return _cut((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
 

@@ -101,7 +101,7 @@ def write(
         writer: 0 or above; which of the seed's writers holds the pen.
         style: 0 to 1, how much a writer varies: at 0 every 2 is the same, at 1 each is like another person's.
         slant: degrees by which all characters lean further to the right, -45 to 45.
-        height: of the image in pixels, 24 to 512; a digit has six tenths of it.
+        height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
         background: ``white`` or ``transparent``.
 
     Raises:
@@ -113,7 +113,7 @@ def write(
     latent, gap = _hand(generator, seed, writer)
     moment = rng(seed, Stream.WRITING, writer)
     text = "".join(str(moment.integers(10)) if character == WILDCARD else character for character in text)
-    line = ink.Line(height, 0.78 * height, 0.6 * height)
+    line = ink.Line(height, 0.78 * height, 0.58 * height)
     strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), moment)
     gaps = gap * line.size * np.exp(0.5 * style * moment.standard_normal(len(text)))
     left = _side_by_side(text, strips, line, gaps)
@@ -189,7 +189,7 @@ def _characters(
     aside = moment.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
     # Turn, growth and lift; without tails, so that nothing leaves the page.
-    shaken = loose * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.025 * line.size]
+    shaken = loose * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02 * line.size]
     latents = [between(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
     labels = [int(character) for character in text if character in DIGITS]
     separators = not set(text) <= set(DIGITS + " ")
@@ -206,8 +206,8 @@ def _characters(
             strip = ink.nothing(line)
         else:
             strokes = np.array(ink.STROKES[character])
-            strokes += 0.04 * loose * np.clip(moment.standard_normal(strokes.shape), -2, 2)
-            strip = ink.separator(strokes, line, width=width, lean=lean + upright, lift=lift)
+            strokes += 0.03 * loose * np.clip(moment.standard_normal(strokes.shape), -2, 2)
+            strip = ink.separator(strokes, line, width=width, lean=lean + upright)
         strips.append(strip)
     return strips
 
