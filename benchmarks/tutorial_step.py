@@ -30,8 +30,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from inkgan.config import Config
+from inkgan.config import resolve
 from inkgan.data import idx
+from inkgan.recipes import Moment
 from inkgan.recipes.tutorial import Tutorial
 from inkgan.seeds import BatchOrder
 
@@ -127,7 +128,7 @@ class Ours:
     """inkgan's training loop, ready to run in one precision."""
 
     def __init__(self, precision: str) -> None:
-        self.recipe = Tutorial(Config(), dtype=PRECISIONS[precision])
+        self.recipe = Tutorial(resolve(options={"recipe": "tutorial"}), dtype=PRECISIONS[precision])
         self.pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
         self.order = BatchOrder(seed=0, examples=len(self.pixels), batch_size=BATCH_SIZE)
         self.done = 0
@@ -136,7 +137,7 @@ class Ours:
         """Train for so many steps, drawing batches and latents as a run does."""
         for step in range(self.done, self.done + steps):
             real = torch.from_numpy(self.pixels[self.order.batch(step)]).float() / 255
-            self.recipe.step(step, step, real)
+            self.recipe.step(Moment(step, step, 0.0), real)
         self.done += steps
 
     def counted_flops(self) -> int:

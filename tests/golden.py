@@ -44,7 +44,7 @@ def recompute(golden: Arrays) -> dict[str, Any]:
     """Compute anew everything that a golden file holds, by key."""
     batch, iterations = int(golden["batch_size"]), int(golden["iterations"])
     rng = np.random.default_rng(int(golden["rng_seed"]))
-    recipe = Tutorial(resolve(options={"batch_size": max(batch, 2)}), dtype=torch.float32)
+    recipe = Tutorial(resolve(options={"recipe": "tutorial", "batch_size": max(batch, 2)}), dtype=torch.float32)
     _set_weights(recipe, rng)
     latents = torch.from_numpy(rng.standard_normal((2 * iterations + 1, batch, 100)).astype(np.float32))
     real = torch.from_numpy(load("mnist").test.images[: batch * max(iterations, 1)].astype(np.float32) / 255)

@@ -17,6 +17,7 @@ from inkgan.trainer import Progress, Result, Silent
 
 STEPS = 6
 SETTINGS = (
+    "recipe=tutorial",
     "batch_size=5",
     "pretraining_steps=2",
     "watch.log_every=1",
@@ -24,6 +25,18 @@ SETTINGS = (
     "watch.show_seconds=0",
     "watch.grid_every=3",
     "watch.save_every=4",
+)
+
+#: The same for a compact recipe: instead of the above.
+COMPACT = (
+    "recipe=fast",
+    "pretraining_steps=0",
+    "generator.channels=8",
+    "discriminator.channels=8",
+    "latent_dim=3",
+    "penalty.every=2",
+    "generator.learning_rate=1e-3",
+    "discriminator.learning_rate=1e-3",
 )
 
 

@@ -30,7 +30,8 @@ SURFACE = {
         "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
     ],
     "sample": [
-        "--checkpoint", "--columns", "--count", "--force", "--help", "--out", "--seed", "--statistics", "RUN_OR_MODEL",
+        "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
+        "--statistics", "RUN_OR_MODEL",
     ],
     "write": [
         "--background", "--count", "--force", "--height", "--help", "--labels", "--model", "--out", "--seed", "--slant",
@@ -147,7 +148,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data empty.npz", "empty"),
         ("train --data cut.npz", "cut.npz"),
         ("train --data objects.npz", "objects.npz"),
-        ("train --data wide.npz", "28×28"),
+        ("train --recipe tutorial --data wide.npz", "28×28"),
         ("train --data empty", "empty"),
         ("train --data text.txt", "text.txt"),
         ("train --data mnist --data-dir none", "none"),
@@ -184,6 +185,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("data check mnits", "'mnist'"),
         ("data check cut.npz", "cut.npz"),
         ("data show small.npz -o a.exe", "a.exe"),
+        ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
+        ("write 1 -o a.png --model text.txt", "text.txt"),
+        ("write", "TEXT"),
+        ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
+        ("morph x -o a.gif", "SEED"),
+        ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
     ],
 )
@@ -262,7 +269,7 @@ def test_dry_run_is_read_back(
     monkeypatch.chdir(tmp_path)
     assert run(["train", "--dry-run", "--seed", "7", "--set", "watch.keep=3"]) == 0
     first = capsys.readouterr().out
-    assert first.startswith("# would run in runs/tutorial-mnist-seed7\n")
+    assert first.startswith("# would run in runs/fast-mnist-seed7\n")
     Path("settings.toml").write_text(first, "utf-8")
     assert run(["train", "-n", "--config", "settings.toml"]) == 0
     assert capsys.readouterr().out == first

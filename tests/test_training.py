@@ -27,7 +27,7 @@ from inkgan.api import plan
 from inkgan.config import resolve
 from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganError, Interrupted, OutputError
 from inkgan.files import sha256_of
-from inkgan.recipes import as_arrays
+from inkgan.recipes import Moment, as_arrays
 from inkgan.recipes.tutorial import Tutorial
 from inkgan.runfolder import RunFolder
 
@@ -375,7 +375,7 @@ def test_wrong_input_costs_nothing(
 
 def recipe_and_batch() -> tuple[Tutorial, torch.Tensor]:
     """A small recipe and a batch of images for it."""
-    recipe = Tutorial(resolve(overrides=["batch_size=4"]))
+    recipe = Tutorial(resolve(overrides=["recipe=tutorial", "batch_size=4"]))
     return recipe, torch.rand(4, 28, 28, 1, generator=torch.Generator().manual_seed(0))
 
 
@@ -398,7 +398,7 @@ def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
 def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatch, where: str, term: str) -> None:
     """NaN in data, weights or gradients: the term is named, and the network in question keeps its weights."""
     recipe, real = recipe_and_batch()
-    recipe.step(0, 0, real)
+    recipe.step(Moment(0, 0, 0.0), real)
     if where == "data":
         real[1, 2, 3] = math.nan
     elif where in ("discriminator", "generator"):
@@ -410,7 +410,7 @@ def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(f"inkgan.losses.{name}", lambda logits: (logits.sum() * 0).sqrt())
     before = saved_arrays(recipe)
     with pytest.raises(DivergenceError, match=re.escape(term)):
-        recipe.step(1, 1, real)
+        recipe.step(Moment(1, 1, 0.0), real)
     after = saved_arrays(recipe)
     changed = {name for name in before if before[name] != after[name]}
     # The discriminator's update, which was sound, comes before the generator's.
@@ -426,9 +426,9 @@ def test_weights_that_are_not_finite(
     """A run stops at once, with exit code 3, naming step and term; what is not finite is never saved."""
     real_step = Tutorial.step
 
-    def step(self: Tutorial, step: int, number: int, real: torch.Tensor) -> dict[str, torch.Tensor]:
-        terms = real_step(self, step, number, real)
-        if step == 3:  # just before the checkpoint of step 4
+    def step(self: Tutorial, at: Moment, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
+        terms = real_step(self, at, real, labels)
+        if at.step == 3:  # just before the checkpoint of step 4
             with torch.no_grad():
                 operator.attrgetter(parameter)(self).fill_(math.nan)
         return terms

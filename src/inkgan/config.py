@@ -7,10 +7,12 @@ Nothing here names a class or a function: recipes and networks are chosen by nam
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,14 +23,18 @@ LARGEST_SEED = 2**63 - 1
 _DEEPEST = 8
 _LONGEST_SHOWN = 80
 
-RecipeName = Literal["tutorial"]
-RECIPES: tuple[RecipeName, ...] = ("tutorial",)
+RecipeName = Literal["fast", "best", "tutorial"]
+RECIPES: tuple[RecipeName, ...] = ("fast", "best", "tutorial")
+Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Strict: neither true nor "5" is a number.
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=10**9, strict=True)]
 LearningRate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, strict=True)]
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+Channels = Annotated[int, Field(ge=8, le=1024, multiple_of=8, strict=True)]
 
 
 class _Settings(BaseModel):
@@ -42,10 +48,19 @@ class DataSettings(_Settings):
     directory: str | None = Field(None, description="where the data set's files are, if not in the usual places")
 
 
-class OptimizerSettings(_Settings):
-    """How one network is updated."""
+class NetworkSettings(_Settings):
+    """How large one network is, and how it is updated."""
 
-    learning_rate: LearningRate = Field(description="Adam's step size")
+    learning_rate: LearningRate = Field(3e-3, description="Adam's step size")
+    channels: Channels = Field(64, description="channels of the coarsest maps")
+
+
+class PenaltySettings(_Settings):
+    """What keeps the discriminator smooth: a penalty of its gradient with respect to the pixels."""
+
+    weight: Weight = Field(0.1, description="gamma of R1 and R2, or lambda of WGAN-GP")
+    on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
+    every: Count = Field(8, description="compute it once in so many steps, with so many times the weight")
 
 
 class WatchSettings(_Settings):
@@ -56,8 +71,8 @@ class WatchSettings(_Settings):
     show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = Field(
         5.0, description="at least this long between two of them"
     )
-    grid_every: CountOrNever = Field(500, description="the picture of the fixed latents")
-    save_every: Count = Field(2000, description="a checkpoint")
+    grid_every: CountOrNever = Field(50, description="the picture of the fixed latents")
+    save_every: Count = Field(500, description="a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         2, description="how many of the newest checkpoints stay"
     )
@@ -66,18 +81,25 @@ class WatchSettings(_Settings):
 class Config(_Settings):
     """Everything that decides what a run computes and writes."""
 
-    recipe: RecipeName = Field("tutorial", description="the recipe: networks, losses and update rules")
+    recipe: RecipeName = Field("fast", description="the recipe: networks, losses and update rules")
     seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="all randomness of the run comes from it")
-    steps: Count | None = Field(100_000, description="the run's total of joint steps")
+    steps: Count | None = Field(1500, description="the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
         None, description="train for this long instead of a number of steps"
     )
-    batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(50, description="images in a batch")
-    pretraining_steps: CountOrNever = Field(300, description="steps of the discriminator alone, before the joint ones")
+    batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(64, description="images in a batch")
+    pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
     precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
+    conditional: bool = Field(True, strict=True, description="learn each class by its label, where there are labels")
+    latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
+    loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
+    class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
+    average: Share = Field(0.05, description="half-life of the generator's average, as a share of the steps so far")
+    fade: Share = Field(0.5, description="share of the run, at its end, in which learning rates go to zero")
     data: DataSettings = DataSettings()
-    generator: OptimizerSettings = OptimizerSettings(learning_rate=1e-4)
-    discriminator: OptimizerSettings = OptimizerSettings(learning_rate=3e-4)
+    generator: NetworkSettings = NetworkSettings()
+    discriminator: NetworkSettings = NetworkSettings()
+    penalty: PenaltySettings = PenaltySettings()
     watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
@@ -86,9 +108,34 @@ class Config(_Settings):
             raise ValueError("give either steps or seconds, not both")
         return self
 
+    @model_validator(mode="after")
+    def _tutorial_is_fixed(self) -> Config:
+        own, defaults = dict(_leaves(self.model_dump())), _defaults()
+        changed = [key for key in _NOT_OF_THE_TUTORIAL if own[key] != defaults[key]]
+        if self.recipe == "tutorial" and changed:
+            raise ValueError(f"the tutorial is fixed and has no {changed[0]}; the recipes fast and best have it")
+        return self
+
+
+#: Settings that only the compact recipes have.
+_NOT_OF_THE_TUTORIAL = (
+    "conditional", "latent_dim", "loss", "class_weight", "average", "fade", "generator.channels",
+    "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every",
+)  # fmt: skip
 
 #: What each recipe sets apart from the defaults above.
-PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {"tutorial": {}}
+PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
+    "fast": {},
+    "best": {"steps": 20_000, "watch": {"grid_every": 200}},
+    "tutorial": {
+        "steps": 100_000,
+        "batch_size": 50,
+        "pretraining_steps": 300,
+        "generator": {"learning_rate": 1e-4},
+        "discriminator": {"learning_rate": 3e-4},
+        "watch": {"grid_every": 500, "save_every": 2000},
+    },
+}
 
 
 def resolve(
@@ -132,7 +179,7 @@ def validated(given: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
-    recipe = given.get("recipe", "tutorial")
+    recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
         hint = nearest(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
         raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
@@ -165,6 +212,12 @@ def differences(old: Config, new: Config) -> list[str]:
     """Name every setting in which two configurations differ, as ``key: old -> new``."""
     before, after = dict(_leaves(old.model_dump())), dict(_leaves(new.model_dump()))
     return [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """Every dotted key with its default."""
+    return dict(_leaves(Config.model_construct().model_dump()))
 
 
 def known_keys() -> dict[str, str]:
@@ -216,7 +269,8 @@ def _check_keys(given: Mapping[str, Any]) -> None:
             continue
         if key in tables:
             raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
-        hint = nearest(key[:60], known) or nearest(key.rpartition(".")[2][:60], known)
+        spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
+        hint = nearest(spelt, known) or nearest(spelt.rpartition(".")[2], known)
         raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 
 

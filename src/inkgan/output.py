@@ -21,8 +21,10 @@ from inkgan.pictures import Images, save_png, sheet
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 
-#: Writes images uint8 [N, H, W] or [N, H, W, 3]; the second argument is the columns of a sheet.
-Writer = Callable[[Images, int | None], None]
+Labels = NDArray[np.int64]
+
+#: Writes images uint8 [N, H, W] or [N, H, W, 3], their labels if they have any, and with how many columns of a sheet.
+Writer = Callable[[Images, Labels | None, int | None], None]
 
 
 def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
@@ -61,10 +63,12 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     if kind == "folder":
-        return lambda images, _: _write_folder(images, out)
+        return lambda images, labels, _: _write_folder(images, labels, out)
     if kind == "npz":
-        return lambda images, _: write_arrays(out, images=images)
-    return lambda images, columns: _write_sheet(images, out, columns)
+        return lambda images, labels, _: write_arrays(
+            out, images=images, **({} if labels is None else {"labels": labels})
+        )
+    return lambda images, _, columns: _write_sheet(images, out, columns)
 
 
 def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
@@ -77,10 +81,13 @@ def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
-def _write_folder(images: Images, out: Path) -> None:
+def _write_folder(images: Images, labels: Labels | None, out: Path) -> None:
+    """One file each; with labels, in a folder for each class, as image classifiers want them."""
     with filling(out) as folder:
         for index, image in enumerate(images):
-            Image.fromarray(image).save(folder / numbered(index, len(images)))
+            place = folder if labels is None else folder / str(labels[index])
+            place.mkdir(exist_ok=True)
+            Image.fromarray(image).save(place / numbered(index, len(images)))
 
 
 def numbered(index: int, count: int) -> str:

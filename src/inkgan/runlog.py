@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -125,11 +126,12 @@ class _Both(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.generator, self.discriminator = recipe.generator, recipe.discriminator
+        self.generator, self.discriminator = recipe.networks["generator"], recipe.networks["discriminator"]
+        self._labels = [torch.zeros(2, dtype=torch.int64)] if recipe.num_classes else []
 
-    def forward(self, latents: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(self.generator(latents))
-        return logits
+    def forward(self, latents: Tensor) -> Any:
+        judged = self.discriminator(self.generator(latents, *self._labels), *self._labels)
+        return judged if isinstance(judged, Tensor) else judged[0]
 
 
 def _at_most(items: list[Path], count: int) -> list[Path]:

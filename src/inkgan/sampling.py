@@ -7,6 +7,7 @@ place i mod 32 of a batch of 32, so that not even the rounding depends on how ma
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,13 @@ from numpy.typing import NDArray
 from inkgan import checkpoint
 from inkgan.config import LARGEST_SEED
 from inkgan.errors import CheckpointError, ConfigError, nearest
-from inkgan.networks.drawing import TUTORIAL_SHAPES, draw_tutorial, standing_statistics
+from inkgan.networks.drawing import (
+    TUTORIAL_SHAPES,
+    compact_shapes,
+    draw_compact,
+    draw_tutorial,
+    standing_statistics,
+)
 from inkgan.pictures import Images, to_uint8
 from inkgan.runfolder import RunFolder
 from inkgan.seeds import Stream, latents
@@ -42,20 +49,33 @@ class Model:
 
     Attributes:
         name: where it came from.
-        image_shape: height, width and channels of its images.
         description: what was saved beside the weights: network, step, settings, data.
+        image_shape: height, width and channels of its images.
+        num_classes: how many classes can be asked for; 0 where it draws without labels.
+        latent_dim: how many numbers a latent has.
     """
 
-    def __init__(self, name: str, description: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+    def __init__(self, name: str, description: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]) -> None:
         self.name, self.description, self._weights = name, description, weights
-        self.image_shape: tuple[int, int, int] = (28, 28, 1)
+        height, width, channels = description["image_shape"]
+        self.image_shape: tuple[int, int, int] = (height, width, channels)
+        self.num_classes: int = description["num_classes"]
+        self.latent_dim: int = description["latent_dim"]
 
-    def sample(self, n: int, *, seed: int = 0, statistics: Statistics = "standing") -> Images:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | None = None,
+        statistics: Statistics = "standing",
+    ) -> Images:
         """Draw images.
 
         Args:
             n: how many, 1 to 1,000,000.
             seed: 0 to 2^63 - 1; the same seed gives the same images.
+            labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
 
         Returns:
@@ -68,19 +88,72 @@ class Model:
             raise ConfigError(f"cannot sample {n} images. Ask for 1 to {LARGEST_SAMPLE:,}.")
         if not 0 <= seed <= LARGEST_SEED:
             raise ConfigError(f"the seed {seed} is out of range. Seeds run from 0 to 2^63 - 1.")
-        if statistics == "batch":
-            drawn = draw_tutorial(self._weights, _latents(seed, 0, n))[0]
-            return _without_grey_axis(to_uint8(drawn))
-        if statistics != "standing":
+        if statistics not in STATISTICS:
             raise ConfigError(
                 f"unknown statistics {statistics!r}.{nearest(statistics, STATISTICS)} Use standing or batch."
             )
-        by = standing_statistics(self._weights)
+        asked = self.labels_for(n, labels)
         images = np.empty((n, *self.image_shape), np.uint8)
-        for start in range(0, n, _CHUNK):
-            drawn = draw_tutorial(self._weights, _latents(seed, start, _CHUNK), by)[0]
-            images[start : start + _CHUNK] = to_uint8(drawn)[: n - start]
+        if statistics == "batch":
+            if self.description["network"] != "tutorial":
+                raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
+            images[:] = to_uint8(draw_tutorial(self._weights, self._latents(seed, 0, n))[0])
+        else:
+            for start in range(0, n, _CHUNK):
+                part = None if asked is None else asked[start : start + _CHUNK]
+                images[start : start + _CHUNK] = self._draw(self._latents(seed, start, min(_CHUNK, n - start)), part)
         return _without_grey_axis(images)
+
+    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> Images:
+        """Draw images for given latents: the way to hold a hand still, or to walk from one to another.
+
+        Args:
+            latents: float32 [N, D].
+            labels: int64 [N]; None for a generator without labels.
+
+        Returns:
+            uint8 [N, H, W] for grey images, [N, H, W, 3] for colour.
+        """
+        parts = [
+            self._draw(latents[i : i + _CHUNK], None if labels is None else labels[i : i + _CHUNK])
+            for i in range(0, len(latents), _CHUNK)
+        ]
+        return _without_grey_axis(np.concatenate(parts))
+
+    def labels_for(self, n: int, labels: int | Sequence[int] | None = None) -> NDArray[np.int64] | None:
+        """The class of each of ``n`` images, int64 [n]; None for a generator without labels.
+
+        Raises:
+            ConfigError: a label is not one of the model's classes, there are not ``n``, or the model has none.
+        """
+        if not self.num_classes:
+            if labels is not None:
+                raise ConfigError(f"{self.name} draws without labels, so no class can be asked for.")
+            return None
+        if labels is None:
+            return np.arange(n) % self.num_classes
+        asked = np.full(n, labels) if isinstance(labels, int) else np.asarray(labels)
+        if asked.shape != (n,) or asked.dtype.kind not in "iu":
+            raise ConfigError(f"{asked.shape} labels of {asked.dtype} do not fit {n} images: give each an integer.")
+        if asked.min() < 0 or asked.max() >= self.num_classes:
+            wrong = asked[(asked < 0) | (asked >= self.num_classes)][0]
+            raise ConfigError(f"there is no class {wrong}: {self.name} draws 0 to {self.num_classes - 1}.")
+        return asked.astype(np.int64)
+
+    def _draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Images:
+        """At most a chunk of images, computed as a whole chunk: each is the same, whatever stands beside it."""
+        n = len(latents)
+        latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
+        if self.description["network"] == "tutorial":
+            drawn = draw_tutorial(self._weights, latents, standing_statistics(self._weights))[0]
+        else:
+            padded = None if labels is None else np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
+            drawn = draw_compact(self._weights, self.image_shape, latents, padded)
+        return to_uint8(drawn[:n])
+
+    def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
+        every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]
+        return np.concatenate(every)
 
 
 def load(path: str | Path, *, which: str = "latest") -> Model:
@@ -96,10 +169,30 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
     folder = _find(path, which)
     checkpoint.verify(folder, ("model", "generator"))
     description = checkpoint.read_document(folder, "model")
-    if description.get("network") != "tutorial":
-        raise CheckpointError(f"{folder} holds a network of another kind: {str(description.get('network'))[:40]!r}.")
-    weights = checkpoint.read_arrays(folder, "generator", TUTORIAL_SHAPES)
+    weights = checkpoint.read_arrays(folder, "generator", _shapes(description, folder))
     return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()})
+
+
+def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
+    """What the generator's arrays must look like; nothing that was read is believed before it is checked.
+
+    Raises:
+        CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
+    """
+    network = description.get("network")
+    if network == "tutorial":
+        description |= {"image_shape": [28, 28, 1], "latent_dim": 100, "num_classes": 0}
+        return TUTORIAL_SHAPES
+    if network != "compact":
+        raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
+    shape = description.get("image_shape")
+    sizes = [description.get(key) for key in ("num_classes", "latent_dim", "channels")]
+    numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None]), *sizes]
+    limits = (4096, 4096, 3, 65_536, 4096, 1024)
+    if not all(type(x) is int and (x >= 1 or (i == 3 and x == 0)) and x <= limits[i] for i, x in enumerate(numbers)):
+        raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
+    height, width, channels = shape  # type: ignore[misc]  # checked above
+    return compact_shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
 
 
 def _find(path: str | Path, which: str) -> Path:
@@ -135,10 +228,6 @@ def _is_pickle(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         return file.read(1) == b"\x80"
-
-
-def _latents(seed: int, start: int, count: int) -> NDArray[np.float32]:
-    return np.concatenate([latents(seed, Stream.SAMPLE_LATENTS, i, 1, 100) for i in range(start, start + count)])
 
 
 def _without_grey_axis(images: Images) -> Images:

@@ -25,8 +25,11 @@ class Stream(IntEnum):
     FIXED_LATENTS = 5
     STANDING_LATENTS = 6
     SAMPLE_LATENTS = 7
+    INTERPOLATION = 8
+    AUGMENTATION = 9
     WRITER = 10
     WRITING = 11
+    SHOWN_LABELS = 12
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inkgan import checkpoint
@@ -19,10 +20,10 @@ from inkgan.data import DataSet
 from inkgan.device import resolve_device, resolve_precision
 from inkgan.errors import CheckpointError, DivergenceError, Interrupted
 from inkgan.pictures import Images, to_uint8
-from inkgan.recipes import Recipe, as_arrays, build, from_arrays
+from inkgan.recipes import Moment, Recipe, as_arrays, build, from_arrays
 from inkgan.runfolder import RunFolder, environment
 from inkgan.runlog import RunLog
-from inkgan.seeds import BatchOrder, Stream, latents
+from inkgan.seeds import BatchOrder, Stream, latents, rng
 from inkgan.stopping import StopSignals
 
 _FIXED_LATENTS = 100
@@ -122,7 +123,7 @@ def fit(
     # All that can be wrong with what was given comes before anything is written.
     where = resolve_device(device)
     precision = resolve_precision(config.precision, where)
-    recipe = build(config, data.image_shape, where, precision)
+    recipe = build(config, data.image_shape, len(data.class_names), where, precision)
     with run.locked():
         if resume:
             run.require_same(run.saved_config(), config)
@@ -146,6 +147,7 @@ class _Training:
     ) -> None:
         self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
         self._images = torch.tensor(data.train.images, device=device)
+        self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
         self._order = BatchOrder(config.seed, len(data.train.images), config.batch_size)
         self._identity = {"data": data.name, "digest": data.digest, "precision": str(precision).removeprefix("torch.")}
         self._step = -config.pretraining_steps
@@ -160,6 +162,7 @@ class _Training:
         self._about = about
         fixed = latents(config.seed, Stream.FIXED_LATENTS, 0, _FIXED_LATENTS, self._recipe.latent_dim)
         self._fixed_latents = torch.from_numpy(fixed).to(device)
+        self._fixed_labels = self._as_labels(np.arange(_FIXED_LATENTS))
 
     def run(self, stop_at: int | None) -> Result:
         """Train to the end, to ``stop_at`` or to a signal."""
@@ -183,7 +186,7 @@ class _Training:
                     signals.received,
                 )
             if complete:
-                log.finish(self._draw(self._fixed_latents))
+                log.finish(self._draw(_FIXED_LATENTS))
         sheet = self._run.pictures / "sheet.png" if complete else None
         return Result(self._run.path, self._step, self._clock.seconds, complete, sheet)
 
@@ -208,7 +211,7 @@ class _Training:
                 log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
                 self._watcher.stepped(progress)
                 if step >= 0:
-                    log.images(step, self._draw(self._fixed_latents[:_LOGGED_IMAGES]))
+                    log.images(step, self._draw(_LOGGED_IMAGES))
                 if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
                     shown_at = time.monotonic()
                     self._show(progress)
@@ -219,11 +222,14 @@ class _Training:
         return True
 
     def _one_step(self) -> dict[str, Tensor]:
-        number = self._step + self._config.pretraining_steps
+        config = self._config
+        number = self._step + config.pretraining_steps
         indices = torch.from_numpy(self._order.batch(number)).to(self._device)
         real = self._images[indices].float() / 255
+        labels = None if self._labels is None else self._labels[indices]
+        done, total = (self._step, config.steps) if config.steps else (self._clock.seconds, config.seconds or 1)
         try:
-            return self._recipe.step(self._step, number, real)
+            return self._recipe.step(Moment(self._step, number, min(1.0, max(0.0, done / total))), real, labels)
         except DivergenceError as error:
             self._diverged(f"{error}; the update was not made")
 
@@ -239,18 +245,26 @@ class _Training:
         config, seconds = self._config, self._clock.seconds
         return Progress(step, config.steps, seconds, config.seconds, speed.at(step, seconds), terms)
 
-    def _draw(self, latents: Tensor) -> Images:
-        return to_uint8(self._recipe.draw(latents).cpu().numpy())
+    def _as_labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
+        """Labels for numbers of any size, in turn; None for a recipe without labels."""
+        classes = self._recipe.num_classes
+        return torch.from_numpy(numbers % classes).to(self._device) if classes else None
+
+    def _draw(self, count: int) -> Images:
+        """The first of the fixed latents; with labels, each column of the grid is a class."""
+        labels = None if self._fixed_labels is None else self._fixed_labels[:count]
+        return to_uint8(self._recipe.draw(self._fixed_latents[:count], labels).cpu().numpy())
 
     def _grid(self, log: RunLog) -> None:
-        log.grid(max(self._step, 0), self._draw(self._fixed_latents))
+        log.grid(max(self._step, 0), self._draw(_FIXED_LATENTS))
 
     def _show(self, progress: Progress | None) -> None:
         """Draw one image, alone in its batch as the tutorial does, and ask the discriminator what it thinks of it."""
         number = self._step + self._config.pretraining_steps
         latent = latents(self._config.seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim)
-        image = self._recipe.draw(torch.from_numpy(latent).to(self._device))
-        self._watcher.picture(progress, to_uint8(image.cpu().numpy())[0], self._recipe.judge(image).item())
+        label = self._as_labels(rng(self._config.seed, Stream.SHOWN_LABELS, number).integers(2**31, size=1))
+        image = self._recipe.draw(torch.from_numpy(latent).to(self._device), label)
+        self._watcher.picture(progress, to_uint8(image.cpu().numpy())[0], self._recipe.judge(image, label).item())
 
     def _save(self, log: RunLog) -> None:
         log.flush()

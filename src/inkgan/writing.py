@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def _check_seed(seed: int) -> None:
 
 def loaded(model: str | Path | Generator) -> Generator:
     """Load a model that can write (see :func:`write`), unless it is one already."""
-    generator = cast("Generator", sampling.load(model)) if isinstance(model, str | Path) else model
+    generator = sampling.load(model) if isinstance(model, str | Path) else model
     if generator.num_classes != len(DIGITS):
         raise CheckpointError(
             f"{generator.name} cannot write: it cannot be told which of ten digits to draw. "

@@ -9,7 +9,10 @@ import typer
 
 def sample(
     what: Annotated[
-        str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: tutorial.")
+        str,
+        typer.Argument(
+            metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast, best, tutorial."
+        ),
     ],
     out: Annotated[
         str,  # not a Path, which would drop the slash at the end
@@ -21,6 +24,10 @@ def sample(
         ),
     ],
     count: Annotated[int, typer.Option("-n", "--count", help="How many images.")] = 10,
+    digit: Annotated[
+        int | None,
+        typer.Option("--digit", "--label", help="Only this class. [default: the classes in turn, where there are any]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
     statistics: Annotated[
@@ -41,16 +48,18 @@ def sample(
     Image i depends on the weights, the seed and i alone: the first ten of a hundred are the same as ten.
 
     Examples:
-        inkgan sample tutorial -n 10 -o digits.png
+        inkgan sample fast -n 100 -o digits.png
 
-        inkgan sample runs/tutorial-mnist-seed0 -n 10000 -o digits.npz
+        inkgan sample fast -n 100 --digit 7 -o sevens.png
 
-        inkgan sample tutorial -n 100 --seed 7 -o digits/
+        inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
+
+        inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
     from inkgan import output, sampling
 
     write = output.writer_for(out, count, force=force)
     model = sampling.load(what, which=checkpoint)
-    images = model.sample(count, seed=seed, statistics=statistics)  # type: ignore[arg-type]  # checked there
-    write(images, columns)
+    images = model.sample(count, seed=seed, labels=digit, statistics=statistics)  # type: ignore[arg-type]  # checked there
+    write(images, model.labels_for(count, digit), columns)
     typer.echo(f"{count} images: {out}")

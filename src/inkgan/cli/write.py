@@ -108,6 +108,8 @@ def morph(
     """
     from pathlib import Path
 
+    import numpy as np
+
     from inkgan import output, writing
     from inkgan.files import refuse_to_overwrite
     from inkgan.pictures import save_animation, sheet
@@ -121,5 +123,5 @@ def morph(
     if animated:
         save_animation([sheet(hand[..., None], 5, scale=4) for hand in hands], Path(out))
     else:
-        write_sheet(hands.reshape(-1, *hands.shape[2:]), 10)
+        write_sheet(hands.reshape(-1, *hands.shape[2:]), np.tile(np.arange(10), len(hands)), 10)
     typer.echo(f"{len(hands)} hands: {out}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -27,15 +29,13 @@ class Copy:
             for name in self._apart:
                 self._constants[name].copy_(self._masters[name])
 
-    def __call__(self, inputs: Tensor) -> Tensor:
+    def __call__(self, inputs: Tensor, *labels: Tensor | None) -> Any:
         """The network's output, through which :meth:`gradients` can go back."""
-        result: Tensor = functional_call(self._network, self._copies, (inputs.to(self._dtype),))
-        return result
+        return functional_call(self._network, self._copies, (inputs.to(self._dtype), *labels))
 
-    def constant(self, inputs: Tensor) -> Tensor:
+    def constant(self, inputs: Tensor, *labels: Tensor | None) -> Any:
         """The network's output; gradients reach the inputs but not the parameters, which saves computing them."""
-        result: Tensor = functional_call(self._network, self._constants, (inputs.to(self._dtype),))
-        return result
+        return functional_call(self._network, self._constants, (inputs.to(self._dtype), *labels))
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
         """The gradient of a loss with respect to every parameter, in their order."""

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
+
 Array = NDArray[np.float32]
 #: Mean and variance by layer: what a batch was, or shall be, normalised with.
 Statistics = dict[str, tuple[Array, Array]]
@@ -63,7 +65,7 @@ def draw_tutorial(
     x = normalise_relu(_halve(x[:, :, :, 0], weights["w2"]) + weights["b2"], "2")
     x = normalise_relu(_double_and_halve(x, weights["w3"]) + weights["b3"], "3")
     x = x @ weights["w4"][:, :, 0, 0].T + weights["b4"]  # resizing first would change nothing: stride 2 skips it
-    return (0.5 + 0.5 * np.tanh(0.5 * x)).astype(np.float32), used  # the sigmoid, without overflow
+    return _sigmoid(x), used
 
 
 def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> Statistics:
@@ -88,6 +90,88 @@ def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: li
         result[f"standing.mean{layer}"] = np.stack(means).mean(0, dtype=np.float64).astype(np.float32)
         result[f"standing.variance{layer}"] = np.stack(variances).mean(0, dtype=np.float64).astype(np.float32)
     return result
+
+
+def compact_shapes(
+    image_shape: tuple[int, int, int], num_classes: int, latent_dim: int, channels: int
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the compact generator's weights, as saved; see :class:`inkgan.networks.compact.Generator`."""
+    grid, fine = grid_of(image_shape), fine_channels(channels)
+    style = latent_dim + (EMBEDDING if num_classes else 0)
+    widths = [channels] + [fine] * (grid.doublings - 1)
+    layers: dict[str, tuple[int, ...]] = {"first": (grid.height * grid.width * channels, style)}
+    for level, width in enumerate(widths[:-1]):
+        layers[f"grow.{level}"] = (4 * fine, width, 3, 3)
+        layers[f"refine.{level}"] = (fine, fine, 3, 3)
+        layers[f"scales.{2 * level}"] = layers[f"scales.{2 * level + 1}"] = (fine, style)
+    layers["last"] = (4 * image_shape[2], widths[-1], 3, 3)
+    shapes = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    return shapes | ({"embedding": (num_classes, EMBEDDING)} if num_classes else {})
+
+
+def draw_compact(
+    weights: Mapping[str, Array],
+    image_shape: tuple[int, int, int],
+    latents: Array,
+    labels: NDArray[np.int64] | None,
+) -> Array:
+    """Draw with the compact generator.
+
+    Args:
+        weights: float32 by name, as in :func:`compact_shapes`.
+        image_shape: height, width and channels.
+        latents: [N, D] float32.
+        labels: int64 [N]; None for a generator without labels.
+
+    Returns:
+        Images [N, H, W, C] in (0, 1), float32.
+    """
+    height, width, _ = image_shape
+    grid = grid_of(image_shape)
+
+    def linear(name: str, inputs: Array) -> Array:
+        result: Array = inputs @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return result
+
+    def convolve(name: str, maps: Array) -> Array:
+        return _convolve(maps, weights[f"{name}.weight"]) + weights[f"{name}.bias"]
+
+    style = latents if labels is None else np.concatenate([latents, weights["embedding"][labels]], 1)
+    maps = _leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
+    for level in range(grid.doublings - 1):
+        first, second = (1 + linear(f"scales.{2 * level + number}", style)[:, None, None] for number in (0, 1))
+        maps = _leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
+        maps = _leaky(convolve(f"refine.{level}", maps) * second)
+    return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
+
+
+def _leaky(maps: Array) -> Array:
+    result: Array = np.maximum(maps, np.float32(SLOPE) * maps)
+    return result
+
+
+def _sigmoid(x: Array) -> Array:
+    result: Array = (0.5 + 0.5 * np.tanh(0.5 * x)).astype(np.float32)  # without overflow
+    return result
+
+
+def _convolve(maps: Array, weight: NDArray[Any]) -> Array:
+    """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side, as one product."""
+    n, height, width, channels = maps.shape
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    patches = np.concatenate(taps, 3).reshape(-1, 9 * channels)
+    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
+    result: Array = (patches @ kernel).reshape(n, height, width, -1)
+    return result
+
+
+def _channels_to_blocks(maps: Array) -> Array:
+    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
+    n, height, width, channels = maps.shape
+    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, 2 * height, 2 * width, channels // 4)
 
 
 def _halve(images: Array, weight: NDArray[Any]) -> Array:

@@ -17,6 +17,8 @@ from torch.optim import Optimizer
 from inkgan.config import Config
 from inkgan.errors import ConfigError
 from inkgan.networks.tutorial import IMAGE_SHAPE
+from inkgan.recipes.compact import Compact
+from inkgan.recipes.moment import Moment as Moment  # part of the interface
 from inkgan.recipes.tutorial import Tutorial
 
 
@@ -24,12 +26,8 @@ class Recipe(Protocol):
     """What the trainer asks of a recipe. Images are [N, H, W, C] in [0, 1]; all terms are scalars."""
 
     @property
-    def generator(self) -> nn.Module:
-        """The network that draws."""
-
-    @property
-    def discriminator(self) -> nn.Module:
-        """The network that judges."""
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Every network by the stem of its file; ``generator`` is the one that draws."""
 
     @property
     def optimizers(self) -> Mapping[str, Optimizer]:
@@ -39,78 +37,91 @@ class Recipe(Protocol):
     def latent_dim(self) -> int:
         """How many numbers a latent has."""
 
-    def step(self, step: int, number: int, real: Tensor) -> dict[str, Tensor]:
+    @property
+    def num_classes(self) -> int:
+        """How many classes can be asked for; 0 where images are drawn without labels."""
+
+    def step(self, at: Moment, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Do one update on a batch of real images and return its named terms, taken before the update.
 
         Args:
-            step: the joint step, below 0 while the discriminator is trained alone.
-            number: how many steps came before, pre-training included; randomness is drawn by it.
+            at: the time of the step; randomness is drawn by it.
             real: images [N, H, W, C] in [0, 1].
+            labels: int64 [N], or None where the data have none.
 
         Raises:
             DivergenceError: a loss or a gradient is not finite; nothing was updated by it.
         """
 
-    def draw(self, latents: Tensor) -> Tensor:
-        """Draw images in [0, 1], float32, as training does, for latents [N, D]."""
+    def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """Draw images in [0, 1], float32, for latents [N, D] and labels int64 [N] (None if num_classes is 0)."""
 
-    def judge(self, images: Tensor) -> Tensor:
+    def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator's logits [N], float32, for images."""
 
     def after_load(self) -> None:
         """Take notice that parameters and optimiser states were replaced."""
 
-    def model_arrays(self) -> dict[str, Any]:
-        """The generator as it is saved: its parameters by name, and what else sampling needs, as NumPy arrays."""
+    def model_extras(self) -> dict[str, Any]:
+        """What sampling needs besides the generator's parameters, as NumPy arrays by name."""
 
     def model_description(self) -> dict[str, Any]:
         """What a reader of those arrays must know: the network's name, the images' shape and so on."""
 
 
-def build(config: Config, image_shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Recipe:
+def build(
+    config: Config, image_shape: tuple[int, int, int], num_classes: int, device: torch.device, dtype: torch.dtype
+) -> Recipe:
     """Make the recipe that a configuration names, freshly initialised.
+
+    Args:
+        config: the settings.
+        image_shape: height, width and channels of the data's images.
+        num_classes: how many classes their labels name; 0 without labels.
+        device: where to compute.
+        dtype: the arithmetic of the networks.
 
     Raises:
         ConfigError: the recipe cannot learn images of this shape.
     """
+    if config.recipe != "tutorial":
+        return Compact(config, image_shape, num_classes, dtype=dtype, device=device)
     if image_shape != IMAGE_SHAPE:
         height, width, channels = image_shape
         raise ConfigError(
             f"the tutorial's networks are made for 28×28 grey images; {config.data.name} has {height}×{width} with "
-            f"{channels} channels. Resize the images, or choose --data mnist, fashion-mnist, kmnist or emnist-digits."
+            f"{channels} channels. Choose --recipe fast, which takes any size, or --data mnist, fashion-mnist, kmnist."
         )
     return Tutorial(config, dtype=dtype, device=device)
 
 
 def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Everything that a recipe has learned, as NumPy arrays: file stem -> name -> array."""
-    return {
-        "generator": recipe.model_arrays(),
-        "discriminator": {name: _array(tensor) for name, tensor in recipe.discriminator.state_dict().items()},
-        "optimizers": {name: _array(state[key]) for name, state, key in _optimizer_state(recipe)},
+    arrays = {
+        stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
+        for stem, network in recipe.networks.items()
     }
+    arrays["generator"] |= recipe.model_extras()
+    return arrays | {"optimizers": {name: _array(state[key]) for name, state, key in _optimizer_state(recipe)}}
 
 
 def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None:
     """Put back what :func:`as_arrays` gave."""
-    weights = {name: arrays["generator"][name] for name in recipe.generator.state_dict()}
-    for network, source in ((recipe.generator, weights), (recipe.discriminator, arrays["discriminator"])):
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in source.items()})
+    for stem, network in recipe.networks.items():
+        network.load_state_dict({name: torch.from_numpy(arrays[stem][name]) for name in network.state_dict()})
     for name, state, key in _optimizer_state(recipe):
         state[key].copy_(torch.from_numpy(arrays["optimizers"][name]))
     recipe.after_load()
 
 
 def _array(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().numpy()
+    return tensor.detach().cpu().contiguous().numpy()  # contiguous: kernels may lie channels last
 
 
 def _optimizer_state(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Each tensor that the optimisers keep: a name for it, the table it is in, and its key there."""
     names = {
-        id(parameter): name
-        for network in (recipe.generator, recipe.discriminator)
-        for name, parameter in network.named_parameters()
+        id(parameter): name for network in recipe.networks.values() for name, parameter in network.named_parameters()
     }
     for optimizer_name, optimizer in recipe.optimizers.items():
         for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):

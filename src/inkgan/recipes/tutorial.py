@@ -18,6 +18,7 @@ from inkgan.networks.drawing import measure_standing_statistics
 from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM, Discriminator, Generator
 from inkgan.optimizers import TensorFlowAdam
 from inkgan.recipes.finite import require_finite
+from inkgan.recipes.moment import Moment
 from inkgan.seeds import Stream, latents, rng
 
 #: How many batches the standing statistics of a saved generator are averaged over.
@@ -32,6 +33,7 @@ class Tutorial:
     """
 
     latent_dim = LATENT_DIM
+    num_classes = 0
 
     def __init__(
         self, config: Config, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
@@ -57,11 +59,16 @@ class Tutorial:
         self._generator = Copy(self.generator, dtype)
         self._discriminator = Copy(self.discriminator, dtype)
 
-    def step(self, step: int, number: int, real: Tensor) -> dict[str, Tensor]:
-        """Do one iteration of the tutorial's loops; see :class:`inkgan.recipes.Recipe`."""
-        terms = self.discriminator_step(real, self._latents(Stream.DISCRIMINATOR_LATENTS, number))
-        if step >= 0:
-            terms |= self.generator_step(self._latents(Stream.GENERATOR_LATENTS, number))
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Both networks, by file."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def step(self, at: Moment, real: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Do one iteration of the tutorial's loops; see :class:`inkgan.recipes.Recipe`. Labels are of no use to it."""
+        terms = self.discriminator_step(real, self._latents(Stream.DISCRIMINATOR_LATENTS, at.number))
+        if at.step >= 0:
+            terms |= self.generator_step(self._latents(Stream.GENERATOR_LATENTS, at.number))
         return terms
 
     def discriminator_step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
@@ -94,15 +101,17 @@ class Tutorial:
         self._generator.refresh()
         return terms
 
-    def draw(self, latents: Tensor) -> Tensor:
+    def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
         with torch.no_grad():
-            return self._generator(latents).float()
+            images: Tensor = self._generator(latents).float()
+        return images
 
-    def judge(self, images: Tensor) -> Tensor:
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits [N] for images [N, 28, 28, 1]."""
         with torch.no_grad():
-            return self._discriminator(images).float()
+            logits: Tensor = self._discriminator(images).float()
+        return logits
 
     def after_load(self) -> None:
         """Copy the new parameters; tell the optimisers how many steps they did."""
@@ -111,18 +120,18 @@ class Tutorial:
         for optimizer in self.optimizers.values():
             optimizer.count_steps()
 
-    def model_arrays(self) -> dict[str, Any]:
-        """The generator with standing statistics, so that an image need not depend on its batch."""
+    def model_extras(self) -> dict[str, Any]:
+        """Standing statistics, so that an image need not depend on its batch."""
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
         batches = [
             latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)
             for i in range(_STANDING_BATCHES)
         ]
-        return weights | measure_standing_statistics(weights, batches)
+        return measure_standing_statistics(weights, batches)
 
     def model_description(self) -> dict[str, Any]:
         """What the generator is."""
-        return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM}
+        return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM, "num_classes": 0}
 
     def _latents(self, stream: Stream, number: int) -> Tensor:
         drawn: np.ndarray = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
