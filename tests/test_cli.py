@@ -33,12 +33,24 @@ SURFACE = {
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
         "--statistics", "RUN_OR_MODEL",
     ],
+    "write": [
+        "--background", "--count", "--force", "--height", "--help", "--labels", "--model", "--out", "--seed", "--slant",
+        "--style", "TEXT...",
+    ],
+    "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
 }  # fmt: skip
-SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "evaluate": ["-n"], "data show": ["-o"]}
+SHORT = {
+    "train": ["-n", "-q"],
+    "sample": ["-n", "-o"],
+    "write": ["-n", "-o"],
+    "morph": ["-o"],
+    "evaluate": ["-n"],
+    "data show": ["-o"],
+}
 
 
 def words(folder: Path, data: Path, *options: str) -> list[str]:
@@ -173,6 +185,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("data check mnits", "'mnist'"),
         ("data check cut.npz", "cut.npz"),
         ("data show small.npz -o a.exe", "a.exe"),
+        ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
+        ("write 1 -o a.png --model text.txt", "text.txt"),
+        ("write", "TEXT"),
+        ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
+        ("morph x -o a.gif", "SEED"),
+        ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
     ],
 )

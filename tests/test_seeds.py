@@ -35,8 +35,13 @@ def test_streams_are_numbered_for_ever() -> None:
         "FIXED_LATENTS",
         "STANDING_LATENTS",
         "SAMPLE_LATENTS",
+        "INTERPOLATION",
+        "AUGMENTATION",
+        "WRITER",
+        "WRITING",
+        "SHOWN_LABELS",
     ]
-    assert sorted(Stream) == list(range(8))
+    assert sorted(Stream) == list(range(13))
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@
 
     result = inkgan.train("tutorial", steps=2000)          # a run folder with checkpoints, pictures, metrics
     images = inkgan.load("tutorial").sample(10, seed=1)    # uint8 [10, 28, 28]
+    date = inkgan.write("2026-11-22", seed=7)              # .image uint8 [96, W], .boxes of its characters
 
 Names are loaded when they are first used, so that ``import inkgan`` costs nothing and sampling never loads PyTorch.
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inkgan.evaluation import evaluate
     from inkgan.sampling import Model, load
     from inkgan.trainer import Result
+    from inkgan.writing import Writing, write
 
 _HOMES = {
     "CheckpointError": "errors",
@@ -42,9 +44,11 @@ _HOMES = {
     "Model": "sampling",
     "OutputError": "errors",
     "Result": "trainer",
+    "Writing": "writing",
     "evaluate": "evaluation",
     "load": "sampling",
     "train": "api",
+    "write": "writing",
 }
 
 __all__ = [
@@ -59,9 +63,11 @@ __all__ = [
     "Model",
     "OutputError",
     "Result",
+    "Writing",
     "evaluate",
     "load",
     "train",
+    "write",
 ]
 
 

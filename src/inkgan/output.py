@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +27,15 @@ Labels = NDArray[np.int64]
 Writer = Callable[[Images, Labels | None, int | None], None]
 
 
-def writer_for(name: str, count: int, *, force: bool) -> Writer:
-    """Choose how to write by the output's name, and make sure that it may be written, before any work is done.
+def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
+    """Tell from the output's name what to write, and make sure that it may be written.
 
     Args:
         name: ends with .png, .npz or a slash, or is a folder that exists.
-        count: how many images will be written.
         force: replace what is there.
 
     Raises:
-        OutputError: the name has no known ending, it exists and ``force`` is off, or a sheet cannot hold so many.
+        OutputError: the name has no known ending, or it exists and ``force`` is off.
     """
     out = Path(name)
     with output_errors(out):
@@ -43,15 +44,30 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if folder:
         if filled and not force:
             raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
-        return lambda images, labels, _: _write_folder(images, labels, out)
+        return "folder"
     kind = out.suffix.lower()
     if kind not in {".png", ".npz"}:
         raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
     refuse_to_overwrite(out, force=force)
-    if kind == ".png" and count > LARGEST_SHEET:
+    return "png" if kind == ".png" else "npz"
+
+
+def writer_for(name: str, count: int, *, force: bool) -> Writer:
+    """Choose how to write by the output's name (see :func:`kind_of`), before any work is done.
+
+    Raises:
+        OutputError: the name cannot be written to, or a sheet cannot hold ``count`` images.
+    """
+    out = Path(name)
+    kind = kind_of(name, force=force)
+    if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
-    if kind == ".npz":
-        return lambda images, labels, _: _write_npz(images, labels, out)
+    if kind == "folder":
+        return lambda images, labels, _: _write_folder(images, labels, out)
+    if kind == "npz":
+        return lambda images, labels, _: write_arrays(
+            out, images=images, **({} if labels is None else {"labels": labels})
+        )
     return lambda images, _, columns: _write_sheet(images, out, columns)
 
 
@@ -59,29 +75,39 @@ def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
     save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
 
 
-def _write_npz(images: Images, labels: Labels | None, out: Path) -> None:
+def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays as .npz, whole or not at all."""
     with appearing_whole(out) as temporary, temporary.open("wb") as file:
-        if labels is None:
-            np.savez_compressed(file, images=images)
-        else:
-            np.savez_compressed(file, images=images, labels=labels)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
 def _write_folder(images: Images, labels: Labels | None, out: Path) -> None:
     """One file each; with labels, in a folder for each class, as image classifiers want them."""
-    digits = len(str(len(images) - 1))
+    with filling(out) as folder:
+        for index, image in enumerate(images):
+            place = folder if labels is None else folder / str(labels[index])
+            place.mkdir(exist_ok=True)
+            Image.fromarray(image).save(place / numbered(index, len(images)))
+
+
+def numbered(index: int, count: int) -> str:
+    """The file name of one of ``count`` images."""
+    return f"{index:0{len(str(count - 1))}d}.png"
+
+
+@contextlib.contextmanager
+def filling(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``out``; on success its files move there, else they are removed."""
     with output_errors(out):
         temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
         temporary.mkdir(parents=True)
         try:
-            for index, image in enumerate(images):
-                place = Path() if labels is None else Path(str(labels[index]))
-                (temporary / place).mkdir(exist_ok=True)
-                Image.fromarray(image).save(temporary / place / f"{index:0{digits}d}.png")
-            for path in sorted(temporary.rglob("*.png")):
+            yield temporary
+            for path in sorted(temporary.rglob("*")):
                 final = out / path.relative_to(temporary)
                 final.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(final)
+                if path.is_file():
+                    path.replace(final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

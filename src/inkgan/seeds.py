@@ -27,6 +27,8 @@ class Stream(IntEnum):
     SAMPLE_LATENTS = 7
     INTERPOLATION = 8
     AUGMENTATION = 9
+    WRITER = 10
+    WRITING = 11
     SHOWN_LABELS = 12
 
 

@@ -1,0 +1,127 @@
+"""``inkgan write`` and ``inkgan morph``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ModelName = Annotated[
+    str,
+    typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one that was trained with labels."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+def write(
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
+        ),
+    ],
+    out: Annotated[
+        str,  # not a Path, which would drop the slash at the end
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.png|FILE.npz|DIR/",
+            help="One image (.png), arrays (.npz: images uint8), or one .png each in a folder (ends with /).",
+        ),
+    ],
+    model: ModelName = "fast",
+    seed: Annotated[int, typer.Option(help="Whose hand: another seed is another person.")] = 0,
+    style: Annotated[
+        float, typer.Option(help="How much the hand varies: 0 writes every 2 the same, 1 as if by many people.")
+    ] = 0.25,
+    slant: Annotated[float, typer.Option(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
+    height: Annotated[int, typer.Option(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
+    background: Annotated[str, typer.Option(metavar="white|transparent", help="What the ink stands on.")] = "white",
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--count", help="How many images, each by another hand. [default: one of each text]"),
+    ] = None,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="Also what is where: JSON lines with file, text and a box [left, top, right, bottom] for each "
+            "character (FILE.jsonl, DIR/labels.jsonl); in an .npz the arrays texts and boxes.",
+        ),
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Write digits by hand: a date, an amount, or a labelled data set.
+
+    One hand writes an image: the same slant, the same pen, yet no two digits quite the same. Of several images, image i
+    is by another hand each and depends on the model, its text, the seed and i alone; the texts are taken in turn.
+
+    Examples:
+        inkgan write 2026-11-22 -o date.png --seed 7
+
+        inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
+
+        inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
+    """
+    from inkgan import writing
+
+    generator = writing.loaded(model)
+    number = len(texts) if count is None else count
+    written = (
+        writing.write(
+            texts[index % len(texts)],
+            model=generator,
+            seed=seed,
+            writer=index,
+            style=style,
+            slant=slant,
+            height=height,
+            background=background,  # type: ignore[arg-type]  # checked there
+        )
+        for index in range(number)
+    )
+    writing.save(written, number, out, labels=labels, force=force)
+    typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
+
+
+def morph(
+    seeds: Annotated[list[int], typer.Argument(metavar="SEED...", help="The writers, by their seeds.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.png|FILE.gif|FILE.npz|DIR/",
+            help="A sheet with a row for each hand (.png), an animation (.gif), or the digits (.npz, folder).",
+        ),
+    ],
+    steps: Annotated[int, typer.Option(help="From one writer to the next; 1 shows the writers alone.")] = 8,
+    model: ModelName = "fast",
+    force: Force = False,
+) -> None:
+    """Turn one hand into another: the ten digits of each writer, and of the hands between them.
+
+    Examples:
+        inkgan morph 3 5 -o morph.gif --steps 24
+
+        inkgan morph 0 1 2 3 4 5 6 7 --steps 1 -o hands.png
+    """
+    from pathlib import Path
+
+    import numpy as np
+
+    from inkgan import output, writing
+    from inkgan.files import refuse_to_overwrite
+    from inkgan.pictures import save_animation, sheet
+
+    animated = out.lower().endswith(".gif")
+    if animated:
+        refuse_to_overwrite(Path(out), force=force)
+    else:
+        write_sheet = output.writer_for(out, 10 * ((len(seeds) - 1) * steps + 1), force=force)
+    hands = writing.morph(seeds, steps=steps, model=model)
+    if animated:
+        save_animation([sheet(hand[..., None], 5, scale=4) for hand in hands], Path(out))
+    else:
+        write_sheet(hands.reshape(-1, *hands.shape[2:]), np.tile(np.arange(10), len(hands)), 10)
+    typer.echo(f"{len(hands)} hands: {out}")

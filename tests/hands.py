@@ -1,0 +1,54 @@
+"""A model to write with in tests: real MNIST digits, chosen by the latents for one look."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan import data
+
+Floats = NDArray[np.float64]
+
+
+def _look(images: NDArray[np.uint8]) -> Floats:
+    """Slant, amount of ink and width of images [N, H, W], as [N, 3]."""
+    ink = images / 255.0
+    mass = ink.sum((1, 2))
+    y, x = np.mgrid[: ink.shape[1], : ink.shape[2]]
+    x = x - ((ink * x).sum((1, 2)) / mass)[:, None, None]
+    y = y - ((ink * y).sum((1, 2)) / mass)[:, None, None]
+    spread = (ink * y * y).sum((1, 2))
+    return np.stack([(ink * x * y).sum((1, 2)) / spread, mass, (ink * x * x).sum((1, 2)) / spread], 1)
+
+
+@cache
+def _digits() -> list[tuple[NDArray[np.uint8], Floats]]:
+    """Of each class, 500 training digits and their looks, each feature with mean 0 and variance 1."""
+    train = data.load("mnist").train
+    assert train.labels is not None
+    result = []
+    for label in range(10):
+        images = train.images[np.flatnonzero(train.labels == label)[:500], :, :, 0]
+        look = _look(images)
+        result.append((images, (look - look.mean(0)) / look.std(0)))
+    return result
+
+
+class RealDigits:
+    """Takes, for a latent, the MNIST digit whose look comes nearest to the latent's first three numbers."""
+
+    name = "real digits"
+    num_classes = 10
+    latent_dim = 16
+    image_shape = (28, 28, 1)
+
+    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """Digits uint8 [N, 28, 28] for latents [N, 16] and labels [N]."""
+        assert labels is not None
+        drawn = []
+        for latent, label in zip(latents, labels, strict=True):
+            images, looks = _digits()[label]
+            drawn.append(images[np.square(looks - latent[:3]).sum(1).argmin()])
+        return np.stack(drawn)
