@@ -32,12 +32,15 @@ SURFACE = {
     "sample": [
         "--checkpoint", "--columns", "--count", "--force", "--help", "--out", "--seed", "--statistics", "RUN_OR_MODEL",
     ],
-    "evaluate": ["--data", "--data-dir", "--force", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "compare": [
+        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
+    ],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
 }  # fmt: skip
-SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "evaluate": ["-n"], "data show": ["-o"]}
+SHORT = {"train": ["-n", "-q"], "sample": ["-n", "-o"], "evaluate": ["-n"], "compare": ["-n"], "data show": ["-o"]}
 
 
 def words(folder: Path, data: Path, *options: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inkgan.api import train
+    from inkgan.comparison import compare
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
@@ -42,6 +43,7 @@ _HOMES = {
     "Model": "sampling",
     "OutputError": "errors",
     "Result": "trainer",
+    "compare": "comparison",
     "evaluate": "evaluation",
     "load": "sampling",
     "train": "api",
@@ -59,6 +61,7 @@ __all__ = [
     "Model",
     "OutputError",
     "Result",
+    "compare",
     "evaluate",
     "load",
     "train",

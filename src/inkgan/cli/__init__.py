@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
-from inkgan.cli import data, evaluate, sample, train
+from inkgan.cli import compare, data, evaluate, sample, train
 from inkgan.errors import InkganError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("sample")(sample.sample)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")
 
 
