@@ -115,8 +115,8 @@ def test_settings_are_told(finished_run: Path, tmp_path: Path) -> None:
     found = inkgan.compare(finished_run, str(tmp_path / "b-*"), n=128)
     assert found.pairs[0].settings == ()
     assert any("runs of B differ in more than their seed: batch_size: 5 -> 7" in note for note in found.notes)
-    found = inkgan.compare(finished_run, str(tmp_path / "b-[11]"), str(tmp_path / "b-2"), n=128)
-    assert found.pairs[1].settings == ("batch_size: 5 -> 7", "seed: 0 -> 1")
+    found = inkgan.compare(finished_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128)
+    assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
 
 
 def test_the_command(

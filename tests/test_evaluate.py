@@ -138,7 +138,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     tmp_path: Path, real: tuple[Images, Labels], digits: DataSet
 ) -> None:
-    """Real images teach as much as their ceiling; wrong labels teach wrong; copies under noise are near in pixels."""
+    """Real images teach as much as their ceiling; copies under noise are near in pixels."""
     images, labels = real
     fair = inkgan.evaluate(stored(tmp_path, images, labels), n=N, full=True)
     score = fair["classification_accuracy"]
@@ -147,10 +147,6 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert score.value == pytest.approx(score.floor, abs=0.1)
     assert not below(fair["copying_z_pixels"])
     assert not above(fair["near_copies_pixels"])
-
-    wrong = inkgan.evaluate(stored(tmp_path, images, (labels + 1) % 10), n=N, full=True)
-    assert wrong["classification_accuracy"].value < 0.1
-    assert wrong["classification_accuracy"].floor == score.floor
 
     noise = np.random.default_rng(0).integers(-9, 10, (N, 28, 28, 1))
     veiled = np.clip(digits.train.images[:N].astype(np.int64) + noise, 0, 255).astype(np.uint8)
@@ -166,18 +162,19 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_the_accuracy_score_is_its_seeds_and_falls_with_a_missing_kind(real: tuple[Images, Labels]) -> None:
-    """Without threes among the images none of the test images is called a three."""
+def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real: tuple[Images, Labels]) -> None:
+    """Without threes among the images no test image is called a three; wrong labels teach wrong; a seed decides."""
     images, labels = real
     names = tuple(map(str, range(10)))
     kept = labels != 3
 
-    def score(seed: int) -> float:
-        return classifier.classification_accuracy((images[kept], labels[kept]), real, names, seed).value
+    def score(labels: Labels) -> float:
+        return classifier.classification_accuracy((images[kept], labels[kept]), real, names, 1).value
 
-    assert score(1) == score(1)
-    assert score(1) != score(2)
-    assert score(1) <= kept.mean()
+    right = score(labels)
+    assert kept.mean() - 0.15 < right <= kept.mean()
+    assert score(labels) == right
+    assert score((labels + 1) % 10) < 0.1
 
 
 @pytest.mark.parametrize(("prefix", "labelled"), [("", True), ("part ", False)])
