@@ -255,7 +255,7 @@ def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
 
 PROBE = TrainingRecipe(
     epochs=1,
-    least_steps=1000,
+    least_steps=500,
     decorrelation=0.0,
     rotation_degrees=0.0,
     scale=0.0,
