@@ -88,7 +88,7 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     assert groups.first_interval.low < groups.first < groups.first_interval.high
     assert [len(group) for group in found.subjects] == [3, 3, 1]
     assert any("that of the group" in note for note in found.notes)
-    assert not any("each side is one model" in note for note in found.notes)
+    assert not any("between single models" in note for note in found.notes)
 
 
 def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:

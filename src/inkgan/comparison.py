@@ -265,14 +265,14 @@ def _notes(
     groups: Sequence[Sequence[str | Path]], reports: list[list[Report]], pairs: Sequence[Pair], n: int
 ) -> Iterator[str]:
     """What a reader should know."""
-    sizes = [len(group) for group in groups]
-    if max(sizes) == 1:
+    sides = [(len(groups[0]), len(group)) for group in groups[1:]]
+    if (1, 1) in sides:
         yield (
-            "each side is one model: intervals are those of sampling and say nothing of training variance, which only "
+            "between single models intervals are those of sampling and say nothing of training variance, which only "
             "runs over several seeds show. Give groups such as 'runs/a-*' 'runs/b-*'."
         )
-    elif min(sizes) == 1:
-        yield "a single model shows no training variance: that of the group is taken for it too."
+    if any(min(pair) == 1 < max(pair) for pair in sides):
+        yield "a single model shows no training variance: against a group, that of the group is taken for it too."
     if reports[0][0].n < n:
         yield f"n is {reports[0][0].n:,} for all: figures at different n have different biases."
     for at, group in enumerate(groups):
