@@ -278,7 +278,7 @@ def classification_accuracy(
 
     A classifier that learned from generated images alone is asked about real ones: the share of test images (x, y)
     with y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
-    label, or where kinds of real images are missing. The interval is Wilson's over the test images; it does not count what
+    label, or where kinds of real images are missing. The interval, Wilson's over the test images, does not count what
     another seed of the classifier would change.
 
     Args:
