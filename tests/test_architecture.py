@@ -22,8 +22,9 @@ _LAYERS = {
     "reference": 5, "runlog": 5, "sampling": 5,
     "ruler": 6, "subject": 6, "trainer": 6, "writing": 6,
     "api": 7, "evaluation": 7,
-    "cli": 8,
-    "__main__": 9,
+    "comparison": 8,
+    "cli": 9,
+    "__main__": 10,
 }  # fmt: skip
 _MODULES = sorted(path for path in _SOURCE.rglob("*.py") if path != _SOURCE / "__init__.py")
 

@@ -38,7 +38,10 @@ SURFACE = {
         "--style", "TEXT...",
     ],
     "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
-    "evaluate": ["--data", "--data-dir", "--force", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "compare": [
+        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
+    ],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
@@ -49,6 +52,7 @@ SHORT = {
     "write": ["-n", "-o"],
     "morph": ["-o"],
     "evaluate": ["-n"],
+    "compare": ["-n"],
     "data show": ["-o"],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 import inkgan
-from inkgan import cli
+from inkgan import classifier, cli
 from inkgan.data import DataSet, load
 from inkgan.errors import EvaluationError
 from inkgan.report import Figure, Report, as_html, as_text
@@ -125,6 +126,55 @@ def test_wrong_labels_are_told_by_the_accuracy(tmp_path: Path, real: tuple[Image
     assert by_class["3"] is None
     assert by_class["4"] is not None
     assert below(by_class["4"])
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier of few steps in the classification accuracy score."""
+    monkeypatch.setattr(classifier, "PROBE", replace(classifier.PROBE, least_steps=80, average_steps=10))
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
+    tmp_path: Path, real: tuple[Images, Labels], digits: DataSet
+) -> None:
+    """Real images teach as much as their ceiling; copies under noise are near in pixels."""
+    images, labels = real
+    fair = inkgan.evaluate(stored(tmp_path, images, labels), n=N, full=True)
+    score = fair["classification_accuracy"]
+    assert (score.n, score.floor_n) == (N, N)
+    assert score.floor > 0.6
+    assert score.value == pytest.approx(score.floor, abs=0.1)
+    assert not below(fair["copying_z_pixels"])
+    assert not above(fair["near_copies_pixels"])
+
+    noise = np.random.default_rng(0).integers(-9, 10, (N, 28, 28, 1))
+    veiled = np.clip(digits.train.images[:N].astype(np.int64) + noise, 0, 255).astype(np.uint8)
+    copied = inkgan.evaluate(stored(tmp_path, veiled), n=N, full=True)
+    assert copied["exact_copies"].value == 0
+    assert copied["near_copies_pixels"].interval.low > 0.9
+    assert below(copied["copying_z_pixels"])
+    assert "teacher" in copied["classification_accuracy_by_teacher"].title
+    assert any("the teacher" in note for note in copied.notes)
+    assert "classification_accuracy" not in {figure.name for figure in copied.figures}
+    assert "accuracy score" in as_text(copied)
+    assert Report.from_json(copied.as_json()) == copied
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real: tuple[Images, Labels]) -> None:
+    """Without threes among the images no test image is called a three; wrong labels teach wrong; a seed decides."""
+    images, labels = real
+    names = tuple(map(str, range(10)))
+    kept = labels != 3
+
+    def score(labels: Labels) -> float:
+        return classifier.classification_accuracy((images[kept], labels[kept]), real, names, 1).value
+
+    right = score(labels)
+    assert kept.mean() - 0.15 < right <= kept.mean()
+    assert score(labels) == right
+    assert score((labels + 1) % 10) < 0.1
 
 
 @pytest.mark.parametrize(("prefix", "labelled"), [("", True), ("part ", False)])

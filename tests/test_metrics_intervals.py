@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +10,15 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.metrics import (
+    Interval,
+    apart,
     binomial,
-    bootstrap,
     clopper_pearson,
     groups,
     jackknife,
     repeated,
     student_quantile,
+    welch,
     wilson,
 )
 
@@ -33,9 +34,9 @@ def test_shares_equal_scipys(n: int, share: float, level: float) -> None:
         assert 0 <= interval.low <= successes / n <= interval.high <= 1
 
 
-@pytest.mark.parametrize("freedom", [3, 4, 9, 19, 49, 9999])
+@pytest.mark.parametrize("freedom", [1, 1.5, 2, 3, 4, 9, 19, 49, 9999])
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.95, 0.99])
-def test_student_equals_scipys(freedom: int, level: float) -> None:
+def test_student_equals_scipys(freedom: float, level: float) -> None:
     assert student_quantile(level, freedom) == pytest.approx(stats.t.ppf(0.5 + level / 2, freedom), rel=1e-4)
 
 
@@ -77,22 +78,50 @@ def test_repeated_is_students_interval() -> None:
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(expected, rel=1e-4)
 
 
-def test_bootstrap_covers_a_mean() -> None:
-    """Nominal 90 %, 200 trials (standard error 2.1 %), n = 80."""
-    rng = np.random.default_rng(0)
+def test_two_shares_are_apart_as_newcombe_has_it() -> None:
+    """His Table II, method 10: 56/70 - 48/80, 9/10 - 3/10, and 0/10 twice, where standard errors are 0."""
+    for (a, m), (b, n), low, high in (
+        ((48, 80), (56, 70), 0.0524, 0.3339),
+        ((3, 10), (9, 10), 0.1705, 0.8090),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+    ):
+        interval = apart((a / m, wilson(a, m)), (b / n, wilson(b, n)))
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
 
-    def covers(x: npt.NDArray[np.float64]) -> bool:
-        interval = bootstrap(lambda index: float(x[index].mean()), 80, rng, 200, 0.9).interval
-        return interval.low <= 1 <= interval.high
 
-    assert 0.82 <= np.mean([covers(rng.exponential(size=80)) for _ in range(200)]) <= 0.96
+def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
+    """3, 4 and 5, at the level of the intervals and, by normal quantiles, at another; swapping changes the sign."""
+    first, second = (10.0, Interval(7, 13)), (12.0, Interval(8, 16))
+    same, swapped, sure = apart(first, second), apart(second, first), apart(first, second, 0.999)
+    assert (same.low, same.high) == pytest.approx((-3, 7))
+    assert (swapped.low, swapped.high) == pytest.approx((-7, 3))
+    wide = 5 * stats.norm.ppf(0.9995) / stats.norm.ppf(0.975)
+    assert (sure.low, sure.high) == pytest.approx((2 - wide, 2 + wide))
 
 
-def test_bootstrap_says_what_the_statistic_is_of_all() -> None:
-    x = np.arange(10.0)
-    estimate = bootstrap(lambda index: float(x[index].mean()), 10, np.random.default_rng(0))
-    assert estimate.value == 4.5
-    assert estimate.standard_error == pytest.approx(x.std() / np.sqrt(10), rel=0.1)
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=6), st.lists(st.floats(-1, 1), min_size=2, max_size=6),
+    st.sampled_from([0.8, 0.95, 0.999]),
+)  # fmt: skip
+def test_welch_equals_scipys(first: list[float], second: list[float], level: float) -> None:
+    a, b = np.array(first) + 1.0 * np.arange(len(first)), np.array(second) + 3.0 * np.arange(len(second))
+    interval = welch(a, b, level)
+    expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval(level)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-2, abs=1e-9)
+
+
+def test_one_against_many_takes_their_spread() -> None:
+    """Student's with equal variances, as scipy has it for a group of one."""
+    one, many = np.array([9.0]), np.array([3.0, 4.0, 6.0, 7.0, 5.5])
+    expected = stats.ttest_ind(many, one, equal_var=True).confidence_interval()
+    interval, turned = welch(one, many), welch(many, one)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-4)
+    assert (turned.low, turned.high) == pytest.approx((-expected.high, -expected.low), rel=1e-4)
+
+
+def test_no_spread_at_all() -> None:
+    assert welch(np.full(3, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
 
 
 def test_binomial_is_wilsons() -> None:
@@ -111,16 +140,19 @@ def test_refuses() -> None:
         with pytest.raises(EvaluationError, match="between 0 and 1"):
             share(1, 5, 95)
     with pytest.raises(EvaluationError, match="degrees of freedom"):
-        student_quantile(0.95, 2)
+        student_quantile(0.95, 0.5)
     with pytest.raises(EvaluationError, match="cannot be put into"):
         groups(3, 4, rng)
     with pytest.raises(EvaluationError, match="degrees of freedom"):
-        jackknife(0.0, np.zeros(3))
+        jackknife(0.0, np.zeros(1))
     with pytest.raises(EvaluationError, match="not finite"):
         jackknife(0.0, np.array([0, 1, 2, np.nan]))
     with pytest.raises(EvaluationError, match="not finite"):
         repeated(np.array([0, 1, 2, np.inf]))
-    with pytest.raises(EvaluationError, match="at least 4"):
-        repeated(np.zeros(3))
     with pytest.raises(EvaluationError, match="at least 2"):
-        bootstrap(lambda _: 0.0, 1, rng)
+        repeated(np.zeros(1))
+    for first, second in ((np.zeros(1), np.zeros(1)), (np.zeros(0), np.zeros(5)), (np.zeros(2), np.array([np.nan, 1]))):
+        with pytest.raises(EvaluationError, match="repeats"):
+            welch(first, second)
+    with pytest.raises(EvaluationError, match="between 0 and 1"):
+        apart((0, Interval(0, 0)), (0, Interval(0, 0)), 95)

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
+from scipy.stats import mannwhitneyu, norm  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.metrics import Novelty, clopper_pearson, closer_than_chance, copying_z, nearest, novelty, pixels
+from inkgan.metrics import Novelty, clopper_pearson, copying_z, nearest, novelty, pixels
 
 Array = npt.NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def test_z_is_the_rank_test_of_scipy() -> None:
     """With ties, too; scipy's correction of the variance for ties is small here."""
     g, h = normal(0, 80, 1)[:, 0].round(1), normal(1, 120, 1)[:, 0].round(1) + 0.3
     expected = mannwhitneyu(g, h, alternative="less", use_continuity=False).pvalue
-    assert closer_than_chance(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
+    assert norm.cdf(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
 
 
 def spaces(generated: Array, training: Array, held_out: Array) -> Novelty:
@@ -59,7 +59,6 @@ def test_new_images_and_copies() -> None:
     assert abs(new.z) < 3
     assert new.interval.low <= new.expected <= new.interval.high
     assert new.exact_copies == 0
-    assert 0.9 < new.median_ratio < 1.1
 
     copies = normal(3, 1000, 5)
     copies[:200] = training[:200]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inkgan.api import train
+    from inkgan.comparison import compare
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
@@ -45,6 +46,7 @@ _HOMES = {
     "OutputError": "errors",
     "Result": "trainer",
     "Writing": "writing",
+    "compare": "comparison",
     "evaluate": "evaluation",
     "load": "sampling",
     "train": "api",
@@ -64,6 +66,7 @@ __all__ = [
     "OutputError",
     "Result",
     "Writing",
+    "compare",
     "evaluate",
     "load",
     "train",

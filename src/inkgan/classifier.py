@@ -39,6 +39,7 @@ from inkgan.features import (
     to_ink,
 )
 from inkgan.files import output_errors
+from inkgan.metrics import Estimate, binomial
 
 Labels = npt.NDArray[np.int64]
 Report = Callable[[int, int, float], None]
@@ -250,6 +251,57 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
 def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
     """The share of images whose most probable class is their label."""
     return float((network.probabilities(images).argmax(1) == labels).mean())
+
+
+PROBE = TrainingRecipe(
+    epochs=1,
+    least_steps=500,
+    decorrelation=0.0,
+    rotation_degrees=0.0,
+    scale=0.0,
+    shear=0.0,
+    shift=0.0,
+    elastic=0.0,
+    average_steps=100,
+)
+"""How :func:`classification_accuracy` trains: without the warps, which would make up for variety that is missing."""
+
+
+def classification_accuracy(
+    training: tuple[Images, Labels],
+    test: tuple[Images, Labels],
+    class_names: tuple[str, ...],
+    seed: int = 0,
+    report: Report | None = None,
+) -> Estimate:
+    """The classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
+
+    A classifier that learned from generated images alone is asked about real ones: the share of test images (x, y)
+    with y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
+    label, or where kinds of real images are missing. The interval, Wilson's over the test images, does not count what
+    another seed of the classifier would change.
+
+    Args:
+        training: uint8 images [N, H, W, C], N >= 128, and int64 labels [N] in 0..K-1.
+        test: real uint8 images [M, H, W, C] and their labels [M].
+        class_names: K of them.
+        seed: of the classifier's weights, batches and dropout; the same seed gives the same figure.
+        report: called after each epoch.
+
+    Raises:
+        EvaluationError: images or labels do not fit each other, or are too few.
+    """
+    images, labels = training
+    card = FeatureCard(
+        name="probe", image_shape=_shape(images), class_names=class_names, widths=(8, 16, 32, 32, 64, 64)
+    )
+    network = train_features(images, labels, card, replace(PROBE, seed=seed), report)
+    return binomial(int((network.probabilities(test[0]).argmax(1) == test[1]).sum()), len(test[1]))
+
+
+def _shape(images: Images) -> tuple[int, int, int]:
+    height, width, channels = images.shape[1:]
+    return height, width, channels
 
 
 def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Report | None = None) -> FeatureNetwork:

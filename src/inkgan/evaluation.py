@@ -12,15 +12,17 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.classifier import cache_folder
+from inkgan.classifier import cache_folder, classification_accuracy
+from inkgan.data import DataSet
 from inkgan.data import load as load_data
-from inkgan.errors import EvaluationError
 from inkgan.features import Extractor
 from inkgan.metrics import (
     Estimate,
@@ -37,6 +39,7 @@ from inkgan.metrics import (
     manifold,
     nearest,
     novelty,
+    pixels,
     student,
     wilson,
 )
@@ -44,11 +47,14 @@ from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
 from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
 from inkgan.subject import Images, Labels, Subject, subject_of
 
-SMALLEST = 128
-"""Fewer images than this are not measured."""
+Distances = npt.NDArray[np.float64]
+Pair = tuple[Estimate, int, Estimate, int]
+"""A figure, its n, its floor and the floor's n."""
+
 _FLOORS_VERSION = 1  # raise it when a measure changes: floors that are kept are then measured again
 _LEAST_OF_CLASS = 20
 _PAIRS = 32
+_PROBED = "a classifier trained on the images, asked about all test images; the floor: on as many training images"
 
 _FIGURES: dict[str, tuple[str, Better, str]] = {
     "frechet_digit_distance": ("Fréchet digit distance", "lower", "moments of all training images"),
@@ -66,8 +72,12 @@ _FIGURES: dict[str, tuple[str, Better, str]] = {
     "near_copies": ("near-copies of training images", "like the floor", "nearest of all training images, features"),
     "copying_z": ("copying test z (below -2: copies)", "like the floor", "nearest of all training images, features"),
     "exact_copies": ("exact copies of training images", "lower", "all training images, pixel for pixel"),
+    "near_copies_pixels": ("near-copies, in pixels", "like the floor", "nearest of all training images, pixels"),
+    "copying_z_pixels": ("copying test z, in pixels", "like the floor", "nearest of all training images, pixels"),
+    "classification_accuracy": ("classification accuracy score", "higher", _PROBED),
+    "classification_accuracy_by_teacher": ("accuracy score, teacher's labels", "higher", _PROBED),
 }
-_BELOW_ZERO = {"kernel_digit_distance", "copying_z"}
+_BELOW_ZERO = {"kernel_digit_distance", "copying_z", "copying_z_pixels"}
 
 
 def evaluate(
@@ -77,6 +87,7 @@ def evaluate(
     data: str = "mnist",
     data_dir: Path | None = None,
     seed: int = 0,
+    full: bool = False,
     extractor: Extractor | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -90,6 +101,7 @@ def evaluate(
         data: the real images: a name that ``inkgan data`` lists, or a path.
         data_dir: where to look for them first.
         seed: of the sampled images, or of the choice among more than n.
+        full: also train a classifier on the images, and look for copies in pixels: minutes more.
         extractor: measure distances in these features instead of those of the data's feature network.
         progress: called with what is being done and how much of it is done.
 
@@ -103,29 +115,17 @@ def evaluate(
     """
     start = time.perf_counter()
     say = progress or (lambda *_: None)
-    if n < SMALLEST:
-        raise EvaluationError(f"n is {n}; at least {SMALLEST} images are needed for figures that mean something.")
-    if seed < 0:
-        raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
     say("reading", 0.0)
     real = load_data(data, data_dir)
-    if len(real.test) < SMALLEST:
-        raise EvaluationError(f"{real.name} has {len(real.test)} held-out images; at least {SMALLEST} are needed.")
-    subject = subject_of(what, min(n, len(real.test)), seed, real)
-    if len(subject.images) < SMALLEST:
-        raise EvaluationError(f"{what} has {len(subject.images)} images; at least {SMALLEST} are needed.")
-    ruler = Ruler(real, extractor, say)
-    report = _measure(subject, ruler, seed, say)
-    notes = list(report.notes)
-    if n > len(real.test):
-        notes.append(f"n is {len(subject.images):,}: {real.name} has {len(real.test):,} held-out images for the floor.")
-    return replace(report, notes=tuple(notes), seconds=time.perf_counter() - start)
+    subject = subject_of(what, n, seed, real)
+    report = measure(subject, Ruler(real, extractor, say), seed, full=full)
+    return replace(report, seconds=time.perf_counter() - start)
 
 
-def _estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, Estimate]:
+def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, Estimate]:
     """Every figure but novelty; those of one class are named ``figure/class``."""
     n = len(seen.features)
-    real = ruler.some_training(n)
+    real = ruler.training[ruler.some_training(n)]
     balls = manifold(real, seen.features, rng)
     found = {
         "frechet_digit_distance": frechet_estimate(seen.features, ruler.moments, rng).at_n,
@@ -149,7 +149,7 @@ def _estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, 
     for label in range(len(proportions)):
         own = seen.features[predicted == label]
         if len(own) >= _LEAST_OF_CLASS:
-            found[f"diversity/{label}"] = diversity(own, rng).spread
+            found[f"diversity/{label}"] = diversity(own, rng)
     if seen.labels is not None:
         overall, by_class = conditional_accuracy(seen.labels, predicted, len(proportions))
         found["accuracy"] = overall
@@ -168,39 +168,49 @@ def _covered(counts: Labels, proportions: npt.NDArray[np.float64]) -> Estimate:
     return Estimate(float((counts / n >= 0.1 * proportions).sum()), 0.0, Interval(float(sure), float(maybe)))
 
 
+def _kept(name: str, ruler: Ruler, found: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
+    """What ``found`` returns, kept once measured (not for a callable extractor, which has no name)."""
+    if ruler.extractor is not None:
+        return found()
+    path = cache_folder() / f"{name}-{ruler.key}-v{_FLOORS_VERSION}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(path.read_text("utf-8"))
+        return {name: Estimate(v, se, Interval(low, high)) for name, (v, se, low, high) in kept.items()}
+    new = found()
+    flat = {k: [e.value, e.standard_error, e.interval.low, e.interval.high] for k, e in new.items()}
+    keep(path, json.dumps(flat).encode())
+    return new
+
+
 def _floors(ruler: Ruler, n: int) -> dict[str, Estimate]:
-    """The figures of the first n held-out images, kept once measured."""
-    path = cache_folder() / f"floors-{ruler.key}-n{n}-v{_FLOORS_VERSION}.json"
-    if ruler.extractor is None:
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            kept = json.loads(path.read_text("utf-8"))
-            return {name: Estimate(v, se, Interval(low, high)) for name, (v, se, low, high) in kept.items()}
+    """The figures of the first n held-out images."""
     ruler.say("floor", 0.0)
     seen = ruler.held_out(n)
-    found = _estimates(seen, ruler, np.random.default_rng(REAL_SEED))
+    found = estimates(seen, ruler, np.random.default_rng(REAL_SEED))
     if seen.predicted is not None and ruler.reference is not None:
         # Of one sample it is a matter of luck: where the luck of real samples of this size lies is known better.
         luck = class_balance(seen.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
         found["class_total_variation"] = _including(found["class_total_variation"], luck.chance_total_variation)
-    if ruler.extractor is None:
-        flat = {k: [e.value, e.standard_error, e.interval.low, e.interval.high] for k, e in found.items()}
-        keep(path, json.dumps(flat).encode())
     return found
 
 
-def _measure(subject: Subject, ruler: Ruler, seed: int, say: Progress) -> Report:
-    n, data = len(subject.images), ruler.data
+def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) -> Report:
+    """Measure images with a ruler that may measure many; see :func:`evaluate`."""
+    n, data, say = len(subject.images), ruler.data, ruler.say
     seen = ruler.see(subject.images, subject.labels, "features")
-    say("floor", 0.0)
-    floors = _floors(ruler, n)
+    floors = _kept(f"floors-n{n}", ruler, lambda: _floors(ruler, n))
     say("figures", 0.0)
-    found = _estimates(seen, ruler, np.random.default_rng(seed))
+    found = estimates(seen, ruler, np.random.default_rng(seed))
     say("figures", 0.5)
     near = nearest(seen.features, ruler.training)
-    new = _novelty(near.distance[:, 0], seen, ruler)
+    new = _novelty(near.distance[:, 0], ruler.held_out_distances, seen, ruler)
     _mean_diversity(found, floors)
     pairs = {key: (estimate, n, floors[key], n) for key, estimate in found.items() if key in floors}
-    pairs |= _novelty_figures(new, subject, ruler)
+    pairs |= _novelty_figures(new, len(ruler.held_out_distances)) | {"exact_copies": _exact_copies(subject, data)}
+    notes = list(subject.notes)
+    if full:
+        pairs |= _in_pixels(subject, seen, ruler)
+        notes += _probe(subject, seen, ruler, seed, pairs)
     figures = {key: _figure(key, *pair, own=ruler.extractor is not None) for key, pair in pairs.items()}
     closest = _closest(new.closest, seen.predicted)
     pictures = Pictures(
@@ -221,7 +231,7 @@ def _measure(subject: Subject, ruler: Ruler, seed: int, say: Progress) -> Report
         seed=seed,
         figures=tuple(figures[key] for key in _FIGURES if key in figures),
         classes=classes,
-        notes=(*subject.notes, *small),
+        notes=(*notes, *small),
         pictures=pictures,
     )
 
@@ -256,38 +266,69 @@ def _mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> 
         side["diversity"] = student(sum(side[key].value for key in keys) / len(keys), error, 9)
 
 
-def _novelty(distances: npt.NDArray[np.float64], seen: Seen, ruler: Ruler) -> Novelty:
+def _novelty(distances: Distances, held_out_distances: npt.NDArray[Any], seen: Seen, ruler: Ruler) -> Novelty:
     cells = None
     if seen.predicted is not None and ruler.reference is not None and ruler.extractor is None:
         held_out = ruler.reference.held_out_classes
         counts = [np.bincount(x, minlength=len(ruler.data.class_names)) for x in (seen.predicted, held_out)]
         if np.minimum(*counts).max() >= _LEAST_OF_CLASS:
             cells = (seen.predicted, held_out)
-    return novelty(distances, ruler.held_out_distances, cells=cells)
+    return novelty(distances, held_out_distances, cells=cells)
 
 
-def _novelty_figures(new: Novelty, subject: Subject, ruler: Ruler) -> dict[str, tuple[Estimate, int, Estimate, int]]:
-    n, held_out = new.n, len(ruler.held_out_distances)
-    near = binomial(round(new.near_copies * n), n)
+def _novelty_figures(new: Novelty, held_out: int, suffix: str = "") -> dict[str, Pair]:
+    near = replace(binomial(round(new.near_copies * new.n), new.n), interval=new.interval)
     usual = binomial(round(new.expected * held_out), held_out)
-    known = {image.tobytes() for image in ruler.data.train.images}
+    z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (new.z, 0.0))
+    return {f"near_copies{suffix}": (near, new.n, usual, held_out), f"copying_z{suffix}": (z, new.n, none, held_out)}
 
-    def exact(images: Images) -> Estimate:
-        count = sum(image.tobytes() in known for image in images)
-        return Estimate(
-            count / len(images), binomial(count, len(images)).standard_error, clopper_pearson(count, len(images))
-        )
 
-    return {
-        "near_copies": (Estimate(near.value, near.standard_error, new.interval), n, usual, held_out),
-        "copying_z": (
-            Estimate(new.z, 1.0, Interval(new.z - 1.96, new.z + 1.96)),
-            n,
-            Estimate(0.0, 1.0, Interval(-1.96, 1.96)),
-            held_out,
-        ),
-        "exact_copies": (exact(subject.images), n, exact(ruler.data.test.images), len(ruler.data.test)),
-    }
+def _exact_copies(subject: Subject, data: DataSet) -> Pair:
+    known = {image.tobytes() for image in data.train.images}
+
+    def share(images: Images) -> Estimate:
+        n, count = len(images), sum(image.tobytes() in known for image in images)
+        return replace(binomial(count, n), interval=clopper_pearson(count, n))
+
+    return share(subject.images), len(subject.images), share(data.test.images), len(data.test)
+
+
+def _in_pixels(subject: Subject, seen: Seen, ruler: Ruler) -> dict[str, Pair]:
+    """Novelty between the images themselves: it sees copies under noise, which features may take for new."""
+    ruler.say("nearest in pixels", 0.0)
+    training = pixels(ruler.data.train.images)
+    distances = nearest(pixels(subject.images), training).distance[:, 0]
+    if ruler.reference is None:
+        held_out = nearest(pixels(ruler.data.test.images), training).distance[:, 0].astype(np.float32)
+    else:
+        held_out = ruler.reference.held_out_pixels
+    return _novelty_figures(_novelty(distances, held_out, seen, ruler), len(held_out), "_pixels")
+
+
+def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[str, Pair]) -> list[str]:
+    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note."""
+    train, test, names = ruler.data.train, ruler.data.test, ruler.data.class_names
+    if train.labels is None or test.labels is None or seen.predicted is None:
+        return [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
+    asked = (test.images, test.labels)
+    n, taught = len(subject.images), seen.predicted if subject.labels is None else subject.labels
+
+    def saying(doing: str) -> Callable[[int, int, float], None]:
+        return lambda epoch, epochs, _: ruler.say(doing, epoch / epochs)
+
+    real = ruler.some_training(n)
+    some = (train.images[real], train.labels[real])
+    name = f"ceiling-n{n}"
+    ceiling = _kept(
+        name, ruler, lambda: {name: classification_accuracy(some, asked, names, report=saying("learning real images"))}
+    )[name]
+    report = saying("learning the images")
+    score = classification_accuracy((subject.images, taught), asked, names, seed, report)
+    key = "classification_accuracy" + ("_by_teacher" if subject.labels is None else "")
+    pairs[key] = (score, n, ceiling, len(real))
+    if subject.labels is not None:
+        return []
+    return ["the images have no labels: the accuracy score is of labels that the feature network gave (the teacher)."]
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:

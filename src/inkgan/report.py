@@ -163,11 +163,12 @@ _TITLES = ("figure", "value", "95 % interval", "floor", "ratio", "better")
 
 def _row(figure: Figure) -> tuple[str, ...]:
     ratio = "-" if figure.ratio is None else f"{figure.ratio:.3g}"
-    interval = f"{_number(figure.interval.low)} to {_number(figure.interval.high)}"
-    return (figure.title, _number(figure.value), interval, _number(figure.floor), ratio, figure.better)
+    interval = f"{number(figure.interval.low)} to {number(figure.interval.high)}"
+    return (figure.title, number(figure.value), interval, number(figure.floor), ratio, figure.better)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A figure in four digits."""
     if value == 0 or abs(value) >= 1e-3:
         return f"{value:.4g}"
     return f"{value:.1e}"
@@ -177,10 +178,10 @@ def as_text(report: Report) -> str:
     """The report as lines for a terminal."""
     lines = [_headline(report), ""]
     rows = [_TITLES, *(_row(figure) for figure in report.figures)]
-    lines += _aligned(rows)
+    lines += aligned(rows)
     measured = [one for one in report.classes if one.diversity or one.accuracy]
     if measured:
-        lines += ["", *_aligned([_CLASS_TITLES, *(_class_row(one) for one in report.classes)])]
+        lines += ["", *aligned([_CLASS_TITLES, *(_class_row(one) for one in report.classes)])]
     lines += ["", _explanation(report), *(f"note: {note}" for note in report.notes)]
     return "\n".join(lines)
 
@@ -191,11 +192,12 @@ _CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy"
 def _class_row(one: ClassFigures) -> tuple[str, ...]:
     cells = [one.name, str(one.count), f"{one.expected:.0f}"]
     for figure in (one.diversity, one.accuracy):
-        cells += ["-", "-"] if figure is None else [_number(figure.value), _number(figure.floor)]
+        cells += ["-", "-"] if figure is None else [number(figure.value), number(figure.floor)]
     return tuple(cells)
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of equal length as lines whose cells stand below each other."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -89,10 +89,9 @@ class Ruler:
         order = np.random.default_rng(REAL_SEED).permutation(len(test))[:n]
         return self.see(test.images[order], None if test.labels is None else test.labels[order], "held-out images")
 
-    def some_training(self, n: int) -> Features:
-        """The features of n training images, always the same."""
-        order = np.random.default_rng(REAL_SEED + 1).permutation(len(self.training))
-        return self.training[order[:n]]
+    def some_training(self, n: int) -> Labels:
+        """The indices of n training images, always the same."""
+        return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training))[:n]
 
     def _training_features(self) -> Features:
         """Of all training images, kept once measured (not for a callable, which has no name)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from inkgan.sampling import bundled_models, load
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+
+SMALLEST = 128
+"""Fewer images than this are not measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +45,25 @@ def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
 
     Args:
         what: a bundled model, a run or model folder, an ``.npz`` file or a folder of images.
-        n: the most images to take; out of more, ``seed`` chooses.
+        n: the most images to take, 128 or more; out of more, ``seed`` chooses. No more are taken than the data have
+            held-out images, so that every figure has a floor at its own n.
         seed: of the latents or of the choice.
         data: the real images, which says what images and labels must look like.
 
     Raises:
         DataError: the file or folder cannot be read.
         CheckpointError: there is no such thing, or a model is damaged.
-        EvaluationError: the images are of another size than the data's, all blank, or their labels are not the data's.
+        EvaluationError: the images are too few, of another size than the data's, all blank, or their labels are not
+            the data's; or the data have too few held-out images.
     """
-    path = Path(what)
+    path, asked, held_out = Path(what), n, len(data.test)
+    if n < SMALLEST:
+        raise EvaluationError(f"n is {n}; at least {SMALLEST} images are needed for figures that mean something.")
+    if seed < 0:
+        raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
+    if held_out < SMALLEST:
+        raise EvaluationError(f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed.")
+    n = min(n, held_out)
     if _is_model(what, path):
         model = load(what)
         _check_size(shown(what), model.image_shape, data)
@@ -60,7 +72,13 @@ def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
         found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], labels)
     else:
         found = _read(path, n, seed, data)
-    return _checked(found, data)
+    if len(found.images) < SMALLEST:
+        raise EvaluationError(f"{what} has {len(found.images)} images; at least {SMALLEST} are needed.")
+    found = _checked(found, data)
+    if asked > held_out:
+        note = f"n is {len(found.images):,}: {data.name} has {held_out:,} held-out images for the floor."
+        found = replace(found, notes=(*found.notes, note))
+    return found
 
 
 def _is_model(what: str | Path, path: Path) -> bool:
@@ -129,4 +147,4 @@ def _checked(subject: Subject, data: DataSet) -> Subject:
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
-    return Subject(subject.name, subject.kind, subject.images, subject.labels, tuple(notes))
+    return replace(subject, notes=tuple(notes))

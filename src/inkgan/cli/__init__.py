@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
-from inkgan.cli import data, evaluate, sample, train, write
+from inkgan.cli import compare, data, evaluate, sample, train, write
 from inkgan.errors import InkganError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("sample")(sample.sample)
 app.command("write")(write.write)
 app.command("morph")(write.morph)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")
 
 

@@ -28,6 +28,9 @@ def evaluate(
         Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")] = 0,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
+    ] = False,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
     report: Annotated[
         str | None,  # not a Path, which would drop the slash at the end
@@ -45,6 +48,8 @@ def evaluate(
 
         inkgan evaluate digits.npz --json figures.json
 
+        inkgan evaluate runs/tutorial-mnist-seed0 --full
+
         inkgan evaluate pictures/ --data fashion-mnist
     """
     from inkgan.evaluation import evaluate as measure
@@ -59,7 +64,7 @@ def evaluate(
         pages.append(page)
     for path in (*pages, *figures):
         refuse_to_overwrite(path, force=force)
-    found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, progress=_progress())
+    found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress_line())
     for path in figures:
         write_bytes(path, found.as_json().encode(), force=force)
     for path in pages:
@@ -69,7 +74,7 @@ def evaluate(
         typer.echo(f"written: {path}")
 
 
-def _progress() -> Callable[[str, float], None] | None:
+def progress_line() -> Callable[[str, float], None] | None:
     """What tells how far it is, on a terminal; elsewhere nothing does."""
     if not sys.stderr.isatty():
         return None

@@ -6,25 +6,24 @@ noisy at finite n: read it beside its n and its floor, the same measure of held-
 
 from inkgan.metrics.classes import (
     ClassBalance,
-    Diversity,
     class_balance,
     classifier_score,
     conditional_accuracy,
     diversity,
-    vendi_score,
 )
 from inkgan.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_distance, frechet_estimate
 from inkgan.metrics.intervals import (
     Estimate,
     Interval,
+    apart,
     binomial,
-    bootstrap,
     clopper_pearson,
     groups,
     jackknife,
     repeated,
     student,
     student_quantile,
+    welch,
     wilson,
 )
 from inkgan.metrics.kernel import kernel_distance, kernel_estimate, polynomial_kernel
@@ -32,7 +31,6 @@ from inkgan.metrics.manifold import Manifold, manifold, squared_radii
 from inkgan.metrics.novelty import (
     Nearest,
     Novelty,
-    closer_than_chance,
     copying_z,
     nearest,
     novelty,
@@ -41,7 +39,6 @@ from inkgan.metrics.novelty import (
 
 __all__ = [
     "ClassBalance",
-    "Diversity",
     "Estimate",
     "FrechetEstimate",
     "GaussianStatistics",
@@ -49,12 +46,11 @@ __all__ = [
     "Manifold",
     "Nearest",
     "Novelty",
+    "apart",
     "binomial",
-    "bootstrap",
     "class_balance",
     "classifier_score",
     "clopper_pearson",
-    "closer_than_chance",
     "conditional_accuracy",
     "copying_z",
     "diversity",
@@ -73,6 +69,6 @@ __all__ = [
     "squared_radii",
     "student",
     "student_quantile",
-    "vendi_score",
+    "welch",
     "wilson",
 ]

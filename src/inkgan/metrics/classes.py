@@ -170,28 +170,15 @@ def conditional_accuracy(
     return binomial(int(right.sum()), len(right), level), by_class
 
 
-@dataclass(frozen=True)
-class Diversity:
-    """How varied the images of one class are."""
-
-    n: int
-    spread: Estimate
-    """Mean squared distance between two different images of the class."""
-    vendi: float
-    """Effective number of different images by cosine similarity, from 1 (all alike) to min(N, D)."""
-
-
 def diversity(
     features: npt.NDArray[Any],
     rng: np.random.Generator,
     num_groups: int = 10,
     level: float = 0.95,
-) -> Diversity:
-    """The diversity of the images of one class; compare with held-out real images of that class.
+) -> Estimate:
+    """The mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
 
-    spread = E |x - x'|^2 = 2 tr(C), C with n - 1, is unbiased; Vendi score (Friedman and Dieng 2023):
-    exp of the entropy of the eigenvalues of S/n, S_ij = x_i.x_j / |x_i||x_j|, which are those of a D x D
-    matrix.
+    Compare with held-out real images of that class.
 
     Args:
         features: floating point [N, D], N >= 2 G, of one class.
@@ -204,7 +191,7 @@ def diversity(
     """
     check_features(features, "features of one class", 2 * num_groups)
     x = features.astype(np.float64)
-    x -= x.mean(axis=0)  # for the spread only: it does not change distances, and sums of squares do not cancel
+    x -= x.mean(axis=0)  # it does not change distances, and sums of squares do not cancel
     group = groups(len(x), num_groups, rng)
     size = np.bincount(group, minlength=num_groups)
     squares = np.bincount(group, (x * x).sum(axis=1), num_groups)
@@ -218,14 +205,4 @@ def diversity(
     whole = float(spread(n, squares.sum(), total.sum(axis=0) / n))
     kept = n - size
     left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
-    return Diversity(len(x), jackknife(whole, left_out, level), vendi_score(features))
-
-
-def vendi_score(features: npt.NDArray[Any]) -> float:
-    """The Vendi score with cosine similarity: see :func:`diversity`."""
-    check_features(features, "features", 1)
-    x = features.astype(np.float64)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    x = x / np.where(norms > 0, norms, 1)
-    weights = np.maximum(np.linalg.eigvalsh(x.T @ x / len(x)), 0)
-    return float(np.exp(-_entropy_terms(weights / max(weights.sum(), 1e-300)).sum()))
+    return jackknife(whole, left_out, level)

@@ -9,7 +9,6 @@ are biased at finite n, in the same direction for every generator; so compare fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -104,22 +103,22 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
     return Interval(low, high, level)
 
 
-def student_quantile(level: float, freedom: int) -> float:
-    """The half-width of a two-sided Student interval in standard errors, ``freedom`` >= 3 degrees of freedom.
+def student_quantile(level: float, freedom: float) -> float:
+    """The half-width of a two-sided Student interval in standard errors, ``freedom`` >= 1 degrees of freedom.
 
     With t = sqrt(v) tan(u), Student's density is proportional to cos(u)^(v - 1), whose integral is tabulated.
     """
     _check_level(level)
-    if freedom < 3:
-        raise EvaluationError(f"{freedom} degrees of freedom; at least 3 are needed. Repeat more often.")
+    if freedom < 1:
+        raise EvaluationError(f"{freedom} degrees of freedom; at least 1 is needed. Repeat more often.")
     u = np.linspace(0, math.pi / 2, 20_001)
     density = np.cos(u) ** (freedom - 1)
     integral = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
     return math.sqrt(freedom) * math.tan(float(np.interp(level, integral / integral[-1], u)))
 
 
-def student(value: float, standard_error: float, freedom: int, level: float = 0.95) -> Estimate:
-    """The estimate ``value`` with Student's interval about it, ``freedom`` >= 3 degrees of freedom."""
+def student(value: float, standard_error: float, freedom: float, level: float = 0.95) -> Estimate:
+    """The estimate ``value`` with Student's interval about it, ``freedom`` >= 1 degrees of freedom."""
     half = student_quantile(level, freedom) * standard_error
     return Estimate(value, standard_error, Interval(value - half, value + half, level))
 
@@ -144,11 +143,11 @@ def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
 
     Args:
         value: the figure of all images.
-        left_out: float64 [G], G >= 4, the figure without each group.
+        left_out: float64 [G], G >= 2, the figure without each group.
         level: of confidence.
 
     Raises:
-        EvaluationError: fewer than 4 groups, or a value that is not finite.
+        EvaluationError: fewer than 2 groups, or a value that is not finite.
     """
     count = len(left_out)
     if not (math.isfinite(value) and np.isfinite(left_out).all()):
@@ -161,43 +160,69 @@ def repeated(values: Float64, level: float = 0.95) -> Estimate:
     """The mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
 
     Args:
-        values: float64 [R], R >= 4, one figure a repeat.
+        values: float64 [R], R >= 2, one figure a repeat.
         level: of confidence.
 
     Raises:
-        EvaluationError: fewer than 4 repeats, or a value that is not finite.
+        EvaluationError: fewer than 2 repeats, or a value that is not finite.
     """
     if not np.isfinite(values).all():
         raise EvaluationError("a figure is not finite, so it has no interval.")
-    if len(values) < 4:
-        raise EvaluationError(f"{len(values)} repeats have no useful spread; at least 4 are needed.")
+    if len(values) < 2:
+        raise EvaluationError(f"{len(values)} repeats have no spread; at least 2 are needed.")
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
     return student(float(values.mean()), error, len(values) - 1, level)
 
 
-def bootstrap(
-    statistic: Callable[[Int64], float],
-    n: int,
-    rng: np.random.Generator,
-    repeats: int = 1000,
-    level: float = 0.95,
-) -> Estimate:
-    """The percentile bootstrap (Efron 1979) of a figure that is a smooth function of means.
+def apart(first: tuple[float, Interval], second: tuple[float, Interval], level: float = 0.95) -> Interval:
+    """The interval of second - first, two independent figures that have intervals of their own.
 
-    Do not use it for distances between sets: resampling with replacement repeats images, which moves every
-    nearest neighbour and inflates every distance; use :func:`jackknife`.
+    Newcombe (1998), method 10, for any figures (Zou and Donner 2008, "MOVER"): with d = b - a,
+    low = d - sqrt((b - b_low)^2 + (a_high - a)^2) and high likewise. It needs no standard errors, which a share of 0
+    has not, and keeps intervals that are not symmetric. Another level widens both by the ratio of normal quantiles.
 
     Args:
-        statistic: the figure of the images with the given indices (int64 [n], with repeats).
-        n: the number of images.
-        rng: the source of randomness.
-        repeats: how many resamples.
+        first: a figure and its interval.
+        second: the other, of as many images.
         level: of confidence.
     """
     _check_level(level)
-    if n < 2 or repeats < 2:
-        raise EvaluationError(f"{n} images and {repeats} resamples; a bootstrap needs at least 2 of each.")
-    values = np.array([statistic(rng.integers(0, n, n)) for _ in range(repeats)], dtype=np.float64)
-    low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    value = statistic(np.arange(n))
-    return Estimate(value, float(values.std(ddof=1)), Interval(float(low), float(high), level))
+    normal = NormalDist()
+    (a, of_a), (b, of_b) = first, second
+    a_wide, b_wide = (normal.inv_cdf(0.5 + level / 2) / normal.inv_cdf(0.5 + own.level / 2) for own in (of_a, of_b))
+    below = math.hypot(b_wide * (b - of_b.low), a_wide * (of_a.high - a))
+    above = math.hypot(b_wide * (of_b.high - b), a_wide * (a - of_a.low))
+    return Interval(b - a - below, b - a + above, level)
+
+
+def welch(first: Float64, second: Float64, level: float = 0.95) -> Interval:
+    """The interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
+
+    Welch (1947): Student's with SE^2 = u + w, u = s1^2/n1, w = s2^2/n2, and (u + w)^2 / (u^2/(n1 - 1) + w^2/(n2 - 1))
+    degrees of freedom. A group of one has no spread of its own: the other's variance is then taken for both, with
+    n - 1 degrees of freedom.
+
+    Args:
+        first: float64 [R1], R1 >= 1.
+        second: float64 [R2], R2 >= 1, R1 + R2 >= 3.
+        level: of confidence.
+
+    Raises:
+        EvaluationError: too few repeats, or a value that is not finite.
+    """
+    both = (np.asarray(first, np.float64), np.asarray(second, np.float64))
+    sizes = [len(x) for x in both]
+    if min(sizes) < 1 or sum(sizes) < 3 or not all(np.isfinite(x).all() for x in both):
+        raise EvaluationError(
+            f"{sizes[0]} and {sizes[1]} repeats; needed are finite figures, 1 and 2 of them at least."
+        )
+    variances = [float(x.var(ddof=1)) if len(x) > 1 else None for x in both]
+    known = [(v, n) for v, n in zip(variances, sizes, strict=True) if v is not None]
+    shares = [(known[0][0] if v is None else v) / n for v, n in zip(variances, sizes, strict=True)]
+    difference, square = float(both[1].mean() - both[0].mean()), sum(shares)
+    if square == 0:
+        return Interval(difference, difference, level)
+    freedom = float(known[0][1] - 1)
+    if len(known) == 2:
+        freedom = square**2 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
+    return student(difference, math.sqrt(square), freedom, level).interval

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,6 @@ class Novelty:
     """The distance below which an image counts as a near-copy."""
     exact_copies: int
     """Generated images at distance 0 from a training image."""
-    median_ratio: float
-    """Median distance of generated images over that of held-out images: below 1 leans to copying."""
     z: float
     """C_T of Meehan et al. (2020): far below 0 copies, far above 0 underfits, near 0 is as new as real."""
     closest: Int64
@@ -137,14 +134,12 @@ def novelty(
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
     copies = int((g <= threshold).sum())
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
-    middle = float(np.median(h))
     return Novelty(
         near_copies=copies / len(g),
         interval=clopper_pearson(copies, len(g), level),
         expected=float((h <= threshold).mean()),
         threshold=threshold,
         exact_copies=int((g == 0).sum()),
-        median_ratio=float(np.median(g)) / middle if middle > 0 else math.nan,
         z=z,
         closest=g.argsort(kind="stable").astype(np.int64),
         n=len(g),
@@ -185,8 +180,3 @@ def _copying_z_by_cell(
     if not scores:
         raise EvaluationError(f"no class has {smallest} generated and {smallest} held-out images; use more.")
     return float(np.dot(scores, weights) / np.linalg.norm(weights))
-
-
-def closer_than_chance(z: float) -> float:
-    """The probability that images as new as held-out ones have a C_T as low as ``z``, or lower."""
-    return NormalDist().cdf(z)

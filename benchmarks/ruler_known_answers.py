@@ -1,0 +1,258 @@
+"""Does the ruler measure? Images whose fault is known, and real images against real images.
+
+    python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10]
+
+The first table takes held-out MNIST images, spoils them in one way each, and says whether the measures that exist to
+catch that way do: a figure is caught when its interval lies clear of the interval of its floor, other held-out images.
+The second takes real images against real images at several n: the bias that a perfect generator has, its spread over
+disjoint draws, and beside it the standard error that a single evaluation reports. Both go through the code of
+``inkgan evaluate`` and are written to benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inkgan.data import load
+from inkgan.evaluation import estimates, measure
+from inkgan.metrics import GaussianStatistics, frechet_estimate
+from inkgan.report import Figure, Report, number
+from inkgan.ruler import REAL_SEED, Ruler, Seen
+from inkgan.runfolder import environment
+from inkgan.subject import Images, Labels, Subject
+
+RESULTS = Path(__file__).parent / "results"
+SIZES = (1_000, 3_000, 10_000)
+ABOVE, BELOW = "▲", "▼"
+
+#: What must be seen of each set: the measures that exist to catch it, and on which side of their floor they must lie.
+MUST: dict[str, dict[str, str]] = {
+    "real, untouched": {},
+    "noise, sigma 20": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
+    "blur, mean of 3×3": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
+    "shift, 2 pixels": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
+    "every other image is noise alone": {"precision": BELOW, "density": BELOW, "classification_accuracy": BELOW},
+    "no threes": {"class_total_variation": ABOVE, "class_kl": ABOVE, "classes_covered": BELOW, "coverage": BELOW},
+    "one and the same four": {"diversity": BELOW, "recall": BELOW},
+    "one repeated image": {"recall": BELOW, "coverage": BELOW, "classifier_score": BELOW, "diversity": BELOW},
+    "training images": {"exact_copies": ABOVE, "near_copies": ABOVE, "copying_z": BELOW},
+    "training images, noise of sigma 6": {"near_copies_pixels": ABOVE, "copying_z_pixels": BELOW},
+    "training images, moved by 1 pixel": {"copying_z": BELOW},
+    "labels 3 and 5 swapped": {"accuracy": BELOW, "classification_accuracy": BELOW},
+}
+FULL = {"classification_accuracy", "near_copies_pixels", "copying_z_pixels"}  # minutes; measured where they must see
+SHORT = {
+    "frechet_digit_distance": "Fréchet", "kernel_digit_distance": "kernel", "class_total_variation": "total variation",
+    "class_kl": "KL", "classes_covered": "classes", "classification_accuracy": "accuracy score",
+    "near_copies_pixels": "near-copies, pixels", "copying_z_pixels": "copying z, pixels",
+}  # fmt: skip
+
+
+def noisy(images: Images, sigma: float) -> Images:
+    """Add normal noise, then round and cut to 0-255."""
+    noise = np.random.default_rng(0).normal(0, sigma, images.shape)
+    return np.clip(images + noise, 0, 255).round().astype(np.uint8)
+
+
+def blurred(images: Images) -> Images:
+    """Take the mean of each 3×3 neighbourhood."""
+    padded = np.pad(images.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = [padded[:, i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
+    return np.mean(windows, axis=0).round().astype(np.uint8)
+
+
+def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
+    """Make the sets of MUST from held-out images that are not the floor's."""
+    test, train = ruler.data.test, ruler.data.train
+    assert test.labels is not None
+    assert train.labels is not None
+    rest = np.random.default_rng(REAL_SEED).permutation(len(test))[n:]  # the floor has the first n
+    images, labels = test.images[rest[:n]], test.labels[rest[:n]]
+    half = images.copy()
+    half[::2] = np.random.default_rng(0).integers(0, 256, half[::2].shape, dtype=np.uint8)
+    no_threes = rest[test.labels[rest] != 3][:n]
+    one_four = images.copy()
+    one_four[labels == 4] = images[labels == 4][0]
+    swapped = labels.copy()
+    swapped[labels == 3], swapped[labels == 5] = 5, 3
+    some = ruler.some_training(len(train))[-n:]  # not those that the reference of precision and recall has
+    copies, copied = train.images[some], train.labels[some]
+    made = [
+        (images, labels),
+        (noisy(images, 20), labels),
+        (blurred(images), labels),
+        (np.roll(images, 2, axis=2), labels),
+        (half, labels),
+        (test.images[no_threes], test.labels[no_threes]),
+        (one_four, labels),
+        (np.repeat(images[:1], n, axis=0), np.repeat(labels[:1], n)),
+        (copies, copied),
+        (noisy(copies, 6), copied),
+        (np.roll(copies, 1, axis=2), copied),
+        (images, swapped),
+    ]
+    return dict(zip(MUST, made, strict=True))
+
+
+def side(figure: Figure) -> str:
+    """Say on which side of the floor a figure surely lies, or nothing."""
+    if figure.interval.low > figure.floor_interval.high:
+        return ABOVE
+    return BELOW if figure.interval.high < figure.floor_interval.low else ""
+
+
+def table(rows: list[list[str]]) -> str:
+    """Lay rows out as a Markdown table."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "| " + " | ".join("---" for _ in rows[0]) + " |", *lines[1:]])
+
+
+def bracketed(value: float, interval: Any) -> str:
+    """Write a value with its interval."""
+    return f"{number(value)} [{number(interval.low)}, {number(interval.high)}]"
+
+
+def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
+    """Write the table of what must be caught, and that of every figure of every set."""
+    must = [["images", "measure that must see it", "value", "floor", "caught"]]
+    for name, expected in MUST.items():
+        for key, where in expected.items():
+            figure = reports[name][key]
+            floor = bracketed(figure.floor, figure.floor_interval)
+            caught = "yes" if side(figure) == where else "**NO**"
+            must.append([name, figure.title, bracketed(figure.value, figure.interval), floor, caught])
+    keys = [figure.name for figure in reports["real, untouched"].figures]
+    every = [["images", *(SHORT.get(key, key.replace("_", " ")) for key in keys)]]
+    every.append(["*floor*", *(number(reports["real, untouched"][key].floor) for key in keys)])
+    for name, report in reports.items():
+        found = {figure.name: f"{number(figure.value)} {side(figure)}".strip() for figure in report.figures}
+        cells = [found.get(key, "-") for key in keys]
+        bold = [f"**{cell}**" if key in MUST[name] else cell for key, cell in zip(keys, cells, strict=True)]
+        every.append([name, *bold])
+    return table(must), table(every)
+
+
+def drawn(ruler: Ruler, seen: Seen, own: np.ndarray, others: np.ndarray | None) -> dict[str, tuple[float, float]]:
+    """Measure some real images against others, or against all training images: value and standard error by name."""
+    against = ruler
+    if others is not None:
+        against = copy.copy(ruler)
+        against.training = seen.features[others]
+        against.moments = GaussianStatistics.of(against.training)
+    assert seen.probabilities is not None
+    part = Seen(seen.features[own], seen.probabilities[own], None)
+    found = estimates(part, against, np.random.default_rng(REAL_SEED))
+    infinite = frechet_estimate(part.features, against.moments, np.random.default_rng(REAL_SEED)).extrapolated
+    found = {"frechet_extrapolated": infinite, **{key: one for key, one in found.items() if "/" not in key}}
+    return {key: (one.value, one.standard_error) for key, one in found.items()}
+
+
+def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
+    """Measure disjoint draws of training images against the others, and of test images against training images."""
+    training = ruler.see(ruler.data.train.images, None, "training images")
+    test = ruler.held_out()
+    order = np.random.default_rng(1).permutation(len(training.features))
+    found = {}
+    for n in SIZES:
+        print(f"real against real, n = {n:,}", file=sys.stderr)
+        count = min(repeats, len(order) // n)
+        found[n] = {
+            "training": [
+                drawn(ruler, training, order[at * n : (at + 1) * n], np.delete(order, np.s_[at * n : (at + 1) * n]))
+                for at in range(count)
+            ],
+            "test": [
+                drawn(ruler, test, np.arange(at * n, (at + 1) * n), None)
+                for at in range(min(repeats, len(test.features) // n))
+            ],
+        }
+    return found
+
+
+def spread(draws: list[dict[str, tuple[float, float]]], key: str) -> str:
+    """Write mean ± standard deviation over draws, and the mean of the standard errors that they reported."""
+    values, errors = np.array([draw[key] for draw in draws]).T
+    if len(values) == 1:
+        return f"{number(values[0])} ({number(errors[0])})"
+    return f"{number(values.mean())} ± {number(values.std(ddof=1))} ({number(errors.mean())})"
+
+
+def biases(found: dict[int, dict[str, list[dict[str, tuple[float, float]]]]]) -> str:
+    """Write the table of real images against real images."""
+    rows = [["figure"]]
+    for n, kinds in found.items():
+        rows[0] += [f"n = {n:,}: {len(draws)} of {kind}" for kind, draws in kinds.items()]
+    for key in found[SIZES[0]]["training"][0]:
+        cells = [spread(draws, key) for kinds in found.values() for draws in kinds.values()]
+        rows.append([SHORT.get(key, key.replace("_", " ").replace("frechet", "Fréchet")), *cells])
+    return table(rows)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=3_000, help="images of each spoiled set, at most 4,000")
+    parser.add_argument("--repeats", type=int, default=10, help="most draws of real images at each n")
+    given = parser.parse_args()
+    start = time.perf_counter()
+    ruler = Ruler(load("mnist"), None, lambda *_: None)
+    real = real_against_real(ruler, given.repeats)
+    reports = {}
+    for name, (images, labels) in spoiled(ruler, given.n).items():
+        print(name, file=sys.stderr)
+        full = not MUST[name] or any(key in FULL for key in MUST[name])
+        reports[name] = measure(Subject(name, "known answer", images, labels), ruler, 0, full=full)
+    must, every = known_answers(reports)
+    on, today = environment("cpu", torch.get_num_threads(), "float32"), datetime.datetime.now(datetime.UTC).date()
+    text = f"""# Known answers of the ruler, {today}
+
+- `{shlex.join(["python", "benchmarks/ruler_known_answers.py", *sys.argv[1:]])}` at commit {str(on["commit"])[:7]}
+- {on["cpu"]}, {on["threads"]} threads, Python {on["python"]}, PyTorch {on["torch"]}, NumPy {on["numpy"]}
+- MNIST {ruler.data.digest[:12]}, features {ruler.network.card.sha256[:12]}; {time.perf_counter() - start:.0f} s
+
+## Is each fault caught by the measure that exists for it?
+
+{given.n:,} images of each set; in brackets 95 % intervals. Caught: the value's interval lies clear of the floor's, on
+the side that the fault calls for. The floor is of {given.n:,} other held-out images (novelty: all test images;
+accuracy score: the ceiling, a classifier trained on {given.n:,} training images).
+
+{must}
+
+## Every figure of every set
+
+{ABOVE} and {BELOW}: the interval lies above, or below, the floor's. Bold: the measures that exist to catch this fault.
+A dash: not measured.
+
+{every}
+
+## Real images against real images
+
+Mean ± standard deviation over disjoint draws of n images; in parentheses the mean of the standard errors that single
+evaluations reported. *Training*: draws of n of the 55,000 training images against all others (the kernel distance,
+precision, recall, density and coverage against n of the others): the bias of n alone. *Test*: draws of test images
+against the training images: the floor, with the difference between the two splits in it. At n = 10,000 there is one.
+
+{biases(real)}
+"""
+    RESULTS.mkdir(exist_ok=True)
+    stem = RESULTS / f"ruler_known_answers_{today}"
+    figures = {name: json.loads(report.as_json()) for name, report in reports.items()}
+    record = {"environment": on, "known_answers": figures, "real_against_real": real}
+    stem.with_suffix(".md").write_text(text, "utf-8")
+    stem.with_suffix(".json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Comparisons: equal generators are indistinguishable, worse ones are worse, and seeds count where there are some."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats  # type: ignore[import-untyped]
+
+import inkgan
+import runs
+from inkgan import cli
+from inkgan.comparison import Comparison, Pair, as_text
+from inkgan.data import load
+from inkgan.errors import EvaluationError
+from inkgan.metrics import apart
+
+Images = npt.NDArray[np.uint8]
+N = 200
+
+
+def noisy(images: Images, sigma: float) -> Images:
+    noise = np.random.default_rng(0).normal(0, sigma, images.shape)
+    return np.clip(images + noise, 0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six disjoint draws of real images: ``real-0`` to ``real-2``, and ``noisy-0`` to ``noisy-2`` under noise."""
+    folder = tmp_path_factory.mktemp("sets")
+    test = load("mnist").test.images
+    order = np.random.default_rng(3).permutation(len(test))
+    for at in range(6):
+        images = test[order[at * N : (at + 1) * N]]
+        name = f"real-{at}" if at < 3 else f"noisy-{at - 3}"
+        np.savez(folder / f"{name}.npz", images=images if at < 3 else noisy(images, 40))
+    np.savez(folder / "few.npz", images=test[:150], labels=np.zeros(150, np.int64))
+    return folder
+
+
+def verdicts(pair: Pair) -> dict[str, str]:
+    return {one.figure: one.verdict for one in pair.differences}
+
+
+@pytest.fixture(scope="module")
+def single(sets: Path) -> Comparison:
+    return inkgan.compare(sets / "real-0.npz", sets / "real-1.npz", sets / "noisy-0.npz", n=N)
+
+
+def test_real_images_are_indistinguishable_and_noise_is_worse(single: Comparison) -> None:
+    equal, worse = single.pairs
+    assert set(verdicts(equal).values()) == {"indistinguishable"} == {equal.verdict}
+    assert verdicts(worse)["frechet_digit_distance"] == verdicts(worse)["kernel_digit_distance"] == "worse"
+    assert (worse.first, worse.second) == ("A", "C")
+    assert single.n == N
+
+
+def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, sets: Path) -> None:
+    """The figures are those of evaluate, the intervals those of two independent figures; Bonferroni widens them."""
+    a, c = (inkgan.evaluate(sets / name, n=N)["recall"] for name in ("real-0.npz", "noisy-0.npz"))
+    found = next(one for one in single.pairs[1].differences if one.figure == "recall")
+    assert (found.first, found.second, found.floor) == (a.value, c.value, a.floor)
+    assert found.difference == c.value - a.value
+    assert found.interval == apart((a.value, a.interval), (c.value, c.interval))
+    count = sum(len(pair.differences) for pair in single.pairs)
+    assert found.simultaneous.level == pytest.approx(1 - 0.05 / count)
+    assert found.simultaneous.low < found.interval.low < found.interval.high < found.simultaneous.high
+    assert any("training variance" in note for note in single.notes)
+
+
+def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
+    """Welch's interval, by scipy, of the figures that evaluate finds of each; also with one model on the other side."""
+    pattern, many = str(sets / "real-*.npz"), str(sets / "noisy-*.npz")
+    found = inkgan.compare(pattern, many, sets / "noisy-0.npz", n=N)
+    name = "frechet_digit_distance"
+    values = [
+        [inkgan.evaluate(sets / f"{kind}-{at}.npz", n=N)[name].value for at in range(3)] for kind in ("real", "noisy")
+    ]
+    groups, mixed = ({one.figure: one for one in pair.differences}[name] for pair in found.pairs)
+    for one, other, equal in ((groups, values[1], False), (mixed, values[1][:1], True)):
+        expected = stats.ttest_ind(other, values[0], equal_var=equal).confidence_interval()
+        assert one.first == pytest.approx(np.mean(values[0]))
+        assert (one.interval.low, one.interval.high) == pytest.approx((expected.low, expected.high), rel=1e-3)
+    assert groups.first_interval.low < groups.first < groups.first_interval.high
+    assert [len(group) for group in found.subjects] == [3, 3, 1]
+    assert any("that of the group" in note for note in found.notes)
+    assert not any("between single models" in note for note in found.notes)
+
+
+def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:
+    found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
+    assert found.n == 150
+    assert any("150 for all" in note for note in found.notes)
+    assert any("not compared" in note and "accuracy" in note for note in found.notes)
+    assert "accuracy" not in verdicts(found.pairs[0])
+
+
+def test_settings_are_told(finished_run: Path, tmp_path: Path) -> None:
+    def other(name: str, **settings: Any) -> str:
+        run = runs.copy(finished_run, tmp_path / name)
+        path = run / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **settings}), "utf-8")
+        return str(run)
+
+    one = other("b-1", seed=1)
+    found = inkgan.compare(finished_run, one, n=128)
+    assert found.pairs[0].settings == ("seed: 0 -> 1",)
+    assert found.pairs[0].verdict == "indistinguishable"
+    assert all(difference.difference == 0 for difference in found.pairs[0].differences)
+    other("b-2", seed=1, batch_size=7)
+    found = inkgan.compare(finished_run, str(tmp_path / "b-*"), n=128)
+    assert found.pairs[0].settings == ()
+    assert any("runs of B differ in more than their seed: batch_size: 5 -> 7" in note for note in found.notes)
+    found = inkgan.compare(finished_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128)
+    assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
+
+
+def test_the_command(
+    single: Comparison, sets: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sets)
+    arguments = ["compare", "real-0.npz", "noisy-0.npz", "--n", str(N), "--json", "out.json"]
+    assert cli.run(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "A is better" in printed.out
+    assert "training variance" in printed.out
+    written = json.loads((sets / "out.json").read_text("utf-8"))
+    assert written["subjects"] == [["real-0.npz"], ["noisy-0.npz"]]
+    again = {one["figure"]: one["difference"] for one in written["pairs"][0]["differences"]}
+    assert again == {one.figure: one.difference for one in single.pairs[1].differences}
+    assert cli.run(arguments) == 2
+    assert "--force" in capsys.readouterr().err
+    assert as_text(single).count("indistinguishable") >= len(single.pairs[0].differences)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "said"),
+    [
+        (["tutorial"], "2 to 26"),
+        (["tutorial", "no-such-*"], "no-such-*"),
+        (["tutorial", "none", "--n", "128"], "none"),
+        (["tutorial", "tutorial", "--n", "5"], "at least 128"),
+        (["tutorial", "tutorial", "--data", "nmist"], "mnist"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["compare", *subjects]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert said in printed.err
+
+
+def test_python_refuses_too() -> None:
+    with pytest.raises(EvaluationError, match="2 to 26"):
+        inkgan.compare()
