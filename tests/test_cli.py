@@ -26,8 +26,8 @@ from inkgan.cli import app, run
 SURFACE = {
     "": ["--help", "--version"],
     "train": [
-        "--config", "--data", "--data-dir", "--device", "--dry-run", "--force", "--help", "--out", "--precision",
-        "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
+        "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--force", "--help", "--out",
+        "--precision", "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",

@@ -243,11 +243,44 @@ def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
 
 
 @pytest.mark.usefixtures("spared")
-def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path) -> None:
-    """A run by the clock fades its learning rates by the clock."""
-    result = runs.train(tmp_path / "run", labelled, settings=runs.COMPACT, seconds=1.0)
-    assert result.complete
-    assert result.step > 6
+def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest first figure decides, also over a stop; it is drawn from by name, and logged."""
+    values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
+    seen: list[tuple[tuple[int, ...], list[int]]] = []
+
+    def measure(images: Any, labels: Any) -> dict[str, float]:
+        seen.append((images.shape, sorted(set(labels))))
+        return {"distance": next(values)}
+
+    monkeypatch.setattr("inkgan.ruler.quick_measure", lambda _: measure)
+    monkeypatch.setattr("inkgan.trainer._MEASURED_IMAGES", 150)
+    options: dict[str, Any] = {
+        "settings": [*runs.COMPACT, "watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
+    }  # fmt: skip
+    runs.train(tmp_path / "run", labelled, stop_at=7, **options)
+    runs.train(tmp_path / "run", labelled, resume=True, **options)
+    assert runs.steps_saved(tmp_path / "run") == [4, 10]
+    assert seen == [((150, 12, 10, 3), [0, 1, 2])] * 5
+    logged = [line["quality/distance"] for line in runs.metrics(tmp_path / "run") if "quality/distance" in line]
+    assert logged == [3.0, 1.0, 2.0, 4.0, 5.0]
+    assert inkgan.load(tmp_path / "run", which="best").description["step"] == 4
+    assert inkgan.load(tmp_path / "run").description["step"] == 10
+
+
+@pytest.mark.usefixtures("spared")
+def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run by the clock tells its recipe how much of the time is over."""
+    progress: list[float] = []
+    real_step = Compact.step
+
+    def step(self: Compact, at: Moment, *batch: Any) -> dict[str, torch.Tensor]:
+        progress.append(at.progress)
+        return real_step(self, at, *batch)
+
+    monkeypatch.setattr(Compact, "step", step)
+    assert runs.train(tmp_path / "run", labelled, settings=runs.COMPACT, seconds=0.5).complete
+    assert progress == sorted(progress)
+    assert 0 <= progress[0] < progress[-1] <= 1
 
 
 def test_what_only_one_recipe_has() -> None:

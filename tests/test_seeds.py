@@ -36,10 +36,10 @@ def test_streams_are_numbered_for_ever() -> None:
         "STANDING_LATENTS",
         "SAMPLE_LATENTS",
         "INTERPOLATION",
-        "AUGMENTATION",
+        "SHOWN_LABELS",
         "WRITER",
         "WRITING",
-        "SHOWN_LABELS",
+        "MEASURED_LATENTS",
     ]
     assert sorted(Stream) == list(range(13))
 

@@ -132,9 +132,15 @@ def start(
     config = planned.config
     directory = None if config.data.directory is None else Path(config.data.directory)
     images = data.load(config.data.name, directory)
+    measure = None
+    if config.watch.evaluate_every:
+        from inkgan.ruler import quick_measure
+
+        measure = quick_measure(images)
     return fit(
-        config, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher
-    )
+        config, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,
+        measure=measure,
+    )  # fmt: skip
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -72,6 +72,7 @@ class WatchSettings(_Settings):
         5.0, description="at least this long between two of them"
     )
     grid_every: CountOrNever = Field(50, description="the picture of the fixed latents")
+    evaluate_every: CountOrNever = Field(0, description="measure the quality, and keep the best checkpoint by it")
     save_every: Count = Field(500, description="a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         2, description="how many of the newest checkpoints stay"

@@ -63,6 +63,17 @@ class RunLog:
                 self._board.add_scalar(_TAGS.get(name, name), value, step)
             self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
 
+    def quality(self, step: int, figures: Mapping[str, float], share: float) -> None:
+        """Log what was measured after a step, and the share of the run's time that measuring has taken so far."""
+        line = {"step": step, **{f"quality/{name}": value for name, value in figures.items()}}
+        with output_errors(self._folder.metrics_file):
+            self._metrics.write(json.dumps(line) + "\n")
+            self._metrics.flush()
+        with output_errors(self._folder.tensorboard):
+            for name, value in figures.items():
+                self._board.add_scalar(f"Quality/{name}", value, step)
+            self._board.add_scalar("Speed/share_of_measuring", share, step)
+
     def images(self, step: int, images: Images) -> None:
         """Show generated images uint8 [N, H, W, C] in TensorBoard, under the tutorial's names."""
         with output_errors(self._folder.tensorboard):

@@ -26,10 +26,10 @@ class Stream(IntEnum):
     STANDING_LATENTS = 6
     SAMPLE_LATENTS = 7
     INTERPOLATION = 8
-    AUGMENTATION = 9
+    SHOWN_LABELS = 9
     WRITER = 10
     WRITING = 11
-    SHOWN_LABELS = 12
+    MEASURED_LATENTS = 12
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from inkgan.stopping import StopSignals
 
 _FIXED_LATENTS = 100
 _LOGGED_IMAGES = 5
+#: How many images `watch.evaluate_every` measures: few enough to cost about a second.
+_MEASURED_IMAGES = 2000
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Watcher(Protocol):
 
     def stepped(self, progress: Progress) -> None:
         """A logged step was done."""
+
+
+#: Figures by name for images uint8 [N, H, W, C] and their labels; where the first figure is lowest is the best.
+Measure = Callable[[Images, NDArray[np.int64] | None], dict[str, float]]
 
 
 class Silent:
@@ -95,6 +102,7 @@ def fit(
     stop_at: int | None = None,
     device: str = "auto",
     watcher: Watcher | None = None,
+    measure: Measure | None = None,
 ) -> Result:
     """Train a GAN into a run folder.
 
@@ -107,6 +115,7 @@ def fit(
         stop_at: save and stop after this many steps, to be resumed.
         device: auto, cpu, cuda, ...
         watcher: who is told how it goes.
+        measure: what ``watch.evaluate_every`` measures with.
 
     Raises:
         ConfigError, CheckpointError, OutputError: something given cannot be used.
@@ -129,7 +138,7 @@ def fit(
             run.require_same(run.saved_config(), config)
         else:
             run.start(config, force=force)
-        return _Training(config, data, run, recipe, where, precision, watcher or Silent()).run(stop_at)
+        return _Training(config, data, run, recipe, where, precision, watcher or Silent(), measure).run(stop_at)
 
 
 class _Training:
@@ -144,14 +153,16 @@ class _Training:
         device: torch.device,
         precision: torch.dtype,
         watcher: Watcher,
+        measure: Measure | None,
     ) -> None:
+        self._measure, self._best = measure, _Best(math.inf, None)
         self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
         self._order = BatchOrder(config.seed, len(data.train.images), config.batch_size)
         self._identity = {"data": data.name, "digest": data.digest, "precision": str(precision).removeprefix("torch.")}
         self._step = -config.pretraining_steps
-        self._seconds_before = 0.0
+        self._seconds_before, self._spent = 0.0, 0.0
         self._restore()
         about = environment(str(device), torch.get_num_threads(), self._identity["precision"])
         changes = run.add_environment(about)
@@ -217,7 +228,8 @@ class _Training:
                     self._show(progress)
             if self._step > 0 and _due(self._step, watch.grid_every):
                 self._grid(log)
-            if _due(self._step, watch.save_every):
+            improved = self._step > 0 and _due(self._step, watch.evaluate_every) and self._evaluate(log)
+            if _due(self._step, watch.save_every) or improved:
                 self._save(log)
         return True
 
@@ -266,9 +278,33 @@ class _Training:
         image = self._recipe.draw(torch.from_numpy(latent).to(self._device), label)
         self._watcher.picture(progress, to_uint8(image.cpu().numpy())[0], self._recipe.judge(image, label).item())
 
+    def _evaluate(self, log: RunLog) -> bool:
+        """Measure some images, always of the same latents; whether they are the best so far."""
+        if self._measure is None:
+            return False
+        before = time.perf_counter()
+        drawn = latents(self._config.seed, Stream.MEASURED_LATENTS, 0, _MEASURED_IMAGES, self._recipe.latent_dim)
+        labels = self._as_labels(np.arange(_MEASURED_IMAGES))
+        parts = [
+            self._recipe.draw(
+                torch.from_numpy(drawn[i : i + 100]).to(self._device), None if labels is None else labels[i : i + 100]
+            )
+            for i in range(0, _MEASURED_IMAGES, 100)
+        ]
+        images = to_uint8(torch.cat(parts).cpu().numpy())
+        figures = self._measure(images, None if labels is None else labels.cpu().numpy())
+        self._spent += time.perf_counter() - before
+        log.quality(self._step - 1, figures, self._spent / self._clock.seconds)
+        value = next(iter(figures.values()))
+        improved = value < self._best.value
+        if improved:
+            self._best = _Best(value, self._step)
+        return improved
+
     def _save(self, log: RunLog) -> None:
         log.flush()
-        state = {"step": self._step, "seconds": self._clock.seconds, **self._identity}
+        best = {"best_step": self._best.step, "best_value": self._best.value} if self._best.step else {}
+        state = {"step": self._step, "seconds": self._clock.seconds, **self._identity, **best}
         model = {**self._recipe.model_description(), "step": self._step, "config": self._config.model_dump()}
         documents = {"state": state, "model": model | self._identity}
         arrays = as_arrays(self._recipe)
@@ -277,7 +313,7 @@ class _Training:
                 if not np.isfinite(array).all():
                     self._diverged(f"{stem}.{name} is not finite")
         checkpoint.save(self._run.checkpoints, self._step, arrays, documents)
-        checkpoint.prune(self._run.checkpoints, self._config.watch.keep)
+        checkpoint.prune(self._run.checkpoints, self._config.watch.keep, [self._best.step] if self._best.step else [])
 
     def _restore(self) -> None:
         """Take up the newest checkpoint that is whole; without any, the run starts from its beginning."""
@@ -308,10 +344,18 @@ class _Training:
             self._recipe, {stem: checkpoint.read_arrays(folder, stem, shapes) for stem, shapes in expected.items()}
         )
         self._step, self._seconds_before = step, seconds
+        self._best = _Best(float(state.get("best_value", math.inf)), state.get("best_step"))
         self._run.forget_after(step)
         for newer in checkpoint.list_steps(self._run.checkpoints):
             if newer > step:
                 checkpoint.remove(self._run.checkpoints, newer)
+
+
+class _Best(NamedTuple):
+    """The best quality measured so far, and after which step."""
+
+    value: float
+    step: int | None
 
 
 class _Clock:

@@ -82,6 +82,14 @@ def train(
             rich_help_panel="How",
         ),
     ] = None,
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEPS",
+            help="Measure the quality this often (about a second each); sample --checkpoint best takes the best.",
+            rich_help_panel="How",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", "-n", help="Print the resolved settings as TOML and stop.", rich_help_panel="How"),
@@ -121,6 +129,7 @@ def train(
         "seconds": seconds,
         "seed": seed,
         "precision": precision,
+        "watch.evaluate_every": evaluate_every,
     }
     planned = api.plan(options, out=out, resume=resume, file=config, overrides=settings or ())
     if dry_run:
