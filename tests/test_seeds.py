@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkgan.config import LARGEST_SEED
-from inkgan.seeds import BatchOrder, Stream, latents, rng
+from inkgan.seeds import LARGEST_SEED, BatchOrder, Stream, latents, rng
 
 SEEDS = st.integers(0, LARGEST_SEED)
 PINNED_INTEGERS = [106500010600983629, 2227898105101312729]

@@ -22,9 +22,9 @@ import runs
 from hands import RealDigits
 from inkgan import ink, writing
 from inkgan.cli import run
-from inkgan.config import LARGEST_SEED
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.features import load_features
+from inkgan.seeds import LARGEST_SEED
 from inkgan.writing import CHARACTERS, DIGITS, Writing, between, morph
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)

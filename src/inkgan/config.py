@@ -17,9 +17,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inkgan.errors import ConfigError, nearest
+from inkgan.seeds import LARGEST_SEED
 
-#: Seeds run from 0 to this, both included.
-LARGEST_SEED = 2**63 - 1
 _DEEPEST = 8
 _LONGEST_SHOWN = 80
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan import checkpoint
-from inkgan.config import LARGEST_SEED
 from inkgan.errors import CheckpointError, ConfigError, nearest
 from inkgan.networks.drawing import (
     TUTORIAL_SHAPES,
@@ -25,8 +24,7 @@ from inkgan.networks.drawing import (
     standing_statistics,
 )
 from inkgan.pictures import Images, to_uint8
-from inkgan.runfolder import RunFolder
-from inkgan.seeds import Stream, latents
+from inkgan.seeds import LARGEST_SEED, Stream, latents
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
@@ -216,6 +214,8 @@ def _find(path: str | Path, which: str) -> Path:
         )
     if (folder / "model.json").is_file():
         return folder
+    from inkgan.runfolder import RunFolder  # with the settings' machinery: a bundled model needs none of it
+
     run = RunFolder(folder)
     if not run.is_run:
         raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")

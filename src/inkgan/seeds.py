@@ -13,6 +13,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+#: Seeds run from 0 to this, both included.
+LARGEST_SEED = 2**63 - 1
+
 
 class Stream(IntEnum):
     """What is drawn. The numbers are part of what a seed means: never change one, only add."""

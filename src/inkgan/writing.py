@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan import ink, sampling
-from inkgan.config import LARGEST_SEED
 from inkgan.errors import CheckpointError, ConfigError, OutputError, nearest
 from inkgan.files import refuse_to_overwrite, write_bytes
 from inkgan.output import filling, kind_of, numbered, write_arrays
 from inkgan.pictures import Images, save_png
 from inkgan.sampling import LARGEST_SAMPLE
-from inkgan.seeds import Stream, rng
+from inkgan.seeds import LARGEST_SEED, Stream, rng
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -40,6 +39,8 @@ app.add_typer(data.app, name="data")
 
 def _version(value: bool) -> None:
     if value:
+        from importlib import metadata
+
         typer.echo(f"inkgan {metadata.version('inkgan')}")
         raise typer.Exit
 
