@@ -1,0 +1,141 @@
+"""How well does a step of `fast` and `best` use the processor? FLOP counted, time measured, share of the matmul peak.
+
+    python benchmarks/fast_step.py [--steps 64] [--repeats 5]
+
+FLOP are those that PyTorch counts in one step (matrix products and convolutions, forward and backward, multiply and add
+apart), averaged over a whole period of the lazy penalty. The peak is the best speed of a product of two 2048 × 2048
+bfloat16 matrices in the same round. Prints a table, and where the time of a step of `fast` goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch.profiler import profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from inkgan import data
+from inkgan.config import resolve
+from inkgan.recipes import Moment
+from inkgan.recipes.compact import Compact
+from inkgan.runfolder import environment
+from inkgan.seeds import BatchOrder
+
+RESULTS = Path(__file__).parent / "results"
+#: The profiler's names of operations, by what they are for.
+KINDS = {
+    "convolutions": ("mkldnn_convolution", "convolution_backward"),
+    "matrix products": ("aten::mm", "aten::addmm"),
+    "leaky ReLU": ("leaky_relu",),
+    "Adam": ("fused_adam",),
+    "copies and casts": ("aten::copy_",),
+}
+
+
+class Training:
+    """A recipe with its data, ready to step."""
+
+    def __init__(self, recipe: str) -> None:
+        self.config = resolve(options={"recipe": recipe})
+        mnist = data.load("mnist")
+        self.images, self.labels = torch.tensor(mnist.train.images), torch.tensor(mnist.train.labels)
+        self.order = BatchOrder(0, len(self.images), self.config.batch_size)
+        self.recipe = Compact(self.config, mnist.image_shape, 10, dtype=torch.bfloat16)
+        self.done = 0
+
+    def run(self, steps: int) -> float:
+        """Do so many steps; returns the seconds they took."""
+        start = time.perf_counter()
+        for number in range(self.done, self.done + steps):
+            indices = torch.from_numpy(self.order.batch(number))
+            self.recipe.step(Moment(number, number, 0.1), self.images[indices].float() / 255, self.labels[indices])
+        self.done += steps
+        return time.perf_counter() - start
+
+
+def peak_flops(size: int = 2048) -> float:
+    """The best of five products of square bfloat16 matrices, in FLOP/s."""
+    a, b = (torch.randn(size, size).bfloat16() for _ in range(2))
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best
+
+
+def shares(training: Training) -> dict[str, float]:
+    """How a period of steps divides among kinds of operations."""
+    with profile() as recorded:
+        training.run(training.config.penalty.every)
+    times = {event.key: event.self_cpu_time_total for event in recorded.key_averages()}
+    total = sum(times.values())
+    found = {
+        kind: sum(spent for name, spent in times.items() if any(part in name for part in parts)) / total
+        for kind, parts in KINDS.items()
+    }
+    return found | {"everything else": 1 - sum(found.values())}
+
+
+def measured(training: Training, options: argparse.Namespace) -> str:
+    """FLOP, time, speed, peak and share of one recipe, as cells of a table."""
+    every = training.config.penalty.every
+    training.run(every)
+    with FlopCounterMode(display=False) as counter:
+        training.run(every)
+    flop = counter.get_total_flops() / every
+    rounds = [(training.run(options.steps) / options.steps, peak_flops()) for _ in range(options.repeats)]
+    times = [seconds * 1e3 for seconds, _ in rounds]
+    of_peak = [flop / seconds / peak for seconds, peak in rounds]
+    middle, peak = statistics.median(times), statistics.median(peak for _, peak in rounds)
+    return (
+        f"{flop / 1e9:.2f} | {middle:.1f} [{min(times):.1f} to {max(times):.1f}] | {flop / middle / 1e6:.0f} | "
+        f"{peak / 1e9:.0f} | {statistics.median(of_peak):.0%} [{min(of_peak):.0%} to {max(of_peak):.0%}]"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    about = environment("cpu", torch.get_num_threads(), "bfloat16")
+    command = f"python benchmarks/fast_step.py --steps {options.steps} --repeats {options.repeats}"
+    versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
+    lines = [
+        f"# A step of fast and best, {datetime.date.today()}",
+        "",
+        f"- `{command}` at commit {str(about['commit'])[:7]}",
+        f"- {about['cpu']}, {os.cpu_count()} processors, {about['threads']} threads; {versions}",
+        f"- median [smallest to largest] of {options.repeats} rounds",
+        "",
+        "| recipe | batch | GFLOP a step | ms a step | GFLOP/s | peak GFLOP/s | share of peak |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    divided: dict[str, float] = {}
+    for name in ("fast", "best"):
+        training = Training(name)
+        lines.append(f"| {name} | {training.config.batch_size} | {measured(training, options)} |")
+        divided = divided or shares(training)
+    lines += ["", "Where the time of a step of `fast` goes (PyTorch's profiler, one period of the penalty):", ""]
+    lines += [
+        "| operations | share |",
+        "| --- | --- |",
+        *(f"| {kind} | {share:.0%} |" for kind, share in divided.items()),
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"fast_step_{datetime.date.today()}.md").write_text("\n".join(lines) + "\n", "utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
