@@ -3,7 +3,7 @@
     python benchmarks/stacked_mnist.py --recipe best --seeds 1
 
 Three digits drawn at random become the three channels of one image, so that there are 1,000 kinds (Metz et al.,
-"Unrolled Generative Adversarial Networks", 2017; protocol of Lin et al., "PacGAN", 2018: 128,000 training images, 26,000
+"Unrolled Generative Adversarial Networks", 2017; protocol of Lin et al., "PacGAN", 2018: 128,000 training images, 26k
 samples). The generator learns without labels. The digit classifier reads each channel of the samples; counted are the
 kinds that occur, and the KL divergence of their shares from those of training images. A perfect generator has 0.019 at
 this n, and as much again because the training images are counted with the same n.
