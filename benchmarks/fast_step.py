@@ -42,7 +42,7 @@ KINDS = {
 
 
 class FlopCounter(TorchDispatchMode):
-    """PyTorch's own formulas, summed; its FlopCounterMode also follows modules, which the penalty's gradient forbids."""
+    """PyTorch's own formulas, summed. Its FlopCounterMode also follows modules, which the penalty forbids."""
 
     def __init__(self) -> None:
         super().__init__()

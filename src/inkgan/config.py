@@ -83,7 +83,7 @@ class Config(_Settings):
 
     recipe: RecipeName = Field("fast", description="the recipe: networks, losses and update rules")
     seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="all randomness of the run comes from it")
-    steps: Count | None = Field(1500, description="the run's total of joint steps")
+    steps: Count | None = Field(1800, description="the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
         None, description="train for this long instead of a number of steps"
     )
