@@ -16,6 +16,7 @@ import inkgan
 import runs
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError
+from inkgan.features import load_features
 from inkgan.networks.drawing import draw_tutorial
 from inkgan.pictures import to_uint8
 from inkgan.sampling import Model, bundled_models
@@ -201,3 +202,17 @@ def test_no_torch(finished_run: Path, tmp_path: Path) -> None:
     )
     command = [sys.executable, "-W", "error", "-c", code, str(finished_run), str(tmp_path / "digits.npz")]
     subprocess.run(command, check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_bundled_models_draw_digits(name: str) -> None:
+    """Every model that ships is small, and draws what the digit classifier takes for digits, of the class asked for."""
+    folder = Path(inkgan.__file__).parent / "models" / name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
+    model = inkgan.load(name)
+    _, probabilities = load_features().measure(model.sample(400, seed=5)[..., None])
+    labels = model.labels_for(400)
+    if labels is None:
+        assert (probabilities.max(axis=1) > 0.5).mean() > 0.8
+    else:
+        assert (probabilities.argmax(axis=1) == labels).mean() > 0.97
