@@ -19,8 +19,8 @@ app = typer.Typer(
     name="inkgan",
     help=(
         "A GAN that learns handwriting from scratch.\n\n"
-        "Start with `inkgan sample tutorial -n 10 -o digits.png` for digits from the bundled model, or with "
-        "`inkgan train --steps 2000` to watch one learn. `inkgan COMMAND --help` tells more.\n\n"
+        "Start with `inkgan write 2026 -o digits.png` for digits from the bundled model, or with "
+        "`inkgan train` to watch one learn. `inkgan COMMAND --help` tells more.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged, 130 or 143 stopped by a signal and saved."
     ),
     no_args_is_help=True,

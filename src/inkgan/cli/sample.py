@@ -26,7 +26,7 @@ def sample(
     count: Annotated[int, typer.Option("-n", "--count", help="How many images.")] = 10,
     digit: Annotated[
         int | None,
-        typer.Option("--digit", "--label", help="Only this class. [default: the classes in turn, where there are any]"),
+        typer.Option("--digit", "--label", help="Only this class. (default: the classes in turn, where there are any)"),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
@@ -39,7 +39,7 @@ def sample(
         ),
     ] = "standing",
     columns: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. [default: about square]")
+        int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. (default: about square)")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:

@@ -10,13 +10,13 @@ import typer
 
 def train(
     recipe: Annotated[
-        str | None, typer.Option(help="What to train: fast, best or tutorial. [default: fast]", rich_help_panel="What")
+        str | None, typer.Option(help="What to train: fast, best or tutorial. (default: fast)", rich_help_panel="What")
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             metavar="NAME_OR_PATH",
-            help="A data set that `inkgan data` lists, a folder of images, or an .npz file. [default: mnist]",
+            help="A data set that `inkgan data` lists, a folder of images, or an .npz file. (default: mnist)",
             rich_help_panel="What",
         ),
     ] = None,
@@ -26,12 +26,12 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="All randomness comes from it: same seed, same run. [default: 0]", rich_help_panel="What"),
+        typer.Option(help="All randomness comes from it: same seed, same run. (default: 0)", rich_help_panel="What"),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            help="The run's total of steps, to which schedules refer. [default: the recipe's]",
+            help="The run's total of steps, to which schedules refer. (default: the recipe's)",
             rich_help_panel="How long",
         ),
     ] = None,
@@ -46,7 +46,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="The run folder. [default: runs/RECIPE-DATA-seedN, numbered if taken]",
+            help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)",
             rich_help_panel="Where",
         ),
     ] = None,
@@ -103,7 +103,7 @@ def train(
     A run folder holds everything: settings, metrics.jsonl, TensorBoard events, pictures and checkpoints. Ctrl-C saves
     and stops; --resume goes on from there.
 
-    Recipes: fast takes about a minute on two cores; best takes longer and draws better; tutorial is the lesson of 2017,
+    Recipes: fast takes about a minute on two cores; best takes longer and draws better; tutorial is the old lesson,
     exactly, and takes hours.
 
     Examples:

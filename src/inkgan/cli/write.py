@@ -39,7 +39,7 @@ def write(
     background: Annotated[str, typer.Option(metavar="white|transparent", help="What the ink stands on.")] = "white",
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="How many images, each by another hand. [default: one of each text]"),
+        typer.Option("-n", "--count", help="How many images, each by another hand. (default: one of each text)"),
     ] = None,
     labels: Annotated[
         bool,
