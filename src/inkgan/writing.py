@@ -33,7 +33,7 @@ Box = tuple[int, int, int, int]
 Latent = NDArray[np.float32]
 
 #: The bundled model that writes if no other is named.
-DEFAULT = "fast"
+DEFAULT = "best"
 DIGITS = "0123456789"
 CHARACTERS = DIGITS + "".join(ink.STROKES) + " "
 #: Stands for any digit, drawn by the seed.

@@ -29,7 +29,7 @@ def write(
             help="One image (.png), arrays (.npz: images uint8), or one .png each in a folder (ends with /).",
         ),
     ],
-    model: ModelName = "fast",
+    model: ModelName = "best",
     seed: Annotated[int, typer.Option(help="Whose hand: another seed is another person.")] = 0,
     style: Annotated[
         float, typer.Option(help="How much the hand varies: 0 writes every 2 the same, 1 as if by many people.")
@@ -96,7 +96,7 @@ def morph(
         ),
     ],
     steps: Annotated[int, typer.Option(help="From one writer to the next; 1 shows the writers alone.")] = 8,
-    model: ModelName = "fast",
+    model: ModelName = "best",
     force: Force = False,
 ) -> None:
     """Turn one hand into another: the ten digits of each writer, and of the hands between them.
