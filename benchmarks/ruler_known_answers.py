@@ -223,7 +223,7 @@ def main() -> None:
 ## Is each fault caught by the measure that exists for it?
 
 {given.n:,} images of each set, made of validation images; in brackets 95 % intervals. Caught: the value's interval lies
-clear of the floor's, on the side that the fault calls for. The floor is of {given.n:,} test images (novelty: all of them;
+clear of the floor's, on the side that the fault calls for. The floor is of {given.n:,} test images (novelty: all;
 accuracy score: the ceiling, a classifier trained on {given.n:,} training images).
 
 {must}
