@@ -11,12 +11,12 @@ import inkgan
 from inkgan.cli import run
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-LINES = (("2026-11-24", 7), ("12:45", 3), ("3.14159", 11), ("1/2 + 3", 4), ("555-0199", 8), ("24/11/2026", 21))
+LINES = ("2026-11-24", "12:45", "3.14159", "1/2 + 3", "555-0199", "24/11/2026")
 
 
 def writing() -> Image.Image:
-    """Six lines by six hands, in two columns."""
-    images = [inkgan.write(text, seed=seed, height=88).image for text, seed in LINES]
+    """Six lines by the hands of the seeds 1 to 6, in two columns."""
+    images = [inkgan.write(text, seed=seed, height=88).image for seed, text in enumerate(LINES, 1)]
     width, height = max(image.shape[1] for image in images) + 40, 96
     page = np.full((3 * height, 2 * width), 255, np.uint8)
     for number, image in enumerate(images):
