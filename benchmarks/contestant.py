@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from marks import train_to_marks
 from peers import DCGAN, TFGAN
@@ -58,7 +57,7 @@ class Theirs:
         self._peer = PEERS[name](seed)
         self.batch_size, self.draw = self._peer.batch_size, self._peer.draw
 
-    def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:  # noqa: ARG002  as Ours.step
+    def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
         """One step; it depends on the images alone."""
         self._peer.step(real)
 
@@ -77,7 +76,7 @@ def main() -> None:
     data = load("mnist")
     name = options.name
     who = Theirs(name, options.seed) if name in PEERS else Ours(name, data, options.seed, options.marks[-1])
-    images, labels = torch.from_numpy(data.train.images), torch.from_numpy(np.asarray(data.train.labels))
+    images, labels = torch.tensor(data.train.images), torch.tensor(data.train.labels)
     order = BatchOrder(options.seed, len(images), who.batch_size)
 
     def step(number: int, seconds: float) -> None:

@@ -8,6 +8,7 @@ of their own batch: averages of so few steps as are trained here would lag behin
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -35,9 +36,9 @@ class DCGAN:
         widths = [512, 256, 128, 64]
         up: list[nn.Module] = [nn.ConvTranspose2d(self.latent_dim, 512, 4, bias=False), *_normalised(512, nn.ReLU())]
         down: list[nn.Module] = [nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-        for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+        for wide, narrow in itertools.pairwise(widths):
             up += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), *_normalised(narrow, nn.ReLU())]
-        for narrow, wide in zip(widths[:0:-1], widths[-2::-1], strict=True):
+        for narrow, wide in itertools.pairwise(reversed(widths)):
             down += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), *_normalised(wide, nn.LeakyReLU(0.2))]
         self.generator = nn.Sequential(*up, nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False), nn.Tanh())
         self.discriminator = nn.Sequential(*down, nn.Conv2d(512, 1, 4, bias=False), nn.Flatten(0))
@@ -156,7 +157,7 @@ def _glorot_weights(part: nn.Module) -> None:
 
 
 def _adam_with_l2(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam; the gradient of 2.5e-5 times the sum of a kernel's squares is 5e-5 times the kernel: Adam's weight decay."""
+    """Adam with L2: 2.5e-5 times a kernel's sum of squares has the gradient 5e-5 times the kernel, its weight decay."""
     kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
     groups = [{"params": kernels, "weight_decay": 5e-5}, {"params": others}]
