@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,9 +82,11 @@ def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str) -> None:
         draw.line([(left, y), (right, y)], fill=PALE)
         draw.text((left - 10, y), f"{number:g}", fill=INK, font=_font(20), anchor="rm")
     draw.rectangle(BOX, outline=INK)
-    draw.text((left, 24), title, fill=INK, font=_font(26))
+    draw.text((left, 10), _plain(title), fill=INK, font=_font(26))
     draw.text(((left + right) / 2, bottom + 44), "seconds of training", fill=INK, font=_font(22), anchor="mt")
-    draw.text((10, top - 28), "Fréchet digit distance (lower is better)", fill=INK, font=_font(18), anchor="lm")
+    draw.text(
+        (left, top - 14), _plain("Fréchet digit distance, lower is better"), fill=INK, font=_font(20), anchor="lm"
+    )
 
 
 def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]) -> None:
@@ -91,7 +94,7 @@ def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]
     free = float(BOX[1])
     for height, name, colour in sorted(labels):
         y = max(height, free)
-        draw.text((BOX[2] + 14, y), name, fill=colour, font=_font(20), anchor="lm")
+        draw.text((BOX[2] + 14, y), _plain(name), fill=colour, font=_font(20), anchor="lm")
         free = y + 26
 
 
@@ -99,6 +102,11 @@ def _round_numbers(span: tuple[float, float]) -> list[float]:
     """1, 2 and 5 times each power of ten within a span of logarithms."""
     every = [m * 10.0**e for e in range(math.floor(span[0]), math.ceil(span[1]) + 1) for m in (1, 2, 5)]
     return [number for number in every if span[0] <= math.log10(number) <= span[1]]
+
+
+def _plain(text: str) -> str:
+    """Without what Pillow's own font cannot draw."""
+    return unicodedata.normalize("NFKD", text.replace("×", "x")).encode("ascii", "ignore").decode()
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

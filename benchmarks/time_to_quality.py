@@ -41,6 +41,7 @@ from machine import (
     hardware,
     pad,
     say,
+    wait_for_quiet,
 )
 from peers import through_64
 from tutorial_step import MNIST, tensorflow_python
@@ -72,6 +73,8 @@ of real digits resized likewise. fast and best learn with the digits' labels, th
 `benchmarks/peers.py` and compute in float32, as they are published.""".splitlines()
 #: A run is called disturbed if other programs used more than this share of the machine.
 DISTURBED = 0.05
+#: So many seconds are waited for others to leave the machine alone, before each run.
+QUIET = 30
 
 
 class Run(NamedTuple):
@@ -177,6 +180,7 @@ def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[
     Raises:
         subprocess.CalledProcessError: it failed.
     """
+    wait_for_quiet(DISTURBED, QUIET)
     born = time.time()
     told = []
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
@@ -243,28 +247,20 @@ def with_spread(values: list[float], seeds: int) -> str:
 
 def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
     """How soon each quality is reached, and how fast each contestant starts and steps."""
-    head = [
-        "seconds of training to a distance of",
-        *map(str, QUALITIES),
-        "start-up, s",
-        "steps/s",
-        "batch",
-        "computes in",
-    ]
-    rows = [head]
+    titles = ["start-up, s", "steps/s", "batch", "computes in"]
+    rows = [["seconds of training to a distance of", *map(str, QUALITIES), *titles]]
     for name in names:
         medians = {mark: statistics.median(values) for mark, values in distances(records, name).items()}
         first = [next((f"{mark:g}" for mark in medians if medians[mark] <= level), "–") for level in QUALITIES]
         own = [record for record in records if record["contestant"] == name and record["rows"]]
         if not own:
             continue
-        speeds = [record["rows"][-1]["steps"] / record["rows"][-1]["seconds"] for record in own]
+        speed = statistics.median(r["rows"][-1]["steps"] / r["rows"][-1]["seconds"] for r in own)
         startup = statistics.median(record["startup_seconds"] for record in own)
         about = own[0]["about"]
         computes = f"{about['arithmetic']}, {about['library']}"
-        rows.append(
-            [CONTESTANTS[name], *first, f"{startup:.1f}", f"{speeds[-1]:.1f}", str(about["batch_size"]), computes]
-        )
+        numbers = [f"{startup:.1f}", f"{speed:.1f}", str(about["batch_size"])]
+        rows.append([CONTESTANTS[name], *first, *numbers, computes])
     return pad(rows)
 
 
@@ -305,12 +301,8 @@ def write(records: list[dict[str, Any]], levels: dict[str, float], options: argp
     stem.with_suffix(".json").write_text(json.dumps({"levels": levels, "runs": records}, indent=1) + "\n", "utf-8")
     lines = [Line(title, points(records, name)) for name, title in CONTESTANTS.items() if distances(records, name)]
     if lines:
-        plot(
-            lines,
-            levels,
-            f"Time to quality: MNIST on {cpu_model()}, {options.threads} threads",
-            stem.with_suffix(".png"),
-        )
+        title = f"Time to quality: MNIST, {cpu_model()}, {options.threads} threads"
+        plot(lines, levels, title, stem.with_suffix(".png"))
     say(f"wrote {stem}.md, .json and .png")
 
 
