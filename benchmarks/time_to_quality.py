@@ -73,8 +73,6 @@ of real digits resized likewise. fast and best learn with the digits' labels, th
 `benchmarks/peers.py` and compute in float32, as they are published.""".splitlines()
 #: A run is called disturbed if other programs used more than this share of the machine.
 DISTURBED = 0.05
-#: So many seconds are waited for others to leave the machine alone, before each run.
-QUIET = 30
 
 
 class Run(NamedTuple):
@@ -154,6 +152,7 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
     folder = options.out / run.key
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        wait_for_quiet(DISTURBED, options.wait)
         told, startup, others = train(command(run, folder, options), run, folder, options.threads)
     except subprocess.CalledProcessError as error:
         say(f"{run.key}: failed with status {error.returncode}; see {folder / 'log.txt'}")
@@ -180,7 +179,6 @@ def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    wait_for_quiet(DISTURBED, QUIET)
     born = time.time()
     told = []
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
@@ -314,6 +312,7 @@ def main() -> int:
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--threads", type=int, default=available_cpus(), help="of every contestant")
     parser.add_argument("--images", type=int, default=10_000, help="images to measure at each time")
+    parser.add_argument("--wait", type=float, default=30, help="seconds to wait for quiet before each run")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="what is done is kept here")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the report of a whole board goes")
     options = parser.parse_args()
