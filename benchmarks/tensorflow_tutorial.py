@@ -1,13 +1,14 @@
 """Measure the tutorial's own graph in TensorFlow, or prove that this is that graph.
 
 The tutorial was written for TensorFlow 1. This file says the same graph in TensorFlow 2's version 1 mode, and
-is run by a Python that has TensorFlow and NumPy and nothing of inkgan, so it imports nothing else. Only one
+is run by a Python that has TensorFlow and NumPy and nothing of inkgan, so it imports nothing of it. Only one
 thing had to be replaced: ``tf.contrib.layers.batch_norm`` is gone, and is here what it called,
 ``fused_batch_norm`` in training mode, without a scale and with a trained offset. Its moving averages are left
 out: the tutorial never runs their updates.
 
 Timing prints one line of JSON; with ``--serve`` one for every line it reads, so that another program
-can take turns with it on the same machine. ``--golden FILE`` compares the graph with golden vectors instead.
+can take turns with it on the same machine. ``--marks`` trains for so many seconds and draws images for the board
+instead, and ``--golden FILE`` compares the graph with golden vectors.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # must be set before the imp
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from marks import train_to_marks
 
 BATCH_SIZE = 50
 LATENT_SIZE = 100
+PRETRAINING_STEPS = 300
 IMAGE_SIZE = 28
 WEIGHTS = [  # the golden vectors' names, shapes and order; each in TensorFlow's layout
     ("d_w1", (5, 5, 1, 32)),
@@ -155,9 +158,9 @@ def load_images(folder: Path, name: str) -> np.ndarray:
     return (pixels.astype(np.float32) / 255).reshape(-1, IMAGE_SIZE, IMAGE_SIZE, 1)
 
 
-def shuffled_batches(images: np.ndarray) -> Iterator[np.ndarray]:
+def shuffled_batches(images: np.ndarray, seed: int = 0) -> Iterator[np.ndarray]:
     """Yield batches for ever, shuffled anew every epoch, as the tutorial's reader did."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     while True:
         shuffled = images[rng.permutation(len(images))]
         for start in range(0, len(shuffled) - BATCH_SIZE + 1, BATCH_SIZE):
@@ -196,6 +199,34 @@ def measure(options: argparse.Namespace) -> None:
         rates = [steps_per_second() for _ in range(options.repeats)]
     summary = {"median": statistics.median(rates), "min": min(rates), "max": max(rates)}
     print(json.dumps(facts | {"steps": options.steps, "n": len(rates), "steps_per_second": summary}))
+
+
+def learn(options: argparse.Namespace) -> None:
+    """Train as the tutorial does, its discriminator alone at first, and draw images at the marks."""
+    np.random.seed(options.seed)  # noqa: NPY002  the tutorial draws by the global generator
+    tf.set_random_seed(options.seed)
+    images = load_images(options.mnist, "train")
+    batches = shuffled_batches(images[len(images) // 12 :], options.seed)  # the reader held 5,000 of 60,000 back
+    graph = build_graph(fixed_order=False)
+
+    def some_latents() -> np.ndarray:
+        return np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002
+
+    with tf.Session(config=session_config(options.threads)) as session:
+        session.run(tf.global_variables_initializer())
+
+        def step(number: int, seconds: float) -> None:  # noqa: ARG001  it has no schedule
+            feeds = {graph.images: next(batches), graph.latents: some_latents()}
+            session.run([graph.train_real, graph.train_fake, graph.loss_real, graph.loss_fake], feeds)
+            if number >= PRETRAINING_STEPS:
+                session.run(graph.train_generator, {graph.latents: some_latents()})
+
+        def draw() -> np.ndarray:
+            return session.run(graph.generated, {graph.latents: some_latents()})
+
+        library = f"TensorFlow {tf.version.VERSION}"
+        about = {"batch_size": BATCH_SIZE, "arithmetic": "float32", "library": library}
+        train_to_marks(step, draw, options.marks, options.images, options.out, about)
 
 
 def session_config(threads: int) -> tf.ConfigProto | None:
@@ -247,11 +278,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="timings of which the median is taken")
     parser.add_argument("--warmup", type=int, default=10, help="steps before the first timing")
     parser.add_argument("--threads", type=int, default=0, help="threads of the session (0: TensorFlow's choice)")
+    parser.add_argument("--marks", type=float, nargs="+", help="seconds of training at which to draw, for the board")
+    parser.add_argument("--images", type=int, default=10_000, help="images to draw at each")
+    parser.add_argument("--out", type=Path, help="where they go")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--serve", action="store_true", help="time once for every line on standard input")
     options = parser.parse_args()
     tf.disable_v2_behavior()
     if options.golden:
         check_golden(options)
+    elif options.marks:
+        learn(options)
     else:
         measure(options)
 

@@ -9,14 +9,12 @@ that other programs disturbed is timed again. TensorFlow lives in an environment
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import functools
 import json
 import math
 import os
 import platform
-import re
 import shlex
 import statistics
 import subprocess
@@ -26,6 +24,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import (
+    REPOSITORY,
+    RESULTS,
+    Disturbance,
+    available_cpus,
+    commit,
+    cpu_features,
+    cpu_model,
+    hardware,
+    pad,
+    say,
+    wait_for_quiet,
+)
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,9 +47,7 @@ from inkgan.recipes import Moment
 from inkgan.recipes.tutorial import Tutorial
 from inkgan.seeds import BatchOrder
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 MNIST = REPOSITORY / "src" / "inkgan" / "data" / "mnist"
-RESULTS = REPOSITORY / "benchmarks" / "results"
 TENSORFLOW = REPOSITORY / ".venv-tensorflow"
 REQUIREMENT = "tensorflow-cpu==2.21.*"
 BATCH_SIZE = 50
@@ -201,52 +210,6 @@ def tensorflow_python() -> Path:
     return python
 
 
-def say(text: str) -> None:
-    """Report progress."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
-    """Return the CPU time the machine had, the machine used, and these processes used; None without /proc."""
-    try:
-        machine = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-        own = 0
-        for pid in pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            own += int(fields[11]) + int(fields[12])
-    except OSError:
-        return None
-    idle = machine[3] + machine[4]  # idle, and waiting for the disk
-    return sum(machine), sum(machine) - idle, own
-
-
-class Disturbance:
-    """Watches which share of the machine other programs use while this one measures."""
-
-    def __init__(self, pids: list[int]) -> None:
-        self.pids = pids
-        self.before = cpu_seconds(pids)
-
-    def share(self) -> float | None:
-        """Return the share since the start, 0 to 1, or None where it cannot be known."""
-        after = cpu_seconds(self.pids)
-        if self.before is None or after is None:
-            return None
-        total, busy, own = (b - a for a, b in zip(self.before, after, strict=True))
-        return max(0.0, busy - own) / total if total else 0.0
-
-
-def wait_for_quiet(limit: float, seconds: float) -> None:
-    """Wait until other programs leave the machine alone, but not for ever."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        watch = Disturbance([os.getpid()])
-        time.sleep(0.5)
-        others = watch.share()
-        if others is None or others <= limit:
-            return
-
-
 def measure_rounds(options: argparse.Namespace, ours: dict[str, Ours], rival: TensorFlow | None) -> list[dict]:
     """Time everything in turns until enough rounds were quiet, or too many were not."""
     pids = [os.getpid()] + ([rival.process.pid] if rival else [])
@@ -322,48 +285,6 @@ def facts(options: argparse.Namespace, rival: TensorFlow | None) -> dict[str, An
         "batch_size": BATCH_SIZE,
         "steps_per_timing": options.steps,
     }
-
-
-def available_cpus() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cpu_field(field: str) -> str:
-    """Return a field of /proc/cpuinfo, or nothing."""
-    with contextlib.suppress(OSError):
-        found = re.search(rf"^{field}\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if found:
-            return found[1]
-    return ""
-
-
-def cpu_model() -> str:
-    """Return the processor's name."""
-    return cpu_field("model name") or platform.processor() or platform.machine()
-
-
-def cpu_features() -> list[str]:
-    """Return what the processor has for matrix products."""
-    wanted = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
-    return [feature for feature in wanted if feature in cpu_field("flags").split()]
-
-
-def commit() -> str:
-    """Return the commit that was measured, and whether files differed from it."""
-    git = ["git", "-C", str(REPOSITORY)]
-    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    if head.returncode:
-        return "none"
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
-    return head.stdout.strip() + (" with changes" if changed.stdout else "")
-
-
-def pad(rows: list[list[str]]) -> str:
-    """Lay rows out as a Markdown table whose columns line up."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
 def with_spread(values: dict[str, float], digits: int) -> str:
@@ -456,10 +377,8 @@ def report(record: dict[str, Any]) -> str:
 def write(record: dict[str, Any], text: str) -> None:
     """Store the report and its numbers where they can be compared with later ones."""
     about = record["facts"]
-    name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", about["cpu"].lower())
-    hardware = "-".join([*re.findall(r"[a-z0-9]+", name), f"{about['cpus']}cpu"])
     RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"tutorial_step_{hardware}_{about['date']}"
+    stem = RESULTS / f"tutorial_step_{hardware()}_{about['date']}"
     stem.with_suffix(".md").write_text(text + "\n")
     stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     say(f"wrote {stem.relative_to(REPOSITORY)}.md and .json")

@@ -1,0 +1,113 @@
+"""The board's picture: distance against seconds of training, both on logarithmic axes, drawn with Pillow alone."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+SIZE, BOX = (1500, 900), (110, 70, 1180, 800)  # the picture; left, top, right and bottom of the axes
+INK, PALE = "#222222", "#dddddd"
+#: Told apart by those who see colours differently, too (Okabe and Ito, 2008).
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+
+
+class Line(NamedTuple):
+    """One contestant: its name and, at each time, the seconds and the lowest, median and largest distance."""
+
+    name: str
+    points: list[tuple[float, float, float, float]]
+
+
+class _Axes:
+    """From seconds and distances to pixels."""
+
+    def __init__(self, seconds: list[float], distances: list[float]) -> None:
+        self.x = (math.log10(min(seconds)) - 0.05, math.log10(max(seconds)) + 0.05)
+        self.y = (math.log10(min(distances)) - 0.15, math.log10(max(distances)) + 0.1)
+
+    def place(self, seconds: float, distance: float) -> tuple[float, float]:
+        """The pixel of a point."""
+        left, top, right, bottom = BOX
+        across = (math.log10(seconds) - self.x[0]) / (self.x[1] - self.x[0])
+        up = (math.log10(distance) - self.y[0]) / (self.y[1] - self.y[0])
+        return left + across * (right - left), bottom - up * (bottom - top)
+
+
+def plot(lines: list[Line], levels: dict[str, float], title: str, path: Path) -> None:
+    """Draw and store the picture.
+
+    Args:
+        lines: the contestants.
+        levels: distances to mark across the picture, by what they are.
+        title: what stands above it.
+        path: where the PNG goes.
+    """
+    every = [point for line in lines for point in line.points]
+    lowest, highest = min(p[1] for p in every), max(p[3] for p in every)
+    distances = [max(value, 1e-3) for value in (lowest, highest, *levels.values())]
+    axes = _Axes([point[0] for point in every], distances)
+    picture = Image.new("RGB", SIZE, "white")
+    draw = ImageDraw.Draw(picture)
+    _draw_axes(draw, axes, title)
+    labels = []
+    for name, level in levels.items():
+        start, end = (axes.place(10**x, level) for x in axes.x)
+        for left in range(int(start[0]), int(end[0]), 16):
+            draw.line([(left, start[1]), (left + 8, start[1])], fill="#888888", width=2)
+        labels.append((start[1], name, "#666666"))
+    for line, colour in zip(lines, COLOURS, strict=False):
+        middle = [axes.place(seconds, median) for seconds, _, median, _ in line.points]
+        for seconds, low, _, high in line.points:
+            draw.line([axes.place(seconds, low), axes.place(seconds, high)], fill=colour, width=2)
+        draw.line(middle, fill=colour, width=4, joint="curve")
+        for x, y in middle:
+            draw.ellipse((x - 6, y - 6, x + 6, y + 6), fill=colour)
+        labels.append((middle[-1][1], line.name, colour))
+    _draw_labels(draw, labels)
+    picture.save(path, optimize=True)
+
+
+def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str) -> None:
+    left, top, right, bottom = BOX
+    for number in _round_numbers(axes.x):
+        x = axes.place(number, 1)[0]
+        draw.line([(x, top), (x, bottom)], fill=PALE)
+        draw.text((x, bottom + 8), f"{number:g}", fill=INK, font=_font(20), anchor="mt")
+    for number in _round_numbers(axes.y):
+        y = axes.place(1, number)[1]
+        draw.line([(left, y), (right, y)], fill=PALE)
+        draw.text((left - 10, y), f"{number:g}", fill=INK, font=_font(20), anchor="rm")
+    draw.rectangle(BOX, outline=INK)
+    draw.text((left, 10), _plain(title), fill=INK, font=_font(26))
+    draw.text(((left + right) / 2, bottom + 44), "seconds of training", fill=INK, font=_font(22), anchor="mt")
+    draw.text(
+        (left, top - 14), _plain("Fréchet digit distance, lower is better"), fill=INK, font=_font(20), anchor="lm"
+    )
+
+
+def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]) -> None:
+    """Beside the axes, at the height of what they name, but never over each other."""
+    free = float(BOX[1])
+    for height, name, colour in sorted(labels):
+        y = max(height, free)
+        draw.text((BOX[2] + 14, y), _plain(name), fill=colour, font=_font(20), anchor="lm")
+        free = y + 26
+
+
+def _round_numbers(span: tuple[float, float]) -> list[float]:
+    """1, 2 and 5 times each power of ten within a span of logarithms."""
+    every = [m * 10.0**e for e in range(math.floor(span[0]), math.ceil(span[1]) + 1) for m in (1, 2, 5)]
+    return [number for number in every if span[0] <= math.log10(number) <= span[1]]
+
+
+def _plain(text: str) -> str:
+    """Without what Pillow's own font cannot draw."""
+    return unicodedata.normalize("NFKD", text.replace("×", "x")).encode("ascii", "ignore").decode()
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,109 @@
+"""What benchmarks say about the machine: what it is, who else uses it, and which commit was measured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "benchmarks" / "results"
+
+
+def say(text: str) -> None:
+    """Report progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
+    """Return the CPU time the machine had, the machine used, and these processes used; None without /proc."""
+    try:
+        machine = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        own = 0
+        for pid in pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            own += int(fields[11]) + int(fields[12])
+    except OSError:
+        return None
+    idle = machine[3] + machine[4]  # idle, and waiting for the disk
+    return sum(machine), sum(machine) - idle, own
+
+
+class Disturbance:
+    """Watches which share of the machine other programs use while this one measures."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self.pids = pids
+        self.before = cpu_seconds(pids)
+
+    def share(self) -> float | None:
+        """Return the share since the start, 0 to 1, or None where it cannot be known."""
+        after = cpu_seconds(self.pids)
+        if self.before is None or after is None:
+            return None
+        total, busy, own = (b - a for a, b in zip(self.before, after, strict=True))
+        return max(0.0, busy - own) / total if total else 0.0
+
+
+def wait_for_quiet(limit: float, seconds: float) -> None:
+    """Wait until other programs leave the machine alone, but not for ever."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        watch = Disturbance([os.getpid()])
+        time.sleep(0.5)
+        others = watch.share()
+        if others is None or others <= limit:
+            return
+
+
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_field(field: str) -> str:
+    """Return a field of /proc/cpuinfo, or nothing."""
+    with contextlib.suppress(OSError):
+        found = re.search(rf"^{field}\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return ""
+
+
+def cpu_model() -> str:
+    """Return the processor's name."""
+    return cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> list[str]:
+    """Return what the processor has for matrix products."""
+    wanted = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
+    return [feature for feature in wanted if feature in cpu_field("flags").split()]
+
+
+def commit() -> str:
+    """Return the commit that was measured, and whether files differed from it."""
+    git = ["git", "-C", str(REPOSITORY)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        return "none"
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return head.stdout.strip() + (" with changes" if changed.stdout else "")
+
+
+def hardware() -> str:
+    """Return the processor's name and number in the form that names of results have."""
+    name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", cpu_model().lower())
+    return "-".join([*re.findall(r"[a-z0-9]+", name), f"{available_cpus()}cpu"])
+
+
+def pad(rows: list[list[str]]) -> str:
+    """Lay rows out as a Markdown table whose columns line up."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

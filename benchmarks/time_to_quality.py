@@ -1,0 +1,332 @@
+"""The board: which quality does a GAN reach in how many seconds of training on this machine's processors?
+
+    python benchmarks/time_to_quality.py [--seconds 120] [--seeds 1] [--contestants fast tfgan ...]
+
+Every contestant learns the same 55,000 digits with the same threads, in a process of its own with the machine to
+itself, and is measured by the same ruler: the Fréchet digit distance of 10,000 images. The clock of training stands
+still while images are drawn and measured. ``fast`` and ``best`` plan their learning rates for a run's length, so each
+of their figures is a whole run of that length; the others have no plan, so one run gives all of their figures.
+
+What is done is kept under ``--out`` and not done again, whatever was committed since: stop it and start it as you like,
+and remove the folder after a change that matters. The tutorial's own graph runs in TensorFlow, in an environment of its
+own, ``.venv-tensorflow``, which is set up if it is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from board_plot import Line, plot
+from machine import (
+    REPOSITORY,
+    RESULTS,
+    Disturbance,
+    available_cpus,
+    commit,
+    cpu_features,
+    cpu_model,
+    hardware,
+    pad,
+    say,
+    wait_for_quiet,
+)
+from peers import through_64
+from tutorial_step import MNIST, tensorflow_python
+
+import inkgan
+from inkgan.classifier import features_for
+from inkgan.data import load
+from inkgan.metrics import Estimate, frechet_estimate
+from inkgan.pictures import Images, to_uint8
+from inkgan.reference import reference_for
+
+MARKS = (2, 5, 10, 20, 40, 60, 120, 300, 600)
+CONTESTANTS = {
+    "tensorflow": "the tutorial in TensorFlow",
+    "tutorial": "inkgan: tutorial",
+    "dcgan": "DCGAN as in PyTorch's examples",
+    "tfgan": "TF-GAN's MNIST example",
+    "fast": "inkgan: fast",
+    "best": "inkgan: best",
+}
+PLANNED = ("fast", "best")
+QUALITIES = (100, 30, 10, 3, 1)
+ABOUT = """\
+Seconds are of training alone, from the first step on, to the end of the first step that reaches the time. Start-up
+(imports, data, networks) is apart; drawing and measuring are left out, and so are everyone's logs and pictures. Each
+figure of fast and best is a whole run of that length, because they plan their learning rates for it; the others' are of
+one run. The tutorial trains its discriminator alone for its first 300 steps. DCGAN works on 64×64 pixels; see the level
+of real digits resized likewise. fast and best learn with the digits' labels, the others without. Peers are rebuilt in
+`benchmarks/peers.py` and compute in float32, as they are published.""".splitlines()
+#: A run is called disturbed if other programs used more than this share of the machine.
+DISTURBED = 0.05
+
+
+class Run(NamedTuple):
+    """One process: who trains, from which seed, and when images are drawn."""
+
+    name: str
+    seed: int
+    marks: tuple[float, ...]
+
+    @property
+    def key(self) -> str:
+        """Its name among the files that are kept."""
+        length = f"-{self.marks[-1]:g}s" if self.name in PLANNED else ""
+        return f"{self.name}{length}-seed{self.seed}"
+
+
+class Ruler:
+    """Measures images against the training images' moments."""
+
+    def __init__(self) -> None:
+        self.data = load("mnist")
+        self._network = features_for(self.data)
+        self._moments = reference_for(self.data, self._network).train
+
+    def distance(self, images: Images) -> Estimate:
+        """The Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
+        return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0)).at_n
+
+    def levels(self, images: int, kept: Path) -> dict[str, float]:
+        """What the board is compared with, measured once: real held-out digits, and the bundled tutorial."""
+        if kept.exists():
+            levels: dict[str, float] = json.loads(kept.read_text("utf-8"))
+            return levels
+        say("measuring real digits and the bundled model ...")
+        real = self.data.test.images[np.random.default_rng(0).permutation(len(self.data.test))[:images]]
+        resized = through_64(torch.from_numpy(real).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1)
+        model = inkgan.load("tutorial")
+        sets = {
+            "real digits": real,
+            "real digits through 64×64": to_uint8(resized.numpy()),
+            f"the tutorial's {model.description['step']:,} steps": model.sample(images)[..., None],
+        }
+        levels = {name: self.distance(some).value for name, some in sets.items()}
+        kept.write_text(json.dumps(levels), "utf-8")
+        return levels
+
+
+def runs(options: argparse.Namespace) -> list[Run]:
+    """All that has to be done, seed by seed, so that what drifts touches every contestant."""
+    marks = (*(mark for mark in MARKS if mark < options.seconds), options.seconds)
+    return [
+        Run(name, seed, some)
+        for seed in range(options.seeds)
+        for name in options.contestants
+        for some in ([(mark,) for mark in marks] if name in PLANNED else [marks])
+    ]
+
+
+def command(run: Run, folder: Path, options: argparse.Namespace) -> list[str]:
+    """The command line of a contestant's process."""
+    scripts = REPOSITORY / "benchmarks"
+    if run.name == "tensorflow":
+        parts = [tensorflow_python(), scripts / "tensorflow_tutorial.py", "--mnist", MNIST]
+    else:
+        parts = [sys.executable, scripts / "contestant.py", run.name]
+    parts += ["--marks", *run.marks, "--images", options.images, "--out", folder]
+    return [str(part) for part in [*parts, "--seed", run.seed, "--threads", options.threads]]
+
+
+def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, Any] | None:
+    """Train and measure one run, or take up what was kept of it; None if its process failed."""
+    settings = {"marks": list(run.marks), "images": options.images, "threads": options.threads, "cpu": cpu_model()}
+    kept = options.out / f"{run.key}.json"
+    if kept.exists() and (record := json.loads(kept.read_text("utf-8")))["settings"] == settings:
+        say(f"{run.key}: kept from before")
+        return record
+    folder = options.out / run.key
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        wait_for_quiet(DISTURBED, options.wait)
+        told, startup, others = train(command(run, folder, options), run, folder, options.threads)
+    except subprocess.CalledProcessError as error:
+        say(f"{run.key}: failed with status {error.returncode}; see {folder / 'log.txt'}")
+        return None
+    errors = [line["error"] for line in told if "error" in line]
+    record = {
+        "contestant": run.name,
+        "seed": run.seed,
+        "settings": settings,
+        "commit": commit(),
+        "startup_seconds": startup,
+        "others": others,
+        "about": told[0]["about"],
+        "error": errors[0] if errors else None,
+        "rows": [measured(line, run, ruler) for line in told if "images" in line],
+    }
+    kept.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    return record
+
+
+def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[dict[str, Any]], float, float | None]:
+    """Run a contestant's process; return what it told, its start-up time, and the share that others used meanwhile.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    born = time.time()
+    told = []
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        process = subprocess.Popen(parts, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        watch = Disturbance([os.getpid(), process.pid])
+        for line in process.stdout or ():
+            told.append(json.loads(line))
+            if "mark" in told[-1]:
+                say(f"{run.key}: {told[-1]['seconds']:.1f} s, {told[-1]['steps']} steps")
+        others = watch.share()
+        if process.wait():
+            raise subprocess.CalledProcessError(process.returncode, parts)
+    return told, told[0]["began"] - born, others
+
+
+def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
+    """Measure the images that a contestant stored, and remove them."""
+    path = Path(line.pop("images"))
+    distance = ruler.distance(np.load(path))
+    path.unlink()
+    say(f"{run.key}: distance {distance.value:.3g} after {line['seconds']:.1f} s")
+    return line | {"distance": distance.value, "interval": [distance.interval.low, distance.interval.high]}
+
+
+def distances(records: list[dict[str, Any]], name: str) -> dict[float, list[float]]:
+    """A contestant's distances at each mark, over seeds."""
+    found: dict[float, list[float]] = {}
+    for record in records:
+        for row in record["rows"] if record["contestant"] == name else ():
+            found.setdefault(row["mark"], []).append(row["distance"])
+    return dict(sorted(found.items()))
+
+
+def points(records: list[dict[str, Any]], name: str) -> list[tuple[float, float, float, float]]:
+    """A contestant's points of the picture: seconds truly trained; smallest, median and largest distance."""
+    found = []
+    for mark, values in distances(records, name).items():
+        rows = [row for r in records if r["contestant"] == name for row in r["rows"] if row["mark"] == mark]
+        seconds = statistics.median(row["seconds"] for row in rows)
+        found.append((seconds, min(values), statistics.median(values), max(values)))
+    return found
+
+
+def quality_table(records: list[dict[str, Any]], names: list[str], seeds: int) -> str:
+    """The distances: a row for each contestant, a column for each time."""
+    marks = sorted({row["mark"] for record in records for row in record["rows"]})
+    rows = [["Fréchet digit distance", *(f"{mark:g} s" for mark in marks)]]
+    for name in names:
+        found = distances(records, name)
+        rows.append([CONTESTANTS[name], *(with_spread(found.get(mark, []), seeds) for mark in marks)])
+    return pad(rows)
+
+
+def with_spread(values: list[float], seeds: int) -> str:
+    """A median, with smallest and largest if there are several, and how many are missing."""
+    if not values:
+        return "broke down"
+    text = f"{statistics.median(values):.3g}"
+    if len(values) > 1:
+        text += f" [{min(values):.3g} to {max(values):.3g}]"
+    return text if len(values) == seeds else f"{text}, {seeds - len(values)} broke down"
+
+
+def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
+    """How soon each quality is reached, and how fast each contestant starts and steps."""
+    titles = ["start-up, s", "steps/s", "batch", "computes in"]
+    rows = [["seconds of training to a distance of", *map(str, QUALITIES), *titles]]
+    for name in names:
+        medians = {mark: statistics.median(values) for mark, values in distances(records, name).items()}
+        first = [next((f"{mark:g}" for mark in medians if medians[mark] <= level), "–") for level in QUALITIES]
+        own = [record for record in records if record["contestant"] == name and record["rows"]]
+        if not own:
+            continue
+        speed = statistics.median(r["rows"][-1]["steps"] / r["rows"][-1]["seconds"] for r in own)
+        startup = statistics.median(record["startup_seconds"] for record in own)
+        about = own[0]["about"]
+        computes = f"{about['arithmetic']}, {about['library']}"
+        numbers = [f"{startup:.1f}", f"{speed:.1f}", str(about["batch_size"])]
+        rows.append([CONTESTANTS[name], *first, *numbers, computes])
+    return pad(rows)
+
+
+def report(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace) -> str:
+    """Everything for people."""
+    names = [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
+    disturbed = sum((record["others"] or 0) > DISTURBED for record in records)
+    features = ", ".join(cpu_features()) or "features unknown"
+    broken = [f"{r['contestant']}, seed {r['seed']}: {r['error']}" for r in records if r["error"]]
+    seeds = f"{options.seeds} seeds, median [smallest to largest]" if options.seeds > 1 else "one seed"
+    lines = [
+        f"# Time to quality, {cpu_model()}, {datetime.date.today()}",
+        "",
+        f"- `python benchmarks/time_to_quality.py {shlex.join(sys.argv[1:])}` at commit "
+        + ", ".join(sorted({record["commit"] for record in records})),
+        f"- {available_cpus()} processors ({features}), {options.threads} threads; Python {platform.python_version()}",
+        f"- n = {options.images:,} images for each figure, {seeds}; levels: "
+        + ", ".join(f"{name} {level:.3g}" for name, level in levels.items()),
+        f"- others used more than {DISTURBED:.0%} of the machine in {disturbed} of {len(records)} runs",
+        *(f"- broke down: {what}" for what in broken),
+        "",
+        *ABOUT,
+        "",
+        quality_table(records, names, options.seeds),
+        "",
+        speed_table(records, names),
+    ]
+    return "\n".join(lines)
+
+
+def write(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, folder: Path) -> None:
+    """Store the report, the numbers and the picture."""
+    text = report(records, levels, options)
+    print(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"time_to_quality_{hardware()}_{datetime.date.today()}"
+    stem.with_suffix(".md").write_text(f"{text}\n\n![]({stem.name}.png)\n", "utf-8")
+    stem.with_suffix(".json").write_text(json.dumps({"levels": levels, "runs": records}, indent=1) + "\n", "utf-8")
+    lines = [Line(title, points(records, name)) for name, title in CONTESTANTS.items() if distances(records, name)]
+    if lines:
+        title = f"Time to quality: MNIST, {cpu_model()}, {options.threads} threads"
+        plot(lines, levels, title, stem.with_suffix(".png"))
+    say(f"wrote {stem}.md, .json and .png")
+
+
+def main() -> int:
+    """Read the command line, do what is not done yet, and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120, help="the longest training of each contestant")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--threads", type=int, default=available_cpus(), help="of every contestant")
+    parser.add_argument("--images", type=int, default=10_000, help="images to measure at each time")
+    parser.add_argument("--wait", type=float, default=30, help="seconds to wait for quiet before each run")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="what is done is kept here")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the report of a whole board goes")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    ruler = Ruler()
+    levels = ruler.levels(options.images, options.out / f"levels-n{options.images}.json")
+    planned = runs(options)
+    records = [perform(run, options, ruler) for run in planned]
+    done = [record for record in records if record is not None]
+    whole = len(done) == len(planned) and set(options.contestants) == set(CONTESTANTS)
+    write(done, levels, options, options.results if whole else options.out)
+    return int(len(done) < len(planned))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
