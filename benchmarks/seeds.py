@@ -50,7 +50,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
     last = json.loads(lines[-1])
     found["worst class accuracy"] = min(one.accuracy.value for one in report.classes if one.accuracy)
-    return found | floors | {"seconds": last["seconds"], "steps": last["step"] + 1}
+    return found | floors | {"seconds": last["seconds"], "steps": inkgan.load(folder).description["step"]}
 
 
 def main() -> None:
