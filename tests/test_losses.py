@@ -69,8 +69,8 @@ def test_penalties_of_a_linear_discriminator() -> None:
     images = torch.rand(5, 2, 2, 1, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor([3.0, 0.0, 4.0, 0.0], dtype=torch.float64, requires_grad=True)
     gradients = losses.input_gradients(images.flatten(1) @ weight, images)
-    assert float(losses.to_zero(gradients)) == pytest.approx(25)
-    assert float(losses.to_one(gradients)) == pytest.approx(16)
+    assert float(losses.to_zero(gradients).detach()) == pytest.approx(25)
+    assert float(losses.to_one(gradients).detach()) == pytest.approx(16)
     (of_weight,) = torch.autograd.grad(losses.to_zero(gradients), weight)
     assert of_weight.tolist() == pytest.approx([6, 0, 8, 0])
 

@@ -590,13 +590,13 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Without --out, runs are named after recipe, data and seed, and numbered; --resume finds the newest."""
     monkeypatch.chdir(tmp_path)
     name = "x" * 300 + ".npz"
-    for expected in ("tutorial-mnist-seed0", "tutorial-mnist-seed0-2", "tutorial-mnist-seed0-3"):
+    for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
         folder = plan({}).folder
         assert folder == Path("runs") / expected
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(resolve().model_dump_json(), "utf-8")
-    os.utime("runs/tutorial-mnist-seed0-2/config.json", (2e9, 2e9))
-    assert plan({}, resume=True).folder.name == "tutorial-mnist-seed0-2"
+    os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
+    assert plan({}, resume=True).folder.name == "fast-mnist-seed0-2"
     assert len(plan({"data.name": name}).folder.name) < 100
-    with pytest.raises(CheckpointError, match="there is no run tutorial-kmnist-seed0"):
+    with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
         plan({"data.name": "kmnist"}, resume=True)
