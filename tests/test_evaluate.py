@@ -15,9 +15,11 @@ from PIL import Image
 
 import inkgan
 from inkgan import classifier, cli
+from inkgan.cli.evaluate import progress_line
 from inkgan.data import DataSet, load
 from inkgan.errors import EvaluationError
 from inkgan.report import Figure, Report, as_html, as_text
+from inkgan.ruler import quick_measure
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -74,6 +76,15 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert [one.name for one in fair.classes] == [str(digit) for digit in range(10)]
     assert sum(one.count for one in fair.classes) == N
     assert all(one.diversity and one.accuracy for one in fair.classes)
+
+
+def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
+    """What decides on the best checkpoint are the figures of the report card."""
+    measure = quick_measure(digits)
+    found = measure(*real)
+    assert list(found) == ["frechet_digit_distance", "accuracy"]
+    assert {name: fair[name].value for name in found} == pytest.approx(found, rel=1e-6)
+    assert measure(real[0], None).keys() == {"frechet_digit_distance"}
 
 
 def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
@@ -254,6 +265,18 @@ def test_the_command(
     assert cli.run(arguments) == 2
     assert "--force" in capsys.readouterr().err
     assert cli.run([*arguments, "--force"]) == 0
+
+
+def test_a_terminal_is_told_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, written over and in the end wiped; nothing where no one looks."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert progress_line() is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    tell = progress_line()
+    assert tell is not None
+    tell("features", 0.5)
+    tell("figures", 1.0)
+    assert capsys.readouterr().err == "\r\x1b[Kfeatures: 50%\r\x1b[Kfigures: 100%\r\x1b[K"
 
 
 def _noise(*shape: int) -> Images:
