@@ -16,8 +16,9 @@ import runs
 from inkgan import cli
 from inkgan.comparison import Comparison, Pair, as_text
 from inkgan.data import load
-from inkgan.errors import EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.metrics import apart
+from inkgan.sampling import Model
 
 Images = npt.NDArray[np.uint8]
 N = 200
@@ -159,3 +160,12 @@ def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: p
 def test_python_refuses_too() -> None:
     with pytest.raises(EvaluationError, match="2 to 26"):
         inkgan.compare()
+
+
+def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds: a wrong name behind a right one is told at once."""
+    drawn: list[int] = []
+    monkeypatch.setattr(Model, "sample", lambda _, n, **__: drawn.append(n))
+    with pytest.raises(CheckpointError, match="no-such-run"):
+        inkgan.compare("fast", "no-such-run")
+    assert drawn == []

@@ -29,7 +29,7 @@ from inkgan.report import Better, Figure, Report, aligned, number
 from inkgan.ruler import Progress, Ruler
 from inkgan.runfolder import RunFolder
 from inkgan.sampling import bundled_models
-from inkgan.subject import Subject, subject_of
+from inkgan.subject import Subject, find_subject
 
 FORMAT = 1
 _CONFIDENCE = 0.95
@@ -126,7 +126,8 @@ def compare(
     real = load_data(data, data_dir)
 
     def draw(n: int) -> list[list[Subject]]:
-        return [[subject_of(one, n, seed, real) for one in group] for group in groups]
+        found = [[find_subject(one, n, seed, real) for one in group] for group in groups]
+        return [[take() for take in group] for group in found]
 
     drawn = draw(n)
     sizes = {len(one.images) for group in drawn for one in group}

@@ -7,6 +7,7 @@ place i mod 32 of a batch of 32, so that not even the rounding depends on how ma
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan import checkpoint
-from inkgan.errors import CheckpointError, ConfigError, nearest
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, nearest
 from inkgan.networks.drawing import (
     TUTORIAL_SHAPES,
     compact_shapes,
@@ -34,6 +35,7 @@ STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
+_PARTS = ("model", "generator")  # what sampling needs of a checkpoint
 _BUNDLED = Path(__file__).parent / "models"
 
 
@@ -51,10 +53,17 @@ class Model:
         image_shape: height, width and channels of its images.
         num_classes: how many classes can be asked for; 0 where it draws without labels.
         latent_dim: how many numbers a latent has.
+        notes: what a user should know of how it was loaded.
     """
 
-    def __init__(self, name: str, description: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]) -> None:
-        self.name, self.description, self._weights = name, description, weights
+    def __init__(
+        self,
+        name: str,
+        description: Mapping[str, Any],
+        weights: Mapping[str, NDArray[np.float32]],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.name, self.description, self._weights, self.notes = name, description, weights, tuple(notes)
         height, width, channels = description["image_shape"]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
         self.num_classes: int = description["num_classes"]
@@ -159,16 +168,21 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
 
     Args:
         path: the name of a bundled model, a run folder, a checkpoint or a model folder.
-        which: of a run, the checkpoint: ``latest``, ``best`` or a step.
+        which: of a run, the checkpoint: ``latest`` (of those whose generator is whole), ``best`` or a step.
 
     Raises:
         CheckpointError: there is nothing of that kind, or it is damaged; nothing in it is ever executed.
+
+    Warns:
+        InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
-    folder = _find(path, which)
-    checkpoint.verify(folder, ("model", "generator"))
+    folder, notes = _find(path, which)
+    for note in notes:
+        warnings.warn(note, InkganWarning, stacklevel=2)
+    checkpoint.verify(folder, _PARTS)
     description = checkpoint.read_document(folder, "model")
     weights = checkpoint.read_arrays(folder, "generator", _shapes(description, folder))
-    return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()})
+    return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()}, notes)
 
 
 def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
@@ -193,9 +207,10 @@ def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int
     return compact_shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
 
 
-def _find(path: str | Path, which: str) -> Path:
+def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    """The folder of a generator, and a note for every newer checkpoint that is damaged."""
     if str(path) in bundled_models():
-        return _BUNDLED / str(path)
+        return _BUNDLED / str(path), []
     folder = Path(path)
     try:
         folder.stat()
@@ -213,13 +228,18 @@ def _find(path: str | Path, which: str) -> Path:
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     if (folder / "model.json").is_file():
-        return folder
+        return folder, []
     from inkgan.runfolder import RunFolder  # with the settings' machinery: a bundled model needs none of it
 
     run = RunFolder(folder)
     if not run.is_run:
         raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")
-    return run.checkpoint(which)
+    if which != "latest":
+        return run.checkpoint(which), []
+    step, damages = checkpoint.newest_whole(run.checkpoints, _PARTS)
+    if step is None and damages:
+        raise CheckpointError(f"no checkpoint in {run.checkpoints} has a generator that is whole. {damages[0]}")
+    return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
 
 
 def _is_pickle(path: Path) -> bool:

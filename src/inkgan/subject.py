@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,7 +42,14 @@ class Subject:
 
 
 def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
-    """Draw or read at most ``n`` images.
+    """Draw or read at most ``n`` images; see :func:`find_subject`."""
+    return find_subject(what, n, seed, data)()
+
+
+def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable[[], Subject]:
+    """Find and check what is to be measured; the function returned then draws or takes at most ``n`` images.
+
+    Drawing takes seconds, so whoever measures several things finds them all first.
 
     Args:
         what: a bundled model, a run or model folder, an ``.npz`` file or a folder of images.
@@ -64,21 +72,19 @@ def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
     if held_out < SMALLEST:
         raise EvaluationError(f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed.")
     n = min(n, held_out)
-    if _is_model(what, path):
-        model = load(what)
-        _check_size(shown(what), model.image_shape, data)
+    if not _is_model(what, path):
+        subject = _with_notes(_read(path, n, seed, data), data, asked)
+        return lambda: subject
+    model = load(what)
+    _check_size(shown(what), model.image_shape, data)
+
+    def draw() -> Subject:
         images = model.sample(n, seed=seed)
         labels = model.labels_for(n) if model.num_classes == len(data.class_names) else None
-        found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], labels)
-    else:
-        found = _read(path, n, seed, data)
-    if len(found.images) < SMALLEST:
-        raise EvaluationError(f"{what} has {len(found.images)} images; at least {SMALLEST} are needed.")
-    found = _checked(found, data)
-    if asked > held_out:
-        note = f"n is {len(found.images):,}: {data.name} has {held_out:,} held-out images for the floor."
-        found = replace(found, notes=(*found.notes, note))
-    return found
+        images = images if images.ndim == 4 else images[..., None]
+        return _with_notes(Subject(shown(what), "model", images, labels, model.notes), data, asked)
+
+    return draw
 
 
 def _is_model(what: str | Path, path: Path) -> bool:
@@ -136,7 +142,10 @@ def _check_size(name: str, shape: tuple[int, int, int], data: DataSet) -> None:
         )
 
 
-def _checked(subject: Subject, data: DataSet) -> Subject:
+def _with_notes(subject: Subject, data: DataSet, asked: int) -> Subject:
+    """Say what is odd about the images; refuse those that no figure can be had of."""
+    if len(subject.images) < SMALLEST:
+        raise EvaluationError(f"{subject.name} has {len(subject.images)} images; at least {SMALLEST} are needed.")
     flat = subject.images.reshape(len(subject.images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
@@ -147,4 +156,6 @@ def _checked(subject: Subject, data: DataSet) -> Subject:
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
+    if asked > len(data.test):
+        notes.append(f"n is {len(flat):,}: {data.name} has {len(data.test):,} held-out images for the floor.")
     return replace(subject, notes=tuple(notes))

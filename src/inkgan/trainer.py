@@ -318,11 +318,11 @@ class _Training:
     def _restore(self) -> None:
         """Take up the newest checkpoint that is whole; without any, the run starts from its beginning."""
         checkpoint.sweep(self._run.checkpoints)
-        step, warnings = checkpoint.newest_whole(self._run.checkpoints)
-        for warning in warnings:
-            self._watcher.warn(warning)
+        step, damages = checkpoint.newest_whole(self._run.checkpoints)
+        for damage in damages:
+            self._watcher.warn(f"{damage} Falling back to the checkpoint before it.")
         if step is None:
-            if warnings:
+            if damages:
                 raise CheckpointError(
                     f"no checkpoint in {self._run.checkpoints} is whole, so the run cannot be resumed."
                 )

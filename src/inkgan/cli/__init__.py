@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``inkgan --help`` answ
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
 from inkgan.cli import compare, data, evaluate, sample, train, write
-from inkgan.errors import InkganError
+from inkgan.errors import InkganError, InkganWarning
 
 app = typer.Typer(
     name="inkgan",
@@ -64,7 +65,10 @@ def run(arguments: Sequence[str]) -> int:
         The exit code. Errors are told in one line on stderr.
     """
     try:
-        code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", InkganWarning)
+            warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+            code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
     except InkganError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.ClickException as error:
@@ -78,8 +82,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    _say(message)
+    return code
+
+
+def _say(message: str) -> None:
     line = " ".join(message.split())
     # Names of files may hold anything; nothing of it shall act on the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     print(f"inkgan: {printable}", file=sys.stderr)  # noqa: T201
-    return code
