@@ -294,7 +294,7 @@ class _Training:
         images = to_uint8(torch.cat(parts).cpu().numpy())
         figures = self._measure(images, None if labels is None else labels.cpu().numpy())
         self._spent += time.perf_counter() - before
-        log.quality(self._step - 1, figures, self._spent / self._clock.seconds)
+        log.quality(self._step - 1, figures, self._spent / (self._clock.seconds - self._seconds_before))
         value = next(iter(figures.values()))
         improved = value < self._best.value
         if improved:
