@@ -17,7 +17,10 @@ import inkgan
 from inkgan import classifier, cli
 from inkgan.data import DataSet, load
 from inkgan.errors import EvaluationError
+from inkgan.evaluation import measure
 from inkgan.report import Figure, Report, as_html, as_text
+from inkgan.ruler import Ruler
+from inkgan.subject import subject_of
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -159,6 +162,27 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert "classification_accuracy" not in {figure.name for figure in copied.figures}
     assert "accuracy score" in as_text(copied)
     assert Report.from_json(copied.as_json()) == copied
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(digits: DataSet) -> None:
+    """The score is of what was drawn for it, beside a ceiling of as many; more images begin with those measured."""
+    subject = subject_of("fast", N, 3, digits)
+    assert subject.draw is not None
+    more, classes = subject.draw(N + 40)
+    assert len(more) == N + 40
+    np.testing.assert_array_equal(more[:N], subject.images)
+    np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
+
+    asked = []
+
+    def draw(count: int) -> tuple[Images, Labels | None]:
+        asked.append(count)
+        return more, classes
+
+    score = measure(replace(subject, draw=draw), Ruler(digits, None, lambda *_: None), 0, full=True)
+    assert asked == [55_000]
+    assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
 
 
 @pytest.mark.usefixtures("hurried")

@@ -306,12 +306,19 @@ def _in_pixels(subject: Subject, seen: Seen, ruler: Ruler) -> dict[str, Pair]:
 
 
 def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[str, Pair]) -> list[str]:
-    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note."""
+    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note.
+
+    A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
+    """
     train, test, names = ruler.data.train, ruler.data.test, ruler.data.class_names
     if train.labels is None or test.labels is None or seen.predicted is None:
         return [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
     asked = (test.images, test.labels)
-    n, taught = len(subject.images), seen.predicted if subject.labels is None else subject.labels
+    images, taught = subject.images, subject.labels
+    if subject.draw is not None and taught is not None:
+        ruler.say("drawing as many as there are training images", 0.0)
+        images, taught = subject.draw(len(train))
+    n, taught = len(images), seen.predicted if taught is None else taught
 
     def saying(doing: str) -> Callable[[int, int, float], None]:
         return lambda epoch, epochs, _: ruler.say(doing, epoch / epochs)
@@ -323,7 +330,7 @@ def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[st
         name, ruler, lambda: {name: classification_accuracy(some, asked, names, report=saying("learning real images"))}
     )[name]
     report = saying("learning the images")
-    score = classification_accuracy((subject.images, taught), asked, names, seed, report)
+    score = classification_accuracy((images, taught), asked, names, seed, report)
     key = "classification_accuracy" + ("_by_teacher" if subject.labels is None else "")
     pairs[key] = (score, n, ceiling, len(real))
     if subject.labels is not None:

@@ -32,6 +32,7 @@ class Subject:
         images: uint8 [N, H, W, C].
         labels: int64 [N], the classes that were asked for, or None.
         notes: what a reader should know about them.
+        draw: of a model, draws its first n images and their classes; None for images that are what they are.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Subject:
     images: Images
     labels: Labels | None
     notes: tuple[str, ...] = ()
+    draw: Callable[[int], tuple[Images, Labels | None]] | None = None
 
 
 def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
@@ -78,13 +80,11 @@ def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable
     model = load(what)
     _check_size(shown(what), model.image_shape, data)
 
-    def draw() -> Subject:
-        images = model.sample(n, seed=seed)
-        labels = model.labels_for(n) if model.num_classes == len(data.class_names) else None
-        images = images if images.ndim == 4 else images[..., None]
-        return _with_notes(Subject(shown(what), "model", images, labels, model.notes), data, asked)
+    def draw(count: int) -> tuple[Images, Labels | None]:
+        images = model.sample(count, seed=seed).reshape(count, *model.image_shape)
+        return images, model.labels_for(count) if model.num_classes == len(data.class_names) else None
 
-    return draw
+    return lambda: _with_notes(Subject(shown(what), "model", *draw(n), model.notes, draw), data, asked)
 
 
 def _is_model(what: str | Path, path: Path) -> bool:
