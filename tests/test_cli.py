@@ -118,6 +118,7 @@ def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert "Usage: inkgan" in said.out + said.err
     assert "train" in said.out + said.err
+    assert "inkgan: " not in said.err  # as a complaint would begin
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,6 +193,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
         ("write 1 -o a.png --model text.txt", "text.txt"),
         ("write", "TEXT"),
+        ("write -5 -o a.png", "Put -- before"),
         ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
         ("morph x -o a.gif", "SEED"),
         ("morph 1 -o a.exe", "a.exe"),

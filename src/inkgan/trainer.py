@@ -26,6 +26,7 @@ from inkgan.runfolder import RunFolder, environment
 from inkgan.runlog import RunLog
 from inkgan.seeds import BatchOrder, Stream, latents, rng
 from inkgan.stopping import StopSignals
+from inkgan.symptoms import Symptoms, remedy
 
 _FIXED_LATENTS = 100
 _LOGGED_IMAGES = 5
@@ -155,7 +156,7 @@ class _Training:
         watcher: Watcher,
         measure: Measure | None,
     ) -> None:
-        self._measure, self._best = measure, _Best(math.inf, None)
+        self._measure, self._best, self._symptoms = measure, _Best(math.inf, None), Symptoms()
         self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
@@ -198,6 +199,7 @@ class _Training:
                 )
             if complete:
                 log.finish(self._draw(_FIXED_LATENTS))
+                self._warn_of_symptoms()
         sheet = self._run.pictures / "sheet.png" if complete else None
         return Result(self._run.path, self._step, self._clock.seconds, complete, sheet)
 
@@ -221,6 +223,8 @@ class _Training:
                 progress = self._progress(step, speed, numbers)
                 log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
                 self._watcher.stepped(progress)
+                if self._symptoms.look(step, numbers):
+                    self._warn_of_symptoms()
                 if step >= 0:
                     log.images(step, self._draw(_LOGGED_IMAGES))
                 if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
@@ -249,9 +253,12 @@ class _Training:
         saved = checkpoint.list_steps(self._run.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
         raise DivergenceError(
-            f"training diverged at step {self._step}: {reason}. {kept}. "
-            "Try a lower learning rate: --set discriminator.learning_rate=... --set generator.learning_rate=..."
+            f"training diverged at step {self._step}: {reason}. {kept}. {remedy(self._config)}"
         ) from None
+
+    def _warn_of_symptoms(self) -> None:
+        if self._symptoms.found:
+            self._watcher.warn(f"{self._symptoms.found}. {remedy(self._config)}")
 
     def _progress(self, step: int, speed: _Speed, terms: dict[str, float]) -> Progress:
         config, seconds = self._config, self._clock.seconds

@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     except InkganError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.ClickException as error:
-        return _fail(error.format_message(), 2)
+        return _fail(error.format_message() + _hint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _fail("stopped.", 130)
     except BrokenPipeError:
@@ -81,8 +81,15 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _hint(error: click.exceptions.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoSuchOption) and error.option_name[1:2].isdigit():
+        return ". Put -- before a text that begins with a minus."
+    return ""
+
+
 def _fail(message: str, code: int) -> int:
-    _say(message)
+    if message.strip():  # else the help is shown already
+        _say(message)
     return code
 
 

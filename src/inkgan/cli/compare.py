@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli.evaluate import progress_line
+from inkgan.cli.progress import progress_line
 
 
 def compare(
@@ -45,7 +45,8 @@ def compare(
 
     if json is not None:
         refuse_to_overwrite(json, force=force)
-    found = measure(*subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress_line())
+    with progress_line() as tell:
+        found = measure(*subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=tell)
     if json is not None:
         write_bytes(json, found.as_json().encode(), force=force)
     typer.echo(as_text(found))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from inkgan.cli.progress import progress_line
 
 
 def evaluate(
@@ -64,7 +64,8 @@ def evaluate(
         pages.append(page)
     for path in (*pages, *figures):
         refuse_to_overwrite(path, force=force)
-    found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress_line())
+    with progress_line() as tell:
+        found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=tell)
     for path in figures:
         write_bytes(path, found.as_json().encode(), force=force)
     for path in pages:
@@ -72,15 +73,3 @@ def evaluate(
     typer.echo(as_text(found))
     for path in (*pages, *figures):
         typer.echo(f"written: {path}")
-
-
-def progress_line() -> Callable[[str, float], None] | None:
-    """What tells how far it is, on a terminal; elsewhere nothing does."""
-    if not sys.stderr.isatty():
-        return None
-
-    def tell(doing: str, done: float) -> None:
-        end = "\r\x1b[K" if (doing, done) == ("figures", 1.0) else ""
-        typer.echo(f"\r\x1b[K{doing}: {done:.0%}{end}", err=True, nl=False)
-
-    return tell
