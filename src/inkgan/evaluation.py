@@ -320,8 +320,8 @@ def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[st
         images, taught = subject.draw(len(train))
     n, taught = len(images), seen.predicted if taught is None else taught
 
-    def saying(doing: str) -> Callable[[int, int, float], None]:
-        return lambda epoch, epochs, _: ruler.say(doing, epoch / epochs)
+    def saying(doing: str) -> Callable[[float, float], None]:
+        return lambda done, _: ruler.say(doing, done)
 
     real = ruler.some_training(n)
     some = (train.images[real], train.labels[real])

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inkgan.classifier import cache_folder, features_for
+from inkgan.classifier import Report, cache_folder, features_for
 from inkgan.data import DataSet
 from inkgan.errors import EvaluationError, OutputError
 from inkgan.features import Extractor, FeatureNetwork, extract
@@ -55,7 +55,7 @@ class Ruler:
         self.network: FeatureNetwork | None = None
         self.reference: ReferenceStatistics | None = None
         if data.train.labels is not None or extractor is None:
-            self.network = features_for(data, report=lambda epoch, epochs, _: say("training features", epoch / epochs))
+            self.network = features_for(data, report=training_features(data, say))
             self.reference = reference_for(data, self.network, lambda name, _: say(f"real images ({name})", 0.5))
         self.training = self._training_features()
         if extractor is None and self.reference is not None:
@@ -112,13 +112,22 @@ class Ruler:
         return features
 
 
-def quick_measure(data: DataSet) -> Callable[[Images, Labels | None], dict[str, float]]:
+def training_features(data: DataSet, say: Progress) -> Report:
+    """Tells how far the feature network of other data than digits is, which is trained when it is first needed."""
+    return lambda done, _: say(f"training the feature network of {data.name}, kept for next time", done)
+
+
+def quick_measure(data: DataSet, say: Progress) -> Callable[[Images, Labels | None], dict[str, float]]:
     """What training measures on its way: the Fréchet digit distance first, and the accuracy of the class asked for.
+
+    Args:
+        data: the real images.
+        say: told how far the feature network is, if it must be trained first.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
     """
-    network = features_for(data)
+    network = features_for(data, report=training_features(data, say))
     moments = reference_for(data, network).train
 
     def measure(images: Images, labels: Labels | None) -> dict[str, float]:
