@@ -78,6 +78,7 @@ _FIGURES: dict[str, tuple[str, Better, str]] = {
     "classification_accuracy_by_teacher": ("accuracy score, teacher's labels", "higher", _PROBED),
 }
 _BELOW_ZERO = {"kernel_digit_distance", "copying_z", "copying_z_pixels"}
+_AT_MOST_ONE = {"recall", "coverage", "class_total_variation"}
 
 
 def evaluate(
@@ -238,8 +239,7 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
 
 def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, *, own: bool) -> Figure:
     title, better, reference = _FIGURES[key.partition("/")[0]]
-    if key not in _BELOW_ZERO:
-        value, floor = (_from_zero(one) for one in (value, floor))
+    value, floor = (_possible(key, one) for one in (value, floor))
     if own:
         title = title.replace(" digit distance", " distance (own features)")
     return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
@@ -250,10 +250,11 @@ def _including(figure: Estimate, interval: Interval) -> Estimate:
     return replace(figure, interval=replace(interval, low=low, high=high))
 
 
-def _from_zero(figure: Estimate) -> Estimate:
-    """What cannot be below 0 has an interval that is not."""
-    interval = figure.interval
-    return replace(figure, interval=replace(interval, low=max(0.0, interval.low)))
+def _possible(key: str, figure: Estimate) -> Estimate:
+    """What cannot be below 0 or above 1 has an interval that is not."""
+    low = figure.interval.low if key in _BELOW_ZERO else max(0.0, figure.interval.low)
+    high = min(1.0, figure.interval.high) if key in _AT_MOST_ONE else figure.interval.high
+    return replace(figure, interval=replace(figure.interval, low=low, high=high))
 
 
 def _mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:

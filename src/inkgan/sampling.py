@@ -215,7 +215,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
     if folder.is_file():
-        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file"
+        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
     if not folder.is_dir():
         names = bundled_models()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from inkgan.data import DataSet
 from inkgan.data.loading import read_path
 from inkgan.data.wording import shown
-from inkgan.errors import EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.sampling import bundled_models, load
 
 Images = npt.NDArray[np.uint8]
@@ -72,12 +73,20 @@ def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable
     if seed < 0:
         raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
     if held_out < SMALLEST:
-        raise EvaluationError(f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed.")
+        raise EvaluationError(
+            f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed. "
+            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+        )
     n = min(n, held_out)
     if not _is_model(what, path):
         subject = _with_notes(_read(path, n, seed, data), data, asked)
         return lambda: subject
-    model = load(what)
+    try:
+        model = load(what)
+    except CheckpointError as error:
+        if os.path.isdir(path):  # noqa: PTH112 - it takes any name
+            raise
+        raise CheckpointError(f"{error} An .npz file or a folder of images will do as well.") from None
     _check_size(shown(what), model.image_shape, data)
 
     def draw(count: int) -> tuple[Images, Labels | None]:
