@@ -41,7 +41,6 @@ from inkgan.metrics import (
     novelty,
     pixels,
     student,
-    wilson,
 )
 from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
 from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
@@ -145,7 +144,7 @@ def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, E
         "classifier_score": classifier_score(seen.probabilities, rng),
         "class_total_variation": balance.total_variation,
         "class_kl": balance.kl,
-        "classes_covered": _covered(balance.counts, proportions),
+        "classes_covered": balance.covered,
     }
     for label in range(len(proportions)):
         own = seen.features[predicted == label]
@@ -156,17 +155,6 @@ def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, E
         found["accuracy"] = overall
         found |= {f"accuracy/{label}": share for label, share in by_class.items()}
     return found
-
-
-def _covered(counts: Labels, proportions: npt.NDArray[np.float64]) -> Estimate:
-    """Classes with at least a tenth of their share; the interval counts those that surely and possibly have it."""
-    n = int(counts.sum())
-    shares = [wilson(int(count), n) for count in counts]
-    sure, maybe = (
-        sum(end >= 0.1 * p for end, p in zip(ends, proportions, strict=True))
-        for ends in ([one.low for one in shares], [one.high for one in shares])
-    )
-    return Estimate(float((counts / n >= 0.1 * proportions).sum()), 0.0, Interval(float(sure), float(maybe)))
 
 
 def _kept(name: str, ruler: Ruler, found: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
