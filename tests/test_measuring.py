@@ -27,7 +27,7 @@ def test_outside_a_terminal_only_what_takes_long_is_told(
         clock[0] = 1000.0 + second
         tell("training", second / 200)
     assert capsys.readouterr().err.splitlines() == [
-        "training: 15%, 3 min left",
+        "training: 15%, 3 min left",  # 170 s
         "training: 30%, 2 min left",
         "training: 45%, 2 min left",
     ]

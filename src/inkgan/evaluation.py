@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from inkgan.classifier import cache_folder, classification_accuracy
 from inkgan.data import DataSet
-from inkgan.data import load as load_data
 from inkgan.features import Extractor
 from inkgan.metrics import (
     Estimate,
@@ -44,7 +43,7 @@ from inkgan.metrics import (
 )
 from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
 from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
-from inkgan.subject import Images, Labels, Subject, subject_of
+from inkgan.subject import Images, Labels, Subject, real_images, subject_of
 
 Distances = npt.NDArray[np.float64]
 Pair = tuple[Estimate, int, Estimate, int]
@@ -84,7 +83,7 @@ def evaluate(
     what: str | Path,
     *,
     n: int = 10_000,
-    data: str = "mnist",
+    data: str | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
@@ -98,7 +97,8 @@ def evaluate(
             folder of images.
         n: how many images to measure, 128 or more; no more than the data have held-out images, so that every figure
             has a floor at its own n.
-        data: the real images: a name that ``inkgan data`` lists, or a path.
+        data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model
+            learned from, and MNIST for images.
         data_dir: where to look for them first.
         seed: of the sampled images, or of the choice among more than n.
         full: also train a classifier on the images, and look for copies in pixels: minutes more.
@@ -116,7 +116,7 @@ def evaluate(
     start = time.perf_counter()
     say = progress or (lambda *_: None)
     say("reading", 0.0)
-    real = load_data(data, data_dir)
+    real = real_images(what, data, data_dir)
     subject = subject_of(what, n, seed, real)
     report = measure(subject, Ruler(real, extractor, say), seed, full=full)
     return replace(report, seconds=time.perf_counter() - start)
@@ -227,7 +227,7 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
 
 def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, *, own: bool) -> Figure:
     title, better, reference = _FIGURES[key.partition("/")[0]]
-    value, floor = (_possible(key, one) for one in (value, floor))
+    value, floor = (possible(key, one) for one in (value, floor))
     if own:
         title = title.replace(" digit distance", " distance (own features)")
     return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
@@ -238,7 +238,7 @@ def _including(figure: Estimate, interval: Interval) -> Estimate:
     return replace(figure, interval=replace(interval, low=low, high=high))
 
 
-def _possible(key: str, figure: Estimate) -> Estimate:
+def possible(key: str, figure: Estimate) -> Estimate:
     """What cannot be below 0 or above 1 has an interval that is not."""
     low = figure.interval.low if key in _BELOW_ZERO else max(0.0, figure.interval.low)
     high = min(1.0, figure.interval.high) if key in _AT_MOST_ONE else figure.interval.high

@@ -18,7 +18,7 @@ def evaluate(
         ),
     ],
     n: Count = 10_000,
-    data: Data = "mnist",
+    data: Data = None,
     data_dir: DataDir = None,
     seed: Seed = 0,
     full: Full = False,

@@ -12,9 +12,11 @@ import typer
 
 Count = Annotated[int, typer.Option("--n", "-n", help="How many images of each to measure, 128 or more.")]
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="NAME_OR_PATH", help="The real images: a set that `inkgan data` lists, a folder, or an .npz file."
+        metavar="NAME_OR_PATH",
+        help="The real images: a set that `inkgan data` lists, a folder, or an .npz file. (default: those that the "
+        "first run or model learned from, else mnist)",
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")]
@@ -31,13 +33,16 @@ _EVERY_SECONDS = 30.0  # a line into a file or a pipe
 def progress_line() -> Callable[[str, float], None]:
     """What tells how far it is and how long the rest takes: one line renewed, or outside a terminal a few."""
     terminal = sys.stderr.isatty()
-    began: dict[str, float] = {}
-    told = time.monotonic()
+    before = told = began = time.monotonic()
+    current = ""
 
     def tell(doing: str, done: float) -> None:
-        nonlocal told
+        nonlocal before, told, began, current
         now = time.monotonic()
-        line = f"{doing}: {done:.0%}{time_left(now - began.setdefault(doing, now), done)}"
+        if doing != current:  # it began when what was before it was last heard of
+            current, began = doing, before
+        before = now
+        line = f"{doing}: {done:.0%}{time_left(now - began, done)}"
         if terminal:
             end = "\r\x1b[K" if done == 1 else ""
             typer.echo(f"\r\x1b[K{line}{end}", err=True, nl=False)
