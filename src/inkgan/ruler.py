@@ -56,7 +56,7 @@ class Ruler:
         self.reference: ReferenceStatistics | None = None
         if data.train.labels is not None or extractor is None:
             self.network = features_for(data, report=training_features(data, say))
-            self.reference = reference_for(data, self.network, lambda name, _: say(f"real images ({name})", 0.5))
+            self.reference = reference_for(data, self.network, say)
         self.training = self._training_features()
         if extractor is None and self.reference is not None:
             self.moments = self.reference.train
@@ -122,13 +122,13 @@ def quick_measure(data: DataSet, say: Progress) -> Callable[[Images, Labels | No
 
     Args:
         data: the real images.
-        say: told how far the feature network is, if it must be trained first.
+        say: told how far the feature network and the statistics of the real images are, if there are none yet.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
     """
     network = features_for(data, report=training_features(data, say))
-    moments = reference_for(data, network).train
+    moments = reference_for(data, network, say).train
 
     def measure(images: Images, labels: Labels | None) -> dict[str, float]:
         features, probabilities = _threaded(network, images, lambda _: None)
