@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,15 @@ import pytest
 from PIL import Image
 
 import inkgan
-from inkgan import classifier, cli
+import runs
+from inkgan import checkpoint, classifier, cli
 from inkgan.data import DataSet, load
-from inkgan.errors import EvaluationError
+from inkgan.errors import DataError, EvaluationError
 from inkgan.evaluation import measure
+from inkgan.networks.drawing import TUTORIAL_SHAPES
 from inkgan.report import Figure, Report, as_html, as_text
 from inkgan.ruler import Ruler
-from inkgan.subject import subject_of
+from inkgan.subject import real_images, subject_of
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -72,6 +75,9 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
         assert not below(figure), figure
         assert figure.n == N
         assert figure.interval.low <= figure.value <= figure.interval.high
+        if figure.name in {"precision", "recall", "coverage", "class_total_variation", "accuracy"}:
+            assert min(figure.interval.low, figure.floor_interval.low) >= 0
+            assert max(figure.interval.high, figure.floor_interval.high) <= 1
     assert fair["frechet_digit_distance"].ratio == pytest.approx(1, abs=0.25)
     assert fair["accuracy"].value > 0.98
     assert [one.name for one in fair.classes] == [str(digit) for digit in range(10)]
@@ -80,16 +86,39 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
 
 
 def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
-    report = inkgan.evaluate(finished_run, n=N)
+    report = inkgan.evaluate(finished_run, n=N, data="mnist")
     assert report.kind == "model"
+    assert any("other data than mnist" in note for note in report.notes)
     assert (report["frechet_digit_distance"].ratio or 0) > 20
     assert above(report["kernel_digit_distance"])
     for name in ("precision", "recall", "density", "coverage", "classifier_score", "classes_covered"):
         assert below(report[name]), name
 
 
+def test_a_model_is_measured_against_what_it_learned_from(
+    finished_run: Path, small_data: Path, tmp_path: Path, digits: DataSet
+) -> None:
+    """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
+    run = runs.copy(finished_run, tmp_path / "run")
+    assert real_images(run, None, None).digest == load(str(small_data)).digest != digits.digest
+    for what, data in ((run, "mnist"), ("tutorial", None), (small_data, None)):
+        assert real_images(what, data, None).digest == digits.digest
+    config = json.loads((runs.newest(run) / "model.json").read_text("utf-8"))["config"]
+    for settings, said in (({"name": str(tmp_path / "gone.npz"), "directory": None}, "--data"), ("odd", "")):
+        model = tmp_path / f"model-{len(said)}"
+        model.mkdir()
+        arrays = checkpoint.read_arrays(runs.newest(run), "generator", TUTORIAL_SHAPES)
+        description = {"network": "tutorial", "config": {**config, "data": settings}}
+        checkpoint.write_folder(model, {"generator": arrays}, {"model": description})
+        if said:
+            with pytest.raises(DataError, match=said):
+                real_images(model, None, None)
+        else:
+            assert real_images(model, None, None).digest == digits.digest
+
+
 def test_the_seed_decides(finished_run: Path) -> None:
-    first, again, other = (inkgan.evaluate(finished_run, n=200, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (inkgan.evaluate(finished_run, n=200, data="mnist", seed=seed) for seed in (0, 0, 1))
     assert again == first
     assert other.figures != first.figures
 
@@ -300,6 +329,7 @@ def _noise(*shape: int) -> Images:
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "mnist"),
         ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "labels"),
         ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "90 held-out"),
+        ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "needs 1,280 images"),
     ],
 )
 def test_bad_input_is_told_in_one_line(
@@ -327,4 +357,5 @@ def test_nothing_to_evaluate(
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").write_text("no images", encoding="utf-8")
     assert cli.run(["evaluate", what]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert what in {"missing.npz", "empty"} or "folder of images will do" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkgan.cli import run
-from inkgan.cli.progress import counted
+from inkgan.cli.progress import counted, progress_line, time_left
 
 _WIPE = "\r\x1b[K"
 
@@ -35,7 +35,7 @@ def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert code == 0
     assert f"{_WIPE}drawing: 80%, 0:00:" in shown
     assert f"{_WIPE}writing: 50%, 0:00:" in shown
-    assert shown.endswith(f" left{_WIPE}")
+    assert shown.endswith(f"writing: 100%{_WIPE}")
 
 
 def test_writing_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,18 +50,40 @@ def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "file").touch()
     code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/file/a.npz")
     assert code == 2
-    assert f"left{_WIPE}inkgan: " in shown
+    assert f"100%{_WIPE}inkgan: " in shown
 
 
-def test_nothing_is_told_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal, stderr stays empty."""
+def test_outside_a_terminal_only_what_takes_long_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A line every half a minute, with the time left; nothing of what is short."""
     assert run(["sample", "fast", "-n", "40", "-o", str(tmp_path / "a.npz")]) == 0
     assert capsys.readouterr().err == ""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress_line() as tell:
+        tell("reading", 0.0)
+        for second in range(1, 100):
+            now[0] = 1000.0 + second
+            tell("training", second / 200)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 15%, 0:02:50 left",
+        "training: 30%, 0:02:20 left",
+        "training: 45%, 0:01:50 left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("passed", "done", "said"),
+    [(0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left")],
+)
+def test_time_left(passed: float, done: float, said: str) -> None:
+    """What is left takes as long, for its share, as what is done."""
+    assert time_left(passed, done) == said
 
 
 def test_counting_changes_nothing() -> None:
-    """All is handed out, whether someone listens or not."""
+    """All is handed out, and after each its share is told."""
     told: list[float] = []
     assert list(counted("abcd", 4, "x", lambda _, done: told.append(done))) == list("abcd")
     assert told == [0.25, 0.5, 0.75, 1.0]
-    assert list(counted("abcd", 4, "x", None)) == list("abcd")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inkgan.api import train
-    from inkgan.comparison import compare
+    from inkgan.comparison import Comparison, compare
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         OutputError,
     )
     from inkgan.evaluation import evaluate
+    from inkgan.report import Report
     from inkgan.sampling import Model, load
     from inkgan.trainer import Result
     from inkgan.writing import Writing, write
 
 _HOMES = {
     "CheckpointError": "errors",
+    "Comparison": "comparison",
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -48,6 +50,7 @@ _HOMES = {
     "Interrupted": "errors",
     "Model": "sampling",
     "OutputError": "errors",
+    "Report": "report",
     "Result": "trainer",
     "Writing": "writing",
     "compare": "comparison",
@@ -59,6 +62,7 @@ _HOMES = {
 
 __all__ = [
     "CheckpointError",
+    "Comparison",
     "Config",
     "ConfigError",
     "DataError",
@@ -70,6 +74,7 @@ __all__ = [
     "Interrupted",
     "Model",
     "OutputError",
+    "Report",
     "Result",
     "Writing",
     "compare",

@@ -17,13 +17,7 @@ from numpy.typing import NDArray
 
 from inkgan import checkpoint
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, nearest
-from inkgan.networks.drawing import (
-    TUTORIAL_SHAPES,
-    compact_shapes,
-    draw_compact,
-    draw_tutorial,
-    standing_statistics,
-)
+from inkgan.networks.drawing import DRAWINGS
 from inkgan.pictures import Images, to_uint8
 from inkgan.seeds import LARGEST_SEED, Stream, latents
 
@@ -104,9 +98,10 @@ class Model:
         asked = self.labels_for(n, labels)
         images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
-            if self.description["network"] != "tutorial":
+            together = DRAWINGS[self.description["network"]].together
+            if together is None:
                 raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
-            images[:] = to_uint8(draw_tutorial(self._weights, self._latents(seed, 0, n))[0])
+            images[:] = to_uint8(together(self._weights, self._latents(seed, 0, n)))
         else:
             for start in range(0, n, _CHUNK):
                 part = None if asked is None else asked[start : start + _CHUNK]
@@ -155,12 +150,10 @@ class Model:
         """At most a chunk of images, computed as a whole chunk: each is the same, whatever stands beside it."""
         n = len(latents)
         latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
-        if self.description["network"] == "tutorial":
-            drawn = draw_tutorial(self._weights, latents, standing_statistics(self._weights))[0]
-        else:
-            padded = None if labels is None else np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-            drawn = draw_compact(self._weights, self.image_shape, latents, padded)
-        return to_uint8(drawn[:n])
+        if labels is not None:
+            labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
+        drawing = DRAWINGS[self.description["network"]]
+        return to_uint8(drawing.alone(self._weights, self.image_shape, latents, labels)[:n])
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]
@@ -185,22 +178,25 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
         warnings.warn(note, InkganWarning, stacklevel=2)
     checkpoint.verify(folder, _PARTS)
     description = checkpoint.read_document(folder, "model")
-    weights = checkpoint.read_arrays(folder, "generator", _shapes(description, folder))
+    weights = checkpoint.read_arrays(folder, "generator", shapes_of(description, folder))
     return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()}, notes)
 
 
-def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
+def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
     """What the generator's arrays must look like; nothing that was read is believed before it is checked.
+
+    Args:
+        description: ``model.json``; sizes that its kind of network always has are added.
+        folder: where it was read.
 
     Raises:
         CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
     """
     network = description.get("network")
-    if network == "tutorial":
-        description |= {"image_shape": [28, 28, 1], "latent_dim": 100, "num_classes": 0}
-        return TUTORIAL_SHAPES
-    if network != "compact":
+    drawing = DRAWINGS.get(network) if isinstance(network, str) else None
+    if drawing is None:
         raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
+    description |= drawing.fixed
     shape = description.get("image_shape")
     sizes = [description.get(key) for key in ("num_classes", "latent_dim", "channels")]
     numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None]), *sizes]
@@ -208,7 +204,7 @@ def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int
     if not all(type(x) is int and (x >= 1 or (i == 3 and x == 0)) and x <= limits[i] for i, x in enumerate(numbers)):
         raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
     height, width, channels = shape  # type: ignore[misc]  # checked above
-    return compact_shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
+    return drawing.shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
 
 
 def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
@@ -223,7 +219,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
     if folder.is_file():
-        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file"
+        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
     if not folder.is_dir():
         names = bundled_models()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inkgan.data import DataSet
+from inkgan.data import load as load_data
 from inkgan.data.loading import read_path
 from inkgan.data.wording import shown
-from inkgan.errors import EvaluationError
-from inkgan.sampling import bundled_models, load
+from inkgan.errors import CheckpointError, DataError, EvaluationError
+from inkgan.sampling import Model, bundled_models, load
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -72,19 +76,60 @@ def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable
     if seed < 0:
         raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
     if held_out < SMALLEST:
-        raise EvaluationError(f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed.")
+        raise EvaluationError(
+            f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed. "
+            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+        )
     n = min(n, held_out)
     if not _is_model(what, path):
         subject = _with_notes(_read(path, n, seed, data), data, asked)
         return lambda: subject
-    model = load(what)
+    model = _load(what)
     _check_size(shown(what), model.image_shape, data)
 
     def draw(count: int) -> tuple[Images, Labels | None]:
         images = model.sample(count, seed=seed).reshape(count, *model.image_shape)
         return images, model.labels_for(count) if model.num_classes == len(data.class_names) else None
 
-    return lambda: _with_notes(Subject(shown(what), "model", *draw(n), model.notes, draw), data, asked)
+    notes = model.notes
+    if model.description.get("digest") != data.digest:
+        notes = (
+            *notes,
+            f"{shown(what)} learned from other data than {data.name} as it is here.",
+        )
+    return lambda: _with_notes(Subject(shown(what), "model", *draw(n), tuple(notes), draw), data, asked)
+
+
+def real_images(what: str | Path, data: str | None, data_dir: Path | None) -> DataSet:
+    """The real images to measure against: those named, or else those that a model learned from, or MNIST.
+
+    Raises:
+        DataError: the data cannot be read.
+        CheckpointError: there is no such model, or it is damaged.
+    """
+    own: Mapping[str, Any] = {}
+    if data is None and _is_model(what, Path(what)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # find_subject loads it again, and warns
+            own = _load(what).description
+    try:
+        settings = own["config"]["data"]
+        name, directory = settings["name"], settings["directory"]
+    except (KeyError, TypeError):
+        return load_data(data or "mnist", data_dir)
+    try:
+        return load_data(str(name), data_dir or (None if directory is None else Path(str(directory))))
+    except DataError as error:
+        raise DataError(f"{error} {shown(what)} learned from them; name other real images with --data.") from None
+
+
+def _load(what: str | Path) -> Model:
+    try:
+        return load(what)
+    except CheckpointError as error:
+        if os.path.isdir(what):  # noqa: PTH112 - it takes any name
+            raise
+        raise CheckpointError(f"{error} An .npz file or a folder of images will do as well.") from None
 
 
 def _is_model(what: str | Path, path: Path) -> bool:

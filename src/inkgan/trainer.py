@@ -49,6 +49,9 @@ class Progress:
 class Watcher(Protocol):
     """Who is told how a run goes. All methods return at once."""
 
+    def preparing(self, doing: str, done: float) -> None:
+        """Something that takes long is done before the run starts; ``done`` of it, 0 to 1."""
+
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
         """The run is about to do ``first_step``."""
 
@@ -68,6 +71,9 @@ Measure = Callable[[Images, NDArray[np.int64] | None], dict[str, float]]
 
 class Silent:
     """Tells nobody."""
+
+    def preparing(self, doing: str, done: float) -> None:
+        """Do nothing."""
 
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
         """Do nothing."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from inkgan.cli.measuring import Count, Data, DataDir, Force, Full, Json, Seed
 from inkgan.cli.progress import progress_line
 
 
@@ -18,17 +18,13 @@ def compare(
             help="Each a run, a model, an .npz file or a folder of images, or in quotes a pattern of runs over seeds.",
         ),
     ],
-    n: Annotated[int, typer.Option("--n", "-n", help="How many images of each to measure, 128 or more.")] = 10_000,
-    data: Annotated[str, typer.Option(metavar="NAME_OR_PATH", help="The real images.")] = "mnist",
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")] = 0,
-    full: Annotated[
-        bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
-    ] = False,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison as JSON.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    n: Count = 10_000,
+    data: Data = None,
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    full: Full = False,
+    json: Json = None,
+    force: Force = False,
 ) -> None:
     """Say what differs between generators, and what cannot be told apart: B, C, ... are compared with A.
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.pictures import Images, terminal_drawing
 from inkgan.trainer import Progress as RunProgress
@@ -52,9 +53,13 @@ class _Plain(_Quiet):
     """A line now and then, for files and pipes."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._line = folder, Line()
+
+    def preparing(self, doing: str, done: float) -> None:
+        self._line.tell(doing, done)
 
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        self._line.wipe()
         for line in _introduction(self._folder, config, about, first_step):
             _say(line)
 
@@ -93,6 +98,9 @@ class _Live(_Plain):
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
+
+    def preparing(self, doing: str, done: float) -> None:
+        self._bar.update(self._task, description=doing, total=1.0, completed=done)
 
     def warn(self, message: str) -> None:
         self._console.print(Text(f"warning: {message}", style="yellow"))

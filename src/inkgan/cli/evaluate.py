@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.measuring import Count, Data, DataDir, Force, Full, Json, Seed
 from inkgan.cli.progress import progress_line
 
 
@@ -17,26 +18,17 @@ def evaluate(
             metavar="WHAT", help="A run folder, a model, an .npz file (images, perhaps labels) or a folder of images."
         ),
     ],
-    n: Annotated[int, typer.Option("--n", "-n", help="How many images to measure, 128 or more.")] = 10_000,
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH", help="The real images: a set that `inkgan data` lists, a folder, or an .npz file."
-        ),
-    ] = "mnist",
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")] = 0,
-    full: Annotated[
-        bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
-    ] = False,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
+    n: Count = 10_000,
+    data: Data = None,
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    full: Full = False,
+    json: Json = None,
     report: Annotated[
         str | None,  # not a Path, which would drop the slash at the end
         typer.Option(metavar="FILE.html|DIR", help="Write a report card to look at; in a folder with its JSON."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Force = False,
 ) -> None:
     """Measure generated images: distances, fidelity, diversity, balance and novelty, beside real images' own.
 
