@@ -1,4 +1,4 @@
-"""Names and paths as people can read them, in messages of one line."""
+"""Names, paths and sizes as people can read them, in messages of one line."""
 
 from __future__ import annotations
 
