@@ -84,7 +84,7 @@ def read_image_folder(folder: Path, name: str) -> DataSet:
     images, found = _decode(found, size, source, skipped)
     if not found:
         why = "; ".join(f"{count} {reason}" for reason, count in skipped.most_common(2)) or "it is empty"
-        raise DataError(f"{source} holds no image that can be used ({why}). Put in {_FORMATS_TEXT} or IDX files.")
+        raise DataError(f"{source} holds no image that can be used ({why}). Put in {_FORMATS_TEXT} files.")
     names = _class_names(found)
     numbers = {label: number for number, label in enumerate(names)}
     parts = {}
