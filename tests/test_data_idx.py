@@ -78,6 +78,7 @@ GOOD = idx_bytes(pixels(4, 5, 6))
     [
         (b"", "is empty"),
         (b"\0\0\x08", "not an IDX file"),
+        (struct.pack(">4B3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1), "is empty"),
         (GOOD[:9], "truncated"),
         (GOOD[:-1], "truncated"),
         (GOOD + b"x", "appended"),
@@ -114,7 +115,7 @@ def test_other_contents_than_images_and_labels(file: Path) -> None:
     assert idx.read_images(having(np.ones((9, 2, 2), np.float32))).min() == 255
     complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2), np.uint8))), "[N, H, W, C]")
     complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2, 3), np.uint8))), "shape (2, 2, 2, 2, 3)")
-    complaint(lambda: idx.read_images(having(np.zeros((0, 2, 2), np.uint8))), "0 images")
+    complaint(lambda: idx.read_images(having(np.zeros((0, 2, 2), np.uint8))), "is empty", "0x2x2")
     complaint(lambda: idx.read_images(having(np.zeros((1, 5000, 2), np.uint8))), "5000x2")
     complaint(lambda: idx.read_labels(having(pixels(4, 5, 6)), 4), "shape (4, 5, 6)")
     complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.int32)), 4), "shape (4, 8)")

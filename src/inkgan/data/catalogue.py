@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from inkgan.errors import DataError, nearest
@@ -53,7 +53,7 @@ class KnownSet:
         mirrors: addresses that end with a slash, tried in order.
         remotes: the files to download.
         member: for a download that is a zip archive, the folder in it that holds the files.
-        sha256: of the uncompressed files, where published.
+        sha256: of each of ``files``, uncompressed; empty where it is not published.
     """
 
     name: str
@@ -68,12 +68,7 @@ class KnownSet:
     mirrors: tuple[str, ...] = ()
     remotes: tuple[Remote, ...] = ()
     member: str | None = None
-    sha256: Mapping[str, str] = field(default_factory=dict)
-
-
-def _contents(*sha256: str) -> Mapping[str, str]:
-    """The checksums of the four uncompressed files of a set like MNIST."""
-    return MappingProxyType(dict(zip(_FILES, sha256, strict=True)))
+    sha256: tuple[str, ...] = ()
 
 
 def _downloads(*files: tuple[int, str]) -> tuple[Remote, ...]:
@@ -90,7 +85,7 @@ _MNIST = KnownSet(
     title="MNIST",
     folders=("MNIST/raw", "mnist", "MNIST"),
     class_names=_DIGITS,
-    sha256=_contents(
+    sha256=(
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -117,7 +112,7 @@ _FASHION = KnownSet(
         (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
         (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
-    sha256=_contents(
+    sha256=(
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",

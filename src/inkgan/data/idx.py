@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.data.sets import MAX_BYTES, Images, Labels, as_images, as_labels
+from inkgan.data.sets import MAX_BYTES, Images, Labels, as_images, as_labels, size_text
 from inkgan.data.wording import in_bytes, reason_of, shown
 from inkgan.errors import DataError
 
@@ -153,6 +153,8 @@ def _header(file: io.BufferedIOBase, path: Path) -> tuple[tuple[int, ...], np.dt
         raise DataError(f"{shown(path)} is truncated: it ends within its header. Copy or download it again.")
     shape, dtype = struct.unpack(f">{start[3]}I", sizes), np.dtype(_TYPES[start[2]])
     needed = math.prod(shape) * dtype.itemsize
+    if not needed:
+        raise DataError(f"{shown(path)} is empty: its header promises {size_text(shape)} numbers. Check what it is.")
     if needed > MAX_BYTES:
         raise DataError(f"{shown(path)} claims {in_bytes(needed)}; at most {in_bytes(MAX_BYTES)} are read. Use less.")
     if needed > path.stat().st_size * (DEFLATE_LIMIT if isinstance(file, gzip.GzipFile) else 1):

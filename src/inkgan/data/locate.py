@@ -163,7 +163,7 @@ def published(known: KnownSet, path: Path) -> bool | None:
     Raises:
         DataError: it cannot be read or is damaged.
     """
-    content = known.sha256.get(path.name.removesuffix(".gz"))
+    content = dict(zip(known.files, known.sha256, strict=False)).get(path.name.removesuffix(".gz"))
     if content is not None:
         return idx.sha256(path, unpack=True) == content
     as_downloaded = {remote.name: remote.sha256 for remote in known.remotes}.get(path.name)
