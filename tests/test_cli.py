@@ -190,6 +190,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("data check mnits", "'mnist'"),
         ("data check cut.npz", "cut.npz"),
         ("data show small.npz -o a.exe", "a.exe"),
+        ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
         ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
         ("write 1 -o a.png --model text.txt", "text.txt"),
         ("write", "TEXT"),
