@@ -91,6 +91,10 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     assert groups.first_interval.low < groups.first < groups.first_interval.high
     odd = {one.figure: one.second_interval for one in found.pairs[2].differences}  # a good one and a bad one
     assert (odd["recall"].low, odd["recall"].high) == (0, 1)
+    none = next(one for one in found.pairs[0].differences if one.figure == "exact_copies")  # in any of the six
+    assert none.first == none.second == 0
+    assert none.first_interval == inkgan.evaluate(sets / "real-0.npz", n=N)["exact_copies"].interval
+    assert none.interval.low < 0 < none.interval.high
     assert "times as wide; more seeds narrow them" in as_text(found)
     assert [len(group) for group in found.subjects] == [3, 3, 1, 2]
     assert any("that of the group" in note for note in found.notes)

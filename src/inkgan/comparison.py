@@ -200,9 +200,9 @@ def _shared(*groups: list[Report]) -> list[str]:
 def _difference(first: list[Figure], second: list[Figure], level: float) -> Difference:
     (a, of_a), (b, of_b) = _summary(first), _summary(second)
     between = partial(apart, (a, of_a), (b, of_b))
-    if len(first) + len(second) > 2:
-        values, others = (np.array([figure.value for figure in group]) for group in (first, second))
-        between = partial(welch, values, others)
+    values, others = ([figure.value for figure in group] for group in (first, second))
+    if len({*values}) > 1 or len({*others}) > 1:
+        between = partial(welch, np.array(values), np.array(others))
     one, simultaneous = first[0], between(level=level)
     return Difference(
         figure=one.name,
@@ -221,8 +221,11 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
 
 
 def _summary(figures: list[Figure]) -> tuple[float, Interval]:
-    """The figure of a single model with its interval of sampling, or the mean of a group with that over seeds."""
-    if len(figures) == 1:
+    """The figure of a single model with its interval of sampling, or the mean of a group with that over seeds.
+
+    Over seeds that all count the same, such as no copies, that would have no width: then it is that of sampling, too.
+    """
+    if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
     mean = possible(figures[0].name, repeated(np.array([figure.value for figure in figures]), _CONFIDENCE))
     return mean.value, mean.interval
