@@ -326,6 +326,7 @@ def _noise(*shape: int) -> Images:
         ({"other": _noise(200, 28, 28)}, (), "images"),
         ({"images": _noise(200, 28, 28)}, ("--n", "127"), "at least 128"),
         ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "seed"),
+        ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), ".html"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "mnist"),
         ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "labels"),
         ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "90 held-out"),

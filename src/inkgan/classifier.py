@@ -358,7 +358,7 @@ def _labels_of(data: DataSet) -> Labels:
     if data.train.labels is None:
         raise EvaluationError(
             f"{data.name} has no labels, and a feature network learns from them. "
-            "Give a labelled set, or an extractor of your own."
+            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
         )
     return data.train.labels
 

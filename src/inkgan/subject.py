@@ -120,7 +120,7 @@ def real_images(what: str | Path, data: str | None, data_dir: Path | None) -> Da
     try:
         return load_data(str(name), data_dir or (None if directory is None else Path(str(directory))))
     except DataError as error:
-        raise DataError(f"{error} {shown(what)} learned from them; name other real images with --data.") from None
+        raise DataError(f"{error} {shown(what)} learned from it; name other real images with --data.") from None
 
 
 def _load(what: str | Path) -> Model:

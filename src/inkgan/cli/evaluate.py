@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,7 @@ def evaluate(
 
         inkgan evaluate pictures/ --data fashion-mnist
     """
+    from inkgan.errors import OutputError
     from inkgan.evaluation import evaluate as measure
     from inkgan.files import refuse_to_overwrite, write_bytes
     from inkgan.report import as_html, as_text
@@ -52,6 +54,8 @@ def evaluate(
     if report is not None:
         page = Path(report)
         if page.suffix.lower() not in {".html", ".htm"}:
+            if page.suffix and not report.endswith(os.sep) and not page.is_dir():
+                raise OutputError(f"a report is an .html file, or a folder's name that ends with a slash: not {page}.")
             page, figures = page / "report.html", [*figures, page / "report.json"]
         pages.append(page)
     for path in (*pages, *figures):
