@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ class _Training:
             if signals.received is not None and not complete:
                 raise Interrupted(
                     f"stopped by a signal at step {self._step} and saved. "
-                    f"Continue with: inkgan train --resume --out {self._run.path}",
+                    f"Continue with: inkgan train --resume --out {shlex.quote(str(self._run.path))}",
                     signals.received,
                 )
             if complete:

@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``inkgan --help`` answ
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from collections.abc import Sequence
@@ -75,9 +76,11 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error.format_message() + _hint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _fail("stopped.", 130)
-    except BrokenPipeError:
-        sys.stdout = None  # the reader of our output went away; say nothing more, also not at exit
-        return 1
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC) or error.filename is not None:
+            raise
+        sys.stdout = None  # the reader of our output went away, or its disk is full; say nothing more, also not at exit
+        return 1 if error.errno == errno.EPIPE else _fail("cannot write what this command says: the disk is full.", 1)
     return code if isinstance(code, int) else 0
 
 

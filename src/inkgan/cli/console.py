@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,20 +156,20 @@ def _introduction(folder: Path, config: Config, about: dict[str, Any], first_ste
     where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
     return [
         f"{begin} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}",
-        f"run folder: {folder}   (tensorboard --logdir {folder})",
+        f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})",
     ]
 
 
 def _conclusion(result: Result) -> list[str]:
-    took = _clock(result.seconds)
+    took, folder = _clock(result.seconds), shlex.quote(str(result.folder))  # the commands can be pasted
     if not result.complete:
-        return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {result.folder}"]
+        return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
     return [
         f"done: {result.step} steps in {took}",
         f"generated digits: {result.sheet}",
         f"how it learned:   {result.folder / 'pictures' / 'learning.gif'}",
-        f"more of them:     inkgan sample {result.folder} -n 100 -o digits.png",
-        f"how good are they: inkgan evaluate {result.folder}",
+        f"more of them:     inkgan sample {folder} -n 100 -o digits.png",
+        f"how good are they: inkgan evaluate {folder}",
     ]
 
 
@@ -201,6 +202,6 @@ def _clock(seconds: float) -> str:
 
 
 def _say(line: str) -> None:
-    """Print a line; if its reader went away, the run goes on in silence."""
-    with contextlib.suppress(BrokenPipeError, ValueError):
+    """Print a line; if its reader went away or its disk is full, the run goes on in silence."""
+    with contextlib.suppress(OSError, ValueError):
         print(line, flush=True)  # noqa: T201
