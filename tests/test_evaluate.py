@@ -255,6 +255,15 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
     assert report["classes_covered"].value == 10
 
 
+def test_distances_in_features_of_other_data_are_not_called_digit_distances(
+    tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkgan.ruler.is_shipped_for", lambda _: False)
+    report = inkgan.evaluate(stored(tmp_path, real[0]), n=N)
+    assert report["frechet_digit_distance"].title == "Fréchet distance (mnist features)"
+    assert report["kernel_digit_distance"].title == "kernel distance (mnist features)"
+
+
 def test_data_without_labels_need_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> None:
     def rows(images: Images) -> npt.NDArray[np.float64]:
         return np.asarray(images.mean(axis=(2, 3)) / 255)

@@ -200,7 +200,7 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     if full:
         pairs |= _in_pixels(subject, seen, ruler)
         notes += _probe(subject, seen, ruler, seed, pairs)
-    figures = {key: _figure(key, *pair, own=ruler.extractor is not None) for key, pair in pairs.items()}
+    figures = {key: _figure(key, *pair, ruler.features) for key, pair in pairs.items()}
     closest = _closest(new.closest, seen.predicted)
     pictures = Pictures(
         subject.images,
@@ -225,11 +225,11 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     )
 
 
-def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, *, own: bool) -> Figure:
+def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, features: str) -> Figure:
     title, better, reference = _FIGURES[key.partition("/")[0]]
     value, floor = (possible(key, one) for one in (value, floor))
-    if own:
-        title = title.replace(" digit distance", " distance (own features)")
+    if features != "digit":
+        title = title.replace(" digit distance", f" distance ({features} features)")
     return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
 
 

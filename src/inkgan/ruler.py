@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inkgan.classifier import Report, cache_folder, features_for
+from inkgan.classifier import Report, cache_folder, features_for, is_shipped_for
 from inkgan.data import DataSet
 from inkgan.errors import EvaluationError, OutputError
 from inkgan.features import Extractor, FeatureNetwork, extract
@@ -70,6 +70,13 @@ class Ruler:
     def key(self) -> str:
         """What the cached arrays depend on."""
         return f"{self.data.digest[:16]}-{self.network.card.sha256[:16] if self.network else ''}"
+
+    @property
+    def features(self) -> str:
+        """Whose features distances are in: ``digit``, those of other data by their name, or the caller's ``own``."""
+        if self.extractor is not None:
+            return "own"
+        return "digit" if is_shipped_for(self.data) else self.data.name
 
     def see(self, images: Images, labels: Labels | None, doing: str) -> Seen:
         """Features and class probabilities."""
