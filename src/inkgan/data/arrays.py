@@ -75,7 +75,7 @@ def _shape(archive: zipfile.ZipFile, name: str, source: str) -> tuple[int, ...]:
         DataError: it holds objects, is packed in an unusual way, or its sizes cannot be true.
     """
     if f"{name}.npy" not in archive.namelist():
-        held = shown(", ".join(archive.namelist()[:8]))
+        held = shown(", ".join(archive.namelist()[:8])) or "nothing"
         raise DataError(f"{source} has no array `{name}`, but {held}. Give {_NEEDED}.")
     member = archive.getinfo(f"{name}.npy")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
