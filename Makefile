@@ -14,6 +14,7 @@ digits: .venv/installed
 	$(BIN)/inkgan evaluate runs/digits --report runs/digits-report.html --force
 	$(BIN)/inkgan write $$(date +%Y-%m-%d) --model runs/digits -o runs/digits-date.png --force
 	@echo "generated digits: runs/digits/pictures/sheet.png   today's date: runs/digits-date.png"
+	@echo "report card:      runs/digits-report.html           go on with:   source .venv/bin/activate; inkgan --help"
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -32,13 +33,14 @@ wheel: .venv/installed-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# pip says what it does: the first time it loads hundreds of megabytes.
 # Each stamp says what is installed; a change of pyproject.toml installs again.
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --editable .
 	touch $@
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@ .venv/installed
 
 clean:

@@ -21,10 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from machine import RESULTS, cpu_features, cpu_model
 
 import inkgan
 
-RESULTS = Path(__file__).parent / "results"
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0
 
@@ -36,8 +36,7 @@ def train(options: argparse.Namespace, seed: int) -> Path:
         command = [sys.executable, "-m", "inkgan", "train", "--quiet", "--force", "--recipe", options.recipe]
         command += ["--data", options.data, "--seed", str(seed), "--out", str(folder)]
         command += [part for setting in options.settings for part in ("--set", setting)]
-        threads = os.cpu_count() or 1 if options.jobs == 1 else 1
-        subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+        subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": str(options.threads)})
     print(f"seed {seed} is trained", file=sys.stderr, flush=True)
     return folder
 
@@ -66,7 +65,9 @@ def main() -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--out", default="runs/seeds")
     parser.add_argument("--name", default="", help="added to the name of the result")
+    parser.add_argument("--threads", type=int, help="of each run (default: all processors, or 1 with several jobs)")
     options = parser.parse_args()
+    options.threads = options.threads or (os.cpu_count() or 1 if options.jobs == 1 else 1)
     with ThreadPoolExecutor(options.jobs) as pool:
         folders = list(pool.map(lambda seed: train(options, seed), range(options.seeds)))
     rows = [measure(folder, options) for folder in folders]
@@ -85,8 +86,8 @@ def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
         "",
         f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}",
         (
-            f"- {platform.machine()}, {os.cpu_count()} processors, {options.jobs} runs side by side; Python "
-            f"{platform.python_version()}, PyTorch {torch.__version__}"
+            f"- {cpu_model()} ({', '.join(cpu_features())}), {os.cpu_count()} processors, {options.jobs} at a time, "
+            f"{options.threads} thread(s) each; Python {platform.python_version()}, PyTorch {torch.__version__}"
         ),
         f"- n = {options.n} images of each run; median [smallest to largest] over seeds",
         (

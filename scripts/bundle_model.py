@@ -17,8 +17,8 @@ import numpy as np
 
 import inkgan
 from inkgan import checkpoint
-from inkgan.networks.drawing import TUTORIAL_SHAPES, compact_shapes
 from inkgan.runfolder import RunFolder
+from inkgan.sampling import shapes_of
 
 _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 
@@ -70,13 +70,9 @@ def main(run: Path, name: str) -> None:
     source = RunFolder(run).checkpoint("latest")
     checkpoint.verify(source)
     description = checkpoint.read_document(source, "model")
-    compact = description["network"] == "compact"
-    if compact:
-        sizes = [description[key] for key in ("image_shape", "num_classes", "latent_dim", "channels")]
-        weights = checkpoint.read_arrays(source, "generator", compact_shapes(tuple(sizes[0]), *sizes[1:]))
+    weights = checkpoint.read_arrays(source, "generator", shapes_of(description, source))
+    if description["network"] == "compact":
         weights = {name: array.astype(np.float16) for name, array in weights.items()}
-    else:
-        weights = checkpoint.read_arrays(source, "generator", TUTORIAL_SHAPES)
     target = _MODELS / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()

@@ -32,7 +32,7 @@ from test_architecture import LAYERS, SOURCE, function_lengths, imported_rooms, 
 #: Rooms by what they are for. The first four groups are the core: all it takes to train, checkpoint and measure.
 _GROUPS = {
     "ground": "__init__ errors seeds config files",
-    "learning": "api trainer recipes networks losses optimizers checkpoint runfolder runlog device stopping",
+    "learning": "api trainer recipes networks losses optimizers checkpoint runfolder runlog device stopping symptoms",
     "measuring": "metrics features classifier reference ruler subject evaluation report comparison",
     "data": "data",
     "pictures and writing": "models sampling pictures output ink writing",

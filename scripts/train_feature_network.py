@@ -75,9 +75,9 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     start = time.perf_counter()
 
-    def report(epoch: int, epochs: int, loss: float) -> None:
+    def report(done: float, loss: float) -> None:
         elapsed = time.perf_counter() - start
-        print(f"epoch {epoch}/{epochs}  loss {loss:.4f}  {elapsed:.0f} s", file=sys.stderr, flush=True)
+        print(f"{done:4.0%}  loss {loss:.4f}  {elapsed:.0f} s", file=sys.stderr, flush=True)
 
     recipe = replace(TrainingRecipe(), seed=options.seed, epochs=options.epochs)
     try:

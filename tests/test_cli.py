@@ -8,6 +8,7 @@ import os
 import pickle
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -118,6 +119,7 @@ def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert "Usage: inkgan" in said.out + said.err
     assert "train" in said.out + said.err
+    assert "inkgan: " not in said.err  # as a complaint would begin
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,9 +191,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("data check mnits", "'mnist'"),
         ("data check cut.npz", "cut.npz"),
         ("data show small.npz -o a.exe", "a.exe"),
+        ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
         ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
         ("write 1 -o a.png --model text.txt", "text.txt"),
         ("write", "TEXT"),
+        ("write -5 -o a.png", "Put -- before"),
         ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
         ("morph x -o a.gif", "SEED"),
         ("morph 1 -o a.exe", "a.exe"),
@@ -283,7 +287,7 @@ def test_dry_run_is_read_back(
 @pytest.mark.usefixtures("spared")
 def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nobody looks, a run is told in plain lines, without pictures or control codes; then where to go on."""
-    folder = tmp_path / "run"
+    folder = tmp_path / "a run"
     assert run(words(folder, small_data, "--stop-at", "3")) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -291,10 +295,10 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert f"run folder: {folder}" in said.out
     assert "the untrained generator" in said.out
     assert re.search(r"^step 2/6  D real \d\.\d+  D fake \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
-    assert (
-        said.out.splitlines()[-1] == f"stopped after step 3 and saved. Go on with: inkgan train --resume --out {folder}"
-    )
-    assert run(["train", "--resume", "--out", str(folder), "--device", "cpu"]) == 0
+    stopped, command = said.out.splitlines()[-1].split(": inkgan ")
+    assert stopped == "stopped after step 3 and saved. Go on with"
+    assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
+    assert run([*shlex.split(command), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert "resuming at step 3" in said.out
@@ -422,4 +426,14 @@ def test_a_reader_that_goes_away() -> None:
         command = [sys.executable, "-m", "inkgan", "train", "--dry-run"]
         ended = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
     assert ended.stderr == ""
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", ["train --dry-run", "write --help"])
+def test_output_to_a_full_disk(arguments: str) -> None:
+    """When what is said cannot be written, one line tells why."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "inkgan", *arguments.split()]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert ended.stderr == "inkgan: cannot write what this command says: the disk is full.\n"
     assert ended.returncode == 1

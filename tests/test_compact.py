@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import inkgan
 import runs
 from inkgan.config import Config, resolve
-from inkgan.errors import ConfigError, DivergenceError
+from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.losses import ADVERSARIAL
 from inkgan.networks.compact import Discriminator, Generator, blocks_to_channels, channels_to_blocks
 from inkgan.networks.drawing import compact_shapes, draw_compact
@@ -288,7 +288,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         seen.append((images.shape, sorted(set(labels))))
         return {"distance": next(values)}
 
-    monkeypatch.setattr("inkgan.ruler.quick_measure", lambda _: measure)
+    monkeypatch.setattr("inkgan.ruler.quick_measure", lambda *_: measure)
     monkeypatch.setattr("inkgan.trainer._MEASURED_IMAGES", 150)
     options: dict[str, Any] = {
         "settings": [*runs.COMPACT, "watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
@@ -301,6 +301,30 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
     assert logged == [3.0, 1.0, 2.0, 4.0, 5.0]
     assert inkgan.load(tmp_path / "run", which="best").description["step"] == 4
     assert inkgan.load(tmp_path / "run").description["step"] == 10
+
+
+@pytest.mark.usefixtures("spared")
+def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
+    tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feature network may be trained for minutes: not if the run's folder is taken, and not in silence."""
+    told: list[str] = []
+
+    class Told(runs.Noting):
+        def preparing(self, doing: str, done: float) -> None:
+            told.append(doing)
+
+    def quick_measure(data: Any, say: Any) -> Any:
+        say(f"learning {data.name}", 0.5)
+        return lambda images, labels: {"distance": 1.0}
+
+    monkeypatch.setattr("inkgan.ruler.quick_measure", quick_measure)
+    options: dict[str, Any] = {"settings": [*runs.COMPACT, "watch.evaluate_every=2"], "steps": 2, "watcher": Told()}
+    runs.train(tmp_path / "run", labelled, **options)
+    assert told == [f"learning {labelled.stem}"]
+    with pytest.raises(OutputError):
+        runs.train(tmp_path / "run", labelled, **options)
+    assert len(told) == 1
 
 
 @pytest.mark.usefixtures("spared")

@@ -16,8 +16,9 @@ import runs
 from inkgan import cli
 from inkgan.comparison import Comparison, Pair, as_text
 from inkgan.data import load
-from inkgan.errors import EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.metrics import apart
+from inkgan.sampling import Model
 
 Images = npt.NDArray[np.uint8]
 N = 200
@@ -70,23 +71,32 @@ def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, 
     assert found.simultaneous.level == pytest.approx(1 - 0.05 / count)
     assert found.simultaneous.low < found.interval.low < found.interval.high < found.simultaneous.high
     assert any("training variance" in note for note in single.notes)
+    widened = stats.norm.ppf(1 - 0.025 / count) / stats.norm.ppf(0.975)
+    assert f"(Bonferroni), here about {widened:.1f} times as wide." in as_text(single)
 
 
 def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     """Welch's interval, by scipy, of the figures that evaluate finds of each; also with one model on the other side."""
     pattern, many = str(sets / "real-*.npz"), str(sets / "noisy-*.npz")
-    found = inkgan.compare(pattern, many, sets / "noisy-0.npz", n=N)
+    found = inkgan.compare(pattern, many, sets / "noisy-0.npz", str(sets / "*-2.npz"), n=N)
     name = "frechet_digit_distance"
     values = [
         [inkgan.evaluate(sets / f"{kind}-{at}.npz", n=N)[name].value for at in range(3)] for kind in ("real", "noisy")
     ]
-    groups, mixed = ({one.figure: one for one in pair.differences}[name] for pair in found.pairs)
+    groups, mixed = ({one.figure: one for one in pair.differences}[name] for pair in found.pairs[:2])
     for one, other, equal in ((groups, values[1], False), (mixed, values[1][:1], True)):
         expected = stats.ttest_ind(other, values[0], equal_var=equal).confidence_interval()
         assert one.first == pytest.approx(np.mean(values[0]))
         assert (one.interval.low, one.interval.high) == pytest.approx((expected.low, expected.high), rel=1e-3)
     assert groups.first_interval.low < groups.first < groups.first_interval.high
-    assert [len(group) for group in found.subjects] == [3, 3, 1]
+    odd = {one.figure: one.second_interval for one in found.pairs[2].differences}  # a good one and a bad one
+    assert (odd["recall"].low, odd["recall"].high) == (0, 1)
+    none = next(one for one in found.pairs[0].differences if one.figure == "exact_copies")  # in any of the six
+    assert none.first == none.second == 0
+    assert none.first_interval == inkgan.evaluate(sets / "real-0.npz", n=N)["exact_copies"].interval
+    assert none.interval.low < 0 < none.interval.high
+    assert "times as wide; more seeds narrow them" in as_text(found)
+    assert [len(group) for group in found.subjects] == [3, 3, 1, 2]
     assert any("that of the group" in note for note in found.notes)
     assert not any("between single models" in note for note in found.notes)
 
@@ -107,15 +117,15 @@ def test_settings_are_told(finished_run: Path, tmp_path: Path) -> None:
         return str(run)
 
     one = other("b-1", seed=1)
-    found = inkgan.compare(finished_run, one, n=128)
+    found = inkgan.compare(finished_run, one, n=128, data="mnist")
     assert found.pairs[0].settings == ("seed: 0 -> 1",)
     assert found.pairs[0].verdict == "indistinguishable"
     assert all(difference.difference == 0 for difference in found.pairs[0].differences)
     other("b-2", seed=1, batch_size=7)
-    found = inkgan.compare(finished_run, str(tmp_path / "b-*"), n=128)
+    found = inkgan.compare(finished_run, str(tmp_path / "b-*"), n=128, data="mnist")
     assert found.pairs[0].settings == ()
     assert any("runs of B differ in more than their seed: batch_size: 5 -> 7" in note for note in found.notes)
-    found = inkgan.compare(finished_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128)
+    found = inkgan.compare(finished_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128, data="mnist")
     assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
 
 
@@ -159,3 +169,12 @@ def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: p
 def test_python_refuses_too() -> None:
     with pytest.raises(EvaluationError, match="2 to 26"):
         inkgan.compare()
+
+
+def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds: a wrong name behind a right one is told at once."""
+    drawn: list[int] = []
+    monkeypatch.setattr(Model, "sample", lambda _, n, **__: drawn.append(n))
+    with pytest.raises(CheckpointError, match="no-such-run"):
+        inkgan.compare("fast", "no-such-run")
+    assert drawn == []

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inkgan import recipes
 from inkgan.config import (
     PRESETS,
     RECIPES,
@@ -48,10 +49,14 @@ def complaint(*overrides: str, file: Path | None = None) -> str:
     return text
 
 
+def test_every_recipe_has_a_class_and_a_preset() -> None:
+    """What --recipe takes, what there is, and what has settings are the same."""
+    assert set(RECIPES) == recipes.RECIPES.keys() == PRESETS.keys()
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_presets_are_valid(recipe: str) -> None:
     """Every recipe makes a configuration, and asking for it by name is the same."""
-    assert recipe in PRESETS
     assert resolve(options={"recipe": recipe}).recipe == recipe
 
 

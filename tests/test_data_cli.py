@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from data_files import isolate, numbers, pixels, write_set
 from inkgan.cli.data import app
-from inkgan.errors import ConfigError, DataError, OutputError
+from inkgan.errors import DataError, OutputError
 from inkgan.pictures import sheet
 
 
@@ -93,8 +93,7 @@ def test_show_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", images=pixels(20, 5, 5))
     with pytest.raises(OutputError, match="not a picture's name"):
         run("show", "own.npz", "-o", "sheet.exe")
-    with pytest.raises(ConfigError, match="Did you mean 'train'"):
-        run("show", "own.npz", "--split", "trian")
+    assert CliRunner().invoke(app, ["show", "own.npz", "--split", "trian"]).exit_code == 2
     assert CliRunner().invoke(app, ["show", "own.npz", "--columns", "0"]).exit_code == 2
 
 

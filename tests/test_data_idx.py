@@ -78,6 +78,7 @@ GOOD = idx_bytes(pixels(4, 5, 6))
     [
         (b"", "is empty"),
         (b"\0\0\x08", "not an IDX file"),
+        (struct.pack(">4B3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1), "is empty"),
         (GOOD[:9], "truncated"),
         (GOOD[:-1], "truncated"),
         (GOOD + b"x", "appended"),
@@ -95,7 +96,7 @@ GOOD = idx_bytes(pixels(4, 5, 6))
         (gzip.compress(GOOD)[:12], "damaged or truncated gzip"),
         (gzip.compress(GOOD)[:30] + b"\xff" * 30, "damaged or truncated gzip"),
         (gzip.compress(GOOD[:-1]), "truncated"),
-        (gzip.compress(GOOD + b"x"), "longer than its header"),
+        (gzip.compress(GOOD + b"x"), "appended"),
         (gzip.compress(GOOD) + b"rubbish", "damaged or truncated gzip"),
     ],
 )
@@ -109,16 +110,17 @@ def test_other_contents_than_images_and_labels(file: Path) -> None:
         file.write_bytes(idx_bytes(array))
         return file
 
-    complaint(lambda: idx.read_images(having(np.zeros(9, np.uint8))), "holds labels (9)")
-    complaint(lambda: idx.read_images(having(np.zeros((9, 2, 2), np.float32))), "float32", "uint8")
+    complaint(lambda: idx.read_images(having(np.zeros(9, np.uint8))), "images of shape (9,)")
+    complaint(lambda: idx.read_images(having(np.full((9, 2, 2), 2, np.float32))), "float32", "fractions 0 to 1")
+    assert idx.read_images(having(np.ones((9, 2, 2), np.float32))).min() == 255
     complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2), np.uint8))), "[N, H, W, C]")
-    complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2, 3), np.uint8))), "5 dimensions")
-    complaint(lambda: idx.read_images(having(np.zeros((0, 2, 2), np.uint8))), "0 images")
+    complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2, 3), np.uint8))), "shape (2, 2, 2, 2, 3)")
+    complaint(lambda: idx.read_images(having(np.zeros((0, 2, 2), np.uint8))), "is empty", "0x2x2")
     complaint(lambda: idx.read_images(having(np.zeros((1, 5000, 2), np.uint8))), "5000x2")
-    complaint(lambda: idx.read_labels(having(pixels(4, 5, 6)), 4), "holds images (4x5x6)")
-    complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.int32)), 4), "a table (4x8)")
-    complaint(lambda: idx.read_labels(having(np.zeros(4, np.float64)), 4), "must be integers")
-    complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "4 labels for 5 images")
+    complaint(lambda: idx.read_labels(having(pixels(4, 5, 6)), 4), "shape (4, 5, 6)")
+    complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.int32)), 4), "shape (4, 8)")
+    complaint(lambda: idx.read_labels(having(np.zeros(4, np.float64)), 4), "float64", "integers")
+    complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "shape (4,)", "5 images")
 
 
 def test_bombs_take_no_memory(file: Path) -> None:

@@ -63,7 +63,7 @@ def test_importing_needs_neither_torch_nor_pillow_nor_the_network() -> None:
 )
 def test_layouts_of_a_data_folder(tmp_path: Path, name: str, folder: str, zipped: bool) -> None:
     train, test = write_set(tmp_path / folder, zipped=zipped)
-    data = load(name, tmp_path, download=False)
+    data = load(name, tmp_path)
     assert data.source == str(tmp_path / folder)
     np.testing.assert_array_equal(data.validation.images[..., 0], train[:2])
     np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
@@ -111,8 +111,8 @@ def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) 
     folder.mkdir()
     for name in PLAIN:
         (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
-    assert locate.identified(folder) == "mnist"
-    complaint(lambda: load("kmnist", folder, download=False), "KMNIST is nowhere")
+    assert locate.identified(folder) == KNOWN["mnist"]
+    assert locate.locate(KNOWN["kmnist"], folder) is None
     assert load(str(folder)).name == "mnist"
 
 
@@ -143,23 +143,23 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     write_set(folder, zipped=False)
     images, labels, test, test_labels = (folder / name for name in PLAIN)
     labels.write_bytes(idx_bytes(numbers(23)))
-    complaint(lambda: load("mnist", tmp_path), "23 labels for 24 images", "train-labels")
+    complaint(lambda: load("mnist", tmp_path), "shape (23,)", "24 images", "train-labels")
     labels.write_bytes(idx_bytes(numbers(24) + 3))
     complaint(lambda: load("mnist", tmp_path), "a label is 12", "0 to 9")
     labels.write_bytes(images.read_bytes())
-    complaint(lambda: load("mnist", tmp_path), "holds images (24x28x28) where labels belong")
+    complaint(lambda: load("mnist", tmp_path), "labels of shape (24, 28, 28)", "train-labels")
     labels.write_bytes(idx_bytes(numbers(24)))
     test.write_bytes(idx_bytes(pixels(6, 32, 32)))
     complaint(lambda: load("mnist", tmp_path), "test images are 32x32x1")
     test.write_bytes(test_labels.read_bytes())
-    complaint(lambda: load("mnist", tmp_path), "holds labels (6) where images belong")
+    complaint(lambda: load("mnist", tmp_path), "images of shape (6,)", "t10k-images")
     test_labels.unlink()
     complaint(lambda: load("mnist", tmp_path), "t10k-labels-idx1-ubyte[.gz] is missing")
 
 
 def test_check_tells_changed_files(tmp_path: Path) -> None:
     write_set(tmp_path / "MNIST/raw")
-    complaint(lambda: check("mnist", tmp_path), "not the published file", "ba891046e650")
+    complaint(lambda: check("mnist", tmp_path), "train-images", "not the published file")
     assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
     write_set(tmp_path / "EMNIST/raw", LETTERS)
     (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))

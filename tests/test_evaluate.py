@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,15 @@ import pytest
 from PIL import Image
 
 import inkgan
-from inkgan import classifier, cli
-from inkgan.cli.evaluate import progress_line
+import runs
+from inkgan import checkpoint, classifier, cli
 from inkgan.data import DataSet, load
-from inkgan.errors import EvaluationError
+from inkgan.errors import DataError, EvaluationError
+from inkgan.evaluation import measure
+from inkgan.networks.drawing import TUTORIAL_SHAPES
 from inkgan.report import Figure, Report, as_html, as_text
-from inkgan.ruler import quick_measure
+from inkgan.ruler import Ruler, quick_measure
+from inkgan.subject import real_images, subject_of
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -71,6 +75,9 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
         assert not below(figure), figure
         assert figure.n == N
         assert figure.interval.low <= figure.value <= figure.interval.high
+        if figure.name in {"precision", "recall", "coverage", "class_total_variation", "accuracy"}:
+            assert min(figure.interval.low, figure.floor_interval.low) >= 0
+            assert max(figure.interval.high, figure.floor_interval.high) <= 1
     assert fair["frechet_digit_distance"].ratio == pytest.approx(1, abs=0.25)
     assert fair["accuracy"].value > 0.98
     assert [one.name for one in fair.classes] == [str(digit) for digit in range(10)]
@@ -80,24 +87,47 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
 
 def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
     """What decides on the best checkpoint are the figures of the report card."""
-    measure = quick_measure(digits)
-    found = measure(*real)
+    quick = quick_measure(digits, lambda *_: None)
+    found = quick(*real)
     assert list(found) == ["frechet_digit_distance", "accuracy"]
     assert {name: fair[name].value for name in found} == pytest.approx(found, rel=1e-6)
-    assert measure(real[0], None).keys() == {"frechet_digit_distance"}
+    assert quick(real[0], None).keys() == {"frechet_digit_distance"}
 
 
 def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
-    report = inkgan.evaluate(finished_run, n=N)
+    report = inkgan.evaluate(finished_run, n=N, data="mnist")
     assert report.kind == "model"
+    assert any("other data than mnist" in note for note in report.notes)
     assert (report["frechet_digit_distance"].ratio or 0) > 20
     assert above(report["kernel_digit_distance"])
     for name in ("precision", "recall", "density", "coverage", "classifier_score", "classes_covered"):
         assert below(report[name]), name
 
 
+def test_a_model_is_measured_against_what_it_learned_from(
+    finished_run: Path, small_data: Path, tmp_path: Path, digits: DataSet
+) -> None:
+    """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
+    run = runs.copy(finished_run, tmp_path / "run")
+    assert real_images(run, None, None).digest == load(str(small_data)).digest != digits.digest
+    for what, data in ((run, "mnist"), ("tutorial", None), (small_data, None)):
+        assert real_images(what, data, None).digest == digits.digest
+    config = json.loads((runs.newest(run) / "model.json").read_text("utf-8"))["config"]
+    for settings, said in (({"name": str(tmp_path / "gone.npz"), "directory": None}, "--data"), ("odd", "")):
+        model = tmp_path / f"model-{len(said)}"
+        model.mkdir()
+        arrays = checkpoint.read_arrays(runs.newest(run), "generator", TUTORIAL_SHAPES)
+        description = {"network": "tutorial", "config": {**config, "data": settings}}
+        checkpoint.write_folder(model, {"generator": arrays}, {"model": description})
+        if said:
+            with pytest.raises(DataError, match=said):
+                real_images(model, None, None)
+        else:
+            assert real_images(model, None, None).digest == digits.digest
+
+
 def test_the_seed_decides(finished_run: Path) -> None:
-    first, again, other = (inkgan.evaluate(finished_run, n=200, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (inkgan.evaluate(finished_run, n=200, data="mnist", seed=seed) for seed in (0, 0, 1))
     assert again == first
     assert other.figures != first.figures
 
@@ -173,6 +203,27 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
 
 
 @pytest.mark.usefixtures("hurried")
+def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(digits: DataSet) -> None:
+    """The score is of what was drawn for it, beside a ceiling of as many; more images begin with those measured."""
+    subject = subject_of("fast", N, 3, digits)
+    assert subject.draw is not None
+    more, classes = subject.draw(N + 40)
+    assert len(more) == N + 40
+    np.testing.assert_array_equal(more[:N], subject.images)
+    np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
+
+    asked = []
+
+    def draw(count: int) -> tuple[Images, Labels | None]:
+        asked.append(count)
+        return more, classes
+
+    score = measure(replace(subject, draw=draw), Ruler(digits, None, lambda *_: None), 0, full=True)
+    assert asked == [55_000]
+    assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
+
+
+@pytest.mark.usefixtures("hurried")
 def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real: tuple[Images, Labels]) -> None:
     """Without threes among the images no test image is called a three; wrong labels teach wrong; a seed decides."""
     images, labels = real
@@ -211,6 +262,15 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
     assert "own features" in report["frechet_digit_distance"].title
     assert not above(report["kernel_digit_distance"])
     assert report["classes_covered"].value == 10
+
+
+def test_distances_in_features_of_other_data_are_not_called_digit_distances(
+    tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkgan.ruler.is_shipped_for", lambda _: False)
+    report = inkgan.evaluate(stored(tmp_path, real[0]), n=N)
+    assert report["frechet_digit_distance"].title == "Fréchet distance (mnist features)"
+    assert report["kernel_digit_distance"].title == "kernel distance (mnist features)"
 
 
 def test_data_without_labels_need_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> None:
@@ -267,18 +327,6 @@ def test_the_command(
     assert cli.run([*arguments, "--force"]) == 0
 
 
-def test_a_terminal_is_told_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line, written over and in the end wiped; nothing where no one looks."""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    assert progress_line() is None
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    tell = progress_line()
-    assert tell is not None
-    tell("features", 0.5)
-    tell("figures", 1.0)
-    assert capsys.readouterr().err == "\r\x1b[Kfeatures: 50%\r\x1b[Kfigures: 100%\r\x1b[K"
-
-
 def _noise(*shape: int) -> Images:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -296,9 +344,11 @@ def _noise(*shape: int) -> Images:
         ({"other": _noise(200, 28, 28)}, (), "images"),
         ({"images": _noise(200, 28, 28)}, ("--n", "127"), "at least 128"),
         ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "seed"),
+        ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), ".html"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "mnist"),
         ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "labels"),
         ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "90 held-out"),
+        ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "needs 1,280 images"),
     ],
 )
 def test_bad_input_is_told_in_one_line(
@@ -326,4 +376,5 @@ def test_nothing_to_evaluate(
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").write_text("no images", encoding="utf-8")
     assert cli.run(["evaluate", what]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert what in {"missing.npz", "empty"} or "folder of images will do" in said

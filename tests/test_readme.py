@@ -45,6 +45,9 @@ def test_other_commands_exist() -> None:
         words = command.split()
         if words[0] == "make":
             assert f"\n{words[1]}:" in makefile
+        elif words[0] == "source":
+            assert words[1:] == [".venv/bin/activate"]
+            assert "\nBIN := .venv/bin\n" in makefile
         else:
             assert words[0] in {"inkgan", "tensorboard"}
 

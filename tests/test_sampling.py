@@ -15,7 +15,7 @@ from PIL import Image
 import inkgan
 import runs
 from inkgan.cli import run
-from inkgan.errors import CheckpointError, ConfigError
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.features import load_features
 from inkgan.networks.drawing import draw_tutorial
 from inkgan.pictures import to_uint8
@@ -121,8 +121,31 @@ def test_a_damaged_model(finished_run: Path, tmp_path: Path, file: str, how: str
     folder = runs.copy(finished_run, tmp_path / "run")
     path = runs.newest(folder) / file
     runs.damage(path) if how == "damaged" else path.unlink()
+    with pytest.raises(CheckpointError, match="model" if file == "model.json" and how == "missing" else file):
+        inkgan.load(path.parent)
     with pytest.raises(CheckpointError, match=file):
-        inkgan.load(path.parent if how == "missing" and file == "manifest.json" else folder)
+        inkgan.load(folder, which="6")
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one before it is drawn from, and that is said; a damage that sampling does not read does not matter."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    runs.damage(runs.newest(folder) / "optimizers.safetensors")
+    assert inkgan.load(folder).description["step"] == 6
+    runs.damage(runs.newest(folder) / "generator.safetensors")
+    with pytest.warns(InkganWarning, match=r"step-0000006/generator\.safetensors is damaged.*Taking step 4"):
+        model = inkgan.load(folder)
+    assert model.description["step"] == 4
+    assert len(model.notes) == 1
+    assert sampled(folder, "-n", 2, "-o", tmp_path / "two.npz") == 0
+    assert "Taking step 4" in capsys.readouterr().err
+    with np.load(tmp_path / "two.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], inkgan.load(folder, which="4").sample(2))
+    runs.damage(folder / "checkpoints" / "step-0000004" / "model.json")
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
+        inkgan.load(folder)
 
 
 @pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])

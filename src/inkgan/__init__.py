@@ -16,34 +16,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inkgan.api import train
-    from inkgan.comparison import compare
+    from inkgan.comparison import Comparison, compare
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
         ConfigError,
         DataError,
         DivergenceError,
+        EvaluationError,
         InkganError,
+        InkganWarning,
         InputError,
         Interrupted,
         OutputError,
     )
     from inkgan.evaluation import evaluate
+    from inkgan.report import Report
     from inkgan.sampling import Model, load
     from inkgan.trainer import Result
     from inkgan.writing import Writing, write
 
 _HOMES = {
     "CheckpointError": "errors",
+    "Comparison": "comparison",
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
     "DivergenceError": "errors",
+    "EvaluationError": "errors",
     "InkganError": "errors",
+    "InkganWarning": "errors",
     "InputError": "errors",
     "Interrupted": "errors",
     "Model": "sampling",
     "OutputError": "errors",
+    "Report": "report",
     "Result": "trainer",
     "Writing": "writing",
     "compare": "comparison",
@@ -55,15 +62,19 @@ _HOMES = {
 
 __all__ = [
     "CheckpointError",
+    "Comparison",
     "Config",
     "ConfigError",
     "DataError",
     "DivergenceError",
+    "EvaluationError",
     "InkganError",
+    "InkganWarning",
     "InputError",
     "Interrupted",
     "Model",
     "OutputError",
+    "Report",
     "Result",
     "Writing",
     "compare",

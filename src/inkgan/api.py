@@ -125,7 +125,7 @@ def start(
 ) -> Result:
     """Load the data of a plan and train."""
     from inkgan import data
-    from inkgan.trainer import fit
+    from inkgan.trainer import Silent, fit
 
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
@@ -136,7 +136,9 @@ def start(
     if config.watch.evaluate_every:
         from inkgan.ruler import quick_measure
 
-        measure = quick_measure(images)
+        if not resume:
+            RunFolder(planned.folder).require_free(force=force)  # before a feature network is trained for minutes
+        measure = quick_measure(images, (watcher or Silent()).preparing)
     return fit(
         config, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,
         measure=measure,

@@ -17,7 +17,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -209,21 +209,25 @@ def read_arrays(folder: Path, stem: str, expected: Mapping[str, tuple[int, ...]]
     return arrays
 
 
-def newest_whole(folder: Path) -> tuple[int | None, list[str]]:
+def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[str]]:
     """Find the newest checkpoint that passes its check.
 
+    Args:
+        folder: where checkpoints lie.
+        stems: as for :func:`verify`.
+
     Returns:
-        Its step (None if there is none), and a warning for every newer one that is damaged.
+        Its step (None if there is none), and what is wrong with every newer one.
     """
-    warnings = []
+    damages = []
     for step in reversed(list_steps(folder)):
         try:
-            verify(folder / checkpoint_name(step))
+            verify(folder / checkpoint_name(step), stems)
         except CheckpointError as error:
-            warnings.append(f"{error} Falling back to the checkpoint before it.")
+            damages.append(str(error))
         else:
-            return step, warnings
-    return None, warnings
+            return step, damages
+    return None, damages
 
 
 def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:

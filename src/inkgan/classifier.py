@@ -42,8 +42,8 @@ from inkgan.files import output_errors
 from inkgan.metrics import Estimate, binomial
 
 Labels = npt.NDArray[np.int64]
-Report = Callable[[int, int, float], None]
-"""Called after each epoch with the epoch (from 1), the number of epochs and the mean training loss."""
+Report = Callable[[float, float], None]
+"""Called now and then with how much is done, up to 1, and the mean training loss since the call before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ def train_features(
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
         card: what to build; ``recipe`` is filled in.
         recipe: how to train it.
-        report: called after each epoch.
+        report: called every hundred steps and at the end.
 
     Raises:
         EvaluationError: images or labels do not fit the card, or there are fewer images than one batch.
@@ -173,10 +173,9 @@ def _fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step / steps))
     generator = torch.Generator().manual_seed(recipe.seed)
     trainee.train()
-    step = 0
-    for epoch in range(1, epochs + 1):
+    step, recent = 0, []
+    for _ in range(epochs):
         order = torch.randperm(len(images), generator=generator)
-        total = 0.0
         for batch in order[: batches * recipe.batch_images].view(batches, -1):
             ink = warp(to_ink(images[batch.numpy()]), recipe, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -189,9 +188,10 @@ def _fit(
             schedule.step()
             step += 1
             _average(averaged, trainee, min(1 - 1 / step, math.exp(-1 / recipe.average_steps)))
-            total += loss.item()
-        if report is not None:
-            report(epoch, epochs, total / batches)
+            recent.append(loss.item())
+            if report is not None and (step % 100 == 0 or step == steps):
+                report(step / steps, sum(recent) / len(recent))
+                recent = []
 
 
 def correlation_penalty(features: Tensor) -> Tensor:
@@ -286,7 +286,7 @@ def classification_accuracy(
         test: real uint8 images [M, H, W, C] and their labels [M].
         class_names: K of them.
         seed: of the classifier's weights, batches and dropout; the same seed gives the same figure.
-        report: called after each epoch.
+        report: called every hundred steps and at the end.
 
     Raises:
         EvaluationError: images or labels do not fit each other, or are too few.
@@ -312,7 +312,7 @@ def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Re
     Args:
         data: a labelled data set; the network learns from its training split.
         recipe: how to train it; None also allows the shipped network, if that was trained on these data.
-        report: called after each epoch, if it is trained.
+        report: called every hundred steps and at the end, if it is trained.
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
@@ -358,7 +358,7 @@ def _labels_of(data: DataSet) -> Labels:
     if data.train.labels is None:
         raise EvaluationError(
             f"{data.name} has no labels, and a feature network learns from them. "
-            "Give a labelled set, or an extractor of your own."
+            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
         )
     return data.train.labels
 

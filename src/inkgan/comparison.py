@@ -15,21 +15,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import numpy as np
 
 from inkgan import checkpoint
 from inkgan.config import Config, differences
-from inkgan.data import load as load_data
 from inkgan.errors import EvaluationError
-from inkgan.evaluation import measure
+from inkgan.evaluation import measure, possible
 from inkgan.metrics import Interval, apart, repeated, welch
 from inkgan.report import Better, Figure, Report, aligned, number
 from inkgan.ruler import Progress, Ruler
 from inkgan.runfolder import RunFolder
 from inkgan.sampling import bundled_models
-from inkgan.subject import Subject, subject_of
+from inkgan.subject import Subject, find_subject, real_images
 
 FORMAT = 1
 _CONFIDENCE = 0.95
@@ -94,7 +94,7 @@ class Comparison:
 def compare(
     *subjects: str | Path,
     n: int = 10_000,
-    data: str = "mnist",
+    data: str | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
@@ -106,7 +106,7 @@ def compare(
         subjects: two or more. Each is what :func:`inkgan.evaluate` takes, or a pattern such as ``runs/fast-*`` whose
             matches are one group: runs of one recipe over seeds.
         n: how many images of each to measure; the fewest that a subject has are taken of all.
-        data: the real images.
+        data: the real images; by default as in :func:`inkgan.evaluate` of the first subject.
         data_dir: where to look for them first.
         seed: of the sampled images.
         full: as in :func:`inkgan.evaluate`.
@@ -123,10 +123,11 @@ def compare(
         raise EvaluationError(f"{len(subjects)} to compare; name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
     groups = [_members(one) for one in subjects]
     say("reading", 0.0)
-    real = load_data(data, data_dir)
+    real = real_images(groups[0][0], data, data_dir)
 
     def draw(n: int) -> list[list[Subject]]:
-        return [[subject_of(one, n, seed, real) for one in group] for group in groups]
+        found = [[find_subject(one, n, seed, real) for one in group] for group in groups]
+        return [[take() for take in group] for group in found]
 
     drawn = draw(n)
     sizes = {len(one.images) for group in drawn for one in group}
@@ -199,9 +200,9 @@ def _shared(*groups: list[Report]) -> list[str]:
 def _difference(first: list[Figure], second: list[Figure], level: float) -> Difference:
     (a, of_a), (b, of_b) = _summary(first), _summary(second)
     between = partial(apart, (a, of_a), (b, of_b))
-    if len(first) + len(second) > 2:
-        values, others = (np.array([figure.value for figure in group]) for group in (first, second))
-        between = partial(welch, values, others)
+    values, others = ([figure.value for figure in group] for group in (first, second))
+    if len({*values}) > 1 or len({*others}) > 1:
+        between = partial(welch, np.array(values), np.array(others))
     one, simultaneous = first[0], between(level=level)
     return Difference(
         figure=one.name,
@@ -220,10 +221,13 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
 
 
 def _summary(figures: list[Figure]) -> tuple[float, Interval]:
-    """The figure of a single model with its interval of sampling, or the mean of a group with that over seeds."""
-    if len(figures) == 1:
+    """The figure of a single model with its interval of sampling, or the mean of a group with that over seeds.
+
+    Over seeds that all count the same, such as no copies, that would have no width: then it is that of sampling, too.
+    """
+    if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
-    mean = repeated(np.array([figure.value for figure in figures]), _CONFIDENCE)
+    mean = possible(figures[0].name, repeated(np.array([figure.value for figure in figures]), _CONFIDENCE))
     return mean.value, mean.interval
 
 
@@ -303,17 +307,24 @@ def as_text(comparison: Comparison) -> str:
         tally = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
         lines += ["", *aligned(rows), "", f"{_said(pair.verdict, pair)} over all ({pair.second} in figures: {tally})"]
         lines += [f"setting: {one}" for one in pair.settings]
-    count = sum(len(pair.differences) for pair in comparison.pairs)
+    every = [one for pair in comparison.pairs for one in pair.differences]
+    wider = [_width(one.simultaneous) / _width(one.interval) for one in every if _width(one.interval)]
+    times = f", here about {median(wider):.1f} times as wide" if wider else ""
+    seeds = "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
     done = f"{comparison.n:,} images of each against {comparison.data}, seed {comparison.seed}"
     return "\n".join(
         [
             *lines,
             "",
             f"{done}, {comparison.seconds:.1f} s. Brackets: 95 % intervals; floor: held-out real images.",
-            f"Verdicts are by wider intervals that hold for all {count} differences at once (Bonferroni).",
+            f"Verdicts are by intervals that hold for all {len(every)} differences at once (Bonferroni){times}{seeds}.",
             *(f"note: {note}" for note in comparison.notes),
         ]
     )
+
+
+def _width(interval: Interval) -> float:
+    return interval.high - interval.low
 
 
 def _row(one: Difference, pair: Pair) -> tuple[str, ...]:

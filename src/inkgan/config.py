@@ -23,7 +23,7 @@ _DEEPEST = 8
 _LONGEST_SHOWN = 80
 
 RecipeName = Literal["fast", "best", "tutorial"]
-RECIPES: tuple[RecipeName, ...] = ("fast", "best", "tutorial")
+RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"]
 Precision = Literal["auto", "float32", "bfloat16"]
 

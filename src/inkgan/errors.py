@@ -19,6 +19,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class InkganWarning(UserWarning):
+    """Something was not as it should be, and inkgan went on in the way that the message says."""
+
+
 class InkganError(Exception):
     """The base of all errors that inkgan raises on purpose."""
 

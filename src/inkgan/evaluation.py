@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from inkgan.classifier import cache_folder, classification_accuracy
 from inkgan.data import DataSet
-from inkgan.data import load as load_data
 from inkgan.features import Extractor
 from inkgan.metrics import (
     Estimate,
@@ -41,11 +40,10 @@ from inkgan.metrics import (
     novelty,
     pixels,
     student,
-    wilson,
 )
 from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
 from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
-from inkgan.subject import Images, Labels, Subject, subject_of
+from inkgan.subject import Images, Labels, Subject, real_images, subject_of
 
 Distances = npt.NDArray[np.float64]
 Pair = tuple[Estimate, int, Estimate, int]
@@ -78,13 +76,14 @@ _FIGURES: dict[str, tuple[str, Better, str]] = {
     "classification_accuracy_by_teacher": ("accuracy score, teacher's labels", "higher", _PROBED),
 }
 _BELOW_ZERO = {"kernel_digit_distance", "copying_z", "copying_z_pixels"}
+_AT_MOST_ONE = {"recall", "coverage", "class_total_variation"}
 
 
 def evaluate(
     what: str | Path,
     *,
     n: int = 10_000,
-    data: str = "mnist",
+    data: str | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
@@ -98,7 +97,8 @@ def evaluate(
             folder of images.
         n: how many images to measure, 128 or more; no more than the data have held-out images, so that every figure
             has a floor at its own n.
-        data: the real images: a name that ``inkgan data`` lists, or a path.
+        data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model
+            learned from, and MNIST for images.
         data_dir: where to look for them first.
         seed: of the sampled images, or of the choice among more than n.
         full: also train a classifier on the images, and look for copies in pixels: minutes more.
@@ -116,7 +116,7 @@ def evaluate(
     start = time.perf_counter()
     say = progress or (lambda *_: None)
     say("reading", 0.0)
-    real = load_data(data, data_dir)
+    real = real_images(what, data, data_dir)
     subject = subject_of(what, n, seed, real)
     report = measure(subject, Ruler(real, extractor, say), seed, full=full)
     return replace(report, seconds=time.perf_counter() - start)
@@ -144,7 +144,7 @@ def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, E
         "classifier_score": classifier_score(seen.probabilities, rng),
         "class_total_variation": balance.total_variation,
         "class_kl": balance.kl,
-        "classes_covered": _covered(balance.counts, proportions),
+        "classes_covered": balance.covered,
     }
     for label in range(len(proportions)):
         own = seen.features[predicted == label]
@@ -155,17 +155,6 @@ def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, E
         found["accuracy"] = overall
         found |= {f"accuracy/{label}": share for label, share in by_class.items()}
     return found
-
-
-def _covered(counts: Labels, proportions: npt.NDArray[np.float64]) -> Estimate:
-    """Classes with at least a tenth of their share; the interval counts those that surely and possibly have it."""
-    n = int(counts.sum())
-    shares = [wilson(int(count), n) for count in counts]
-    sure, maybe = (
-        sum(end >= 0.1 * p for end, p in zip(ends, proportions, strict=True))
-        for ends in ([one.low for one in shares], [one.high for one in shares])
-    )
-    return Estimate(float((counts / n >= 0.1 * proportions).sum()), 0.0, Interval(float(sure), float(maybe)))
 
 
 def _kept(name: str, ruler: Ruler, found: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
@@ -211,7 +200,7 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     if full:
         pairs |= _in_pixels(subject, seen, ruler)
         notes += _probe(subject, seen, ruler, seed, pairs)
-    figures = {key: _figure(key, *pair, own=ruler.extractor is not None) for key, pair in pairs.items()}
+    figures = {key: _figure(key, *pair, ruler.features) for key, pair in pairs.items()}
     closest = _closest(new.closest, seen.predicted)
     pictures = Pictures(
         subject.images,
@@ -236,12 +225,11 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     )
 
 
-def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, *, own: bool) -> Figure:
+def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, features: str) -> Figure:
     title, better, reference = _FIGURES[key.partition("/")[0]]
-    if key not in _BELOW_ZERO:
-        value, floor = (_from_zero(one) for one in (value, floor))
-    if own:
-        title = title.replace(" digit distance", " distance (own features)")
+    value, floor = (possible(key, one) for one in (value, floor))
+    if features != "digit":
+        title = title.replace(" digit distance", f" distance ({features} features)")
     return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
 
 
@@ -250,10 +238,11 @@ def _including(figure: Estimate, interval: Interval) -> Estimate:
     return replace(figure, interval=replace(interval, low=low, high=high))
 
 
-def _from_zero(figure: Estimate) -> Estimate:
-    """What cannot be below 0 has an interval that is not."""
-    interval = figure.interval
-    return replace(figure, interval=replace(interval, low=max(0.0, interval.low)))
+def possible(key: str, figure: Estimate) -> Estimate:
+    """What cannot be below 0 or above 1 has an interval that is not."""
+    low = figure.interval.low if key in _BELOW_ZERO else max(0.0, figure.interval.low)
+    high = min(1.0, figure.interval.high) if key in _AT_MOST_ONE else figure.interval.high
+    return replace(figure, interval=replace(figure.interval, low=low, high=high))
 
 
 def _mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
@@ -306,15 +295,22 @@ def _in_pixels(subject: Subject, seen: Seen, ruler: Ruler) -> dict[str, Pair]:
 
 
 def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[str, Pair]) -> list[str]:
-    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note."""
+    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note.
+
+    A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
+    """
     train, test, names = ruler.data.train, ruler.data.test, ruler.data.class_names
     if train.labels is None or test.labels is None or seen.predicted is None:
         return [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
     asked = (test.images, test.labels)
-    n, taught = len(subject.images), seen.predicted if subject.labels is None else subject.labels
+    images, taught = subject.images, subject.labels
+    if subject.draw is not None and taught is not None:
+        ruler.say("drawing as many as there are training images", 0.0)
+        images, taught = subject.draw(len(train))
+    n, taught = len(images), seen.predicted if taught is None else taught
 
-    def saying(doing: str) -> Callable[[int, int, float], None]:
-        return lambda epoch, epochs, _: ruler.say(doing, epoch / epochs)
+    def saying(doing: str) -> Callable[[float, float], None]:
+        return lambda done, _: ruler.say(doing, done)
 
     real = ruler.some_training(n)
     some = (train.images[real], train.labels[real])
@@ -323,7 +319,7 @@ def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[st
         name, ruler, lambda: {name: classification_accuracy(some, asked, names, report=saying("learning real images"))}
     )[name]
     report = saying("learning the images")
-    score = classification_accuracy((subject.images, taught), asked, names, seed, report)
+    score = classification_accuracy((images, taught), asked, names, seed, report)
     key = "classification_accuracy" + ("_by_teacher" if subject.labels is None else "")
     pairs[key] = (score, n, ceiling, len(real))
     if subject.labels is not None:

@@ -52,7 +52,7 @@ def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
     return "png" if kind == ".png" else "npz"
 
 
-def writer_for(name: str, count: int, *, force: bool) -> Writer:
+def writer_for(name: str, count: int, *, force: bool, progress: Callable[[str, float], None] | None = None) -> Writer:
     """Choose how to write by the output's name (see :func:`kind_of`), before any work is done.
 
     Raises:
@@ -63,7 +63,7 @@ def writer_for(name: str, count: int, *, force: bool) -> Writer:
     if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     if kind == "folder":
-        return lambda images, labels, _: _write_folder(images, labels, out)
+        return lambda images, labels, _: _write_folder(images, labels, out, progress)
     if kind == "npz":
         return lambda images, labels, _: write_arrays(
             out, images=images, **({} if labels is None else {"labels": labels})
@@ -81,13 +81,17 @@ def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
-def _write_folder(images: Images, labels: Labels | None, out: Path) -> None:
+def _write_folder(
+    images: Images, labels: Labels | None, out: Path, progress: Callable[[str, float], None] | None
+) -> None:
     """One file each; with labels, in a folder for each class, as image classifiers want them."""
     with filling(out) as folder:
         for index, image in enumerate(images):
             place = folder if labels is None else folder / str(labels[index])
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / numbered(index, len(images)))
+            if progress:
+                progress("writing", (index + 1) / len(images))
 
 
 def numbered(index: int, count: int) -> str:

@@ -74,14 +74,14 @@ class ReferenceStatistics:
 
 
 def measure_reference(
-    data: DataSet, network: FeatureNetwork, progress: Callable[[str, int], None] | None = None
+    data: DataSet, network: FeatureNetwork, progress: Callable[[str, float], None] | None = None
 ) -> ReferenceStatistics:
     """Measure a labelled data set's training and test splits.
 
     Args:
         data: the real images; its training and test splits need more images than the network has features.
         network: the feature network.
-        progress: called with the name of a split and the number of its images done.
+        progress: called with what is being done and how much of it is done, 0 to 1.
 
     Raises:
         EvaluationError: no labels, too few images, or images that are not of the network's shape.
@@ -89,11 +89,14 @@ def measure_reference(
     if data.train.labels is None:
         raise EvaluationError(f"{data.name} has no labels; class proportions are counted from them.")
 
-    def said(name: str) -> Callable[[int], None] | None:
-        return None if progress is None else lambda done: progress(name, done)
+    say = progress or (lambda *_: None)
+
+    def said(name: str) -> Callable[[int], None]:
+        return lambda done: say(f"real images ({name})", done / len(data.splits[name]))
 
     train, _ = network.measure(data.train.images, said("train"))
     test, probabilities = network.measure(data.test.images, said("test"))
+    say("distances of real images", 0.0)
     counts = np.bincount(data.train.labels, minlength=network.num_classes)
     return ReferenceStatistics(
         data_digest=data.digest,
@@ -108,7 +111,7 @@ def measure_reference(
 
 
 def reference_for(
-    data: DataSet, network: FeatureNetwork, progress: Callable[[str, int], None] | None = None
+    data: DataSet, network: FeatureNetwork, progress: Callable[[str, float], None] | None = None
 ) -> ReferenceStatistics:
     """The reference statistics of a data set: the shipped ones, cached ones, or measured now and kept.
 

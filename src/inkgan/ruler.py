@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inkgan.classifier import cache_folder, features_for
+from inkgan.classifier import Report, cache_folder, features_for, is_shipped_for
 from inkgan.data import DataSet
 from inkgan.errors import EvaluationError, OutputError
 from inkgan.features import Extractor, FeatureNetwork, extract
@@ -55,8 +55,8 @@ class Ruler:
         self.network: FeatureNetwork | None = None
         self.reference: ReferenceStatistics | None = None
         if data.train.labels is not None or extractor is None:
-            self.network = features_for(data, report=lambda epoch, epochs, _: say("training features", epoch / epochs))
-            self.reference = reference_for(data, self.network, lambda name, _: say(f"real images ({name})", 0.5))
+            self.network = features_for(data, report=training_features(data, say))
+            self.reference = reference_for(data, self.network, say)
         self.training = self._training_features()
         if extractor is None and self.reference is not None:
             self.moments = self.reference.train
@@ -70,6 +70,13 @@ class Ruler:
     def key(self) -> str:
         """What the cached arrays depend on."""
         return f"{self.data.digest[:16]}-{self.network.card.sha256[:16] if self.network else ''}"
+
+    @property
+    def features(self) -> str:
+        """Whose features distances are in: ``digit``, those of other data by their name, or the caller's ``own``."""
+        if self.extractor is not None:
+            return "own"
+        return "digit" if is_shipped_for(self.data) else self.data.name
 
     def see(self, images: Images, labels: Labels | None, doing: str) -> Seen:
         """Features and class probabilities."""
@@ -112,14 +119,23 @@ class Ruler:
         return features
 
 
-def quick_measure(data: DataSet) -> Callable[[Images, Labels | None], dict[str, float]]:
+def training_features(data: DataSet, say: Progress) -> Report:
+    """Tells how far the feature network of other data than digits is, which is trained when it is first needed."""
+    return lambda done, _: say(f"training the feature network of {data.name}, kept for next time", done)
+
+
+def quick_measure(data: DataSet, say: Progress) -> Callable[[Images, Labels | None], dict[str, float]]:
     """What training measures on its way: the Fréchet digit distance first, and the accuracy of the class asked for.
+
+    Args:
+        data: the real images.
+        say: told how far the feature network and the statistics of the real images are, if there are none yet.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
     """
-    network = features_for(data)
-    moments = reference_for(data, network).train
+    network = features_for(data, report=training_features(data, say))
+    moments = reference_for(data, network, say).train
 
     def measure(images: Images, labels: Labels | None) -> dict[str, float]:
         features, probabilities = _threaded(network, images, lambda _: None)

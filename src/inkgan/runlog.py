@@ -64,7 +64,7 @@ class RunLog:
             self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
 
     def quality(self, step: int, figures: Mapping[str, float], share: float) -> None:
-        """Log what was measured after a step, and the share of the run's time that measuring has taken so far."""
+        """Log what was measured after a step, and the share of the time since this start that measuring took."""
         line = {"step": step, **{f"quality/{name}": value for name, value in figures.items()}}
         with output_errors(self._folder.metrics_file):
             self._metrics.write(json.dumps(line) + "\n")

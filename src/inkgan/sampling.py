@@ -7,7 +7,8 @@ place i mod 32 of a batch of 32, so that not even the rounding depends on how ma
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan import checkpoint
-from inkgan.errors import CheckpointError, ConfigError, nearest
-from inkgan.networks.drawing import (
-    TUTORIAL_SHAPES,
-    compact_shapes,
-    draw_compact,
-    draw_tutorial,
-    standing_statistics,
-)
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, nearest
+from inkgan.networks.drawing import DRAWINGS
 from inkgan.pictures import Images, to_uint8
 from inkgan.seeds import LARGEST_SEED, Stream, latents
 
@@ -34,6 +29,7 @@ STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
+_PARTS = ("model", "generator")  # what sampling needs of a checkpoint
 _BUNDLED = Path(__file__).parent / "models"
 
 
@@ -51,10 +47,17 @@ class Model:
         image_shape: height, width and channels of its images.
         num_classes: how many classes can be asked for; 0 where it draws without labels.
         latent_dim: how many numbers a latent has.
+        notes: what a user should know of how it was loaded.
     """
 
-    def __init__(self, name: str, description: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]) -> None:
-        self.name, self.description, self._weights = name, description, weights
+    def __init__(
+        self,
+        name: str,
+        description: Mapping[str, Any],
+        weights: Mapping[str, NDArray[np.float32]],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.name, self.description, self._weights, self.notes = name, description, weights, tuple(notes)
         height, width, channels = description["image_shape"]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
         self.num_classes: int = description["num_classes"]
@@ -67,6 +70,7 @@ class Model:
         seed: int = 0,
         labels: int | Sequence[int] | None = None,
         statistics: Statistics = "standing",
+        progress: Callable[[str, float], None] | None = None,
     ) -> Images:
         """Draw images.
 
@@ -75,6 +79,7 @@ class Model:
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
+            progress: called with what is being done and how much of it is done.
 
         Returns:
             uint8 [n, H, W] for grey images, [n, H, W, 3] for colour; 0 is paper, 255 is ink.
@@ -93,13 +98,16 @@ class Model:
         asked = self.labels_for(n, labels)
         images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
-            if self.description["network"] != "tutorial":
+            together = DRAWINGS[self.description["network"]].together
+            if together is None:
                 raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
-            images[:] = to_uint8(draw_tutorial(self._weights, self._latents(seed, 0, n))[0])
+            images[:] = to_uint8(together(self._weights, self._latents(seed, 0, n)))
         else:
             for start in range(0, n, _CHUNK):
                 part = None if asked is None else asked[start : start + _CHUNK]
                 images[start : start + _CHUNK] = self._draw(self._latents(seed, start, min(_CHUNK, n - start)), part)
+                if progress:
+                    progress("drawing", min(1.0, (start + _CHUNK) / n))
         return _without_grey_axis(images)
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> Images:
@@ -142,12 +150,10 @@ class Model:
         """At most a chunk of images, computed as a whole chunk: each is the same, whatever stands beside it."""
         n = len(latents)
         latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
-        if self.description["network"] == "tutorial":
-            drawn = draw_tutorial(self._weights, latents, standing_statistics(self._weights))[0]
-        else:
-            padded = None if labels is None else np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-            drawn = draw_compact(self._weights, self.image_shape, latents, padded)
-        return to_uint8(drawn[:n])
+        if labels is not None:
+            labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
+        drawing = DRAWINGS[self.description["network"]]
+        return to_uint8(drawing.alone(self._weights, self.image_shape, latents, labels)[:n])
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]
@@ -159,30 +165,38 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
 
     Args:
         path: the name of a bundled model, a run folder, a checkpoint or a model folder.
-        which: of a run, the checkpoint: ``latest``, ``best`` or a step.
+        which: of a run, the checkpoint: ``latest`` (of those whose generator is whole), ``best`` or a step.
 
     Raises:
         CheckpointError: there is nothing of that kind, or it is damaged; nothing in it is ever executed.
+
+    Warns:
+        InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
-    folder = _find(path, which)
-    checkpoint.verify(folder, ("model", "generator"))
+    folder, notes = _find(path, which)
+    for note in notes:
+        warnings.warn(note, InkganWarning, stacklevel=2)
+    checkpoint.verify(folder, _PARTS)
     description = checkpoint.read_document(folder, "model")
-    weights = checkpoint.read_arrays(folder, "generator", _shapes(description, folder))
-    return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()})
+    weights = checkpoint.read_arrays(folder, "generator", shapes_of(description, folder))
+    return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()}, notes)
 
 
-def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
+def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
     """What the generator's arrays must look like; nothing that was read is believed before it is checked.
+
+    Args:
+        description: ``model.json``; sizes that its kind of network always has are added.
+        folder: where it was read.
 
     Raises:
         CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
     """
     network = description.get("network")
-    if network == "tutorial":
-        description |= {"image_shape": [28, 28, 1], "latent_dim": 100, "num_classes": 0}
-        return TUTORIAL_SHAPES
-    if network != "compact":
+    drawing = DRAWINGS.get(network) if isinstance(network, str) else None
+    if drawing is None:
         raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
+    description |= drawing.fixed
     shape = description.get("image_shape")
     sizes = [description.get(key) for key in ("num_classes", "latent_dim", "channels")]
     numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None]), *sizes]
@@ -190,12 +204,13 @@ def _shapes(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int
     if not all(type(x) is int and (x >= 1 or (i == 3 and x == 0)) and x <= limits[i] for i, x in enumerate(numbers)):
         raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
     height, width, channels = shape  # type: ignore[misc]  # checked above
-    return compact_shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
+    return drawing.shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
 
 
-def _find(path: str | Path, which: str) -> Path:
+def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    """The folder of a generator, and a note for every newer checkpoint that is damaged."""
     if str(path) in bundled_models():
-        return _BUNDLED / str(path)
+        return _BUNDLED / str(path), []
     folder = Path(path)
     try:
         folder.stat()
@@ -204,7 +219,7 @@ def _find(path: str | Path, which: str) -> Path:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
     if folder.is_file():
-        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file"
+        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
     if not folder.is_dir():
         names = bundled_models()
@@ -213,13 +228,18 @@ def _find(path: str | Path, which: str) -> Path:
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     if (folder / "model.json").is_file():
-        return folder
+        return folder, []
     from inkgan.runfolder import RunFolder  # with the settings' machinery: a bundled model needs none of it
 
     run = RunFolder(folder)
     if not run.is_run:
         raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")
-    return run.checkpoint(which)
+    if which != "latest":
+        return run.checkpoint(which), []
+    step, damages = checkpoint.newest_whole(run.checkpoints, _PARTS)
+    if step is None and damages:
+        raise CheckpointError(f"no checkpoint in {run.checkpoints} has a generator that is whole. {damages[0]}")
+    return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
 
 
 def _is_pickle(path: Path) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inkgan.data import DataSet
+from inkgan.data import load as load_data
 from inkgan.data.loading import read_path
 from inkgan.data.wording import shown
-from inkgan.errors import EvaluationError
-from inkgan.sampling import bundled_models, load
+from inkgan.errors import CheckpointError, DataError, EvaluationError
+from inkgan.sampling import Model, bundled_models, load
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -31,6 +36,7 @@ class Subject:
         images: uint8 [N, H, W, C].
         labels: int64 [N], the classes that were asked for, or None.
         notes: what a reader should know about them.
+        draw: of a model, draws its first n images and their classes; None for images that are what they are.
     """
 
     name: str
@@ -38,10 +44,18 @@ class Subject:
     images: Images
     labels: Labels | None
     notes: tuple[str, ...] = ()
+    draw: Callable[[int], tuple[Images, Labels | None]] | None = None
 
 
 def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
-    """Draw or read at most ``n`` images.
+    """Draw or read at most ``n`` images; see :func:`find_subject`."""
+    return find_subject(what, n, seed, data)()
+
+
+def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable[[], Subject]:
+    """Find and check what is to be measured; the function returned then draws or takes at most ``n`` images.
+
+    Drawing takes seconds, so whoever measures several things finds them all first.
 
     Args:
         what: a bundled model, a run or model folder, an ``.npz`` file or a folder of images.
@@ -62,23 +76,60 @@ def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
     if seed < 0:
         raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
     if held_out < SMALLEST:
-        raise EvaluationError(f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed.")
+        raise EvaluationError(
+            f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed. "
+            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+        )
     n = min(n, held_out)
-    if _is_model(what, path):
-        model = load(what)
-        _check_size(shown(what), model.image_shape, data)
-        images = model.sample(n, seed=seed)
-        labels = model.labels_for(n) if model.num_classes == len(data.class_names) else None
-        found = Subject(shown(what), "model", images if images.ndim == 4 else images[..., None], labels)
-    else:
-        found = _read(path, n, seed, data)
-    if len(found.images) < SMALLEST:
-        raise EvaluationError(f"{what} has {len(found.images)} images; at least {SMALLEST} are needed.")
-    found = _checked(found, data)
-    if asked > held_out:
-        note = f"n is {len(found.images):,}: {data.name} has {held_out:,} held-out images for the floor."
-        found = replace(found, notes=(*found.notes, note))
-    return found
+    if not _is_model(what, path):
+        subject = _with_notes(_read(path, n, seed, data), data, asked)
+        return lambda: subject
+    model = _load(what)
+    _check_size(shown(what), model.image_shape, data)
+
+    def draw(count: int) -> tuple[Images, Labels | None]:
+        images = model.sample(count, seed=seed).reshape(count, *model.image_shape)
+        return images, model.labels_for(count) if model.num_classes == len(data.class_names) else None
+
+    notes = model.notes
+    if model.description.get("digest") != data.digest:
+        notes = (
+            *notes,
+            f"{shown(what)} learned from other data than {data.name} as it is here.",
+        )
+    return lambda: _with_notes(Subject(shown(what), "model", *draw(n), tuple(notes), draw), data, asked)
+
+
+def real_images(what: str | Path, data: str | None, data_dir: Path | None) -> DataSet:
+    """The real images to measure against: those named, or else those that a model learned from, or MNIST.
+
+    Raises:
+        DataError: the data cannot be read.
+        CheckpointError: there is no such model, or it is damaged.
+    """
+    own: Mapping[str, Any] = {}
+    if data is None and _is_model(what, Path(what)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # find_subject loads it again, and warns
+            own = _load(what).description
+    try:
+        settings = own["config"]["data"]
+        name, directory = settings["name"], settings["directory"]
+    except (KeyError, TypeError):
+        return load_data(data or "mnist", data_dir)
+    try:
+        return load_data(str(name), data_dir or (None if directory is None else Path(str(directory))))
+    except DataError as error:
+        raise DataError(f"{error} {shown(what)} learned from it; name other real images with --data.") from None
+
+
+def _load(what: str | Path) -> Model:
+    try:
+        return load(what)
+    except CheckpointError as error:
+        if os.path.isdir(what):  # noqa: PTH112 - it takes any name
+            raise
+        raise CheckpointError(f"{error} An .npz file or a folder of images will do as well.") from None
 
 
 def _is_model(what: str | Path, path: Path) -> bool:
@@ -136,7 +187,10 @@ def _check_size(name: str, shape: tuple[int, int, int], data: DataSet) -> None:
         )
 
 
-def _checked(subject: Subject, data: DataSet) -> Subject:
+def _with_notes(subject: Subject, data: DataSet, asked: int) -> Subject:
+    """Say what is odd about the images; refuse those that no figure can be had of."""
+    if len(subject.images) < SMALLEST:
+        raise EvaluationError(f"{subject.name} has {len(subject.images)} images; at least {SMALLEST} are needed.")
     flat = subject.images.reshape(len(subject.images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
@@ -147,4 +201,6 @@ def _checked(subject: Subject, data: DataSet) -> Subject:
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
+    if asked > len(data.test):
+        notes.append(f"n is {len(flat):,}: {data.name} has {len(data.test):,} held-out images for the floor.")
     return replace(subject, notes=tuple(notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from inkgan.runfolder import RunFolder, environment
 from inkgan.runlog import RunLog
 from inkgan.seeds import BatchOrder, Stream, latents, rng
 from inkgan.stopping import StopSignals
+from inkgan.symptoms import Symptoms, remedy
 
 _FIXED_LATENTS = 100
 _LOGGED_IMAGES = 5
@@ -48,6 +50,9 @@ class Progress:
 class Watcher(Protocol):
     """Who is told how a run goes. All methods return at once."""
 
+    def preparing(self, doing: str, done: float) -> None:
+        """Something that takes long is done before the run starts; ``done`` of it, 0 to 1."""
+
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
         """The run is about to do ``first_step``."""
 
@@ -67,6 +72,9 @@ Measure = Callable[[Images, NDArray[np.int64] | None], dict[str, float]]
 
 class Silent:
     """Tells nobody."""
+
+    def preparing(self, doing: str, done: float) -> None:
+        """Do nothing."""
 
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
         """Do nothing."""
@@ -155,7 +163,7 @@ class _Training:
         watcher: Watcher,
         measure: Measure | None,
     ) -> None:
-        self._measure, self._best = measure, _Best(math.inf, None)
+        self._measure, self._best, self._symptoms = measure, _Best(math.inf, None), Symptoms()
         self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
@@ -193,11 +201,12 @@ class _Training:
             if signals.received is not None and not complete:
                 raise Interrupted(
                     f"stopped by a signal at step {self._step} and saved. "
-                    f"Continue with: inkgan train --resume --out {self._run.path}",
+                    f"Continue with: inkgan train --resume --out {shlex.quote(str(self._run.path))}",
                     signals.received,
                 )
             if complete:
                 log.finish(self._draw(_FIXED_LATENTS))
+                self._warn_of_symptoms()
         sheet = self._run.pictures / "sheet.png" if complete else None
         return Result(self._run.path, self._step, self._clock.seconds, complete, sheet)
 
@@ -221,6 +230,8 @@ class _Training:
                 progress = self._progress(step, speed, numbers)
                 log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
                 self._watcher.stepped(progress)
+                if self._symptoms.look(step, numbers):
+                    self._warn_of_symptoms()
                 if step >= 0:
                     log.images(step, self._draw(_LOGGED_IMAGES))
                 if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
@@ -249,9 +260,12 @@ class _Training:
         saved = checkpoint.list_steps(self._run.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
         raise DivergenceError(
-            f"training diverged at step {self._step}: {reason}. {kept}. "
-            "Try a lower learning rate: --set discriminator.learning_rate=... --set generator.learning_rate=..."
+            f"training diverged at step {self._step}: {reason}. {kept}. {remedy(self._config)}"
         ) from None
+
+    def _warn_of_symptoms(self) -> None:
+        if self._symptoms.found:
+            self._watcher.warn(f"{self._symptoms.found}. {remedy(self._config)}")
 
     def _progress(self, step: int, speed: _Speed, terms: dict[str, float]) -> Progress:
         config, seconds = self._config, self._clock.seconds
@@ -294,7 +308,7 @@ class _Training:
         images = to_uint8(torch.cat(parts).cpu().numpy())
         figures = self._measure(images, None if labels is None else labels.cpu().numpy())
         self._spent += time.perf_counter() - before
-        log.quality(self._step - 1, figures, self._spent / self._clock.seconds)
+        log.quality(self._step - 1, figures, self._spent / (self._clock.seconds - self._seconds_before))
         value = next(iter(figures.values()))
         improved = value < self._best.value
         if improved:
@@ -318,11 +332,11 @@ class _Training:
     def _restore(self) -> None:
         """Take up the newest checkpoint that is whole; without any, the run starts from its beginning."""
         checkpoint.sweep(self._run.checkpoints)
-        step, warnings = checkpoint.newest_whole(self._run.checkpoints)
-        for warning in warnings:
-            self._watcher.warn(warning)
+        step, damages = checkpoint.newest_whole(self._run.checkpoints)
+        for damage in damages:
+            self._watcher.warn(f"{damage} Falling back to the checkpoint before it.")
         if step is None:
-            if warnings:
+            if damages:
                 raise CheckpointError(
                     f"no checkpoint in {self._run.checkpoints} is whole, so the run cannot be resumed."
                 )

@@ -5,7 +5,9 @@ Everything heavy is imported inside the commands, so that ``inkgan --help`` answ
 
 from __future__ import annotations
 
+import errno
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,7 +15,7 @@ import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
 from inkgan.cli import compare, data, evaluate, sample, train, write
-from inkgan.errors import InkganError
+from inkgan.errors import InkganError, InkganWarning
 
 app = typer.Typer(
     name="inkgan",
@@ -64,22 +66,38 @@ def run(arguments: Sequence[str]) -> int:
         The exit code. Errors are told in one line on stderr.
     """
     try:
-        code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", InkganWarning)
+            warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+            code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
     except InkganError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.ClickException as error:
-        return _fail(error.format_message(), 2)
+        return _fail(error.format_message() + _hint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _fail("stopped.", 130)
-    except BrokenPipeError:
-        sys.stdout = None  # the reader of our output went away; say nothing more, also not at exit
-        return 1
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC) or error.filename is not None:
+            raise
+        sys.stdout = None  # the reader of our output went away, or its disk is full; say nothing more, also not at exit
+        return 1 if error.errno == errno.EPIPE else _fail("cannot write what this command says: the disk is full.", 1)
     return code if isinstance(code, int) else 0
 
 
+def _hint(error: click.exceptions.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoSuchOption) and error.option_name[1:2].isdigit():
+        return ". Put -- before a text that begins with a minus."
+    return ""
+
+
 def _fail(message: str, code: int) -> int:
+    if message.strip():  # else the help is shown already
+        _say(message)
+    return code
+
+
+def _say(message: str) -> None:
     line = " ".join(message.split())
     # Names of files may hold anything; nothing of it shall act on the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     print(f"inkgan: {printable}", file=sys.stderr)  # noqa: T201
-    return code

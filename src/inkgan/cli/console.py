@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.pictures import Images, terminal_drawing
 from inkgan.trainer import Progress as RunProgress
@@ -52,9 +54,13 @@ class _Plain(_Quiet):
     """A line now and then, for files and pipes."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._line = folder, Line()
+
+    def preparing(self, doing: str, done: float) -> None:
+        self._line.tell(doing, done)
 
     def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        self._line.wipe()
         for line in _introduction(self._folder, config, about, first_step):
             _say(line)
 
@@ -93,6 +99,9 @@ class _Live(_Plain):
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
+
+    def preparing(self, doing: str, done: float) -> None:
+        self._bar.update(self._task, description=doing, total=1.0, completed=done)
 
     def warn(self, message: str) -> None:
         self._console.print(Text(f"warning: {message}", style="yellow"))
@@ -147,20 +156,20 @@ def _introduction(folder: Path, config: Config, about: dict[str, Any], first_ste
     where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
     return [
         f"{begin} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}",
-        f"run folder: {folder}   (tensorboard --logdir {folder})",
+        f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})",
     ]
 
 
 def _conclusion(result: Result) -> list[str]:
-    took = _clock(result.seconds)
+    took, folder = _clock(result.seconds), shlex.quote(str(result.folder))  # the commands can be pasted
     if not result.complete:
-        return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {result.folder}"]
+        return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
     return [
         f"done: {result.step} steps in {took}",
         f"generated digits: {result.sheet}",
         f"how it learned:   {result.folder / 'pictures' / 'learning.gif'}",
-        f"more of them:     inkgan sample {result.folder} -n 100 -o digits.png",
-        f"how good are they: inkgan evaluate {result.folder}",
+        f"more of them:     inkgan sample {folder} -n 100 -o digits.png",
+        f"how good are they: inkgan evaluate {folder}",
     ]
 
 
@@ -193,6 +202,6 @@ def _clock(seconds: float) -> str:
 
 
 def _say(line: str) -> None:
-    """Print a line; if its reader went away, the run goes on in silence."""
-    with contextlib.suppress(BrokenPipeError, ValueError):
+    """Print a line; if its reader went away or its disk is full, the run goes on in silence."""
+    with contextlib.suppress(OSError, ValueError):
         print(line, flush=True)  # noqa: T201

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,7 +29,6 @@ app = typer.Typer(
     no_args_is_help=False,
 )
 
-_SPLITS = ("train", "validation", "test")
 _MOST_ROWS = 100
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -98,7 +97,7 @@ def show(
         typer.Option("--output", "-o", metavar="FILE", help="The picture to write; by default NAME.png here."),
     ] = None,
     data_dir: DataDir = None,
-    split: Annotated[str, typer.Option(help="Which images: train, validation or test.", metavar="SPLIT")] = "train",
+    split: Annotated[Literal["train", "validation", "test"], typer.Option(help="Which images.")] = "train",
     columns: Annotated[int, typer.Option(min=1, max=100, help="How many images in a row.")] = 10,
     force: Annotated[bool, typer.Option("--force", help="Replace the picture if it exists.")] = False,
 ) -> None:
@@ -107,17 +106,13 @@ def show(
     Grey images are drawn as dark ink on white paper, colour images as they are.
     """
     from inkgan.data.loading import load
-    from inkgan.errors import ConfigError, OutputError, nearest
+    from inkgan.errors import OutputError
     from inkgan.files import appearing_whole, refuse_to_overwrite
 
-    if output is not None and output.suffix.lower() not in _PICTURES:
-        raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
     if output is not None:
+        if output.suffix.lower() not in _PICTURES:
+            raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
         refuse_to_overwrite(output, force=force)
-    if split not in _SPLITS:
-        raise ConfigError(
-            f"--split {split[:40]!r} is not a split; allowed: {', '.join(_SPLITS)}.{nearest(split, _SPLITS)}"
-        )
     data = load(name, data_dir or context.obj, progress=_progress())
     output = output or Path(f"{data.name}.png")
     images, note = _rows(data, data.splits[split], columns)
@@ -161,32 +156,19 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _print_entries(entries: Sequence[Entry]) -> None:
-    """Print the list: a table on a terminal, plain columns elsewhere."""
-    titles = ("name", "images", "size", "classes", "where")
-    rows = [
-        (
-            entry.name,
-            "?" if entry.images is None else str(entry.images),
-            entry.size or "?",
-            "?" if entry.classes is None else str(entry.classes or "-"),
-            entry.where,
-        )
-        for entry in entries
-    ]
-    if not sys.stdout.isatty():
-        widths = [max(len(row[at]) for row in (titles, *rows)) for at in range(len(titles))]
-        for row in (titles, *rows):
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        return
+    """Print the list as a table; where nobody looks, its lines are as long as they need to be."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "images", "size", "classes", "where", box=None, header_style="bold")
-    for entry, row in zip(entries, rows, strict=True):
+    table = Table("name", "images", "size", "classes", "where", box=None, header_style="bold", pad_edge=False)
+    for entry in entries:
+        images = "?" if entry.images is None else str(entry.images)
+        classes = "?" if entry.classes is None else str(entry.classes or "-")
+        cells = (entry.name, images, entry.size or "?", classes, entry.where)
         # Text, not a string: a folder's name is not markup.
-        table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _progress() -> Callable[[str, int, int], None] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from inkgan.cli.measuring import Count, Data, DataDir, Force, Full, Json, Seed
+from inkgan.cli.progress import progress_line
 
 
 def evaluate(
@@ -17,26 +19,17 @@ def evaluate(
             metavar="WHAT", help="A run folder, a model, an .npz file (images, perhaps labels) or a folder of images."
         ),
     ],
-    n: Annotated[int, typer.Option("--n", "-n", help="How many images to measure, 128 or more.")] = 10_000,
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH", help="The real images: a set that `inkgan data` lists, a folder, or an .npz file."
-        ),
-    ] = "mnist",
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")] = 0,
-    full: Annotated[
-        bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
-    ] = False,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
+    n: Count = 10_000,
+    data: Data = None,
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    full: Full = False,
+    json: Json = None,
     report: Annotated[
         str | None,  # not a Path, which would drop the slash at the end
         typer.Option(metavar="FILE.html|DIR", help="Write a report card to look at; in a folder with its JSON."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Force = False,
 ) -> None:
     """Measure generated images: distances, fidelity, diversity, balance and novelty, beside real images' own.
 
@@ -52,6 +45,7 @@ def evaluate(
 
         inkgan evaluate pictures/ --data fashion-mnist
     """
+    from inkgan.errors import OutputError
     from inkgan.evaluation import evaluate as measure
     from inkgan.files import refuse_to_overwrite, write_bytes
     from inkgan.report import as_html, as_text
@@ -60,11 +54,14 @@ def evaluate(
     if report is not None:
         page = Path(report)
         if page.suffix.lower() not in {".html", ".htm"}:
+            if page.suffix and not report.endswith(os.sep) and not page.is_dir():
+                raise OutputError(f"a report is an .html file, or a folder's name that ends with a slash: not {page}.")
             page, figures = page / "report.html", [*figures, page / "report.json"]
         pages.append(page)
     for path in (*pages, *figures):
         refuse_to_overwrite(path, force=force)
-    found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress_line())
+    with progress_line() as tell:
+        found = measure(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=tell)
     for path in figures:
         write_bytes(path, found.as_json().encode(), force=force)
     for path in pages:
@@ -72,15 +69,3 @@ def evaluate(
     typer.echo(as_text(found))
     for path in (*pages, *figures):
         typer.echo(f"written: {path}")
-
-
-def progress_line() -> Callable[[str, float], None] | None:
-    """What tells how far it is, on a terminal; elsewhere nothing does."""
-    if not sys.stderr.isatty():
-        return None
-
-    def tell(doing: str, done: float) -> None:
-        end = "\r\x1b[K" if (doing, done) == ("figures", 1.0) else ""
-        typer.echo(f"\r\x1b[K{doing}: {done:.0%}{end}", err=True, nl=False)
-
-    return tell

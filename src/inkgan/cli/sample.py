@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.progress import progress_line
+
 
 def sample(
     what: Annotated[
@@ -58,8 +60,9 @@ def sample(
     """
     from inkgan import output, sampling
 
-    write = output.writer_for(out, count, force=force)
-    model = sampling.load(what, which=checkpoint)
-    images = model.sample(count, seed=seed, labels=digit, statistics=statistics)  # type: ignore[arg-type]  # checked there
-    write(images, model.labels_for(count, digit), columns)
+    with progress_line() as tell:
+        write = output.writer_for(out, count, force=force, progress=tell)
+        model = sampling.load(what, which=checkpoint)
+        images = model.sample(count, seed=seed, labels=digit, statistics=statistics, progress=tell)  # type: ignore[arg-type]  # checked there
+        write(images, model.labels_for(count, digit), columns)
     typer.echo(f"{count} images: {out}")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.progress import counted, progress_line
+
 ModelName = Annotated[
     str,
     typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one that was trained with labels."),
@@ -80,7 +82,8 @@ def write(
         )
         for index in range(number)
     )
-    writing.save(written, number, out, labels=labels, force=force)
+    with progress_line() as tell:
+        writing.save(counted(written, number, "writing", tell), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
 
 

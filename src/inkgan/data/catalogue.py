@@ -1,13 +1,16 @@
-"""The data sets that inkgan knows by name: their files, checksums, classes, licences and download mirrors."""
+"""The data sets that inkgan knows by name: their files, checksums, classes and download mirrors."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from inkgan.errors import DataError, nearest
+
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes so far and the bytes in all, now and then during a download."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,14 @@ class Remote:
     sha256: str
 
 
+def _files(*splits: str) -> tuple[str, ...]:
+    """The names of the images and labels of splits, in the form that MNIST introduced."""
+    return tuple(f"{split}-{kind}-ubyte" for split in splits for kind in ("images-idx3", "labels-idx1"))
+
+
+_FILES = _files("train", "t10k")
+
+
 @dataclass(frozen=True)
 class KnownSet:
     """A data set with a name.
@@ -32,10 +43,9 @@ class KnownSet:
     Attributes:
         name: as in ``--data NAME``.
         title: as people write it.
-        licence: under which terms its images may be used.
         folders: where its files lie below a data folder; the first is torchvision's and the cache's.
-        files: the names of its train images, train labels, test images and test labels, without ``.gz``.
         class_names: the name of each label.
+        files: the names of its train images, train labels, test images and test labels, without ``.gz``.
         train: the number of images in the train file.
         test: the number of images in the test file.
         first_label: the number that its files give to the first class.
@@ -43,15 +53,14 @@ class KnownSet:
         mirrors: addresses that end with a slash, tried in order.
         remotes: the files to download.
         member: for a download that is a zip archive, the folder in it that holds the files.
-        sha256: of the uncompressed files, where published.
+        sha256: of each of ``files``, uncompressed; empty where it is not published.
     """
 
     name: str
     title: str
-    licence: str
     folders: tuple[str, ...]
-    files: tuple[str, str, str, str]
     class_names: tuple[str, ...]
+    files: tuple[str, ...] = _FILES
     train: int = 60_000
     test: int = 10_000
     first_label: int = 0
@@ -59,46 +68,36 @@ class KnownSet:
     mirrors: tuple[str, ...] = ()
     remotes: tuple[Remote, ...] = ()
     member: str | None = None
-    sha256: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def download_size(self) -> int:
-        """How many bytes a download transfers; 0 for a set that is not downloaded."""
-        return sum(remote.size for remote in self.remotes)
+    sha256: tuple[str, ...] = ()
 
 
-_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+def _downloads(*files: tuple[int, str]) -> tuple[Remote, ...]:
+    """The four compressed files of a set like MNIST, from the size and checksum of each."""
+    return tuple(Remote(f"{name}.gz", *about) for name, about in zip(_FILES, files, strict=True))
+
+
 _DIGITS = tuple(string.digits)
 _UPPER = tuple(string.ascii_uppercase)
 
+# CC BY-SA 3.0, and embedded.
 _MNIST = KnownSet(
     name="mnist",
     title="MNIST",
-    licence="CC BY-SA 3.0",
     folders=("MNIST/raw", "mnist", "MNIST"),
-    files=_FILES,
     class_names=_DIGITS,
-    sha256=MappingProxyType(
-        {
-            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        }
+    sha256=(
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 )
 
+# MIT licence.
 _FASHION = KnownSet(
     name="fashion-mnist",
     title="Fashion-MNIST",
-    licence="MIT",
     folders=("FashionMNIST/raw", "fashion-mnist", "FashionMNIST", "fashion"),
-    files=_FILES,
     class_names=(
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -107,92 +106,48 @@ _FASHION = KnownSet(
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ),
-    remotes=(
-        Remote(
-            "train-images-idx3-ubyte.gz",
-            26_421_880,
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        ),
-        Remote(
-            "train-labels-idx1-ubyte.gz",
-            29_515,
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        ),
-        Remote(
-            "t10k-images-idx3-ubyte.gz",
-            4_422_102,
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        ),
-        Remote(
-            "t10k-labels-idx1-ubyte.gz",
-            5_148,
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
+    remotes=_downloads(
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
-    sha256=MappingProxyType(
-        {
-            "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        }
+    sha256=(
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 )
 
+# CC BY-SA 4.0.
 _KMNIST = KnownSet(
     name="kmnist",
     title="KMNIST",
-    licence="CC BY-SA 4.0",
     folders=("KMNIST/raw", "kmnist", "KMNIST"),
-    files=_FILES,
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
-    mirrors=(
-        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    ),
-    remotes=(
-        Remote(
-            "train-images-idx3-ubyte.gz",
-            18_165_135,
-            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        ),
-        Remote(
-            "train-labels-idx1-ubyte.gz",
-            29_497,
-            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-        ),
-        Remote(
-            "t10k-images-idx3-ubyte.gz",
-            3_041_136,
-            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-        ),
-        Remote(
-            "t10k-labels-idx1-ubyte.gz",
-            5_120,
-            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-        ),
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+    remotes=_downloads(
+        (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+        (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+        (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+        (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
     ),
 )
-
-_EMNIST_ZIP = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
 
 # EMNIST merges the lower-case letters that look like their capitals into them; these eleven stay apart.
 _MERGED = (*_DIGITS, *_UPPER, *"abdefghnqrt")
 
 
 def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, first_label: int = 0) -> KnownSet:
+    """A part of EMNIST: public domain, and all parts in one archive."""
+    zipped = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
     return KnownSet(
         name=f"emnist-{split}",
         title=f"EMNIST {split}",
-        licence="public domain (NIST)",
         folders=("EMNIST/raw", "EMNIST/raw/gzip", "emnist", "emnist/gzip", "gzip", "EMNIST"),
-        files=(
-            f"emnist-{split}-train-images-idx3-ubyte",
-            f"emnist-{split}-train-labels-idx1-ubyte",
-            f"emnist-{split}-test-images-idx3-ubyte",
-            f"emnist-{split}-test-labels-idx1-ubyte",
-        ),
         class_names=class_names,
+        files=_files(f"emnist-{split}-train", f"emnist-{split}-test"),
         train=train,
         test=test,
         first_label=first_label,
@@ -201,7 +156,7 @@ def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, 
             "https://biometrics.nist.gov/cs_links/EMNIST/",
             "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
         ),
-        remotes=(_EMNIST_ZIP,),
+        remotes=(zipped,),
         member="gzip",
     )
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from inkgan.data.catalogue import KnownSet, find, unknown
-from inkgan.data.locate import Place, cache, idx_images, is_folder, locate, read_idx_folder, read_known
-from inkgan.data.sets import DataSet
-from inkgan.data.wording import shown
+import numpy as np
+
+from inkgan.data import idx, locate
+from inkgan.data.catalogue import KnownSet, Progress, find, unknown
+from inkgan.data.sets import DataSet, Split, first_twelfth, hold_out, make
+from inkgan.data.wording import reason_of, shown
 from inkgan.errors import DataError
 
-if TYPE_CHECKING:
-    from inkgan.data.download import Progress
+Pair = tuple[Path, Path | None]
+"""An IDX file of images, and the file of their labels if there is one."""
+
+_IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
 
 
-def load(
-    name: str = "mnist",
-    directory: Path | None = None,
-    *,
-    download: bool = True,
-    progress: Progress | None = None,
-) -> DataSet:
+def load(name: str = "mnist", directory: Path | None = None, *, progress: Progress | None = None) -> DataSet:
     """Read a data set by its name or path.
 
     A known name is looked for in ``directory``, the folder that ``$INKGAN_DATA`` names, the cache, Debian's
@@ -32,7 +31,6 @@ def load(
         name: the name of a known set, such as ``"mnist"`` or ``"emnist-letters"``, or the path of a folder of
             images, a folder of IDX files, or an ``.npz`` file. A path with a ``/`` is never taken for a name.
         directory: the folder that ``--data-dir`` names, laid out as torchvision's or plain.
-        download: whether a known set that is on this machine nowhere may be downloaded.
         progress: told how far a download is: the file's name, the bytes so far, the bytes in all.
 
     Returns:
@@ -44,46 +42,39 @@ def load(
     """
     known = find(name)
     if known is not None:
-        return read_known(known, place_of(known, directory, download=download, progress=progress))
-    path = path_of(name, directory)
-    if path is None:
-        raise _missing(name)
-    return read_path(path)
-
-
-def _missing(name: str) -> DataError:
-    if "/" in name or name.endswith(".npz"):
-        return DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
-    return unknown(name)
-
-
-def path_of(name: str, directory: Path | None) -> Path | None:
-    """The path that a name which is not a known set's stands for, or None."""
-    if directory is not None and not is_folder(directory.expanduser()):
-        raise DataError(f"--data-dir {shown(directory)} is not a folder. Name the folder that holds the data sets.")
-    places = [Path(name).expanduser()]
+        return read_known(known, locate.locate_or_download(known, directory, progress))
+    places = [locate.expanded(name)]
     if directory is not None:
-        places = [directory.expanduser() / name, directory.expanduser() / f"{name}.npz", *places]
+        directory = locate.named_folder(directory, "--data-dir")
+        places = [directory / name, directory / f"{name}.npz", *places]
     for path in places:
-        try:
-            if name and path.exists():
-                return path
-        except (OSError, ValueError):
-            continue
-    return None
+        if name and os.path.exists(path):  # noqa: PTH110 - Path.exists raises an error for a name that is too long
+            return read_path(path)
+    if "/" in name or name.endswith(".npz"):
+        raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
+    raise unknown(name)
 
 
 def read_path(path: Path) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` file.
 
+    The IDX files of a known set, told by the checksum of its labels, are read as this set. Of others, the first
+    twelfth of the train file is for validation, as for the known sets; without a test file, a tenth each is held
+    out for validation and test.
+
     Raises:
         DataError: it cannot be used.
     """
-    name = shown(path.absolute().name.removesuffix(".npz") or "images")
-    if is_folder(path):
-        for folder in (path, path / "raw"):
-            if is_folder(folder) and (files := idx_images(folder)):
-                return read_idx_folder(folder, files, name)
+    name, source = shown(path.absolute().name.removesuffix(".npz") or "images"), shown(path)
+    if locate.is_folder(path):
+        if pairs := idx_pairs(path):
+            folder = pairs[0][0].parent
+            known = locate.identified(folder)
+            if known is not None and locate.find_file(folder, known.files[0]) == pairs[0][0]:
+                return read_known(known, locate.Place(folder))
+            train, *test = [_read_pair(*pair) for pair in pairs]
+            splits = [*first_twelfth(train, source), *test] if test else hold_out(train, 2, source)
+            return make(name, splits, None, shown(folder))
         from inkgan.data.folder import read_image_folder  # noqa: PLC0415 - loads Pillow
 
         return read_image_folder(path, name)
@@ -91,30 +82,70 @@ def read_path(path: Path) -> DataSet:
         from inkgan.data.arrays import read_npz  # noqa: PLC0415 - rarely needed
 
         return read_npz(path, name)
-    raise DataError(
-        f"{shown(path)} is a single file; a data set is a folder of images, a folder of IDX files, or an "
-        ".npz file. Give one of these."
-    )
+    raise DataError(f"{source} is a single file. Give a folder of images, a folder of IDX files, or an .npz file.")
 
 
-def place_of(
-    known: KnownSet, directory: Path | None, *, download: bool = True, progress: Progress | None = None
-) -> Place:
-    """Find a known set on this machine, or download it (see :func:`load`).
+def read_known(known: KnownSet, place: locate.Place) -> DataSet:
+    """Read a known set from the folder where it was found.
 
     Raises:
-        DataError: it is nowhere, and cannot or may not be downloaded.
-        OutputError: a download cannot be written.
+        DataError: a file is missing, damaged, or not of this set's kind.
     """
-    place = locate(known, directory)
-    if place is None and download and known.remotes:
-        from inkgan.data.download import fetch_known  # noqa: PLC0415 - loads urllib
+    paths = locate.known_files(known, place.folder)
+    splits = []
+    for images, labels in (paths[:2], paths[2:]):
+        pixels = idx.read_images(images)
+        numbers = idx.read_labels(labels, len(pixels)) - known.first_label
+        splits.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
+    return make(known.name, [*first_twelfth(splits[0], shown(paths[0])), splits[1]], known.class_names, str(place))
 
-        fetch_known(known, cache(), progress)
-        place = locate(known, directory)
-    if place is None:
-        raise DataError(
-            f"{known.title} is nowhere on this machine. Put its files into "
-            f"{shown(cache() / known.folders[0])}, or name their folder with --data-dir."
-        )
-    return place
+
+def _read_pair(images_path: Path, labels_path: Path | None) -> Split:
+    images = idx.read_images(images_path)
+    return Split(images, None if labels_path is None else idx.read_labels(labels_path, len(images)))
+
+
+def idx_pairs(folder: Path) -> list[Pair]:
+    """The train and test files of the IDX set that lies in a folder or its folder ``raw``, whatever set it is.
+
+    They are known by names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test``
+    are the same.
+
+    Returns:
+        Train and, if there are files for it, test; nothing if there are no IDX files.
+
+    Raises:
+        DataError: there are two sets in one folder, there is no train file, or the folder cannot be read.
+    """
+    for place in filter(locate.is_folder, (folder, folder / "raw")):
+        found: dict[str, Path] = {}
+        for path in entries(place):
+            if match := _IDX_NAME.fullmatch(path.name):
+                other = found.setdefault("train" if match[2] == "train" else "test", path)
+                if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
+                    both = f"{shown(other.name)} and {shown(path.name)}"
+                    raise DataError(f"{shown(place)} holds several sets: {both}. Put each into a folder of its own.")
+        if found and "train" not in found:
+            only = shown(found["test"].name)
+            raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")
+        if found:
+            return [(found[split], _labels_of(found[split])) for split in ("train", "test") if split in found]
+    return []
+
+
+def _labels_of(images: Path) -> Path | None:
+    """The IDX file of labels beside a file of images, or None."""
+    prefix, _, form = images.name.removesuffix(".gz").rpartition("images")
+    return locate.find_file(images.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, in order.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot read {shown(folder)}: {reason_of(error)}. Check its rights.") from error

@@ -1,21 +1,17 @@
-"""Where data sets lie on this machine, and how IDX files found there become a data set."""
+"""Where the known data sets lie on this machine."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from inkgan.data import idx
-from inkgan.data.catalogue import KNOWN, KnownSet
-from inkgan.data.sets import DataSet, Split, first_twelfth, hold_out, make
+from inkgan.data.catalogue import KNOWN, KnownSet, Progress
 from inkgan.data.wording import reason_of, shown
 from inkgan.errors import DataError
-from inkgan.files import sha256_of
 
 ENVIRONMENT = "INKGAN_DATA"
 """The environment variable that names a data folder."""
@@ -26,76 +22,9 @@ DEBIAN = Path("/usr/share/datasets")
 EMBEDDED = Path(__file__).parent
 """Where this package keeps MNIST."""
 
-
 DOWNLOADED = "downloaded"
 
-
-@dataclass(frozen=True)
-class Root:
-    """A folder that data sets are looked for in.
-
-    Attributes:
-        path: the folder.
-        why: a name for it, for people; empty when its path says enough.
-    """
-
-    path: Path
-    why: str = ""
-
-
-def cache() -> Path:
-    """Where downloads are kept: ``$XDG_CACHE_HOME/inkgan``, by default ``~/.cache/inkgan``.
-
-    As the XDG specification demands, a value that is not an absolute path is ignored.
-    """
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    if given and Path(given).is_absolute():
-        return Path(given) / "inkgan"
-    try:
-        return Path.home() / ".cache" / "inkgan"
-    except RuntimeError as error:
-        raise DataError("no home folder is known to keep downloads in. Set XDG_CACHE_HOME to a folder.") from error
-
-
-def roots(directory: Path | None) -> Iterator[Root]:
-    """The folders to look in, in order: the given one, ``$INKGAN_DATA``, the cache, Debian's, this package's.
-
-    Raises:
-        DataError: a folder that was named, by an argument or the environment, is not there.
-    """
-    if directory is not None:
-        yield Root(_folder(directory, "--data-dir"))
-    if named := os.environ.get(ENVIRONMENT):
-        yield Root(_folder(Path(named), f"${ENVIRONMENT}"))
-    yield Root(cache(), DOWNLOADED)
-    yield Root(DEBIAN, "Debian's package")
-    yield Root(EMBEDDED, "embedded in inkgan")
-
-
-def _folder(path: Path, option: str) -> Path:
-    path = path.expanduser()
-    if not is_folder(path):
-        raise DataError(f"{option} {shown(path)} is not a folder. Name the folder that holds the data sets.")
-    return path
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a path is a folder; a path that the system cannot even ask about is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def find_file(folder: Path, name: str) -> Path | None:
-    """The file of a name in a folder, compressed or not, or None."""
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        try:
-            if candidate.exists():
-                return candidate
-        except OSError as error:
-            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
-    return None
+_MOST_LABEL_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -104,11 +33,65 @@ class Place:
 
     Attributes:
         folder: the folder of its files.
-        source: the folder, and why it was looked in, for people.
+        why: why it was looked in, for people; empty when its path says enough.
     """
 
     folder: Path
-    source: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.why} ({shown(self.folder)})" if self.why else shown(self.folder)
+
+
+def cache() -> Path:
+    """Where downloads are kept: ``$XDG_CACHE_HOME/inkgan``, by default ``~/.cache/inkgan``.
+
+    As the XDG specification demands, a value that is not an absolute path is ignored.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given / "inkgan"
+    try:
+        return Path.home() / ".cache" / "inkgan"
+    except RuntimeError as error:
+        raise DataError("no home folder is known to keep downloads in. Set XDG_CACHE_HOME to a folder.") from error
+
+
+def expanded(path: Path | str) -> Path:
+    """A path with ``~`` replaced by the home folder, if there is one."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error for an unknown user
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; a path that the system cannot even ask about is none."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
+
+
+def named_folder(path: Path, option: str) -> Path:
+    """A folder that the user named by an option.
+
+    Raises:
+        DataError: it is not there.
+    """
+    path = expanded(path)
+    if not is_folder(path):
+        raise DataError(f"{option} {shown(path)} is not a folder. Name the folder that holds the data sets.")
+    return path
+
+
+def _roots(directory: Path | None) -> Iterator[Place]:
+    """The folders to look in, in order: the given one, ``$INKGAN_DATA``, the cache, Debian's, this package's.
+
+    Raises:
+        DataError: a folder that was named, by an argument or the environment, is not there.
+    """
+    if directory is not None:
+        yield Place(named_folder(directory, "--data-dir"))
+    if named := os.environ.get(ENVIRONMENT):
+        yield Place(named_folder(Path(named), f"${ENVIRONMENT}"))
+    yield Place(cache(), DOWNLOADED)
+    yield Place(DEBIAN, "Debian's package")
+    yield Place(EMBEDDED, "embedded in inkgan")
 
 
 def locate(known: KnownSet, directory: Path | None) -> Place | None:
@@ -117,44 +100,46 @@ def locate(known: KnownSet, directory: Path | None) -> Place | None:
     Three sets share their file names, so that a plain folder does not tell them apart by name. Where the
     files lie directly in a data folder, the labels' checksum decides, if it is one that is known.
     """
-    for root in roots(directory):
-        for folder in (*(root.path / below for below in known.folders), root.path):
+    for root in _roots(directory):
+        for folder in (*(root.folder / below for below in known.folders), root.folder):
             there = [name for name in known.files if find_file(folder, name)]
             # A part of a set in the cache is a download that was cut: downloading goes on with it.
             if not there or (root.why == DOWNLOADED and len(there) < len(known.files)):
                 continue
-            if folder == root.path and identified(folder) not in (known.name, None):
+            if folder == root.folder and identified(folder) not in (known, None):
                 continue
-            return Place(folder, f"{root.why} ({shown(folder)})" if root.why else shown(folder))
+            return Place(folder, root.why)
     return None
 
 
-def identified(folder: Path) -> str | None:
-    """The name of the known set whose train labels lie in a folder, by their checksum, or None."""
-    for known in KNOWN.values():
-        path = find_file(folder, known.files[1])
-        if path is None or path.stat().st_size > 2**20:
-            continue
-        content = known.sha256.get(known.files[1])
-        as_downloaded = {remote.sha256 for remote in known.remotes if remote.name == path.name}
-        try:
-            if (content and idx.sha256_of_content(path) == content) or file_sha256(path) in as_downloaded:
-                return known.name
-        except DataError:
-            return None
-    return None
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file as it lies on the disk.
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress | None = None) -> Place:
+    """Find a known set on this machine, or download it into the cache.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it is nowhere, and cannot be downloaded.
+        OutputError: a download cannot be written.
     """
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its rights.") from error
+    place = locate(known, directory)
+    if place is None:
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - loads urllib
+
+        place = Place(fetch_known(known, cache(), progress), DOWNLOADED)
+    return place
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """The file of a name in a folder, compressed or not, or None.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:
+            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
+    return None
 
 
 def known_files(known: KnownSet, folder: Path) -> list[Path]:
@@ -167,107 +152,29 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
     for name in known.files:
         path = find_file(folder, name)
         if path is None:
-            raise DataError(
-                f"{shown(folder)} holds only a part of {known.title}: {name}[.gz] is missing. Put it there."
-            )
+            raise DataError(f"{shown(folder)} holds a part of {known.title}: {name}[.gz] is missing. Put it there.")
         paths.append(path)
     return paths
 
 
-def read_known(known: KnownSet, place: Place) -> DataSet:
-    """Read a known set from the folder where it was found.
+def published(known: KnownSet, path: Path) -> bool | None:
+    """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
 
     Raises:
-        DataError: a file is missing, damaged, or not of this set's kind.
+        DataError: it cannot be read or is damaged.
     """
-    paths = known_files(known, place.folder)
-    train, test = (_pair(images, labels, known) for images, labels in (paths[:2], paths[2:]))
-    train, validation = first_twelfth(train, shown(paths[0]))
-    return make(known.name, [train, validation, test], known.class_names, place.source)
+    content = dict(zip(known.files, known.sha256, strict=False)).get(path.name.removesuffix(".gz"))
+    if content is not None:
+        return idx.sha256(path, unpack=True) == content
+    as_downloaded = {remote.name: remote.sha256 for remote in known.remotes}.get(path.name)
+    return None if as_downloaded is None else idx.sha256(path, unpack=False) == as_downloaded
 
 
-def _pair(images_path: Path, labels_path: Path | None, known: KnownSet | None = None) -> Split:
-    """Read a file of images and the file of their labels."""
-    images = idx.read_images(images_path)
-    labels = None if labels_path is None else idx.read_labels(labels_path, len(images))
-    if known is not None and known.transposed:
-        images = np.ascontiguousarray(images.swapaxes(1, 2))
-    if known is not None and labels is not None:
-        labels -= known.first_label
-    return Split(images, labels)
-
-
-_IDX_NAME = re.compile(r"^(.*?)(train|t10k|test)([-_.]images)([-_.]idx\d[-_.]\w+)?(\.gz)?$")
-
-
-def idx_images(folder: Path) -> dict[str, Path]:
-    """The IDX files of images in a folder by ``"train"`` and ``"test"``, whatever set they are of.
-
-    They are known by names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test``
-    are the same.
-
-    Raises:
-        DataError: there are two sets in one folder, or the folder cannot be read.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted(entries(folder)):
-        if match := _IDX_NAME.match(path.name):
-            split = "train" if match[2] == "train" else "test"
-            other = found.setdefault(split, path)
-            if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
-                raise DataError(
-                    f"{shown(folder)} holds several sets: {shown(other.name)} and {shown(path.name)}. Put "
-                    "each into a folder of its own."
-                )
-    return found
-
-
-def entries(folder: Path) -> list[Path]:
-    """What lies in a folder.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"cannot read {shown(folder)}: {reason_of(error)}. Check its rights.") from error
-
-
-def labels_of(images: Path) -> Path | None:
-    """The IDX file of labels beside a file of images, or None."""
-    match = _IDX_NAME.match(images.name)
-    if match is None:
-        return None
-    middle = match[3].replace("images", "labels")
-    wanted = re.compile(rf"^{re.escape(match[1] + match[2] + middle)}([-_.]idx1[-_.]\w+)?(\.gz)?$")
-    return min((path for path in entries(images.parent) if wanted.match(path.name)), default=None)
-
-
-def read_idx_folder(folder: Path, files: dict[str, Path], name: str) -> DataSet:
-    """Read the IDX files of a user's own set.
-
-    With a test file, the first twelfth of the train file is for validation, as for the known sets; without
-    one, a tenth each is held out for validation and test.
-
-    Args:
-        folder: where they lie.
-        files: as :func:`idx_images` found them.
-        name: what to call the set, unless its checksum says that it is a known one.
-
-    Raises:
-        DataError: there is no train file, or a file is damaged or of another kind.
-    """
-    which = identified(folder)
-    if which is not None and files["train"].name.removesuffix(".gz") == KNOWN[which].files[0]:
-        return read_known(KNOWN[which], Place(folder, shown(folder)))
-    if "train" not in files:
-        raise DataError(
-            f"{shown(folder)} has no train-images file, only {shown(files['test'].name)}. Add or rename it."
-        )
-    source = shown(folder)
-    train = _pair(files["train"], labels_of(files["train"]))
-    if "test" not in files:
-        return make(name, hold_out(train, 2, source), None, source)
-    test = _pair(files["test"], labels_of(files["test"]))
-    return make(name, [*first_twelfth(train, source), test], None, source)
+def identified(folder: Path) -> KnownSet | None:
+    """The known set whose train labels lie in a folder, by their checksum, or None."""
+    for known in KNOWN.values():
+        path = find_file(folder, known.files[1])
+        with contextlib.suppress(DataError):  # what is damaged is told when it is read
+            if path is not None and path.stat().st_size <= _MOST_LABEL_BYTES and published(known, path):
+                return known
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ MAX_SIDE = 4096
 
 MAX_CLASSES = 65_536
 """The most classes that labels may name. A label above this is a sign of a file that holds something else."""
+
+_CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,44 +103,79 @@ def make(
     train, validation, test = splits
     for split in splits[1:]:
         if split.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(
-                f"{source}: test images are {size_text(split.images)}, training images "
-                f"{size_text(train.images)}; all images of a set must have one size. Convert them first."
-            )
+            sizes = f"{size_text(split.images.shape[1:])}, training images {size_text(train.images.shape[1:])}"
+            raise DataError(f"{source}: test images are {sizes}; all must have one size. Convert them.")
         if (split.labels is None) != (train.labels is None):
             raise DataError(f"{source}: one split has labels, another has none. Label all of them, or none.")
-    return DataSet(
-        name=name,
-        train=train,
-        validation=validation,
-        test=test,
-        class_names=_class_names(splits, class_names, source),
-        source=source,
-        skipped=dict(skipped or {}),
-        digest=digest_of(splits),
-    )
+    names = _class_names(splits, class_names, source)
+    return DataSet(name, train, validation, test, names, source, dict(skipped or {}), digest_of(splits))
 
 
 def _class_names(splits: Sequence[Split], given: Sequence[str] | None, source: str) -> tuple[str, ...]:
     """Check the labels of all splits against the class names, or name the classes by their numbers."""
-    labels = [split.labels for split in splits if split.labels is not None and len(split.labels)]
-    if not labels:
+    parts = [split.labels for split in splits if split.labels is not None]
+    if not parts:
         return ()
-    lowest, highest = min(int(part.min()) for part in labels), max(int(part.max()) for part in labels)
-    if lowest < 0:
-        raise DataError(f"{source}: a label is {lowest}; labels count from 0. Renumber them.")
+    labels = np.concatenate(parts)
     allowed = MAX_CLASSES if given is None else len(given)
-    if highest >= allowed:
-        raise DataError(
-            f"{source}: a label is {highest}; labels go from 0 to {allowed - 1} here. "
-            "Check that this file holds the labels of these images."
-        )
-    return tuple(str(number) for number in range(highest + 1)) if given is None else tuple(given)
+    for label in (labels.min(), labels.max()):
+        if not 0 <= label < allowed:
+            raise DataError(
+                f"{source}: a label is {label}; labels go from 0 to {allowed - 1} here. Check that they are the labels "
+                "of these images."
+            )
+    return tuple(map(str, range(labels.max() + 1))) if given is None else tuple(given)
 
 
-def size_text(images: npt.NDArray[np.generic]) -> str:
-    """The size of images of shape [N, H, W, C] for people: ``"28x28x1"``."""
-    return "x".join(str(side) for side in images.shape[1:])
+def size_text(shape: Sequence[int]) -> str:
+    """A shape for people: ``"28x28x1"``."""
+    return "x".join(map(str, shape))
+
+
+def as_images(array: npt.NDArray[Any], source: str) -> Images:
+    """Bring an array of images to uint8 of shape [N, H, W, C].
+
+    Args:
+        array: of shape [N, H, W], [N, H, W, C] or, where only that fits, [N, C, H, W], with C of 1 or 3; integers
+            from 0 to 255, numbers from 0 to 1, or truth values.
+        source: where it came from, for the message.
+
+    Raises:
+        DataError: its shape or its values are others, there are no images, or a side is over ``MAX_SIDE`` pixels.
+    """
+    images = array[..., None] if array.ndim == 3 else array
+    if images.ndim == 4 and images.shape[3] not in (1, 3):
+        images = np.moveaxis(images, 1, 3)
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        allowed = "[N, H, W], [N, H, W, C] and [N, C, H, W] with C of 1 or 3"
+        raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
+    count, height, width, _ = images.shape
+    if not count or not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
+        raise DataError(f"{source}: {count} images of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side.")
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    highest = 255 if images.dtype.kind in "iu" else 1
+    least, most = images.min(), images.max()
+    if not (least >= 0 and most <= highest):  # also true for NaN
+        given = f"{images.dtype} pixels from {least} to {most}"
+        raise DataError(f"{source}: {given}; allowed are integers 0 to 255 or fractions 0 to 1. Scale them.")
+    result = np.empty(images.shape, np.uint8)
+    for start in range(0, count, _CHUNK_ROWS):  # so that no second copy of wide numbers is made
+        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
+        result[start : start + _CHUNK_ROWS] = np.rint(rows * (255 // highest))
+    return result
+
+
+def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
+    """Bring the labels of ``count`` images, integers of shape [count] or [count, 1], to int64 of shape [count].
+
+    Raises:
+        DataError: they are no integers, or of another shape.
+    """
+    if array.dtype.kind not in "iu" or array.shape not in ((count,), (count, 1)):
+        given = f"{array.dtype} labels of shape {array.shape} where integers for {count} images belong"
+        raise DataError(f"{source}: {given}. Check that the two belong together.")
+    return array.reshape(-1).astype(np.int64)
 
 
 def digest_of(splits: Sequence[Split]) -> str:
@@ -174,7 +212,7 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
 
     Args:
         everything: at least ``parts + 1`` images.
-        parts: how many tenths to hold out, 1 or 2; each has at least one image.
+        parts: how many tenths to hold out, 0 to 2; each has at least one image.
         source: where the images came from, for the message.
 
     Returns:
@@ -185,10 +223,7 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     """
     count = len(everything)
     if count <= parts:
-        raise DataError(
-            f"{source}: {count} usable image(s); at least {parts + 1} are needed, to train, choose and test "
-            "with. Add images."
-        )
+        raise DataError(f"{source}: {count} usable image(s); at least {parts + 1} are needed. Add images.")
     tenth = max(1, count // 10)
     order = shuffled(count)
     cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]

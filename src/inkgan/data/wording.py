@@ -1,4 +1,4 @@
-"""Names and paths as people can read them, in messages of one line."""
+"""Names, paths and sizes as people can read them, in messages of one line."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ def shown(path: Path | str) -> str:
 
 def in_bytes(count: int) -> str:
     """A size for people: ``"812 bytes"``, ``"4.4 MB"``, ``"2.1 GB"``."""
-    if count < 10_000:
-        return f"{count} bytes"
-    for power, unit in ((9, "GB"), (6, "MB")):
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"
-    return f"{count / 1000:.0f} kB"
+    return f"{count} bytes"
 
 
 def reason_of(error: OSError) -> str:

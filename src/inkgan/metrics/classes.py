@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
 from inkgan.metrics._checks import Float64, Int64, check_features, check_labels
-from inkgan.metrics.intervals import Estimate, Interval, binomial, groups, jackknife
+from inkgan.metrics.intervals import Estimate, Interval, binomial, groups, jackknife, wilson
 
 
 def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Float64:
@@ -76,10 +76,8 @@ class ClassBalance:
     """KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N)."""
     chance_total_variation: Interval
     """Where the total variation of a sample of N images of exactly the data's proportions lies."""
-    covered: int
-    """How many classes have at least a tenth of their share in the data."""
-    missing: tuple[int, ...]
-    """The classes that do not."""
+    covered: Estimate
+    """Classes with at least a tenth of their share in the data; from how many surely to how many possibly have it."""
 
 
 def class_balance(
@@ -114,7 +112,6 @@ def class_balance(
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
     chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - level / 2, 0.5 + level / 2])
     share = counts / n
-    covered = share >= 0.1 * p
     return ClassBalance(
         counts=counts,
         total_variation=jackknife(
@@ -124,9 +121,16 @@ def class_balance(
         ),
         kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0]), level),
         chance_total_variation=Interval(float(chance[0]), float(chance[1]), level),
-        covered=int(covered.sum()),
-        missing=tuple(int(c) for c in np.flatnonzero(~covered)),
+        covered=_covered(counts, p, level),
     )
+
+
+def _covered(counts: Int64, p: Float64, level: float) -> Estimate:
+    shares = [wilson(int(count), int(counts.sum()), level) for count in counts]
+    sure, maybe = (
+        float((np.array(ends) >= 0.1 * p).sum()) for ends in ([one.low for one in shares], [one.high for one in shares])
+    )
+    return Estimate(float((counts / counts.sum() >= 0.1 * p).sum()), 0.0, Interval(sure, maybe, level))
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:

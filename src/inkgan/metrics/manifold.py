@@ -45,9 +45,6 @@ class Manifold:
     recall: Estimate
     density: Estimate
     coverage: Estimate
-    k: int
-    num_real: int
-    num_generated: int
 
 
 def manifold(
@@ -105,9 +102,6 @@ def manifold(
         recall=share_of_real(hits.in_generated_balls),
         density=share_of_generated(hits.real_balls / k),
         coverage=share_of_real(hits.covered),
-        k=k,
-        num_real=len(x),
-        num_generated=len(y),
     )
 
 

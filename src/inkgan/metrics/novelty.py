@@ -88,8 +88,6 @@ class Novelty:
     """That share among held-out images: what a generator of new images has."""
     threshold: float
     """The distance below which an image counts as a near-copy."""
-    exact_copies: int
-    """Generated images at distance 0 from a training image."""
     z: float
     """C_T of Meehan et al. (2020): far below 0 copies, far above 0 underfits, near 0 is as new as real."""
     closest: Int64
@@ -139,7 +137,6 @@ def novelty(
         interval=clopper_pearson(copies, len(g), level),
         expected=float((h <= threshold).mean()),
         threshold=threshold,
-        exact_copies=int((g == 0).sum()),
         z=z,
         closest=g.argsort(kind="stable").astype(np.int64),
         n=len(g),

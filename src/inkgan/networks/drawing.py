@@ -1,13 +1,13 @@
 """The generators in NumPy: drawing images from trained weights without PyTorch.
 
 Sampling needs neither gradients nor speed records, so one short implementation serves every model on every machine.
-``tests/test_networks.py`` holds it to the training networks.
+``tests/test_networks.py`` holds it to the training networks. :data:`DRAWINGS` names them for :mod:`inkgan.sampling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
 
 Array = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Shape = tuple[int, int, int]
 #: Mean and variance by layer: what a batch was, or shall be, normalised with.
 Statistics = dict[str, tuple[Array, Array]]
 
@@ -92,9 +94,7 @@ def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: li
     return result
 
 
-def compact_shapes(
-    image_shape: tuple[int, int, int], num_classes: int, latent_dim: int, channels: int
-) -> dict[str, tuple[int, ...]]:
+def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channels: int) -> dict[str, tuple[int, ...]]:
     """The shapes of the compact generator's weights, as saved; see :class:`inkgan.networks.compact.Generator`."""
     grid, fine = grid_of(image_shape), fine_channels(channels)
     style = latent_dim + (EMBEDDING if num_classes else 0)
@@ -110,12 +110,7 @@ def compact_shapes(
     return shapes | ({"embedding": (num_classes, EMBEDDING)} if num_classes else {})
 
 
-def draw_compact(
-    weights: Mapping[str, Array],
-    image_shape: tuple[int, int, int],
-    latents: Array,
-    labels: NDArray[np.int64] | None,
-) -> Array:
+def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Array, labels: Labels | None) -> Array:
     """Draw with the compact generator.
 
     Args:
@@ -204,3 +199,32 @@ def _taps(maps: Array, axis: int) -> list[Array]:
         (maps + np.concatenate([rest, last], axis)) / 2,
         np.concatenate([rest, np.zeros_like(last)], axis),
     ]
+
+
+class Drawing(NamedTuple):
+    """How one kind of generator is read and drawn.
+
+    Attributes:
+        shapes: of its arrays, by name, for an image shape, a number of classes, of numbers in a latent and of channels.
+        alone: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
+            each depends on its own latent and label alone.
+        together: draws from weights and latents, each image depending on all; None where there is no such way.
+        fixed: the sizes in a model's description that this kind always has.
+    """
+
+    shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]
+    alone: Callable[[Mapping[str, Array], Shape, Array, Labels | None], Array]
+    together: Callable[[Mapping[str, Array], Array], Array] | None = None
+    fixed: Mapping[str, Any] = {}
+
+
+#: Every kind of generator that can be sampled, by the ``network`` of its recipe's ``model_description``.
+DRAWINGS: Mapping[str, Drawing] = {
+    "compact": Drawing(compact_shapes, draw_compact),
+    "tutorial": Drawing(
+        shapes=lambda *_: TUTORIAL_SHAPES,
+        alone=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
+        together=lambda weights, latents: draw_tutorial(weights, latents)[0],
+        fixed={"image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 100, "channels": 50},
+    ),
+}

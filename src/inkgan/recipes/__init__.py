@@ -1,22 +1,20 @@
 """Recipes: what one step of training computes.
 
 A recipe owns its networks, losses, optimisers and update rules; the trainer owns everything around a step. To add one,
-write a class with the attributes and methods of :class:`Recipe`, and name it in :func:`build` and in
-``inkgan.config.RECIPES``.
+write a class with the attributes and methods of :class:`Recipe`, name it in :data:`RECIPES`, and its settings in
+``inkgan.config.PRESETS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from inkgan.config import Config
-from inkgan.errors import ConfigError
-from inkgan.networks.tutorial import IMAGE_SHAPE
+from inkgan.config import Config, RecipeName
 from inkgan.recipes.compact import Compact
 from inkgan.recipes.moment import Moment as Moment  # part of the interface
 from inkgan.recipes.tutorial import Tutorial
@@ -69,6 +67,10 @@ class Recipe(Protocol):
         """What a reader of those arrays must know: the network's name, the images' shape and so on."""
 
 
+#: The class of each recipe that a configuration can name; called as in :func:`build`.
+RECIPES: Mapping[RecipeName, Callable[..., Recipe]] = {"fast": Compact, "best": Compact, "tutorial": Tutorial}
+
+
 def build(
     config: Config, image_shape: tuple[int, int, int], num_classes: int, device: torch.device, dtype: torch.dtype
 ) -> Recipe:
@@ -84,15 +86,7 @@ def build(
     Raises:
         ConfigError: the recipe cannot learn images of this shape.
     """
-    if config.recipe != "tutorial":
-        return Compact(config, image_shape, num_classes, dtype=dtype, device=device)
-    if image_shape != IMAGE_SHAPE:
-        height, width, channels = image_shape
-        raise ConfigError(
-            f"the tutorial's networks are made for 28×28 grey images; {config.data.name} has {height}×{width} with "
-            f"{channels} channels. Choose --recipe fast, which takes any size, or --data mnist, fashion-mnist, kmnist."
-        )
-    return Tutorial(config, dtype=dtype, device=device)
+    return RECIPES[config.recipe](config, image_shape, num_classes, dtype=dtype, device=device)
 
 
 def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:

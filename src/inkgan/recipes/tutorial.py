@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inkgan import losses
 from inkgan.config import Config
+from inkgan.errors import ConfigError
 from inkgan.networks.copies import Copy
 from inkgan.networks.drawing import measure_standing_statistics
 from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM, Discriminator, Generator
@@ -36,8 +37,21 @@ class Tutorial:
     num_classes = 0
 
     def __init__(
-        self, config: Config, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+        self,
+        config: Config,
+        image_shape: tuple[int, int, int] = IMAGE_SHAPE,
+        num_classes: int = 0,  # labels are of no use to it
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ) -> None:
+        if image_shape != IMAGE_SHAPE:
+            height, width, channels = image_shape
+            raise ConfigError(
+                f"the tutorial's networks are made for 28×28 grey images; {config.data.name} has {height}×{width} with "
+                f"{channels} channels. Choose --recipe fast, which takes any size, or --data mnist, fashion-mnist, "
+                "kmnist."
+            )
         self._seed, self._batch_size, self._device = config.seed, config.batch_size, device
         self.generator, self.discriminator = Generator(), Discriminator()
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))

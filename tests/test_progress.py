@@ -1,0 +1,89 @@
+"""What tells, on a terminal, how far a command is."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from inkgan.cli import run
+from inkgan.cli.progress import counted, progress_line, time_left
+
+_WIPE = "\r\x1b[K"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
+    """The exit code of a command whose stderr is a terminal, and what appears there: every share that is told."""
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("inkgan.cli.progress._SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("inkgan.cli.progress._SECONDS_TO_GUESS", 0.0)
+    code = run(arguments)
+    monkeypatch.undo()
+    return code, shown.getvalue()
+
+
+def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Drawing and writing tell their share and the time left, and leave an empty line."""
+    code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/digits/")
+    assert code == 0
+    assert f"{_WIPE}drawing: 80%, 0:00:" in shown
+    assert f"{_WIPE}writing: 50%, 0:00:" in shown
+    assert shown.endswith(f"writing: 100%{_WIPE}")
+
+
+def test_writing_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Writing tells its share of the images."""
+    code, shown = on_a_terminal(monkeypatch, "write", "dd", "-n", "4", "--height", "24", "-o", f"{tmp_path}/numbers/")
+    assert code == 0
+    assert f"{_WIPE}writing: 25%, 0:00:" in shown
+
+
+def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What was told is wiped before an error is."""
+    (tmp_path / "file").touch()
+    code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/file/a.npz")
+    assert code == 2
+    assert f"100%{_WIPE}inkgan: " in shown
+
+
+def test_outside_a_terminal_only_what_takes_long_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A line every half a minute, with the time left; nothing of what is short."""
+    assert run(["sample", "fast", "-n", "40", "-o", str(tmp_path / "a.npz")]) == 0
+    assert capsys.readouterr().err == ""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress_line() as tell:
+        tell("reading", 0.0)
+        for second in range(1, 100):
+            now[0] = 1000.0 + second
+            tell("training", second / 200)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 15%, 0:02:50 left",
+        "training: 30%, 0:02:20 left",
+        "training: 45%, 0:01:50 left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("passed", "done", "said"),
+    [(0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left")],
+)
+def test_time_left(passed: float, done: float, said: str) -> None:
+    """What is left takes as long, for its share, as what is done."""
+    assert time_left(passed, done) == said
+
+
+def test_counting_changes_nothing() -> None:
+    """All is handed out, and after each its share is told."""
+    told: list[float] = []
+    assert list(counted("abcd", 4, "x", lambda _, done: told.append(done))) == list("abcd")
+    assert told == [0.25, 0.5, 0.75, 1.0]
