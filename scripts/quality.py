@@ -26,7 +26,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[1]
 _DOCUMENT = _ROOT / "docs" / "quality.md"
 
-sys.path.insert(0, str(_ROOT / "tests"))
+sys.path[:0] = [str(_ROOT / "src"), str(_ROOT / "tests")]  # of this tree, whatever is installed
 from test_architecture import LAYERS, SOURCE, function_lengths, imported_rooms, room_of  # noqa: E402
 
 #: Rooms by what they are for. The first four groups are the core: all it takes to train, checkpoint and measure.
