@@ -253,6 +253,16 @@ def test_a_file_too_many(tmp_path: Path) -> None:
     complaint(lambda: checkpoint.verify(folder), str(folder / "extra.safetensors"))
 
 
+def test_a_manifest_without_what_is_needed(tmp_path: Path) -> None:
+    """A file that is asked for must be listed, also where it lies in the folder."""
+    folder = save(tmp_path, 4)
+    checkpoint.verify(folder, ["generator"])
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    del manifest["files"]["generator.safetensors"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    complaint(lambda: checkpoint.verify(folder, ["generator"]), "lists no generator")
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -530,6 +540,29 @@ def test_a_foreign_network(tmp_path: Path, network: Any) -> None:
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
     sign(tmp_path)
     assert len(complaint(lambda: inkgan.load(tmp_path), "network of another kind")) < 300
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"image_shape": [28, 28]},
+        {"image_shape": [28, 28, 4]},
+        {"image_shape": [0, 28, 1]},
+        {"latent_dim": 10**9},
+        {"num_classes": -1},
+        {"channels": True},
+        {"channels": "8"},
+        {"channels": None},
+    ],
+    ids=str,
+)
+def test_sizes_that_cannot_be(tmp_path: Path, size: dict[str, Any]) -> None:
+    """A description with an impossible size is refused before anything is made by it."""
+    possible = {"network": "compact", "image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
+    (tmp_path / "model.json").write_text(json.dumps(possible | size), "utf-8")
+    (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
+    sign(tmp_path)
+    complaint(lambda: inkgan.load(tmp_path), "model.json gives image_shape")
 
 
 def test_the_source_has_no_pickle() -> None:

@@ -330,6 +330,19 @@ def test_divergence(
     assert "diverged at step -2: loss_fake is nan" in line
 
 
+def test_interrupted_outside_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends a command with the shell's code and without a traceback."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inkgan.sampling.load", interrupted)
+    assert run(["sample", "fast", "-o", str(tmp_path / "digits.png")]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> tuple[int, str]:
     """The result of a call whose stdout is a terminal, and what appeared there."""
     master, slave = pty.openpty()

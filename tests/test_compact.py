@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import inkgan
 import runs
@@ -18,6 +19,7 @@ from inkgan.networks.compact import Discriminator, Generator, blocks_to_channels
 from inkgan.networks.drawing import compact_shapes, draw_compact
 from inkgan.recipes import Moment
 from inkgan.recipes.compact import Compact
+from inkgan.recipes.finite import require_finite
 
 SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
@@ -115,6 +117,21 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
         assert not torch.equal(before[name], weights_of(network)), name
 
 
+def test_the_terms_are_what_the_losses_say() -> None:
+    """Both losses of the game, and the cross-entropy of each kind's own scores times its weight."""
+    recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
+    fake = recipe._generator(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
+    game = ADVERSARIAL["relativistic"]
+    (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
+    terms, logits = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake.detach(), labels)
+    assert float(terms["loss_discriminator"]) == pytest.approx(game.discriminator(logits_real, logits_fake).item())
+    assert float(terms["loss_class_real"]) == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
+    logits_fake, scores_fake = recipe.discriminator(fake, labels)  # it learned
+    terms = recipe.generator_step(logits, fake, labels)
+    assert float(terms["loss_generator"]) == pytest.approx(game.generator(logits_real, logits_fake).item())
+    assert float(terms["loss_class_fake"]) == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("settings", [("penalty.on=real",), ("penalty.on=both",), ("loss=wgan-gp",)], ids=str)
 def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: torch.dtype) -> None:
@@ -163,14 +180,25 @@ def test_learning_rates_fade() -> None:
         assert rates == {"generator": pytest.approx(0.25 * factor), "discriminator": pytest.approx(0.5 * factor)}
 
 
-def test_the_average_has_the_half_life_that_was_asked_for() -> None:
-    """With a half-life of as many steps as were done, half of the old average is left."""
-    recipe = recipe_for("average=1.0")
+@pytest.mark.parametrize(("average", "left"), [(1.0, 1 / 2), (0.5, 1 / 4)])
+def test_the_average_has_the_half_life_that_was_asked_for(average: float, left: float) -> None:
+    """With a half-life of as many steps as were done, half of the old average is left; of half as many, a quarter."""
+    recipe = recipe_for(f"average={average}")
     before = weights_of(recipe.average)
-    after(recipe)  # one step: a half-life of one step
-    expected = (before + weights_of(recipe.generator)) / 2
+    after(recipe)  # one step: a half-life of as many steps as ``average`` says
+    expected = left * before + (1 - left) * weights_of(recipe.generator)
     assert torch.allclose(weights_of(recipe.average), expected, atol=1e-6)
     assert not torch.allclose(before, expected, atol=1e-4)
+
+
+def test_the_average_draws() -> None:
+    """What is drawn is the average's, which the generator has left behind."""
+    recipe = recipe_for("average=1.0")
+    after(recipe, 3)
+    latents, labels = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)), torch.arange(3)
+    drawn = recipe.draw(latents, labels)
+    assert torch.allclose(drawn, recipe.average(latents, labels), atol=1e-6)
+    assert not torch.allclose(drawn, recipe.generator(latents, labels), atol=1e-6)
 
 
 @pytest.mark.parametrize("where", ["data", "generator", "discriminator"])
@@ -188,6 +216,14 @@ def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
     with pytest.raises(DivergenceError, match="nan"):
         recipe.step(Moment(0, 0, 0.0), real, labels)
     assert before == {name: weights_of(network).numpy().tobytes() for name, network in recipe.networks.items()}
+
+
+def test_what_overflows_together_is_refused() -> None:
+    """Losses that are finite one by one and not in their sum: the gradients would not be those of the sum."""
+    loss, gradients = torch.tensor(3e38), [torch.zeros(2)]
+    require_finite({"one": loss}, {"one": gradients})
+    with pytest.raises(DivergenceError, match="overflow float32 together"):
+        require_finite({"one": loss, "other": loss}, {"both": gradients})
 
 
 def test_pre_training_is_the_discriminators_alone() -> None:

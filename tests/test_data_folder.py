@@ -81,6 +81,8 @@ def test_hugging_face_layout(folder: Path) -> None:
     data = load(str(folder))
     assert [len(split) for split in data.splits.values()] == [18, 2, 5]
     assert sorted(data.test.images[:, 0, 0, 0].tolist()) == [100, 101, 102, 103, 104]
+    learned_from = np.concatenate([data.train.images, data.validation.images])
+    assert sorted(learned_from[:, 0, 0, 0].tolist()) == list(range(20))
     assert data.class_names == ("cat", "dog")
     assert data.skipped == {"outside train/, validation/ and test/": 1}
     for number in range(3):

@@ -22,7 +22,7 @@ from inkgan.errors import DataError, EvaluationError
 from inkgan.evaluation import measure
 from inkgan.networks.drawing import TUTORIAL_SHAPES
 from inkgan.report import Figure, Report, as_html, as_text
-from inkgan.ruler import Ruler
+from inkgan.ruler import Ruler, quick_measure
 from inkgan.subject import real_images, subject_of
 
 Images = npt.NDArray[np.uint8]
@@ -83,6 +83,15 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert [one.name for one in fair.classes] == [str(digit) for digit in range(10)]
     assert sum(one.count for one in fair.classes) == N
     assert all(one.diversity and one.accuracy for one in fair.classes)
+
+
+def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
+    """What decides on the best checkpoint are the figures of the report card."""
+    quick = quick_measure(digits, lambda *_: None)
+    found = quick(*real)
+    assert list(found) == ["frechet_digit_distance", "accuracy"]
+    assert {name: fair[name].value for name in found} == pytest.approx(found, rel=1e-6)
+    assert quick(real[0], None).keys() == {"frechet_digit_distance"}
 
 
 def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:

@@ -14,7 +14,7 @@ from prdc import compute_prdc  # type: ignore[import-untyped]
 from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.metrics import Manifold, manifold, squared_radii
+from inkgan.metrics import Manifold, groups, jackknife, manifold, squared_radii
 
 Array = npt.NDArray[np.float64]
 NAMES = ("precision", "recall", "density", "coverage")
@@ -64,6 +64,17 @@ def test_properties(seed: int, d: int) -> None:
     same = figures(x, x)
     assert [same[name] for name in ("precision", "recall", "coverage")] == [1, 1, 1]
     assert same["density"] >= 1
+
+
+def test_leaving_out_a_group_is_what_it_says() -> None:
+    """The jackknife of density and coverage equals that of figures computed afresh without each group."""
+    real, generated = normal(0, 80, 3), normal(1, 90, 3, 0.8)
+    group = groups(90, 10, np.random.default_rng(0))
+    left_out = [figures(real, generated[group != g]) for g in range(10)]
+    estimate = manifold(real, generated, np.random.default_rng(0), num_groups=10)
+    for name in ("density", "coverage"):
+        expected = jackknife(0.0, np.array([without[name] for without in left_out])).standard_error
+        assert getattr(estimate, name).standard_error == pytest.approx(expected), name
 
 
 def test_recall_is_precision_with_the_roles_exchanged() -> None:

@@ -49,6 +49,12 @@ def test_z_is_the_rank_test_of_scipy() -> None:
     assert norm.cdf(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
 
 
+def test_the_threshold_itself_is_near() -> None:
+    """The nearest hundredth of the held-out distances 1 to 200 ends with 2."""
+    found = novelty(np.repeat([2.0, 2.5], 20), np.arange(1.0, 201.0))
+    assert (found.threshold, found.near_copies, found.expected) == (2.0, 0.5, 0.01)
+
+
 def spaces(generated: Array, training: Array, held_out: Array) -> Novelty:
     return novelty(nearest(generated, training).distance[:, 0], nearest(held_out, training).distance[:, 0])
 

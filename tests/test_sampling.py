@@ -55,6 +55,14 @@ def test_the_seed_decides(model: Model) -> None:
     assert not np.array_equal(model.sample(3, seed=2**63 - 1), model.sample(3, seed=2**63 - 2))
 
 
+def test_what_a_generator_cannot_do(model: Model) -> None:
+    """A class of one without labels, the statistics of a batch of one that has none: refused, not passed over."""
+    with pytest.raises(ConfigError, match="draws without labels"):
+        model.sample(2, labels=1)
+    with pytest.raises(ConfigError, match="is for the tutorial"):
+        inkgan.load("fast").sample(2, statistics="batch")
+
+
 def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
     """With the statistics of the batch, images are what the training graph draws of these latents together."""
     weights = dict(inkgan.load(finished_run)._weights)

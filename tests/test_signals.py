@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -39,8 +38,7 @@ class _Trainer:
         command = [sys.executable, str(VICTIM), "train", "--data", str(data), "--out", str(folder), "--quiet"]
         command += ["--device", "cpu", "--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
         pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        environment = os.environ | {"PYTHONPATH": str(VICTIM.parent.parent)}
-        self.process = subprocess.Popen(command, text=True, env=environment, **pipes)
+        self.process = subprocess.Popen(command, text=True, **pipes)
         self.at = ""
 
     def event(self) -> str:

@@ -413,6 +413,13 @@ class TestCommands:
         with pytest.raises(OutputError, match="2 GiB"):
             writing.save(iter([write("1" * 60)]), 1_000_000, f"{tmp_path}/a.npz")
 
+    @pytest.mark.parametrize(("count", "out", "message"), [(0, "a.npz", "Ask for 1 to"), (2, "a.png", "not 2")])
+    def test_counts_that_do_not_fit(self, tmp_path: Path, count: int, out: str, message: str) -> None:
+        """No image at all, or two for one .png: nothing is drawn or written."""
+        with pytest.raises((ConfigError, OutputError), match=message):
+            writing.save(iter([]), count, str(tmp_path / out))
+        assert list(tmp_path.iterdir()) == []
+
     def test_morph_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A .png has a row of ten digits for each hand."""
         out = tmp_path / "morph.png"
