@@ -44,7 +44,8 @@ def kinds(images: np.ndarray) -> np.ndarray:
 
 def shares() -> np.ndarray:
     """With which probability a training image is of each kind, 0 to 999."""
-    digits = np.bincount(data.load("mnist").train.labels) / len(data.load("mnist").train)
+    train = data.load("mnist").train
+    digits = np.bincount(train.labels) / len(train)
     return np.einsum("a,b,c->abc", digits, digits, digits).ravel()
 
 
