@@ -4,7 +4,8 @@
 
 trains every seed with one thread (so that as many run side by side as there are processors), measures 10,000 images of
 each, and writes benchmarks/results/seeds_RECIPE_DATA_DATE.md and .json. With --jobs 1 each run has all processors, and
-its training time means something.
+its training time means something. `--first 2 --seeds 3` trains seeds 2, 3 and 4, and `--earlier FILE.json` puts the
+seeds of an earlier result before them, so that a series can grow.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def main() -> None:
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--earlier", type=Path, help="a result of the same recipe, whose seeds are counted too")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--set", dest="settings", action="append", default=[])
@@ -69,8 +72,10 @@ def main() -> None:
     options = parser.parse_args()
     options.threads = options.threads or (os.cpu_count() or 1 if options.jobs == 1 else 1)
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(lambda seed: train(options, seed), range(options.seeds)))
-    rows = [measure(folder, options) for folder in folders]
+        seeds = range(options.first, options.first + options.seeds)
+        folders = list(pool.map(lambda seed: train(options, seed), seeds))
+    rows = json.loads(options.earlier.read_text("utf-8")) if options.earlier else []
+    rows += [{"seed": seed} | measure(folder, options) for seed, folder in zip(seeds, folders, strict=True)]
     write(rows, options)
 
 
@@ -79,7 +84,9 @@ def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
     distances = [row["frechet_digit_distance"] for row in rows]
     limit = FAILED * statistics.median(distances)
     failed = [
-        seed for seed, row in enumerate(rows) if row["frechet_digit_distance"] > limit or row["classes_covered"] < 10
+        row.get("seed", place)
+        for place, row in enumerate(rows)
+        if row["frechet_digit_distance"] > limit or row["classes_covered"] < 10
     ]
     lines = [
         f"# {options.recipe} on {options.data}, {len(rows)} seeds",
@@ -94,13 +101,14 @@ def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
             f"- runs that failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of "
             f"{len(rows)}{f', seeds {failed}' if failed else ''}"
         ),
+        *([f"- with the {len(rows) - options.seeds} of `{options.earlier.name}`"] if options.earlier else []),
         "",
         "| figure | value | real held-out images |",
         "| --- | --- | --- |",
     ]
-    for key in [key for key in rows[0] if not key.startswith("floor ")]:
+    for key in [key for key in rows[-1] if not key.startswith("floor ") and key != "seed"]:
         values = [row[key] for row in rows if key in row]
-        floor = rows[0].get(f"floor {key}")
+        floor = rows[-1].get(f"floor {key}")
         shown = f"{statistics.median(values):.4g} [{min(values):.4g} to {max(values):.4g}]"
         lines.append(f"| {key.replace('_', ' ')} | {shown} | {'' if floor is None else f'{floor:.4g}'} |")
     stem = f"seeds_{options.recipe}_{options.data}{options.name}_{datetime.date.today()}"
