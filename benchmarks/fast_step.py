@@ -4,7 +4,8 @@
 
 FLOP are those that PyTorch counts in one step (matrix products and convolutions, forward and backward, multiply and add
 apart), averaged over a whole period of the lazy penalty. The peak is the best speed of a product of two 2048 × 2048
-bfloat16 matrices in the same round. Prints a table, and where the time of a step of `fast` goes.
+matrices in the same round and the same precision, the one that a run takes here. Prints a table, and where the time of
+a step of `fast` goes.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import matmul_peak
 from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from inkgan import data
 from inkgan.config import resolve
+from inkgan.device import keep_freed_memory, resolve_precision
 from inkgan.recipes import Moment
 from inkgan.recipes.compact import Compact
 from inkgan.runfolder import environment
 from inkgan.seeds import BatchOrder
 
 RESULTS = Path(__file__).parent / "results"
+PRECISION = resolve_precision("auto", torch.device("cpu"))
 #: The profiler's names of operations, by what they are for.
 KINDS = {
     "convolutions": ("mkldnn_convolution", "convolution_backward"),
@@ -64,7 +68,7 @@ class Training:
         mnist = data.load("mnist")
         self.images, self.labels = torch.tensor(mnist.train.images), torch.tensor(mnist.train.labels)
         self.order = BatchOrder(0, len(self.images), self.config.batch_size)
-        self.recipe = Compact(self.config, mnist.image_shape, 10, dtype=torch.bfloat16)
+        self.recipe = Compact(self.config, mnist.image_shape, 10, dtype=PRECISION)
         self.done = 0
 
     def run(self, steps: int) -> float:
@@ -75,17 +79,6 @@ class Training:
             self.recipe.step(Moment(number, number, 0.1), self.images[indices].float() / 255, self.labels[indices])
         self.done += steps
         return time.perf_counter() - start
-
-
-def peak_flops(size: int = 2048) -> float:
-    """The best of five products of square bfloat16 matrices, in FLOP/s."""
-    a, b = (torch.randn(size, size).bfloat16() for _ in range(2))
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        torch.mm(a, b)
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
 
 
 def shares(training: Training) -> dict[str, float]:
@@ -108,7 +101,7 @@ def measured(training: Training, options: argparse.Namespace) -> str:
     with FlopCounter() as counter:
         training.run(every)
     flop = counter.total / every
-    rounds = [(training.run(options.steps) / options.steps, peak_flops()) for _ in range(options.repeats)]
+    rounds = [(training.run(options.steps) / options.steps, matmul_peak(PRECISION)) for _ in range(options.repeats)]
     times = [seconds * 1e3 for seconds, _ in rounds]
     of_peak = [flop / seconds / peak for seconds, peak in rounds]
     middle, peak = statistics.median(times), statistics.median(peak for _, peak in rounds)
@@ -124,8 +117,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    torch.set_flush_denormal(True)
-    about = environment("cpu", torch.get_num_threads(), "bfloat16")
+    keep_freed_memory()  # as a run does
+    about = environment("cpu", torch.get_num_threads(), str(PRECISION).removeprefix("torch."))
     command = f"python benchmarks/fast_step.py --steps {options.steps} --repeats {options.repeats}"
     versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
     lines = [

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
@@ -107,3 +109,14 @@ def pad(rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:
+    """The best speed of a product of two square matrices, in FLOP/s: a measured peak of this machine."""
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    out, seconds = torch.mm(a, b), []
+    for _ in range(times):
+        before = time.perf_counter()
+        torch.mm(a, b, out=out)
+        seconds.append(time.perf_counter() - before)
+    return 2 * size**3 / min(seconds)

@@ -1,8 +1,8 @@
 """Compare the speed of one tutorial step in inkgan with the tutorial's own graph in TensorFlow.
 
-Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST, in
-turns in one run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16, and again. A round
-that other programs disturbed is timed again. TensorFlow lives in an environment of its own,
+Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST, in turns in one
+run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16 where the processor has units for it, and
+again. A round that other programs disturbed is timed again. TensorFlow lives in an environment of its own,
 ``.venv-tensorflow``, which this sets up if it is not there.
 """
 
@@ -12,7 +12,6 @@ import argparse
 import datetime
 import functools
 import json
-import math
 import os
 import platform
 import shlex
@@ -33,6 +32,7 @@ from machine import (
     cpu_features,
     cpu_model,
     hardware,
+    matmul_peak,
     pad,
     say,
     wait_for_quiet,
@@ -43,6 +43,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inkgan.config import resolve
 from inkgan.data import idx
+from inkgan.device import keep_freed_memory, resolve_precision
 from inkgan.recipes import Moment
 from inkgan.recipes.tutorial import Tutorial
 from inkgan.seeds import BatchOrder
@@ -52,8 +53,9 @@ TENSORFLOW = REPOSITORY / ".venv-tensorflow"
 REQUIREMENT = "tensorflow-cpu==2.21.*"
 BATCH_SIZE = 50
 TARGET = 4.0
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PEAK_OF = {"tensorflow": "float32"}
+PRECISIONS = {"float32": torch.float32}
+if resolve_precision("auto", torch.device("cpu")) == torch.bfloat16:  # without units for it, one step takes minutes
+    PRECISIONS["bfloat16"] = torch.bfloat16
 LABELS = {"tensorflow": "TensorFlow, float32", "float32": "inkgan, float32", "bfloat16": "inkgan, bfloat16"}
 
 # Multiply-accumulates of one image's forward pass, layer by layer.
@@ -113,24 +115,6 @@ def counted_as_written() -> int:
             torch.autograd.grad(discriminator(images), d)
         torch.autograd.grad(discriminator(generator(latents)), g)
     return counter.get_total_flops()
-
-
-def matmul_flops_per_second(dtype: torch.dtype, size: int = 2048, seconds: float = 0.5) -> float:
-    """Return the best speed of a large matrix product, a measured peak of this machine.
-
-    Args:
-        dtype: The matrices' type.
-        size: Their number of rows and columns.
-        seconds: How long to keep trying.
-    """
-    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    out = torch.mm(a, b)
-    best, start = math.inf, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        before = time.perf_counter()
-        torch.mm(a, b, out=out)
-        best = min(best, time.perf_counter() - before)
-    return 2 * size**3 / best
 
 
 class Ours:
@@ -220,7 +204,7 @@ def measure_rounds(options: argparse.Namespace, ours: dict[str, Ours], rival: Te
         watch = Disturbance(pids)
         rates = {"tensorflow": rival.steps_per_second()} if rival else {}
         rates |= {precision: step.steps_per_second(options.steps) for precision, step in ours.items()}
-        peaks = {name: matmul_flops_per_second(dtype) for name, dtype in PRECISIONS.items()}
+        peaks = {name: matmul_peak(dtype) for name, dtype in PRECISIONS.items()}
         others = watch.share()
         is_quiet = others is None or others <= options.busy_limit
         quiet += is_quiet
@@ -233,12 +217,7 @@ def measure_rounds(options: argparse.Namespace, ours: dict[str, Ours], rival: Te
 
 def spread(values: list[float]) -> dict[str, float]:
     """Summarise repeats of one measurement."""
-    return {
-        "n": len(values),
-        "median": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-    }
+    return {"n": len(values), "median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
@@ -258,7 +237,7 @@ def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
         flops = step_flops(GENERATOR if name == "tensorflow" else FOLDED_GENERATOR)
         summary["flops_per_step"] = flops
         summary["flops_per_second"] = flops * statistics.median(rates)
-        summary["share_of_peak"] = summary["flops_per_second"] / peaks[PEAK_OF.get(name, name)]
+        summary["share_of_peak"] = summary["flops_per_second"] / peaks.get(name, peaks["float32"])
         contenders[name] = summary
     return {
         "rounds_measured": len(rounds),
@@ -295,9 +274,9 @@ def with_spread(values: dict[str, float], digits: int) -> str:
 def speed_table(summary: dict[str, Any]) -> str:
     """Write the table of speeds."""
     head = ["", "steps/s", "times TensorFlow", "GFLOP/step", "GFLOP/s", "matmul peak", "share of peak"]
-    rows = [head]
+    rows, peaks = [head], summary["matmul_peak_flops_per_second"]
     for name, values in summary["contenders"].items():
-        peak = summary["matmul_peak_flops_per_second"][PEAK_OF.get(name, name)]
+        peak = peaks.get(name, peaks["float32"])
         rows.append(
             [
                 LABELS[name],
@@ -398,6 +377,7 @@ def main() -> None:
     parser.add_argument("--wait", type=float, default=60, help="seconds to wait for quiet before each round")
     options = parser.parse_args()
     torch.set_num_threads(options.threads or available_cpus())
+    keep_freed_memory()  # as a run does
     rival = None if options.no_tensorflow else TensorFlow(tensorflow_python(), options)
     try:
         ours = {precision: Ours(precision) for precision in PRECISIONS}
@@ -408,12 +388,8 @@ def main() -> None:
     finally:
         if rival:
             rival.close()
-    record = {
-        "facts": facts(options, rival),
-        "summary": summarise(rounds, options.repeats),
-        "counted_flops": counted,
-        "rounds": rounds,
-    }
+    record = {"facts": facts(options, rival), "summary": summarise(rounds, options.repeats)}
+    record |= {"counted_flops": counted, "rounds": rounds}
     text = report(record)
     print(text)
     if rival:  # half a comparison must not take the place of a whole one

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from inkgan.config import resolve
 from inkgan.optimizers import TensorFlowAdam
+from inkgan.recipes import Moment, build
 
 
 def test_equals_the_definition_where_epsilon_matters() -> None:
@@ -24,3 +27,16 @@ def test_equals_the_definition_where_epsilon_matters() -> None:
         expected -= 3e-4 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
     assert np.abs(parameter.detach().numpy() - expected).max() < 1e-12
     assert np.abs(expected - start).max() > 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["tutorial", "fast"])
+def test_gradients_lie_as_their_parameters_do(name: str, dtype: torch.dtype) -> None:
+    """The fused Adam reads memory in order, whatever the strides."""
+    recipe = build(resolve(options={"recipe": name, "batch_size": 4}), (28, 28, 1), 10, torch.device("cpu"), dtype)
+    recipe.step(Moment(0, 0, 0.0), torch.rand(4, 28, 28, 1), torch.tensor([3, 1, 4, 1]))
+    parameters = [p for optimizer in recipe.optimizers.values() for g in optimizer.param_groups for p in g["params"]]
+    assert len(parameters) > 10
+    for parameter in parameters:
+        assert parameter.grad is not None
+        assert (parameter.grad.stride(), parameter.grad.dtype) == (parameter.stride(), torch.float32)

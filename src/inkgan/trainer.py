@@ -19,7 +19,7 @@ from torch import Tensor
 from inkgan import checkpoint
 from inkgan.config import Config
 from inkgan.data import DataSet
-from inkgan.device import resolve_device, resolve_precision
+from inkgan.device import keep_freed_memory, resolve_device, resolve_precision
 from inkgan.errors import CheckpointError, DivergenceError, Interrupted
 from inkgan.pictures import Images, to_uint8
 from inkgan.recipes import Moment, Recipe, as_arrays, build, from_arrays
@@ -141,6 +141,7 @@ def fit(
     where = resolve_device(device)
     precision = resolve_precision(config.precision, where)
     recipe = build(config, data.image_shape, len(data.class_names), where, precision)
+    keep_freed_memory()
     with run.locked():
         if resume:
             run.require_same(run.saved_config(), config)

@@ -38,5 +38,15 @@ class Copy:
         return functional_call(self._network, self._constants, (inputs.to(self._dtype), *labels))
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
-        """The gradient of a loss with respect to every parameter, in their order."""
-        return list(torch.autograd.grad(loss, list(self._copies.values())))
+        """The gradient of a loss with respect to every parameter, each in its precision and layout.
+
+        A convolution's kernel has its gradient channels last whether or not it lies so itself, and the fused Adam reads
+        memory in order, whatever the strides.
+        """
+        gradients = torch.autograd.grad(loss, list(self._copies.values()))
+        return [_laid_out_like(master, g) for master, g in zip(self._masters.values(), gradients, strict=True)]
+
+
+def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    same = gradient.dtype == parameter.dtype and gradient.stride() == parameter.stride()
+    return gradient if same else torch.empty_like(parameter).copy_(gradient)

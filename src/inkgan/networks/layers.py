@@ -136,7 +136,7 @@ class _LinearReluMean(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, features, mean = ctx.saved_tensors
         of_features = gradients[0] @ mean
-        of_features = torch.ops.aten.threshold_backward(of_features, features, 0)
+        _gate_(of_features, features)
         of_inputs = of_features @ weight if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return of_inputs, None, None
@@ -305,11 +305,12 @@ class _FoldedConvolution(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         patches, matrix, maps, kernel, edges, corner, taps = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        of_maps, of_kernel, of_bias = torch.ops.aten.convolution_backward(
+        of_maps, of_kernel, _ = torch.ops.aten.convolution_backward(
             gradient, maps.permute(0, 3, 1, 2), kernel, [len(kernel)],
-            [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, True],
+            [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, False],
         )  # fmt: skip
         gradient, of_maps = gradient.permute(0, 2, 3, 1), of_maps.permute(0, 2, 3, 1)
+        of_bias = _sum_positions(gradient)
         of_lines = torch.stack([gradient[:, -1], gradient[:, :, -1]]).flatten(1, 2)  # [2, N·L, O]
         of_taps = torch.bmm(of_lines, edges.transpose(1, 2)).view(2, len(maps), -1, taps.shape[2])  # [2, N, L, 2·M]
         (row, next_row), (column, next_column) = (line.chunk(2, dim=2) for line in of_taps)
@@ -318,7 +319,7 @@ class _FoldedConvolution(torch.autograd.Function):
         of_maps[:, :-1, -2] += column
         of_maps[:, 1:, -2] += next_column
         of_maps[:, -2, -2] += gradient[:, -1, -1] @ corner
-        of_maps = torch.ops.aten.threshold_backward(of_maps, maps, 0)
+        _gate_(of_maps, maps)
 
         of_folded = kernel.new_empty(*corner.shape, 3, 3)
         of_folded[:, :, :2, :2] = of_kernel
@@ -342,6 +343,11 @@ def _onednn_computes(dtype: torch.dtype) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _gate_(gradient: Tensor, activations: Tensor) -> None:
+    """Turn the gradient of ``relu(x)`` into that of x, in place: it passes where the activation is above zero."""
+    torch.ops.aten.threshold_backward.grad_input(gradient, activations, 0, grad_input=gradient)
 
 
 def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:

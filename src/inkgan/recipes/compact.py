@@ -176,9 +176,7 @@ class Compact:
         gradients = computed.gradients(torch.stack(list(terms.values())).sum())
         require_finite(terms, {f"the {name}'s loss": gradients})
         for parameter, gradient in zip(network.parameters(), gradients, strict=True):
-            if parameter.grad is None:
-                parameter.grad = torch.empty_like(parameter)  # in the parameter's own layout: see inkgan.optimizers
-            parameter.grad.copy_(gradient)
+            parameter.grad = gradient
         self.optimizers[name].step()
         computed.refresh()
 

@@ -65,11 +65,6 @@ class Tutorial:
             "discriminator_fake": TensorFlowAdam(self.discriminator.parameters(), rate),
             "generator": TensorFlowAdam(self.generator.parameters(), config.generator.learning_rate),
         }
-        # In float32 and in the parameters' own layout: the fused Adam reads memory in order, whatever the strides.
-        self._gradients = {
-            name: [torch.zeros_like(parameter) for group in optimizer.param_groups for parameter in group["params"]]
-            for name, optimizer in self.optimizers.items()
-        }
         self._generator = Copy(self.generator, dtype)
         self._discriminator = Copy(self.discriminator, dtype)
 
@@ -94,12 +89,11 @@ class Tutorial:
             fake = self._generator(latents)
         logits_real, logits_fake = self._discriminator(real).float(), self._discriminator(fake).float()
         loss_real, loss_fake = losses.real_as_real(logits_real), losses.fake_as_fake(logits_fake)
-        gradients_real = self._keep("discriminator_real", self._discriminator.gradients(loss_real))
-        gradients_fake = self._keep("discriminator_fake", self._discriminator.gradients(loss_fake))
+        gradients_real, gradients_fake = map(self._discriminator.gradients, (loss_real, loss_fake))
         terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
         require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
-        self._update("discriminator_real", self.discriminator)
-        self._update("discriminator_fake", self.discriminator)
+        self._update("discriminator_real", self.discriminator, gradients_real)
+        self._update("discriminator_fake", self.discriminator, gradients_fake)
         self._discriminator.refresh()
         scores = {"score_real": logits_real, "score_fake": logits_fake}
         return terms | {name: logits.detach().sigmoid().mean() for name, logits in scores.items()}
@@ -108,10 +102,10 @@ class Tutorial:
         """Update the generator on latents [N, 100]."""
         logits = self._discriminator.constant(self._generator(latents))
         loss = losses.fake_as_real(logits.float())
-        gradients = self._keep("generator", self._generator.gradients(loss))
+        gradients = self._generator.gradients(loss)
         terms = {"loss_generator": loss.detach()}
         require_finite(terms, {"loss_generator": gradients})
-        self._update("generator", self.generator)
+        self._update("generator", self.generator, gradients)
         self._generator.refresh()
         return terms
 
@@ -151,12 +145,7 @@ class Tutorial:
         drawn: np.ndarray = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
         return torch.from_numpy(drawn).to(self._device)
 
-    def _keep(self, name: str, gradients: list[Tensor]) -> list[Tensor]:
-        """Copy gradients to where an optimiser will find them."""
-        torch._foreach_copy_(self._gradients[name], gradients)
-        return self._gradients[name]
-
-    def _update(self, name: str, network: nn.Module) -> None:
-        for parameter, gradient in zip(network.parameters(), self._gradients[name], strict=True):
+    def _update(self, name: str, network: nn.Module, gradients: list[Tensor]) -> None:
+        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
             parameter.grad = gradient
         self.optimizers[name].step()
