@@ -33,7 +33,8 @@ from test_architecture import LAYERS, SOURCE, function_lengths, imported_rooms, 
 _GROUPS = {
     "ground": "__init__ errors seeds config files",
     "data": "data",
-    "learning": "api trainer recipes networks losses optimizers checkpoint runfolder runlog device stopping symptoms",
+    "learning": "api trainer recipes networks losses optimizers checkpoint runfolder runlog device stopping symptoms "
+    "watching",
     "measuring": "metrics features classifier reference ruler subject evaluation report comparison",
     "pictures and writing": "models sampling pictures output ink writing",
     "command line": "__main__ cli",

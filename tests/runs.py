@@ -13,7 +13,8 @@ import inkgan
 from inkgan import checkpoint
 from inkgan.pictures import Images
 from inkgan.runfolder import RunFolder
-from inkgan.trainer import Progress, Result, Silent
+from inkgan.trainer import Result
+from inkgan.watching import Progress, Silent
 
 STEPS = 6
 SETTINGS = (

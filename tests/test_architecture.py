@@ -17,7 +17,7 @@ LAYERS = {
     "config": 1, "files": 1,
     "data": 2, "losses": 2, "metrics": 2, "models": 2, "networks": 2, "pictures": 2, "ink": 2,
     "checkpoint": 3, "classifier": 4, "device": 3, "features": 3, "optimizers": 3, "output": 3, "stopping": 3,
-    "report": 3, "symptoms": 3,
+    "report": 3, "symptoms": 3, "watching": 3,
     "recipes": 4, "runfolder": 4,
     "reference": 5, "runlog": 5, "sampling": 5,
     "ruler": 6, "subject": 6, "trainer": 6, "writing": 6,

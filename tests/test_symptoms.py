@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import runs
 from inkgan.config import Config, resolve
 from inkgan.symptoms import BLOWN_UP, Symptoms, remedy
-from inkgan.trainer import Silent
+from inkgan.watching import Silent
 
 _HIGH, _LOW = {"loss_generator": -2 * BLOWN_UP}, {"loss_generator": 3.0}
 

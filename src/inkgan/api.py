@@ -12,7 +12,8 @@ from inkgan.errors import ConfigError
 from inkgan.runfolder import RunFolder, free_run_path, newest_run
 
 if TYPE_CHECKING:
-    from inkgan.trainer import Result, Watcher
+    from inkgan.trainer import Result
+    from inkgan.watching import Watcher
 
 #: Where runs go that are not told where.
 RUNS = Path("runs")
@@ -125,7 +126,8 @@ def start(
 ) -> Result:
     """Load the data of a plan and train."""
     from inkgan import data
-    from inkgan.trainer import Silent, fit
+    from inkgan.trainer import fit
+    from inkgan.watching import Silent
 
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")

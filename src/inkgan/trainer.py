@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from inkgan.runlog import RunLog
 from inkgan.seeds import BatchOrder, Stream, latents, rng
 from inkgan.stopping import StopSignals
 from inkgan.symptoms import Symptoms, remedy
+from inkgan.watching import Progress, Silent, Watcher
 
 _FIXED_LATENTS = 100
 _LOGGED_IMAGES = 5
@@ -35,58 +36,8 @@ _LOGGED_IMAGES = 5
 _MEASURED_IMAGES = 2000
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands after a step: the step, the end, and what was measured."""
-
-    step: int
-    steps: int | None
-    seconds: float
-    seconds_total: float | None
-    steps_per_second: float
-    terms: dict[str, float]
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes. All methods return at once."""
-
-    def preparing(self, doing: str, done: float) -> None:
-        """Something that takes long is done before the run starts; ``done`` of it, 0 to 1."""
-
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """The run is about to do ``first_step``."""
-
-    def warn(self, message: str) -> None:
-        """Something is odd, but the run goes on."""
-
-    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
-        """One generated image uint8 [H, W, C] and the discriminator's logit for it; None before training."""
-
-    def stepped(self, progress: Progress) -> None:
-        """A logged step was done."""
-
-
 #: Figures by name for images uint8 [N, H, W, C] and their labels; where the first figure is lowest is the best.
 Measure = Callable[[Images, NDArray[np.int64] | None], dict[str, float]]
-
-
-class Silent:
-    """Tells nobody."""
-
-    def preparing(self, doing: str, done: float) -> None:
-        """Do nothing."""
-
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """Do nothing."""
-
-    def warn(self, message: str) -> None:
-        """Do nothing."""
-
-    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
-        """Do nothing."""
-
-    def stepped(self, progress: Progress) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from rich.text import Text
 from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.pictures import Images, terminal_drawing
-from inkgan.trainer import Progress as RunProgress
-from inkgan.trainer import Result, Silent, Watcher
+from inkgan.trainer import Result
+from inkgan.watching import Progress as RunProgress
+from inkgan.watching import Silent, Watcher
 
 
 class ConsoleWatcher(Watcher, Protocol):

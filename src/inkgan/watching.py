@@ -1,0 +1,59 @@
+"""Who is told how a run goes: a terminal, a test, nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from inkgan.config import Config
+from inkgan.pictures import Images
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after a step: the step, the end, and what was measured."""
+
+    step: int
+    steps: int | None
+    seconds: float
+    seconds_total: float | None
+    steps_per_second: float
+    terms: dict[str, float]
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes. All methods return at once."""
+
+    def preparing(self, doing: str, done: float) -> None:
+        """Something that takes long is done before the run starts; ``done`` of it, 0 to 1."""
+
+    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        """The run is about to do ``first_step``."""
+
+    def warn(self, message: str) -> None:
+        """Something is odd, but the run goes on."""
+
+    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+        """One generated image uint8 [H, W, C] and the discriminator's logit for it; None before training."""
+
+    def stepped(self, progress: Progress) -> None:
+        """A logged step was done."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def preparing(self, doing: str, done: float) -> None:
+        """Do nothing."""
+
+    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+        """Do nothing."""
+
+    def warn(self, message: str) -> None:
+        """Do nothing."""
+
+    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+        """Do nothing."""
+
+    def stepped(self, progress: Progress) -> None:
+        """Do nothing."""
