@@ -171,11 +171,13 @@ def test_the_penalty_is_lazy() -> None:
 
 
 def test_learning_rates_fade() -> None:
-    """Constant until the last share of the run, then down to zero in a line."""
+    """Constant until the last share of the run, then down to zero in a line; a run of 600 steps has a fifth of it."""
     recipe = recipe_for("fade=0.5", "generator.learning_rate=0.25", "discriminator.learning_rate=0.5")
     real, labels = batch_for()
-    for progress, factor in ((0.0, 1.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)):
-        recipe.step(Moment(0, 0, progress), real, labels)
+    whole = ((1800, 0.0, 1.0), (1800, 0.5, 1.0), (1800, 0.75, 0.5), (1800, 1.0, 0.0), (9000, 0.75, 0.5))
+    short = ((600, 0.72, 1.0), (600, 0.9, 1.0), (600, 0.95, 0.5), (600, 1.0, 0.0), (300, 0.99, 1.0))
+    for steps, progress, factor in whole + short:
+        recipe.step(Moment(round(steps * progress), 0, progress), real, labels)
         rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in recipe.optimizers.items()}
         assert rates == {"generator": pytest.approx(0.25 * factor), "discriminator": pytest.approx(0.5 * factor)}
 

@@ -95,7 +95,9 @@ class Config(_Settings):
     loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
     class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
     average: Share = Field(0.05, description="half-life of the generator's average, as a share of the steps so far")
-    fade: Share = Field(0.75, description="share of the run, at its end, in which learning rates go to zero")
+    fade: Share = Field(
+        0.75, description="share of the run, at its end, in which learning rates go to zero; less below 1,800 steps"
+    )
     data: DataSettings = DataSettings()
     generator: NetworkSettings = NetworkSettings()
     discriminator: NetworkSettings = NetworkSettings()

@@ -16,6 +16,7 @@ import contextlib
 import json
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -193,7 +194,8 @@ class RunFolder:
         steps = checkpoint.list_steps(self.checkpoints)
         if not steps:
             raise CheckpointError(
-                f"{self.path} has no checkpoint yet. Train it further: inkgan train --resume --out {self.path}"
+                f"{self.path} has no checkpoint yet. Train it further: "
+                f"inkgan train --resume --out {shlex.quote(str(self.path))}"
             )
         if which == "latest":
             return self.checkpoints / checkpoint.checkpoint_name(steps[-1])

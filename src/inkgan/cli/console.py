@@ -167,9 +167,9 @@ def _conclusion(result: Result) -> list[str]:
         return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
     return [
         f"done: {result.step} steps in {took}",
-        f"generated digits: {result.sheet}",
-        f"how it learned:   {result.folder / 'pictures' / 'learning.gif'}",
-        f"more of them:     inkgan sample {folder} -n 100 -o digits.png",
+        f"what it draws:      {result.sheet}",
+        f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
+        f"more of them:       inkgan sample {folder} -n 100 -o more.png",
         f"how good are they: inkgan evaluate {folder}",
     ]
 

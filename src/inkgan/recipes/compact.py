@@ -26,6 +26,9 @@ from inkgan.seeds import Stream, latents, rng
 #: size: one that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99, which
 #: allows ten, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
+#: Runs of up to so many steps have no time to lose: their learning rates do not fade. From so many on they fade over
+#: all of ``fade``; in between, over a share in proportion. See docs/experiments.md.
+_SHORT, _LONG = 300, 1800
 
 
 class Compact:
@@ -77,9 +80,9 @@ class Compact:
         """Update both networks once; see :class:`inkgan.recipes.Recipe`."""
         config = self._config
         labels = labels if self.num_classes else None
-        fade = min(1.0, (1 - at.progress) / config.fade) if config.fade else 1.0
-        self.optimizers["discriminator"].set_learning_rate(config.discriminator.learning_rate * fade)
-        self.optimizers["generator"].set_learning_rate(config.generator.learning_rate * fade)
+        left = self._left_of_learning_rates(at)
+        self.optimizers["discriminator"].set_learning_rate(config.discriminator.learning_rate * left)
+        self.optimizers["generator"].set_learning_rate(config.generator.learning_rate * left)
         # One drawing serves both steps: the discriminator learns from it, then says how it could be better.
         drawn = latents(config.seed, Stream.GENERATOR_LATENTS, at.number, len(real), self.latent_dim)
         fake = self._generator(torch.from_numpy(drawn).to(self._device), labels)
@@ -157,6 +160,12 @@ class Compact:
             "num_classes": self.num_classes,
             "channels": self._config.generator.channels,
         }
+
+    def _left_of_learning_rates(self, at: Moment) -> float:
+        """How much of them is left, 1 to 0: they fade over the last share of a run, a smaller one of a short run."""
+        steps = round(at.step / at.progress) if at.progress > 0 else _SHORT  # of the whole run, if its speed stays
+        share = self._config.fade * min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
+        return min(1.0, (1 - at.progress) / share) if share else 1.0
 
     def _penalty(self, at: Moment, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
         """The gradient penalty: of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
