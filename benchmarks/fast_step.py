@@ -126,7 +126,7 @@ def main() -> None:
         "",
         f"- `{command}` at commit {str(about['commit'])[:7]}",
         f"- {about['cpu']}, {os.cpu_count()} processors, {about['threads']} threads; {versions}",
-        f"- median [smallest to largest] of {options.repeats} rounds",
+        f"- {about['precision']}; median [smallest to largest] of {options.repeats} rounds",
         "",
         "| recipe | batch | GFLOP a step | ms a step | GFLOP/s | peak GFLOP/s | share of peak |",
         "| --- | --- | --- | --- | --- | --- | --- |",
