@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
-
-import pytest
 
 _PROGRAM = """
 import json, resource, sys
@@ -27,10 +26,10 @@ print(json.dumps([*found, pages()]))
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_freed_memory_is_kept() -> None:
     """The system hands a large tensor out page by page each time, until the process keeps what it frees."""
     answer = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)
     before, after = json.loads(answer.stdout)
-    assert before >= 50  # 200 MB; where pages are of 2 MB, these are 100
-    assert after < before / 2
+    is_glibc = platform.libc_ver()[0] == "glibc"
+    assert before >= 50 or not is_glibc  # 200 MB; where pages are of 2 MB, these are 100
+    assert after < before / 2 or not is_glibc  # elsewhere it must only do no harm
