@@ -20,9 +20,8 @@ def pages():
 
 found = [pages()]
 keep_freed_memory()
-for _ in range(5):  # small blocks may come to lie in the gaps of large ones at first
-    pages()
-print(json.dumps([*found, pages()]))
+# The least of some, as small blocks may come to lie in the gaps of large ones at first.
+print(json.dumps([*found, min(pages() for _ in range(5))]))
 """
 
 
@@ -32,4 +31,4 @@ def test_freed_memory_is_kept() -> None:
     before, after = json.loads(answer.stdout)
     is_glibc = platform.libc_ver()[0] == "glibc"
     assert before >= 50 or not is_glibc  # 200 MB; where pages are of 2 MB, these are 100
-    assert after < before / 2 or not is_glibc  # elsewhere it must only do no harm
+    assert after < before / 10 or not is_glibc  # elsewhere it must only do no harm
