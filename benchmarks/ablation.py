@@ -53,7 +53,12 @@ def main() -> None:
     def one(number: int, seed: int) -> Path:
         settings = [*list(VARIANTS.values())[number], f"steps={options.steps}"]
         own = argparse.Namespace(
-            recipe="fast", data="mnist", settings=settings, jobs=options.jobs, out=f"{options.out}/{number}"
+            recipe="fast",
+            data="mnist",
+            settings=settings,
+            jobs=options.jobs,
+            threads=1,
+            out=f"{options.out}/{number}",
         )
         return seeds.train(own, seed)
 

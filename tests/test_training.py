@@ -29,7 +29,7 @@ from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganE
 from inkgan.files import sha256_of
 from inkgan.recipes import Moment, as_arrays
 from inkgan.recipes.tutorial import Tutorial
-from inkgan.runfolder import RunFolder
+from inkgan.runfolder import RunFolder, newest_run
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -600,3 +600,11 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(plan({"data.name": name}).folder.name) < 100
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
         plan({"data.name": "kmnist"}, resume=True)
+
+
+def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:
+    """A name may hold what a file pattern gives a meaning."""
+    folder = tmp_path / "fast-my[1]*-seed0"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    assert newest_run(tmp_path, folder.name) == folder

@@ -235,7 +235,7 @@ def newest_run(parent: Path, stem: str) -> Path:
         CheckpointError: there is none.
     """
     pattern = re.compile(re.escape(stem) + r"(-\d+)?")
-    runs = [path for path in parent.glob(f"{stem}*") if pattern.fullmatch(path.name) and RunFolder(path).is_run]
+    runs = [path for path in parent.glob("*") if pattern.fullmatch(path.name) and RunFolder(path).is_run]
     if not runs:
         raise CheckpointError(f"there is no run {stem} in {parent} to resume. Name its folder with --out.")
     return max(runs, key=lambda path: max(entry.stat().st_mtime for entry in path.iterdir()))

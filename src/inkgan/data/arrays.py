@@ -83,6 +83,10 @@ def _shape(archive: zipfile.ZipFile, name: str, source: str) -> tuple[int, ...]:
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+        if length > _HEADER_LIMIT:  # asked here, because NumPy reads all of it before it compares
+            raise DataError(f"{source}: `{name}` has a header of {length:,} bytes. Write it with numpy.savez.")
+        file.seek(np.lib.format.MAGIC_LEN)
         shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
         start = file.tell()
     if dtype.kind not in "buif":

@@ -3,8 +3,8 @@
 ::
 
     bytes 0-1   zero
-    byte  2     the type of the numbers: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float32, 0x0E
-    float64 byte  3     the number of dimensions d
+    byte  2     the type: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float32, 0x0E float64
+    byte  3     the number of dimensions d
     4 d bytes   the size of each dimension, as big-endian 32-bit integers
     the rest    the numbers, the last dimension varying fastest
 
