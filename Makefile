@@ -1,5 +1,5 @@
-# make digits   set everything up, learn handwriting from real MNIST (one to two minutes on two cores), measure what was
-#               learned, and write today's date with it
+# make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
+#               what was learned, and write today's date with it
 # make test     set everything up, run every test
 # make check    lint and types          make wheel   build dist/*.whl          make clean   remove what make made
 

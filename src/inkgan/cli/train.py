@@ -103,8 +103,8 @@ def train(
     A run folder holds everything: settings, metrics.jsonl, TensorBoard events, pictures and checkpoints. Ctrl-C saves
     and stops; --resume goes on from there.
 
-    Recipes: fast takes one to two minutes on two cores; best takes longer and draws better; tutorial is the old lesson,
-    exactly, and takes hours.
+    Recipes: fast takes about one to two minutes on two cores; best takes longer and draws better; tutorial is the old
+    lesson, exactly, and takes hours.
 
     Examples:
         inkgan train
