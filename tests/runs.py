@@ -14,7 +14,7 @@ from inkgan import checkpoint
 from inkgan.pictures import Images
 from inkgan.runfolder import RunFolder
 from inkgan.trainer import Result
-from inkgan.watching import Progress, Silent
+from inkgan.watching import Silent, StepProgress
 
 STEPS = 6
 SETTINGS = (
@@ -117,11 +117,11 @@ class Noting(Silent):
         """Keep a warning."""
         self.warnings.append(message)
 
-    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         """Keep a picture."""
         self.pictures.append(image)
 
-    def stepped(self, progress: Progress) -> None:
+    def stepped(self, progress: StepProgress) -> None:
         """Keep the step's number."""
         self.steps.append(progress.step)
         self._after(progress.step)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import json
 import os
 import pickle
@@ -378,6 +380,38 @@ def test_a_terminal_shows_pictures(tmp_path: Path, small_data: Path, monkeypatch
     assert shown.count("▀") == 5 * 14 * 28
     assert shown.index("the untrained generator") < shown.index("▀") < shown.index("step 2/6")
     assert "sheet.png" in re.sub(r"\s", "", shown)
+
+
+class _Gone(io.StringIO):
+    """A terminal that went away in the middle."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "gone"), BrokenPipeError(errno.EPIPE, "gone"), UnicodeEncodeError("ascii", "▀", 0, 1, "")],
+)
+@pytest.mark.parametrize("out", ["stdout", "stderr"])
+def test_a_terminal_that_goes_away(
+    tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch, out: str, error: Exception
+) -> None:
+    """Nobody to tell does not end a run, neither its progress nor its warnings."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.damage(runs.newest(folder) / "state.json")
+    monkeypatch.setattr(f"sys.{out}", _Gone(error))
+    assert run(words(folder, small_data, "--resume")) == 0
+    monkeypatch.undo()
+    assert runs.steps_saved(folder)[-1] == runs.STEPS
 
 
 def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import runs
 from inkgan import checkpoint
+from inkgan.stopping import StopSignals
 
 VICTIM = Path(__file__).with_name("victim.py")
 
@@ -93,7 +94,9 @@ def trainer(folder: Path, data: Path, *options: str) -> Iterator[_Trainer]:
             started.process.kill()
 
 
-@pytest.mark.parametrize(("number", "code", "step"), [(signal.SIGINT, 130, 3), (signal.SIGTERM, 143, -1)])
+@pytest.mark.parametrize(
+    ("number", "code", "step"), [(signal.SIGINT, 130, 3), (signal.SIGTERM, 143, -1), (signal.SIGHUP, 129, 2)]
+)
 def test_asked_to_stop(
     tmp_path: Path, small_data: Path, whole: dict[str, Any], number: signal.Signals, code: int, step: int
 ) -> None:
@@ -142,6 +145,41 @@ def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
         assert process.code() == 143
         assert process.errors() == []
     assert runs.steps_saved(folder) == saved == [0, 2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """The same signal twice in a moment, as timeout(1) sends it, asks once; later, or another one, asks again."""
+    ended: list[int] = []
+    now = [1000.0]
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with StopSignals() as signals:
+        for _ in range(2):
+            signal.raise_signal(number)
+            now[0] += 0.01
+        assert (signals.received, ended) == (number, [])
+        now[0] += 1
+        signal.raise_signal(number)
+        assert ended == [128 + number]
+        other = signal.SIGINT if number != signal.SIGINT else signal.SIGTERM
+        signal.raise_signal(other)
+        assert ended[1:] == [128 + other]
+
+
+def test_what_was_ignored() -> None:
+    """A hang-up that is ignored, as nohup arranges, stays so; afterwards every signal is as it was before."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            signal.raise_signal(signal.SIGHUP)
+            assert signals.received is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with StopSignals():
+        assert signal.getsignal(signal.SIGHUP) not in (before, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:

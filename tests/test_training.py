@@ -9,6 +9,7 @@ import operator
 import os
 import re
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,6 +193,36 @@ def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data:
     saved = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(saved | {"data": {"name": str(data), "directory": None}}), "utf-8")
     complaint(CheckpointError, "digest", folder=folder, data=data, resume=True)
+
+
+def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
+    """The same images in another place are the same data, and the run ends as if they had stayed."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    moved = tmp_path / "moved" / small_data.name
+    moved.parent.mkdir()
+    shutil.copy(small_data, moved)
+    runs.train(folder, moved, resume=True)
+    learned = runs.learned(folder)
+    learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
+    assert learned == whole["float32"]
+
+
+@pytest.mark.parametrize("began", ["float32", "bfloat16"])
+def test_auto_goes_on_as_it_began(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, began: str
+) -> None:
+    """A run of precision auto goes on in the precision that it had, also where auto would be another one."""
+    other = "bfloat16" if began == "float32" else "float32"
+    folder, options = tmp_path / "run", {"steps": 2, "settings": runs.COMPACT}
+    monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began == "bfloat16")
+    runs.train(folder, small_data, stop_at=1, precision="auto", **options)
+    monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began != "bfloat16")
+    for asked in ("auto", began):
+        runs.train(runs.copy(folder, tmp_path / asked), small_data, resume=True, precision=asked, **options)
+        state = checkpoint.read_document(runs.newest(tmp_path / asked), "state")
+        assert (state["step"], state["precision"]) == (2, began)
+    options = {"folder": folder, "data": small_data, "resume": True, "precision": other, **options}
+    complaint(ConfigError, f"precision: auto -> {other}", **options)
 
 
 def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
@@ -591,15 +622,15 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     name = "x" * 300 + ".npz"
     for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
-        folder = plan({}).folder
+        folder = plan().folder
         assert folder == Path("runs") / expected
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(resolve().model_dump_json(), "utf-8")
     os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
-    assert plan({}, resume=True).folder.name == "fast-mnist-seed0-2"
-    assert len(plan({"data.name": name}).folder.name) < 100
+    assert plan(resume=True).folder.name == "fast-mnist-seed0-2"
+    assert len(plan(data=name).folder.name) < 100
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
-        plan({"data.name": "kmnist"}, resume=True)
+        plan(data="kmnist", resume=True)
 
 
 def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def _wait(event: str) -> None:
 
 def main() -> int:
     """Run the command line in steps."""
-    real_step, real_fsync, real_rename = trainer._Training._one_step, os.fsync, os.rename
+    real_step, real_fsync, real_rename = trainer._Training._next_batch, os.fsync, os.rename
 
     def step(self: Any) -> Any:
         _wait(f"step {self._step}")
@@ -37,7 +37,7 @@ def main() -> int:
         _wait("rename")
         real_rename(*paths)
 
-    trainer._Training._one_step = step  # type: ignore[method-assign]
+    trainer._Training._next_batch = step  # type: ignore[method-assign]
     RunLog.graph = lambda *_: None  # type: ignore[method-assign]
     vars(os).update(fsync=fsync, rename=rename)
     return run(sys.argv[1:])

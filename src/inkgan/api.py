@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError
 from inkgan.runfolder import RunFolder, free_run_path, newest_run
 
 if TYPE_CHECKING:
-    from inkgan.trainer import Result
+    from inkgan.trainer import Measure, Result
     from inkgan.watching import Watcher
 
 #: Where runs go that are not told where.
@@ -28,33 +28,41 @@ class Plan:
 
 
 def plan(
-    options: Mapping[str, Any],
+    recipe: str | None = None,
     *,
-    out: Path | None = None,
+    data: str | None = None,
+    data_dir: str | Path | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
-    file: Path | None = None,
-    overrides: Sequence[str] = (),
+    precision: str | None = None,
+    config: str | Path | None = None,
+    settings: Sequence[str] = (),
 ) -> Plan:
-    """Resolve the settings of a run and find its folder.
-
-    Args:
-        options: settings by dotted key; None values are not given.
-        out: the run folder; None finds one under ``runs/`` by recipe, data and seed.
-        resume: continue the run in ``out``, or the newest of its name; what is not given is as in that run.
-        file: a TOML file of settings.
-        overrides: ``key=value`` settings.
+    """Resolve the settings of a run and find its folder; arguments as of :func:`train`.
 
     Raises:
         ConfigError: a setting is unknown or not allowed.
         CheckpointError: there is no run to resume.
     """
-    config = resolve(file=file, options=options, overrides=overrides)
-    stem = f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+    given = {
+        "recipe": recipe,
+        "data.name": data,
+        "data.directory": None if data_dir is None else str(Path(data_dir).absolute()),
+        "steps": steps,
+        "seconds": seconds,
+        "seed": seed,
+        "precision": precision,
+    }
+    resolved = resolve(file=_path(config), options=given, overrides=settings)
+    stem = f"{resolved.recipe}-{Path(resolved.data.name).stem[:60]}-seed{resolved.seed}"
     if not resume:
-        return Plan(config, out or free_run_path(RUNS, stem))
-    folder = out or newest_run(RUNS, stem)
+        return Plan(resolved, _path(out) or free_run_path(RUNS, stem))
+    folder = _path(out) or newest_run(RUNS, stem)
     saved = RunFolder(folder).saved_config()
-    return Plan(resolve(file=file, options=options, overrides=overrides, base=saved), folder)
+    return Plan(resolve(file=_path(config), options=given, overrides=settings, base=saved), folder)
 
 
 def train(
@@ -86,7 +94,7 @@ def train(
         stop_at: save and stop after this many steps, to be resumed.
         seed: all randomness of the run comes from it.
         out: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if taken.
-        resume: continue a run, bit for bit.
+        resume: continue the run in ``out``, or the newest of its name, bit for bit; its settings hold.
         force: replace a run that is in ``out``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         precision: ``auto``, ``float32`` or ``bfloat16``.
@@ -100,50 +108,28 @@ def train(
     Raises:
         InputError: something given cannot be used; the message says what and why.
         DivergenceError: a loss or gradient was not finite.
-        Interrupted: SIGINT or SIGTERM came; the run was saved.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved.
     """
-    options = {
-        "recipe": recipe,
-        "data.name": data,
-        "data.directory": None if data_dir is None else str(data_dir),
-        "steps": steps,
-        "seconds": seconds,
-        "seed": seed,
-        "precision": precision,
-    }
-    planned = plan(options, out=_path(out), resume=resume, file=_path(config), overrides=settings)
-    return start(planned, stop_at=stop_at, resume=resume, force=force, device=device, watcher=watcher)
-
-
-def start(
-    planned: Plan,
-    *,
-    stop_at: int | None = None,
-    resume: bool = False,
-    force: bool = False,
-    device: str = "auto",
-    watcher: Watcher | None = None,
-) -> Result:
-    """Load the data of a plan and train."""
-    from inkgan import data
+    from inkgan.data import load
     from inkgan.trainer import fit
-    from inkgan.watching import Silent
 
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
-    config = planned.config
-    directory = None if config.data.directory is None else Path(config.data.directory)
-    images = data.load(config.data.name, directory)
-    measure = None
-    if config.watch.evaluate_every:
+    planned = plan(
+        recipe, data=data, data_dir=data_dir, steps=steps, seconds=seconds, seed=seed, out=out, resume=resume,
+        precision=precision, config=config, settings=settings,
+    )  # fmt: skip
+    resolved = planned.config
+    images = load(resolved.data.name, _path(resolved.data.directory))
+
+    def measuring() -> Measure:
         from inkgan.ruler import quick_measure
 
-        if not resume:
-            RunFolder(planned.folder).require_free(force=force)  # before a feature network is trained for minutes
-        measure = quick_measure(images, (watcher or Silent()).preparing)
+        return quick_measure(images, watcher.preparing if watcher else lambda *_: None)
+
     return fit(
-        config, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,
-        measure=measure,
+        resolved, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,
+        measuring=measuring if resolved.watch.evaluate_every else None,
     )  # fmt: skip
 
 

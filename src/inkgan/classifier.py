@@ -26,6 +26,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from inkgan.data import DataSet
+from inkgan.device import has_fast_bfloat16
 from inkgan.errors import EvaluationError
 from inkgan.features import (
     CARD,
@@ -135,7 +136,7 @@ def train_features(
     """
     recipe = recipe or TrainingRecipe()
     _check(images, labels, card, recipe)
-    bfloat16 = recipe.bfloat16 and _has_bfloat16()
+    bfloat16 = recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # the initial weights and dropout; batches and warps have their own
         trainee = _Trainee(card, recipe.dropout)
@@ -390,8 +391,3 @@ def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRe
         raise EvaluationError(
             f"{len(images)} images are fewer than one batch of {recipe.batch_images}: too few to train on."
         )
-
-
-def _has_bfloat16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

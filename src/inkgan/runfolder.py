@@ -27,7 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from inkgan import checkpoint
-from inkgan.config import Config, differences, read_json
+from inkgan.config import Config, Precision, differences, read_json
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.files import output_errors, write_bytes
 
@@ -135,18 +135,40 @@ class RunFolder:
         except ConfigError as error:
             raise CheckpointError(f"{self.config_file} is damaged: {error}") from None
 
-    def require_same(self, saved: Config, asked: Config) -> None:
-        """Refuse to resume under other settings.
+    def precision_for(self, asked: Config) -> Precision:
+        """The precision to resume in: ``auto`` goes on in the one that it was where the run began."""
+        began: Precision = self._state().get("precision", asked.precision)
+        return began if asked.precision == "auto" else asked.precision
+
+    def require_same(self, asked: Config, digest: str) -> None:
+        """Refuse to resume under other settings; the same data may lie elsewhere.
+
+        Args:
+            asked: the settings to go on under.
+            digest: of the data to go on with.
 
         Raises:
             ConfigError: some differ; the message lists them.
+            CheckpointError: the saved settings are damaged.
         """
+        saved, state = self.saved_config(), self._state()
+        if state.get("digest") == digest:
+            saved = saved.model_copy(update={"data": asked.data})
+        if saved.precision == "auto" and state.get("precision") == asked.precision:
+            saved = saved.model_copy(update={"precision": asked.precision})
         changed = differences(saved, asked)
         if changed:
             raise ConfigError(
                 f"{self.path} was started with other settings: {'; '.join(changed)}. "
                 "Resume without these options, or start a new run with --out."
             )
+
+    def _state(self) -> dict[str, Any]:
+        """What the newest checkpoint with a whole state says of the run; nothing where none was saved."""
+        step, _ = checkpoint.newest_whole(self.checkpoints, ("state",))
+        if step is None:
+            return {}
+        return checkpoint.read_document(self.checkpoints / checkpoint.checkpoint_name(step), "state")
 
     def add_environment(self, environment: Mapping[str, Any]) -> list[str]:
         """Note on what the run (re)starts; returns what changed since the last start, as ``key: old -> new``."""
@@ -176,7 +198,8 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """The pictures of the fixed latents, oldest first."""
-        return sorted(path for path in self.pictures.glob("grid-*.png") if _GRID.fullmatch(path.name))
+        grids = {int(match[1]): path for path in self.pictures.iterdir() if (match := _GRID.fullmatch(path.name))}
+        return [grids[step] for step in sorted(grids)]
 
     def grid_file(self, step: int) -> Path:
         """Where the picture of the fixed latents after ``step`` steps belongs."""
@@ -205,17 +228,14 @@ class RunFolder:
                 raise CheckpointError(f"{self.path} measured no quality, so no checkpoint is the best. Use latest.")
             return self.checkpoints / checkpoint.checkpoint_name(best)
         if not re.fullmatch(r"-?\d{1,12}", which) or int(which) not in steps:
-            known = ", ".join(map(str, steps))
-            raise CheckpointError(f"{self.path} has no checkpoint {which!r}. It has: latest, best, {known}.")
+            known = ", ".join([*(["best"] if self.best_step() else []), *map(str, steps)])
+            raise CheckpointError(f"{self.path} has no checkpoint {which!r}. It has: latest, {known}.")
         return self.checkpoints / checkpoint.checkpoint_name(int(which))
 
     def best_step(self) -> int | None:
         """The step of the checkpoint that scored best, where quality was measured."""
-        for step in reversed(checkpoint.list_steps(self.checkpoints)):
-            state = checkpoint.read_document(self.checkpoints / checkpoint.checkpoint_name(step), "state")
-            best = state.get("best_step")
-            return best if isinstance(best, int) else None
-        return None
+        best = self._state().get("best_step")
+        return best if isinstance(best, int) else None
 
 
 def free_run_path(parent: Path, stem: str) -> Path:

@@ -28,7 +28,7 @@ from inkgan.runlog import RunLog
 from inkgan.seeds import BatchOrder, Stream, latents, rng
 from inkgan.stopping import StopSignals
 from inkgan.symptoms import Symptoms, remedy
-from inkgan.watching import Progress, Silent, Watcher
+from inkgan.watching import Silent, StepProgress, Watcher
 
 _FIXED_LATENTS = 100
 _LOGGED_IMAGES = 5
@@ -61,12 +61,12 @@ def fit(
     stop_at: int | None = None,
     device: str = "auto",
     watcher: Watcher | None = None,
-    measure: Measure | None = None,
+    measuring: Callable[[], Measure] | None = None,
 ) -> Result:
     """Train a GAN into a run folder.
 
     Args:
-        config: the settings; when resuming they must be the run's own.
+        config: the settings; when resuming they must be the run's own, but its data may have moved.
         data: images uint8 [N, H, W, C]; the training split is learned from.
         folder: the run folder.
         resume: continue the run that is there, bit for bit.
@@ -74,7 +74,7 @@ def fit(
         stop_at: save and stop after this many steps, to be resumed.
         device: auto, cpu, cuda, ...
         watcher: who is told how it goes.
-        measure: what ``watch.evaluate_every`` measures with.
+        measuring: makes what ``watch.evaluate_every`` measures with. It may take minutes, so it comes after all checks.
 
     Raises:
         ConfigError, CheckpointError, OutputError: something given cannot be used.
@@ -90,13 +90,14 @@ def fit(
         run.require_free(force=force)
     # All that can be wrong with what was given comes before anything is written.
     where = resolve_device(device)
-    precision = resolve_precision(config.precision, where)
+    precision = resolve_precision(run.precision_for(config) if resume else config.precision, where)
     recipe = build(config, data.image_shape, len(data.class_names), where, precision)
+    if resume:
+        run.require_same(config, data.digest)
+    measure = measuring() if measuring else None
     keep_freed_memory()
     with run.locked():
-        if resume:
-            run.require_same(run.saved_config(), config)
-        else:
+        if not resume:
             run.start(config, force=force)
         return _Training(config, data, run, recipe, where, precision, watcher or Silent(), measure).run(stop_at)
 
@@ -116,11 +117,12 @@ class _Training:
         measure: Measure | None,
     ) -> None:
         self._measure, self._best, self._symptoms = measure, _Best(math.inf, None), Symptoms()
+        self._speed, self._shown_at = _Speed(), -math.inf
         self._config, self._run, self._recipe, self._watcher, self._device = config, run, recipe, watcher, device
-        self._images = torch.tensor(data.train.images, device=device)
+        self._data_name, self._images = data.name, torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
         self._order = BatchOrder(config.seed, len(data.train.images), config.batch_size)
-        self._identity = {"data": data.name, "digest": data.digest, "precision": str(precision).removeprefix("torch.")}
+        self._identity = {"digest": data.digest, "precision": str(precision).removeprefix("torch.")}
         self._step = -config.pretraining_steps
         self._seconds_before, self._spent = 0.0, 0.0
         self._restore()
@@ -139,15 +141,18 @@ class _Training:
         """Train to the end, to ``stop_at`` or to a signal."""
         log = RunLog(self._run, self._step)
         with contextlib.closing(log), StopSignals() as signals:
-            self._watcher.started(self._config, self._about, self._step)
-            if self._step == -self._config.pretraining_steps:
-                log.graph(self._recipe)
-                self._grid(log)
-                self._show(None)
-            elif _due(max(self._step, 0), self._config.watch.grid_every):
-                self._grid(log)  # once more: TensorBoard hides what was shown of the step at which a run goes on
-            self._clock = _Clock(self._seconds_before)
-            complete = self._loop(log, signals, stop_at)
+            self._begin(log)
+            while not (complete := self._is_complete()):
+                if signals.received is not None or (stop_at is not None and self._step >= stop_at):
+                    break
+                real, labels = self._next_batch()
+                try:
+                    terms = self._recipe.step(self._moment(), real, labels)
+                except DivergenceError as error:
+                    self._diverged(f"{error}; the update was not made")
+                self._step += 1
+                self._tell(log, terms)
+                self._keep(log)
             if checkpoint.list_steps(self._run.checkpoints)[-1:] != [self._step]:
                 self._save(log)
             if signals.received is not None and not complete:
@@ -162,51 +167,62 @@ class _Training:
         sheet = self._run.pictures / "sheet.png" if complete else None
         return Result(self._run.path, self._step, self._clock.seconds, complete, sheet)
 
+    def _begin(self, log: RunLog) -> None:
+        """Show where the run stands before its first step of this start."""
+        self._watcher.started(self._run.path, self._config, self._about, self._step)
+        if self._step == -self._config.pretraining_steps:
+            log.graph(self._recipe)
+            self._grid(log)
+            self._show(None)
+        elif _due(max(self._step, 0), self._config.watch.grid_every):
+            self._grid(log)  # once more: TensorBoard hides what was shown of the step at which a run goes on
+        self._clock = _Clock(self._seconds_before)
+
     def _is_complete(self) -> bool:
         config = self._config
         if config.steps is not None:
             return self._step >= config.steps
         return self._clock.seconds >= (config.seconds or 0)
 
-    def _loop(self, log: RunLog, signals: StopSignals, stop_at: int | None) -> bool:
-        """Step until the end (True), ``stop_at`` or a signal (False)."""
-        watch, speed, shown_at = self._config.watch, _Speed(), 0.0
-        while not self._is_complete():
-            if signals.received is not None or (stop_at is not None and self._step >= stop_at):
-                return False
-            step = self._step
-            terms = self._one_step()
-            self._step += 1
-            if _due(step, watch.log_every):
-                numbers = {name: term.item() for name, term in terms.items()}
-                progress = self._progress(step, speed, numbers)
-                log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
-                self._watcher.stepped(progress)
-                if self._symptoms.look(step, numbers):
-                    self._warn_of_symptoms()
-                if step >= 0:
-                    log.images(step, self._draw(_LOGGED_IMAGES))
-                if _due(step, watch.show_every) and time.monotonic() - shown_at >= watch.show_seconds:
-                    shown_at = time.monotonic()
-                    self._show(progress)
-            if self._step > 0 and _due(self._step, watch.grid_every):
-                self._grid(log)
-            improved = self._step > 0 and _due(self._step, watch.evaluate_every) and self._evaluate(log)
-            if _due(self._step, watch.save_every) or improved:
-                self._save(log)
-        return True
-
-    def _one_step(self) -> dict[str, Tensor]:
-        config = self._config
-        number = self._step + config.pretraining_steps
+    def _next_batch(self) -> tuple[Tensor, Tensor | None]:
+        """Real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any."""
+        number = self._step + self._config.pretraining_steps
         indices = torch.from_numpy(self._order.batch(number)).to(self._device)
-        real = self._images[indices].float() / 255
-        labels = None if self._labels is None else self._labels[indices]
+        return self._images[indices].float() / 255, None if self._labels is None else self._labels[indices]
+
+    def _moment(self) -> Moment:
+        config = self._config
         done, total = (self._step, config.steps) if config.steps else (self._clock.seconds, config.seconds or 1)
-        try:
-            return self._recipe.step(Moment(self._step, number, min(1.0, max(0.0, done / total))), real, labels)
-        except DivergenceError as error:
-            self._diverged(f"{error}; the update was not made")
+        return Moment(self._step, self._step + config.pretraining_steps, min(1.0, max(0.0, done / total)))
+
+    def _tell(self, log: RunLog, terms: dict[str, Tensor]) -> None:
+        """Log and show the step that was just done, as often as asked for."""
+        watch, step = self._config.watch, self._step - 1
+        logged = _due(step, watch.log_every)
+        shown = _due(step, watch.show_every) and time.monotonic() - self._shown_at >= watch.show_seconds
+        if not (logged or shown):
+            return
+        numbers = {name: term.item() for name, term in terms.items()}
+        progress = self._progress(step, numbers)
+        if logged:
+            log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
+            self._watcher.stepped(progress)
+            if self._symptoms.look(step, numbers):
+                self._warn_of_symptoms()
+            if step >= 0:
+                log.images(step, self._draw(_LOGGED_IMAGES))
+        if shown:
+            self._shown_at = time.monotonic()
+            self._show(progress)
+
+    def _keep(self, log: RunLog) -> None:
+        """Draw, measure and save after a step, as often as asked for."""
+        watch = self._config.watch
+        if self._step > 0 and _due(self._step, watch.grid_every):
+            self._grid(log)
+        improved = self._step > 0 and _due(self._step, watch.evaluate_every) and self._evaluate(log)
+        if _due(self._step, watch.save_every) or improved:
+            self._save(log)
 
     def _diverged(self, reason: str) -> NoReturn:
         saved = checkpoint.list_steps(self._run.checkpoints)
@@ -219,9 +235,9 @@ class _Training:
         if self._symptoms.found:
             self._watcher.warn(f"{self._symptoms.found}. {remedy(self._config)}")
 
-    def _progress(self, step: int, speed: _Speed, terms: dict[str, float]) -> Progress:
+    def _progress(self, step: int, terms: dict[str, float]) -> StepProgress:
         config, seconds = self._config, self._clock.seconds
-        return Progress(step, config.steps, seconds, config.seconds, speed.at(step, seconds), terms)
+        return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
 
     def _as_labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
         """Labels for numbers of any size, in turn; None for a recipe without labels."""
@@ -236,7 +252,7 @@ class _Training:
     def _grid(self, log: RunLog) -> None:
         log.grid(max(self._step, 0), self._draw(_FIXED_LATENTS))
 
-    def _show(self, progress: Progress | None) -> None:
+    def _show(self, progress: StepProgress | None) -> None:
         """Draw one image, alone in its batch as the tutorial does, and ask the discriminator what it thinks of it."""
         number = self._step + self._config.pretraining_steps
         latent = latents(self._config.seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim)
@@ -272,7 +288,7 @@ class _Training:
         best = {"best_step": self._best.step, "best_value": self._best.value} if self._best.step else {}
         state = {"step": self._step, "seconds": self._clock.seconds, **self._identity, **best}
         model = {**self._recipe.model_description(), "step": self._step, "config": self._config.model_dump()}
-        documents = {"state": state, "model": model | self._identity}
+        documents = {"state": state, "model": model | self._identity | {"data": self._data_name}}
         arrays = as_arrays(self._recipe)
         for stem, group in arrays.items():
             for name, array in group.items():

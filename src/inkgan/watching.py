@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from inkgan.config import Config
@@ -10,7 +11,7 @@ from inkgan.pictures import Images
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepProgress:
     """Where a run stands after a step: the step, the end, and what was measured."""
 
     step: int
@@ -27,16 +28,16 @@ class Watcher(Protocol):
     def preparing(self, doing: str, done: float) -> None:
         """Something that takes long is done before the run starts; ``done`` of it, 0 to 1."""
 
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """The run is about to do ``first_step``."""
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
+        """The run in ``folder`` is about to do ``first_step``."""
 
     def warn(self, message: str) -> None:
         """Something is odd, but the run goes on."""
 
-    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         """One generated image uint8 [H, W, C] and the discriminator's logit for it; None before training."""
 
-    def stepped(self, progress: Progress) -> None:
+    def stepped(self, progress: StepProgress) -> None:
         """A logged step was done."""
 
 
@@ -46,14 +47,14 @@ class Silent:
     def preparing(self, doing: str, done: float) -> None:
         """Do nothing."""
 
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         """Do nothing."""
 
     def warn(self, message: str) -> None:
         """Do nothing."""
 
-    def picture(self, progress: Progress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         """Do nothing."""
 
-    def stepped(self, progress: Progress) -> None:
+    def stepped(self, progress: StepProgress) -> None:
         """Do nothing."""

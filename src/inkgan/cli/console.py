@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as Bar
 from rich.text import Text
 
 from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.pictures import Images, terminal_drawing
 from inkgan.trainer import Result
-from inkgan.watching import Progress as RunProgress
-from inkgan.watching import Silent, Watcher
+from inkgan.watching import Silent, StepProgress, Watcher
+
+#: The bar is drawn this often at most.
+_SECONDS_BETWEEN = 0.1
 
 
 class ConsoleWatcher(Watcher, Protocol):
@@ -30,22 +35,23 @@ class ConsoleWatcher(Watcher, Protocol):
 
 
 @contextlib.contextmanager
-def watcher_for(folder: Path, *, quiet: bool) -> Iterator[ConsoleWatcher]:
+def watcher_for(*, quiet: bool) -> Iterator[ConsoleWatcher]:
     """The watcher that fits: silent if asked, live on a terminal, plain lines elsewhere."""
     if quiet:
         yield _Quiet()
     elif sys.stdout.isatty():
-        with _Live(folder) as live:
+        with _Live() as live:
             yield live
     else:
-        yield _Plain(folder)
+        yield _Plain()
 
 
 class _Quiet(Silent):
     """Warnings only."""
 
     def warn(self, message: str) -> None:
-        print(f"inkgan: warning: {message}", file=sys.stderr)  # noqa: T201
+        with _whoever_listens():
+            print(f"inkgan: warning: {message}", file=sys.stderr, flush=True)  # noqa: T201
 
     def ended(self, result: Result) -> None:
         """Say nothing."""
@@ -54,36 +60,41 @@ class _Quiet(Silent):
 class _Plain(_Quiet):
     """A line now and then, for files and pipes."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._line = folder, Line()
+    def __init__(self) -> None:
+        self._line = Line()
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        with _whoever_listens():
+            print(line, flush=True)  # noqa: T201
 
     def preparing(self, doing: str, done: float) -> None:
         self._line.tell(doing, done)
 
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         self._line.wipe()
-        for line in _introduction(self._folder, config, about, first_step):
-            _say(line)
+        for line in _introduction(folder, config, about, first_step):
+            self.say(line)
 
-    def picture(self, progress: RunProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         if progress is None:
-            _say(f"the untrained generator: the discriminator's estimate of a picture is {estimate:+.2f}")
+            self.say(f"the untrained generator: the discriminator's estimate of a picture is {estimate:+.2f}")
         else:
             left = _left(progress)
-            _say(f"{_where(progress)}  {_losses(progress)}  estimate {estimate:+.2f}  {_speed(progress)}{left}")
+            self.say(f"{_where(progress)}  {_losses(progress)}  estimate {estimate:+.2f}  {_speed(progress)}{left}")
 
     def ended(self, result: Result) -> None:
         for line in _conclusion(result):
-            _say(line)
+            self.say(line)
 
 
 class _Live(_Plain):
     """A progress bar, and generated pictures drawn with text."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._console = Console(highlight=False)
-        self._bar = Progress(
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = _Terminal(highlight=False)
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[losses]}"),
@@ -91,27 +102,31 @@ class _Live(_Plain):
             _TimeLeft(),
             console=self._console,
             transient=True,
+            auto_refresh=False,  # from a thread of its own, which would end noisily with its terminal
         )
         self._task = self._bar.add_task("starting", losses="", speed="", left="", total=None)
+        self._refreshed = -math.inf
 
     def __enter__(self) -> _Live:
-        self._bar.start()
+        with _whoever_listens():
+            self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        self._stop()
 
-    def preparing(self, doing: str, done: float) -> None:
-        self._bar.update(self._task, description=doing, total=1.0, completed=done)
-
-    def warn(self, message: str) -> None:
-        self._console.print(Text(f"warning: {message}", style="yellow"))
-
-    def started(self, config: Config, about: dict[str, Any], first_step: int) -> None:
-        for line in _introduction(self._folder, config, about, first_step):
+    def say(self, line: str) -> None:
+        with _whoever_listens():
             self._console.print(Text(line))
 
-    def stepped(self, progress: RunProgress) -> None:
+    def preparing(self, doing: str, done: float) -> None:
+        self._update(description=doing, total=1.0, completed=done)
+
+    def warn(self, message: str) -> None:
+        with _whoever_listens():
+            self._console.print(Text(f"warning: {message}", style="yellow"))
+
+    def stepped(self, progress: StepProgress) -> None:
         total: float | None
         if progress.step < 0:
             description, total, completed = f"pre-training, {-progress.step} left", None, 0.0
@@ -119,8 +134,7 @@ class _Live(_Plain):
             description, total, completed = f"step {progress.step}", progress.steps, progress.step
         else:
             description, total, completed = f"step {progress.step}", progress.seconds_total, progress.seconds
-        self._bar.update(
-            self._task,
+        self._update(
             description=description,
             total=total,
             completed=completed,
@@ -129,19 +143,37 @@ class _Live(_Plain):
             left=_left(progress),
         )
 
-    def picture(self, progress: RunProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         drawing = terminal_drawing(image, colour=self._console.color_system is not None)
         title = "the untrained generator" if progress is None else _where(progress)
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         said = "real" if estimate > 0 else "generated"
         text = f"{title} at {now}; the discriminator takes this for {said} (estimate {estimate:+.2f})"
-        self._console.print(Text(text, style="bold"))
-        self._console.print(Text.from_ansi(drawing))
+        with _whoever_listens():
+            self._console.print(Text(text, style="bold"))
+            self._console.print(Text.from_ansi(drawing))
 
     def ended(self, result: Result) -> None:
-        self._bar.stop()
-        for line in _conclusion(result):
-            self._console.print(Text(line))
+        self._stop()
+        super().ended(result)
+
+    def _stop(self) -> None:
+        with _whoever_listens(), contextlib.suppress(IndexError):  # rich's, if the bar could not even start
+            self._bar.stop()
+
+    def _update(self, **columns: Any) -> None:
+        now = time.monotonic()
+        fresh = now - self._refreshed >= _SECONDS_BETWEEN
+        self._refreshed = now if fresh else self._refreshed
+        with _whoever_listens():
+            self._bar.update(self._task, refresh=fresh, **columns)
+
+
+class _Terminal(Console):
+    """A terminal whose end is not that of the program."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class _TimeLeft(ProgressColumn):
@@ -174,23 +206,23 @@ def _conclusion(result: Result) -> list[str]:
     ]
 
 
-def _where(progress: RunProgress) -> str:
+def _where(progress: StepProgress) -> str:
     if progress.step < 0:
         return f"pre-training, {-progress.step} steps left"
     total = f"/{progress.steps}" if progress.steps is not None else ""
     return f"step {progress.step}{total}"
 
 
-def _losses(progress: RunProgress) -> str:
+def _losses(progress: StepProgress) -> str:
     short = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
     return "  ".join(f"{short[name]} {value:.3f}" for name, value in progress.terms.items() if name in short)
 
 
-def _speed(progress: RunProgress) -> str:
+def _speed(progress: StepProgress) -> str:
     return f"{progress.steps_per_second:.1f} steps/s" if progress.steps_per_second else ""
 
 
-def _left(progress: RunProgress) -> str:
+def _left(progress: StepProgress) -> str:
     if progress.seconds_total is not None:
         return f"  {_clock(progress.seconds_total - progress.seconds)} left"
     if progress.steps is None or not progress.steps_per_second:
@@ -202,7 +234,8 @@ def _clock(seconds: float) -> str:
     return str(datetime.timedelta(seconds=max(0, round(seconds))))
 
 
-def _say(line: str) -> None:
-    """Print a line; if its reader went away or its disk is full, the run goes on in silence."""
+@contextlib.contextmanager
+def _whoever_listens() -> Iterator[None]:
+    """A terminal or a reader that went away, a full disk or letters that it cannot show do not end a run."""
     with contextlib.suppress(OSError, ValueError):
-        print(line, flush=True)  # noqa: T201
+        yield

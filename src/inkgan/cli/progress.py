@@ -56,8 +56,9 @@ class Line:
             self._write("")
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # who reads it may be gone; what is done goes on
+            sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+            sys.stderr.flush()
 
 
 def time_left(passed: float, done: float) -> str:

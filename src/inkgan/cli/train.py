@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -118,23 +118,20 @@ def train(
         tensorboard --logdir runs
     """
     from inkgan import api
-    from inkgan.cli.console import watcher_for
-    from inkgan.config import as_toml
 
-    options = {
-        "recipe": recipe,
-        "data.name": data,
-        "data.directory": None if data_dir is None else str(data_dir.absolute()),
-        "steps": steps,
-        "seconds": seconds,
-        "seed": seed,
-        "precision": precision,
-        "watch.evaluate_every": evaluate_every,
-    }
-    planned = api.plan(options, out=out, resume=resume, file=config, overrides=settings or ())
+    if evaluate_every is not None:
+        settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
+    given: dict[str, Any] = {
+        "recipe": recipe, "data": data, "data_dir": data_dir, "steps": steps, "seconds": seconds, "seed": seed,
+        "out": out, "resume": resume, "precision": precision, "config": config, "settings": settings or (),
+    }  # fmt: skip
     if dry_run:
+        from inkgan.config import as_toml
+
+        planned = api.plan(**given)
         typer.echo(f"# would run in {planned.folder}\n{as_toml(planned.config)}", nl=False)
         return
-    with watcher_for(planned.folder, quiet=quiet) as watcher:
-        result = api.start(planned, stop_at=stop_at, resume=resume, force=force, device=device, watcher=watcher)
-        watcher.ended(result)
+    from inkgan.cli.console import watcher_for
+
+    with watcher_for(quiet=quiet) as watcher:
+        watcher.ended(api.train(**given, stop_at=stop_at, force=force, device=device, watcher=watcher))
