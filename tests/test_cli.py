@@ -345,6 +345,29 @@ def test_interrupted_outside_of_training(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory")], ids=str
+)
+def test_too_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """Too little memory is told in one line."""
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("inkgan.sampling.load", full)
+    assert "not enough memory" in fails(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """A file may have a name that no text can be; the work is done and said all the same."""
+    command = Path(sys.executable).with_name("inkgan")
+    done = program(str(command), "sample", "fast", "-n", "1", "-o", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+
+
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> tuple[int, str]:
     """The result of a call whose stdout is a terminal, and what appeared there."""
     master, slave = pty.openpty()

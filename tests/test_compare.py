@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy import stats  # type: ignore[import-untyped]
 import inkgan
 import runs
 from inkgan import cli
-from inkgan.comparison import Comparison, Pair, as_text
+from inkgan.comparison import Comparison, Pair, _shared, as_text
 from inkgan.data import load
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.metrics import apart
@@ -99,6 +100,20 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     assert [len(group) for group in found.subjects] == [3, 3, 1, 2]
     assert any("that of the group" in note for note in found.notes)
     assert not any("between single models" in note for note in found.notes)
+
+
+def test_only_like_is_compared_with_like(sets: Path) -> None:
+    """A figure of another number of images, or a mean over other classes, says nothing of which is better."""
+    report = inkgan.evaluate(sets / "real-0.npz", n=N)
+    every = [figure.name for figure in report.figures]
+    assert _shared([report], [report, report]) == every
+    more = replace(
+        report, figures=tuple(replace(one, n=9 * N) if one.name == "recall" else one for one in report.figures)
+    )
+    assert _shared([report], [report, more]) == [name for name in every if name != "recall"]
+    measured = next(one for one in report.classes if one.diversity is not None)
+    fewer = replace(report, classes=tuple(one for one in report.classes if one is not measured))
+    assert _shared([report], [fewer]) == [name for name in every if name != "diversity"]
 
 
 def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:

@@ -69,7 +69,12 @@ def test_the_tutorial_is_the_tutorials() -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [[], ["seed=9223372036854775807", "seconds=2.5"], ["data.name='a \"b\" \\ ü'", "data.directory=x", "watch.keep=9"]],
+    [
+        [],
+        ["seed=9223372036854775807", "seconds=2.5"],
+        ["data.name='a \"b\" \\ ü'", "data.directory=x", "watch.keep=9"],
+        ['data.name="😀\\u007f\\n"'],
+    ],
 )
 def test_toml_is_read_back(tmp_path: Path, overrides: list[str]) -> None:
     """What --dry-run prints is what --config reads."""
@@ -83,7 +88,8 @@ def test_toml_explains_every_setting() -> None:
     """Each line of the printed settings says what it means."""
     lines = [line for line in as_toml(resolve()).splitlines() if "=" in line]
     assert all(line.partition("  # ")[2] for line in lines)
-    assert len(lines) == len(known_keys()) - 2  # seconds and data.directory have no value
+    assert len(lines) == len(known_keys())
+    assert [line.split()[1] for line in lines if line.startswith("#")] == ["seconds", "directory"]  # without a value
 
 
 def test_json_is_read_back(tmp_path: Path) -> None:
@@ -113,13 +119,18 @@ def test_which_setting_wins(tmp_path: Path) -> None:
     assert config.watch.save_every == 9
 
 
-def test_seconds_take_the_place_of_steps() -> None:
+def test_seconds_take_the_place_of_steps(tmp_path: Path) -> None:
     """A run ends by steps or by time; what is given later wins over what is only a default or a base."""
     assert resolve(options={"seconds": 5}).steps is None
     timed = resolve(options={"seconds": 5})
     assert resolve(options={"steps": 7}, base=timed) == resolve(options={"steps": 7})
     assert resolve(options={"seconds": 6}, base=resolve()) == resolve(options={"seconds": 6})
     assert "steps" in complaint("steps=5", "seconds=5")
+    file = tmp_path / "settings.toml"
+    file.write_text("steps = 9\n", "utf-8")
+    assert resolve(file=file, options={"seconds": 5}) == timed
+    assert resolve(file=file, options={"seconds": 5}, overrides=["steps=7"]) == resolve(options={"steps": 7})
+    assert resolve(file=file, base=timed).steps == 9
 
 
 @pytest.mark.parametrize("setting", WRONG)

@@ -14,6 +14,8 @@ from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, wr
 from inkgan.data import KNOWN, load, locate
 from inkgan.data.inventory import check, inventory
 from inkgan.data.sets import digest_of, hold_out, part, shuffled
+from inkgan.errors import DataError
+from inkgan.features import cache_folder
 
 LETTERS = KNOWN["emnist-letters"].files
 
@@ -190,6 +192,23 @@ def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
     monkeypatch.setenv(locate.ENVIRONMENT, str(tmp_path / "gone"))
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
+
+
+def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded set is there without a home, and with a cache that cannot be read."""
+    monkeypatch.delenv("INKGAN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
+    assert load("mnist").train.images.shape == (55_000, 28, 28, 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pathlib.Path.home", _homeless)
+    assert "embedded" in load("mnist").source
+    with pytest.raises(DataError, match="Set XDG_CACHE_HOME"):
+        cache_folder()
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_a_file_that_is_no_set(tmp_path: Path) -> None:

@@ -238,6 +238,8 @@ def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(EvaluationError, match="bars has no labels"):
         features_for(data(labelled=False))
+    with pytest.raises(EvaluationError, match="bars has no training image of class 'd'"):
+        features_for(replace(data(), class_names=("a", "b", "c", "d", "e")))
 
 
 def test_warps_of_nothing_change_nothing() -> None:

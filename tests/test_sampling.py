@@ -164,6 +164,49 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_path_is_a_place(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose folder is called as a bundled model is found by its path, not by its name."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="there is no model or run"):
+        inkgan.load(Path("fast"))
+    Path("fast").symlink_to(finished_run)
+    for place in (Path("fast"), "./fast"):
+        assert inkgan.load(place).description["network"] == "tutorial"
+    assert inkgan.load("fast").description["network"] == "compact"
+
+
+def test_a_model_has_one_state(finished_run: Path) -> None:
+    """A checkpoint can be chosen of a run, not of a model."""
+    for model in ("fast", runs.newest(finished_run)):
+        with pytest.raises(CheckpointError, match="it has one state"):
+            inkgan.load(model, which="999")
+
+
+@pytest.mark.parametrize(
+    ("latents", "labels", "said"),
+    [
+        (np.zeros((2, 63), np.float32), [0, 1], r"give float32 \[N, 64\]"),
+        (np.zeros(64, np.float32), [0], r"give float32 \[N, 64\]"),
+        (np.zeros((0, 64), np.float32), [], r"give float32 \[N, 64\]"),
+        (np.zeros((2, 64), np.int64), [0, 1], r"give float32 \[N, 64\]"),
+        (np.zeros((2, 64), np.float32), [0], "do not fit 2 images"),
+        (np.zeros((2, 64), np.float32), [0, 10], "there is no class 10"),
+        (np.zeros((2, 64), np.float32), None, "draws by labels"),
+    ],
+)
+def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: str) -> None:
+    """What a generator is not made for is refused."""
+    with pytest.raises(ConfigError, match=said):
+        inkgan.load("fast").draw(latents, None if labels is None else np.array(labels, np.int64))
+
+
+@pytest.mark.parametrize("label", [10, -1, 10**30])
+def test_a_class_that_is_none(label: int) -> None:
+    """A class out of range is named, however large it is."""
+    with pytest.raises(ConfigError, match=f"there is no class {str(label)[:20]}: fast draws 0 to 9"):
+        inkgan.load("fast").sample(2, labels=label)
+
+
 def test_bundled_models_are_generators() -> None:
     """Every bundled model that sampling offers can be drawn from."""
     for name in bundled_models():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -20,7 +21,7 @@ from scipy import ndimage  # type: ignore[import-untyped]
 import inkgan
 import runs
 from hands import RealDigits
-from inkgan import ink, writing
+from inkgan import ink, output, writing
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.features import load_features
@@ -394,6 +395,41 @@ class TestCommands:
         (tmp_path / "a.jsonl").write_text("mine")
         assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png"]) == 2
         assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
+
+    def test_a_folder_is_replaced_with_its_labels(self, tmp_path: Path) -> None:
+        """With --force no image and no label of before is left, but what is not a writing's own is."""
+        folder = tmp_path / "a"
+        assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
+        for name in ("notes.txt", "00.jpg"):
+            (folder / name).write_text("mine", "utf-8")
+        assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
+        assert len(runs.listing(folder)) == 15
+        assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
+        assert sorted(runs.listing(folder)) == ["0.png", "00.jpg", "1.png", "2.png", "notes.txt"]
+
+    def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
+        """A label does not stay beside another image; a file of another kind with its name does."""
+        out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
+        assert run(["write", "12", "--labels", "-o", str(out)]) == 0
+        assert label.exists()
+        assert run(["write", "34", "-o", str(out), "--force"]) == 0
+        assert not label.exists()
+        label.write_text("mine", "utf-8")
+        assert run(["write", "56", "-o", str(out), "--force"]) == 0
+        assert label.read_text("utf-8") == "mine"
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_a_folder_is_filled_from_within(self, tmp_path: Path, there: bool) -> None:
+        """What is around a folder need not be writable; what a killed process of this number left is no obstacle."""
+        out = tmp_path / "a"
+        if there:
+            out.mkdir()
+        for place in (tmp_path, out) if there else (tmp_path,):
+            (place / f".a.{os.getpid()}.tmp").mkdir()
+        with output.filling(out) as folder:
+            assert folder.parent == (out if there else tmp_path)
+            (folder / "0.png").touch()
+        assert list(runs.listing(out)) == ["0.png"]
 
     @pytest.mark.parametrize("name", ["a/", "a.npz"])
     def test_whole_or_not_at_all(self, tmp_path: Path, name: str) -> None:

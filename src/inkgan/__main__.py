@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -11,6 +12,9 @@ def main() -> None:
     # Threads that spin while they wait take the processor from others on a small machine; so they spin only briefly.
     # Must come before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # A file may be called what the terminal cannot show; that must not end a command that did its work.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     from inkgan.cli import run
 
     sys.exit(run(sys.argv[1:]))

@@ -12,10 +12,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +32,7 @@ from inkgan.features import (
     FeatureLayers,
     FeatureNetwork,
     Images,
+    cache_folder,
     check_images,
     load_features,
     shrink,
@@ -327,9 +326,13 @@ def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Re
     folder = cache_folder() / key
     with output_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # two evaluations at once train it once
+        lock = FileLock(folder.with_suffix(".lock"))
+        lock.acquire()  # two evaluations at once train it once
+    try:
         if not (folder / CARD).exists():
             train_for(data, recipe, report).save(folder)
+    finally:
+        lock.release()
     return load_features(folder)
 
 
@@ -361,18 +364,19 @@ def _labels_of(data: DataSet) -> Labels:
             f"{data.name} has no labels, and a feature network learns from them. "
             "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
         )
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
+    if not counts.all():
+        absent = data.class_names[int(counts.argmin())]
+        raise EvaluationError(
+            f"{data.name} has no training image of class {absent!r}, so no network can learn it. "
+            "Number the labels from 0 without gaps, or give each class more images."
+        )
     return data.train.labels
 
 
 def is_shipped_for(data: DataSet) -> bool:
     """Whether the shipped feature network was trained on these very data."""
     return bool(load_features().card.data["digest"] == data.digest)
-
-
-def cache_folder() -> Path:
-    """Where trained feature networks are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "inkgan" / "features"
 
 
 def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRecipe) -> None:

@@ -28,7 +28,7 @@ from inkgan.metrics import Interval, apart, repeated, welch
 from inkgan.report import Better, Figure, Report, aligned, number
 from inkgan.ruler import Progress, Ruler
 from inkgan.runfolder import RunFolder
-from inkgan.sampling import bundled_models
+from inkgan.sampling import is_bundled
 from inkgan.subject import Subject, find_subject, real_images
 
 FORMAT = 1
@@ -153,7 +153,7 @@ def compare(
 def _members(what: str | Path) -> list[str | Path]:
     """The subject itself, or what its pattern matches."""
     pattern = str(what)
-    if glob.escape(pattern) == pattern or Path(what).exists() or pattern in bundled_models():
+    if glob.escape(pattern) == pattern or Path(what).exists() or is_bundled(what):
         return [what]
     found: list[str | Path] = [*sorted(glob.glob(pattern))]  # noqa: PTH207 - it may be absolute, which Path refuses
     if not found:
@@ -191,10 +191,16 @@ def _letter(at: int) -> str:
 
 
 def _shared(*groups: list[Report]) -> list[str]:
-    """The names of the figures that every report has."""
-    reports = [report for group in groups for report in group]
-    everywhere = set.intersection(*({figure.name for figure in report.figures} for report in reports))
-    return [figure.name for figure in reports[0].figures if figure.name in everywhere]
+    """The names of the figures that every report has, of as many images and of the same classes."""
+    first, *others = [report for group in groups for report in group]
+    elsewhere = [{figure.name: _basis(figure, report) for figure in report.figures} for report in others]
+    return [one.name for one in first.figures if all(other.get(one.name) == _basis(one, first) for other in elsewhere)]
+
+
+def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
+    """What figures must share to be compared: their n, and the classes that a mean is over."""
+    averaged = figure.name == "diversity"
+    return figure.n, tuple(one.name for one in report.classes if averaged and one.diversity is not None)
 
 
 def _difference(first: list[Figure], second: list[Figure], level: float) -> Difference:
@@ -291,7 +297,7 @@ def _notes(
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
     if titles:
-        yield f"not compared, for not every subject has it: {', '.join(sorted(titles))}."
+        yield f"not compared, for not every subject has it of as many images and classes: {', '.join(sorted(titles))}."
 
 
 def as_text(comparison: Comparison) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -166,20 +166,10 @@ def resolve(
         ConfigError: a key is unknown, or a value is not allowed.
     """
     given = _read_toml(file) if file else {}
-    for key, value in (options or {}).items():
-        if value is not None:
-            _put(given, key, value)
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
-        _put(given, key.strip(), _parse(text.strip()))
-    if base is None:
-        return validated(given)
-    settings = base.model_dump()
-    if given.get("steps") is not None or given.get("seconds") is not None:
-        settings |= {"steps": None, "seconds": None}  # one length takes the place of the other
-    return validated(_merged(settings, given))
+    options = {key: value for key, value in (options or {}).items() if value is not None}
+    for layer in (options.items(), map(_split, overrides)):
+        given = _laid_over(given, _nested(layer))
+    return validated(given if base is None else _laid_over(base.model_dump(), given))
 
 
 def validated(given: Mapping[str, Any]) -> Config:
@@ -193,11 +183,8 @@ def validated(given: Mapping[str, Any]) -> Config:
         hint = nearest(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
         raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
     _check_keys(given)
-    settings = _merged(PRESETS[recipe], given)
-    if "seconds" in given and given["seconds"] is not None and "steps" not in given:
-        settings["steps"] = None
     try:
-        return Config.model_validate(settings)
+        return Config.model_validate(_laid_over(PRESETS[recipe], given))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
 
@@ -260,14 +247,28 @@ def _parse(text: str) -> Any:
         return text
 
 
-def _put(settings: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        inner = settings.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{_shortened(parent)} is not a table of settings, so {_shortened(key)} cannot be set.")
-        settings = inner
-    settings[last] = value
+def _split(override: str) -> tuple[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
+    return key.strip(), _parse(text.strip())
+
+
+def _nested(settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Tables of settings from dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in settings:
+        *parents, last = key.split(".")
+        table = result
+        for parent in parents:
+            inner = table.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(
+                    f"{_shortened(parent)} is not a table of settings, so {_shortened(key)} cannot be set."
+                )
+            table = inner
+        table[last] = value
+    return result
 
 
 def _check_keys(given: Mapping[str, Any]) -> None:
@@ -289,6 +290,13 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over others; a length in steps takes the place of one in seconds, and the other way round."""
+    lengths = dict.fromkeys(("steps", "seconds"))
+    given = any(over.get(key) is not None for key in lengths)
+    return _merged({**base, **lengths} if given else base, over)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,11 +338,15 @@ def as_toml(config: Config) -> str:
     lines: list[str] = []
     table = ""
     described = known_keys()
-    leaves = [(key, value) for key, value in _leaves(config.model_dump()) if value is not None]
-    for key, value in sorted(leaves, key=lambda leaf: "." in leaf[0]):  # tables come after plain keys
+    for key, value in sorted(_leaves(config.model_dump()), key=lambda leaf: "." in leaf[0]):  # tables come last
         parent, _, name = key.rpartition(".")
         if parent != table:
             table = parent
             lines += ["", f"[{table}]"]
-        lines.append(f"{name} = {json.dumps(value)}  # {described[key]}")
+        if value is None:
+            lines.append(f"# {name} =  # {described[key]}")
+        else:
+            # TOML's strings are JSON's, but for surrogate pairs and the character of the delete key.
+            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            lines.append(f"{name} = {written}  # {described[key]}")
     return "\n".join(lines) + "\n"

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.classifier import cache_folder, classification_accuracy
+from inkgan.classifier import classification_accuracy
 from inkgan.data import DataSet
-from inkgan.features import Extractor
+from inkgan.features import Extractor, cache_folder
 from inkgan.metrics import (
     Estimate,
     Interval,

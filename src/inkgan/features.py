@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inkgan.data.locate import cache
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.files import sha256_of, write_bytes
 
@@ -219,6 +220,15 @@ def extract(extractor: Extractor, images: Images) -> Features:
     if not np.isfinite(features).all():
         raise EvaluationError("the extractor returned features that are not finite (NaN or infinity).")
     return features.astype(np.float32)
+
+
+def cache_folder() -> Path:
+    """Where feature networks and what was measured of real images are kept.
+
+    Raises:
+        DataError: no place is known to keep them in.
+    """
+    return cache() / "features"
 
 
 def load_features(folder: Path = SHIPPED) -> FeatureNetwork:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from inkgan.pictures import Images, save_png, sheet
 
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
+
+#: What images and their labels in a folder are called.
+_WRITTEN = re.compile(r"\d+\.png|labels\.jsonl")
 
 Labels = NDArray[np.int64]
 
@@ -43,7 +47,9 @@ def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
         filled = folder and out.exists() and any(out.iterdir())
     if folder:
         if filled and not force:
-            raise OutputError(f"{out} holds files already. Add --force to add to them, or name another folder.")
+            raise OutputError(
+                f"{out} holds files already. Add --force to replace the images in it, or name another folder."
+            )
         return "folder"
     kind = out.suffix.lower()
     if kind not in {".png", ".npz"}:
@@ -101,12 +107,20 @@ def numbered(index: int, count: int) -> str:
 
 @contextlib.contextmanager
 def filling(out: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``out``; on success its files move there, else they are removed."""
+    """Yield an empty folder; on success its files take the place of the images and labels in ``out``.
+
+    What an earlier call wrote there goes, so that no label stays beside another's image; other files stay.
+    """
     with output_errors(out):
-        temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
+        # Within a folder that is there, as what is around it may not be writable or be another disk.
+        temporary = (out if out.is_dir() else out.parent) / f".{out.name}.{os.getpid()}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            for path in [*out.glob("*"), *out.glob("[0-9]*/*")]:
+                if _WRITTEN.fullmatch(path.name) and path.is_file():
+                    path.unlink()
             for path in sorted(temporary.rglob("*")):
                 final = out / path.relative_to(temporary)
                 final.parent.mkdir(parents=True, exist_ok=True)

@@ -20,10 +20,9 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from inkgan.classifier import cache_folder
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.features import SHIPPED, FeatureNetwork
+from inkgan.features import SHIPPED, FeatureNetwork, cache_folder
 from inkgan.files import sha256_of, write_bytes
 from inkgan.metrics import GaussianStatistics, nearest, pixels
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inkgan.classifier import Report, cache_folder, features_for, is_shipped_for
+from inkgan.classifier import Report, features_for, is_shipped_for
 from inkgan.data import DataSet
 from inkgan.errors import EvaluationError, OutputError
-from inkgan.features import Extractor, FeatureNetwork, extract
+from inkgan.features import Extractor, FeatureNetwork, cache_folder, extract
 from inkgan.files import write_bytes
 from inkgan.metrics import GaussianStatistics, frechet_distance, nearest
 from inkgan.reference import ReferenceStatistics, reference_for

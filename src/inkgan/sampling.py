@@ -119,7 +119,21 @@ class Model:
 
         Returns:
             uint8 [N, H, W] for grey images, [N, H, W, 3] for colour.
+
+        Raises:
+            ConfigError: latents or labels have another shape or type, or a label is not one of the model's classes.
         """
+        latents = np.asarray(latents)
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim or latents.dtype.kind != "f" or not len(latents):
+            raise ConfigError(
+                f"latents {list(latents.shape)} of {latents.dtype} are not for {self.name}: give float32 "
+                f"[N, {self.latent_dim}] with N of 1 or more."
+            )
+        if labels is None and self.num_classes:
+            raise ConfigError(f"{self.name} draws by labels: give each latent one of 0 to {self.num_classes - 1}.")
+        if labels is not None:
+            labels = self.labels_for(len(latents), labels)  # type: ignore[arg-type]  # an array is a sequence
+        latents = latents.astype(np.float32)
         parts = [
             self._draw(latents[i : i + _CHUNK], None if labels is None else labels[i : i + _CHUNK])
             for i in range(0, len(latents), _CHUNK)
@@ -138,6 +152,8 @@ class Model:
             return None
         if labels is None:
             return np.arange(n) % self.num_classes
+        if isinstance(labels, int) and not 0 <= labels < self.num_classes:
+            raise ConfigError(f"there is no class {str(labels)[:20]}: {self.name} draws 0 to {self.num_classes - 1}.")
         asked = np.full(n, labels) if isinstance(labels, int) else np.asarray(labels)
         if asked.shape != (n,) or asked.dtype.kind not in "iu":
             raise ConfigError(f"{asked.shape} labels of {asked.dtype} do not fit {n} images: give each an integer.")
@@ -164,7 +180,8 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
     """Load a generator.
 
     Args:
-        path: the name of a bundled model, a run folder, a checkpoint or a model folder.
+        path: the name of a bundled model, a run folder, a checkpoint or a model folder. A :class:`Path` is a place,
+            also where a bundled model has its name; so is ``./NAME``.
         which: of a run, the checkpoint: ``latest`` (of those whose generator is whole), ``best`` or a step.
 
     Raises:
@@ -209,15 +226,29 @@ def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[i
 
 def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     """The folder of a generator, and a note for every newer checkpoint that is damaged."""
-    if str(path) in bundled_models():
+    if is_bundled(path):
+        _require_one_state(path, which)
         return _BUNDLED / str(path), []
-    folder = Path(path)
     try:
-        folder.stat()
-    except FileNotFoundError:
-        pass  # told below
+        return _find_folder(path, which)
     except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
+
+
+def is_bundled(what: str | Path) -> bool:
+    """Whether this is the name of a bundled model; a :class:`Path` is a place, whatever its name."""
+    return isinstance(what, str) and what in bundled_models()
+
+
+def _require_one_state(path: str | Path, which: str) -> None:
+    if which != "latest":
+        raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
+
+
+def _find_folder(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    folder = Path(path)
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
@@ -228,6 +259,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     if (folder / "model.json").is_file():
+        _require_one_state(path, which)
         return folder, []
     from inkgan.runfolder import RunFolder  # with the settings' machinery: a bundled model needs none of it
 

@@ -17,7 +17,7 @@ from inkgan.data import load as load_data
 from inkgan.data.loading import read_path
 from inkgan.data.wording import shown
 from inkgan.errors import CheckpointError, DataError, EvaluationError
-from inkgan.sampling import Model, bundled_models, load
+from inkgan.sampling import Model, is_bundled, load
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -134,7 +134,7 @@ def _load(what: str | Path) -> Model:
 
 def _is_model(what: str | Path, path: Path) -> bool:
     """Whether ``what`` is for :func:`inkgan.sampling.load`: also if it is nothing, which that tells best."""
-    if str(what) in bundled_models():
+    if is_bundled(what):
         return True
     try:
         if path.is_dir():

@@ -60,6 +60,10 @@ class Generator(Protocol):
     def latent_dim(self) -> int:
         """How many numbers a latent has."""
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of its images; it can write if that is one channel."""
+
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Images:
         """Images uint8 [N, H, W] for latents [N, latent_dim] and labels [N]."""
 
@@ -165,6 +169,10 @@ def loaded(model: str | Path | Generator) -> Generator:
         raise CheckpointError(
             f"{generator.name} cannot write: it cannot be told which of ten digits to draw. "
             f"Name a model that was trained with labels, such as {DEFAULT}."
+        )
+    if generator.image_shape[2] != 1:
+        raise CheckpointError(
+            f"{generator.name} cannot write: its images have colours. Name a model such as {DEFAULT}."
         )
     return generator
 
@@ -334,10 +342,20 @@ def save(writings: Iterable[Writing], count: int, out: str, *, labels: bool = Fa
             save_png(Image.fromarray(writing.image), path)
             if labels:
                 write_bytes(beside, _label(writing, path.name).encode())
+            elif _is_label_of(beside, path.name):
+                beside.unlink()  # it tells of the image that was replaced
 
 
 def _label(writing: Writing, file: str) -> str:
     return json.dumps({"file": file, "text": writing.text, "boxes": writing.boxes}) + "\n"
+
+
+def _is_label_of(path: Path, file: str) -> bool:
+    """Whether a file is what :func:`save` writes beside the image of this name."""
+    try:
+        return bool(json.loads(path.read_text("utf-8"))["file"] == file)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
 
 
 def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:

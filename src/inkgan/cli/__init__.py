@@ -76,12 +76,23 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error.format_message() + _hint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _fail("stopped.", 130)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
+        return _fail("there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC) or error.filename is not None:
             raise
         sys.stdout = None  # the reader of our output went away, or its disk is full; say nothing more, also not at exit
         return 1 if error.errno == errno.EPIPE else _fail("cannot write what this command says: the disk is full.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """PyTorch has an error of its own for a GPU's memory, and none for the processor's."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
 
 
 def _hint(error: click.exceptions.ClickException) -> str:

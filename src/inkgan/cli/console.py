@@ -20,6 +20,7 @@ from rich.text import Text
 from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.pictures import Images, terminal_drawing
+from inkgan.sampling import is_bundled
 from inkgan.trainer import Result
 from inkgan.watching import Silent, StepProgress, Watcher
 
@@ -194,7 +195,10 @@ def _introduction(folder: Path, config: Config, about: dict[str, Any], first_ste
 
 
 def _conclusion(result: Result) -> list[str]:
-    took, folder = _clock(result.seconds), shlex.quote(str(result.folder))  # the commands can be pasted
+    place = str(result.folder)
+    if is_bundled(place):
+        place = f"./{place}"  # else it would name the bundled model
+    took, folder = _clock(result.seconds), shlex.quote(place)  # the commands can be pasted
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
     return [

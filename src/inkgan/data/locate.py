@@ -89,7 +89,8 @@ def _roots(directory: Path | None) -> Iterator[Place]:
         yield Place(named_folder(directory, "--data-dir"))
     if named := os.environ.get(ENVIRONMENT):
         yield Place(named_folder(Path(named), f"${ENVIRONMENT}"))
-    yield Place(cache(), DOWNLOADED)
+    with contextlib.suppress(DataError):  # without a home there are no downloads
+        yield Place(cache(), DOWNLOADED)
     yield Place(DEBIAN, "Debian's package")
     yield Place(EMBEDDED, "embedded in inkgan")
 
@@ -102,7 +103,12 @@ def locate(known: KnownSet, directory: Path | None) -> Place | None:
     """
     for root in _roots(directory):
         for folder in (*(root.folder / below for below in known.folders), root.folder):
-            there = [name for name in known.files if find_file(folder, name)]
+            try:
+                there = [name for name in known.files if find_file(folder, name)]
+            except DataError:
+                if root.why == DOWNLOADED:
+                    continue  # nobody named the cache, so that it cannot be read is no reason to give up
+                raise
             # A part of a set in the cache is a download that was cut: downloading goes on with it.
             if not there or (root.why == DOWNLOADED and len(there) < len(known.files)):
                 continue
