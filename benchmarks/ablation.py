@@ -21,6 +21,7 @@ from typing import get_args
 
 import seeds
 import torch
+from machine import cpu_features, cpu_model
 
 from inkgan.config import Loss
 
@@ -67,12 +68,16 @@ def main() -> None:
         folders = list(pool.map(lambda task: one(*task), tasks))
     how = argparse.Namespace(data="mnist", n=options.n)
     rows = [seeds.measure(folder, how) for folder in folders]
-    write({name: rows[i * options.seeds : (i + 1) * options.seeds] for i, name in enumerate(VARIANTS)}, options)
+    by_variant = {name: rows[i * options.seeds : (i + 1) * options.seeds] for i, name in enumerate(VARIANTS)}
+    write(by_variant, seeds.commits(folders), options)
 
 
-def write(rows: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> None:
+def write(rows: dict[str, list[dict[str, float]]], commit: str, options: argparse.Namespace) -> None:
     """The table as Markdown and JSON."""
-    about = f"{platform.machine()}, {os.cpu_count()} processors, {options.jobs} runs side by side with one thread each"
+    about = (
+        f"commit {commit}; {cpu_model()} ({', '.join(cpu_features())}), {os.cpu_count()} processors, "
+        f"{options.jobs} runs side by side with one thread each"
+    )
     lines = [
         f"# Ablation of the fast recipe at {options.steps} steps, {datetime.date.today()}",
         "",

@@ -20,20 +20,32 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from machine import RESULTS, cpu_features, cpu_model
 
 import inkgan
+from inkgan.api import plan
+from inkgan.config import differences
+from inkgan.runfolder import RunFolder
 
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0
 
 
+def is_done(folder: Path, recipe: str, **asked: Any) -> bool:
+    """Whether a run lies there complete, under these very settings."""
+    run = RunFolder(folder)
+    if not (run.is_run and (run.pictures / "sheet.png").exists()):
+        return False
+    return not differences(run.saved_config(), plan(recipe, **asked).config)
+
+
 def train(options: argparse.Namespace, seed: int) -> Path:
-    """Train one seed in a process of its own."""
+    """Train one seed in a process of its own, unless it was already."""
     folder = Path(options.out) / f"{options.recipe}-{options.data}-{seed}"
-    if not (folder / "pictures" / "sheet.png").exists():
+    if not is_done(folder, options.recipe, data=options.data, seed=seed, settings=options.settings):
         command = [sys.executable, "-m", "inkgan", "train", "--quiet", "--force", "--recipe", options.recipe]
         command += ["--data", options.data, "--seed", str(seed), "--out", str(folder)]
         command += [part for setting in options.settings for part in ("--set", setting)]
@@ -53,6 +65,12 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     if by_class:  # a generator without labels has none
         found["worst class accuracy"] = min(by_class)
     return found | floors | {"seconds": last["seconds"], "steps": inkgan.load(folder).description["step"]}
+
+
+def commits(folders: list[Path]) -> str:
+    """From which commits the runs are."""
+    last = [json.loads((folder / "environment.json").read_text("utf-8"))[-1] for folder in folders]
+    return ", ".join(sorted({str(one["commit"])[:10] for one in last}))
 
 
 def main() -> None:
@@ -76,10 +94,10 @@ def main() -> None:
         folders = list(pool.map(lambda seed: train(options, seed), seeds))
     rows = json.loads(options.earlier.read_text("utf-8")) if options.earlier else []
     rows += [{"seed": seed} | measure(folder, options) for seed, folder in zip(seeds, folders, strict=True)]
-    write(rows, options)
+    write(rows, commits(folders), options)
 
 
-def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
+def write(rows: list[dict[str, float]], commit: str, options: argparse.Namespace) -> None:
     """The table as Markdown and JSON."""
     distances = [row["frechet_digit_distance"] for row in rows]
     limit = FAILED * statistics.median(distances)
@@ -91,7 +109,7 @@ def write(rows: list[dict[str, float]], options: argparse.Namespace) -> None:
     lines = [
         f"# {options.recipe} on {options.data}, {len(rows)} seeds",
         "",
-        f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}",
+        f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}, commit {commit}",
         (
             f"- {cpu_model()} ({', '.join(cpu_features())}), {os.cpu_count()} processors, {options.jobs} at a time, "
             f"{options.threads} thread(s) each; Python {platform.python_version()}, PyTorch {torch.__version__}"

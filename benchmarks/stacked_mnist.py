@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from seeds import commits, is_done
 
 import inkgan
 from inkgan import data
@@ -67,21 +68,26 @@ def main() -> None:
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    source = out / "stacked.npz"
+    source = out / f"stacked-{options.images}.npz"
     if not source.exists():
         stacked(source, options.images)
     expected = shares()
     rows = []
     for seed in range(options.seeds):
         folder = out / f"{options.recipe}-{seed}"
-        if not (folder / "pictures" / "sheet.png").exists():
-            settings = ["conditional=false", *options.settings]
-            inkgan.train(options.recipe, data=str(source), seed=seed, out=folder, force=True, settings=settings)
+        asked = {"data": str(source), "seed": seed, "settings": ["conditional=false", *options.settings]}
+        if not is_done(folder, options.recipe, **asked):
+            inkgan.train(options.recipe, **asked, out=folder, force=True)
         found = kinds(inkgan.load(folder).sample(SAMPLES))
         rows.append({"seed": seed, "modes": len(np.unique(found)), "kl": divergence(found, expected)})
         print(rows[-1], flush=True)
     name = f"stacked_mnist_{options.recipe}_{datetime.date.today()}.json"
-    about = {"command": f"stacked_mnist.py {options}", "python": platform.python_version(), "torch": torch.__version__}
+    about = {
+        "command": f"stacked_mnist.py {options}",
+        "commit": commits([out / f"{options.recipe}-{row['seed']}" for row in rows]),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
     (RESULTS / name).write_text(json.dumps({**about, "runs": rows}, indent=1) + "\n", "utf-8")
 
 

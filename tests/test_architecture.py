@@ -13,7 +13,7 @@ SOURCE = Path(inkgan.__file__).parent
 
 #: Each room's layer; a module may import rooms of lower layers and its own.
 LAYERS = {
-    "errors": 0, "seeds": 0,
+    "errors": 0, "progress": 0, "seeds": 0,
     "config": 1, "files": 1,
     "data": 2, "losses": 2, "metrics": 2, "models": 2, "networks": 2, "pictures": 2, "ink": 2,
     "checkpoint": 3, "classifier": 4, "device": 3, "features": 3, "optimizers": 3, "output": 3, "stopping": 3,

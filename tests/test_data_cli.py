@@ -91,6 +91,10 @@ def test_show_does_not_overwrite(tmp_path: Path) -> None:
 
 def test_show_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", images=pixels(20, 5, 5))
+    np.savez(tmp_path / "large.npz", images=pixels(20, 2000, 3))
+    with pytest.raises(OutputError, match=r"sheet.webp cannot hold \d+x\d+ pixels: .*Name a .png"):
+        run("show", "large.npz", "-o", "sheet.webp", "--columns", "1")
+    assert not Path("sheet.webp").exists()
     with pytest.raises(OutputError, match="not a picture's name"):
         run("show", "own.npz", "-o", "sheet.exe")
     assert CliRunner().invoke(app, ["show", "own.npz", "--split", "trian"]).exit_code == 2

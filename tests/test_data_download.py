@@ -19,6 +19,7 @@ from data_files import complaint, idx_bytes, isolate, numbers, pixels
 from inkgan.data import KNOWN, KnownSet, catalogue, load
 from inkgan.data.catalogue import Remote
 from inkgan.data.download import MirrorError, fetch, fetch_known
+from inkgan.data.wording import in_bytes
 from inkgan.errors import OutputError
 
 CONTENT = pixels(300, 1000).tobytes()
@@ -100,10 +101,10 @@ def failure(server: Server, folder: Path) -> str:
 
 def test_downloads_and_tells_progress(server: Server, tmp_path: Path) -> None:
     server.files["file"] = CONTENT
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float]] = []
     fetch(server.url, REMOTE, tmp_path, progress=lambda *now: told.append(now))
     assert (tmp_path / "file").read_bytes() == CONTENT
-    assert told[-1] == ("file", len(CONTENT), len(CONTENT))
+    assert told[-1] == (f"downloading file ({in_bytes(len(CONTENT))})", 1.0)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 

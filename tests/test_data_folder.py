@@ -70,6 +70,12 @@ def test_class_folders_are_labels_in_order_of_their_numbers(folder: Path) -> Non
         assert [int(data.class_names[label]) for label in split.labels] == split.images[:, 0, 0, 0].tolist()
 
 
+def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
+    for name in ("train-images", "test-images"):
+        some(folder / name, 20)
+    assert load(str(folder)).class_names == ("test-images", "train-images")
+
+
 def test_hugging_face_layout(folder: Path) -> None:
     for split, count in (("train", 20), ("test", 5)):
         for number in range(count):

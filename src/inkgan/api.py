@@ -112,6 +112,7 @@ def train(
     """
     from inkgan.data import load
     from inkgan.trainer import fit
+    from inkgan.watching import Silent
 
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
@@ -120,12 +121,13 @@ def train(
         precision=precision, config=config, settings=settings,
     )  # fmt: skip
     resolved = planned.config
-    images = load(resolved.data.name, _path(resolved.data.directory))
+    watcher = watcher or Silent()
+    images = load(resolved.data.name, _path(resolved.data.directory), progress=watcher.preparing)
 
     def measuring() -> Measure:
         from inkgan.ruler import quick_measure
 
-        return quick_measure(images, watcher.preparing if watcher else lambda *_: None)
+        return quick_measure(images, watcher.preparing)
 
     return fit(
         resolved, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,

@@ -25,8 +25,9 @@ from inkgan.config import Config, differences
 from inkgan.errors import EvaluationError
 from inkgan.evaluation import measure, possible
 from inkgan.metrics import Interval, apart, repeated, welch
+from inkgan.progress import Progress, unheard
 from inkgan.report import Better, Figure, Report, aligned, number
-from inkgan.ruler import Progress, Ruler
+from inkgan.ruler import Ruler
 from inkgan.runfolder import RunFolder
 from inkgan.sampling import is_bundled
 from inkgan.subject import Subject, find_subject, real_images
@@ -98,7 +99,7 @@ def compare(
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Comparison:
     """Compare each subject with the first.
 
@@ -110,7 +111,7 @@ def compare(
         data_dir: where to look for them first.
         seed: of the sampled images.
         full: as in :func:`inkgan.evaluate`.
-        progress: called with what is being done and how much of it is done.
+        progress: told how far it is.
 
     Raises:
         EvaluationError: fewer than two subjects, a pattern that matches nothing, or as :func:`inkgan.evaluate`.
@@ -118,12 +119,11 @@ def compare(
         CheckpointError: as :func:`inkgan.evaluate`.
     """
     start = time.perf_counter()
-    say = progress or (lambda *_: None)
     if not 2 <= len(subjects) <= _MOST:
         raise EvaluationError(f"{len(subjects)} to compare; name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
     groups = [_members(one) for one in subjects]
-    say("reading", 0.0)
-    real = real_images(groups[0][0], data, data_dir)
+    progress("reading", 0.0)
+    real = real_images(groups[0][0], data, data_dir, progress)
 
     def draw(n: int) -> list[list[Subject]]:
         found = [[find_subject(one, n, seed, real) for one in group] for group in groups]
@@ -133,9 +133,9 @@ def compare(
     sizes = {len(one.images) for group in drawn for one in group}
     if len(sizes) > 1:  # figures at different n have different biases
         drawn = draw(min(sizes))
-    ruler = Ruler(real, None, say)
-    reports = list(_measured(drawn, ruler, seed, full, say))
-    say("figures", 1.0)
+    ruler = Ruler(real, None, progress)
+    reports = list(_measured(drawn, ruler, seed, full, progress))
+    progress("figures", 1.0)
     pairs = _pairs(reports, groups)
     return Comparison(
         data=real.name,

@@ -41,8 +41,9 @@ from inkgan.metrics import (
     pixels,
     student,
 )
+from inkgan.progress import Progress, unheard
 from inkgan.report import Better, ClassFigures, Figure, Pictures, Report
-from inkgan.ruler import REAL_SEED, Progress, Ruler, Seen, keep
+from inkgan.ruler import REAL_SEED, Ruler, Seen, keep
 from inkgan.subject import Images, Labels, Subject, real_images, subject_of
 
 Distances = npt.NDArray[np.float64]
@@ -88,7 +89,7 @@ def evaluate(
     seed: int = 0,
     full: bool = False,
     extractor: Extractor | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Report:
     """Measure generated images against real ones.
 
@@ -103,7 +104,7 @@ def evaluate(
         seed: of the sampled images, or of the choice among more than n.
         full: also train a classifier on the images, and look for copies in pixels: minutes more.
         extractor: measure distances in these features instead of those of the data's feature network.
-        progress: called with what is being done and how much of it is done.
+        progress: told how far it is.
 
     Returns:
         The report; the same arguments give the same figures.
@@ -114,11 +115,10 @@ def evaluate(
         EvaluationError: too few images, of another size, constant, or no labels where they are needed.
     """
     start = time.perf_counter()
-    say = progress or (lambda *_: None)
-    say("reading", 0.0)
-    real = real_images(what, data, data_dir)
+    progress("reading", 0.0)
+    real = real_images(what, data, data_dir, progress)
     subject = subject_of(what, n, seed, real)
-    report = measure(subject, Ruler(real, extractor, say), seed, full=full)
+    report = measure(subject, Ruler(real, extractor, progress), seed, full=full)
     return replace(report, seconds=time.perf_counter() - start)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from inkgan.errors import OutputError
 from inkgan.files import appearing_whole, output_errors, refuse_to_overwrite
 from inkgan.pictures import Images, save_png, sheet
+from inkgan.progress import Progress, unheard
 
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
@@ -58,7 +59,7 @@ def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
     return "png" if kind == ".png" else "npz"
 
 
-def writer_for(name: str, count: int, *, force: bool, progress: Callable[[str, float], None] | None = None) -> Writer:
+def writer_for(name: str, count: int, *, force: bool, progress: Progress = unheard) -> Writer:
     """Choose how to write by the output's name (see :func:`kind_of`), before any work is done.
 
     Raises:
@@ -87,17 +88,14 @@ def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
-def _write_folder(
-    images: Images, labels: Labels | None, out: Path, progress: Callable[[str, float], None] | None
-) -> None:
+def _write_folder(images: Images, labels: Labels | None, out: Path, progress: Progress) -> None:
     """One file each; with labels, in a folder for each class, as image classifiers want them."""
     with filling(out) as folder:
         for index, image in enumerate(images):
             place = folder if labels is None else folder / str(labels[index])
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / numbered(index, len(images)))
-            if progress:
-                progress("writing", (index + 1) / len(images))
+            progress("writing", (index + 1) / len(images))
 
 
 def numbered(index: int, count: int) -> str:

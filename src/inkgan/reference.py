@@ -25,6 +25,7 @@ from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.features import SHIPPED, FeatureNetwork, cache_folder
 from inkgan.files import sha256_of, write_bytes
 from inkgan.metrics import GaussianStatistics, nearest, pixels
+from inkgan.progress import Progress, unheard
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
@@ -72,15 +73,13 @@ class ReferenceStatistics:
         write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def measure_reference(
-    data: DataSet, network: FeatureNetwork, progress: Callable[[str, float], None] | None = None
-) -> ReferenceStatistics:
+def measure_reference(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
     """Measure a labelled data set's training and test splits.
 
     Args:
         data: the real images; its training and test splits need more images than the network has features.
         network: the feature network.
-        progress: called with what is being done and how much of it is done, 0 to 1.
+        progress: told how far it is.
 
     Raises:
         EvaluationError: no labels, too few images, or images that are not of the network's shape.
@@ -88,14 +87,12 @@ def measure_reference(
     if data.train.labels is None:
         raise EvaluationError(f"{data.name} has no labels; class proportions are counted from them.")
 
-    say = progress or (lambda *_: None)
-
     def said(name: str) -> Callable[[int], None]:
-        return lambda done: say(f"real images ({name})", done / len(data.splits[name]))
+        return lambda done: progress(f"real images ({name})", done / len(data.splits[name]))
 
     train, _ = network.measure(data.train.images, said("train"))
     test, probabilities = network.measure(data.test.images, said("test"))
-    say("distances of real images", 0.0)
+    progress("distances of real images", 0.0)
     counts = np.bincount(data.train.labels, minlength=network.num_classes)
     return ReferenceStatistics(
         data_digest=data.digest,
@@ -109,9 +106,7 @@ def measure_reference(
     )
 
 
-def reference_for(
-    data: DataSet, network: FeatureNetwork, progress: Callable[[str, float], None] | None = None
-) -> ReferenceStatistics:
+def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
     """The reference statistics of a data set: the shipped ones, cached ones, or measured now and kept.
 
     Raises:

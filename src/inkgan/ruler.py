@@ -20,12 +20,12 @@ from inkgan.errors import EvaluationError, OutputError
 from inkgan.features import Extractor, FeatureNetwork, cache_folder, extract
 from inkgan.files import write_bytes
 from inkgan.metrics import GaussianStatistics, frechet_distance, nearest
+from inkgan.progress import Progress
 from inkgan.reference import ReferenceStatistics, reference_for
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Features = npt.NDArray[np.float32]
-Progress = Callable[[str, float], None]
 """Called with what is being done and how much of it is done, 0 to 1."""
 
 REAL_SEED = 20_260

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from inkgan import checkpoint
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, nearest
 from inkgan.networks.drawing import DRAWINGS
 from inkgan.pictures import Images, to_uint8
+from inkgan.progress import Progress, unheard
 from inkgan.seeds import LARGEST_SEED, Stream, latents
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
@@ -70,7 +71,7 @@ class Model:
         seed: int = 0,
         labels: int | Sequence[int] | None = None,
         statistics: Statistics = "standing",
-        progress: Callable[[str, float], None] | None = None,
+        progress: Progress = unheard,
     ) -> Images:
         """Draw images.
 
@@ -79,7 +80,7 @@ class Model:
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
-            progress: called with what is being done and how much of it is done.
+            progress: told how far it is.
 
         Returns:
             uint8 [n, H, W] for grey images, [n, H, W, 3] for colour; 0 is paper, 255 is ink.
@@ -106,8 +107,7 @@ class Model:
             for start in range(0, n, _CHUNK):
                 part = None if asked is None else asked[start : start + _CHUNK]
                 images[start : start + _CHUNK] = self._draw(self._latents(seed, start, min(_CHUNK, n - start)), part)
-                if progress:
-                    progress("drawing", min(1.0, (start + _CHUNK) / n))
+                progress("drawing", min(1.0, (start + _CHUNK) / n))
         return _without_grey_axis(images)
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> Images:

@@ -17,6 +17,7 @@ from inkgan.data import load as load_data
 from inkgan.data.loading import read_path
 from inkgan.data.wording import shown
 from inkgan.errors import CheckpointError, DataError, EvaluationError
+from inkgan.progress import Progress
 from inkgan.sampling import Model, is_bundled, load
 
 Images = npt.NDArray[np.uint8]
@@ -100,7 +101,7 @@ def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable
     return lambda: _with_notes(Subject(shown(what), "model", *draw(n), tuple(notes), draw), data, asked)
 
 
-def real_images(what: str | Path, data: str | None, data_dir: Path | None) -> DataSet:
+def real_images(what: str | Path, data: str | None, data_dir: Path | None, progress: Progress | None = None) -> DataSet:
     """The real images to measure against: those named, or else those that a model learned from, or MNIST.
 
     Raises:
@@ -116,9 +117,10 @@ def real_images(what: str | Path, data: str | None, data_dir: Path | None) -> Da
         settings = own["config"]["data"]
         name, directory = settings["name"], settings["directory"]
     except (KeyError, TypeError):
-        return load_data(data or "mnist", data_dir)
+        return load_data(data or "mnist", data_dir, progress=progress)
     try:
-        return load_data(str(name), data_dir or (None if directory is None else Path(str(directory))))
+        own_dir = None if directory is None else Path(str(directory))
+        return load_data(str(name), data_dir or own_dir, progress=progress)
     except DataError as error:
         raise DataError(f"{error} {shown(what)} learned from it; name other real images with --data.") from None
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from inkgan.cli.progress import progress_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +73,8 @@ def check(context: typer.Context, name: Name, data_dir: DataDir = None) -> None:
     """
     from inkgan.data.inventory import check as check_set
 
-    report = check_set(name, data_dir or context.obj, _progress())
+    with progress_line() as tell:
+        report = check_set(name, data_dir or context.obj, tell)
     data = report.data
     typer.echo(f"{data.name}: {data.source}")
     for path, verdict in report.files:
@@ -113,14 +116,23 @@ def show(
         if output.suffix.lower() not in _PICTURES:
             raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
         refuse_to_overwrite(output, force=force)
-    data = load(name, data_dir or context.obj, progress=_progress())
+    with progress_line() as tell:
+        data = load(name, data_dir or context.obj, progress=tell)
     output = output or Path(f"{data.name}.png")
     images, note = _rows(data, data.splits[split], columns)
 
     from inkgan.pictures import sheet
 
+    picture = sheet(images, columns)
     with appearing_whole(output, force=force) as temporary:
-        sheet(images, columns).save(temporary)
+        try:
+            picture.save(temporary)
+        except (ValueError, OSError) as error:  # such as a JPEG of more than 65,500 pixels a side
+            if isinstance(error, OSError) and error.errno:  # the system's
+                raise
+            raise OutputError(
+                f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
+            ) from None
     typer.echo(f"{output}: {split} images of {data.name}, {note}")
 
 
@@ -169,15 +181,3 @@ def _print_entries(entries: Sequence[Entry]) -> None:
         # Text, not a string: a folder's name is not markup.
         table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
-
-
-def _progress() -> Callable[[str, int, int], None] | None:
-    """What tells how far a download is, on a terminal; elsewhere nothing does."""
-    if not sys.stderr.isatty():
-        return None
-
-    def tell(name: str, done: int, total: int) -> None:
-        end = "\n" if done == total else ""
-        typer.echo(f"\r{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB{end}", err=True, nl=False)
-
-    return tell

@@ -7,11 +7,11 @@ import datetime
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-#: Called with what is being done and the share of it that is.
-Tell = Callable[[str, float], None]
+from inkgan.progress import Progress
+
 T = TypeVar("T")
 
 _SECONDS_BETWEEN = 0.2
@@ -21,7 +21,7 @@ _SECONDS_TO_GUESS = 1.0
 
 
 @contextlib.contextmanager
-def progress_line() -> Iterator[Tell]:
+def progress_line() -> Iterator[Progress]:
     """Yield what tells how far it is, on stderr. At the end its line is wiped."""
     line = Line()
     try:
@@ -68,7 +68,7 @@ def time_left(passed: float, done: float) -> str:
     return f", {datetime.timedelta(seconds=round(passed / done * (1 - done)))} left"
 
 
-def counted(things: Iterable[T], count: int, doing: str, tell: Tell) -> Iterator[T]:
+def counted(things: Iterable[T], count: int, doing: str, tell: Progress) -> Iterator[T]:
     """The things, and after each the share of ``count`` that was handed out is told."""
     for index, thing in enumerate(things, 1):
         yield thing

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from inkgan.errors import DataError, nearest
-
-Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes so far and the bytes in all, now and then during a download."""
 
 
 @dataclass(frozen=True)

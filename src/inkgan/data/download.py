@@ -12,10 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from inkgan.data.catalogue import KnownSet, Progress, Remote
+from inkgan.data.catalogue import KnownSet, Remote
 from inkgan.data.wording import in_bytes, reason_of, shown
 from inkgan.errors import DataError
 from inkgan.files import fsync, output_errors, sha256_of, write_bytes
+from inkgan.progress import Progress
 
 TIMEOUT = 30.0
 """Seconds without any answer after which a mirror is given up."""
@@ -129,7 +130,7 @@ def _attempt(mirror: str, remote: Remote, partial: Path, have: int, progress: Pr
                 file.write(chunk)
                 have += len(chunk)
                 if progress is not None:
-                    progress(remote.name, have, remote.size)
+                    progress(f"downloading {remote.name} ({in_bytes(remote.size)})", have / remote.size)
 
 
 @contextlib.contextmanager

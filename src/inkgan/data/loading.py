@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from inkgan.data import idx, locate
-from inkgan.data.catalogue import KnownSet, Progress, find, unknown
+from inkgan.data.catalogue import KnownSet, find, unknown
 from inkgan.data.sets import DataSet, Split, first_twelfth, hold_out, make
 from inkgan.data.wording import reason_of, shown
 from inkgan.errors import DataError
+from inkgan.progress import Progress
 
 Pair = tuple[Path, Path | None]
 """An IDX file of images, and the file of their labels if there is one."""
@@ -31,7 +32,7 @@ def load(name: str = "mnist", directory: Path | None = None, *, progress: Progre
         name: the name of a known set, such as ``"mnist"`` or ``"emnist-letters"``, or the path of a folder of
             images, a folder of IDX files, or an ``.npz`` file. A path with a ``/`` is never taken for a name.
         directory: the folder that ``--data-dir`` names, laid out as torchvision's or plain.
-        progress: told how far a download is: the file's name, the bytes so far, the bytes in all.
+        progress: told how far a download is.
 
     Returns:
         The set, with train, validation and test splits.
@@ -120,7 +121,7 @@ def idx_pairs(folder: Path) -> list[Pair]:
     for place in filter(locate.is_folder, (folder, folder / "raw")):
         found: dict[str, Path] = {}
         for path in entries(place):
-            if match := _IDX_NAME.fullmatch(path.name):
+            if (match := _IDX_NAME.fullmatch(path.name)) and not locate.is_folder(path):
                 other = found.setdefault("train" if match[2] == "train" else "test", path)
                 if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
                     both = f"{shown(other.name)} and {shown(path.name)}"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inkgan.data import idx
-from inkgan.data.catalogue import KNOWN, KnownSet, Progress
+from inkgan.data.catalogue import KNOWN, KnownSet
 from inkgan.data.wording import reason_of, shown
 from inkgan.errors import DataError
+from inkgan.progress import Progress
 
 ENVIRONMENT = "INKGAN_DATA"
 """The environment variable that names a data folder."""
