@@ -24,7 +24,7 @@ _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 
 _CARD = """# {name}: a generator of handwritten digits
 
-Drawn by a generative adversarial network that learned from MNIST. `inkgan sample {name} -n 100 -o digits.png` uses it.
+The generator of a generative adversarial network that was trained on MNIST. `inkgan sample {name} -n 100 -o digits.png` uses it.
 
 | | |
 | --- | --- |

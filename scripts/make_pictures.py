@@ -1,22 +1,31 @@
-"""Draw the README's pictures with the bundled models: python scripts/make_pictures.py."""
+"""Draw the pictures of the README and docs with the bundled models.
+
+python scripts/make_pictures.py [RUN_OF_THE_TUTORIAL]
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import inkgan
-from inkgan.cli import run
+from inkgan.cli import run as command
+from inkgan.runfolder import RunFolder
+from inkgan.runlog import GRID_COLUMNS
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-LINES = ("2026-11-24", "12:45", "3.14159", "1/2 + 3", "555-0199", "24/11/2026")
+#: What is written, by the hands of which seeds: picked by eye out of 24, to differ and to read well.
+LINES = {"2026-11-24": 4, "12:45": 2, "3.14159": 11, "1/2 + 3": 14, "555-0199": 5, "24/11/2026": 20}
+#: After how many steps of the tutorial its fixed latents are shown.
+STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 
 def writing() -> Image.Image:
-    """Six lines by the hands of the seeds 1 to 6, in two columns."""
-    images = [inkgan.write(text, seed=seed, height=88).image for seed, text in enumerate(LINES, 1)]
+    """Six lines by six hands, in two columns."""
+    images = [inkgan.write(text, seed=seed, height=88).image for text, seed in LINES.items()]
     width, height = max(image.shape[1] for image in images) + 40, 96
     page = np.full((3 * height, 2 * width), 255, np.uint8)
     for number, image in enumerate(images):
@@ -26,12 +35,29 @@ def writing() -> Image.Image:
     return Image.fromarray(page)
 
 
+def learning(run: Path) -> Image.Image:
+    """The first rows of a run's fixed latents, below one another as it learned, each with its step."""
+    rows = []
+    for step in STEPS:
+        with Image.open(RunFolder(run).grid_file(step)) as grid:
+            rows.append(grid.convert("L").crop((0, 0, grid.width, 2 * grid.height // GRID_COLUMNS)))
+    space, height = 90, rows[0].height + 12
+    page = Image.new("L", (space + rows[0].width, height * len(rows)), 255)
+    draw = ImageDraw.Draw(page)
+    for number, (step, row) in enumerate(zip(STEPS, rows, strict=True)):
+        draw.text((8, number * height + row.height // 2), f"{step:,}", 0, ImageFont.load_default(16), "lm")
+        page.paste(row, (space, number * height))
+    return page
+
+
 def main() -> None:
-    """Write hands.png, writing.png and digits.png."""
+    """Write hands.png, writing.png and digits.png; with the folder of a run of the tutorial, tutorial.png too."""
+    for run in sys.argv[1:]:
+        learning(Path(run)).save(PICTURES / "tutorial.png", optimize=True)
     writing().save(PICTURES / "writing.png", optimize=True)
     hands = [str(seed) for seed in range(8)]
-    run(["morph", *hands, "--steps", "1", "-o", str(PICTURES / "hands.png"), "--force"])
-    run(["sample", "best", "-n", "200", "--columns", "20", "-o", str(PICTURES / "digits.png"), "--force"])
+    command(["morph", *hands, "--steps", "1", "-o", str(PICTURES / "hands.png"), "--force"])
+    command(["sample", "best", "-n", "200", "--columns", "20", "-o", str(PICTURES / "digits.png"), "--force"])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
     result = inkgan.train("tutorial", steps=2000)          # a run folder with checkpoints, pictures, metrics
     images = inkgan.load("tutorial").sample(10, seed=1)    # uint8 [10, 28, 28]
-    date = inkgan.write("2026-11-22", seed=7)              # .image uint8 [96, W], .boxes of its characters
+    date = inkgan.write("2026-11-22", seed=4)              # .image uint8 [96, W], .boxes of its characters
 
 Names are loaded when they are first used, so that ``import inkgan`` costs nothing and sampling never loads PyTorch.
 """

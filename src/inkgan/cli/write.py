@@ -59,7 +59,7 @@ def write(
     is by another hand each and depends on the model, its text, the seed and i alone; the texts are taken in turn.
 
     Examples:
-        inkgan write 2026-11-22 -o date.png --seed 7
+        inkgan write 2026-11-22 -o date.png --seed 4
 
         inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
 
