@@ -24,7 +24,8 @@ _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 
 _CARD = """# {name}: a generator of handwritten digits
 
-The generator of a generative adversarial network that was trained on MNIST. `inkgan sample {name} -n 100 -o digits.png` uses it.
+The generator of a generative adversarial network that was trained on MNIST. Draw with it:
+`inkgan sample {name} -n 100 -o digits.png`.
 
 | | |
 | --- | --- |

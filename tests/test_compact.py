@@ -15,7 +15,8 @@ import runs
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.losses import ADVERSARIAL
-from inkgan.networks.compact import Discriminator, Generator, blocks_to_channels, channels_to_blocks
+from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
+from inkgan.networks.compact import Discriminator, Generator
 from inkgan.networks.drawing import compact_shapes, draw_compact
 from inkgan.recipes import Moment
 from inkgan.recipes.compact import Compact
@@ -120,7 +121,7 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
 def test_the_terms_are_what_the_losses_say() -> None:
     """Both losses of the game, and the cross-entropy of each kind's own scores times its weight."""
     recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
-    fake = recipe._generator(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
+    fake = recipe._generator_copy(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
     terms, logits = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake.detach(), labels)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,17 @@ from inkgan.ruler import REAL_SEED, Ruler, Seen, keep
 from inkgan.subject import Images, Labels, Subject, real_images, subject_of
 
 Distances = npt.NDArray[np.float64]
-Pair = tuple[Estimate, int, Estimate, int]
+
+
+class Pair(NamedTuple):
+    """A figure of the images with its n, and the same of real images with theirs."""
+
+    value: Estimate
+    n: int
+    floor: Estimate
+    floor_n: int
+
+
 """A figure, its n, its floor and the floor's n."""
 
 _FLOORS_VERSION = 1  # raise it when a measure changes: floors that are kept are then measured again
@@ -194,13 +204,13 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     near = nearest(seen.features, ruler.training)
     new = _novelty(near.distance[:, 0], ruler.held_out_distances, seen, ruler)
     _mean_diversity(found, floors)
-    pairs = {key: (estimate, n, floors[key], n) for key, estimate in found.items() if key in floors}
+    pairs = {key: Pair(estimate, n, floors[key], n) for key, estimate in found.items() if key in floors}
     pairs |= _novelty_figures(new, len(ruler.held_out_distances)) | {"exact_copies": _exact_copies(subject, data)}
     notes = list(subject.notes)
     if full:
         pairs |= _in_pixels(subject, seen, ruler)
         notes += _probe(subject, seen, ruler, seed, pairs)
-    figures = {key: _figure(key, *pair, ruler.features) for key, pair in pairs.items()}
+    figures = {key: _figure(key, pair, ruler.features) for key, pair in pairs.items()}
     closest = _closest(new.closest, seen.predicted)
     pictures = Pictures(
         subject.images,
@@ -225,12 +235,12 @@ def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) ->
     )
 
 
-def _figure(key: str, value: Estimate, n: int, floor: Estimate, floor_n: int, features: str) -> Figure:
+def _figure(key: str, pair: Pair, features: str) -> Figure:
     title, better, reference = _FIGURES[key.partition("/")[0]]
-    value, floor = (possible(key, one) for one in (value, floor))
+    value, floor = (possible(key, one) for one in (pair.value, pair.floor))
     if features != "digit":
         title = title.replace(" digit distance", f" distance ({features} features)")
-    return Figure.of(key, title, better, reference, (value, n), (floor, floor_n))
+    return Figure.of(key, title, better, reference, (value, pair.n), (floor, pair.floor_n))
 
 
 def _including(figure: Estimate, interval: Interval) -> Estimate:
@@ -269,7 +279,10 @@ def _novelty_figures(new: Novelty, held_out: int, suffix: str = "") -> dict[str,
     near = replace(binomial(round(new.near_copies * new.n), new.n), interval=new.interval)
     usual = binomial(round(new.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (new.z, 0.0))
-    return {f"near_copies{suffix}": (near, new.n, usual, held_out), f"copying_z{suffix}": (z, new.n, none, held_out)}
+    return {
+        f"near_copies{suffix}": Pair(near, new.n, usual, held_out),
+        f"copying_z{suffix}": Pair(z, new.n, none, held_out),
+    }
 
 
 def _exact_copies(subject: Subject, data: DataSet) -> Pair:
@@ -279,7 +292,7 @@ def _exact_copies(subject: Subject, data: DataSet) -> Pair:
         n, count = len(images), sum(image.tobytes() in known for image in images)
         return replace(binomial(count, n), interval=clopper_pearson(count, n))
 
-    return share(subject.images), len(subject.images), share(data.test.images), len(data.test)
+    return Pair(share(subject.images), len(subject.images), share(data.test.images), len(data.test))
 
 
 def _in_pixels(subject: Subject, seen: Seen, ruler: Ruler) -> dict[str, Pair]:
@@ -321,7 +334,7 @@ def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[st
     report = saying("learning the images")
     score = classification_accuracy((images, taught), asked, names, seed, report)
     key = "classification_accuracy" + ("_by_teacher" if subject.labels is None else "")
-    pairs[key] = (score, n, ceiling, len(real))
+    pairs[key] = Pair(score, n, ceiling, len(real))
     if subject.labels is not None:
         return []
     return ["the images have no labels: the accuracy score is of labels that the feature network gave (the teacher)."]

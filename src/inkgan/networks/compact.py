@@ -19,21 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
 from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
-
-
-def blocks_to_channels(maps: Tensor) -> Tensor:
-    """Move each 2×2 block into the channels: [N, 2H, 2W, C] to [N, H, W, 4C]."""
-    n, height, width, channels = maps.shape
-    blocks = maps.reshape(n, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
-    return blocks.reshape(n, height // 2, width // 2, 4 * channels)
-
-
-def channels_to_blocks(maps: Tensor) -> Tensor:
-    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
-    n, height, width, channels = maps.shape
-    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).permute(0, 1, 3, 2, 4, 5)
-    return blocks.reshape(n, 2 * height, 2 * width, channels // 4)
 
 
 class Convolution(nn.Module):

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inkgan.networks.blocks import blocks_to_channels
+
 #: What a batch is normalised with: mean and variance, each [C], float32.
 Statistics = tuple[Tensor, Tensor]
 
@@ -30,15 +32,8 @@ _EPSILON = 1e-5
 _FOLD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.0, 1.0, 0.0))
 
 
-def space_to_depth(images: Tensor) -> Tensor:
-    """Gather each 2×2 block of one-channel images [N, H, W] into four channels: [N, H/2, W/2, 4]."""
-    n, height, width = images.shape
-    blocks = images.reshape(n, height // 2, 2, width // 2, 2).permute(0, 1, 3, 2, 4)
-    return blocks.reshape(n, height // 2, width // 2, 4)
-
-
 def _kernel_to_depth(kernels: Tensor) -> Tensor:
-    """Order kernels [O, 2K, 2K] as patches of :func:`space_to_depth` blocks are: [O, 4K²]."""
+    """Order kernels [O, 2K, 2K] as patches of 2×2 blocks are: [O, 4K²]."""
     channels, size, _ = kernels.shape
     return kernels.view(channels, size // 2, 2, size // 2, 2).permute(0, 1, 3, 2, 4).reshape(channels, -1)
 
@@ -100,7 +95,7 @@ def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         [N, H/2, W/2, O].
     """
-    blocks = space_to_depth(F.pad(images, (2, 2, 2, 2)))
+    blocks = blocks_to_channels(F.pad(images, (2, 2, 2, 2))[..., None])
     cut: Tensor = _Patches.apply(blocks, 3)  # type: ignore[no-untyped-call]  # [N, H/2, W/2, 36]
     shifted = weight.flatten(1) @ _shifts(weight.dtype, weight.device)
     result: Tensor = _LinearReluMean.apply(cut, shifted.view(-1, 36), bias.repeat_interleave(4))  # type: ignore[no-untyped-call]
@@ -177,7 +172,7 @@ def halving_patches(blocks: Tensor) -> Tensor:
     """What a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads at each position.
 
     Args:
-        blocks: [N, H/2, W/2, 4], the images' 2×2 blocks as :func:`space_to_depth` gathers them.
+        blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.blocks.blocks_to_channels`).
 
     Returns:
         [N, H/2+1, W/2+1, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`halving_kernel`).

@@ -62,12 +62,12 @@ class Compact:
             "discriminator": Adam(self.discriminator.parameters(), config.discriminator.learning_rate, _BETAS),
             "generator": Adam(self.generator.parameters(), config.generator.learning_rate, _BETAS),
         }
-        self._generator = Copy(self.generator, dtype)
-        self._discriminator = Copy(self.discriminator, dtype)
-        self._average = Copy(self.average, dtype)
+        self._generator_copy = Copy(self.generator, dtype)
+        self._discriminator_copy = Copy(self.discriminator, dtype)
+        self._average_copy = Copy(self.average, dtype)
         self._learners = {
-            "discriminator": (self.discriminator, self._discriminator),
-            "generator": (self.generator, self._generator),
+            "discriminator": (self.discriminator, self._discriminator_copy),
+            "generator": (self.generator, self._generator_copy),
         }
         self._game = losses.ADVERSARIAL[config.loss]
 
@@ -85,7 +85,7 @@ class Compact:
         self.optimizers["generator"].set_learning_rate(config.generator.learning_rate * left)
         # One drawing serves both steps: the discriminator learns from it, then says how it could be better.
         drawn = latents(config.seed, Stream.GENERATOR_LATENTS, at.number, len(real), self.latent_dim)
-        fake = self._generator(torch.from_numpy(drawn).to(self._device), labels)
+        fake = self._generator_copy(torch.from_numpy(drawn).to(self._device), labels)
         terms, logits_real = self.discriminator_step(at, real.to(self._dtype), fake.detach(), labels)
         if at.step >= 0:
             terms |= self.generator_step(logits_real, fake, labels)
@@ -104,7 +104,7 @@ class Compact:
         images = torch.cat([real, fake.to(self._dtype)])
         due = penalty.weight > 0 and at.number % penalty.every == 0
         images.requires_grad_(due and self._config.loss != "wgan-gp")
-        logits, scores = self._discriminator(images, None if labels is None else torch.cat([labels, labels]))
+        logits, scores = self._discriminator_copy(images, None if labels is None else torch.cat([labels, labels]))
         logits_real, logits_fake = logits[:n], logits[n:]
         terms = {"loss_discriminator": self._game.discriminator(logits_real, logits_fake)}
         if scores is not None and labels is not None:
@@ -122,7 +122,7 @@ class Compact:
         The real images' logits are those from before the discriminator's update, which saves a pass; the generator's
         gradient depends on them only through the weight of each pair.
         """
-        logits_fake, scores = self._discriminator.constant(fake, labels)
+        logits_fake, scores = self._discriminator_copy.constant(fake, labels)
         terms = {"loss_generator": self._game.generator(logits_real, logits_fake)}
         if scores is not None and labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(scores, labels)
@@ -131,21 +131,21 @@ class Compact:
 
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images [N, H, W, C] in [0, 1] with the average of the generator."""
-        self._average.refresh()
+        self._average_copy.refresh()
         with torch.no_grad():
-            images: Tensor = self._average.constant(latents, labels)
+            images: Tensor = self._average_copy.constant(latents, labels)
         return images
 
     def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator's logits [N] for images of these labels."""
         with torch.no_grad():
-            logits: Tensor = self._discriminator.constant(images, labels)[0]
+            logits: Tensor = self._discriminator_copy.constant(images, labels)[0]
         return logits
 
     def after_load(self) -> None:
         """Copy the new parameters."""
-        self._generator.refresh()
-        self._discriminator.refresh()
+        self._generator_copy.refresh()
+        self._discriminator_copy.refresh()
 
     def model_extras(self) -> dict[str, Any]:
         """Nothing: the average draws each image for itself."""
@@ -173,7 +173,7 @@ class Compact:
         if self._config.loss == "wgan-gp":
             share = rng(self._config.seed, Stream.INTERPOLATION, at.number).random((n, 1, 1, 1), dtype="float32")
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
-            return losses.to_one(losses.input_gradients(self._discriminator(between, labels)[0], between))
+            return losses.to_one(losses.input_gradients(self._discriminator_copy(between, labels)[0], between))
         gradients = losses.input_gradients(logits, images)
         if self._config.penalty.on == "real":
             return losses.to_zero(gradients[:n]) / 2

@@ -65,8 +65,8 @@ class Tutorial:
             "discriminator_fake": TensorFlowAdam(self.discriminator.parameters(), rate),
             "generator": TensorFlowAdam(self.generator.parameters(), config.generator.learning_rate),
         }
-        self._generator = Copy(self.generator, dtype)
-        self._discriminator = Copy(self.discriminator, dtype)
+        self._generator_copy = Copy(self.generator, dtype)
+        self._discriminator_copy = Copy(self.discriminator, dtype)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -86,45 +86,45 @@ class Tutorial:
         Both gradients are taken at the same point; then the "real" Adam steps, and after it the "fake" one.
         """
         with torch.no_grad():
-            fake = self._generator(latents)
-        logits_real, logits_fake = self._discriminator(real).float(), self._discriminator(fake).float()
+            fake = self._generator_copy(latents)
+        logits_real, logits_fake = self._discriminator_copy(real).float(), self._discriminator_copy(fake).float()
         loss_real, loss_fake = losses.real_as_real(logits_real), losses.fake_as_fake(logits_fake)
-        gradients_real, gradients_fake = map(self._discriminator.gradients, (loss_real, loss_fake))
+        gradients_real, gradients_fake = map(self._discriminator_copy.gradients, (loss_real, loss_fake))
         terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
         require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
         self._update("discriminator_real", self.discriminator, gradients_real)
         self._update("discriminator_fake", self.discriminator, gradients_fake)
-        self._discriminator.refresh()
+        self._discriminator_copy.refresh()
         scores = {"score_real": logits_real, "score_fake": logits_fake}
         return terms | {name: logits.detach().sigmoid().mean() for name, logits in scores.items()}
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
         """Update the generator on latents [N, 100]."""
-        logits = self._discriminator.constant(self._generator(latents))
+        logits = self._discriminator_copy.constant(self._generator_copy(latents))
         loss = losses.fake_as_real(logits.float())
-        gradients = self._generator.gradients(loss)
+        gradients = self._generator_copy.gradients(loss)
         terms = {"loss_generator": loss.detach()}
         require_finite(terms, {"loss_generator": gradients})
         self._update("generator", self.generator, gradients)
-        self._generator.refresh()
+        self._generator_copy.refresh()
         return terms
 
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
         with torch.no_grad():
-            images: Tensor = self._generator(latents).float()
+            images: Tensor = self._generator_copy(latents).float()
         return images
 
     def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits [N] for images [N, 28, 28, 1]."""
         with torch.no_grad():
-            logits: Tensor = self._discriminator(images).float()
+            logits: Tensor = self._discriminator_copy(images).float()
         return logits
 
     def after_load(self) -> None:
         """Copy the new parameters; tell the optimisers how many steps they did."""
-        self._generator.refresh()
-        self._discriminator.refresh()
+        self._generator_copy.refresh()
+        self._discriminator_copy.refresh()
         for optimizer in self.optimizers.values():
             optimizer.count_steps()
 
