@@ -1,4 +1,4 @@
-"""The board's picture: distance against seconds of training, both on logarithmic axes, drawn with Pillow alone."""
+"""Lines over two logarithmic axes, such as distance against seconds of training, drawn with Pillow alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 class Line(NamedTuple):
-    """One contestant: its name and, at each time, the seconds and the lowest, median and largest distance."""
+    """One line: its name and, at each point, the place across and the lowest, median and largest height."""
 
     name: str
     points: list[tuple[float, float, float, float]]
@@ -37,7 +37,13 @@ class _Axes:
         return left + across * (right - left), bottom - up * (bottom - top)
 
 
-def plot(lines: list[Line], levels: dict[str, float], title: str, path: Path) -> None:
+def plot(
+    lines: list[Line],
+    levels: dict[str, float],
+    title: str,
+    path: Path,
+    axes_names: tuple[str, str] = ("seconds of training", "Fréchet digit distance, lower is better"),
+) -> None:
     """Draw and store the picture.
 
     Args:
@@ -45,14 +51,15 @@ def plot(lines: list[Line], levels: dict[str, float], title: str, path: Path) ->
         levels: distances to mark across the picture, by what they are.
         title: what stands above it.
         path: where the PNG goes.
+        axes_names: what is told across and upwards.
     """
     every = [point for line in lines for point in line.points]
     lowest, highest = min(p[1] for p in every), max(p[3] for p in every)
-    distances = [max(value, 1e-3) for value in (lowest, highest, *levels.values())]
+    distances = [lowest, highest, *levels.values()]
     axes = _Axes([point[0] for point in every], distances)
     picture = Image.new("RGB", SIZE, "white")
     draw = ImageDraw.Draw(picture)
-    _draw_axes(draw, axes, title)
+    _draw_axes(draw, axes, title, axes_names)
     labels = []
     for name, level in levels.items():
         start, end = (axes.place(10**x, level) for x in axes.x)
@@ -71,7 +78,7 @@ def plot(lines: list[Line], levels: dict[str, float], title: str, path: Path) ->
     picture.save(path, optimize=True)
 
 
-def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str) -> None:
+def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str, names: tuple[str, str]) -> None:
     left, top, right, bottom = BOX
     for number in _round_numbers(axes.x):
         x = axes.place(number, 1)[0]
@@ -83,10 +90,8 @@ def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str) -> None:
         draw.text((left - 10, y), f"{number:g}", fill=INK, font=_font(20), anchor="rm")
     draw.rectangle(BOX, outline=INK)
     draw.text((left, 10), _plain(title), fill=INK, font=_font(26))
-    draw.text(((left + right) / 2, bottom + 44), "seconds of training", fill=INK, font=_font(22), anchor="mt")
-    draw.text(
-        (left, top - 14), _plain("Fréchet digit distance, lower is better"), fill=INK, font=_font(20), anchor="lm"
-    )
+    draw.text(((left + right) / 2, bottom + 44), _plain(names[0]), fill=INK, font=_font(22), anchor="mt")
+    draw.text((left, top - 14), _plain(names[1]), fill=INK, font=_font(20), anchor="lm")
 
 
 def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]) -> None:
