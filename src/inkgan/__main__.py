@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 3 diverged, 130 and 143 stopped by a signal."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 3 diverged, 129, 130, 143 stopped by a signal."""
     # Threads that spin while they wait take the processor from others on a small machine; so they spin only briefly.
     # Must come before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")

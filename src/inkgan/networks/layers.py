@@ -130,12 +130,12 @@ class _LinearReluMean(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, features, mean = ctx.saved_tensors
-        of_features = gradients[0] @ mean
-        _gate_(of_features, features)
-        of_inputs = of_features @ weight if ctx.needs_input_grad[0] else None
+        grad_features = gradients[0] @ mean
+        _gate_(grad_features, features)
+        grad_inputs = grad_features @ weight if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
-            return of_inputs, None, None
-        return of_inputs, _weight_gradient(inputs, of_features), _sum_positions(of_features)
+            return grad_inputs, None, None
+        return grad_inputs, _weight_gradient(inputs, grad_features), _sum_positions(grad_features)
 
 
 @cache
@@ -162,10 +162,10 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
         gradient = gradients[0]
-        of_inputs = gradient @ weight if ctx.needs_input_grad[0] else None
+        grad_inputs = gradient @ weight if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
-            return of_inputs, None, None
-        return of_inputs, gradient.t().contiguous() @ inputs, gradient.sum(0)
+            return grad_inputs, None, None
+        return grad_inputs, gradient.t().contiguous() @ inputs, gradient.sum(0)
 
 
 def halving_patches(blocks: Tensor) -> Tensor:
@@ -300,29 +300,35 @@ class _FoldedConvolution(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         patches, matrix, maps, kernel, edges, corner, taps = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        of_maps, of_kernel, _ = torch.ops.aten.convolution_backward(
+        grad_maps, grad_kernel, _ = torch.ops.aten.convolution_backward(
             gradient, maps.permute(0, 3, 1, 2), kernel, [len(kernel)],
             [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, False],
         )  # fmt: skip
-        gradient, of_maps = gradient.permute(0, 2, 3, 1), of_maps.permute(0, 2, 3, 1)
-        of_bias = _sum_positions(gradient)
-        of_lines = torch.stack([gradient[:, -1], gradient[:, :, -1]]).flatten(1, 2)  # [2, N·L, O]
-        of_taps = torch.bmm(of_lines, edges.transpose(1, 2)).view(2, len(maps), -1, taps.shape[2])  # [2, N, L, 2·M]
-        (row, next_row), (column, next_column) = (line.chunk(2, dim=2) for line in of_taps)
-        of_maps[:, -2, :-1] += row
-        of_maps[:, -2, 1:] += next_row
-        of_maps[:, :-1, -2] += column
-        of_maps[:, 1:, -2] += next_column
-        of_maps[:, -2, -2] += gradient[:, -1, -1] @ corner
-        _gate_(of_maps, maps)
+        gradient, grad_maps = gradient.permute(0, 2, 3, 1), grad_maps.permute(0, 2, 3, 1)
+        grad_bias = _sum_positions(gradient)
+        grad_lines = torch.stack([gradient[:, -1], gradient[:, :, -1]]).flatten(1, 2)  # [2, N·L, O]
+        grad_taps = torch.bmm(grad_lines, edges.transpose(1, 2)).view(2, len(maps), -1, taps.shape[2])  # [2, N, L, 2·M]
+        (row, next_row), (column, next_column) = (line.chunk(2, dim=2) for line in grad_taps)
+        grad_maps[:, -2, :-1] += row
+        grad_maps[:, -2, 1:] += next_row
+        grad_maps[:, :-1, -2] += column
+        grad_maps[:, 1:, -2] += next_column
+        grad_maps[:, -2, -2] += gradient[:, -1, -1] @ corner
+        _gate_(grad_maps, maps)
 
-        of_folded = kernel.new_empty(*corner.shape, 3, 3)
-        of_folded[:, :, :2, :2] = of_kernel
-        of_edges = torch.bmm(taps.transpose(1, 2), of_lines).view(2, 2, *corner.t().shape)  # [2, taps, M, O]
-        of_folded[:, :, 2, :2], of_folded[:, :, :2, 2] = of_edges.permute(0, 3, 2, 1)
-        of_folded[:, :, 2, 2] = gradient[:, -1, -1].t() @ maps[:, -2, -2]
-        of_weight = (of_folded.flatten(2) @ _folds(kernel.dtype, kernel.device).t()).view(of_folded.shape)
-        return of_maps @ matrix, _weight_gradient(patches, of_maps), _sum_positions(of_maps), of_weight, of_bias
+        grad_folded = kernel.new_empty(*corner.shape, 3, 3)
+        grad_folded[:, :, :2, :2] = grad_kernel
+        grad_edges = torch.bmm(taps.transpose(1, 2), grad_lines).view(2, 2, *corner.t().shape)  # [2, taps, M, O]
+        grad_folded[:, :, 2, :2], grad_folded[:, :, :2, 2] = grad_edges.permute(0, 3, 2, 1)
+        grad_folded[:, :, 2, 2] = gradient[:, -1, -1].t() @ maps[:, -2, -2]
+        grad_weight = (grad_folded.flatten(2) @ _folds(kernel.dtype, kernel.device).t()).view(grad_folded.shape)
+        return (
+            grad_maps @ matrix,
+            _weight_gradient(patches, grad_maps),
+            _sum_positions(grad_maps),
+            grad_weight,
+            grad_bias,
+        )
 
 
 def _linear_relu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
