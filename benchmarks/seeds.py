@@ -28,6 +28,7 @@ from machine import RESULTS, cpu_features, cpu_model
 import inkgan
 from inkgan.api import plan
 from inkgan.config import differences
+from inkgan.errors import CheckpointError
 from inkgan.runfolder import RunFolder
 
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
@@ -39,7 +40,10 @@ def is_done(folder: Path, recipe: str, **asked: Any) -> bool:
     run = RunFolder(folder)
     if not (run.is_run and (run.pictures / "sheet.png").exists()):
         return False
-    return not differences(run.saved_config(), plan(recipe, **asked).config)
+    try:
+        return not differences(run.saved_config(), plan(recipe, **asked).config)
+    except CheckpointError:  # such as the settings of another version
+        return False
 
 
 def train(options: argparse.Namespace, seed: int) -> Path:
@@ -109,7 +113,10 @@ def write(rows: list[dict[str, float]], commit: str, options: argparse.Namespace
     lines = [
         f"# {options.recipe} on {options.data}, {len(rows)} seeds",
         "",
-        f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}, commit {commit}",
+        (
+            f"- `python {' '.join(['benchmarks/seeds.py', *sys.argv[1:]])}`, {datetime.date.today()}, "
+            f"new seeds at commit {commit}"
+        ),
         (
             f"- {cpu_model()} ({', '.join(cpu_features())}), {os.cpu_count()} processors, {options.jobs} at a time, "
             f"{options.threads} thread(s) each; Python {platform.python_version()}, PyTorch {torch.__version__}"

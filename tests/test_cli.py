@@ -437,6 +437,15 @@ def test_a_terminal_that_goes_away(
     assert runs.steps_saved(folder)[-1] == runs.STEPS
 
 
+def test_a_run_whose_reader_goes_away(tmp_path: Path, small_data: Path) -> None:
+    """A run whose reader stops listening ends well."""
+    command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
+    done = program("bash", "-c", f"set -o pipefail; {command} | head -n 1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+    assert runs.steps_saved(tmp_path / "run")[-1] == runs.STEPS
+
+
 def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of data sets is a table on a terminal."""
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ from scipy import stats  # type: ignore[import-untyped]
 import inkgan
 import runs
 from inkgan import cli
-from inkgan.comparison import Comparison, Pair, _shared, as_text
+from inkgan.comparison import Comparison, Pair, _members, _shared, as_text
 from inkgan.data import load
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.metrics import apart
@@ -114,6 +114,14 @@ def test_only_like_is_compared_with_like(sets: Path) -> None:
     measured = next(one for one in report.classes if one.diversity is not None)
     fewer = replace(report, classes=tuple(one for one in report.classes if one is not measured))
     assert _shared([report], [fewer]) == [name for name in every if name != "diversity"]
+
+
+def test_what_matches_a_pattern_is_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called as a bundled model is a folder where a pattern finds it."""
+    monkeypatch.chdir(tmp_path)
+    Path("fast").mkdir()
+    assert _members("fa*") == [Path("fast")]
+    assert _members("fast") == ["fast"]
 
 
 def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:

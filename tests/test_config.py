@@ -187,6 +187,14 @@ def test_tables_are_no_values(given: str) -> None:
     assert "table of settings" in complaint(given)
 
 
+def test_a_value_for_a_table_in_a_file(tmp_path: Path) -> None:
+    """What is wrong in a file is told, also where an option sets something of the same table."""
+    file = tmp_path / "settings.toml"
+    file.write_text('data = "kmnist"\n', "utf-8")
+    with pytest.raises(ConfigError, match="data is a table of settings"):
+        resolve(file=file, options={"data.directory": "/x"})
+
+
 def test_values_are_no_tables() -> None:
     """What is a value has no settings in it."""
     assert "seed" in complaint("seed.x=5")

@@ -161,10 +161,21 @@ def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Sig
         assert (signals.received, ended) == (number, [])
         now[0] += 1
         signal.raise_signal(number)
-        assert ended == [128 + number]
+        assert ended == ([] if number == signal.SIGHUP else [128 + number])
         other = signal.SIGINT if number != signal.SIGINT else signal.SIGTERM
         signal.raise_signal(other)
-        assert ended[1:] == [128 + other]
+        assert ended[-1:] == [128 + other]
+
+
+@pytest.mark.parametrize("order", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
+def test_how_sessions_end(monkeypatch: pytest.MonkeyPatch, order: tuple[signal.Signals, signal.Signals]) -> None:
+    """A hang-up and another signal at once are one wish."""
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    with StopSignals() as signals:
+        for number in order:
+            signal.raise_signal(number)
+        assert (signals.received, ended) == (order[0], [])
 
 
 def test_what_was_ignored() -> None:

@@ -205,6 +205,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     learned = runs.learned(folder)
     learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
     assert learned == whole["float32"]
+    assert plan(out=folder, resume=True).config.data.name == str(moved)  # it needs not be said again
 
 
 @pytest.mark.parametrize("began", ["float32", "bfloat16"])

@@ -400,12 +400,14 @@ class TestCommands:
         """With --force no image and no label of before is left, but what is not a writing's own is."""
         folder = tmp_path / "a"
         assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
-        for name in ("notes.txt", "00.jpg"):
+        mine = ("00.jpg", "2024-holiday/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
+        for name in mine:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("mine", "utf-8")
         assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
-        assert len(runs.listing(folder)) == 15
+        assert len(runs.listing(folder)) == 13 + len(mine)
         assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
-        assert sorted(runs.listing(folder)) == ["0.png", "00.jpg", "1.png", "2.png", "notes.txt"]
+        assert sorted(runs.listing(folder)) == sorted(["0.png", "1.png", "2.png", *mine])
 
     def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
         """A label does not stay beside another image; a file of another kind with its name does."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inkgan.config import Config, resolve
+from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError
 from inkgan.runfolder import RunFolder, free_run_path, newest_run
 
@@ -50,7 +51,7 @@ def plan(
     given = {
         "recipe": recipe,
         "data.name": data,
-        "data.directory": None if data_dir is None else str(Path(data_dir).absolute()),
+        "data.directory": None if data_dir is None else str(expanded(data_dir).absolute()),
         "steps": steps,
         "seconds": seconds,
         "seed": seed,

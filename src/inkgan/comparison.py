@@ -155,7 +155,8 @@ def _members(what: str | Path) -> list[str | Path]:
     pattern = str(what)
     if glob.escape(pattern) == pattern or Path(what).exists() or is_bundled(what):
         return [what]
-    found: list[str | Path] = [*sorted(glob.glob(pattern))]  # noqa: PTH207 - it may be absolute, which Path refuses
+    # Places, whatever their names. (An absolute pattern, which Path.glob refuses, is allowed.)
+    found: list[str | Path] = [Path(one) for one in sorted(glob.glob(pattern))]  # noqa: PTH207
     if not found:
         raise EvaluationError(f"nothing matches {pattern!r}. Give a run, a model, images, or a pattern of runs.")
     return found
@@ -256,7 +257,7 @@ def _overall(found: Sequence[Difference]) -> Verdict:
 
 def _config(what: str | Path) -> Config | None:
     run = RunFolder(Path(what))
-    return run.saved_config() if run.is_run else None
+    return run.saved_config() if run.is_run and not is_bundled(what) else None
 
 
 def _settings(first: Sequence[str | Path], second: Sequence[str | Path]) -> tuple[str, ...]:

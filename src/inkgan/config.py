@@ -166,6 +166,7 @@ def resolve(
         ConfigError: a key is unknown, or a value is not allowed.
     """
     given = _read_toml(file) if file else {}
+    _check_keys(given)
     options = {key: value for key, value in (options or {}).items() if value is not None}
     for layer in (options.items(), map(_split, overrides)):
         given = _laid_over(given, _nested(layer))

@@ -58,8 +58,6 @@ class Pair(NamedTuple):
     floor_n: int
 
 
-"""A figure, its n, its floor and the floor's n."""
-
 _FLOORS_VERSION = 1  # raise it when a measure changes: floors that are kept are then measured again
 _LEAST_OF_CLASS = 20
 _PAIRS = 32

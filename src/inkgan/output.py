@@ -23,8 +23,8 @@ from inkgan.progress import Progress, unheard
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 
-#: What images and their labels in a folder are called.
-_WRITTEN = re.compile(r"\d+\.png|labels\.jsonl")
+#: What says, in a folder of images, what is where in them.
+LABELS = "labels.jsonl"
 
 Labels = NDArray[np.int64]
 
@@ -116,16 +116,25 @@ def filling(out: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            for path in [*out.glob("*"), *out.glob("[0-9]*/*")]:
-                if _WRITTEN.fullmatch(path.name) and path.is_file():
-                    path.unlink()
-            for path in sorted(temporary.rglob("*")):
-                final = out / path.relative_to(temporary)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                if path.is_file():
-                    path.replace(final)
+            new = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
+            for path in new:
+                (out / path).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / path).replace(out / path)
+            for path in _written_in(out).difference(out / path for path in new):
+                path.unlink()
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _written_in(folder: Path) -> set[Path]:
+    """The images and labels that calls for this folder wrote."""
+    classes = [
+        one for one in folder.iterdir() if re.fullmatch(r"\d+", one.name) and one.is_dir() and not one.is_symlink()
+    ]
+    images = [
+        path for place in (folder, *classes) for path in place.glob("*.png") if re.fullmatch(r"\d+\.png", path.name)
+    ]
+    return {path for path in (*images, folder / LABELS) if path.is_file()}
 
 
 def _with_channels(images: Images) -> Images:

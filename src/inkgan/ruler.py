@@ -26,7 +26,6 @@ from inkgan.reference import ReferenceStatistics, reference_for
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Features = npt.NDArray[np.float32]
-"""Called with what is being done and how much of it is done, 0 to 1."""
 
 REAL_SEED = 20_260
 """Which real images are the floor, and which the reference: never the user's choice."""

@@ -92,7 +92,7 @@ class RunFolder:
                     shutil.rmtree(entry)
                 elif entry.name != "lock":
                     entry.unlink()
-        write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
+        self._write_config(config)
 
     def require_free(self, *, force: bool) -> None:
         """Make sure that a new run may begin here; nothing is written.
@@ -137,7 +137,7 @@ class RunFolder:
 
     def precision_for(self, asked: Config) -> Precision:
         """The precision to resume in: ``auto`` goes on in the one that it was where the run began."""
-        began: Precision = self._state().get("precision", asked.precision)
+        began: Precision = self._newest_state()[1].get("precision", asked.precision)
         return began if asked.precision == "auto" else asked.precision
 
     def require_same(self, asked: Config, digest: str) -> None:
@@ -149,9 +149,9 @@ class RunFolder:
 
         Raises:
             ConfigError: some differ; the message lists them.
-            CheckpointError: the saved settings are damaged.
+            CheckpointError: the saved settings are damaged, or the data are others than those learned from.
         """
-        saved, state = self.saved_config(), self._state()
+        saved, (newest, state) = self.saved_config(), self._newest_state()
         if state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
@@ -162,13 +162,28 @@ class RunFolder:
                 f"{self.path} was started with other settings: {'; '.join(changed)}. "
                 "Resume without these options, or start a new run with --out."
             )
+        if state.get("digest", digest) != digest:
+            raise CheckpointError(
+                f"{newest} learned from other images than {asked.data.name!r} holds now: their digest was "
+                f"{str(state['digest'])[:16]}, it is {digest[:16]}. Put back the images, or start a new run with --out."
+            )
 
-    def _state(self) -> dict[str, Any]:
-        """What the newest checkpoint with a whole state says of the run; nothing where none was saved."""
+    def note_data(self, asked: Config) -> None:
+        """Keep where the data lie now, for whoever resumes the run without saying so."""
+        saved = self.saved_config()
+        if saved.data != asked.data:
+            self._write_config(saved.model_copy(update={"data": asked.data}))
+
+    def _write_config(self, config: Config) -> None:
+        write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
+
+    def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
+        """The newest checkpoint with a whole state, and what it says of the run; nothing where none was saved."""
         step, _ = checkpoint.newest_whole(self.checkpoints, ("state",))
         if step is None:
-            return {}
-        return checkpoint.read_document(self.checkpoints / checkpoint.checkpoint_name(step), "state")
+            return None, {}
+        folder = self.checkpoints / checkpoint.checkpoint_name(step)
+        return folder, checkpoint.read_document(folder, "state")
 
     def add_environment(self, environment: Mapping[str, Any]) -> list[str]:
         """Note on what the run (re)starts; returns what changed since the last start, as ``key: old -> new``."""
@@ -234,7 +249,7 @@ class RunFolder:
 
     def best_step(self) -> int | None:
         """The step of the checkpoint that scored best, where quality was measured."""
-        best = self._state().get("best_step")
+        best = self._newest_state()[1].get("best_step")
         return best if isinstance(best, int) else None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 #: A terminal that goes away; not every system has it.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 #: The same signal within so many seconds is the same wish: timeout(1) sends its own twice, to a process and its group.
+#: So is a hang-up beside another signal, which is how sessions end, and a hang-up alone is never a second wish.
 _SECONDS_OF_ONE = 0.1
 
 
@@ -46,9 +47,10 @@ class StopSignals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
+        one = number == _HANGUP or (now - self._at <= _SECONDS_OF_ONE and self.received in (number, _HANGUP))
         if self.received is None:
             self.received, self._at = number, now
-        elif number != self.received or now - self._at > _SECONDS_OF_ONE:
+        elif not one:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 if sys.stdout.isatty():
                     os.write(sys.stdout.fileno(), b"\x1b[?25h")  # the cursor, which a progress bar hides

@@ -92,12 +92,14 @@ def fit(
     where = resolve_device(device)
     precision = resolve_precision(run.precision_for(config) if resume else config.precision, where)
     recipe = build(config, data.image_shape, len(data.class_names), where, precision)
-    if resume:
-        run.require_same(config, data.digest)
-    measure = measuring() if measuring else None
+    measure = measuring() if measuring and not resume else None
     keep_freed_memory()
     with run.locked():
-        if not resume:
+        if resume:
+            run.require_same(config, data.digest)
+            run.note_data(config)
+            measure = measuring() if measuring else None
+        else:
             run.start(config, force=force)
         return _Training(config, data, run, recipe, where, precision, watcher or Silent(), measure).run(stop_at)
 
@@ -204,9 +206,9 @@ class _Training:
             return
         numbers = {name: term.item() for name, term in terms.items()}
         progress = self._progress(step, numbers)
+        self._watcher.stepped(progress)
         if logged:
             log.metrics(step, numbers, progress.seconds, progress.steps_per_second)
-            self._watcher.stepped(progress)
             if self._symptoms.look(step, numbers):
                 self._warn_of_symptoms()
             if step >= 0:

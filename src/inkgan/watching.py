@@ -38,7 +38,7 @@ class Watcher(Protocol):
         """One generated image uint8 [H, W, C] and the discriminator's logit for it; None before training."""
 
     def stepped(self, progress: StepProgress) -> None:
-        """A logged step was done."""
+        """A step was done that is logged or shown."""
 
 
 class Silent:

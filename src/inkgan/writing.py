@@ -21,7 +21,7 @@ from PIL import Image
 from inkgan import ink, sampling
 from inkgan.errors import CheckpointError, ConfigError, OutputError, nearest
 from inkgan.files import refuse_to_overwrite, write_bytes
-from inkgan.output import filling, kind_of, numbered, write_arrays
+from inkgan.output import LABELS, filling, kind_of, numbered, write_arrays
 from inkgan.pictures import Images, save_png
 from inkgan.sampling import LARGEST_SAMPLE
 from inkgan.seeds import LARGEST_SEED, Stream, rng
@@ -326,7 +326,7 @@ def save(writings: Iterable[Writing], count: int, out: str, *, labels: bool = Fa
     if kind == "npz":
         write_arrays(path, **_arrays(writings, count, path, labels=labels))
     elif kind == "folder":
-        with filling(path) as folder, (folder / "labels.jsonl").open("w") if labels else nullcontext() as lines:
+        with filling(path) as folder, (folder / LABELS).open("w") if labels else nullcontext() as lines:
             for index, writing in enumerate(writings):
                 name = numbered(index, count)
                 Image.fromarray(writing.image).save(folder / name)

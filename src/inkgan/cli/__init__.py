@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``inkgan --help`` answ
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import warnings
@@ -111,4 +112,5 @@ def _say(message: str) -> None:
     line = " ".join(message.split())
     # Names of files may hold anything; nothing of it shall act on the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-    print(f"inkgan: {printable}", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError, ValueError):  # the exit code tells, too
+        print(f"inkgan: {printable}", file=sys.stderr, flush=True)  # noqa: T201

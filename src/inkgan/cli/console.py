@@ -51,7 +51,7 @@ class _Quiet(Silent):
     """Warnings only."""
 
     def warn(self, message: str) -> None:
-        with _whoever_listens():
+        with contextlib.suppress(OSError, ValueError):
             print(f"inkgan: warning: {message}", file=sys.stderr, flush=True)  # noqa: T201
 
     def ended(self, result: Result) -> None:
@@ -64,9 +64,23 @@ class _Plain(_Quiet):
     def __init__(self) -> None:
         self._line = Line()
 
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """A terminal or a reader that went away, a full disk or letters that cannot be shown do not end a run."""
+        try:
+            yield
+        except OSError:
+            self.mute()
+        except ValueError:
+            pass
+
+    def mute(self) -> None:
+        """Nobody listens any more; say nothing, also not at exit."""
+        sys.stdout = None
+
     def say(self, line: str) -> None:
         """Print a line."""
-        with _whoever_listens():
+        with self.telling():
             print(line, flush=True)  # noqa: T201
 
     def preparing(self, doing: str, done: float) -> None:
@@ -109,22 +123,27 @@ class _Live(_Plain):
         self._refreshed = -math.inf
 
     def __enter__(self) -> _Live:
-        with _whoever_listens():
+        with self.telling():
             self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop()
+        if self._console.quiet:
+            super().mute()  # not before: while the bar is there, rich stands in for stdout
+
+    def mute(self) -> None:
+        self._console.quiet = True  # else it would keep what it could not write
 
     def say(self, line: str) -> None:
-        with _whoever_listens():
+        with self.telling():
             self._console.print(Text(line))
 
     def preparing(self, doing: str, done: float) -> None:
         self._update(description=doing, total=1.0, completed=done)
 
     def warn(self, message: str) -> None:
-        with _whoever_listens():
+        with self.telling():
             self._console.print(Text(f"warning: {message}", style="yellow"))
 
     def stepped(self, progress: StepProgress) -> None:
@@ -150,7 +169,7 @@ class _Live(_Plain):
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         said = "real" if estimate > 0 else "generated"
         text = f"{title} at {now}; the discriminator takes this for {said} (estimate {estimate:+.2f})"
-        with _whoever_listens():
+        with self.telling():
             self._console.print(Text(text, style="bold"))
             self._console.print(Text.from_ansi(drawing))
 
@@ -159,14 +178,14 @@ class _Live(_Plain):
         super().ended(result)
 
     def _stop(self) -> None:
-        with _whoever_listens(), contextlib.suppress(IndexError):  # rich's, if the bar could not even start
+        with self.telling(), contextlib.suppress(IndexError):  # rich's, if the bar could not even start
             self._bar.stop()
 
     def _update(self, **columns: Any) -> None:
         now = time.monotonic()
         fresh = now - self._refreshed >= _SECONDS_BETWEEN
         self._refreshed = now if fresh else self._refreshed
-        with _whoever_listens():
+        with self.telling():
             self._bar.update(self._task, refresh=fresh, **columns)
 
 
@@ -236,10 +255,3 @@ def _left(progress: StepProgress) -> str:
 
 def _clock(seconds: float) -> str:
     return str(datetime.timedelta(seconds=max(0, round(seconds))))
-
-
-@contextlib.contextmanager
-def _whoever_listens() -> Iterator[None]:
-    """A terminal or a reader that went away, a full disk or letters that it cannot show do not end a run."""
-    with contextlib.suppress(OSError, ValueError):
-        yield
