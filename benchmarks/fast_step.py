@@ -15,6 +15,7 @@ import datetime
 import os
 import platform
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     keep_freed_memory()  # as a run does
     about = environment("cpu", torch.get_num_threads(), str(PRECISION).removeprefix("torch."))
-    command = f"python benchmarks/fast_step.py --steps {options.steps} --repeats {options.repeats}"
+    command = f"python {' '.join(['benchmarks/fast_step.py', *sys.argv[1:]])}"
     versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
     lines = [
         f"# A step of fast and best, {datetime.date.today()}",
@@ -143,7 +146,8 @@ def main() -> None:
         *(f"| {kind} | {share:.0%} |" for kind, share in divided.items()),
     ]
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"fast_step_{datetime.date.today()}.md").write_text("\n".join(lines) + "\n", "utf-8")
+    name = f"fast_step_{about['precision']}_{options.threads}-threads_{datetime.date.today()}.md"
+    (RESULTS / name).write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))
 
 
