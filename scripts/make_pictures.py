@@ -40,8 +40,9 @@ def learning(run: Path) -> Image.Image:
     rows = []
     for step in STEPS:
         with Image.open(RunFolder(run).grid_file(step)) as grid:
-            rows.append(grid.convert("L").crop((0, 0, grid.width, 2 * grid.height // GRID_COLUMNS)))
-    space, height = 90, rows[0].height + 12
+            row = grid.convert("L").crop((0, 0, grid.width, 2 * grid.height // GRID_COLUMNS))
+            rows.append(row.resize((2 * row.width, 2 * row.height), Image.Resampling.NEAREST))
+    space, height = 90, rows[0].height + 16
     page = Image.new("L", (space + rows[0].width, height * len(rows)), 255)
     draw = ImageDraw.Draw(page)
     for number, (step, row) in enumerate(zip(STEPS, rows, strict=True)):
