@@ -31,7 +31,7 @@ from test_architecture import LAYERS, SOURCE, function_lengths, imported_rooms, 
 
 #: Rooms by what they are for. The first three groups are all it takes to train and to checkpoint.
 _GROUPS = {
-    "ground": "__init__ errors seeds config files",
+    "ground": "__init__ errors progress seeds config files",
     "data": "data",
     "learning": "api trainer recipes networks losses optimizers checkpoint runfolder runlog device stopping symptoms "
     "watching",
