@@ -225,7 +225,7 @@ def _conclusion(result: Result) -> list[str]:
         f"what it draws:      {result.sheet}",
         f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",
-        f"how good are they: inkgan evaluate {folder}",
+        f"how good are they:  inkgan evaluate {folder}",
     ]
 
 
