@@ -14,8 +14,8 @@ from inkgan.config import resolve
 from inkgan.data import DataSet, load
 from inkgan.device import resolve_device, resolve_precision
 from inkgan.errors import DivergenceError
-from inkgan.recipes import Moment, build
 from inkgan.seeds import BatchOrder, Stream, latents
+from inkgan.training.recipe import Moment, build
 
 PEERS = {"dcgan": DCGAN, "tfgan": TFGAN}
 

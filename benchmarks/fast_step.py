@@ -29,10 +29,10 @@ from torch.utils.flop_counter import flop_registry
 from inkgan import data
 from inkgan.config import resolve
 from inkgan.device import keep_freed_memory, resolve_precision
-from inkgan.recipes import Moment
-from inkgan.recipes.compact import Compact
-from inkgan.runfolder import environment
+from inkgan.runs.folder import environment
 from inkgan.seeds import BatchOrder
+from inkgan.training.compact import Compact
+from inkgan.training.recipe import Moment
 
 RESULTS = Path(__file__).parent / "results"
 PRECISION = resolve_precision("auto", torch.device("cpu"))

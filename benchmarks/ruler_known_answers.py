@@ -25,12 +25,12 @@ import numpy as np
 import torch
 
 from inkgan.data import load
-from inkgan.evaluation import estimates, measure
-from inkgan.metrics import GaussianStatistics, frechet_estimate
-from inkgan.report import Figure, Report, number
-from inkgan.ruler import REAL_SEED, Ruler, Seen
-from inkgan.runfolder import environment
-from inkgan.subject import Images, Labels, Subject
+from inkgan.evaluation.evaluate import estimates, measure
+from inkgan.evaluation.metrics import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.report import Figure, Report, number
+from inkgan.evaluation.ruler import REAL_SEED, Ruler, Seen
+from inkgan.evaluation.subject import Images, Labels, Subject
+from inkgan.runs.folder import environment
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (1_000, 3_000, 10_000)

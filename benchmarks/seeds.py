@@ -26,10 +26,10 @@ import torch
 from machine import RESULTS, cpu_features, cpu_model
 
 import inkgan
-from inkgan.api import plan
 from inkgan.config import differences
 from inkgan.errors import CheckpointError
-from inkgan.runfolder import RunFolder
+from inkgan.runs.folder import RunFolder
+from inkgan.training.start import plan
 
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0

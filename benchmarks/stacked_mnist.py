@@ -23,7 +23,7 @@ from seeds import commits, is_done
 
 import inkgan
 from inkgan import data
-from inkgan.features import load_features
+from inkgan.evaluation.features import load_features
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES = 26_000

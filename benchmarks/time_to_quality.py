@@ -47,11 +47,11 @@ from peers import through_64
 from tutorial_step import MNIST, tensorflow_python
 
 import inkgan
-from inkgan.classifier import features_for
 from inkgan.data import load
-from inkgan.metrics import Estimate, frechet_estimate
-from inkgan.pictures import Images, to_uint8
-from inkgan.reference import reference_for
+from inkgan.evaluation.classifier import features_for
+from inkgan.evaluation.metrics import Estimate, frechet_estimate
+from inkgan.evaluation.reference import reference_for
+from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120, 300, 600)
 CONTESTANTS = {

@@ -44,9 +44,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from inkgan.config import resolve
 from inkgan.data import idx
 from inkgan.device import keep_freed_memory, resolve_precision
-from inkgan.recipes import Moment
-from inkgan.recipes.tutorial import Tutorial
 from inkgan.seeds import BatchOrder
+from inkgan.training.recipe import Moment
+from inkgan.training.tutorial import Tutorial
 
 MNIST = REPOSITORY / "src" / "inkgan" / "data" / "mnist"
 TENSORFLOW = REPOSITORY / ".venv-tensorflow"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import inkgan
-from inkgan import checkpoint
-from inkgan.runfolder import RunFolder
-from inkgan.sampling import shapes_of
+from inkgan.generation.model import shapes_of
+from inkgan.runs import checkpoint
+from inkgan.runs.folder import RunFolder
 
 _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 

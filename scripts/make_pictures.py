@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import inkgan
 from inkgan.cli import run as command
-from inkgan.runfolder import RunFolder
-from inkgan.runlog import GRID_COLUMNS
+from inkgan.runs.folder import RunFolder
+from inkgan.training.recorder import GRID_COLUMNS
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 #: What is written, by the hands of which seeds: picked by eye out of 24, to differ and to read well.

@@ -11,9 +11,9 @@ import sys
 import time
 
 from inkgan.data import load
-from inkgan.features import SHIPPED, load_features
-from inkgan.metrics import frechet_distance
-from inkgan.reference import ARRAYS, measure_reference
+from inkgan.evaluation.features import SHIPPED, load_features
+from inkgan.evaluation.metrics import frechet_distance
+from inkgan.evaluation.reference import ARRAYS, measure_reference
 
 
 def main() -> int:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from inkgan.classifier import TrainingRecipe, train_for
 from inkgan.data import load
 from inkgan.errors import InkganError
-from inkgan.features import SHIPPED, WEIGHTS, FeatureNetwork
+from inkgan.evaluation.classifier import TrainingRecipe, train_for
+from inkgan.evaluation.features import SHIPPED, WEIGHTS, FeatureNetwork
 from inkgan.files import write_bytes
 
 MODEL_CARD = """# {name}: what inkgan measures digits with

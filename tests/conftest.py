@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-import runs
+import tiny_runs as runs
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,8 +29,8 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _spare(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("inkgan.runlog.RunLog.graph", lambda *_: None)
-    patch.setattr("inkgan.recipes.tutorial._STANDING_BATCHES", 2)
+    patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
+    patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
     patch.setattr("os.fsync", lambda _: None)
 
 

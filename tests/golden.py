@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inkgan import losses
 from inkgan.config import resolve
 from inkgan.data import load
-from inkgan.recipes.tutorial import Tutorial
+from inkgan.training import losses
+from inkgan.training.tutorial import Tutorial
 
 BEFORE, AFTER = 1e-5, 2e-4
 

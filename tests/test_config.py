@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkgan import recipes
 from inkgan.config import (
     PRESETS,
     RECIPES,
@@ -25,6 +24,7 @@ from inkgan.config import (
     validated,
 )
 from inkgan.errors import ConfigError
+from inkgan.training import recipes
 
 WRONG = (
     "steps=0", "steps=-1", "steps=1000000001", "steps=1.5", "steps=many", "steps=true", "steps=[1]",

@@ -11,7 +11,7 @@ import typer.main
 
 import inkgan
 from inkgan.cli import app
-from runs import STEPS
+from tiny_runs import STEPS
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text("utf-8")

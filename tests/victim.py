@@ -10,9 +10,9 @@ import os
 import sys
 from typing import Any
 
-from inkgan import trainer
 from inkgan.cli import run
-from inkgan.runlog import RunLog
+from inkgan.training import loop as trainer
+from inkgan.training.recorder import RunLog
 
 
 def _wait(event: str) -> None:

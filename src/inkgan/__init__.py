@@ -15,8 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inkgan.api import train
-    from inkgan.comparison import Comparison, compare
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
@@ -30,15 +28,17 @@ if TYPE_CHECKING:
         Interrupted,
         OutputError,
     )
-    from inkgan.evaluation import evaluate
-    from inkgan.report import Report
-    from inkgan.sampling import Model, load
-    from inkgan.trainer import Result
-    from inkgan.writing import Writing, write
+    from inkgan.evaluation.compare import Comparison, compare
+    from inkgan.evaluation.evaluate import evaluate
+    from inkgan.evaluation.report import Report
+    from inkgan.generation.model import Model, load
+    from inkgan.generation.writing import Writing, write
+    from inkgan.training.loop import Result
+    from inkgan.training.start import train
 
 _HOMES = {
     "CheckpointError": "errors",
-    "Comparison": "comparison",
+    "Comparison": "evaluation.compare",
     "Config": "config",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -48,16 +48,16 @@ _HOMES = {
     "InkganWarning": "errors",
     "InputError": "errors",
     "Interrupted": "errors",
-    "Model": "sampling",
+    "Model": "generation.model",
     "OutputError": "errors",
-    "Report": "report",
-    "Result": "trainer",
-    "Writing": "writing",
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "load": "sampling",
-    "train": "api",
-    "write": "writing",
+    "Report": "evaluation.report",
+    "Result": "training.loop",
+    "Writing": "generation.writing",
+    "compare": "evaluation.compare",
+    "evaluate": "evaluation.evaluate",
+    "load": "generation.model",
+    "train": "training.start",
+    "write": "generation.writing",
 }
 
 __all__ = [

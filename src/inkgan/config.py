@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from inkgan.errors import ConfigError, nearest
+from inkgan.errors import ConfigError, did_you_mean
 from inkgan.seeds import LARGEST_SEED
 
 _DEEPEST = 8
@@ -181,7 +181,7 @@ def validated(given: Mapping[str, Any]) -> Config:
     """
     recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
-        hint = nearest(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
+        hint = did_you_mean(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
         raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
     _check_keys(given)
     try:
@@ -281,7 +281,7 @@ def _check_keys(given: Mapping[str, Any]) -> None:
         if key in tables:
             raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
         spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
-        hint = nearest(spelt, known) or nearest(spelt.rpartition(".")[2], known)
+        hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
         raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 
 

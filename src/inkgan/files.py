@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and how whatever takes long says how far it is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from inkgan.errors import OutputError
 
+#: Called with what is being done and the share of it that is done, 0 to 1.
+Progress = Callable[[str, float], None]
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def unheard(doing: str, done: float) -> None:
+    """Tell nobody."""
 
 
 def sha256_of(path: Path) -> str:

@@ -35,8 +35,8 @@ def compare(
 
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
-    from inkgan.comparison import as_text
-    from inkgan.comparison import compare as measure
+    from inkgan.evaluation.compare import as_text
+    from inkgan.evaluation.compare import compare as measure
     from inkgan.files import refuse_to_overwrite, write_bytes
 
     if json is not None:

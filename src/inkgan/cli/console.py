@@ -19,10 +19,10 @@ from rich.text import Text
 
 from inkgan.cli.progress import Line
 from inkgan.config import Config
-from inkgan.pictures import Images, terminal_drawing
-from inkgan.sampling import is_bundled
-from inkgan.trainer import Result
-from inkgan.watching import Silent, StepProgress, Watcher
+from inkgan.generation.model import is_bundled
+from inkgan.images import Images, terminal_drawing
+from inkgan.training.loop import Result
+from inkgan.training.watching import Silent, StepProgress, Watcher
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1

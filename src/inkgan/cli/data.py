@@ -121,7 +121,7 @@ def show(
     output = output or Path(f"{data.name}.png")
     images, note = _rows(data, data.splits[split], columns)
 
-    from inkgan.pictures import sheet
+    from inkgan.images import sheet
 
     picture = sheet(images, columns)
     with appearing_whole(output, force=force) as temporary:

@@ -46,9 +46,9 @@ def evaluate(
         inkgan evaluate pictures/ --data fashion-mnist
     """
     from inkgan.errors import OutputError
-    from inkgan.evaluation import evaluate as measure
+    from inkgan.evaluation.evaluate import evaluate as measure
+    from inkgan.evaluation.report import as_html, as_text
     from inkgan.files import refuse_to_overwrite, write_bytes
-    from inkgan.report import as_html, as_text
 
     pages, figures = [], [] if json is None else [json]
     if report is not None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from inkgan.progress import Progress
+from inkgan.files import Progress
 
 T = TypeVar("T")
 

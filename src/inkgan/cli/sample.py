@@ -58,7 +58,8 @@ def sample(
 
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
-    from inkgan import output, sampling
+    from inkgan.generation import model as sampling
+    from inkgan.generation import saving as output
 
     with progress_line() as tell:
         write = output.writer_for(out, count, force=force, progress=tell)

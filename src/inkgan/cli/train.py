@@ -117,7 +117,7 @@ def train(
 
         tensorboard --logdir runs
     """
-    from inkgan import api
+    from inkgan.training import start as api
 
     if evaluate_every is not None:
         settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]

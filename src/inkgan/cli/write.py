@@ -65,7 +65,7 @@ def write(
 
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
     """
-    from inkgan import writing
+    from inkgan.generation import writing
 
     generator = writing.loaded(model)
     number = len(texts) if count is None else count
@@ -113,9 +113,10 @@ def morph(
 
     import numpy as np
 
-    from inkgan import output, writing
     from inkgan.files import refuse_to_overwrite
-    from inkgan.pictures import save_animation, sheet
+    from inkgan.generation import saving as output
+    from inkgan.generation import writing
+    from inkgan.images import save_animation, sheet
 
     animated = out.lower().endswith(".gif")
     if animated:

@@ -18,8 +18,7 @@ import numpy.typing as npt
 
 from inkgan.data.idx import DEFLATE_LIMIT
 from inkgan.data.sets import MAX_BYTES, DataSet, Split, as_images, as_labels, hold_out, make
-from inkgan.data.wording import in_bytes, reason_of, shown
-from inkgan.errors import DataError
+from inkgan.errors import DataError, in_bytes, reason_of, shown
 
 _HEADER_LIMIT = 10_000
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"

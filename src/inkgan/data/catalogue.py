@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from inkgan.errors import DataError, nearest
+from inkgan.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def find(name: str) -> KnownSet | None:
 def unknown(given: str) -> DataError:
     """The error for a data set that is neither known nor a path, with the nearest right name."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
-    hint = f" Did you mean {family[0]!r} or its relatives?" if family else nearest(given.lower(), KNOWN)
+    hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
     return DataError(
         f"unknown data set {given[:60]!r}.{hint} Give a name that `inkgan data` lists, or the path of a "
         "folder or .npz file."

@@ -13,10 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from inkgan.data.catalogue import KnownSet, Remote
-from inkgan.data.wording import in_bytes, reason_of, shown
-from inkgan.errors import DataError
-from inkgan.files import fsync, output_errors, sha256_of, write_bytes
-from inkgan.progress import Progress
+from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.files import Progress, fsync, output_errors, sha256_of, write_bytes
 
 TIMEOUT = 30.0
 """Seconds without any answer after which a mirror is given up."""

@@ -34,9 +34,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from inkgan.data.sets import MAX_BYTES, MAX_SIDE, DataSet, Images, Split, hold_out, make, size_text
-from inkgan.data.wording import in_bytes, reason_of, shown
-from inkgan.errors import DataError
+from inkgan.data.sets import MAX_BYTES, MAX_SIDE, DataSet, Split, hold_out, make, size_text
+from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.images import Images
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")

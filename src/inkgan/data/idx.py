@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.data.sets import MAX_BYTES, Images, Labels, as_images, as_labels, size_text
-from inkgan.data.wording import in_bytes, reason_of, shown
-from inkgan.errors import DataError
+from inkgan.data.sets import MAX_BYTES, as_images, as_labels, size_text
+from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.images import Images, Labels
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 8

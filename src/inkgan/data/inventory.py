@@ -11,9 +11,8 @@ from inkgan.data.catalogue import KNOWN, KnownSet, find
 from inkgan.data.loading import entries, idx_pairs, load, read_known
 from inkgan.data.locate import expanded, is_folder, known_files, locate, locate_or_download, published
 from inkgan.data.sets import DataSet, size_text
-from inkgan.data.wording import in_bytes, shown
-from inkgan.errors import DataError
-from inkgan.progress import Progress
+from inkgan.errors import DataError, in_bytes, shown
+from inkgan.files import Progress
 
 _MOST_LOOKED_AT = 100_000
 

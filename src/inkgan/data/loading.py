@@ -11,9 +11,8 @@ import numpy as np
 from inkgan.data import idx, locate
 from inkgan.data.catalogue import KnownSet, find, unknown
 from inkgan.data.sets import DataSet, Split, first_twelfth, hold_out, make
-from inkgan.data.wording import reason_of, shown
-from inkgan.errors import DataError
-from inkgan.progress import Progress
+from inkgan.errors import DataError, reason_of, shown
+from inkgan.files import Progress
 
 Pair = tuple[Path, Path | None]
 """An IDX file of images, and the file of their labels if there is one."""

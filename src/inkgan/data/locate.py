@@ -10,9 +10,8 @@ from pathlib import Path
 
 from inkgan.data import idx
 from inkgan.data.catalogue import KNOWN, KnownSet
-from inkgan.data.wording import reason_of, shown
-from inkgan.errors import DataError
-from inkgan.progress import Progress
+from inkgan.errors import DataError, reason_of, shown
+from inkgan.files import Progress
 
 ENVIRONMENT = "INKGAN_DATA"
 """The environment variable that names a data folder."""

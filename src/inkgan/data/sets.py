@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import DataError
-
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
+from inkgan.images import Images, Labels
 
 MAX_BYTES = 2 * 2**30
 """The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB."""

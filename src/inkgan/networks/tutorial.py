@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inkgan.networks.layers import (
+from inkgan.networks.tutorial_exact_fast import (
     convolve_relu_pool,
     halving_kernel,
     halving_patches,

@@ -1,0 +1,395 @@
+"""Train a feature network on any labelled set of small pictures, deterministically.
+
+The recipe: 15 epochs of AdamW under a one-cycle learning rate, batches of 128 pictures under random affine
+and elastic warps, dropout on the features, an average of the weights, and batch normalisation that is folded
+into the convolutions at the end. A penalty keeps the features uncorrelated. Labels are *not* smoothed:
+smoothing pulls each class together in feature space, which would blind the measures to differences within a
+class.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from inkgan.data import DataSet
+from inkgan.device import has_fast_bfloat16
+from inkgan.errors import EvaluationError
+from inkgan.evaluation.features import (
+    CARD,
+    FeatureCard,
+    FeatureLayers,
+    FeatureNetwork,
+    cache_folder,
+    check_images,
+    load_features,
+    shrink,
+    to_ink,
+)
+from inkgan.evaluation.metrics import Estimate, binomial
+from inkgan.files import output_errors
+from inkgan.images import Images, Labels
+
+Report = Callable[[float, float], None]
+"""Called now and then with how much is done, up to 1, and the mean training loss since the call before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """Everything that training a feature network depends on besides the data."""
+
+    epochs: int = 15
+    """Passes over the training images; more if these make fewer steps than ``least_steps``."""
+    least_steps: int = 1500
+    batch_images: int = 128
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.02
+    dropout: float = 0.3
+    decorrelation: float = 0.2
+    """Weight of the penalty on correlated features; without it they collapse to K - 1 directions."""
+    rotation_degrees: float = 12.0
+    scale: float = 0.12
+    shear: float = 0.15
+    shift: float = 0.08
+    """Of the side: 0.08 is 2.2 of 28 pixels."""
+    elastic: float = 0.06
+    """Standard deviation of the displacement at each of 5x5 control points, in half sides."""
+    average_steps: int = 800
+    """Time constant of the exponential moving average of the weights."""
+    bfloat16: bool = True
+    """Convolve in bfloat16 where the processor has instructions for it, else in float32."""
+    seed: int = 0
+
+
+class _Trainee(nn.Module):
+    """The feature layers with batch normalisation, and with dropout on the features."""
+
+    def __init__(self, card: FeatureCard, dropout: float) -> None:
+        super().__init__()
+        self.layers = FeatureLayers(card)
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(convolution.out_channels)
+            for convolution in self.layers.convolutions
+            if isinstance(convolution, nn.Conv2d)
+        )
+        # Without scale and shift the features have zero mean and unit variance in each dimension.
+        self.feature_norm = nn.BatchNorm1d(card.num_features, affine=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ink: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [N, D] and logits [N, K]."""
+        x = shrink(ink)
+        for convolution, norm in zip(self.layers.convolutions, self.norms, strict=True):
+            x = functional.relu(norm(convolution(x)), inplace=True)
+        x = functional.adaptive_avg_pool2d(x, 4).flatten(1)
+        features: Tensor = self.feature_norm(self.layers.hidden(x))
+        logits: Tensor = self.layers.classes(self.dropout(functional.relu(features)))
+        return features, logits
+
+    def folded(self) -> FeatureLayers:
+        """The layers for use: each normalisation multiplied into the convolution before it."""
+        trainee = copy.deepcopy(self).eval()
+        layers = trainee.layers
+        layers.convolutions = nn.ModuleList(
+            fuse_conv_bn_eval(convolution, norm)
+            for convolution, norm in zip(layers.convolutions, trainee.norms, strict=True)
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        )
+        norm = trainee.feature_norm
+        norm.weight = nn.Parameter(torch.ones(norm.num_features))
+        norm.bias = nn.Parameter(torch.zeros(norm.num_features))
+        layers.hidden = fuse_linear_bn_eval(layers.hidden, norm)
+        return layers
+
+
+def train_features(
+    images: Images,
+    labels: Labels,
+    card: FeatureCard,
+    recipe: TrainingRecipe | None = None,
+    report: Report | None = None,
+) -> FeatureNetwork:
+    """Train a feature network; the same inputs on the same machine and versions give the same bits.
+
+    Args:
+        images: uint8 [N, H, W, C], the training split.
+        labels: int64 [N] in 0..K-1, K being the number of class names of the card.
+        card: what to build; ``recipe`` is filled in.
+        recipe: how to train it.
+        report: called every hundred steps and at the end.
+
+    Raises:
+        EvaluationError: images or labels do not fit the card, or there are fewer images than one batch.
+    """
+    recipe = recipe or TrainingRecipe()
+    _check(images, labels, card, recipe)
+    bfloat16 = recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # the initial weights and dropout; batches and warps have their own
+        trainee = _Trainee(card, recipe.dropout)
+        trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        averaged = copy.deepcopy(trainee)
+        _fit(
+            trainee,
+            averaged,
+            images=images,
+            labels=torch.from_numpy(labels),
+            recipe=recipe,
+            report=report,
+            bfloat16=bfloat16,
+        )
+    recipe = replace(recipe, bfloat16=bfloat16)
+    return FeatureNetwork(replace(card, recipe=asdict(recipe)), averaged.folded())
+
+
+def _fit(
+    trainee: _Trainee,
+    averaged: _Trainee,
+    *,
+    images: Images,
+    labels: Tensor,
+    recipe: TrainingRecipe,
+    report: Report | None,
+    bfloat16: bool,
+) -> None:
+    batches = len(images) // recipe.batch_images
+    epochs = max(recipe.epochs, math.ceil(recipe.least_steps / batches))
+    steps = epochs * batches
+    optimizer = torch.optim.AdamW(
+        trainee.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step / steps))
+    generator = torch.Generator().manual_seed(recipe.seed)
+    trainee.train()
+    step, recent = 0, []
+    for _ in range(epochs):
+        order = torch.randperm(len(images), generator=generator)
+        for batch in order[: batches * recipe.batch_images].view(batches, -1):
+            ink = warp(to_ink(images[batch.numpy()]), recipe, generator)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                features, logits = trainee(ink)
+            loss = functional.cross_entropy(logits.float(), labels[batch])
+            loss = loss + recipe.decorrelation * correlation_penalty(features.float())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            step += 1
+            _average(averaged, trainee, min(1 - 1 / step, math.exp(-1 / recipe.average_steps)))
+            recent.append(loss.item())
+            if report is not None and (step % 100 == 0 or step == steps):
+                report(step / steps, sum(recent) / len(recent))
+                recent = []
+
+
+def correlation_penalty(features: Tensor) -> Tensor:
+    """1/D sum_{i != j} c_ij^2 of features of unit variance [N, D]: Bardes et al. (2022, VICReg), eq. 3 and 4.
+
+    A classifier needs only K - 1 directions and lets the others copy them; decorrelated, they must say
+    something else of the picture, such as slant and thickness, and that is what tells a varied generator from
+    a dull one.
+    """
+    centred = features - features.mean(0)
+    covariance = centred.T @ centred / (len(features) - 1)  # D x D
+    return (covariance.square().sum() - covariance.diagonal().square().sum()) / features.shape[1]
+
+
+def one_cycle(done: float) -> float:
+    """The share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine."""
+    return max(done / 0.2, 0.02) if done < 0.2 else 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, trainee: nn.Module, keep: float) -> None:
+    """Move ``averaged`` to keep * averaged + (1 - keep) * trainee: weights and running statistics alike."""
+    pairs = zip(averaged.state_dict().values(), trainee.state_dict().values(), strict=True)
+    floating = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
+    means, values = (list(column) for column in zip(*floating, strict=True))
+    torch._foreach_lerp_(means, values, 1 - keep)
+
+
+def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
+    """Random rotation, scale, shear, shift and a smooth elastic displacement, each picture its own.
+
+    Args:
+        ink: float32 [N, C, H, W].
+        recipe: how far.
+        generator: the source of randomness.
+
+    Returns:
+        float32 [N, C, H, W]; what comes in from outside the picture is paper (0).
+    """
+    count = len(ink)
+
+    def uniform(limit: float) -> Tensor:
+        return (2 * torch.rand(count, generator=generator) - 1) * limit
+
+    angle, shear = uniform(math.radians(recipe.rotation_degrees)), uniform(recipe.shear)
+    width, height = 1 + uniform(recipe.scale), 1 + uniform(recipe.scale)
+    right, down = uniform(2 * recipe.shift), uniform(2 * recipe.shift)
+    cos, sin = angle.cos(), angle.sin()
+    rows = [cos * width, (shear * cos - sin) * height, right, sin * width, (shear * sin + cos) * height, down]
+    affine = torch.stack(rows, 1).view(count, 2, 3)
+    grid = functional.affine_grid(affine, list(ink.shape), align_corners=False)  # N x H x W x 2
+    bumps = recipe.elastic * torch.randn(count, 2, 5, 5, generator=generator)
+    field = functional.interpolate(bumps, ink.shape[2:], mode="bicubic", align_corners=True)
+    return functional.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)
+
+
+def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
+    """The share of images whose most probable class is their label."""
+    return float((network.probabilities(images).argmax(1) == labels).mean())
+
+
+PROBE = TrainingRecipe(
+    epochs=1,
+    least_steps=500,
+    decorrelation=0.0,
+    rotation_degrees=0.0,
+    scale=0.0,
+    shear=0.0,
+    shift=0.0,
+    elastic=0.0,
+    average_steps=100,
+)
+"""How :func:`classification_accuracy` trains: without the warps, which would make up for variety that is missing."""
+
+
+def classification_accuracy(
+    training: tuple[Images, Labels],
+    test: tuple[Images, Labels],
+    class_names: tuple[str, ...],
+    seed: int = 0,
+    report: Report | None = None,
+) -> Estimate:
+    """The classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
+
+    A classifier that learned from generated images alone is asked about real ones: the share of test images (x, y)
+    with y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
+    label, or where kinds of real images are missing. The interval, Wilson's over the test images, does not count what
+    another seed of the classifier would change.
+
+    Args:
+        training: uint8 images [N, H, W, C], N >= 128, and int64 labels [N] in 0..K-1.
+        test: real uint8 images [M, H, W, C] and their labels [M].
+        class_names: K of them.
+        seed: of the classifier's weights, batches and dropout; the same seed gives the same figure.
+        report: called every hundred steps and at the end.
+
+    Raises:
+        EvaluationError: images or labels do not fit each other, or are too few.
+    """
+    images, labels = training
+    card = FeatureCard(
+        name="probe", image_shape=_shape(images), class_names=class_names, widths=(8, 16, 32, 32, 64, 64)
+    )
+    network = train_features(images, labels, card, replace(PROBE, seed=seed), report)
+    return binomial(int((network.probabilities(test[0]).argmax(1) == test[1]).sum()), len(test[1]))
+
+
+def _shape(images: Images) -> tuple[int, int, int]:
+    height, width, channels = images.shape[1:]
+    return height, width, channels
+
+
+def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Report | None = None) -> FeatureNetwork:
+    """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
+
+    The cache is ``$XDG_CACHE_HOME/inkgan/features/<digest of data and recipe>``.
+
+    Args:
+        data: a labelled data set; the network learns from its training split.
+        recipe: how to train it; None also allows the shipped network, if that was trained on these data.
+        report: called every hundred steps and at the end, if it is trained.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+        CheckpointError: what lies in the cache is damaged.
+    """
+    _labels_of(data)
+    if recipe is None and is_shipped_for(data):
+        return load_features()
+    recipe = recipe or TrainingRecipe()
+    key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
+    folder = cache_folder() / key
+    with output_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"))
+        lock.acquire()  # two evaluations at once train it once
+    try:
+        if not (folder / CARD).exists():
+            train_for(data, recipe, report).save(folder)
+    finally:
+        lock.release()
+    return load_features(folder)
+
+
+def train_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Report | None = None) -> FeatureNetwork:
+    """Train a feature network on a data set's training split, and note its accuracy on the other two.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+    """
+    labels = _labels_of(data)
+    card = FeatureCard(
+        name=f"{data.name} features",
+        image_shape=data.image_shape,
+        class_names=data.class_names,
+        data={"name": data.name, "digest": data.digest, "train_images": len(data.train)},
+    )
+    network = train_features(data.train.images, labels, card, recipe, report).as_stored()
+    measured = {
+        name: accuracy(network, split.images, split.labels)
+        for name, split in data.splits.items()
+        if name != "train" and split.labels is not None and len(split)
+    }
+    return FeatureNetwork(replace(network.card, accuracy=measured), network.layers)
+
+
+def _labels_of(data: DataSet) -> Labels:
+    if data.train.labels is None:
+        raise EvaluationError(
+            f"{data.name} has no labels, and a feature network learns from them. "
+            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
+        )
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
+    if not counts.all():
+        absent = data.class_names[int(counts.argmin())]
+        raise EvaluationError(
+            f"{data.name} has no training image of class {absent!r}, so no network can learn it. "
+            "Number the labels from 0 without gaps, or give each class more images."
+        )
+    return data.train.labels
+
+
+def is_shipped_for(data: DataSet) -> bool:
+    """Whether the shipped feature network was trained on these very data."""
+    return bool(load_features().card.data["digest"] == data.digest)
+
+
+def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRecipe) -> None:
+    check_images(images, card.image_shape)
+    if labels.shape != (len(images),) or labels.dtype != np.int64:
+        raise EvaluationError(
+            f"labels are {labels.dtype} {list(labels.shape)}; needed is int64 [{len(images)}], one an image."
+        )
+    classes = len(card.class_names)
+    if classes < 2 or labels.min() < 0 or labels.max() >= classes:
+        raise EvaluationError(
+            f"labels go from {labels.min()} to {labels.max()} and there are {classes} class names; "
+            "needed are at least 2 classes and labels from 0 to one less."
+        )
+    if len(images) < recipe.batch_images:
+        raise EvaluationError(
+            f"{len(images)} images are fewer than one batch of {recipe.batch_images}: too few to train on."
+        )

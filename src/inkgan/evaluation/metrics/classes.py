@@ -1,0 +1,212 @@
+"""What a classifier says of generated images: are all classes there, in proportion, distinct and varied?
+
+Shapes: N images, K classes, D features, G groups. Proportions and probabilities are float64 summing to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.errors import EvaluationError
+from inkgan.evaluation.metrics._checks import Float64, Int64, check_features, check_labels
+from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, groups, jackknife, wilson
+
+
+def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Float64:
+    check_features(probabilities, "class probabilities", at_least)
+    p = probabilities.astype(np.float64)
+    if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
+        raise EvaluationError("class probabilities must be at least 0 with rows summing to 1; give a softmax's output.")
+    return p
+
+
+def _entropy_terms(p: Float64) -> Float64:
+    """The terms p log p of an entropy, with 0 log 0 = 0."""
+    terms: Float64 = p * np.log(np.where(p > 0, p, 1))
+    return terms
+
+
+def classifier_score(
+    probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50, level: float = 0.95
+) -> Estimate:
+    """exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
+
+    Salimans et al. (2016), section 4, with the classifier of the data in place of Inception, and over all images
+    at once: the usual mean over small batches is biased low, the more the smaller they are.
+
+    Args:
+        probabilities: floating point [N, K], N >= 2 G, each row summing to 1.
+        rng: deals the images to groups.
+        num_groups: G.
+        level: of confidence.
+
+    Raises:
+        EvaluationError: too few images, or rows that are not probabilities.
+    """
+    p = _check_probabilities(probabilities, 2 * num_groups)
+    group = groups(len(p), num_groups, rng)
+    size = np.bincount(group, minlength=num_groups)
+    certainty = np.bincount(group, _entropy_terms(p).sum(axis=1), num_groups)  # G
+    share = np.stack([p[group == g].sum(axis=0) for g in range(num_groups)])  # G x K
+
+    def score(n: Float64, negative_entropy: Float64, total: Float64) -> Float64:
+        # E KL(p(y|x) || p(y)) = E sum_y p log p - sum_y m log m, with m = E p
+        value: Float64 = np.exp(negative_entropy / n - _entropy_terms(total / n[..., None]).sum(axis=-1))
+        return value
+
+    n = np.asarray(len(p), np.float64)
+    whole = float(score(n, certainty.sum(), share.sum(axis=0)))
+    left_out = score(n - size, certainty.sum() - certainty, share.sum(axis=0) - share)
+    return jackknife(whole, left_out, level)
+
+
+@dataclass(frozen=True)
+class ClassBalance:
+    """How the classes of generated images compare with the data's."""
+
+    counts: Int64
+    """Images classified as each class, [K]."""
+    total_variation: Estimate
+    """1/2 sum_c |q_c - p_c|: the share of images that would have to change class. 0 to 1."""
+    kl: Estimate
+    """KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N)."""
+    chance_total_variation: Interval
+    """Where the total variation of a sample of N images of exactly the data's proportions lies."""
+    covered: Estimate
+    """Classes with at least a tenth of their share in the data; from how many surely to how many possibly have it."""
+
+
+def class_balance(
+    labels: npt.NDArray[Any],
+    proportions: Float64,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> ClassBalance:
+    """Total variation and KL of the generated class histogram to the data's, and the classes covered.
+
+    The intervals are of the delete-one jackknife, exact from counts alone. Both figures are positive by
+    chance even for a perfect generator; ``chance_total_variation`` says by how much.
+
+    Args:
+        labels: integers [N] in 0..K-1, the most probable class of each generated image.
+        proportions: float64 [K], of the data's classes; positive, summing to 1.
+        rng: for the chance interval.
+        resamples: for the chance interval.
+        level: of confidence.
+
+    Raises:
+        EvaluationError: fewer than K (or 4) images, labels out of range, or proportions that are not.
+    """
+    p = np.asarray(proportions, dtype=np.float64)
+    if p.ndim != 1 or len(p) < 2 or not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
+        raise EvaluationError("the data's class proportions must be at least 2 positive numbers that sum to 1.")
+    check_labels(labels, "predicted classes", len(p), at_least=max(4, len(p)))
+    n = len(labels)
+    counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
+    # Leaving out any image of class c gives one and the same value: K different ones, counts[c] times each.
+    without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
+    chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - level / 2, 0.5 + level / 2])
+    share = counts / n
+    return ClassBalance(
+        counts=counts,
+        total_variation=jackknife(
+            float(_total_variation(share, p)),
+            np.repeat(_total_variation(without, p), counts[counts > 0]),
+            level,
+        ),
+        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0]), level),
+        chance_total_variation=Interval(float(chance[0]), float(chance[1]), level),
+        covered=_covered(counts, p, level),
+    )
+
+
+def _covered(counts: Int64, p: Float64, level: float) -> Estimate:
+    shares = [wilson(int(count), int(counts.sum()), level) for count in counts]
+    sure, maybe = (
+        float((np.array(ends) >= 0.1 * p).sum()) for ends in ([one.low for one in shares], [one.high for one in shares])
+    )
+    return Estimate(float((counts / counts.sum() >= 0.1 * p).sum()), 0.0, Interval(sure, maybe, level))
+
+
+def _total_variation(q: Float64, p: Float64) -> Float64:
+    distance: Float64 = np.abs(q - p).sum(axis=-1) / 2
+    return distance
+
+
+def _kl(q: Float64, p: Float64) -> Float64:
+    divergence: Float64 = (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)
+    return divergence
+
+
+def conditional_accuracy(
+    asked: npt.NDArray[Any], predicted: npt.NDArray[Any], num_classes: int, level: float = 0.95
+) -> tuple[Estimate, dict[int, Estimate]]:
+    """How often a conditional model's image is of the class that was asked for: overall and for each class.
+
+    Args:
+        asked: integers [N], the class given to the model.
+        predicted: integers [N], the most probable class of its image.
+        num_classes: K.
+        level: of confidence.
+
+    Returns:
+        The overall share, and the share by class for the classes that were asked for, with Wilson's
+        intervals.
+
+    Raises:
+        EvaluationError: labels of different lengths, out of range, or none.
+    """
+    check_labels(asked, "asked classes", num_classes)
+    check_labels(predicted, "predicted classes", num_classes)
+    if len(asked) != len(predicted):
+        raise EvaluationError(
+            f"{len(asked)} asked and {len(predicted)} predicted classes: they must be the same images."
+        )
+    right = asked == predicted
+    by_class = {
+        int(c): binomial(int(right[asked == c].sum()), int((asked == c).sum()), level) for c in np.unique(asked)
+    }
+    return binomial(int(right.sum()), len(right), level), by_class
+
+
+def diversity(
+    features: npt.NDArray[Any],
+    rng: np.random.Generator,
+    num_groups: int = 10,
+    level: float = 0.95,
+) -> Estimate:
+    """The mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
+
+    Compare with held-out real images of that class.
+
+    Args:
+        features: floating point [N, D], N >= 2 G, of one class.
+        rng: deals the images to groups.
+        num_groups: G.
+        level: of confidence.
+
+    Raises:
+        EvaluationError: too few images, wrong shape or dtype, or values that are not finite.
+    """
+    check_features(features, "features of one class", 2 * num_groups)
+    x = features.astype(np.float64)
+    x -= x.mean(axis=0)  # it does not change distances, and sums of squares do not cancel
+    group = groups(len(x), num_groups, rng)
+    size = np.bincount(group, minlength=num_groups)
+    squares = np.bincount(group, (x * x).sum(axis=1), num_groups)
+    total = np.stack([x[group == g].sum(axis=0) for g in range(num_groups)])
+
+    def spread(n: Float64, square: Float64, mean: Float64) -> Float64:
+        value: Float64 = 2 * (square - n * (mean * mean).sum(axis=-1)) / (n - 1)
+        return value
+
+    n = np.asarray(len(x), np.float64)
+    whole = float(spread(n, squares.sum(), total.sum(axis=0) / n))
+    kept = n - size
+    left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
+    return jackknife(whole, left_out, level)

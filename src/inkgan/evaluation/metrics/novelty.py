@@ -1,0 +1,179 @@
+"""Are the images new, or copies of training images? Distances to the nearest training image tell.
+
+A generator that copies lies nearer to its training images than held-out real images do: nothing else in this
+package sees it, since a perfect copyist has a perfect Fréchet distance, precision and recall.
+
+Shapes: N query images, T training images, D features (or pixels), H held-out images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.errors import EvaluationError
+from inkgan.evaluation.metrics._checks import (
+    Float32,
+    Float64,
+    Int64,
+    centred,
+    check_features,
+    check_labels,
+    check_pair,
+    squared_distances,
+)
+from inkgan.evaluation.metrics.intervals import Interval, clopper_pearson
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each query, its k nearest references, nearest first."""
+
+    distance: Float64  # N x k, Euclidean
+    index: Int64  # N x k
+
+
+def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int = 1) -> Nearest:
+    """The k nearest references of each query, in blocks.
+
+    Neighbours are ranked in float32 and their distances computed again in float64, so a copy is at distance
+    0.
+
+    Args:
+        queries: floating point [N, D]: features, or pixels as :func:`pixels` gives them.
+        references: floating point [T, D], T >= k.
+        k: how many neighbours.
+
+    Raises:
+        EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
+    """
+    check_features(queries, "queries", 1)
+    check_features(references, "references", max(1, k))
+    check_pair(queries, references)
+    y, x = centred(references, queries)
+    index = np.empty((len(x), k), np.int64)
+    for block, distances in squared_distances(x, y):
+        if k == 1:
+            index[block, 0] = distances.argmin(axis=1)
+        else:
+            index[block] = np.argpartition(distances, k - 1, axis=1)[:, :k]
+    distance = np.empty((len(x), k))
+    for j in range(k):
+        difference = queries.astype(np.float64) - references[index[:, j]]
+        distance[:, j] = np.sqrt(np.einsum("nd,nd->n", difference, difference))
+    order = distance.argsort(axis=1, kind="stable")
+    return Nearest(np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1))
+
+
+def pixels(images: npt.NDArray[np.uint8]) -> Float32:
+    """uint8 images [N, H, W, C] as float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; needed is uint8 [N, H, W, C].")
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Distances of generated images to their nearest training image, against those of held-out images."""
+
+    near_copies: float
+    """The share of generated images as near to the training set as the nearest held-out images are."""
+    interval: Interval
+    """Clopper and Pearson's, of that share."""
+    expected: float
+    """That share among held-out images: what a generator of new images has."""
+    threshold: float
+    """The distance below which an image counts as a near-copy."""
+    z: float
+    """C_T of Meehan et al. (2020): far below 0 copies, far above 0 underfits, near 0 is as new as real."""
+    closest: Int64
+    """The indices of the generated images, closest to the training set first."""
+    n: int
+
+
+def novelty(
+    generated: npt.NDArray[Any],
+    held_out: npt.NDArray[Any],
+    expected: float = 0.01,
+    level: float = 0.95,
+    cells: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
+) -> Novelty:
+    """Compare generated and held-out distances to the nearest training image.
+
+    A near-copy is an image whose distance is at most the ``expected`` quantile of the held-out distances. The
+    threshold is itself estimated from H images, so take H >= 100 / expected for a share that is right to a
+    tenth.
+
+    Args:
+        generated: floating point [N], from ``nearest_neighbours(generated, training).distance[:, 0]``.
+        held_out: floating point [H], the same of real images that were not trained on.
+        expected: the quantile, between 0 and 1; H must be at least 1 / expected.
+        level: of confidence.
+        cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares
+            within classes (the paper uses k-means cells) and is not fooled by a different mixture of classes.
+
+    Raises:
+        EvaluationError: too few distances, wrong shape or dtype, values that are not finite or negative.
+    """
+    for distances, what in ((generated, "generated distances"), (held_out, "held-out distances")):
+        check_features(distances[:, None] if distances.ndim == 1 else distances[None], what, 20)
+        if distances.min() < 0:
+            raise EvaluationError(f"{what} must not be negative.")
+    if not 0 < expected < 1 or len(held_out) * expected < 1:
+        raise EvaluationError(
+            f"expected is {expected} with {len(held_out)} held-out images; it must lie between 0 and 1, "
+            "and at least 1 / expected held-out images are needed."
+        )
+    g, h = generated.astype(np.float64), held_out.astype(np.float64)
+    threshold = float(np.quantile(h, expected, method="inverted_cdf"))
+    copies = int((g <= threshold).sum())
+    z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
+    return Novelty(
+        near_copies=copies / len(g),
+        interval=clopper_pearson(copies, len(g), level),
+        expected=float((h <= threshold).mean()),
+        threshold=threshold,
+        z=z,
+        closest=g.argsort(kind="stable").astype(np.int64),
+        n=len(g),
+    )
+
+
+def copying_z(generated: Float64, held_out: Float64) -> float:
+    """The z-scored Mann-Whitney statistic: Meehan et al. (2020), section 3.1.
+
+    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), U the number of pairs in which the generated distance is the
+    larger, with ties counted as one half. Standard normal if both come from one distribution.
+    """
+    m, n = len(generated), len(held_out)
+    ranked = np.sort(held_out)
+    u = (np.searchsorted(ranked, generated, "left") + np.searchsorted(ranked, generated, "right")).sum() / 2
+    return float((u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
+
+
+def _copying_z_by_cell(
+    g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any], smallest: int = 20
+) -> float:
+    """C_T: Z_U of each cell, averaged with the held-out share of the cell as weight (Meehan et al.).
+
+    Divided by its standard deviation under no copying, so that it is a z-score again; cells with fewer than
+    ``smallest`` images of either kind are left out.
+    """
+    classes = int(max(g_cells.max(), h_cells.max())) + 1
+    check_labels(g_cells, "cells of generated images", classes, len(g))
+    check_labels(h_cells, "cells of held-out images", classes, len(h))
+    if len(g_cells) != len(g) or len(h_cells) != len(h):
+        raise EvaluationError("there must be one cell for each distance.")
+    scores, weights = [], []
+    for cell in range(classes):
+        in_g, in_h = g[g_cells == cell], h[h_cells == cell]
+        if min(len(in_g), len(in_h)) >= smallest:
+            scores.append(copying_z(in_g, in_h))
+            weights.append(float(len(in_h)))
+    if not scores:
+        raise EvaluationError(f"no class has {smallest} generated and {smallest} held-out images; use more.")
+    return float(np.dot(scores, weights) / np.linalg.norm(weights))

@@ -1,0 +1,4 @@
+"""Images out of a trained generator, without PyTorch: sampling, handwriting, and where images are written.
+
+May import the ground, networks and runs.
+"""

@@ -1,0 +1,231 @@
+"""The generators in NumPy: drawing images from trained weights without PyTorch.
+
+Sampling needs neither gradients nor speed records, so one short implementation serves every model on every machine.
+``tests/networks/test_tutorial.py`` holds it to the training networks. :data:`DRAWINGS` names them for
+:mod:`inkgan.generation.model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan.images import Labels
+from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
+
+Array = NDArray[np.float32]
+Shape = tuple[int, int, int]
+#: Mean and variance by layer: what a batch was, or shall be, normalised with.
+Statistics = dict[str, tuple[Array, Array]]
+
+#: The shapes of the tutorial's generator, weights and standing statistics, as saved.
+TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
+    "w1": (3136, 100), "b1": (3136,), "beta1": (1,),
+    "w2": (50, 1, 3, 3), "b2": (50,), "beta2": (50,),
+    "w3": (25, 50, 3, 3), "b3": (25,), "beta3": (25,),
+    "w4": (1, 25, 1, 1), "b4": (1,),
+    "standing.mean1": (1,), "standing.variance1": (1,), "standing.mean2": (50,), "standing.variance2": (50,),
+    "standing.mean3": (25,), "standing.variance3": (25,),
+}  # fmt: skip
+
+_EPSILON = np.float32(1e-5)
+
+
+def draw_tutorial(
+    weights: Mapping[str, NDArray[Any]], latents: Array, by: Statistics | None = None
+) -> tuple[Array, Statistics]:
+    """Draw with the tutorial's generator.
+
+    Args:
+        weights: by name, as in :data:`TUTORIAL_SHAPES`.
+        latents: [N, 100] float32.
+        by: the statistics to normalise with; None takes those of this batch, as the tutorial does.
+
+    Returns:
+        Images [N, 28, 28, 1] in (0, 1), float32, and the statistics that were used.
+    """
+    used: Statistics = {}
+
+    def normalise_relu(maps: Array, layer: str) -> Array:
+        if by is None:
+            flat = maps.reshape(-1, maps.shape[-1])
+            used[layer] = (
+                flat.mean(0, dtype=np.float64).astype(np.float32),
+                flat.var(0, dtype=np.float64).astype(np.float32),
+            )
+        else:
+            used[layer] = by[layer]
+        mean, variance = used[layer]
+        normal = (maps - mean) / np.sqrt(variance + _EPSILON) + weights[f"beta{layer}"]
+        result: Array = np.maximum(normal, 0).astype(np.float32)
+        return result
+
+    x = (latents @ weights["w1"].T + weights["b1"]).reshape(-1, 56, 56, 1)
+    x = normalise_relu(x, "1")
+    x = normalise_relu(_halve(x[:, :, :, 0], weights["w2"]) + weights["b2"], "2")
+    x = normalise_relu(_double_and_halve(x, weights["w3"]) + weights["b3"], "3")
+    x = x @ weights["w4"][:, :, 0, 0].T + weights["b4"]  # resizing first would change nothing: stride 2 skips it
+    return _sigmoid(x), used
+
+
+def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> Statistics:
+    """The standing statistics that were saved with the weights."""
+    return {layer: (weights[f"standing.mean{layer}"], weights[f"standing.variance{layer}"]) for layer in "123"}
+
+
+def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: list[Array]) -> dict[str, Array]:
+    """Average the statistics of many batches, each normalised by its own, as a moving average in training would.
+
+    Args:
+        weights: the generator's, without standing statistics.
+        batches: latents, [N, 100] each.
+
+    Returns:
+        The arrays to save, by name.
+    """
+    measured = [draw_tutorial(weights, latents)[1] for latents in batches]
+    result: dict[str, Array] = {}
+    for layer in "123":
+        means, variances = zip(*(statistics[layer] for statistics in measured), strict=True)
+        result[f"standing.mean{layer}"] = np.stack(means).mean(0, dtype=np.float64).astype(np.float32)
+        result[f"standing.variance{layer}"] = np.stack(variances).mean(0, dtype=np.float64).astype(np.float32)
+    return result
+
+
+def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channels: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of the compact generator's weights, as saved; see :class:`inkgan.networks.compact.Generator`."""
+    grid, fine = grid_of(image_shape), fine_channels(channels)
+    style = latent_dim + (EMBEDDING if num_classes else 0)
+    widths = [channels] + [fine] * (grid.doublings - 1)
+    layers: dict[str, tuple[int, ...]] = {"first": (grid.height * grid.width * channels, style)}
+    for level, width in enumerate(widths[:-1]):
+        layers[f"grow.{level}"] = (4 * fine, width, 3, 3)
+        layers[f"refine.{level}"] = (fine, fine, 3, 3)
+        layers[f"scales.{2 * level}"] = layers[f"scales.{2 * level + 1}"] = (fine, style)
+    layers["last"] = (4 * image_shape[2], widths[-1], 3, 3)
+    shapes = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    return shapes | ({"embedding": (num_classes, EMBEDDING)} if num_classes else {})
+
+
+def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Array, labels: Labels | None) -> Array:
+    """Draw with the compact generator.
+
+    Args:
+        weights: float32 by name, as in :func:`compact_shapes`.
+        image_shape: height, width and channels.
+        latents: [N, D] float32.
+        labels: int64 [N]; None for a generator without labels.
+
+    Returns:
+        Images [N, H, W, C] in (0, 1), float32.
+    """
+    height, width, _ = image_shape
+    grid = grid_of(image_shape)
+
+    def linear(name: str, inputs: Array) -> Array:
+        result: Array = inputs @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return result
+
+    def convolve(name: str, maps: Array) -> Array:
+        return _convolve(maps, weights[f"{name}.weight"]) + weights[f"{name}.bias"]
+
+    style = latents if labels is None else np.concatenate([latents, weights["embedding"][labels]], 1)
+    maps = _leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
+    for level in range(grid.doublings - 1):
+        first, second = (1 + linear(f"scales.{2 * level + number}", style)[:, None, None] for number in (0, 1))
+        maps = _leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
+        maps = _leaky(convolve(f"refine.{level}", maps) * second)
+    return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
+
+
+def _leaky(maps: Array) -> Array:
+    result: Array = np.maximum(maps, np.float32(SLOPE) * maps)
+    return result
+
+
+def _sigmoid(x: Array) -> Array:
+    result: Array = (0.5 + 0.5 * np.tanh(0.5 * x)).astype(np.float32)  # without overflow
+    return result
+
+
+def _convolve(maps: Array, weight: NDArray[Any]) -> Array:
+    """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side, as one product."""
+    n, height, width, channels = maps.shape
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    patches = np.concatenate(taps, 3).reshape(-1, 9 * channels)
+    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
+    result: Array = (patches @ kernel).reshape(n, height, width, -1)
+    return result
+
+
+def _channels_to_blocks(maps: Array) -> Array:
+    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
+    n, height, width, channels = maps.shape
+    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, 2 * height, 2 * width, channels // 4)
+
+
+def _halve(images: Array, weight: NDArray[Any]) -> Array:
+    """A 3×3 convolution [O, 1, 3, 3] of images [N, H, W] with stride 2; SAME padding puts one zero at the end."""
+    padded = np.pad(images, ((0, 0), (0, 1), (0, 1)))
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]  # [N, H/2, W/2, 3, 3]
+    result: Array = patches.reshape(*patches.shape[:3], 9) @ weight.reshape(-1, 9).T
+    return result
+
+
+def _double_and_halve(maps: Array, weight: NDArray[Any]) -> Array:
+    """Resize maps [N, H, W, C] to twice the size, then a 3×3 convolution [O, C, 3, 3] as in :func:`_halve`."""
+    result = np.zeros((*maps.shape[:3], len(weight)), np.float32)
+    for i, rows in enumerate(_taps(maps, 1)):
+        for j, taps in enumerate(_taps(rows, 2)):
+            result += taps @ np.ascontiguousarray(weight[:, :, i, j].T)
+    return result
+
+
+def _taps(maps: Array, axis: int) -> list[Array]:
+    """What each of three taps reads along an axis of the resized maps, at stride 2.
+
+    TensorFlow's legacy bilinear resize puts ``x[i]`` at even and ``(x[i] + x[i+1]) / 2`` at odd positions, repeating
+    the last; SAME padding puts a zero after the end.
+    """
+    rest = np.take(maps, np.arange(1, maps.shape[axis]), axis)
+    last = np.take(maps, [-1], axis)
+    return [
+        maps,
+        (maps + np.concatenate([rest, last], axis)) / 2,
+        np.concatenate([rest, np.zeros_like(last)], axis),
+    ]
+
+
+class Drawing(NamedTuple):
+    """How one kind of generator is read and drawn.
+
+    Attributes:
+        shapes: of its arrays, by name, for an image shape, a number of classes, of numbers in a latent and of channels.
+        alone: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
+            each depends on its own latent and label alone.
+        together: draws from weights and latents, each image depending on all; None where there is no such way.
+        fixed: the sizes in a model's description that this kind always has.
+    """
+
+    shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]
+    alone: Callable[[Mapping[str, Array], Shape, Array, Labels | None], Array]
+    together: Callable[[Mapping[str, Array], Array], Array] | None = None
+    fixed: Mapping[str, Any] = {}
+
+
+#: Every kind of generator that can be sampled, by the ``network`` of its recipe's ``model_description``.
+DRAWINGS: Mapping[str, Drawing] = {
+    "compact": Drawing(compact_shapes, draw_compact),
+    "tutorial": Drawing(
+        shapes=lambda *_: TUTORIAL_SHAPES,
+        alone=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
+        together=lambda weights, latents: draw_tutorial(weights, latents)[0],
+        fixed={"image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 100, "channels": 50},
+    ),
+}

@@ -1,0 +1,505 @@
+"""The command line: its surface, its help, and one line and exit code 2 for everything that is wrong."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import json
+import os
+import pickle
+import pty
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+
+import tiny_runs as runs
+from data_files import write_set
+from inkgan.cli import app, run
+
+SURFACE = {
+    "": ["--help", "--version"],
+    "train": [
+        "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--force", "--help", "--out",
+        "--precision", "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
+    ],
+    "sample": [
+        "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
+        "--statistics", "RUN_OR_MODEL",
+    ],
+    "write": [
+        "--background", "--count", "--force", "--height", "--help", "--labels", "--model", "--out", "--seed", "--slant",
+        "--style", "TEXT...",
+    ],
+    "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
+    "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "compare": [
+        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
+    ],
+    "data": ["--data-dir", "--help"],
+    "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
+    "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
+}  # fmt: skip
+SHORT = {
+    "train": ["-n", "-q"],
+    "sample": ["-n", "-o"],
+    "write": ["-n", "-o"],
+    "morph": ["-o"],
+    "evaluate": ["-n"],
+    "compare": ["-n"],
+    "data show": ["-o"],
+}
+
+
+def words(folder: Path, data: Path, *options: str) -> list[str]:
+    """The words of a tiny ``inkgan train``."""
+    settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
+    fixed = ["train", "--data", str(data), "--out", str(folder), "--device", "cpu", "--precision", "float32"]
+    return [*fixed, "--steps", str(runs.STEPS), *settings, *options]
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
+    """The one line that a command which fails says on stderr; it says nothing on stdout."""
+    capsys.readouterr()
+    assert run([str(argument) for argument in arguments]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("\n")
+    line = said.err[:-1]
+    assert line.startswith("inkgan: ")
+    assert line.isprintable()
+    return line
+
+
+def test_the_surface_is_frozen() -> None:
+    """Commands, options and short options are what they were; who adds one adds it here."""
+    found: dict[str, list[str]] = {}
+    short: dict[str, list[str]] = {}
+
+    def walk(command: Any, name: str) -> None:
+        long: list[str] = ["--help"]
+        letters: list[str] = []
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                long.append(parameter.metavar)
+            for option in parameter.opts if parameter.param_type_name == "option" else ():
+                (long if option.startswith("--") else letters).append(option)
+        found[name] = sorted(long)
+        if letters:
+            short[name] = sorted(letters)
+        for inner, one in getattr(command, "commands", {}).items():
+            walk(one, f"{name} {inner}".strip())
+
+    walk(typer.main.get_command(app), "")
+    assert found == SURFACE
+    assert short == SHORT
+
+
+@pytest.mark.parametrize("command", SURFACE)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_teaches(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command explains itself, with every option it has."""
+    assert run([*command.split(), flag]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert all(option in said.out for option in SURFACE[command])
+    assert "Traceback" not in said.out
+
+
+def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """``inkgan`` alone shows the help."""
+    run([])
+    said = capsys.readouterr()
+    assert "Usage: inkgan" in said.out + said.err
+    assert "train" in said.out + said.err
+    assert "inkgan: " not in said.err  # as a complaint would begin
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version prints one line."""
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"inkgan \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("trian", "train"),
+        ("train --stpes 5", "--steps"),
+        ("train extra", "extra"),
+        ("train --steps", "--steps"),
+        ("train --steps many", "'--steps'"),
+        ("train --steps 0", "steps=0"),
+        ("train --steps 5 --seconds 5", "either steps or seconds"),
+        ("train --seconds nan", "seconds=nan"),
+        ("train --seed -1", "seed=-1"),
+        ("train --seed 9223372036854775808", "9223372036854775807"),
+        ("train --stop-at 0", "stop_at=0"),
+        ("train --recipe totorial", "'tutorial'"),
+        ("train --precision float16", "'float32' or 'bfloat16'"),
+        ("train --set watch.kep=5", "'watch.keep'"),
+        ("train --set watch.keep", "key=value"),
+        ("train --set batch_size=1", "batch_size=1"),
+        ("train --config none.toml", "none.toml"),
+        ("train --config wrong.toml", "wrong.toml"),
+        ("train --data mnits", "'mnist'"),
+        ("train --data none.npz", "none.npz"),
+        ("train --data empty.npz", "empty"),
+        ("train --data cut.npz", "cut.npz"),
+        ("train --data objects.npz", "objects.npz"),
+        ("train --recipe tutorial --data wide.npz", "28×28"),
+        ("train --data empty", "empty"),
+        ("train --data text.txt", "text.txt"),
+        ("train --data mnist --data-dir none", "none"),
+        ("train --data mnist --data-dir cut", "train-images"),
+        ("train --data mnist --data-dir text", "train-images"),
+        ("train --data mnist --data-dir bomb", "train-images"),
+        ("train --data small.npz --device cuda:99", "auto, cpu"),
+        ("train --data small.npz --device gpu", "auto, cpu"),
+        ("train --data small.npz --out text.txt", "text.txt"),
+        ("train --data small.npz --out text.txt/run", "text.txt/run"),
+        ("train --data small.npz --out full", "--out"),
+        ("train --data small.npz --out full --force", "--out"),
+        ("train --data small.npz --out run", "--force"),
+        ("train --data small.npz --out /proc/run", "/proc/run"),
+        ("train --data small.npz --resume", "--out"),
+        ("train --data small.npz --resume --out none", "none"),
+        ("train --data small.npz --resume --out full", "full"),
+        ("train --data small.npz --resume --out run --seed 5", "seed: 0 -> 5"),
+        ("train --data small.npz --resume --out broken", "config.json"),
+        ("sample", "RUN_OR_MODEL"),
+        ("sample run", "--out"),
+        ("sample none -o a.png", "none"),
+        ("sample full -o a.png", "full"),
+        ("sample model.pt -o a.png", "pickle"),
+        ("sample broken -o a.png", "broken"),
+        ("sample run -o a.png", "no checkpoint yet"),
+        ("sample run -o a.jpg", ".png"),
+        ("sample run -o full", "--force"),
+        ("sample run -n 0 -o a.png", "no checkpoint yet"),
+        ("sample run -n 10001 -o a.png", "10000"),
+        ("sample run -n x -o a.png", "'--count'"),
+        ("sample run --columns 0 -o a.png", "--columns"),
+        ("data chek mnist", "check"),
+        ("data check mnits", "'mnist'"),
+        ("data check cut.npz", "cut.npz"),
+        ("data show small.npz -o a.exe", "a.exe"),
+        ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
+        ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
+        ("write 1 -o a.png --model text.txt", "text.txt"),
+        ("write", "TEXT"),
+        ("write -5 -o a.png", "Put -- before"),
+        ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
+        ("morph x -o a.gif", "SEED"),
+        ("morph 1 -o a.exe", "a.exe"),
+        ("data --data-dir none", "none"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path,
+    small_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    needed: str,
+) -> None:
+    """One line that says what is wrong, exit code 2, and nothing new or changed on the disk."""
+    monkeypatch.chdir(tmp_path)
+    good = small_data.read_bytes()
+    for folder in ("empty", "full", "run", "broken", "cut", "text", "bomb"):
+        Path(folder).mkdir()
+    for folder in ("cut", "text", "bomb"):
+        write_set(Path(folder), zipped=False)
+        Path(folder, "train-images-idx3-ubyte").unlink()
+    for name, content in {
+        "text.txt": b"hello",
+        "wrong.toml": b"seed = ",
+        "small.npz": good,
+        "empty.npz": b"",
+        "cut.npz": good[: len(good) // 2],
+        "full/notes.txt": b"mine",
+        "run/config.json": b'{"data": {"name": "small.npz"}, "recipe": "tutorial"}',
+        "broken/config.json": b"{",
+        "model.pt": pickle.dumps({"w": 1}),
+        "cut/train-images-idx3-ubyte": b"\0\0\x08\x03\0\0\0\x09",
+        "text/train-images-idx3-ubyte": b"hello, this is no IDX file",
+        "bomb/train-images-idx3-ubyte.gz": gzip.compress(b"\0\0\x08\x03" + b"\0" * 2**22),
+    }.items():
+        Path(name).write_bytes(content)
+    np.savez("wide.npz", images=np.zeros((20, 8, 9), np.uint8))
+    np.savez("objects.npz", images=np.array([{}, []], dtype=object))
+    before = runs.listing(tmp_path)
+    line = fails(capsys, *arguments.split())
+    assert needed in line
+    assert len(line) < 500
+    Path("run/lock").unlink(missing_ok=True)
+    assert runs.listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\nb", "\udcff", "ü ", "-", "none/..", "~nobody/x", "a\x1b[31mb"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--data"],
+        ["train", "--config"],
+        ["train", "--data-dir"],
+        ["train", "--recipe"],
+        ["train", "--set"],
+        ["train", "--dry-run", "--resume", "--out"],
+        ["sample", "-o", "a.png", "--"],
+        ["sample", "run", "-o"],
+        ["data", "check", "--"],
+    ],
+    ids=" ".join,
+)
+def test_strange_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], name: str
+) -> None:
+    """Names that are long, unprintable or not UTF-8 are refused in one line too."""
+    monkeypatch.chdir(tmp_path)
+    if command == ["train", "--data-dir"]:
+        name += "/none"
+    fails(capsys, *command, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--dry-run prints settings that --config takes, and makes nothing."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "--dry-run", "--seed", "7", "--set", "watch.keep=3"]) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("# would run in runs/fast-mnist-seed7\n")
+    Path("settings.toml").write_text(first, "utf-8")
+    assert run(["train", "-n", "--config", "settings.toml"]) == 0
+    assert capsys.readouterr().out == first
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+@pytest.mark.usefixtures("spared")
+def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody looks, a run is told in plain lines, without pictures or control codes; then where to go on."""
+    folder = tmp_path / "a run"
+    assert run(words(folder, small_data, "--stop-at", "3")) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert said.out.replace("\n", "").isprintable()
+    assert f"run folder: {folder}" in said.out
+    assert "the untrained generator" in said.out
+    assert re.search(r"^step 2/6  D real \d\.\d+  D fake \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
+    stopped, command = said.out.splitlines()[-1].split(": inkgan ")
+    assert stopped == "stopped after step 3 and saved. Go on with"
+    assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
+    assert run([*shlex.split(command), "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "resuming at step 3" in said.out
+    for name in ("sheet.png", "learning.gif"):
+        assert str(folder / "pictures" / name) in said.out
+
+
+@pytest.mark.usefixtures("spared")
+def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--quiet says nothing, but for warnings."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    damaged = runs.newest(folder) / "state.json"
+    runs.damage(damaged)
+    assert run(words(folder, small_data, "--resume", "--quiet")) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"inkgan: warning: .*state\.json.*\n", said.err)
+    assert run(words(folder, small_data, "--resume", "-q")) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("spared")
+def test_divergence(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that diverges ends with one line and exit code 3."""
+    monkeypatch.setattr("inkgan.training.losses.fake_as_fake", lambda logits: logits.sum() * float("nan"))
+    line = fails(capsys, *words(tmp_path / "run", small_data, "--quiet"), code=3)
+    assert "diverged at step -2: loss_fake is nan" in line
+
+
+def test_interrupted_outside_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends a command with the shell's code and without a traceback."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inkgan.generation.model.load", interrupted)
+    assert run(["sample", "fast", "-o", str(tmp_path / "digits.png")]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory")], ids=str
+)
+def test_too_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """Too little memory is told in one line."""
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("inkgan.generation.model.load", full)
+    assert "not enough memory" in fails(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """A file may have a name that no text can be; the work is done and said all the same."""
+    command = Path(sys.executable).with_name("inkgan")
+    done = program(str(command), "sample", "fast", "-n", "1", "-o", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> tuple[int, str]:
+    """The result of a call whose stdout is a terminal, and what appeared there."""
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while part := os.read(master, 4096):
+                shown.append(part)
+        except OSError:  # how Linux says that the other end was closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with os.fdopen(slave, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        code = call()
+        monkeypatch.undo()
+    reader.join(timeout=30)
+    os.close(master)
+    return code, b"".join(shown).decode()
+
+
+def test_a_terminal_shows_pictures(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal there are a bar and drawn pictures: of the untrained generator first, then as often as asked."""
+    monkeypatch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
+    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
+    assert code == 0
+    assert len(re.findall(r"the discriminator takes this for (real|generated)", shown)) == 5
+    assert shown.count("▀") == 5 * 14 * 28
+    assert shown.index("the untrained generator") < shown.index("▀") < shown.index("step 2/6")
+    assert "sheet.png" in re.sub(r"\s", "", shown)
+
+
+class _Gone(io.StringIO):
+    """A terminal that went away in the middle."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "gone"), BrokenPipeError(errno.EPIPE, "gone"), UnicodeEncodeError("ascii", "▀", 0, 1, "")],
+)
+@pytest.mark.parametrize("out", ["stdout", "stderr"])
+def test_a_terminal_that_goes_away(
+    tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch, out: str, error: Exception
+) -> None:
+    """Nobody to tell does not end a run, neither its progress nor its warnings."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.damage(runs.newest(folder) / "state.json")
+    monkeypatch.setattr(f"sys.{out}", _Gone(error))
+    assert run(words(folder, small_data, "--resume")) == 0
+    monkeypatch.undo()
+    assert runs.steps_saved(folder)[-1] == runs.STEPS
+
+
+def test_a_run_whose_reader_goes_away(tmp_path: Path, small_data: Path) -> None:
+    """A run whose reader stops listening ends well."""
+    command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
+    done = program("bash", "-c", f"set -o pipefail; {command} | head -n 1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+    assert runs.steps_saved(tmp_path / "run")[-1] == runs.STEPS
+
+
+def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of data sets is a table on a terminal."""
+    monkeypatch.chdir(tmp_path)
+    code, shown = on_a_terminal(monkeypatch, lambda: run(["data"]))
+    assert code == 0
+    assert "mnist" in shown
+
+
+def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The result of a program of its own."""
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_both_names_are_one() -> None:
+    """``inkgan`` and ``python -m inkgan`` do the same."""
+    command = Path(sys.executable).with_name("inkgan")
+    by_name, by_module = (
+        program(str(command), "train", "--stpes"),
+        program(sys.executable, "-m", "inkgan", "train", "--stpes"),
+    )
+    assert by_name.returncode == by_module.returncode == 2
+    assert by_name.stderr == by_module.stderr
+    assert by_name.stderr.startswith("inkgan: ")
+    assert by_name.stderr.count("\n") == 1
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """``inkgan --help`` needs neither PyTorch nor NumPy nor pydantic."""
+    code = (
+        "import sys, inkgan.cli, json\n"
+        "assert inkgan.cli.run(['--help']) == 0\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    loaded = set(json.loads(program(sys.executable, "-W", "error", "-c", code).stderr))
+    assert "inkgan.cli.train" in loaded
+    assert not loaded & {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}
+
+
+def test_a_reader_that_goes_away() -> None:
+    """When the reader of the output leaves, the program ends without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        command = [sys.executable, "-m", "inkgan", "train", "--dry-run"]
+        ended = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert ended.stderr == ""
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", ["train --dry-run", "write --help"])
+def test_output_to_a_full_disk(arguments: str) -> None:
+    """When what is said cannot be written, one line tells why."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "inkgan", *arguments.split()]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert ended.stderr == "inkgan: cannot write what this command says: the disk is full.\n"
+    assert ended.returncode == 1

@@ -1,0 +1,263 @@
+"""MNIST as the tutorial splits it, its relatives, and where data sets are looked for."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
+from inkgan.data import KNOWN, load, locate
+from inkgan.data.inventory import check, inventory
+from inkgan.data.sets import digest_of, hold_out, part, shuffled
+from inkgan.errors import DataError
+from inkgan.evaluation.features import cache_folder
+
+LETTERS = KNOWN["emnist-letters"].files
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+def test_mnist_is_embedded_and_split_as_in_the_tutorial() -> None:
+    report = check("mnist")
+    data = report.data
+    assert [len(split) for split in data.splits.values()] == [55_000, 5_000, 10_000]
+    assert data.image_shape == (28, 28, 1)
+    assert data.class_names == tuple("0123456789")
+    assert data.source.startswith("embedded in inkgan")
+    assert {verdict for _, verdict in report.files} == {"SHA-256 as published"}
+    # The first labels of the train file are 5 0 4 1 9, those of the test file 7 2 1 0 4.
+    assert data.validation.labels is not None
+    assert data.test.labels is not None
+    assert data.validation.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert data.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert data.train.images.dtype == np.uint8
+    assert data.digest == "a129a1a24620a9de9be06c51cf563c23b8b6296b4cb9bdfce61ea51fe1290a41"
+
+
+def test_importing_needs_neither_torch_nor_pillow_nor_the_network() -> None:
+    code = (
+        "import sys, inkgan.data; "
+        "print(*(name for name in ('torch', 'PIL', 'urllib.request', 'zipfile') if name in sys.modules))"
+    )
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert got.stdout == "\n"
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mnist", "MNIST/raw"),
+        ("fashion-mnist", "FashionMNIST/raw"),
+        ("kmnist", "KMNIST/raw"),
+        ("kmnist", "kmnist"),
+        ("kmnist", "."),
+        ("FashionMNIST", "fashion-mnist"),
+    ],
+)
+def test_layouts_of_a_data_folder(tmp_path: Path, name: str, folder: str, zipped: bool) -> None:
+    train, test = write_set(tmp_path / folder, zipped=zipped)
+    data = load(name, tmp_path)
+    assert data.source == str(tmp_path / folder)
+    np.testing.assert_array_equal(data.validation.images[..., 0], train[:2])
+    np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
+    np.testing.assert_array_equal(data.test.images[..., 0], test)
+
+
+def test_emnist_is_turned_upright_and_counted_from_zero(tmp_path: Path) -> None:
+    folder = tmp_path / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    upright = pixels(26, 28, 28)
+    stored = upright.transpose(0, 2, 1)
+    arrays = (stored, numbers(26, 26) + 1, stored[:3], numbers(3, 26) + 1)
+    for name, array in zip(LETTERS, arrays, strict=True):
+        (folder / name).write_bytes(idx_bytes(array.astype(np.uint8)))
+    data = load("emnist-letters", tmp_path)
+    np.testing.assert_array_equal(data.test.images[..., 0], upright[:3])
+    assert data.test.labels is not None
+    assert [data.class_names[label] for label in data.test.labels] == ["A", "B", "C"]
+
+
+def test_emnist_class_names() -> None:
+    counts = {name: len(known.class_names) for name, known in KNOWN.items() if name.startswith("emnist")}
+    assert list(counts.values()) == [47, 62, 47, 10, 26, 10]
+    assert KNOWN["emnist-balanced"].class_names[36:] == tuple("abdefghnqrt")
+
+
+def test_folders_are_looked_in_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan", tmp_path / "debian"]
+    for place in places:
+        write_set(place / "mnist")
+    monkeypatch.setenv(locate.ENVIRONMENT, str(places[1]))
+    monkeypatch.setattr(locate, "DEBIAN", places[3])
+    assert load("mnist", places[0]).source == str(places[0] / "mnist")
+    assert load("mnist").source == str(places[1] / "mnist")
+    monkeypatch.delenv(locate.ENVIRONMENT)
+    assert load("mnist").source == f"downloaded ({places[2] / 'mnist'})"
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")  # to be ignored, says the specification
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("mnist").source == f"Debian's package ({places[3] / 'mnist'})"
+
+
+def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) -> None:
+    folder = tmp_path / "fashion"
+    embedded = Path(load("mnist").source.partition("(")[2].rstrip(")"))
+    folder.mkdir()
+    for name in PLAIN:
+        (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
+    assert locate.identified(folder) == KNOWN["mnist"]
+    assert locate.locate(KNOWN["kmnist"], folder) is None
+    assert load(str(folder)).name == "mnist"
+
+
+def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
+    names = tuple(f"my-{name}" for name in PLAIN)
+    train, test = write_set(tmp_path / "mine" / "raw", names, shape=(48, 64, 3))
+    for data in (load("mine", tmp_path), load(str(tmp_path / "mine"))):
+        assert data.image_shape == (48, 64, 3)
+        assert data.name == "mine"
+        np.testing.assert_array_equal(data.test.images, test)
+        np.testing.assert_array_equal(data.train.images, train[2:])
+
+
+def test_idx_sets_without_test_file_or_labels(tmp_path: Path) -> None:
+    (tmp_path / "train-images.gz").write_bytes(gzip.compress(idx_bytes(pixels(20))))
+    data = load(str(tmp_path))
+    assert [len(split) for split in data.splits.values()] == [16, 2, 2]
+    assert data.train.labels is None
+    (tmp_path / "train-images.gz").rename(tmp_path / "test-images.gz")
+    complaint(lambda: load(str(tmp_path)), "no train-images file")
+    (tmp_path / "a-train-images").touch()
+    (tmp_path / "b-train-images").touch()
+    complaint(lambda: load(str(tmp_path)), "holds several sets")
+
+
+def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    write_set(folder, zipped=False)
+    images, labels, test, test_labels = (folder / name for name in PLAIN)
+    labels.write_bytes(idx_bytes(numbers(23)))
+    complaint(lambda: load("mnist", tmp_path), "shape (23,)", "24 images", "train-labels")
+    labels.write_bytes(idx_bytes(numbers(24) + 3))
+    complaint(lambda: load("mnist", tmp_path), "a label is 12", "0 to 9")
+    labels.write_bytes(images.read_bytes())
+    complaint(lambda: load("mnist", tmp_path), "labels of shape (24, 28, 28)", "train-labels")
+    labels.write_bytes(idx_bytes(numbers(24)))
+    test.write_bytes(idx_bytes(pixels(6, 32, 32)))
+    complaint(lambda: load("mnist", tmp_path), "test images are 32x32x1")
+    test.write_bytes(test_labels.read_bytes())
+    complaint(lambda: load("mnist", tmp_path), "images of shape (6,)", "t10k-images")
+    test_labels.unlink()
+    complaint(lambda: load("mnist", tmp_path), "t10k-labels-idx1-ubyte[.gz] is missing")
+
+
+def test_check_tells_changed_files(tmp_path: Path) -> None:
+    write_set(tmp_path / "MNIST/raw")
+    complaint(lambda: check("mnist", tmp_path), "train-images", "not the published file")
+    assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
+    write_set(tmp_path / "EMNIST/raw", LETTERS)
+    (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))
+    (tmp_path / "EMNIST/raw" / f"{LETTERS[3]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(6) + 1)))
+    complaint(lambda: check("emnist-letters", tmp_path), "24 train and 6 test images", "124800")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fashion-minst", "Did you mean 'fashion-mnist'?"),
+        ("emnist", "Did you mean 'emnist-balanced' or its relatives?"),
+        ("qqqq", "inkgan data"),
+        ("./gone", "does not exist"),
+        ("gone.npz", "does not exist"),
+        ("x" * 5000, "unknown data set"),
+        ("nul\0byte", "unknown data set"),
+        ("\x1b[31m", "unknown data set"),
+        ("", "unknown data set"),
+    ],
+)
+def test_unknown_names(name: str, words: str) -> None:
+    complaint(lambda: load(name), words)
+
+
+def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
+    complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
+    monkeypatch.setenv(locate.ENVIRONMENT, str(tmp_path / "gone"))
+    complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
+
+
+def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded set is there without a home, and with a cache that cannot be read."""
+    monkeypatch.delenv("INKGAN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
+    assert load("mnist").train.images.shape == (55_000, 28, 28, 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pathlib.Path.home", _homeless)
+    assert "embedded" in load("mnist").source
+    with pytest.raises(DataError, match="Set XDG_CACHE_HOME"):
+        cache_folder()
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_a_file_that_is_no_set(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    complaint(lambda: load(str(tmp_path / "a.txt")), "is a single file")
+
+
+def test_digest_sees_pixels_labels_and_order() -> None:
+    data = load("mnist")
+    few = [part(split, slice(0, 5)) for split in data.splits.values()]
+    digests = {digest_of(few), digest_of(few[::-1])}
+    few[0].images[0, 0, 0, 0] ^= 1
+    digests.add(digest_of(few))
+    assert few[1].labels is not None
+    few[1].labels[0] += 1
+    digests.add(digest_of(few))
+    assert len(digests) == 4
+
+
+def test_held_out_parts_are_disjoint_and_complete() -> None:
+    data = load("mnist")
+    parts = hold_out(part(data.test, slice(0, 101)), 2, "here")
+    assert [len(one) for one in parts] == [81, 10, 10]
+    together = np.concatenate([one.images for one in parts])
+    wanted = {image.tobytes() for image in data.test.images[:101]}
+    assert {image.tobytes() for image in together} == wanted
+    assert sorted(shuffled(1000).tolist()) == list(range(1000))
+    assert shuffled(10).tolist() == FIXED
+
+
+FIXED = [2, 4, 6, 8, 5, 1, 7, 0, 9, 3]
+
+
+def test_the_list(tmp_path: Path) -> None:
+    write_set(tmp_path / "KMNIST/raw")
+    write_set(tmp_path / "mine", tuple(f"my-{name}" for name in PLAIN), shape=(9, 8, 3))
+    write_set(tmp_path / "broken")
+    (tmp_path / "broken" / f"{PLAIN[0]}.gz").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "own.npz", images=pixels(7, 5, 5))
+    (tmp_path / "bad.npz").write_bytes(b"no")
+    found = {entry.name: entry for entry in inventory(tmp_path)}
+    assert set(found) == {*KNOWN, "mine", "own", "bad", "broken"}
+    assert found["mnist"].images == 70_000
+    assert found["kmnist"].images == 30
+    assert found["kmnist"].here
+    assert not found["emnist-letters"].here
+    assert found["emnist-letters"].where == "to download: 561.8 MB"
+    assert (found["mine"].images, found["mine"].size) == (30, "9x8x3")
+    assert (found["own"].images, found["own"].size) == (7, "5x5x1")
+    assert "cannot be used" in found["bad"].where
+    assert "is empty" in found["broken"].where

@@ -1,0 +1,238 @@
+"""Known answers: each way of being wrong is caught by the measure that exists for it, on real digits.
+
+The sets are built from held-out MNIST images; the measures are taken with the shipped feature network. "Caught"
+means that the figure's interval does not reach the interval of the floor, untouched held-out images at the same n.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from inkgan.data import DataSet, load
+from inkgan.evaluation.features import FeatureNetwork, load_features
+from inkgan.evaluation.metrics import (
+    ClassBalance,
+    Estimate,
+    FrechetEstimate,
+    GaussianStatistics,
+    Manifold,
+    class_balance,
+    classifier_score,
+    conditional_accuracy,
+    diversity,
+    frechet_estimate,
+    kernel_estimate,
+    manifold,
+    nearest_neighbours,
+    novelty,
+    pixels,
+)
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+N = 1200
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    features: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+    predicted: Labels
+    frechet: FrechetEstimate
+    kernel: Estimate
+    manifold: Manifold
+    balance: ClassBalance
+    score: Estimate
+
+    def diversity(self, digit: int) -> Estimate:
+        return diversity(self.features[self.predicted == digit], rng())
+
+
+class Ruler:
+    """Real images to measure, real images to measure against, and the figures of both."""
+
+    def __init__(self, data: DataSet, network: FeatureNetwork) -> None:
+        assert data.test.labels is not None
+        self.network = network
+        order = np.random.default_rng(1).permutation(len(data.test))
+        self.images: Images = data.test.images[order[:N]]
+        self.labels: Labels = data.test.labels[order[:N]]
+        self.reference = network(data.test.images[order[N : 2 * N]])
+        self.proportions = np.bincount(data.test.labels) / len(data.test)
+        self.training: Images = data.train.images[:4000]
+        self.training_features = network(self.training)
+        self.floor = self(self.images)
+
+    def __call__(self, images: Images) -> Figures:
+        features, probabilities = self.network.measure(images)
+        predicted = probabilities.argmax(axis=1)
+        return Figures(
+            features,
+            probabilities,
+            predicted,
+            frechet_estimate(features, GaussianStatistics.of(self.reference), rng()),
+            kernel_estimate(features, self.reference, rng()),
+            manifold(self.reference, features, rng()),
+            class_balance(predicted, self.proportions, rng()),
+            classifier_score(probabilities, rng()),
+        )
+
+
+@pytest.fixture(scope="module")
+def ruler() -> Ruler:
+    return Ruler(load("mnist"), load_features())
+
+
+def above(figure: Estimate, floor: Estimate) -> bool:
+    return figure.interval.low > floor.interval.high
+
+
+def below(figure: Estimate, floor: Estimate) -> bool:
+    return figure.interval.high < floor.interval.low
+
+
+def noisy(images: Images, sigma: float) -> Images:
+    noise = rng().normal(0, sigma, images.shape)
+    return np.clip(images + noise, 0, 255).round().astype(np.uint8)
+
+
+def blurred(images: Images) -> Images:
+    """The mean of each 3x3 neighbourhood."""
+    padded = np.pad(images.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = [padded[:, i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
+    return np.asarray(np.mean(windows, axis=0).round(), dtype=np.uint8)
+
+
+def test_the_floor(ruler: Ruler) -> None:
+    """Real images: a distance that is near 0, precision and recall alike, all classes, certain predictions."""
+    floor = ruler.floor
+    assert abs(floor.kernel.value) < 4 * floor.kernel.standard_error
+    assert abs(floor.manifold.precision.value - floor.manifold.recall.value) < 0.1
+    assert floor.manifold.coverage.value > 0.7
+    assert floor.balance.covered.value == 10
+    assert floor.balance.total_variation.value <= floor.balance.chance_total_variation.high
+    assert floor.score.value > 9.2
+
+
+def shifted(images: Images) -> Images:
+    """Two pixels to the right."""
+    return np.roll(images, 2, axis=2)
+
+
+def grainy(images: Images) -> Images:
+    return noisy(images, 20)
+
+
+@pytest.mark.parametrize("spoil", [grainy, blurred, shifted])
+def test_spoiled_images_are_caught_by_both_distances_and_by_recall(
+    ruler: Ruler, spoil: Callable[[Images], Images]
+) -> None:
+    spoiled, floor = ruler(spoil(ruler.images)), ruler.floor
+    assert above(spoiled.frechet.at_n, floor.frechet.at_n)
+    assert above(spoiled.kernel, floor.kernel)
+    # Coverage hardly sees blur: a blurred digit still lies within the reach of its sharp neighbours.
+    assert below(spoiled.manifold.recall, floor.manifold.recall)
+
+
+def test_distances_grow_with_noise(ruler: Ruler) -> None:
+    spoiled = [ruler(noisy(ruler.images, sigma)) for sigma in (15, 40, 100)]
+    for figures in ([s.frechet.at_n for s in spoiled], [s.kernel for s in spoiled]):
+        assert all(above(worse, better) for better, worse in itertools.pairwise(figures))
+
+
+def test_random_pictures_have_no_precision(ruler: Ruler) -> None:
+    mixed = ruler.images.copy()
+    mixed[::2] = rng().integers(0, 256, mixed[::2].shape, dtype=np.uint8)
+    half = ruler(mixed).manifold
+    assert half.precision.value == pytest.approx(ruler.floor.manifold.precision.value / 2, abs=0.05)
+    assert half.density.value == pytest.approx(ruler.floor.manifold.density.value / 2, abs=0.07)
+
+
+def test_a_dropped_class_is_caught_by_balance_and_recall(ruler: Ruler) -> None:
+    """The threes are replaced by other digits: each image is as good as before."""
+    images = ruler.images.copy()
+    threes = ruler.labels == 3
+    images[threes] = ruler.images[~threes][: threes.sum()]
+    dropped, floor = ruler(images), ruler.floor
+    assert dropped.balance.covered.value == 9
+    assert dropped.balance.counts[3] < 0.01 * N
+    assert dropped.balance.total_variation.interval.low > dropped.balance.chance_total_variation.high
+    assert below(dropped.manifold.coverage, floor.manifold.coverage)
+    assert above(dropped.frechet.at_n, floor.frechet.at_n)
+    assert not below(dropped.manifold.precision, floor.manifold.precision)
+
+
+def test_a_collapsed_class_is_caught_by_its_diversity(ruler: Ruler) -> None:
+    """All fours are one and the same four: balance and precision see nothing."""
+    images = ruler.images.copy()
+    fours = np.flatnonzero(ruler.labels == 4)
+    images[fours] = images[fours[0]]
+    collapsed, floor = ruler(images), ruler.floor
+    assert collapsed.diversity(4).value < 0.3 * floor.diversity(4).value
+    assert collapsed.diversity(7).value == pytest.approx(floor.diversity(7).value, rel=0.1)
+    assert collapsed.balance.covered.value == 10
+    assert not below(collapsed.manifold.precision, floor.manifold.precision)
+    assert below(collapsed.manifold.recall, floor.manifold.recall)
+
+
+def test_one_repeated_image_is_caught_by_almost_everything(ruler: Ruler) -> None:
+    typical = int(((ruler.floor.features - ruler.reference.mean(axis=0)) ** 2).sum(axis=1).argmin())
+    one = ruler(np.tile(ruler.images[typical], (N, 1, 1, 1)))
+    assert one.balance.covered.value == 1
+    assert one.score.value == pytest.approx(1, abs=0.01)
+    assert one.manifold.recall.value < 0.01
+    assert one.manifold.coverage.value < 0.05
+    assert one.diversity(int(one.predicted[0])).value == pytest.approx(0, abs=1e-6)
+    assert above(one.frechet.at_n, ruler.floor.frechet.at_n)
+
+
+def test_copies_are_caught_by_novelty_alone(ruler: Ruler) -> None:
+    """Training images pass every other measure; a little noise does not hide them."""
+    copies = ruler.training[:N]
+    assert ruler(copies).manifold.precision.value > ruler.floor.manifold.precision.value - 0.05
+    training = pixels(ruler.training)
+    held_out = nearest_neighbours(pixels(ruler.images), training).distance[:, 0]
+    exact = novelty(nearest_neighbours(pixels(copies), training).distance[:, 0], held_out)
+    assert exact.near_copies == 1
+    veiled = copies.copy()
+    veiled[: N // 5] = noisy(copies[: N // 5], 6)
+    veiled[N // 5 :] = ruler.images[N // 5 :]
+    hidden = novelty(nearest_neighbours(pixels(veiled), training).distance[:, 0], held_out)
+    assert hidden.interval.low > 0.15
+    assert hidden.z < -5
+    assert set(hidden.closest[: N // 6].tolist()) <= set(range(N // 5))
+    # In feature space, moved copies are still nearer than new images are.
+    moved = ruler.network(np.roll(copies, 1, axis=2))
+    in_features = nearest_neighbours(ruler.floor.features, ruler.training_features).distance[:, 0]
+    seen = novelty(nearest_neighbours(moved, ruler.training_features).distance[:, 0], in_features)
+    assert seen.z < -5
+
+
+def test_held_out_images_are_new(ruler: Ruler) -> None:
+    training = pixels(ruler.training)
+    distances = nearest_neighbours(pixels(ruler.images), training).distance[:, 0]
+    result = novelty(distances[::2], distances[1::2], 0.05, cells=(ruler.labels[::2], ruler.labels[1::2]))
+    assert abs(result.z) < 3
+    assert result.interval.low < 0.05 < result.interval.high
+
+
+def test_label_swaps_are_caught_by_accuracy_of_the_classes_asked_for(ruler: Ruler) -> None:
+    asked = ruler.labels.copy()
+    asked[ruler.labels == 3], asked[ruler.labels == 5] = 5, 3
+    overall, by_class = conditional_accuracy(asked, ruler.floor.predicted, 10)
+    assert by_class[3].interval.high < 0.1
+    assert by_class[5].interval.high < 0.1
+    assert min(share.value for digit, share in by_class.items() if digit not in (3, 5)) > 0.95
+    assert 0.7 < overall.value < 0.9
+    right, _ = conditional_accuracy(ruler.labels, ruler.floor.predicted, 10)
+    assert right.value > 0.98

@@ -1,0 +1,126 @@
+"""Nearest neighbours and novelty: brute force, scipy's rank test, constructions, coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu, norm  # type: ignore[import-untyped]
+
+from inkgan.errors import EvaluationError
+from inkgan.evaluation.metrics import Novelty, clopper_pearson, copying_z, nearest_neighbours, novelty, pixels
+
+Array = npt.NDArray[np.float64]
+
+
+def normal(seed: int, n: int, d: int) -> Array:
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
+def test_nearest_equals_brute_force(seed: int, d: int, k: int) -> None:
+    x, y = normal(seed, 20, d), normal(seed + 1, 30, d)
+    found = nearest_neighbours(x, y, k)
+    distances = np.sqrt(((x[:, None] - y[None]) ** 2).sum(axis=2))
+    np.testing.assert_allclose(found.distance, np.sort(distances, axis=1)[:, :k], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(distances, found.index, 1), found.distance, rtol=1e-12)
+
+
+def test_a_copy_is_at_distance_zero_whatever_the_offset() -> None:
+    y = (normal(0, 400, 30) + 1000).astype(np.float32)
+    found = nearest_neighbours(y[100:110], y)
+    assert found.distance.tolist() == [[0.0]] * 10
+    assert found.index[:, 0].tolist() == list(range(100, 110))
+
+
+def test_pixels() -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3) * 10
+    assert pixels(images).shape == (2, 12)
+    assert pixels(images)[1, 0] == np.float32(120 / 255)
+
+
+def test_z_is_the_rank_test_of_scipy() -> None:
+    """With ties, too; scipy's correction of the variance for ties is small here."""
+    g, h = normal(0, 80, 1)[:, 0].round(1), normal(1, 120, 1)[:, 0].round(1) + 0.3
+    expected = mannwhitneyu(g, h, alternative="less", use_continuity=False).pvalue
+    assert norm.cdf(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
+
+
+def test_the_threshold_itself_is_near() -> None:
+    """The nearest hundredth of the held-out distances 1 to 200 ends with 2."""
+    found = novelty(np.repeat([2.0, 2.5], 20), np.arange(1.0, 201.0))
+    assert (found.threshold, found.near_copies, found.expected) == (2.0, 0.5, 0.01)
+
+
+def spaces(generated: Array, training: Array, held_out: Array) -> Novelty:
+    return novelty(
+        nearest_neighbours(generated, training).distance[:, 0], nearest_neighbours(held_out, training).distance[:, 0]
+    )
+
+
+def test_new_images_and_copies() -> None:
+    training, held_out = normal(0, 800, 5), normal(1, 1000, 5)
+    new = spaces(normal(2, 1000, 5), training, held_out)
+    assert abs(new.z) < 3
+    assert new.interval.low <= new.expected <= new.interval.high
+
+    copies = normal(3, 1000, 5)
+    copies[:200] = training[:200]
+    copies[200:300] = training[200:300] + 1e-3
+    copied = spaces(copies, training, held_out)
+    assert copied.near_copies == pytest.approx(0.3 + 0.7 * 0.01, abs=0.02)
+    assert copied.interval == clopper_pearson(round(copied.near_copies * 1000), 1000)
+    assert copied.z < -5
+    assert set(copied.closest[:300].tolist()) == set(range(300))
+
+    assert spaces(3 * normal(4, 500, 5), training, held_out).z > 5  # underfits: far from everything
+
+
+def test_cells_ignore_a_different_mixture() -> None:
+    """Two classes of different density in other proportions look like copying, but not within each."""
+    source = np.random.default_rng(0)
+
+    def draw(dense: int, sparse: int) -> tuple[Array, npt.NDArray[np.int64]]:
+        distances = np.concatenate([source.uniform(0, 1, dense), source.uniform(2, 3, sparse)])
+        return distances, np.repeat([0, 1], [dense, sparse])
+
+    (g, g_cells), (h, h_cells) = draw(700, 300), draw(400, 600)
+    assert novelty(g, h).z < -5
+    assert abs(novelty(g, h, cells=(g_cells, h_cells)).z) < 3
+
+
+def test_z_is_standard_normal_without_copying() -> None:
+    source = np.random.default_rng(0)
+    cells = np.arange(120) % 3
+    z = [
+        novelty(g, h, 0.05, cells=(cells, cells)).z for g, h in (source.exponential(size=(2, 120)) for _ in range(400))
+    ]
+    assert np.mean(z) == pytest.approx(0, abs=0.2)
+    assert np.std(z) == pytest.approx(1, abs=0.15)
+
+
+def test_refuses() -> None:
+    x = normal(0, 50, 3)
+    with pytest.raises(EvaluationError, match="at least 4 images"):
+        nearest_neighbours(x, x[:3], 4)
+    with pytest.raises(EvaluationError, match="same extractor"):
+        nearest_neighbours(x, x[:, :2])
+    with pytest.raises(EvaluationError, match="uint8"):
+        pixels(np.zeros((2, 4, 4, 1)))  # type: ignore[arg-type]
+    d = np.linspace(1, 2, 200)
+    with pytest.raises(EvaluationError, match="at least 20 images"):
+        novelty(d[:19], d)
+    with pytest.raises(EvaluationError, match="not be negative"):
+        novelty(d, d - 1.5)
+    with pytest.raises(EvaluationError, match="not all finite"):
+        novelty(d * np.nan, d)
+    with pytest.raises(EvaluationError, match="expected is 0"):
+        novelty(d, d, 0.001)
+    few = np.zeros(200, np.int64)
+    with pytest.raises(EvaluationError, match="use more"):
+        novelty(d[:30], d, cells=(few[:30], few + 1))
+    with pytest.raises(EvaluationError, match="one cell"):
+        novelty(d, d, cells=(few, np.append(few, 0)))

@@ -1,0 +1,291 @@
+"""The feature network: training, folding, storing, refusing, and independence of the batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from inkgan.data import DataSet, Split, load
+from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.evaluation import classifier
+from inkgan.evaluation.classifier import TrainingRecipe, accuracy, features_for, one_cycle, train_features, warp
+from inkgan.evaluation.features import (
+    CARD,
+    SHIPPED,
+    WEIGHTS,
+    FeatureCard,
+    FeatureNetwork,
+    extract,
+    load_features,
+    to_ink,
+)
+from inkgan.files import sha256_of
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+QUICK = TrainingRecipe(epochs=1, least_steps=60, batch_images=32, average_steps=10, learning_rate=1e-2)
+
+
+def bars(n: int, shape: tuple[int, int, int] = (12, 12, 1), seed: int = 0) -> tuple[Images, Labels]:
+    """Three classes anyone can tell: a horizontal bar, a vertical bar, a filled square, on noisy paper."""
+    rng = np.random.default_rng(seed)
+    height, width, _ = shape
+    images = rng.integers(0, 60, (n, *shape), dtype=np.uint8)
+    labels = rng.integers(0, 3, n)
+    rows, columns = slice(height // 3, 2 * height // 3), slice(width // 3, 2 * width // 3)
+    images[labels == 0, rows] += 180
+    images[labels == 1, :, columns] += 180
+    images[labels == 2, rows, columns] += 180
+    return images, labels
+
+
+def card(shape: tuple[int, int, int] = (12, 12, 1)) -> FeatureCard:
+    return FeatureCard(
+        name="bars",
+        image_shape=shape,
+        class_names=("across", "down", "square"),
+        widths=(8, 8, 8, 8),
+        num_features=16,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small lose more by sharing the work than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def network() -> FeatureNetwork:
+    return train_features(*bars(400), card(), QUICK)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> FeatureNetwork:
+    return load_features()
+
+
+def test_it_learns(network: FeatureNetwork) -> None:
+    images, labels = bars(300, seed=1)
+    assert accuracy(network, images, labels) > 0.9
+    features, probabilities = network.measure(images)
+    assert features.shape == (300, 16)
+    assert probabilities.shape == (300, 3)
+    assert features.dtype == probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_training_is_deterministic_and_leaves_the_global_generator_alone() -> None:
+    state = torch.random.get_rng_state()
+    first, second = (train_features(*bars(100), card(), QUICK)(bars(20)[0]) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(state, torch.random.get_rng_state())
+    other = train_features(*bars(100), card(), replace(QUICK, seed=1))(bars(20)[0])
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 20, 3), (90, 70, 1)])
+def test_any_size_with_one_or_three_channels(shape: tuple[int, int, int]) -> None:
+    recipe = replace(QUICK, least_steps=3, bfloat16=False)
+    small = train_features(*bars(64, shape), card(shape), recipe)
+    assert small(bars(5, shape)[0]).shape == (5, 16)
+    assert small.card.recipe["bfloat16"] is False
+
+
+def test_folding_changes_nothing() -> None:
+    torch.manual_seed(0)
+    trainee = classifier._Trainee(card(), 0.3)
+    ink = to_ink(bars(64)[0])
+    for _ in range(5):
+        trainee(ink)
+    folded = trainee.folded()
+    features, logits = trainee.eval()(ink)
+    for ours, expected in zip(folded(ink), (features, logits), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("indices", [[3], [199, 3], [*range(200)][::-1], [3] * 70])
+def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: list[int]) -> None:
+    """Bit for bit: alone, in another place, in another company."""
+    images = load("mnist").test.images[:200]
+    features, probabilities = shipped.measure(images)
+    again = shipped.measure(images[indices])
+    np.testing.assert_array_equal(again[0], features[indices])
+    np.testing.assert_array_equal(again[1], probabilities[indices])
+
+
+def test_progress_ends_at_the_number_of_images(network: FeatureNetwork) -> None:
+    done: list[int] = []
+    network.measure(bars(150)[0], done.append)
+    assert done == [64, 128, 150]
+
+
+def test_storing_and_loading(network: FeatureNetwork, tmp_path: Path) -> None:
+    stored = network.save(tmp_path)
+    images = bars(30)[0]
+    loaded = load_features(tmp_path)
+    np.testing.assert_array_equal(stored(images), loaded(images))
+    np.testing.assert_array_equal(network.as_stored()(images), loaded(images))
+    np.testing.assert_allclose(loaded(images), network(images), rtol=0.02, atol=0.02)
+    assert loaded.card == replace(network.card, sha256=sha256_of(tmp_path / WEIGHTS))
+
+
+def edit_card(folder: Path, **changes: object) -> None:
+    fields = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**fields, **changes}))
+
+
+def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
+    network.save(tmp_path)
+    edit_card(tmp_path, num_features=15)
+    with pytest.raises(CheckpointError, match="does not fit its card"):
+        load_features(tmp_path)
+    edit_card(tmp_path, format=2)
+    with pytest.raises(CheckpointError, match="format 2"):
+        load_features(tmp_path)
+    edit_card(tmp_path, format=1, colour="red")
+    with pytest.raises(CheckpointError, match="colour"):
+        load_features(tmp_path)
+    network.save(tmp_path)
+    content = bytearray((tmp_path / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / WEIGHTS).write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+        load_features(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes(b"none")
+    edit_card(tmp_path, sha256=sha256_of(tmp_path / WEIGHTS))
+    with pytest.raises(CheckpointError, match="does not fit its card"):
+        load_features(tmp_path)
+    (tmp_path / CARD).unlink()
+    with pytest.raises(CheckpointError, match="is not a feature network"):
+        load_features(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 12, 12, 1)), "images are float64"),
+        (np.zeros((2, 12, 12), np.uint8), r"shape \(2, 12, 12\)"),
+        (np.zeros((0, 12, 12, 1), np.uint8), "N > 0"),
+        (np.zeros((2, 12, 12, 2), np.uint8), "C = 1 or 3"),
+        (np.zeros((2, 12, 13, 1), np.uint8), "images are 12x13x1, this feature network reads 12x12x1"),
+        ([1, 2], "images are list"),
+    ],
+)
+def test_refuses_images(network: FeatureNetwork, images: Images, message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        network(images)
+
+
+def test_any_callable_is_an_extractor() -> None:
+    images = bars(9)[0]
+    features = extract(lambda given: given.reshape(len(given), -1) / 255.0, images)
+    assert features.shape == (9, 144)
+    assert features.dtype == np.float32
+    with pytest.raises(EvaluationError, match=r"needed is floating point \[9, D\]"):
+        extract(lambda given: given[:3].reshape(3, -1) / 255.0, images)
+    with pytest.raises(EvaluationError, match="returned uint8"):
+        extract(lambda given: given.reshape(len(given), -1), images)
+    with pytest.raises(EvaluationError, match="not finite"):
+        extract(lambda given: np.full((len(given), 2), np.nan), images)
+    with pytest.raises(EvaluationError, match="uint8"):
+        extract(lambda given: given, images / 255.0)  # type: ignore[arg-type]
+
+
+def test_refuses_to_train() -> None:
+    images, labels = bars(64)
+    with pytest.raises(EvaluationError, match="fewer than one batch"):
+        train_features(images[:20], labels[:20], card(), QUICK)
+    with pytest.raises(EvaluationError, match="labels go from 0 to 2"):
+        train_features(images, labels, replace(card(), class_names=("a", "b")), QUICK)
+    with pytest.raises(EvaluationError, match=r"int64 \[64\]"):
+        train_features(images, labels[1:], card(), QUICK)
+
+
+def data(labelled: bool = True) -> DataSet:
+    images, labels = bars(96)
+    split = Split(images, labels if labelled else None)
+    return DataSet("bars", split, split, split, ("a", "b", "c") if labelled else (), "here", {}, "d1")
+
+
+def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recipe = replace(QUICK, least_steps=3)
+    told: list[float] = []
+    first = features_for(data(), recipe, lambda done, _: told.append(done))
+    assert told[-1] == 1.0
+    trained = len(told)
+    second = features_for(data(), recipe, lambda done, _: told.append(done))
+    assert trained == len(told)
+    assert first.card == second.card
+    assert set(first.card.accuracy) == {"validation", "test"}
+    assert first.card.data == {"name": "bars", "digest": "d1", "train_images": 96}
+    features_for(replace(data(), digest="d2"), recipe)
+    assert len(list((tmp_path / "inkgan" / "features").glob(f"*/{CARD}"))) == 2
+
+
+def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(EvaluationError, match="bars has no labels"):
+        features_for(data(labelled=False))
+    with pytest.raises(EvaluationError, match="bars has no training image of class 'd'"):
+        features_for(replace(data(), class_names=("a", "b", "c", "d", "e")))
+
+
+def test_warps_of_nothing_change_nothing() -> None:
+    ink = to_ink(bars(3)[0])
+    still = TrainingRecipe(rotation_degrees=0, scale=0, shear=0, shift=0, elastic=0)
+    torch.testing.assert_close(warp(ink, still, torch.Generator()), ink, rtol=0, atol=1e-5)
+    first, second = (warp(ink, TrainingRecipe(), torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first[0], ink[0])
+
+
+def test_the_correlation_penalty() -> None:
+    """0 for orthogonal columns, D - 1 if all D features are one and the same of unit variance."""
+    columns = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    assert classifier.correlation_penalty(columns).item() == 0
+    one = torch.tensor([1.0, -1, 1, -1])[:, None] * (0.75**0.5)
+    assert classifier.correlation_penalty(one.expand(4, 5)).item() == pytest.approx(4)
+
+
+def test_one_cycle_goes_up_and_down() -> None:
+    rates = [one_cycle(i / 100) for i in range(101)]
+    assert max(rates) == rates[20] == 1
+    assert rates[0] == 0.02
+    assert rates[100] == pytest.approx(0)
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_the_shipped_network_is_what_its_card_says(shipped: FeatureNetwork) -> None:
+    mnist = load("mnist")
+    assert shipped.card.data["digest"] == mnist.digest
+    assert features_for(mnist).card == shipped.card
+    assert shipped.card.accuracy["test"] >= 0.995
+    assert (SHIPPED / WEIGHTS).stat().st_size <= 1_000_000
+    assert shipped.card.sha256 in (SHIPPED / "README.md").read_text()
+    assert 64 <= shipped.num_features <= 128
+    images, labels = mnist.test.images, mnist.test.labels
+    assert labels is not None
+    assert accuracy(shipped, images[::5], labels[::5]) >= 0.993  # 2,000 images: 0.995 less one standard error
+
+
+def test_the_shipped_features_fill_their_space(shipped: FeatureNetwork) -> None:
+    """About unit variance in each dimension, and far more directions than the 9 that ten classes need."""
+    features = shipped(load("mnist").test.images[::10])
+    assert features.var(axis=0).min() > 0.5
+    assert features.var(axis=0).max() < 2
+    weights = np.linalg.eigvalsh(np.cov(features.T).astype(np.float64))
+    weights /= weights.sum()
+    assert np.exp(-(weights * np.log(weights)).sum()) > 32

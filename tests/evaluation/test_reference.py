@@ -1,0 +1,89 @@
+"""Reference statistics: what they hold, their cache, and their hashes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkgan.data import DataSet, Split, load
+from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.evaluation.classifier import TrainingRecipe, train_for
+from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
+from inkgan.evaluation.metrics import GaussianStatistics
+from inkgan.evaluation.reference import ARRAYS, CARD, load_reference, measure_reference, reference_for
+
+
+def make_data(labelled: bool = True) -> DataSet:
+    """Two classes, dark and light, with the training images 0 and 1 repeated in the test split."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(160) % 2
+    images = (rng.integers(0, 100, (160, 8, 8, 1)) + 150 * labels[:, None, None, None]).astype(np.uint8)
+    splits = [Split(images[part], labels[part] if labelled else None) for part in (slice(81), slice(79, 159))]
+    test = Split(np.concatenate([images[:2], splits[1].images[2:]]), splits[1].labels)
+    return DataSet("dots", splits[0], splits[1], test, ("dark", "light"), "here", {}, "d" * 64)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
+    recipe = TrainingRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
+    return train_for(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
+
+
+def test_measured(network: FeatureNetwork) -> None:
+    data = make_data()
+    reference = measure_reference(data, network)
+    features = network(data.train.images)
+    np.testing.assert_array_equal(reference.train.mean, GaussianStatistics.of(features).mean)
+    assert (reference.train.n, reference.test.n) == (81, 80)
+    np.testing.assert_allclose(reference.proportions, [41 / 81, 40 / 81])
+    for distances in (reference.held_out_features, reference.held_out_pixels):
+        assert distances.shape == (80,)
+        assert (distances[:2] == 0).all()
+        assert (distances[2:] > 0).all()
+
+
+def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls: list[tuple[str, float]] = []
+    first = reference_for(make_data(), network, lambda *told: calls.append(told))
+    assert {doing for doing, done in calls if done == 1} == {"real images (train)", "real images (test)"}
+    shares = [done for doing, done in calls if "train" in doing]
+    assert shares == sorted(set(shares))
+    calls.clear()
+    second = reference_for(make_data(), network, lambda *told: calls.append(told))
+    assert calls == []
+    np.testing.assert_array_equal(first.train.covariance, second.train.covariance)
+    np.testing.assert_array_equal(first.held_out_classes, second.held_out_classes)
+    assert second.features_sha256 == network.card.sha256
+
+
+def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
+    measure_reference(make_data(), network).save(tmp_path)
+    load_reference(tmp_path)
+    content = bytearray((tmp_path / ARRAYS).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / ARRAYS).write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+        load_reference(tmp_path)
+    (tmp_path / CARD).write_text(json.dumps({"format": 1}))
+    with pytest.raises(CheckpointError, match="holds no reference statistics"):
+        load_reference(tmp_path)
+
+
+def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
+    with pytest.raises(EvaluationError, match="dots has no labels"):
+        measure_reference(make_data(labelled=False), network)
+
+
+def test_the_shipped_statistics_belong_to_the_shipped_network() -> None:
+    network, mnist = load_features(), load("mnist")
+    reference = load_reference()
+    assert reference.features_sha256 == network.card.sha256
+    assert reference.data_digest == mnist.digest
+    assert reference_for(mnist, network).train.n == len(mnist.train)
+    assert sum((SHIPPED / name).stat().st_size for name in (ARRAYS, CARD)) < 300_000
+    features = network(mnist.test.images[:640])
+    assert np.abs(features.mean(axis=0) - reference.test.mean).max() < 0.35

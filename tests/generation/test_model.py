@@ -1,0 +1,292 @@
+"""Drawing from trained generators: image i depends on the weights, the seed and i alone, and PyTorch is not needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inkgan
+import tiny_runs as runs
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning
+from inkgan.evaluation.features import load_features
+from inkgan.generation.model import Model, bundled_models
+from inkgan.generation.numpy_networks import draw_tutorial
+from inkgan.images import to_uint8
+from inkgan.seeds import Stream, latents
+
+
+@pytest.fixture(scope="module")
+def model(finished_run: Path) -> Model:
+    """The generator of the finished run."""
+    return inkgan.load(finished_run)
+
+
+def sampled(*arguments: object) -> int:
+    """Run ``inkgan sample``; returns the exit code."""
+    return run(["sample", *map(str, arguments)])
+
+
+def test_what_is_drawn(model: Model) -> None:
+    """Grey images are uint8 of shape [N, H, W], and not all the same."""
+    images = model.sample(5)
+    assert images.dtype == np.uint8
+    assert images.shape == (5, 28, 28)
+    assert len({image.tobytes() for image in images}) == 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 31, 32, 33])
+def test_an_image_does_not_depend_on_its_neighbours(model: Model, count: int) -> None:
+    """Image i is the same alone, in ten and in a hundred."""
+    np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
+
+
+def test_the_seed_decides(model: Model) -> None:
+    """The same seed draws the same images, another seed draws others, up to the largest one."""
+    np.testing.assert_array_equal(model.sample(3, seed=7), model.sample(3, seed=7))
+    assert not np.array_equal(model.sample(3, seed=7), model.sample(3, seed=8))
+    assert not np.array_equal(model.sample(3, seed=2**63 - 1), model.sample(3, seed=2**63 - 2))
+
+
+def test_what_a_generator_cannot_do(model: Model) -> None:
+    """A class of one without labels, the statistics of a batch of one that has none: refused, not passed over."""
+    with pytest.raises(ConfigError, match="draws without labels"):
+        model.sample(2, labels=1)
+    with pytest.raises(ConfigError, match="is for the tutorial"):
+        inkgan.load("fast").sample(2, statistics="batch")
+
+
+def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
+    """With the statistics of the batch, images are what the training graph draws of these latents together."""
+    weights = dict(inkgan.load(finished_run)._weights)
+    latent = np.concatenate([latents(5, Stream.SAMPLE_LATENTS, i, 1, 100) for i in range(4)])
+    together = to_uint8(draw_tutorial(weights, latent)[0])[..., 0]
+    np.testing.assert_array_equal(model.sample(4, seed=5, statistics="batch"), together)
+    assert not np.array_equal(model.sample(1, seed=5, statistics="batch"), together[:1])
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"n": 0}, "cannot sample 0 images"),
+        ({"n": -5}, "cannot sample -5 images"),
+        ({"n": 1_000_001}, "1,000,000"),
+        ({"n": 1, "seed": -1}, "the seed -1"),
+        ({"n": 1, "seed": 2**63}, "2^63 - 1"),
+        ({"n": 1, "statistics": "standin"}, "Did you mean 'standing'?"),
+    ],
+)
+def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> None:
+    """What is asked for is checked."""
+    with pytest.raises(ConfigError) as caught:
+        model.sample(**options)
+    assert needed in str(caught.value)
+
+
+def test_which_checkpoint(finished_run: Path, model: Model) -> None:
+    """A checkpoint is chosen by its step, by its path, or as the latest one."""
+    first = inkgan.load(finished_run, which="4")
+    assert (first.description["step"], model.description["step"]) == (4, 6)
+    np.testing.assert_array_equal(first.sample(2), inkgan.load(finished_run / "checkpoints" / "step-0000004").sample(2))
+    np.testing.assert_array_equal(inkgan.load(finished_run, which="6").sample(2), model.sample(2))
+    assert not np.array_equal(first.sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize("which", ["5", "-1", "best", "newest", "", "../6", "9" * 100])
+def test_a_checkpoint_that_is_not_there(finished_run: Path, which: str) -> None:
+    """A checkpoint that is not there is answered with those that are."""
+    with pytest.raises(CheckpointError, match="4, 6" if which != "best" else "latest"):
+        inkgan.load(finished_run, which=which)
+
+
+def test_a_model_folder_of_its_own(finished_run: Path, tmp_path: Path, model: Model) -> None:
+    """Two files and their manifest are enough to draw from: a model needs nothing of its run."""
+    source = runs.newest(finished_run)
+    for name in ("model.json", "generator.safetensors", "manifest.json"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    np.testing.assert_array_equal(inkgan.load(tmp_path).sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize("file", ["model.json", "generator.safetensors", "manifest.json"])
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_a_damaged_model(finished_run: Path, tmp_path: Path, file: str, how: str) -> None:
+    """A damaged model is refused, and the file named."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    path = runs.newest(folder) / file
+    runs.damage(path) if how == "damaged" else path.unlink()
+    with pytest.raises(CheckpointError, match="model" if file == "model.json" and how == "missing" else file):
+        inkgan.load(path.parent)
+    with pytest.raises(CheckpointError, match=file):
+        inkgan.load(folder, which="6")
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one before it is drawn from, and that is said; a damage that sampling does not read does not matter."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    runs.damage(runs.newest(folder) / "optimizers.safetensors")
+    assert inkgan.load(folder).description["step"] == 6
+    runs.damage(runs.newest(folder) / "generator.safetensors")
+    with pytest.warns(InkganWarning, match=r"step-0000006/generator\.safetensors is damaged.*Taking step 4"):
+        model = inkgan.load(folder)
+    assert model.description["step"] == 4
+    assert len(model.notes) == 1
+    assert sampled(folder, "-n", 2, "-o", tmp_path / "two.npz") == 0
+    assert "Taking step 4" in capsys.readouterr().err
+    with np.load(tmp_path / "two.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], inkgan.load(folder, which="4").sample(2))
+    runs.damage(folder / "checkpoints" / "step-0000004" / "model.json")
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
+        inkgan.load(folder)
+
+
+@pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])
+def test_what_is_no_model(tmp_path: Path, what: str) -> None:
+    """What is neither a run nor a model is refused in one line."""
+    path = tmp_path / what
+    if what == "a file":
+        path.write_bytes(b"hello")
+    elif what == "empty folder":
+        path.mkdir()
+    elif what == "foreign run":
+        path.mkdir()
+        (path / "config.json").write_text(json.dumps({"model_type": "bert"}), "utf-8")
+    with pytest.raises(CheckpointError) as caught:
+        inkgan.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_is_a_place(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose folder is called as a bundled model is found by its path, not by its name."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="there is no model or run"):
+        inkgan.load(Path("fast"))
+    Path("fast").symlink_to(finished_run)
+    for place in (Path("fast"), "./fast"):
+        assert inkgan.load(place).description["network"] == "tutorial"
+    assert inkgan.load("fast").description["network"] == "compact"
+
+
+def test_a_model_has_one_state(finished_run: Path) -> None:
+    """A checkpoint can be chosen of a run, not of a model."""
+    for model in ("fast", runs.newest(finished_run)):
+        with pytest.raises(CheckpointError, match="it has one state"):
+            inkgan.load(model, which="999")
+
+
+@pytest.mark.parametrize(
+    ("latents", "labels", "said"),
+    [
+        (np.zeros((2, 63), np.float32), [0, 1], r"give float32 \[N, 64\]"),
+        (np.zeros(64, np.float32), [0], r"give float32 \[N, 64\]"),
+        (np.zeros((0, 64), np.float32), [], r"give float32 \[N, 64\]"),
+        (np.zeros((2, 64), np.int64), [0, 1], r"give float32 \[N, 64\]"),
+        (np.zeros((2, 64), np.float32), [0], "do not fit 2 images"),
+        (np.zeros((2, 64), np.float32), [0, 10], "there is no class 10"),
+        (np.zeros((2, 64), np.float32), None, "draws by labels"),
+    ],
+)
+def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: str) -> None:
+    """What a generator is not made for is refused."""
+    with pytest.raises(ConfigError, match=said):
+        inkgan.load("fast").draw(latents, None if labels is None else np.array(labels, np.int64))
+
+
+@pytest.mark.parametrize("label", [10, -1, 10**30])
+def test_a_class_that_is_none(label: int) -> None:
+    """A class out of range is named, however large it is."""
+    with pytest.raises(ConfigError, match=f"there is no class {str(label)[:20]}: fast draws 0 to 9"):
+        inkgan.load("fast").sample(2, labels=label)
+
+
+def test_bundled_models_are_generators() -> None:
+    """Every bundled model that sampling offers can be drawn from."""
+    for name in bundled_models():
+        assert inkgan.load(name).sample(1).shape == (1, 28, 28)
+
+
+def test_to_a_sheet(finished_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A .png is a sheet: dark ink on white paper, twice the size."""
+    out = tmp_path / "new" / "digits.png"
+    assert sampled(finished_run, "-n", 6, "--seed", 2, "--columns", 3, "-o", out) == 0
+    assert capsys.readouterr().out == f"6 images: {out}\n"
+    with Image.open(out) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (2 * 30 * 2, 3 * 30 * 2)
+    fourth = pixels[60:, :60][2:-2:2, 2:-2:2]
+    np.testing.assert_array_equal(255 - fourth, model.sample(6, seed=2)[3])
+
+
+def test_to_arrays(finished_run: Path, model: Model, tmp_path: Path) -> None:
+    """An .npz has uint8 images [N, H, W], without labels where there are no classes."""
+    out = tmp_path / "digits.npz"
+    assert sampled(finished_run, "-n", 3, "-o", out, "--statistics", "batch") == 0
+    with np.load(out) as archive:
+        assert archive.files == ["images"]
+        np.testing.assert_array_equal(archive["images"], model.sample(3, statistics="batch"))
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_to_a_folder(
+    finished_run: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    """A name that ends with a slash is a folder with one picture each, in order, white on black as the data."""
+    monkeypatch.chdir(tmp_path)
+    if exists:
+        Path("digits").mkdir()
+    assert sampled(finished_run, "-n", 11, "-o", "digits/") == 0
+    names = sorted(path.name for path in Path("digits").iterdir())
+    assert names == [f"{index:02d}.png" for index in range(11)]
+    with Image.open("digits/10.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), model.sample(11)[10])
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+@pytest.mark.parametrize("name", ["digits.png", "digits.npz", "digits/"])
+def test_nothing_is_overwritten(
+    finished_run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there stays, and is replaced with --force only."""
+    out = f"{tmp_path}/{name}"
+    assert sampled(finished_run, "-n", 2, "-o", out) == 0
+    before = runs.listing(tmp_path)
+    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out) == 2
+    assert "--force" in capsys.readouterr().err
+    assert runs.listing(tmp_path) == before
+    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out, "--force") == 0
+    assert runs.listing(tmp_path).keys() == before.keys()
+    assert runs.listing(tmp_path) != before
+
+
+def test_no_torch(finished_run: Path, tmp_path: Path) -> None:
+    """Sampling never imports PyTorch, neither from Python nor on the command line."""
+    code = (
+        "import sys, inkgan.cli\n"
+        "code = inkgan.cli.run(['sample', sys.argv[1], '-n', '2', '-o', sys.argv[2]])\n"
+        "assert not {'torch', 'tensorboard'} & sys.modules.keys()\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(finished_run), str(tmp_path / "digits.npz")]
+    subprocess.run(command, check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_bundled_models_draw_digits(name: str) -> None:
+    """Every model that ships is small, and draws what the digit classifier takes for digits, of the class asked for."""
+    folder = Path(inkgan.__file__).parent / "models" / name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
+    model = inkgan.load(name)
+    _, probabilities = load_features().measure(model.sample(400, seed=5)[..., None])
+    labels = model.labels_for(400)
+    if labels is None:
+        assert (probabilities.max(axis=1) > 0.5).mean() > 0.8
+    else:
+        assert (probabilities.argmax(axis=1) == labels).mean() > 0.97

@@ -1,0 +1,490 @@
+"""Writing: one hand on one line, every character where its box says, the same arguments the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage  # type: ignore[import-untyped]
+
+import inkgan
+import tiny_runs as runs
+from hands import RealDigits
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError, OutputError
+from inkgan.evaluation.features import load_features
+from inkgan.generation import ink, writing
+from inkgan.generation import saving as output
+from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, between, morph
+from inkgan.seeds import LARGEST_SEED
+
+TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
+SEEDS = st.integers(0, LARGEST_SEED)
+SAMPLES = ["2026-11-22", "3.14159", "12:45", "1/2 + 3", "1,000"]
+
+
+def write(text: str, **options: Any) -> Writing:
+    """Write with real digits."""
+    return inkgan.write(text, **{"model": RealDigits(), **options})
+
+
+def part(written: Writing, place: int) -> NDArray[np.uint8]:
+    """The ink in one character's box, 255 where it is dark."""
+    left, top, right, bottom = written.boxes[place]
+    return 255 - written.image[top:bottom, left:right]
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, SEEDS, st.floats(0, 1), st.floats(-45, 45), st.integers(24, 160))
+def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: float, height: int) -> None:
+    """No ink outside the boxes, ink at each side of each box, none at the page's edge; a space has no area."""
+    written = write(text, seed=seed, style=style, slant=slant, height=height)
+    assert written.text == text
+    assert written.image.shape[0] == height
+    outside = 255 - written.image
+    assert len(written.boxes) == len(text)
+    for character, box, place in zip(text, written.boxes, range(len(text)), strict=True):
+        left, top, right, bottom = box
+        if character == " ":
+            assert (left, top) == (right, bottom)
+            continue
+        assert 0 < left < right < written.image.shape[1]
+        assert 0 < top < bottom < height
+        dark = part(written, place) > 0
+        assert all(side.any() for side in (dark[0], dark[-1], dark[:, 0], dark[:, -1]))
+        outside[top:bottom, left:right] = 0
+    assert not outside.any()
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only one character has ink, it is where its box was, and nothing else is."""
+    drawn: list[ink.Strip] = []
+
+    def noting(*given: Any) -> list[ink.Strip]:
+        drawn.extend(true(*given))
+        return drawn
+
+    true = writing._characters
+    monkeypatch.setattr(writing, "_characters", noting)
+    written = write(text, seed=4)
+    together = np.zeros_like(written.image)
+    for strip, (left, top, right, bottom) in zip(drawn, written.boxes, strict=True):
+        alone = np.zeros_like(written.image)
+        alone[:, left:right] = strip
+        rows, columns = np.nonzero(alone)
+        if len(rows):
+            assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (top, bottom, left, right)
+        together = np.maximum(together, alone)
+    np.testing.assert_array_equal(255 - written.image, together)
+
+
+def test_a_classifier_reads_it() -> None:
+    """The bundled classifier, which saw none of this drawing, reads the boxes as their labels, or nearly all."""
+    images, labels = [], []
+    for seed in range(30):
+        written = write("0123456789", seed=seed, style=0.3, slant=seed - 15.0)
+        for place, character in enumerate(written.text):
+            ink_image = Image.fromarray(part(written, place))
+            ink_image.thumbnail((20, 20), Image.Resampling.BOX)
+            page = Image.new("L", (28, 28))
+            page.paste(ink_image, ((28 - ink_image.width) // 2, (28 - ink_image.height) // 2))
+            images.append(np.asarray(page))
+            labels.append(int(character))
+    read = load_features().probabilities(np.stack(images)[..., None]).argmax(1)
+    assert (read == labels).mean() > 0.95
+
+
+@settings(max_examples=20, deadline=None)
+@given(TEXTS, SEEDS)
+def test_the_same_again(text: str, seed: int) -> None:
+    """The same arguments give the same image and boxes."""
+    first, second = write(text, seed=seed), write(text, seed=seed)
+    np.testing.assert_array_equal(first.image, second.image)
+    assert first.boxes == second.boxes
+
+
+def test_hands_differ() -> None:
+    """Another seed is another hand, and so is another writer of a seed."""
+    pages = [write("2026", **hand) for hand in ({}, {"seed": 1}, {"writer": 1}, {"seed": 1, "writer": 1})]
+    assert len({page.image.tobytes() for page in pages}) == 4
+
+
+def test_one_hand() -> None:
+    """The digits of a hand are nearer to each other in weight and slant than those of many hands."""
+
+    def spread(written: list[Writing]) -> Any:
+        parts = [part(page, place) for page in written for place in range(len(page.text))]
+        return np.std([(ink.stroke_width(one), ink.lean_of(one)) for one in parts], axis=0)
+
+    one_hand = np.mean([spread([write("2222222222", seed=seed)]) for seed in range(8)], 0)
+    many_hands = spread([write("2", seed=seed) for seed in range(80)])
+    assert (one_hand < 0.7 * many_hands).all()
+
+
+def test_style() -> None:
+    """At 0 every 2 is the same, in every pixel; by default they differ; at 1 they differ more."""
+
+    def difference(style: float) -> float:
+        pages = [write("2 2", seed=seed, style=style, height=48) for seed in range(20)]
+        small = [[np.asarray(Image.fromarray(part(page, k)).resize((20, 30)), float) for k in (0, 2)] for page in pages]
+        return float(np.mean([np.abs(one - other).mean() for one, other in small]))
+
+    assert difference(0) == 0 < difference(0.25) < difference(1)
+
+
+def test_slant() -> None:
+    """A slant of 20 degrees leans the whole line further by about that much."""
+    leans = [
+        [ink.lean_of(part(write("1", seed=seed, slant=slant, style=0), 0)) for seed in range(10)] for slant in (0, 20)
+    ]
+    assert abs(np.mean(leans[1]) - np.mean(leans[0]) - np.tan(np.radians(20))) < 0.06
+
+
+@pytest.mark.parametrize("height", [32, 96, 300])
+def test_digits_stand_on_the_baseline(height: int) -> None:
+    """Feet are on one line and heads at one height, but for a small jitter; a comma hangs below, a dash floats."""
+    for seed in range(5):
+        written = write("1234567890", seed=seed, height=height)
+        feet, heads = ([box[side] / height for box in written.boxes] for side in (3, 1))
+        assert np.ptp(feet) < 0.09
+        assert np.ptp(heads) < 0.2
+        assert abs(np.median(feet) - 0.78) < 0.01 + 1.1 / height
+        comma, dash = write(",-", seed=seed, height=height).boxes
+        assert comma[3] > max(feet) * height + 1
+        assert dash[3] < 0.7 * height
+
+
+@pytest.mark.parametrize("separator", list(ink.STROKES))
+def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
+    """Their strokes are as wide as the digits', by the distance from the middle of the ink to the paper."""
+
+    def width(strips: list[NDArray[np.uint8]]) -> float:
+        widths = []
+        for strip in strips:
+            depth = ndimage.distance_transform_edt(np.pad(strip > 127, 1))
+            ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
+            widths.append(2 * np.median(depth[ridge]))
+        return float(np.mean(widths))
+
+    ratios = []
+    for seed in range(6):
+        pages = [write(text, seed=seed, height=256, style=0) for text in (DIGITS, separator)]
+        ratios.append(width([part(pages[1], 0)]) / width([part(pages[0], place) for place in range(10)]))
+    assert 0.8 < np.mean(ratios) < 1.25
+    assert 0.7 < min(ratios) < max(ratios) < 1.4
+
+
+@pytest.mark.parametrize("text", ["1111", "7.7", "4,4", "0/0", "1:1", "3-3", "2+2", "5 5"])
+def test_characters_do_not_touch(text: str) -> None:
+    """There is paper between neighbours, and not too much of it."""
+    for seed in range(6):
+        written = write(text, seed=seed)
+        _, pieces = ndimage.label(written.image < 255, np.ones((3, 3)))
+        assert pieces >= len(text.replace(" ", "").replace(":", ".."))
+        gaps = [after[0] - before[2] for before, after in pairwise(written.boxes)]
+        assert max(gaps) < 0.4 * 96
+
+
+def test_transparent() -> None:
+    """The same ink, black, as opaque as it was dark."""
+    white, clear = write("1/2", seed=2), write("1/2", seed=2, background="transparent")
+    assert clear.image.shape == (*white.image.shape, 2)
+    np.testing.assert_array_equal(clear.image[..., 1], 255 - white.image)
+    assert not clear.image[..., 0].any()
+    assert clear.boxes == white.boxes
+
+
+def test_any_digit() -> None:
+    """``d`` becomes a digit that the seed and the writer decide, every one in time; the rest stays."""
+    texts = [write("dd-d", writer=writer, height=24).text for writer in range(60)]
+    assert set("".join(texts)) == {*DIGITS, "-"}
+    assert {text[2] for text in texts} == {"-"}
+    assert len(set(texts)) > 50
+    assert texts[7] == write("dd-d", writer=7, height=96).text
+
+
+def test_specks_are_not_ink() -> None:
+    """A piece of dirt beside a digit is left out; two strokes that do not touch both stay."""
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 8:11] = image[4:24, 15:18] = 255
+    clean = image.copy()
+    image[2:4, 24:26] = 255
+    line = ink.Line(96, 74.9, 57.6)
+    np.testing.assert_array_equal(ink.digit(image, line), ink.digit(clean, line))
+    assert ndimage.label(ink.digit(clean, line))[1] == 2
+
+
+def test_a_digit_without_ink() -> None:
+    """A model that draws nothing writes nothing, and the box has no area."""
+
+    class Blank(RealDigits):
+        def draw(self, latents: Any, labels: Any = None) -> NDArray[np.uint8]:
+            return np.zeros((len(latents), 28, 28), np.uint8)
+
+    written = inkgan.write("1-2", model=Blank())
+    assert written.boxes[0][0] == written.boxes[0][2]
+    assert written.image.min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "needed"),
+    [
+        ("", {}, "a text of 0 characters"),
+        ("   ", {}, "not only spaces"),
+        ("1" * 65, {}, "a text of 65 characters"),
+        ("12 June", {}, "cannot write 'June'. Write digits, . , - : / + and space"),
+        ("1\n2", {}, r"'\n'"),
+        ("١", {}, "cannot write"),
+        ("1", {"seed": -1}, "the seed -1"),
+        ("1", {"seed": 2**63}, "2^63 - 1"),
+        ("1", {"writer": -1}, "no writer -1"),
+        ("1", {"style": 1.5}, "the style 1.5"),
+        ("1", {"style": float("nan")}, "the style nan"),
+        ("1", {"slant": 50}, "a slant of 50"),
+        ("1", {"height": 23}, "a height of 23"),
+        ("1", {"height": 513}, "24 to 512"),
+        ("1", {"background": "whit"}, "Did you mean 'white'?"),
+    ],
+)
+def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
+    """What is asked for is checked, and the message says what is allowed."""
+    with pytest.raises(ConfigError) as caught:
+        write(text, **options)
+    assert needed in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_labels() -> None:
+    """A model that cannot be told which digit to draw cannot write, and says so."""
+
+    class Unconditional(RealDigits):
+        name = "tutorial"
+        num_classes = 0
+
+    for call in (lambda: write("1", model=Unconditional()), lambda: morph([1], model=Unconditional())):
+        with pytest.raises(CheckpointError, match="tutorial cannot write"):
+            call()
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.floats(0, 1))
+def test_between(seed: int, t: float) -> None:
+    """The arc begins at one latent, ends at the other, and keeps their length; its angle grows evenly."""
+    a, b = np.random.default_rng(seed).standard_normal((2, 64), dtype=np.float32)
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    np.testing.assert_allclose(between(a, b, 0), a, atol=1e-6)
+    np.testing.assert_allclose(between(a, b, 1), b, atol=1e-6)
+    middle = between(a, b, t)
+    assert abs(np.linalg.norm(middle) - 1) < 1e-5
+    assert abs(a @ middle - np.cos(t * np.arccos(a @ b))) < 1e-5
+    np.testing.assert_array_equal(between(a, a, t), a)
+
+
+def test_morph() -> None:
+    """A row for each hand, from the first writer's own digits to the last one's; with one step the writers alone."""
+    model = RealDigits()
+    hands = morph([3, 5, 8], steps=4, model=model)
+    assert hands.shape == (9, 10, 28, 28)
+    alone = morph([3, 5, 8], steps=1, model=model)
+    np.testing.assert_array_equal(hands[::4], alone)
+    np.testing.assert_array_equal(alone[1], morph([5], model=model)[0])
+    assert not np.array_equal(alone[0], alone[1])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "steps"), [([], 8), ([1, 2], 0), ([1, 2], 1000), ([-1, 2], 8), ([1, 2**63], 8)], ids=str
+)
+def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
+    """What is asked for is checked."""
+    with pytest.raises(ConfigError):
+        morph(seeds, steps=steps, model=RealDigits())
+
+
+@pytest.fixture
+def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every model's name stand for real digits."""
+    monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
+
+
+@pytest.mark.usefixtures("bundled")
+class TestCommands:
+    """``inkgan write`` and ``inkgan morph``."""
+
+    def test_one_image(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A .png holds the image that Python gets, and beside it lies what is where."""
+        out = tmp_path / "new" / "date.png"
+        assert run(["write", "2026-11-22", "-o", str(out), "--seed", "7", "--slant", "-5", "--labels"]) == 0
+        assert capsys.readouterr().out == f"1 image: {out}\n"
+        written = write("2026-11-22", seed=7, slant=-5)
+        with Image.open(out) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), written.image)
+        label = json.loads(out.with_suffix(".jsonl").read_text())
+        assert label == {"file": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
+
+    def test_transparent_png(self, tmp_path: Path) -> None:
+        """A transparent image keeps its second channel."""
+        out = tmp_path / "a.png"
+        assert run(["write", "1", "-o", str(out), "--background", "transparent"]) == 0
+        with Image.open(out) as picture:
+            assert picture.mode == "LA"
+
+    @pytest.mark.parametrize("background", ["white", "transparent"])
+    def test_a_labelled_folder(self, tmp_path: Path, background: str) -> None:
+        """Image i is by the seed's writer i, of the texts in turn; the labels are its text and boxes."""
+        out = f"{tmp_path}/numbers/"
+        options = ["--seed", "3", "--height", "32", "--background", background]
+        assert run(["write", "dd", "d.d", "-n", "11", "--labels", *options, "-o", out]) == 0
+        labels = [json.loads(line) for line in Path(out, "labels.jsonl").read_text().splitlines()]
+        assert [label["file"] for label in labels] == [f"{index:02d}.png" for index in range(11)]
+        assert sorted(path.name for path in Path(out).iterdir()) == [label["file"] for label in labels] + [
+            "labels.jsonl"
+        ]
+        for index, label in enumerate(labels):
+            written = write(["dd", "d.d"][index % 2], seed=3, writer=index, height=32, background=background)
+            assert label["text"] == written.text
+            assert label["boxes"] == [list(box) for box in written.boxes]
+            with Image.open(Path(out, label["file"])) as picture:
+                np.testing.assert_array_equal(np.asarray(picture), written.image)
+
+    @pytest.mark.parametrize("background", ["white", "transparent"])
+    def test_arrays(self, tmp_path: Path, background: str) -> None:
+        """An .npz has one array of images, filled up with paper; with labels also texts and boxes, filled with -1."""
+        out = tmp_path / "numbers.npz"
+        assert run(["write", "1", "2345", "-o", str(out), "--labels", "--background", background]) == 0
+        short = write("1", background=background)
+        with np.load(out) as archive:
+            assert archive["texts"].tolist() == ["1", "2345"]
+            assert archive["boxes"].shape == (2, 4, 4)
+            assert archive["boxes"][0].tolist() == [list(short.boxes[0]), *[[-1] * 4] * 3]
+            width = short.image.shape[1]
+            np.testing.assert_array_equal(archive["images"][0, :, :width], short.image)
+            paper = archive["images"][0, :, width:]
+            assert (paper == (255 if background == "white" else 0)).all()
+        assert run(["write", "1", "-n", "2", "-o", str(out), "--force"]) == 0
+        with np.load(out) as archive:
+            assert archive.files == ["images"]
+
+    @pytest.mark.parametrize("name", ["a.png", "a.npz", "a/"])
+    def test_nothing_is_overwritten(self, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """What is there stays, and is replaced with --force only; the same words write the same bytes."""
+        out = f"{tmp_path}/{name}"
+        words = ["write", "12", "--labels", "-o", out]
+        assert run(words) == 0
+        before = runs.listing(tmp_path)
+        assert run([*words, "--seed", "1"]) == 2
+        assert "--force" in capsys.readouterr().err
+        assert runs.listing(tmp_path) == before
+        assert run([*words, "--force"]) == 0
+        assert runs.listing(tmp_path) == before
+        assert run([*words, "--force", "--seed", "1"]) == 0
+        assert runs.listing(tmp_path) != before
+
+    def test_labels_are_not_overwritten(self, tmp_path: Path) -> None:
+        """A .jsonl that lies beside a new image is kept, too."""
+        (tmp_path / "a.jsonl").write_text("mine")
+        assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png"]) == 2
+        assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
+
+    def test_a_folder_is_replaced_with_its_labels(self, tmp_path: Path) -> None:
+        """With --force no image and no label of before is left, but what is not a writing's own is."""
+        folder = tmp_path / "a"
+        assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
+        mine = ("00.jpg", "2024-holiday/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
+        for name in mine:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("mine", "utf-8")
+        assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
+        assert len(runs.listing(folder)) == 13 + len(mine)
+        assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
+        assert sorted(runs.listing(folder)) == sorted(["0.png", "1.png", "2.png", *mine])
+
+    def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
+        """A label does not stay beside another image; a file of another kind with its name does."""
+        out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
+        assert run(["write", "12", "--labels", "-o", str(out)]) == 0
+        assert label.exists()
+        assert run(["write", "34", "-o", str(out), "--force"]) == 0
+        assert not label.exists()
+        label.write_text("mine", "utf-8")
+        assert run(["write", "56", "-o", str(out), "--force"]) == 0
+        assert label.read_text("utf-8") == "mine"
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_a_folder_is_filled_from_within(self, tmp_path: Path, there: bool) -> None:
+        """What is around a folder need not be writable; what a killed process of this number left is no obstacle."""
+        out = tmp_path / "a"
+        if there:
+            out.mkdir()
+        for place in (tmp_path, out) if there else (tmp_path,):
+            (place / f".a.{os.getpid()}.tmp").mkdir()
+        with output.filling(out) as folder:
+            assert folder.parent == (out if there else tmp_path)
+            (folder / "0.png").touch()
+        assert list(runs.listing(out)) == ["0.png"]
+
+    @pytest.mark.parametrize("name", ["a/", "a.npz"])
+    def test_whole_or_not_at_all(self, tmp_path: Path, name: str) -> None:
+        """When the tenth image fails, there is nothing."""
+
+        def failing(index: int) -> Writing:
+            if index == 9:
+                raise ConfigError("the tenth")
+            return write("1", writer=index)
+
+        with pytest.raises(ConfigError, match="the tenth"):
+            writing.save(map(failing, range(10)), 10, f"{tmp_path}/{name}", labels=True)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_too_large_an_array(self, tmp_path: Path) -> None:
+        """An array of more than 2 GiB is refused at the first image."""
+        with pytest.raises(OutputError, match="2 GiB"):
+            writing.save(iter([write("1" * 60)]), 1_000_000, f"{tmp_path}/a.npz")
+
+    @pytest.mark.parametrize(("count", "out", "message"), [(0, "a.npz", "Ask for 1 to"), (2, "a.png", "not 2")])
+    def test_counts_that_do_not_fit(self, tmp_path: Path, count: int, out: str, message: str) -> None:
+        """No image at all, or two for one .png: nothing is drawn or written."""
+        with pytest.raises((ConfigError, OutputError), match=message):
+            writing.save(iter([]), count, str(tmp_path / out))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_morph_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A .png has a row of ten digits for each hand."""
+        out = tmp_path / "morph.png"
+        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
+        assert capsys.readouterr().out == f"4 hands: {out}\n"
+        with Image.open(out) as picture:
+            assert picture.size == (10 * 30 * 2, 4 * 30 * 2)
+        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 2
+
+    def test_morph_animation(self, tmp_path: Path) -> None:
+        """A .gif has a frame for each hand, and is not overwritten."""
+        out = tmp_path / "morph.gif"
+        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
+        with Image.open(out) as picture:
+            assert getattr(picture, "n_frames", 1) == 4
+        assert run(["morph", "1", "2", "-o", str(out)]) == 2
+
+
+def test_no_torch(tmp_path: Path) -> None:
+    """Writing never imports PyTorch, neither from Python nor on the command line."""
+    code = (
+        "import sys, hands, inkgan.cli, inkgan.generation.model\n"
+        "inkgan.generation.model.load = lambda _: hands.RealDigits()\n"
+        "code = inkgan.cli.run(['write', '2026', '-o', sys.argv[1]])\n"
+        "assert not {'torch', 'tensorboard', 'scipy'} & sys.modules.keys()\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "digits.png")]
+    subprocess.run(command, check=True, timeout=120, cwd=Path(__file__).parents[1])

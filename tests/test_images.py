@@ -1,0 +1,120 @@
+"""Sheets, animations, drawings for the terminal, and rounding."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inkgan.errors import OutputError
+from inkgan.images import arrange, save_animation, save_png, sheet, terminal_drawing, to_uint8
+
+
+def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
+    """Images of which every pixel is different from 0."""
+    return np.random.default_rng(n).integers(1, 256, (n, height, width, channels), dtype=np.uint8)
+
+
+def test_rounding() -> None:
+    """Numbers in [0, 1] become the nearest of 0 to 255; what lies outside is cut off."""
+    given = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 127.49 / 255, 127.51 / 255, 254.6 / 255, 1, 2], np.float32)
+    assert to_uint8(given).tolist() == [0, 0, 0, 1, 127, 128, 255, 255, 255]
+    every = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(to_uint8(every.astype(np.float32) / 255), every)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 4), st.sampled_from([1, 3]))
+def test_arranging(n: int, columns: int, gap: int, channels: int) -> None:
+    """Image k stands in row k // columns, column k % columns; between and after them is nothing."""
+    given_images = images(n, channels=channels)
+    canvas = arrange(given_images, columns, gap)
+    rows = -(-n // columns)
+    assert canvas.shape == (rows * (3 + gap), columns * (4 + gap), channels)
+    for k, image in enumerate(given_images):
+        top, left = k // columns * (3 + gap) + gap // 2, k % columns * (4 + gap) + gap // 2
+        np.testing.assert_array_equal(canvas[top : top + 3, left : left + 4], image)
+    assert np.count_nonzero(canvas) == given_images.size
+
+
+def test_sheets() -> None:
+    """Grey sheets are ink on paper unless asked otherwise, colour sheets as they are; pixels grow to squares."""
+    grey, colour = images(4), images(4, channels=3)
+    canvas = arrange(grey, 2)[:, :, 0]
+    np.testing.assert_array_equal(np.asarray(sheet(grey, 2)), 255 - canvas)
+    np.testing.assert_array_equal(np.asarray(sheet(grey, 2, paper=False)), canvas)
+    np.testing.assert_array_equal(np.asarray(sheet(colour, 2)), arrange(colour, 2))
+    np.testing.assert_array_equal(np.asarray(sheet(grey, 2, scale=3)), np.kron(255 - canvas, np.ones((3, 3), np.uint8)))
+
+
+def test_png_and_force(tmp_path: Path) -> None:
+    """A picture is written whole, into folders that are made for it, and not over another one unless allowed."""
+    path = tmp_path / "a" / "b" / "sheet.png"
+    save_png(sheet(images(4), 2), path, force=False)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        save_png(sheet(images(5), 2), path, force=False)
+    assert path.read_bytes() == before
+    save_png(sheet(images(5), 2), path)
+    assert path.read_bytes() != before
+    assert [entry.name for entry in path.parent.iterdir()] == ["sheet.png"]
+
+
+@pytest.mark.parametrize("path", ["file/sheet.png", "file/a/b/sheet.png", "folder", "x" * 300 + ".png"])
+def test_png_where_none_can_be(tmp_path: Path, path: str) -> None:
+    """A place that cannot be written is told in one line, and nothing is left there."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError) as caught:
+        save_png(sheet(images(4), 2), tmp_path / path)
+    assert str(caught.value).startswith(f"cannot write {tmp_path / path}: ")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_animation(tmp_path: Path, count: int) -> None:
+    """Every picture is a frame, in order; the last one rests for two seconds, then it begins again."""
+    path = tmp_path / "learning.gif"
+    pictures = [Image.fromarray(np.full((6, 8), 40 * k, np.uint8)) for k in range(count)]
+    save_animation(pictures, path, milliseconds=120)
+    with Image.open(path) as animation:
+        assert getattr(animation, "n_frames", 1) == count
+        for k in range(count):
+            animation.seek(k)
+            assert animation.convert("L").getpixel((0, 0)) == 40 * k
+            if count > 1:
+                assert animation.info["duration"] == (2000 if k == count - 1 else 120)
+                assert animation.info["loop"] == 0
+
+
+def test_terminal_drawing_in_characters() -> None:
+    """Two rows of pixels make a line of text; more ink is a darker character; what is empty has no width."""
+    image = np.zeros((5, 6, 1), np.uint8)
+    image[:2, 1:6, 0] = [[0, 50, 100, 150, 255]] * 2
+    image[4, 0] = 255
+    assert terminal_drawing(image, colour=False).split("\n") == ["  .:*#", "", ":"]
+
+
+def test_terminal_drawing_in_colours() -> None:
+    """A cell's foreground is the upper pixel, its background the lower one; each line ends with a reset."""
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
+    lines = terminal_drawing(image, colour=True).split("\n")
+    cells = [re.findall(r"\x1b\[38;2;(\d+);\1;\1;48;2;(\d+);\2;\2m▀", line) for line in lines]
+    assert cells == [
+        [(str(20 * k), str(20 * (k + 4))) for k in range(4)],
+        [(str(20 * (k + 8)), "0") for k in range(4)],
+    ]
+    assert all(line.endswith("\x1b[0m") for line in lines)
+
+
+def test_terminal_drawing_of_coloured_images() -> None:
+    """Three channels are drawn in their colours, and in grey where there are none."""
+    image = np.zeros((2, 1, 3), np.uint8)
+    image[0] = (255, 128, 7)
+    assert "38;2;255;128;7;48;2;0;0;0m▀" in terminal_drawing(image, colour=True)
+    assert terminal_drawing(image, colour=False) == "."

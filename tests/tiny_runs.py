@@ -1,0 +1,127 @@
+"""Tiny runs for the tests of training: how they are started, and what of them must be equal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import inkgan
+from inkgan.images import Images
+from inkgan.runs import checkpoint
+from inkgan.runs.folder import RunFolder
+from inkgan.training.loop import Result
+from inkgan.training.watching import Silent, StepProgress
+
+STEPS = 6
+SETTINGS = (
+    "recipe=tutorial",
+    "batch_size=5",
+    "pretraining_steps=2",
+    "watch.log_every=1",
+    "watch.show_every=2",
+    "watch.show_seconds=0",
+    "watch.grid_every=3",
+    "watch.save_every=4",
+)
+
+#: The same for a compact recipe: instead of the above.
+COMPACT = (
+    "recipe=fast",
+    "pretraining_steps=0",
+    "generator.channels=8",
+    "discriminator.channels=8",
+    "latent_dim=3",
+    "penalty.every=2",
+    "generator.learning_rate=1e-3",
+    "discriminator.learning_rate=1e-3",
+)
+
+
+def train(folder: Path, data: Path, **options: Any) -> Result:
+    """Train a tiny run on the processor; ``options`` are those of :func:`inkgan.train`."""
+    settings = [*SETTINGS, *options.pop("settings", ())]
+    if not {"steps", "seconds"} & options.keys():
+        options["steps"] = STEPS
+    given = {"device": "cpu", "precision": "float32", "settings": settings, **options}
+    return inkgan.train(data=str(data), out=folder, **given)
+
+
+def copy(run: Path, to: Path) -> Path:
+    """A copy of a run. Its tensor files are links: replace them, never write into them."""
+    for path in run.rglob("*"):
+        target = to / path.relative_to(run)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".safetensors":
+            os.link(path, target)
+        elif path.is_file():
+            shutil.copyfile(path, target)
+    return to
+
+
+def steps_saved(run: Path) -> list[int]:
+    """The steps of a run's checkpoints."""
+    return checkpoint.list_steps(run / "checkpoints")
+
+
+def newest(run: Path) -> Path:
+    """The folder of a run's newest checkpoint."""
+    return RunFolder(run).checkpoint("latest")
+
+
+def learned(run: Path) -> dict[str, Any]:
+    """All that must be the same bit for bit: the newest checkpoint, the metrics but for times, the pictures."""
+    folder = newest(run)
+    checkpoint.verify(folder)
+    files = [*folder.glob("*.safetensors"), folder / "model.json", *(run / "pictures").iterdir()]
+    state = checkpoint.read_document(folder, "state")
+    return {path.name: path.read_bytes() for path in files} | {
+        "metrics": metrics(run),
+        "state": {key: value for key, value in state.items() if key != "seconds"},
+    }
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl without their time fields."""
+    timed = ("seconds", "steps_per_second")
+    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key not in timed} for line in lines]
+
+
+def damage(path: Path) -> None:
+    """Turn one bit in the middle of a file, in a file of its own."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    """The content of every file under a folder, by its path in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Noting(Silent):
+    """Keeps what a run tells, and does something after each logged step."""
+
+    def __init__(self, after: Callable[[int], None] = lambda _: None) -> None:
+        self.warnings: list[str] = []
+        self.steps: list[int] = []
+        self.pictures: list[Images] = []
+        self._after = after
+
+    def warn(self, message: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(message)
+
+    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
+        """Keep a picture."""
+        self.pictures.append(image)
+
+    def stepped(self, progress: StepProgress) -> None:
+        """Keep the step's number."""
+        self.steps.append(progress.step)
+        self._after(progress.step)

@@ -1,0 +1,352 @@
+"""The compact recipe: its networks against NumPy's form, its penalties, its average, and runs that resume exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+import inkgan
+import tiny_runs as runs
+from inkgan.config import Config, resolve
+from inkgan.errors import ConfigError, DivergenceError, OutputError
+from inkgan.generation.numpy_networks import compact_shapes, draw_compact
+from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
+from inkgan.networks.compact import Discriminator, Generator
+from inkgan.training.compact import Compact
+from inkgan.training.losses import ADVERSARIAL
+from inkgan.training.recipe import Moment, require_finite
+
+SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
+SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
+
+
+def recipe_for(*settings: str, shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10, **more: Any) -> Compact:
+    """A small recipe."""
+    return Compact(resolve(overrides=[*SMALL, *settings]), shape, classes, **more)
+
+
+def batch_for(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+    """Six images and labels."""
+    source = torch.Generator().manual_seed(0)
+    return torch.rand(6, *shape, generator=source), torch.arange(6) % max(classes, 1)
+
+
+def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:
+    """The terms of the last of some steps."""
+    real, labels = batch_for()
+    for number in range(steps):
+        terms = recipe.step(Moment(number, number, number / 10), real, labels)
+    return terms
+
+
+def weights_of(network: torch.nn.Module) -> torch.Tensor:
+    """All parameters in one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+# Networks
+
+
+@pytest.mark.parametrize(("shape", "classes"), SHAPES)
+def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int) -> None:
+    """Any size, with labels and without: the same images to 1e-5, by weights of the shapes that are declared."""
+    generator = Generator(shape, classes, 5, 16)
+    generator.initialise(torch.Generator().manual_seed(1))
+    weights = {name: tensor.detach().numpy() for name, tensor in generator.state_dict().items()}
+    assert {name: array.shape for name, array in weights.items()} == compact_shapes(shape, classes, 5, 16)
+    latents = np.random.default_rng(2).standard_normal((7, 5), dtype=np.float32)
+    labels = np.arange(7) % classes if classes else None
+    drawn = generator(torch.from_numpy(latents), None if labels is None else torch.from_numpy(labels))
+    ours = draw_compact({n: np.ascontiguousarray(a) for n, a in weights.items()}, shape, latents, labels)
+    assert ours.shape == (7, *shape)
+    assert np.abs(ours - drawn.detach().numpy()).max() < 1e-5
+    assert ours.std() > 1e-3
+
+
+@pytest.mark.parametrize(("shape", "classes"), SHAPES)
+def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], classes: int) -> None:
+    """No pixel of any size is cut off, and each logit depends on its own image alone."""
+    discriminator = Discriminator(shape, classes, 8).double()
+    discriminator.initialise(torch.Generator().manual_seed(1))
+    images = torch.rand(2, *shape, dtype=torch.float64, requires_grad=True)
+    logits, scores = discriminator(images, torch.tensor([0, 1]) % max(classes, 1))
+    assert logits.shape == (2,)
+    assert (None if scores is None else scores.shape) == ((2, classes) if classes else None)
+    (gradient,) = torch.autograd.grad(logits[0], images)
+    assert (gradient[0] != 0).all()
+    assert (gradient[1] == 0).all()
+
+
+def test_blocks_go_into_channels_and_back() -> None:
+    """Nothing is lost, and a block's four pixels stand side by side."""
+    maps = torch.arange(2 * 4 * 6 * 3.0).view(2, 4, 6, 3)
+    assert torch.equal(channels_to_blocks(blocks_to_channels(maps)), maps)
+    assert torch.equal(blocks_to_channels(maps)[0, 0, 0].view(4, 3), maps[0, :2, :2].reshape(4, 3))
+
+
+def test_labels_and_latents_both_matter() -> None:
+    """Another label or another latent is another image; the same ones are the same image in any batch."""
+    recipe = recipe_for()
+    latents = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    images = recipe.draw(latents.repeat(2, 1), torch.tensor([3, 3, 4, 4]))
+    assert not torch.allclose(images[0], images[1])
+    assert not torch.allclose(images[0], images[2])
+    assert torch.allclose(recipe.draw(latents[:1], torch.tensor([3])), images[:1], atol=1e-6)
+
+
+# The game
+
+
+@pytest.mark.parametrize("loss", ADVERSARIAL)
+@pytest.mark.parametrize("classes", [10, 0])
+def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
+    """With labels and without, each loss moves each network, and all terms are finite scalars."""
+    recipe = recipe_for(f"loss={loss}", classes=classes)
+    before = {name: weights_of(network) for name, network in recipe.networks.items()}
+    real, labels = batch_for()
+    terms = recipe.step(Moment(0, 0, 0.0), real, labels if classes else None)
+    assert {"loss_discriminator", "loss_generator", "penalty"} <= terms.keys()
+    assert ("loss_class_real" in terms) == (classes > 0)
+    assert all(term.shape == () and term.isfinite() for term in terms.values())
+    for name, network in recipe.networks.items():
+        assert not torch.equal(before[name], weights_of(network)), name
+
+
+def test_the_terms_are_what_the_losses_say() -> None:
+    """Both losses of the game, and the cross-entropy of each kind's own scores times its weight."""
+    recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
+    fake = recipe._generator_copy(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
+    game = ADVERSARIAL["relativistic"]
+    (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
+    terms, logits = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake.detach(), labels)
+    assert float(terms["loss_discriminator"]) == pytest.approx(game.discriminator(logits_real, logits_fake).item())
+    assert float(terms["loss_class_real"]) == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
+    logits_fake, scores_fake = recipe.discriminator(fake, labels)  # it learned
+    terms = recipe.generator_step(logits, fake, labels)
+    assert float(terms["loss_generator"]) == pytest.approx(game.generator(logits_real, logits_fake).item())
+    assert float(terms["loss_class_fake"]) == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("settings", [("penalty.on=real",), ("penalty.on=both",), ("loss=wgan-gp",)], ids=str)
+def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: torch.dtype) -> None:
+    """R1, R2 and WGAN-GP change the discriminator's update; R1 alone is not R1 with R2."""
+    updated = {}
+    for weight in (0.0, 100.0):
+        recipe = recipe_for(f"penalty.weight={weight}", *settings, dtype=dtype)
+        after(recipe)
+        updated[weight] = weights_of(recipe.discriminator)
+    assert not torch.equal(updated[0.0], updated[100.0])
+    if settings == ("penalty.on=both",):
+        recipe = recipe_for("penalty.weight=100.0", "penalty.on=real", dtype=dtype)
+        after(recipe)
+        assert not torch.equal(weights_of(recipe.discriminator), updated[100.0])
+
+
+def test_the_penalty_is_r1_and_r2() -> None:
+    """Its value is weight * every * (|grad at real|^2 + |grad at fake|^2) / 2, by finite differences in every pixel."""
+    shape, labels = (4, 4, 1), torch.tensor([0, 1])
+    recipe = recipe_for("penalty.weight=0.5", "penalty.every=3", shape=shape)
+    real, fake = torch.rand(2, 2, *shape, generator=torch.Generator().manual_seed(5))
+    network, pixels, tiny = recipe.discriminator.double(), torch.eye(16, dtype=torch.float64).view(16, *shape), 1e-6
+    squared = 0.0
+    for images in (real.double(), fake.double()):
+        for image, label in zip(images, labels, strict=True):
+            up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
+            squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
+    network.float()
+    terms, _ = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake, labels)
+    assert float(terms["penalty"]) == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
+
+
+def test_the_penalty_is_lazy() -> None:
+    """It is computed once in so many steps."""
+    present = ["penalty" in after(recipe_for("penalty.every=3"), count) for count in (1, 2, 3, 4)]
+    assert present == [True, False, False, True]
+
+
+def test_learning_rates_fade() -> None:
+    """Constant until the last share of the run, then down to zero in a line; a run of 600 steps has a fifth of it."""
+    recipe = recipe_for("fade=0.5", "generator.learning_rate=0.25", "discriminator.learning_rate=0.5")
+    real, labels = batch_for()
+    whole = ((1800, 0.0, 1.0), (1800, 0.5, 1.0), (1800, 0.75, 0.5), (1800, 1.0, 0.0), (9000, 0.75, 0.5))
+    short = ((600, 0.72, 1.0), (600, 0.9, 1.0), (600, 0.95, 0.5), (600, 1.0, 0.0), (300, 0.99, 1.0))
+    for steps, progress, factor in whole + short:
+        recipe.step(Moment(round(steps * progress), 0, progress), real, labels)
+        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in recipe.optimizers.items()}
+        assert rates == {"generator": pytest.approx(0.25 * factor), "discriminator": pytest.approx(0.5 * factor)}
+
+
+@pytest.mark.parametrize(("average", "left"), [(1.0, 1 / 2), (0.5, 1 / 4)])
+def test_the_average_has_the_half_life_that_was_asked_for(average: float, left: float) -> None:
+    """With a half-life of as many steps as were done, half of the old average is left; of half as many, a quarter."""
+    recipe = recipe_for(f"average={average}")
+    before = weights_of(recipe.average)
+    after(recipe)  # one step: a half-life of as many steps as ``average`` says
+    expected = left * before + (1 - left) * weights_of(recipe.generator)
+    assert torch.allclose(weights_of(recipe.average), expected, atol=1e-6)
+    assert not torch.allclose(before, expected, atol=1e-4)
+
+
+def test_the_average_draws() -> None:
+    """What is drawn is the average's, which the generator has left behind."""
+    recipe = recipe_for("average=1.0")
+    after(recipe, 3)
+    latents, labels = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)), torch.arange(3)
+    drawn = recipe.draw(latents, labels)
+    assert torch.allclose(drawn, recipe.average(latents, labels), atol=1e-6)
+    assert not torch.allclose(drawn, recipe.generator(latents, labels), atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["data", "generator", "discriminator"])
+def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
+    """NaN in data or weights: the step is refused, and no network changes."""
+    recipe = recipe_for()
+    real, labels = batch_for()
+    if where == "data":
+        real[0, 0, 0] = np.nan
+    else:
+        with torch.no_grad():
+            recipe._learners[where][0].last.bias.fill_(np.nan)  # type: ignore[union-attr, operator]
+        recipe.after_load()
+    before = {name: weights_of(network).numpy().tobytes() for name, network in recipe.networks.items()}
+    with pytest.raises(DivergenceError, match="nan"):
+        recipe.step(Moment(0, 0, 0.0), real, labels)
+    assert before == {name: weights_of(network).numpy().tobytes() for name, network in recipe.networks.items()}
+
+
+def test_what_overflows_together_is_refused() -> None:
+    """Losses that are finite one by one and not in their sum: the gradients would not be those of the sum."""
+    loss, gradients = torch.tensor(3e38), [torch.zeros(2)]
+    require_finite({"one": loss}, {"one": gradients})
+    with pytest.raises(DivergenceError, match="overflow float32 together"):
+        require_finite({"one": loss, "other": loss}, {"both": gradients})
+
+
+def test_pre_training_is_the_discriminators_alone() -> None:
+    """Before step 0 neither the generator nor its average moves."""
+    recipe = recipe_for()
+    before = {name: weights_of(network) for name, network in recipe.networks.items()}
+    terms = recipe.step(Moment(-1, 0, 0.0), *batch_for())
+    same = {name: torch.equal(before[name], weights_of(network)) for name, network in recipe.networks.items()}
+    assert same == {"generator": True, "learner": True, "discriminator": False}
+    assert "loss_generator" not in terms
+
+
+# Runs
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npz of 20 colour images of 12×10 with three classes."""
+    path = tmp_path_factory.mktemp("labelled") / "labelled.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, images=rng.integers(0, 256, (20, 12, 10, 3), dtype=np.uint8), labels=np.arange(20) % 3)
+    return path
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str) -> None:
+    """N + N steps are 2N: average, learner, discriminator, optimisers, metrics and pictures."""
+    options: dict[str, Any] = {"settings": runs.COMPACT, "precision": precision}
+    runs.train(tmp_path / "whole", labelled, **options)
+    runs.train(tmp_path / "parts", labelled, stop_at=1, **options)
+    runs.train(tmp_path / "parts", labelled, stop_at=5, resume=True, **options)
+    runs.train(tmp_path / "parts", labelled, resume=True, **options)
+    whole = runs.learned(tmp_path / "whole")
+    assert {"generator.safetensors", "learner.safetensors", "discriminator.safetensors"} <= whole.keys()
+    assert runs.learned(tmp_path / "parts") == whole
+
+
+@pytest.mark.usefixtures("spared")
+def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
+    """The saved average draws in NumPy what training drew, each class on request."""
+    runs.train(tmp_path / "run", labelled, settings=runs.COMPACT)
+    model = inkgan.load(tmp_path / "run")
+    assert (model.num_classes, model.image_shape, model.latent_dim) == (3, (12, 10, 3), 3)
+    mixed = model.sample(6, seed=4)
+    assert mixed.shape == (6, 12, 10, 3)
+    assert np.array_equal(model.sample(6, seed=4, labels=1)[[1, 4]], mixed[[1, 4]])
+    assert np.array_equal(model.sample(40, seed=4)[:6], mixed)
+    with pytest.raises(ConfigError, match="there is no class 3"):
+        model.sample(2, labels=3)
+    with pytest.raises(ConfigError, match="labels"):
+        model.sample(2, labels=[1, 1, 1])
+
+
+@pytest.mark.usefixtures("spared")
+def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest first figure decides, also over a stop; it is drawn from by name, and logged."""
+    values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
+    seen: list[tuple[tuple[int, ...], list[int]]] = []
+
+    def measure(images: Any, labels: Any) -> dict[str, float]:
+        seen.append((images.shape, sorted(set(labels))))
+        return {"distance": next(values)}
+
+    monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
+    monkeypatch.setattr("inkgan.training.loop._MEASURED_IMAGES", 150)
+    options: dict[str, Any] = {
+        "settings": [*runs.COMPACT, "watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
+    }  # fmt: skip
+    runs.train(tmp_path / "run", labelled, stop_at=7, **options)
+    runs.train(tmp_path / "run", labelled, resume=True, **options)
+    assert runs.steps_saved(tmp_path / "run") == [4, 10]
+    assert seen == [((150, 12, 10, 3), [0, 1, 2])] * 5
+    logged = [line["quality/distance"] for line in runs.metrics(tmp_path / "run") if "quality/distance" in line]
+    assert logged == [3.0, 1.0, 2.0, 4.0, 5.0]
+    assert inkgan.load(tmp_path / "run", which="best").description["step"] == 4
+    assert inkgan.load(tmp_path / "run").description["step"] == 10
+
+
+@pytest.mark.usefixtures("spared")
+def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
+    tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feature network may be trained for minutes: not if the run's folder is taken, and not in silence."""
+    told: list[str] = []
+
+    class Told(runs.Noting):
+        def preparing(self, doing: str, done: float) -> None:
+            told.append(doing)
+
+    def quick_measure(data: Any, say: Any) -> Any:
+        say(f"learning {data.name}", 0.5)
+        return lambda images, labels: {"distance": 1.0}
+
+    monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", quick_measure)
+    options: dict[str, Any] = {"settings": [*runs.COMPACT, "watch.evaluate_every=2"], "steps": 2, "watcher": Told()}
+    runs.train(tmp_path / "run", labelled, **options)
+    assert told == [f"learning {labelled.stem}"]
+    with pytest.raises(OutputError):
+        runs.train(tmp_path / "run", labelled, **options)
+    assert len(told) == 1
+
+
+@pytest.mark.usefixtures("spared")
+def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run by the clock tells its recipe how much of the time is over."""
+    progress: list[float] = []
+    real_step = Compact.step
+
+    def step(self: Compact, at: Moment, *batch: Any) -> dict[str, torch.Tensor]:
+        progress.append(at.progress)
+        return real_step(self, at, *batch)
+
+    monkeypatch.setattr(Compact, "step", step)
+    assert runs.train(tmp_path / "run", labelled, settings=runs.COMPACT, seconds=0.5).complete
+    assert progress == sorted(progress)
+    assert 0 <= progress[0] < progress[-1] <= 1
+
+
+def test_what_only_one_recipe_has() -> None:
+    """The tutorial takes no settings of the compact recipes, and says whose they are."""
+    with pytest.raises(ConfigError, match="the tutorial is fixed and has no loss"):
+        resolve(overrides=["recipe=tutorial", "loss=hinge"])
+    assert Config(recipe="fast").loss == "relativistic"

@@ -1,0 +1,642 @@
+"""Training: a run that loses nothing, stops before it is ruined, and never writes over what it should not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import operator
+import os
+import re
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+import inkgan
+import tiny_runs as runs
+from inkgan.config import resolve
+from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganError, Interrupted, OutputError
+from inkgan.files import sha256_of
+from inkgan.runs import checkpoint
+from inkgan.runs.folder import RunFolder, newest_run
+from inkgan.training.recipe import Moment, as_arrays
+from inkgan.training.start import plan
+from inkgan.training.tutorial import Tutorial
+
+pytestmark = pytest.mark.usefixtures("spared")
+
+
+def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
+    """What a run complains of, checked to be one line."""
+    with pytest.raises(kind) as caught:
+        runs.train(**options)
+    text = str(caught.value)
+    assert text.isprintable()
+    for word in needed:
+        assert word in text
+    return text
+
+
+def interrupt_at(step: int) -> runs.Noting:
+    """A watcher that asks the run to stop after a step, as Ctrl-C would."""
+    return runs.Noting(lambda at: os.kill(os.getpid(), signal.SIGINT) if at == step else None)
+
+
+class _Killed(BaseException):
+    """Ends a run without letting it save, as SIGKILL does."""
+
+
+def kill_at(step: int) -> runs.Noting:
+    """A watcher that ends the run at a step."""
+
+    def act(at: int) -> None:
+        if at == step:
+            raise _Killed
+
+    return runs.Noting(act)
+
+
+# Exact resume
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_run: Path) -> dict[str, Any]:
+    """What uninterrupted runs learned, by precision."""
+    folder = tmp_path_factory.mktemp("whole") / "bfloat16"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
+        patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
+        runs.train(folder, small_data, precision="bfloat16")
+    return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
+
+
+@pytest.mark.parametrize(
+    ("precision", "ends"),
+    [
+        ("float32", [-2, 4]),  # inside pre-training, and where a checkpoint is due
+        ("float32", [1, 3, 5]),  # where none is due
+        ("bfloat16", [-1, 3]),
+    ],
+    ids=str,
+)
+def test_resuming_is_exact(
+    tmp_path: Path, small_data: Path, whole: dict[str, Any], precision: str, ends: list[int]
+) -> None:
+    """N + N steps are 2N steps: weights, optimisers, metrics and pictures, wherever the run was stopped."""
+    folder = tmp_path / "run"
+    for number, end in enumerate(ends):
+        options = {"precision": precision, "resume": number > 0}
+        if end < 0:
+            with pytest.raises(Interrupted) as caught:
+                runs.train(folder, small_data, watcher=interrupt_at(end), **options)
+            assert caught.value.exit_code == 130
+            assert runs.steps_saved(folder)[-1] == end + 1
+        else:
+            result = runs.train(folder, small_data, stop_at=end, **options)
+            assert (result.step, result.complete, result.sheet) == (end, False, None)
+            assert runs.steps_saved(folder)[-1] == end
+    watcher = runs.Noting()
+    assert runs.train(folder, small_data, resume=True, precision=precision, watcher=watcher).complete
+    assert watcher.warnings == []
+    assert runs.learned(folder) == whole[precision]
+
+
+def test_the_precisions_differ(whole: dict[str, Any]) -> None:
+    """bfloat16 is in use where it is asked for, and weights are float32 all the same."""
+    single, half = whole["float32"], whole["bfloat16"]
+    assert single["generator.safetensors"] != half["generator.safetensors"]
+    assert len(single["generator.safetensors"]) == len(half["generator.safetensors"])
+    assert (single["state"]["precision"], half["state"]["precision"]) == ("float32", "bfloat16")
+
+
+@pytest.mark.parametrize("step", [-2, 3, 5])
+def test_resuming_after_a_kill(tmp_path: Path, small_data: Path, whole: dict[str, Any], step: int) -> None:
+    """Work since the last checkpoint is done again, with no step twice in the metrics and no picture left over."""
+    folder = tmp_path / "run"
+    with pytest.raises(_Killed):
+        runs.train(folder, small_data, watcher=kill_at(step))
+    (folder / "checkpoints" / ".tmp-step-0000005-77").mkdir(parents=True)
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"step": 77, "loss_real": 0.1}\n{"step": 3, "loss_')
+    runs.train(folder, small_data, resume=True)
+    assert runs.learned(folder) == whole["float32"]
+    assert [line["step"] for line in runs.metrics(folder)] == [-2, -1, 0, 1, 2, 3, 4, 5]
+    assert not list((folder / "checkpoints").glob(".tmp*"))
+
+
+def test_resuming_a_complete_run(tmp_path: Path, small_data: Path, finished_run: Path, whole: dict[str, Any]) -> None:
+    """A run that is complete stays as it is."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    result = runs.train(folder, small_data, resume=True)
+    assert (result.step, result.complete) == (runs.STEPS, True)
+    assert runs.learned(folder) == whole["float32"]
+
+
+def test_the_seed_decides(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
+    """Another seed learns something else."""
+    runs.train(tmp_path / "run", small_data, seed=1)
+    learned = runs.learned(tmp_path / "run")
+    assert not [name for name in learned if name.endswith(".safetensors") and learned[name] == whole["float32"][name]]
+
+
+def test_watching_changes_nothing(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
+    """How often a run logs, draws and saves does not change what it learns."""
+    settings = ["watch.log_every=0", "watch.show_every=1", "watch.grid_every=0", "watch.save_every=100"]
+    runs.train(tmp_path / "run", small_data, settings=settings)
+    learned = runs.learned(tmp_path / "run")
+    for name in ("generator.safetensors", "discriminator.safetensors", "optimizers.safetensors", "sheet.png"):
+        assert learned[name] == whole["float32"][name]
+    assert learned["metrics"] == []
+
+
+# What is refused when resuming
+
+
+def test_changed_settings_are_listed(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """A run is not continued under other settings; each difference is told, and nothing is changed."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder)
+    complaint(
+        ConfigError,
+        "steps: 6 -> 9",
+        "seed: 0 -> 5",
+        "precision: float32 -> bfloat16",
+        "watch.keep: 2 -> 3",
+        folder=folder,
+        data=small_data,
+        resume=True,
+        steps=9,
+        seed=5,
+        precision="bfloat16",
+        settings=["watch.keep=3"],
+    )
+    complaint(
+        ConfigError, "steps: 6 -> None; seconds: None -> 9.0", folder=folder, data=small_data, resume=True, seconds=9
+    )
+    assert runs.listing(folder) == before
+
+
+def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data: Path) -> None:
+    """The same path with other images in it is not the same run."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    data = tmp_path / small_data.name
+    np.savez(data, images=np.zeros((20, 28, 28), np.uint8))
+    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(saved | {"data": {"name": str(data), "directory": None}}), "utf-8")
+    complaint(CheckpointError, "digest", folder=folder, data=data, resume=True)
+
+
+def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
+    """The same images in another place are the same data, and the run ends as if they had stayed."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    moved = tmp_path / "moved" / small_data.name
+    moved.parent.mkdir()
+    shutil.copy(small_data, moved)
+    runs.train(folder, moved, resume=True)
+    learned = runs.learned(folder)
+    learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
+    assert learned == whole["float32"]
+    assert plan(out=folder, resume=True).config.data.name == str(moved)  # it needs not be said again
+
+
+@pytest.mark.parametrize("began", ["float32", "bfloat16"])
+def test_auto_goes_on_as_it_began(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, began: str
+) -> None:
+    """A run of precision auto goes on in the precision that it had, also where auto would be another one."""
+    other = "bfloat16" if began == "float32" else "float32"
+    folder, options = tmp_path / "run", {"steps": 2, "settings": runs.COMPACT}
+    monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began == "bfloat16")
+    runs.train(folder, small_data, stop_at=1, precision="auto", **options)
+    monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began != "bfloat16")
+    for asked in ("auto", began):
+        runs.train(runs.copy(folder, tmp_path / asked), small_data, resume=True, precision=asked, **options)
+        state = checkpoint.read_document(runs.newest(tmp_path / asked), "state")
+        assert (state["step"], state["precision"]) == (2, began)
+    options = {"folder": folder, "data": small_data, "resume": True, "precision": other, **options}
+    complaint(ConfigError, f"precision: auto -> {other}", **options)
+
+
+def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
+    """Another number of threads or version of PyTorch is said in one line, and the run goes on."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    starts = json.loads((folder / "environment.json").read_text("utf-8"))
+    threads = starts[-1]["threads"]
+    starts[-1] |= {"threads": 77, "torch": "1.0"}
+    (folder / "environment.json").write_text(json.dumps(starts), "utf-8")
+    watcher = runs.Noting()
+    runs.train(folder, small_data, resume=True, watcher=watcher)
+    (warning,) = watcher.warnings
+    assert f"threads: 77 -> {threads}; torch: 1.0 -> {torch.__version__}" in warning
+    assert runs.learned(folder) == whole["float32"]
+    assert len(json.loads((folder / "environment.json").read_text("utf-8"))) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5", "[]", "[" * 100_000])
+def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, text: str) -> None:
+    """What a run was started on is for people: damaged, it is begun anew."""
+    run = RunFolder(tmp_path)
+    run.environment_file.write_text(text, "utf-8")
+    about = {"threads": 1, "torch": "2", "device": "cpu", "cpu": "x"}
+    assert run.add_environment(about) == []
+    assert run.add_environment(about | {"threads": 2}) == ["threads: 1 -> 2"]
+
+
+@pytest.mark.parametrize("file", ["optimizers.safetensors", "manifest.json"])
+def test_falling_back_to_the_checkpoint_before(
+    tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], file: str
+) -> None:
+    """A damaged newest checkpoint is told in one warning that names the file; the run ends the same."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    damaged = runs.newest(folder) / file
+    runs.damage(damaged)
+    watcher = runs.Noting()
+    runs.train(folder, small_data, resume=True, watcher=watcher)
+    (warning,) = watcher.warnings
+    assert str(damaged.relative_to(tmp_path)) in warning
+    assert watcher.steps[0] == 4
+    assert runs.learned(folder) == whole["float32"]
+
+
+def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """Where all checkpoints are damaged, the run is neither continued nor begun anew, and nothing is thrown away."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    for step in (4, 5):
+        runs.damage(folder / "checkpoints" / checkpoint.checkpoint_name(step) / "state.json")
+    before = runs.listing(folder)
+    complaint(CheckpointError, str(folder / "checkpoints"), folder=folder, data=small_data, resume=True)
+    assert runs.listing(folder) == before
+
+
+@pytest.mark.parametrize(
+    "state", [{"step": 3}, {"step": None}, {"seconds": "soon"}, {"seconds": None}, {"seconds": -1}, {"digest": 5}]
+)
+def test_a_state_that_does_not_fit(tmp_path: Path, small_data: Path, stopped_run: Path, state: dict[str, Any]) -> None:
+    """A checkpoint under another's name, or with a foreign state, is refused even with a true manifest."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    path = runs.newest(folder)
+    file = path / "state.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | state), "utf-8")
+    manifest = json.loads((path / "manifest.json").read_text("utf-8"))
+    manifest["files"]["state.json"] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
+    (path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    complaint(CheckpointError, str(path), next(iter(state)), folder=folder, data=small_data, resume=True)
+
+
+@pytest.mark.parametrize("what", ["nothing", "empty", "file", "other"])
+def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str) -> None:
+    """What is not a run folder is refused, and nothing is put there."""
+    folder = tmp_path / "run"
+    if what in ("empty", "other"):
+        folder.mkdir()
+    if what == "other":
+        (folder / "notes.txt").write_text("mine", "utf-8")
+    elif what == "file":
+        folder.write_text("mine", "utf-8")
+    before = runs.listing(tmp_path)
+    complaint(CheckpointError, str(folder), folder=folder, data=small_data, resume=True)
+    assert runs.listing(tmp_path) == before
+
+
+def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """While a trainer works in a folder, no other one does, with whatever options."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    with RunFolder(folder).locked():
+        before = runs.listing(folder)
+        for options in ({"resume": True}, {"force": True}):
+            complaint(OutputError, "another trainer works", str(folder), folder=folder, data=small_data, **options)
+        assert runs.listing(folder) == before
+    runs.train(folder, small_data, resume=True)
+
+
+# What is never written over
+
+
+def test_a_run_that_is_there(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """A run is replaced with --force alone, and then wholly."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder)
+    complaint(OutputError, str(folder), "--resume", "--force", folder=folder, data=small_data)
+    assert runs.listing(folder) == before
+    runs.train(folder, small_data, steps=1, force=True)
+    assert runs.steps_saved(folder) == [0, 1]
+    assert [line["step"] for line in runs.metrics(folder)] == [-2, -1, 0]
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["notes.txt"],
+        ["lock"],
+        ["config.json"],
+        ["config.json", "model.safetensors"],
+        ["config.json", "metrics.jsonl", "src/main.c"],
+    ],
+    ids=str,
+)
+def test_the_users_own_files(tmp_path: Path, small_data: Path, files: list[str], force: bool) -> None:
+    """A folder with other files is never cleared, nor is anything put into it."""
+    folder = tmp_path / "mine"
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text('{"model_type": "bert"}', "utf-8")
+    before = runs.listing(folder)
+    complaint(OutputError, str(folder), "--out", folder=folder, data=small_data, force=force)
+    assert runs.listing(folder) == before
+
+
+def test_the_users_notes_in_a_run(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """--force does not clear a run in which the user keeps files; resuming leaves them alone."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    (folder / "notes.txt").write_text("mine", "utf-8")
+    before = runs.listing(folder)
+    complaint(OutputError, "notes.txt", folder=folder, data=small_data, force=True)
+    assert runs.listing(folder) == before
+    runs.train(folder, small_data, resume=True)
+    assert (folder / "notes.txt").read_text("utf-8") == "mine"
+
+
+def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
+    """What a killed start leaves does not keep a run from starting there."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "lock").touch()
+    (folder / ".config.json.77.tmp.json").write_text("{", "utf-8")
+    runs.train(folder, small_data, steps=1)
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"device": "cuda:99"}, "--device cuda:99 is not to be had here. Choose from: auto, cpu"),
+        ({"data": "wide"}, "28×28"),
+        ({"data": "mnits"}, "Did you mean 'mnist'?"),
+        ({"stop_at": 0}, "stop_at=0"),
+        ({"settings": ["sed=1"]}, "Did you mean 'seed'?"),
+    ],
+    ids=["device", "shape", "data", "stop", "key"],
+)
+def test_wrong_input_costs_nothing(
+    tmp_path: Path, small_data: Path, stopped_run: Path, options: dict[str, Any], needed: str
+) -> None:
+    """Wrong input is found before an old run is replaced, or a new folder made."""
+    if options.get("data") == "wide":
+        np.savez(tmp_path / "wide.npz", images=np.zeros((20, 8, 9), np.uint8))
+        options = options | {"data": tmp_path / "wide.npz"}
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder)
+    complaint(InkganError, needed, **{"folder": folder, "data": small_data, "force": True} | options)
+    assert runs.listing(folder) == before
+    complaint(InkganError, needed, **{"folder": tmp_path / "new", "data": small_data} | options)
+    assert not (tmp_path / "new").exists()
+
+
+# Divergence
+
+
+def recipe_and_batch() -> tuple[Tutorial, torch.Tensor]:
+    """A small recipe and a batch of images for it."""
+    recipe = Tutorial(resolve(overrides=["recipe=tutorial", "batch_size=4"]))
+    return recipe, torch.rand(4, 28, 28, 1, generator=torch.Generator().manual_seed(0))
+
+
+def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
+    """All that a recipe has learned."""
+    return {f"{stem}.{name}": a.tobytes() for stem, arrays in as_arrays(recipe).items() for name, a in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("where", "term"),
+    [
+        ("data", "loss_real"),
+        ("discriminator", "loss_real is nan"),
+        ("generator", "loss_fake"),
+        ("gradient of real_as_real", "the gradient of loss_real is not finite"),
+        ("gradient of fake_as_fake", "the gradient of loss_fake is not finite"),
+        ("gradient of fake_as_real", "the gradient of loss_generator is not finite"),
+    ],
+)
+def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatch, where: str, term: str) -> None:
+    """NaN in data, weights or gradients: the term is named, and the network in question keeps its weights."""
+    recipe, real = recipe_and_batch()
+    recipe.step(Moment(0, 0, 0.0), real)
+    if where == "data":
+        real[1, 2, 3] = math.nan
+    elif where in ("discriminator", "generator"):
+        with torch.no_grad():
+            getattr(recipe, where).b4.fill_(math.nan)
+        recipe.after_load()
+    else:
+        name = where.removeprefix("gradient of ")
+        monkeypatch.setattr(f"inkgan.training.losses.{name}", lambda logits: (logits.sum() * 0).sqrt())
+    before = saved_arrays(recipe)
+    with pytest.raises(DivergenceError, match=re.escape(term)):
+        recipe.step(Moment(1, 1, 0.0), real)
+    after = saved_arrays(recipe)
+    changed = {name for name in before if before[name] != after[name]}
+    # The discriminator's update, which was sound, comes before the generator's.
+    allowed = ("discriminator", "optimizers.discriminator") if "loss_generator" in term else ()
+    assert not {name for name in changed if not name.startswith(allowed)} if allowed else not changed
+
+
+# The parameters are those behind a ReLU that swallows NaN, so that a step alone would not notice.
+@pytest.mark.parametrize("parameter", ["generator.beta2", "discriminator.b1"])
+def test_weights_that_are_not_finite(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, parameter: str
+) -> None:
+    """A run stops at once, with exit code 3, naming step and term; what is not finite is never saved."""
+    real_step = Tutorial.step
+
+    def step(self: Tutorial, at: Moment, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
+        terms = real_step(self, at, real, labels)
+        if at.step == 3:  # just before the checkpoint of step 4
+            with torch.no_grad():
+                operator.attrgetter(parameter)(self).fill_(math.nan)
+        return terms
+
+    monkeypatch.setattr(Tutorial, "step", step)
+    quiet = ["watch.log_every=0", "watch.grid_every=0"]
+    folder = tmp_path / "run"
+    complaint(
+        DivergenceError, f"at step 4: {parameter} ", "step 0 is kept", folder=folder, data=small_data, settings=quiet
+    )
+    assert DivergenceError.exit_code == 3
+    assert runs.steps_saved(tmp_path / "run") == [0]
+    monkeypatch.setattr(Tutorial, "step", real_step)
+    assert runs.train(folder, small_data, resume=True, settings=quiet).complete
+
+
+def test_a_learning_rate_that_explodes(tmp_path: Path, small_data: Path) -> None:
+    """An absurd learning rate ends in divergence, not in a model; the last good checkpoint can be drawn from."""
+    folder = tmp_path / "run"
+    rates = ["discriminator.learning_rate=1e6", "generator.learning_rate=1e6", "watch.save_every=1"]
+    text = complaint(DivergenceError, "learning_rate", folder=folder, data=small_data, settings=rates, steps=100)
+    step = int(re.search(r"diverged at step (-?\d+)", text)[1])  # type: ignore[index]
+    assert f"The checkpoint of step {step} is kept" in text
+    assert runs.steps_saved(folder)[-1] == step
+    if step > 0:
+        assert inkgan.load(folder).sample(2).shape == (2, 28, 28)
+    else:
+        checkpoint.verify(runs.newest(folder))
+
+
+def test_divergence_before_anything_was_saved(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing was saved yet, that is said."""
+    monkeypatch.setattr("inkgan.training.losses.real_as_real", lambda logits: logits.sum() * math.nan)
+    complaint(DivergenceError, "at step -2", "Nothing was saved yet", folder=tmp_path / "run", data=small_data)
+    assert runs.steps_saved(tmp_path / "run") == []
+
+
+# A full disk
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file grow above a size, as a full disk would not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 2**22])
+def test_a_full_disk(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], size: int) -> None:
+    """A full disk says so in one line and keeps what is there; with space again, the run ends the same."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    with largest_file(size):
+        complaint(OutputError, "the disk is full", "MiB free", folder=folder, data=small_data, resume=True)
+    assert runs.steps_saved(folder) == [4, 5]
+    assert not list((folder / "checkpoints").glob(".tmp*"))
+    runs.train(folder, small_data, resume=True)
+    assert runs.learned(folder) == whole["float32"]
+
+
+def test_a_full_disk_at_the_start(tmp_path: Path, small_data: Path) -> None:
+    """A run that cannot even note its settings says so, and leaves a folder in which it can start later."""
+    with largest_file(0):
+        complaint(OutputError, "the disk is full", folder=tmp_path / "run", data=small_data)
+    runs.train(tmp_path / "run", small_data, steps=1)
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, small_data: Path) -> None:
+    """A file where a folder should be is named."""
+    (tmp_path / "file").touch()
+    complaint(OutputError, "file/run", "not a directory", folder=tmp_path / "file" / "run", data=small_data)
+    complaint(OutputError, "file", folder=tmp_path / "file", data=small_data)
+
+
+# What a run writes
+
+
+def test_what_tensorboard_shows(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tutorial's scalars, images and graph are there under its names, also after resuming, each step once."""
+    monkeypatch.undo()
+    folder = tmp_path / "run"
+    runs.train(folder, small_data, stop_at=3)
+    with pytest.raises(_Killed):
+        runs.train(folder, small_data, resume=True, watcher=kill_at(5), settings=())
+    runs.train(folder, small_data, resume=True)
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"images": 0, "scalars": 0})
+    events.Reload()
+    tags = events.Tags()
+    assert {"Generator_loss", "Discriminator_loss_real", "Discriminator_loss_fake"} <= set(tags["scalars"])
+    assert {f"Generated_images/image/{index}" for index in range(5)} | {"Fixed_latents"} == set(tags["images"])
+    assert tags["graph"]
+    logged = {line["step"]: line for line in runs.metrics(folder)}
+    for tag, name in (("Generator_loss", "loss_generator"), ("Discriminator_loss_real", "loss_real")):
+        shown = {event.step: event.value for event in events.Scalars(tag)}
+        assert list(shown) == [step for step in logged if name in logged[step]]
+        assert all(shown[step] == pytest.approx(logged[step][name]) for step in shown)
+    assert [event.step for event in events.Images("Fixed_latents")] == [0, 3, 6]
+    assert [event.step for event in events.Images("Generated_images/image/4")] == list(range(6))
+
+
+def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
+    """The folder holds settings, environment, metrics, pictures and the last checkpoints, and no rubbish."""
+    names = sorted(path.name for path in finished_run.iterdir())
+    assert [name for name in names if name != "lock"] == [
+        "checkpoints", "config.json", "environment.json", "metrics.jsonl", "pictures", "tensorboard",
+    ]  # fmt: skip
+    pictures = sorted(path.name for path in (finished_run / "pictures").iterdir())
+    assert pictures == ["grid-0000000.png", "grid-0000003.png", "grid-0000006.png", "learning.gif", "sheet.png"]
+    assert runs.steps_saved(finished_run) == [4, 6]
+    (about,) = json.loads((finished_run / "environment.json").read_text("utf-8"))
+    assert {"inkgan", "commit", "python", "torch", "numpy", "cpu", "device", "threads", "precision"} <= set(about)
+    config = RunFolder(finished_run).saved_config()
+    assert (config.steps, config.data.name) == (runs.STEPS, str(small_data))
+    with Image.open(finished_run / "pictures" / "sheet.png") as sheet:
+        assert sheet.size == (10 * 30 * 2, 10 * 30 * 2)
+    with Image.open(finished_run / "pictures" / "learning.gif") as animation:
+        assert getattr(animation, "n_frames", 1) == 3
+    assert not list(finished_run.rglob(".*"))
+
+
+def test_metrics_are_the_terms(finished_run: Path) -> None:
+    """Each logged step has its losses and scores; the generator has none before the joint steps."""
+    lines = runs.metrics(finished_run)
+    assert [line["step"] for line in lines] == [-2, -1, 0, 1, 2, 3, 4, 5]
+    terms = {"step", "loss_real", "loss_fake", "score_real", "score_fake"}
+    assert [set(line) - terms for line in lines] == [set()] * 2 + [{"loss_generator"}] * 6
+    assert all(0 < line["loss_real"] < 2 and 0 < line["score_fake"] < 1 for line in lines)
+
+
+def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
+    """A watcher sees the untrained generator's picture, every logged step, and pictures as often as asked for."""
+    watcher = runs.Noting()
+    runs.train(tmp_path / "run", small_data, watcher=watcher)
+    assert watcher.steps == [-2, -1, 0, 1, 2, 3, 4, 5]
+    assert [picture.shape for picture in watcher.pictures] == [(28, 28, 1)] * 5  # untrained, -2, 0, 2, 4
+
+
+def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
+    """A run for a time ends after it, and a stop in between does not give it more."""
+    result = runs.train(tmp_path / "run", small_data, seconds=0.3, settings=["pretraining_steps=0"], stop_at=1)
+    spent = checkpoint.read_document(runs.newest(tmp_path / "run"), "state")["seconds"]
+    assert 0 < spent <= result.seconds
+    result = runs.train(tmp_path / "run", small_data, seconds=0.3, settings=["pretraining_steps=0"], resume=True)
+    assert result.complete
+    assert result.seconds >= 0.3
+    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert seconds == sorted(seconds)
+    assert seconds[0] <= spent + 1e-3
+    assert all(second >= spent - 1e-3 for second in seconds[1:])
+    assert all(second < 0.3 + 1e-3 for second in seconds[:-1])
+
+
+def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --out, runs are named after recipe, data and seed, and numbered; --resume finds the newest."""
+    monkeypatch.chdir(tmp_path)
+    name = "x" * 300 + ".npz"
+    for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
+        folder = plan().folder
+        assert folder == Path("runs") / expected
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(resolve().model_dump_json(), "utf-8")
+    os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
+    assert plan(resume=True).folder.name == "fast-mnist-seed0-2"
+    assert len(plan(data=name).folder.name) < 100
+    with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
+        plan(data="kmnist", resume=True)
+
+
+def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:
+    """A name may hold what a file pattern gives a meaning."""
+    folder = tmp_path / "fast-my[1]*-seed0"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    assert newest_run(tmp_path, folder.name) == folder

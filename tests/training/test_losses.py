@@ -1,0 +1,83 @@
+"""The losses against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import pytest
+import torch
+
+from inkgan import config
+from inkgan.training import losses
+
+
+@pytest.mark.parametrize(
+    ("loss", "logits", "expected"),
+    [
+        (losses.real_as_real, [0.0], math.log(2)),
+        (losses.fake_as_fake, [0.0], math.log(2)),
+        (losses.fake_as_real, [0.0], math.log(2)),
+        (losses.real_as_real, [math.log(3)], math.log(4 / 3)),  # sigmoid is 3/4
+        (losses.fake_as_fake, [math.log(3)], math.log(4)),
+        (losses.fake_as_real, [math.log(3), 0.0], (math.log(4 / 3) + math.log(2)) / 2),
+        (losses.real_as_real, [-1000.0], 1000.0),  # no overflow
+        (losses.fake_as_fake, [1000.0], 1000.0),
+    ],
+)
+def test_value(loss: object, logits: list[float], expected: float) -> None:
+    """Cross-entropy with the label that the loss is named for."""
+    assert callable(loss)
+    assert float(loss(torch.tensor(logits, dtype=torch.float64))) == pytest.approx(expected, rel=1e-12)
+
+
+LOGITS_REAL, LOGITS_FAKE = torch.tensor([2.0, -0.5], dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "discriminator", "generator"),
+    [
+        # Each by hand from the logits 2 and -1/2 for real images, 0 and 1 for generated ones.
+        (
+            "non-saturating",
+            (math.log1p(math.exp(-2)) + math.log1p(math.exp(0.5)) + math.log(2) + math.log1p(math.e)) / 2,
+            (math.log(2) + math.log1p(math.exp(-1))) / 2,
+        ),
+        ("least-squares", ((1 + 2.25) / 2 + (1 + 4) / 2) / 2, (1 + 0) / 4),
+        ("hinge", (0 + 1.5) / 2 + (1 + 2) / 2, -0.5),
+        ("wgan-gp", 0.5 - 0.75, -0.5),
+        (
+            "relativistic",  # differences 2 and -3/2
+            (math.log1p(math.exp(-2)) + math.log1p(math.exp(1.5))) / 2,
+            (math.log1p(math.exp(2)) + math.log1p(math.exp(-1.5))) / 2,
+        ),
+    ],
+)
+def test_games(name: str, discriminator: float, generator: float) -> None:
+    """Both losses of every game."""
+    game = losses.ADVERSARIAL[name]
+    assert float(game.discriminator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(discriminator, rel=1e-12)
+    assert float(game.generator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(generator, rel=1e-12)
+
+
+def test_the_settings_name_every_game() -> None:
+    """What --set loss= takes and what there is are the same."""
+    assert set(get_args(config.Loss)) == losses.ADVERSARIAL.keys()
+
+
+def test_penalties_of_a_linear_discriminator() -> None:
+    """D(x) = w.x has the gradient w everywhere: R1 is |w|^2, WGAN-GP's penalty is (|w| - 1)^2."""
+    images = torch.rand(5, 2, 2, 1, dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([3.0, 0.0, 4.0, 0.0], dtype=torch.float64, requires_grad=True)
+    gradients = losses.input_gradients(images.flatten(1) @ weight, images)
+    assert float(losses.to_zero(gradients).detach()) == pytest.approx(25)
+    assert float(losses.to_one(gradients).detach()) == pytest.approx(16)
+    (of_weight,) = torch.autograd.grad(losses.to_zero(gradients), weight)
+    assert of_weight.tolist() == pytest.approx([6, 0, 8, 0])
+
+
+def test_generator_gradient_does_not_vanish_where_the_discriminator_wins() -> None:
+    """At a logit of -25 the non-saturating loss still pulls with its full strength."""
+    logits = torch.tensor([-25.0], requires_grad=True)
+    (gradient,) = torch.autograd.grad(losses.fake_as_real(logits), [logits])
+    assert float(gradient) == pytest.approx(-1.0, abs=1e-9)

@@ -1,0 +1,239 @@
+"""Signals: a run that is asked to stop saves first; one that is killed at any moment goes on as if it had not been."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny_runs as runs
+from inkgan.runs import checkpoint
+from inkgan.training.signals import StopSignals
+
+VICTIM = Path(__file__).parents[1] / "victim.py"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
+    """What an uninterrupted run learned, with a checkpoint after every second step."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
+        runs.train(folder, small_data, settings=["watch.save_every=2"])
+    return runs.learned(folder)
+
+
+class _Trainer:
+    """``inkgan train`` in a process of its own, that waits at every event."""
+
+    def __init__(self, folder: Path, data: Path, *options: str) -> None:
+        settings = [part for setting in (*runs.SETTINGS, "watch.save_every=2") for part in ("--set", setting)]
+        command = [sys.executable, str(VICTIM), "train", "--data", str(data), "--out", str(folder), "--quiet"]
+        command += ["--device", "cpu", "--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
+        pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self.process = subprocess.Popen(command, text=True, **pipes)
+        self.at = ""
+
+    def event(self) -> str:
+        """Wait for the next event; returns an empty string when the process ended."""
+        assert self.process.stdout is not None
+        self.at = self.process.stdout.readline().strip().removeprefix("at ")
+        return self.at
+
+    def say(self, word: str) -> None:
+        """Let the process go on, or answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+
+    def until(self, event: str, count: int = 1) -> None:
+        """Go on until an event happened so often; the process then waits there."""
+        while count:
+            assert self.event(), "the process ended before that"
+            count -= self.at == event
+            if count:
+                self.say("go")
+
+    def to_the_end(self) -> None:
+        """Go on until the process ends."""
+        self.say("go")
+        while self.event():
+            self.say("go")
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def code(self) -> int:
+        """The exit code, once the process has ended."""
+        return self.process.wait(timeout=60)
+
+    def errors(self) -> list[str]:
+        """The lines on stderr."""
+        assert self.process.stderr is not None
+        text: str = self.process.stderr.read()
+        return text.splitlines()
+
+
+@contextmanager
+def trainer(folder: Path, data: Path, *options: str) -> Iterator[_Trainer]:
+    """A trainer in a process of its own, which does not outlive the test."""
+    started = _Trainer(folder, data, *options)
+    with started.process:
+        try:
+            yield started
+        finally:
+            started.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "step"), [(signal.SIGINT, 130, 3), (signal.SIGTERM, 143, -1), (signal.SIGHUP, 129, 2)]
+)
+def test_asked_to_stop(
+    tmp_path: Path, small_data: Path, whole: dict[str, Any], number: signal.Signals, code: int, step: int
+) -> None:
+    """The step at hand is finished and saved within ten seconds; resumed, the run ends as if uninterrupted."""
+    folder = tmp_path / "run"
+    with trainer(folder, small_data) as process:
+        process.until(f"step {step}")
+        process.signal(number)
+        asked = time.monotonic()
+        process.to_the_end()
+        assert process.code() == code
+        assert time.monotonic() - asked < 10
+        (line,) = process.errors()
+    assert line.startswith(f"inkgan: stopped by a signal at step {step + 1} and saved.")
+    assert "--resume" in line
+    assert runs.steps_saved(folder)[-1] == step + 1
+    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    assert runs.learned(folder) == whole
+
+
+def test_asked_to_stop_inside_a_save(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
+    """A signal while a checkpoint is written waits until it is whole."""
+    folder = tmp_path / "run"
+    with trainer(folder, small_data) as process:
+        process.until("step 1")
+        process.say("go")
+        process.until("fsync", 2)
+        process.signal(signal.SIGTERM)
+        process.to_the_end()
+        assert process.code() == 143
+    assert runs.steps_saved(folder)[-1] == 2
+    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    assert runs.learned(folder) == whole
+
+
+def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
+    """A second signal ends the process at once, without a save and without a traceback."""
+    folder = tmp_path / "run"
+    with trainer(folder, small_data) as process:
+        process.until("step 3")
+        saved = runs.steps_saved(folder)
+        process.signal(signal.SIGINT)
+        process.say("ask")
+        assert process.event() == "ok"
+        process.signal(signal.SIGTERM)
+        assert process.code() == 143
+        assert process.errors() == []
+    assert runs.steps_saved(folder) == saved == [0, 2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """The same signal twice in a moment, as timeout(1) sends it, asks once; later, or another one, asks again."""
+    ended: list[int] = []
+    now = [1000.0]
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with StopSignals() as signals:
+        for _ in range(2):
+            signal.raise_signal(number)
+            now[0] += 0.01
+        assert (signals.received, ended) == (number, [])
+        now[0] += 1
+        signal.raise_signal(number)
+        assert ended == ([] if number == signal.SIGHUP else [128 + number])
+        other = signal.SIGINT if number != signal.SIGINT else signal.SIGTERM
+        signal.raise_signal(other)
+        assert ended[-1:] == [128 + other]
+
+
+@pytest.mark.parametrize("order", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
+def test_how_sessions_end(monkeypatch: pytest.MonkeyPatch, order: tuple[signal.Signals, signal.Signals]) -> None:
+    """A hang-up and another signal at once are one wish."""
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    with StopSignals() as signals:
+        for number in order:
+            signal.raise_signal(number)
+        assert (signals.received, ended) == (order[0], [])
+
+
+def test_what_was_ignored() -> None:
+    """A hang-up that is ignored, as nohup arranges, stays so; afterwards every signal is as it was before."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            signal.raise_signal(signal.SIGHUP)
+            assert signals.received is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with StopSignals():
+        assert signal.getsignal(signal.SIGHUP) not in (before, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
+def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
+    """Kill -9 at any moment, also inside a save, leaves a run that resumes to the same end."""
+    folder = tmp_path / "run"
+    dice = random.Random(5)
+    moments = [
+        ("step", dice.randrange(2, 4)),  # anywhere before the first checkpoint
+        ("save", dice.randrange(1, 6)),  # between the files of a checkpoint
+        ("rename", 1),  # just before it gets its name
+        ("any", dice.randrange(20, 40)),
+    ]
+    for number, (kind, moment) in enumerate(moments):
+        count = moment
+        with trainer(folder, small_data, *(["--resume"] if number else [])) as process:
+            while count:
+                event = process.event()
+                assert event, "the run ended before it was killed"
+                in_save = bool(list((folder / "checkpoints").glob(".tmp-*")))
+                count -= kind in (event.partition(" ")[0], "any") or (kind == "save" and in_save)
+                if count:
+                    process.say("go")
+            process.signal(signal.SIGKILL)
+            assert process.code() == -signal.SIGKILL
+        if kind in ("save", "rename"):
+            assert list((folder / "checkpoints").glob(".tmp-*"))
+        for step in runs.steps_saved(folder):
+            checkpoint.verify(folder / "checkpoints" / checkpoint.checkpoint_name(step))
+    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    assert runs.learned(folder) == whole
+
+
+@pytest.mark.usefixtures("spared")
+def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -> None:
+    """While one process trains, another is refused; when the first is killed, the next one may go on."""
+    folder = tmp_path / "run"
+    with trainer(folder, small_data) as first:
+        first.until("step -1")
+        with trainer(folder, small_data, "--resume") as second:
+            assert second.event() == ""
+            assert second.code() == 2
+            (line,) = second.errors()
+        assert line.startswith("inkgan: another trainer works in")
+        first.signal(signal.SIGKILL)
+        first.code()
+    assert runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"]).complete
