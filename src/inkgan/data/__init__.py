@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-Only NumPy is needed to import this package; what reads pictures or the network is imported when it is used.
+Importing it needs neither PyTorch nor the network; what reads files is imported when it is used.
 """
 
 from inkgan.data.catalogue import KNOWN, KnownSet
