@@ -89,7 +89,12 @@ def __getattr__(name: str) -> Any:
     """Load a public name from where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
-    return getattr(import_module(f"inkgan.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"inkgan.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from inkgan.errors import missing_extra
+
+        raise (missing_extra(error) or error) from None
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,8 @@
     |   |-- DataError           a data set or an image file
     |   |-- CheckpointError     a run, a checkpoint or a model
     |   |-- OutputError         a place to write: it exists, is not writable, is full, is in use
-    |   `-- EvaluationError     images, features or labels to be measured
+    |   |-- EvaluationError     images, features or labels to be measured
+    |   `-- MissingExtraError   a library that an optional extra of the package brings (ImportError)
     |-- DivergenceError         training met a non-finite loss or gradient             exit 3
     `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
 
@@ -21,6 +22,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _LONGEST = 90
+
+#: The libraries that the base install does not bring: what messages call them, and the extra that brings them.
+_OPTIONAL = {
+    "torch": ("PyTorch", "train"),
+    "tensorboard": ("TensorBoard", "train"),
+    "scipy": ("SciPy", "train"),
+    "pooch": ("pooch", "train"),
+    "jinja2": ("Jinja", "train"),
+}
 
 
 class InkganWarning(UserWarning):
@@ -59,6 +69,10 @@ class EvaluationError(InputError):
     """What is to be measured has a wrong shape, type or value, or there is too little of it."""
 
 
+class MissingExtraError(InputError, ImportError):
+    """A library is missing that an optional extra of the package brings."""
+
+
 class DivergenceError(InkganError):
     """Training met a loss or a gradient that is not finite, and stopped before using it."""
 
@@ -71,6 +85,15 @@ class Interrupted(InkganError):  # noqa: N818 - named for what happened, as Keyb
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error that says what to install, if the module that is missing comes with an extra; else None."""
+    name = (error.name or "").partition(".")[0]
+    if name not in _OPTIONAL:
+        return None
+    title, extra = _OPTIONAL[name]
+    return MissingExtraError(f"this needs {title}. Install it with: pip install 'inkgan[{extra}]'")
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
 from inkgan.cli import compare, data, evaluate, sample, train, write
-from inkgan.errors import InkganError, InkganWarning
+from inkgan.errors import InkganError, InkganWarning, missing_extra
 
 app = typer.Typer(
     name="inkgan",
@@ -57,7 +57,7 @@ def _options(
     pass
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one for each way to end
     """Run the command line.
 
     Args:
@@ -73,6 +73,11 @@ def run(arguments: Sequence[str]) -> int:
             code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
     except InkganError as error:
         return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return _fail(str(missing), missing.exit_code)
     except click.exceptions.ClickException as error:
         return _fail(error.format_message() + _hint(error), 2)
     except (typer.Abort, KeyboardInterrupt):

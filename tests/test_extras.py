@@ -1,0 +1,48 @@
+"""Without the extra `train`: what needs no PyTorch works, and the rest says in one line what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: Runs the command line in a process that cannot import what the extra brings.
+_WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "tensorboard", "scipy", "pooch", "jinja2")))
+from inkgan.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def inkgan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _WITHOUT, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["write", "2026", "-o", "2026.png"],
+        ["sample", "fast", "-n", "3", "-o", "digits.npz"],
+        ["morph", "1", "2", "--steps", "1", "-o", "hands.png"],
+        ["data", "show", "mnist", "-o", "mnist.png"],
+        ["train", "--help"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_needs_no_extra_works(tmp_path: Path, arguments: list[str]) -> None:
+    done = inkgan(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["train", "--steps", "1"], ["evaluate", "best"], ["compare", "best", "fast"]])
+def test_what_needs_it_says_what_to_install(tmp_path: Path, arguments: list[str]) -> None:
+    done = inkgan(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr == "inkgan: this needs PyTorch. Install it with: pip install 'inkgan[train]'\n"
+    assert not list(tmp_path.iterdir())
