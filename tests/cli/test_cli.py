@@ -45,6 +45,7 @@ SURFACE = {
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
     ],
+    "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
     "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],

@@ -16,6 +16,7 @@ import typer
 from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
 from inkgan.cli import compare, data, evaluate, sample, train, write
+from inkgan.cli import help as help_pages
 from inkgan.errors import InkganError, InkganWarning, missing_extra
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     help=(
         "A GAN that learns handwriting from scratch.\n\n"
         "Start with `inkgan write 2026 -o digits.png` for digits from the bundled model, or with "
-        "`inkgan train` to watch one learn. `inkgan COMMAND --help` tells more.\n\n"
+        "`inkgan train` to watch one learn. `inkgan COMMAND --help` explains a command, `inkgan help` lists topics.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged; 129, 130, 143 stopped by a signal and saved."
     ),
     no_args_is_help=True,
@@ -38,6 +39,7 @@ app.command("morph")(write.morph)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")
+app.command("help")(help_pages.show)
 
 
 def _version(value: bool) -> None:

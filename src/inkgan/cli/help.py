@@ -1,0 +1,70 @@
+"""``inkgan help``: the pages in ``cli/topics``, which ship with the package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_TOPICS = Path(__file__).with_name("topics")
+
+
+def topics() -> dict[str, str]:
+    """The title of each topic, by its name."""
+    pages = sorted(_TOPICS.glob("*.md"))
+    return {page.stem: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
+
+
+def show(
+    context: typer.Context,
+    topic: Annotated[
+        str | None, typer.Argument(metavar="[TOPIC]", help="A topic or a command. Without one, list the topics.")
+    ] = None,
+) -> None:
+    """Explain a topic: training, data, writing or metrics.
+
+    Examples:
+        inkgan help
+
+        inkgan help training
+    """
+    titles = topics()
+    if topic is None:
+        width = max(map(len, titles))
+        lines = [f"  {name:{width}}  {title}" for name, title in titles.items()]
+        typer.echo("\n".join(["Topics:", *lines, "", "Type `inkgan help TOPIC`, or `inkgan COMMAND --help`."]))
+    elif topic in titles:
+        _print(_TOPICS.joinpath(f"{topic}.md").read_text("utf-8"))
+    else:
+        _print_help_of_command(context, topic, list(titles))
+
+
+def _print_help_of_command(context: typer.Context, name: str, names: list[str]) -> None:
+    """Print the ``--help`` of a command.
+
+    Raises:
+        ConfigError: there is neither a topic nor a command of this name.
+    """
+    from inkgan.errors import ConfigError, did_you_mean, shown
+
+    root = context.find_root()
+    commands = getattr(root.command, "commands", {})
+    if name not in commands:
+        hint = did_you_mean(name[:60], [*names, *commands])
+        raise ConfigError(f"no help topic {shown(name)!r}.{hint} Topics are: {', '.join(names)}.")
+    command = commands[name]
+    typer.echo(command.get_help(typer.Context(command, info_name=name, parent=root)), nl=False)
+
+
+def _print(page: str) -> None:
+    """Print a page: formatted on a terminal, as it was written elsewhere."""
+    if not sys.stdout.isatty():
+        typer.echo(page, nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(Markdown(page), width=min(console.width, 100))
