@@ -60,10 +60,22 @@ def _free(path: Path) -> str:
 
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
-    """Raise an :class:`OutputError` if ``path`` exists, unless ``force``."""
+    """Make sure that a file may be written to ``path``.
+
+    Raises:
+        OutputError: something is there, also a link that points nowhere, and ``force`` is off; or it is not a file.
+    """
     with output_errors(path):
-        exists = path.exists()
-    if exists and not force:
+        is_there = path.exists()
+        is_link = path.is_symlink()
+        is_file = path.is_file()
+    if is_there and not is_file:
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise OutputError(f"cannot write {path}: it is {what}. Name a file that does not exist yet.")
+    if is_link and not is_there:
+        if not force:
+            raise OutputError(f"{path} is a link to nothing. Add --force to write through it, or name another output.")
+    elif is_there and not force:
         raise OutputError(f"{path} exists already. Add --force to replace it, or name another output.")
 
 
@@ -71,25 +83,39 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
 def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path`` in one step, else it is removed.
 
+    A link stays a link: what it points to is written.
+
     Args:
-        path: where the finished file shall be. Missing parent folders are made.
+        path: where the finished file belongs. Missing parent folders are made.
         force: replace what is there already.
 
     Raises:
         OutputError: the file exists and ``force`` is off, or the place cannot be written or is full.
     """
     refuse_to_overwrite(path, force=force)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    target = _behind_links(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp{target.suffix}")
     try:
         with output_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if target == path:  # no folder is made at the far end of a link: its disk may not be there now
+                path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             fsync(temporary)
-            temporary.replace(path)
-            fsync(path.parent)
+            temporary.replace(target)
+            fsync(target.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _behind_links(path: Path) -> Path:
+    """The path itself, or where a link leads in the end."""
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OutputError(f"cannot write {path}: it is a link to itself. Name another output.")
+    return target
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:

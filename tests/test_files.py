@@ -1,0 +1,84 @@
+"""Files that appear whole or not at all, and links, which belong to the user."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from inkgan.errors import OutputError
+from inkgan.files import appearing_whole, refuse_to_overwrite, write_bytes
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """What is written to a link goes where it points, and the link is still there."""
+    there, link = tmp_path / "disk" / "there.json", tmp_path / "link.json"
+    there.parent.mkdir()
+    there.write_text("old", "utf-8")
+    link.symlink_to(Path("disk", "there.json"))
+    with pytest.raises(OutputError, match="exists already"):
+        write_bytes(link, b"new", force=False)
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert there.read_bytes() == b"new"
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["disk", "link.json", "there.json"]
+
+
+def test_a_link_to_nothing_is_something(tmp_path: Path) -> None:
+    """A link that points nowhere is not written through unasked; with force the file that it names appears."""
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "later.json")
+    with pytest.raises(OutputError, match="is a link to nothing"):
+        refuse_to_overwrite(link, force=False)
+    with pytest.raises(OutputError, match="is a link to nothing"):
+        write_bytes(link, b"new", force=False)
+    assert not (tmp_path / "later.json").exists()
+    write_bytes(link, b"new")
+    assert (tmp_path / "later.json").read_bytes() == b"new"
+    assert link.is_symlink()
+
+
+def test_no_folder_is_made_behind_a_link(tmp_path: Path) -> None:
+    """A link to a disk that is not there is refused, and the disk's place stays empty."""
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "disk" / "file.json")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_bytes(link, b"new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["link.json"]
+
+
+def test_a_link_to_itself(tmp_path: Path) -> None:
+    """A circle of links is refused in one line."""
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OutputError, match="link"):
+        write_bytes(tmp_path / "a", b"new")
+    assert (tmp_path / "a").is_symlink()
+    assert (tmp_path / "b").is_symlink()
+
+
+@pytest.mark.parametrize(("place", "said"), [("folder", "a folder"), ("pipe", "not a regular file")])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str) -> None:
+    """A folder, a pipe or a device stays what it is, also with force."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match=said):
+        write_bytes(tmp_path / place, b"new")
+    assert not (tmp_path / place).is_file()
+
+
+def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    """When the writing fails, the old file is whole and nothing lies beside it."""
+    path = tmp_path / "a.txt"
+    path.write_text("old", "utf-8")
+
+    def half() -> None:
+        with appearing_whole(path) as temporary:
+            temporary.write_text("half", "utf-8")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert path.read_text("utf-8") == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
