@@ -8,12 +8,13 @@ logarithmic, so that the first thousand steps are seen as well as the last ninet
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from board_plot import Line, plot
+
+from inkgan.runs import metrics
 
 WINDOW = 500
 NAMES = {
@@ -29,7 +30,7 @@ SMALLEST = 1e-4
 
 def losses(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Steps and values of each loss that the run logged."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    lines = metrics.read(run / "metrics.jsonl")
     found = {}
     for key, name in NAMES.items():
         pairs = [(line["step"], line[key]) for line in lines if key in line and line["step"] >= 0]

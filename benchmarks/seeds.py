@@ -28,6 +28,7 @@ from machine import RESULTS, cpu_features, cpu_model
 import inkgan
 from inkgan.config import differences
 from inkgan.errors import CheckpointError
+from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.start import plan
 
@@ -63,8 +64,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     report = inkgan.evaluate(folder, data=options.data, n=options.n)
     found = {figure.name: figure.value for figure in report.figures}
     floors = {f"floor {figure.name}": figure.floor for figure in report.figures}
-    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
-    last = json.loads(lines[-1])
+    last = metrics.read(folder / "metrics.jsonl")[-1]
     by_class = [one.accuracy.value for one in report.classes if one.accuracy]
     if by_class:  # a generator without labels has none
         found["worst class accuracy"] = min(by_class)

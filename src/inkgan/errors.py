@@ -21,7 +21,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-_LONGEST = 90
+_LONGEST_PATH = 200
 
 #: The libraries that the base install does not bring: what messages call them, and the extra that brings them.
 _OPTIONAL = {
@@ -110,8 +110,10 @@ def shown(path: Path | str) -> str:
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 3]}…{text[-(_LONGEST - _LONGEST // 3 - 1) :]}"
+    if len(text) > _LONGEST_PATH:
+        start = _LONGEST_PATH // 3
+        end = _LONGEST_PATH - start - 1
+        text = f"{text[:start]}…{text[-end:]}"
     return text
 
 

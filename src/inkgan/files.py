@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inkgan.errors import OutputError
+from inkgan.errors import OutputError, reason_of, shown
 
 #: Called with what is being done and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What a file system answers that cannot do what was asked: fsync of a folder, or a lock.
+UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 def unheard(doing: str, done: float) -> None:
@@ -29,10 +31,19 @@ def sha256_of(path: Path) -> str:
 
 
 def fsync(path: Path) -> None:
-    """Ask the system to put a file, or a folder's list of names, on the disk now."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Ask the system to put a file, or a folder's list of names, on the disk now.
+
+    This protects against a loss of power. A file system that cannot do it, as many cannot for folders, is no error.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder may be writable and not readable
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
     finally:
         os.close(descriptor)
 
@@ -45,11 +56,12 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise OutputError(
-                f"cannot write {path}: the disk is full ({_free(path)}). What was there is kept; "
+                f"cannot write {shown(path)}: the disk is full ({_free(path)}). What was there is kept; "
                 "free some space and try again."
             ) from error
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot write {path}: {reason}. Choose a place that can be written.") from error
+        raise OutputError(
+            f"cannot write {shown(path)}: {reason_of(error)}. Choose a place that can be written."
+        ) from error
 
 
 def _free(path: Path) -> str:

@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import shutil
+import stat
 import struct
 import tempfile
 from collections.abc import Callable
@@ -227,6 +228,32 @@ def test_everything_is_on_disk_before_the_name(tmp_path: Path, monkeypatch: pyte
     assert synced[at - 6 : at - 1] == files
     assert synced[at - 1].startswith(".tmp-step-0000003")
     assert synced[at + 1] == tmp_path.name
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_that_cannot_sync_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Where folders cannot be put on the disk on demand, a checkpoint is saved all the same."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    content(save(tmp_path / "checkpoints", 3))
+
+
+def test_a_disk_that_fails_while_it_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real error is not taken for a file system that cannot."""
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(OutputError, match="input/output error"):
+        save(tmp_path, 3)
+    assert checkpoint.list_steps(tmp_path) == []
 
 
 @pytest.mark.parametrize("file", ["generator.safetensors", "optimizers.safetensors", "state.json", "model.json"])

@@ -19,6 +19,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -27,9 +28,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from inkgan.config import Config, Precision, differences, read_json
-from inkgan.errors import CheckpointError, ConfigError, OutputError
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.files import output_errors, write_bytes
-from inkgan.runs import checkpoint
+from inkgan.runs import checkpoint, metrics
 
 _PARTS = {"config.json", "environment.json", "metrics.jsonl", "tensorboard", "pictures", "checkpoints", "lock"}
 #: What a start that was killed may leave; see inkgan.files.appearing_whole.
@@ -201,11 +202,16 @@ class RunFolder:
         return starts if isinstance(starts, list) and all(isinstance(start, dict) for start in starts) else []
 
     def forget_after(self, step: int) -> None:
-        """Drop metrics and grids of the given step and later, which the resumed run will make again."""
-        if self.metrics_file.is_file():
-            lines = self.metrics_file.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if (logged := _step_of_line(line)) is not None and logged < step]
-            write_bytes(self.metrics_file, b"".join(kept))
+        """Drop the metrics of a step and later ones, and later pictures, which the resumed run makes again.
+
+        Warns:
+            InkganWarning: ``metrics.jsonl`` is damaged, or lines are missing.
+        """
+        config = self.saved_config()
+        first_step = -config.pretraining_steps
+        wrong = metrics.cut(self.metrics_file, step, first_step=first_step, every=config.watch.log_every)
+        if wrong:
+            warnings.warn(f"{wrong} The run goes on.", InkganWarning, stacklevel=2)
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
             if match and int(match[1]) > max(step, 0):  # that of step 0 was drawn before pre-training
@@ -311,12 +317,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()
-
-
-def _step_of_line(line: bytes) -> int | None:
-    """The step of a line of metrics, or None where the line was cut off."""
-    try:
-        step = json.loads(line)["step"] if line.endswith(b"\n") else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    return step if isinstance(step, int) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import threading
 import warnings
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from inkgan.files import output_errors
 from inkgan.images import Images, arrange, save_animation, save_png, sheet
 from inkgan.runs.folder import RunFolder
+from inkgan.runs.metrics import MetricsWriter
 from inkgan.training.recipe import Recipe
 
 #: The tutorial's own names of the losses in TensorBoard, and the field's for the rest.
@@ -46,18 +46,15 @@ class RunLog:
     def __init__(self, folder: RunFolder, first_step: int) -> None:
         self._folder = folder
         self._excepthook = threading.excepthook
-        with output_errors(folder.path):
-            self._metrics = folder.metrics_file.open("a", encoding="utf-8")
+        self._metrics = MetricsWriter(folder.metrics_file)
         with output_errors(folder.tensorboard):
             self._board = SummaryWriter(str(folder.tensorboard), purge_step=first_step, max_queue=1000, flush_secs=10)
         threading.excepthook = self._writer_failed
 
     def metrics(self, step: int, terms: Mapping[str, float], seconds: float, steps_per_second: float) -> None:
         """Log the terms of one step, the training time so far and the speed."""
-        line = {"step": step, **terms, "seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
-        with output_errors(self._folder.metrics_file):
-            self._metrics.write(json.dumps(line) + "\n")
-            self._metrics.flush()  # whoever follows the file sees whole lines
+        times = {"seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
+        self._metrics.write(step, {**terms, **times})
         with output_errors(self._folder.tensorboard):
             for name, value in terms.items():
                 self._board.add_scalar(_TAGS.get(name, name), value, step)
@@ -65,10 +62,7 @@ class RunLog:
 
     def quality(self, step: int, figures: Mapping[str, float], share: float) -> None:
         """Log what was measured after a step, and the share of the time since this start that measuring took."""
-        line = {"step": step, **{f"quality/{name}": value for name, value in figures.items()}}
-        with output_errors(self._folder.metrics_file):
-            self._metrics.write(json.dumps(line) + "\n")
-            self._metrics.flush()
+        self._metrics.write(step, {f"quality/{name}": value for name, value in figures.items()})
         with output_errors(self._folder.tensorboard):
             for name, value in figures.items():
                 self._board.add_scalar(f"Quality/{name}", value, step)
@@ -111,8 +105,6 @@ class RunLog:
 
     def flush(self) -> None:
         """Put everything logged so far into the files."""
-        with output_errors(self._folder.metrics_file):
-            self._metrics.flush()
         with output_errors(self._folder.tensorboard):
             self._board.flush()
 

@@ -1,0 +1,118 @@
+"""``metrics.jsonl``, the numbers that a run logs: the one place that writes, reads and cuts this file.
+
+Each line is a JSON object with the ``step`` at which it was logged:
+
+    {"step": 10, "loss_generator": 0.71, "loss_discriminator": 1.2, "seconds": 0.912, "steps_per_second": 14.2}
+    {"step": 49, "quality/distance": 3.1}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inkgan.errors import CheckpointError, reason_of, shown
+from inkgan.files import output_errors, write_bytes
+from inkgan.runs.aside import aside
+
+#: One line: the step and the values logged at it.
+Line = dict[str, Any]
+
+
+class MetricsWriter:
+    """Appends lines to the file, which is made if it is missing.
+
+    Raises:
+        OutputError: the file cannot be written; also from every method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with output_errors(path):
+            self._file = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line. It is in the file when this returns, so that a reader sees only whole lines."""
+        with output_errors(self._path):
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        with output_errors(self._path):
+            self._file.close()
+
+
+def read(path: Path) -> list[Line]:
+    """Read all lines.
+
+    A last line without a newline is not whole yet, since the run is writing it or was killed; it is left out.
+
+    Raises:
+        CheckpointError: the file cannot be read, or a line is damaged.
+    """
+    try:
+        texts = _whole_lines(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
+    lines = []
+    for number, text in enumerate(texts, 1):
+        line = _parse(text)
+        if line is None:
+            raise CheckpointError(f"{shown(path)} is damaged: line {number} does not hold the metrics of a step.")
+        lines.append(line)
+    return lines
+
+
+def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
+    """Drop the lines of a step and later ones, which a resumed run logs again.
+
+    The good lines of a damaged file are kept, and the damaged file is kept aside.
+
+    Args:
+        path: the file; it may be missing.
+        step: the step at which the run resumes.
+        first_step: the first step of the run.
+        every: the run logs each step that this divides; 0 means none.
+
+    Returns:
+        What is damaged or missing, in one sentence; None if nothing is.
+
+    Raises:
+        OutputError: the file cannot be read or written.
+    """
+    with output_errors(path):
+        content = path.read_bytes() if path.exists() else b""
+        texts = _whole_lines(content)
+        steps = [None if line is None else line["step"] for line in map(_parse, texts)]
+        wrong = []
+        damaged = steps.count(None)
+        if damaged:
+            copy = aside(path)
+            write_bytes(copy, content)
+            lines = "a damaged line" if damaged == 1 else f"{damaged} damaged lines"
+            wrong.append(f"has {lines} (the damaged file is kept as {copy.name})")
+        due = [number for number in range(first_step, step) if every and number % every == 0]
+        missing = len(set(due) - set(steps))
+        if missing:
+            wrong.append(f"lacks {missing} of the {len(due)} steps that were logged before step {step}")
+        kept = b"".join(text for text, at in zip(texts, steps, strict=True) if at is not None and at < step)
+        if kept != content:
+            write_bytes(path, kept)
+    return f"{shown(path)} {' and '.join(wrong)}." if wrong else None
+
+
+def _whole_lines(content: bytes) -> list[bytes]:
+    """The lines that end with a newline, with it."""
+    return [text + b"\n" for text in content.split(b"\n")[:-1]]
+
+
+def _parse(text: bytes) -> Line | None:
+    """The values of a line, or None if it is damaged."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) and type(line.get("step")) is int else None
