@@ -1,4 +1,4 @@
-"""What the README shows can be typed."""
+"""What the README shows can be typed, and says what the first screen should say."""
 
 from __future__ import annotations
 
@@ -7,71 +7,58 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer.main
 
-import inkgan
-from inkgan.cli import app
-from tiny_runs import STEPS
+from documents import README, commands
+from inkgan.cli import run
 
-_ROOT = Path(__file__).parents[1]
-_README = (_ROOT / "README.md").read_text("utf-8")
-_DOCUMENTS = [_ROOT / "README.md", _ROOT / "CONTRIBUTING.md", *sorted((_ROOT / "docs").glob("*.md"))]
+_TEXT = README.read_text("utf-8")
+#: Commands that train, measure or look at a run; they are parsed only.
+_SLOW = ("train", "evaluate", "compare")
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", _README, re.DOTALL)
+def _quick() -> list[str]:
+    words = {command: command.split() for command in commands(README)}
+    return [command for command, (program, *rest) in words.items() if program == "inkgan" and rest[0] not in _SLOW]
 
 
-def _commands() -> list[str]:
-    lines = [line.partition("#")[0].strip() for block in _blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if line]
-
-
-@pytest.mark.parametrize("command", [line for line in _commands() if line.startswith("inkgan")])
-def test_commands_parse(command: str) -> None:
-    """Every inkgan command names existing commands and options with values of the right kind."""
-    group = typer.main.get_command(app)
-    words = shlex.split(command)[1:]
-    context = group.make_context("inkgan", list(words))
-    name, command_found, rest = group.resolve_command(context, words)  # type: ignore[attr-defined]
-    assert command_found is not None
-    command_found.make_context(name, rest, parent=context)
-
-
-def test_other_commands_exist() -> None:
-    """Make's targets are in the Makefile; everything else is a program that the install brings."""
-    makefile = (_ROOT / "Makefile").read_text("utf-8")
-    for command in _commands():
-        words = command.split()
-        if words[0] == "make":
-            assert f"\n{words[1]}:" in makefile
-        elif words[0] == "source":
-            assert words[1:] == [".venv/bin/activate"]
-            assert "\nBIN := .venv/bin\n" in makefile
-        else:
-            assert words[0] in {"inkgan", "tensorboard"}
-
-
-def test_python_blocks_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The Python examples do what they say, in few steps."""
+@pytest.mark.parametrize("command", _quick())
+def test_quick_commands_do_what_they_say(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They end well and make the file or the folder that they name."""
     monkeypatch.chdir(tmp_path)
-    train = inkgan.train
-    tiny = ("pretraining_steps=1", "batch_size=4")
-    monkeypatch.setattr(
-        inkgan,
-        "train",
-        lambda recipe, *, steps, seed: train(recipe, steps=STEPS, seed=seed, settings=tiny),
-        raising=False,
-    )
-    names: dict[str, object] = {}
-    for block in _blocks("python"):
-        exec(compile(block, "README.md", "exec"), names)
-    assert getattr(names["images"], "shape", None) == (10, 28, 28)
+    words = shlex.split(command)[1:]
+    assert run(words) == 0
+    assert capsys.readouterr().out
+    made = [path.name for path in tmp_path.iterdir()]
+    assert made == [words[words.index("-o") + 1].rstrip("/")] if "-o" in words else made == []
 
 
-@pytest.mark.parametrize("document", _DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link and picture exists."""
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8")):
-        if "://" not in target:
-            assert (document.parent / target).exists(), target
+def test_the_first_screen() -> None:
+    """What it is, a picture, the two commands and the one-liner come before the first heading."""
+    first = _TEXT.partition("\n## ")[0]
+    assert first.startswith("# inkgan\n\n**A GAN that learns handwriting")
+    assert "![" in first
+    for command in ("make digits", "make test", "inkgan write 2026"):
+        assert f"\n{command} " in first
+    assert len(first.splitlines()) <= 25
+
+
+def test_the_fork() -> None:
+    """Learn, Research and Use have two or three commands each."""
+    fork = _TEXT.partition("\n## Learn, research, use\n")[2].partition("\n## ")[0]
+    parts = re.split(r"\n### ", fork)[1:]
+    assert [part.split()[0] for part in parts] == ["Learn", "Research", "Use"]
+    for part in parts:
+        block = re.search(r"```sh\n(.*?)```", part, re.DOTALL)
+        assert block is not None
+        assert 2 <= len(block[1].splitlines()) <= 3
+
+
+def test_the_results_are_four_rows() -> None:
+    """Each row links to where its figures are explained."""
+    results = _TEXT.partition("\n## Results\n")[2].partition("\n## ")[0]
+    rows = [line for line in results.splitlines() if line.startswith("| ")][1:]
+    rows = [row for row in rows if not row.startswith("| ---")]
+    assert len(rows) == 4
+    assert all("](docs/" in row for row in rows)

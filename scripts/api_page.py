@@ -1,0 +1,144 @@
+"""Write docs/api.md: the signature and the docstring of every public name.
+
+python scripts/api_page.py
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+import textwrap
+from pathlib import Path
+
+import inkgan
+
+_PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+_SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Warns|Yields):")
+_ITEM = re.compile(r"([\w*,. ]+): (.*)")
+
+_HEAD = """\
+<!-- Written by scripts/api_page.py from the docstrings. Do not edit. -->
+# Python API
+
+`import inkgan` loads nothing heavy; each name below loads what it needs when you first use it. `train`, `evaluate` and
+`compare` need the extra `inkgan[train]`.
+
+Arrays of images are uint8, 0 is paper and 255 is ink, in every function. Where a function takes a number, a path or an
+array, NumPy's numbers, `pathlib.Path` and array-likes are fine too.
+
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    public = {name: getattr(inkgan, name) for name in inkgan.__all__}
+    errors = {name: one for name, one in public.items() if inspect.isclass(one) and issubclass(one, Exception)}
+    functions = [name for name, one in public.items() if inspect.isfunction(one)]
+    classes = [name for name in public if name not in errors and name not in functions]
+    parts = [_HEAD, "## Functions\n\n", *(_function(name, public[name]) for name in functions)]
+    parts += ["## Classes\n\n", *(_class(name, public[name]) for name in classes)]
+    rows = [f"| `{name}` | `{one.__mro__[1].__name__}` | {_summary(one)} |\n" for name, one in errors.items()]
+    parts += ["## Errors and warnings\n\n| name | is a | meaning |\n| --- | --- | --- |\n", *rows]
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _function(name: str, function: object, level: str = "###") -> str:
+    signature, described = _signature(name, function), _markdown(inspect.getdoc(function) or "")
+    return f"{level} {name}\n\n```text\n{signature}\n```\n\n{described}\n\n"
+
+
+def _class(name: str, one: type) -> str:
+    described = inspect.getdoc(one) or ""
+    parts = [f"### {name}\n\n{_markdown(described)}\n\n"]
+    if dataclasses.is_dataclass(one) and "Attributes:" not in described:
+        meanings = _meanings(one)
+        parts += ["**Attributes:**\n\n"]
+        for field in dataclasses.fields(one):
+            meaning = meanings.get(field.name)
+            parts.append(f"- `{field.name}` (`{field.type}`)" + (f": {_inline(meaning)}\n" if meaning else "\n"))
+        parts.append("\n")
+    for method, function in vars(one).items():
+        plain = function.__func__ if isinstance(function, classmethod) else function
+        documented = inspect.isfunction(plain) and inspect.getdoc(plain) and plain.__module__.startswith("inkgan")
+        if documented and (method == "__getitem__" or not method.startswith("_")):
+            parts.append(_function(f"{name}.{method}", plain, "####"))
+    return "".join(parts)
+
+
+def _meanings(one: type) -> dict[str, str]:
+    """The docstring after each field of a class that has one."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+    assert isinstance(tree, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, after in itertools.pairwise(tree.body):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+            found[field.target.id] = inspect.cleandoc(after.value.value).replace("\n", " ")
+    return found
+
+
+def _signature(name: str, function: object) -> str:
+    """A signature as in the source: on one line if it is short, else with a line for each parameter."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    words: list[str] = []
+    for parameter in signature.parameters.values():
+        if parameter.name in {"self", "cls"}:
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(word.startswith("*") for word in words):
+            words.append("*")
+        words.append(_parameter(parameter))
+    returns = f" -> {_annotation(signature.return_annotation)}"
+    line = f"{name}({', '.join(words)}){returns}"
+    return line if len(line) <= 100 else f"{name}(\n    " + ",\n    ".join(words) + f",\n){returns}"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    default = parameter.default
+    text = f"*{parameter.name}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
+    if parameter.annotation is not parameter.empty:
+        text += f": {_annotation(parameter.annotation)}"
+    if default is parameter.empty:
+        return text
+    return f"{text} = {default.__name__ if inspect.isfunction(default) else repr(default)}"
+
+
+def _annotation(annotation: object) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _summary(one: object) -> str:
+    return _inline((inspect.getdoc(one) or "").partition("\n\n")[0].replace("\n", " "))
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring in Google's style as Markdown: sections in bold, their items as lists."""
+    lines: list[str] = []
+    section = False
+    for line in docstring.splitlines():
+        if _SECTION.fullmatch(line):
+            section = line not in {"Returns:", "Yields:"}
+            lines += [f"**{line}**", ""]
+        elif not line.startswith(" "):
+            section = False
+            lines.append(line)
+        elif section and line[4:5] not in {"", " "} and (item := _ITEM.fullmatch(line[4:])):
+            lines.append(f"- `{item[1].replace(', ', '`, `')}`: {item[2]}")
+        elif section and line.strip():
+            lines.append(f"  {line.strip()}")
+        else:
+            lines.append(line[4:])
+    return _inline("\n".join(lines))
+
+
+def _inline(text: str) -> str:
+    """Sphinx's marks as Markdown's."""
+    text = re.sub(r":\w+:`~?([^`]+)`", lambda role: f"`{role[1].rpartition('.')[2]}`", text)
+    return re.sub(r"``([^`]+)``", r"`\1`", text)
+
+
+if __name__ == "__main__":
+    _PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,155 @@
+"""Write docs/settings.md: every setting with its meaning, unit, paper, and value in each recipe.
+
+Run it as ``python scripts/settings_page.py``.
+
+Meanings, ranges and values come from ``inkgan.config``; units and papers from the table below.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inkgan.config import _NOT_OF_THE_TUTORIAL, RECIPES, Config, known_keys, resolve
+
+_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+
+#: Unit and source of each setting.
+_FACTS: dict[str, tuple[str, str]] = {
+    "recipe": ("", ""),
+    "seed": ("", ""),
+    "steps": ("steps", ""),
+    "seconds": ("seconds", ""),
+    "batch_size": ("images", ""),
+    "pretraining_steps": ("steps", "the lesson"),
+    "precision": ("", "master weights in float32: Micikevicius et al. 2018"),
+    "conditional": ("", "Mirza and Osindero 2014"),
+    "latent_dim": ("numbers", "Goodfellow et al. 2014"),
+    "loss": ("", "see below"),
+    "class_weight": ("factor", "auxiliary classifier: Odena et al. 2017"),
+    "average": ("share of the steps so far", "Karras et al. 2024, section 3"),
+    "fade": ("share of the run", ""),
+    "data.name": ("", ""),
+    "data.directory": ("", ""),
+    "generator.learning_rate": ("step size of Adam", "Kingma and Ba 2015"),
+    "generator.channels": ("channels", ""),
+    "discriminator.learning_rate": ("step size of Adam", "Kingma and Ba 2015"),
+    "discriminator.channels": ("channels", ""),
+    "penalty.weight": (
+        "γ or λ, for pixels in [0, 1]",
+        "Mescheder et al. 2018, eq. 9 and 10; Gulrajani et al. 2017, eq. 3",
+    ),
+    "penalty.on": ("", "Mescheder et al. 2018, eq. 9 and 10"),
+    "penalty.every": ("steps", "lazy regularisation: Karras et al. 2020, section 3.1"),
+    "watch.log_every": ("steps", ""),
+    "watch.show_every": ("steps", ""),
+    "watch.show_seconds": ("seconds", ""),
+    "watch.grid_every": ("steps", ""),
+    "watch.evaluate_every": ("steps", ""),
+    "watch.save_every": ("steps", ""),
+    "watch.keep": ("checkpoints", ""),
+}
+
+_HEAD = """\
+<!-- Written by scripts/settings_page.py. Do not edit. -->
+# Settings
+
+Every setting of a run. Give one with `--set KEY=VALUE`, several in a file with `--config FILE.toml`, or from Python
+with `inkgan.train(settings=...)`. `inkgan train --dry-run` prints those of a run. The recipes `fast` and `best` share
+their code; a dash means that the recipe has no such setting.
+
+"""
+
+_FOOT = """
+## Losses
+
+| `loss` | discriminator minimises | generator minimises | paper |
+| --- | --- | --- | --- |
+| `relativistic` | softplus(D(G(z)) - D(x)) | softplus(D(x) - D(G(z))) | Jolicoeur-Martineau 2018, section 4.2 |
+| `non-saturating` | softplus(-D(x)) + softplus(D(G(z))) | softplus(-D(G(z))) | Goodfellow et al. 2014, eq. 1 and section 3 |
+| `least-squares` | ((D(x) - 1)² + (D(G(z)) + 1)²) / 2 | (D(G(z)) - 1)² / 2 | Mao et al. 2017, eq. 2 with a = -1, b = c = 1 |
+| `hinge` | max(0, 1 - D(x)) + max(0, 1 + D(G(z))) | -D(G(z)) | Lim and Ye 2017, eq. 16 and 17 |
+| `wgan-gp` | D(G(z)) - D(x) | -D(G(z)) | Gulrajani et al. 2017, eq. 3 |
+
+All are means over a batch; D is a logit. `relativistic` pairs each generated image with a real image of the same class.
+The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss.
+
+## Units of the penalty
+
+R1 and R2 add γ/2 times the mean squared norm of the gradient of D with respect to the pixels, at real and at generated
+images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in so many steps, with
+so many times the weight.
+
+**Pixels are in [0, 1] here, and in [-1, 1] in the papers.** A gradient with respect to pixels in [0, 1] is twice as
+large. So γ = 0.1 here equals γ = 0.4 in the papers' units, and the norm of 1 that `wgan-gp` aims at equals a norm of
+0.5 in the papers' units. `--set loss=wgan-gp` changes the loss only. The published settings also need
+`--set penalty.weight=10 --set penalty.every=1`, and several steps of the discriminator for each step of the generator,
+which inkgan does not have.
+
+## Fixed values
+
+Not settings, but good to know when you compare with other code. `fast` and `best`: Adam with β₁ = 0, β₂ = 0.9
+([why](experiments.md#how-were-width-penalty-and-adams-beta2-chosen-2026-11-24)); no weight decay. `fade` lowers the
+learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade. `tutorial`: Adam as in
+TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
+"""  # noqa: E501
+
+
+def page() -> str:
+    """The page as Markdown.
+
+    Raises:
+        KeyError: a setting has no unit and source in the table above.
+    """
+    configs = {recipe: _leaves(resolve(options={"recipe": recipe}).model_dump()) for recipe in RECIPES}
+    rows = [["setting", "meaning", "unit", "allowed", *(f"`{recipe}`" for recipe in RECIPES), "paper"]]
+    rows.append(["---"] * len(rows[0]))
+    schema = Config.model_json_schema()
+    for key, meaning in known_keys().items():
+        unit, paper = _FACTS[key]
+        values = [_value(config[key], key, recipe) for recipe, config in configs.items()]
+        rows.append([f"`{key}`", meaning, unit, _allowed(schema, key), *values, paper])
+    return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + _FOOT
+
+
+def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def _value(value: object, key: str, recipe: str) -> str:
+    if recipe == "tutorial" and key in _NOT_OF_THE_TUTORIAL:
+        return "–"
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def _allowed(schema: dict[str, Any], key: str) -> str:
+    """What pydantic accepts, in words."""
+    *tables, name = key.split(".")
+    place = schema
+    for table in tables:
+        place = schema["$defs"][place["properties"][table]["$ref"].rpartition("/")[2]]
+    field = place["properties"][name]
+    field = next((one for one in field.get("anyOf", ()) if one.get("type") != "null"), field)
+    if "enum" in field:
+        return ", ".join(field["enum"])
+    if field["type"] in {"boolean", "string"}:
+        return {"boolean": "true, false", "string": "text"}[field["type"]]
+    low = f"above {field['exclusiveMinimum']:g}, up to" if "exclusiveMinimum" in field else f"{field['minimum']:g} to"
+    step = f", multiples of {field['multipleOf']}" if "multipleOf" in field else ""
+    return f"{low} {_power(field['maximum'])}{step}"
+
+
+def _power(number: float) -> str:
+    powers = {2**63 - 1: "2⁶³ - 1", 10**9: "10⁹", 10**8: "10⁸", 10**6: "10⁶"}
+    return powers.get(int(number), f"{number:g}")
+
+
+if __name__ == "__main__":
+    _PAGE.write_text(page(), "utf-8")

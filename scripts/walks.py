@@ -1,0 +1,103 @@
+"""Print which files of inkgan a command enters, in order, and which calls climb.
+
+``python scripts/walks.py [train|evaluate|write ...]``
+
+A file is entered when one of its functions is called; what runs while modules are imported does not count. A call
+climbs if it leads from a wing to a later one in the order of imports: a callback, or a method of an object that was
+passed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+
+import inkgan
+from inkgan.cli import run
+
+_SOURCE = f"{Path(inkgan.__file__).parent}{os.sep}"
+#: The wings in the order of their imports; everything else is the ground.
+_WINGS = ("data", "networks", "runs", "generation", "evaluation", "training", "web", "cli", "__main__.py")
+COMMANDS = {
+    "train": ["train", "--steps", "3", "--out", "run"],
+    "evaluate": ["evaluate", "best", "-n", "500"],
+    "write": ["write", "2026", "-o", "2026.png"],
+}
+
+
+class Walk:
+    """The files that were entered, each with the first function that was called there, and the calls that climbed."""
+
+    def __init__(self) -> None:
+        self.entered: dict[str, str] = {}
+        self.climbs: dict[tuple[str, str], str] = {}
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        """Take a call of the interpreter's profiler."""
+        if event != "call" or not frame.f_code.co_filename.startswith(_SOURCE):
+            return
+        callers = _callers(frame)
+        if "<module>" in [frame.f_code.co_name, *(caller.f_code.co_name for caller in callers)]:
+            return
+        file, function = _file(frame), frame.f_code.co_qualname
+        self.entered.setdefault(file, function)
+        if callers and _height(file) > _height(_file(callers[0])):
+            self.climbs.setdefault((_file(callers[0]), file), function)
+
+
+def _callers(frame: FrameType) -> list[FrameType]:
+    """The frames of inkgan below a frame, nearest first."""
+    found = []
+    below = frame.f_back
+    while below is not None:
+        if below.f_code.co_filename.startswith(_SOURCE):
+            found.append(below)
+        below = below.f_back
+    return found
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename.removeprefix(_SOURCE)
+
+
+def _height(file: str) -> int:
+    wing = file.partition(os.sep)[0]
+    return _WINGS.index(wing) + 1 if wing in _WINGS else 0
+
+
+def trace(command: str) -> Walk:
+    """Run a command in a temporary folder, with an empty cache, and follow it."""
+    walk = Walk()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
+        threading.setprofile(walk)
+        sys.setprofile(walk)
+        try:
+            code = run(COMMANDS[command])
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+    if code:
+        raise SystemExit(code)
+    return walk
+
+
+def main() -> None:
+    """Follow the commands that are named, or all."""
+    for command in sys.argv[1:] or COMMANDS:
+        walk = trace(command)
+        print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.climbs)} climbs")
+        for file, function in walk.entered.items():
+            print(f"    {file:40} {function}")
+        for (below, above), function in walk.climbs.items():
+            print(f"    climb: {below} -> {above} ({function})")
+
+
+if __name__ == "__main__":
+    main()

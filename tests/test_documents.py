@@ -1,0 +1,113 @@
+"""What the documents say holds: commands parse, examples run, links lead somewhere, generated pages are up to date."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import inkgan
+from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, links, name
+from inkgan.cli import app
+from tiny_runs import STEPS
+
+_COMMANDS = sorted({command for document in DOCUMENTS for command in commands(document)})
+
+
+@pytest.mark.parametrize("command", [line for line in _COMMANDS if line.startswith("inkgan")])
+def test_commands_parse(command: str) -> None:
+    """Every inkgan command names existing commands and options with values of the right kind."""
+    group = typer.main.get_command(app)
+    words = shlex.split(command)[1:]
+    context = group.make_context("inkgan", list(words))
+    title, found, rest = group.resolve_command(context, words)  # type: ignore[attr-defined]
+    assert found is not None
+    found.make_context(title, rest, parent=context)
+
+
+@pytest.mark.parametrize("command", [line for line in _COMMANDS if not line.startswith("inkgan")])
+def test_other_commands_exist(command: str) -> None:
+    """Make's targets are in the Makefile, scripts in the repository; everything else comes with the install."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    words = command.split()
+    if words[0] == "make":
+        assert f"\n{words[1]}:" in makefile
+    elif words[0] == "python":
+        assert (ROOT / words[1]).is_file()
+    elif words[0] == "source":
+        assert words[1:] == [".venv/bin/activate"]
+        assert "\nBIN := .venv/bin\n" in makefile
+    else:
+        assert words[0] in {"pip", "tensorboard"}
+
+
+@pytest.mark.parametrize("document", [README, ROOT / "docs/training.md", ROOT / "docs/writing.md"], ids=name)
+def test_python_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The Python examples do what they say, training in few steps."""
+    monkeypatch.chdir(tmp_path)
+    train = inkgan.train
+    tiny = ("pretraining_steps=1", "batch_size=4")
+    monkeypatch.setattr(
+        inkgan,
+        "train",
+        lambda recipe, *, steps, seed: train(recipe, steps=STEPS, seed=seed, settings=tiny),
+        raising=False,
+    )
+    names: dict[str, object] = {"inkgan": inkgan}
+    examples = blocks(document, "python")
+    assert examples
+    for example in examples:
+        exec(compile(example, document.name, "exec"), names)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_python_examples_compile(document: Path) -> None:
+    """Python that is not run is Python at least."""
+    for example in blocks(document, "python"):
+        compile(example, document.name, "exec")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link and picture exists, and so does the heading that it names."""
+    for target in links(document):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        place = document.parent / path if path else document
+        assert place.exists(), target
+        assert not heading or heading in anchors(place), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    """A path in backticks that begins with a folder of the repository leads somewhere."""
+    text = document.read_text("utf-8")
+    for path in re.findall(r"`((?:src|tests|scripts|benchmarks|docs|\.github)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_no_document_counts_lines(document: Path) -> None:
+    """Line numbers of files would be wrong tomorrow."""
+    assert not re.search(r"\.py:\d|\bline \d", document.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", ["settings", "api"])
+def test_generated_pages_are_up_to_date(page: str) -> None:
+    """``python scripts/PAGE_page.py`` would change nothing."""
+    expected = runpy.run_path(str(ROOT / "scripts" / f"{page}_page.py"))["page"]()
+    assert (ROOT / "docs" / f"{page}.md").read_text("utf-8") == expected, f"run: python scripts/{page}_page.py"
+
+
+def test_the_citation_names_this_version() -> None:
+    """CITATION.cff and pyproject.toml agree."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\ntitle: {project['name']}\n" in citation
