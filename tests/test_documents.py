@@ -111,3 +111,20 @@ def test_the_citation_names_this_version() -> None:
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\nversion: {project['version']}\n" in citation
     assert f"\ntitle: {project['name']}\n" in citation
+
+
+def test_the_tree_in_the_architecture_page_is_complete() -> None:
+    """Every module has its line, and every line its module."""
+    source = Path(inkgan.__file__).parent
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    tree = text.partition("```text\nsrc/inkgan/\n")[2].partition("```")[0]
+    folders: list[str] = []
+    listed = set()
+    for line in tree.splitlines():
+        entry = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2 - 1
+        folders[depth:] = [entry]
+        if entry.endswith(".py"):
+            listed.add("".join(folders))
+    modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py") if path.name != "__init__.py"}
+    assert listed == modules
