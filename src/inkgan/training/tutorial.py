@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from inkgan.config import Config
 from inkgan.errors import ConfigError
 from inkgan.generation.numpy_networks import measure_standing_statistics
-from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM, Discriminator, Generator
+from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM
+from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
 from inkgan.training.master_weights import Copy
