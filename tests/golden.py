@@ -45,7 +45,8 @@ def recompute(golden: Arrays) -> dict[str, Any]:
     batch, iterations = int(golden["batch_size"]), int(golden["iterations"])
     rng = np.random.default_rng(int(golden["rng_seed"]))
     recipe = Tutorial(resolve(options={"recipe": "tutorial", "batch_size": max(batch, 2)}), dtype=torch.float32)
-    _set_weights(recipe, rng)
+    set_weights(recipe.generator, recipe.discriminator, rng)
+    recipe.after_load()
     latents = torch.from_numpy(rng.standard_normal((2 * iterations + 1, batch, 100)).astype(np.float32))
     real = torch.from_numpy(load("mnist").test.images[: batch * max(iterations, 1)].astype(np.float32) / 255)
 
@@ -55,7 +56,7 @@ def recompute(golden: Arrays) -> dict[str, Any]:
         "logits_real": recipe.judge(real[:batch])[:, None],
         "logits_fake": recipe.judge(recipe.draw(latents[0]))[:, None],
     }
-    found |= _losses_and_gradients(recipe, real[:batch], latents[0])
+    found |= losses_and_gradients(recipe.generator, recipe.discriminator, real[:batch], latents[0])
     steps = []
     for i in range(iterations):
         terms = recipe.discriminator_step(real[batch * i : batch * (i + 1)], latents[1 + 2 * i])
@@ -83,14 +84,14 @@ def limit_of(key: str) -> float:
     return AFTER if key == "losses" or key.startswith("after_") else BEFORE
 
 
-def _set_weights(recipe: Tutorial, rng: np.random.Generator) -> None:
-    parameters = {"d_": recipe.discriminator, "g_": recipe.generator}
+def set_weights(generator: nn.Module, discriminator: nn.Module, rng: np.random.Generator) -> None:
+    """Give both networks the weights that a golden file's seed stands for."""
+    networks = {"d_": discriminator, "g_": generator}
     with torch.no_grad():
         for name, shape in SHAPES.items():
             scale = 1 / np.sqrt(np.prod(shape[:-1])) if len(shape) > 1 else 0.1
             weight = (rng.standard_normal(shape) * scale).astype(np.float32)
-            parameters[name[:2]].get_parameter(name[2:]).copy_(torch.from_numpy(_from_tensorflow(weight)))
-    recipe.after_load()
+            networks[name[:2]].get_parameter(name[2:]).copy_(torch.from_numpy(_from_tensorflow(weight)))
 
 
 def _from_tensorflow(weight: NDArray[Any]) -> NDArray[Any]:
@@ -104,9 +105,10 @@ def _to_tensorflow(weight: NDArray[Any]) -> NDArray[Any]:
     return weight.transpose(axes)
 
 
-def _losses_and_gradients(recipe: Tutorial, real: Tensor, latents: Tensor) -> dict[str, Any]:
-    """The three losses at the first point and their gradients, each taken by autograd on the recipe's networks."""
-    generator, discriminator = recipe.generator, recipe.discriminator
+def losses_and_gradients(
+    generator: nn.Module, discriminator: nn.Module, real: Tensor, latents: Tensor
+) -> dict[str, Any]:
+    """The three losses and their gradients, each taken by autograd on the networks."""
     fake = generator(latents).detach()
     parts: dict[str, tuple[Tensor, nn.Module, str]] = {
         "real": (losses.real_as_real(discriminator(real)), discriminator, "d_"),

@@ -1,4 +1,4 @@
-"""The compact recipe: its networks against NumPy's form, its penalties, its average, and runs that resume exactly."""
+"""The compact recipe: its penalties, its average, and runs that resume exactly."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ import inkgan
 import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError, DivergenceError, OutputError
-from inkgan.generation.numpy_networks import compact_shapes, draw_compact
-from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
-from inkgan.networks.compact import Discriminator, Generator
 from inkgan.training.compact import Compact
 from inkgan.training.losses import ADVERSARIAL
 from inkgan.training.recipe import Moment, require_finite
 
-SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
 
 
@@ -50,43 +46,6 @@ def weights_of(network: torch.nn.Module) -> torch.Tensor:
 
 
 # Networks
-
-
-@pytest.mark.parametrize(("shape", "classes"), SHAPES)
-def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int) -> None:
-    """Any size, with labels and without: the same images to 1e-5, by weights of the shapes that are declared."""
-    generator = Generator(shape, classes, 5, 16)
-    generator.initialise(torch.Generator().manual_seed(1))
-    weights = {name: tensor.detach().numpy() for name, tensor in generator.state_dict().items()}
-    assert {name: array.shape for name, array in weights.items()} == compact_shapes(shape, classes, 5, 16)
-    latents = np.random.default_rng(2).standard_normal((7, 5), dtype=np.float32)
-    labels = np.arange(7) % classes if classes else None
-    drawn = generator(torch.from_numpy(latents), None if labels is None else torch.from_numpy(labels))
-    ours = draw_compact({n: np.ascontiguousarray(a) for n, a in weights.items()}, shape, latents, labels)
-    assert ours.shape == (7, *shape)
-    assert np.abs(ours - drawn.detach().numpy()).max() < 1e-5
-    assert ours.std() > 1e-3
-
-
-@pytest.mark.parametrize(("shape", "classes"), SHAPES)
-def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], classes: int) -> None:
-    """No pixel of any size is cut off, and each logit depends on its own image alone."""
-    discriminator = Discriminator(shape, classes, 8).double()
-    discriminator.initialise(torch.Generator().manual_seed(1))
-    images = torch.rand(2, *shape, dtype=torch.float64, requires_grad=True)
-    logits, scores = discriminator(images, torch.tensor([0, 1]) % max(classes, 1))
-    assert logits.shape == (2,)
-    assert (None if scores is None else scores.shape) == ((2, classes) if classes else None)
-    (gradient,) = torch.autograd.grad(logits[0], images)
-    assert (gradient[0] != 0).all()
-    assert (gradient[1] == 0).all()
-
-
-def test_blocks_go_into_channels_and_back() -> None:
-    """Nothing is lost, and a block's four pixels stand side by side."""
-    maps = torch.arange(2 * 4 * 6 * 3.0).view(2, 4, 6, 3)
-    assert torch.equal(channels_to_blocks(blocks_to_channels(maps)), maps)
-    assert torch.equal(blocks_to_channels(maps)[0, 0, 0].view(4, 3), maps[0, :2, :2].reshape(4, 3))
 
 
 def test_labels_and_latents_both_matter() -> None:

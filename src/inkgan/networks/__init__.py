@@ -1,1 +1,80 @@
-"""Networks: the layers, the generators and discriminators, and the generators again in NumPy for sampling."""
+"""Networks: generators and discriminators as PyTorch modules, built from what model.json says of them.
+
+May import the ground. Importing this package does not import PyTorch; building a network does.
+
+To add a network, write a module in this folder with two functions, ``build_generator(description)`` and
+``build_discriminator(description)``, and name the module in :data:`NETWORKS`. The description is the table that your
+recipe's ``model_description`` returns, with the run's settings added under ``config``. Its entry ``network`` is the
+name in :data:`NETWORKS`; the other entries are up to you. The generator's ``forward`` takes latents [N, D] and, unless
+``num_classes`` is 0, labels int64 [N], and returns images [N, H, W, C] in [0, 1], where 1 is ink. The discriminator's
+takes such images and labels, and returns logits [N] or a tuple that begins with them. Draw the initial weights in the
+constructor. Nothing else is needed: PyTorch then generates the images of saved models. A form of the generator in
+NumPy, in ``generation/numpy_networks.py``, makes that work without PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inkgan.errors import CheckpointError, did_you_mean, missing_extra
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: The module of each network, by the name that model.json has for it.
+NETWORKS = {
+    "compact": "inkgan.networks.compact",
+    "tutorial": "inkgan.networks.tutorial_exact_fast",
+}
+
+
+def build(description: Mapping[str, Any]) -> nn.Module:
+    """Make the generator that a model.json describes, with fresh weights.
+
+    Args:
+        description: the content of model.json: ``network``, ``image_shape``, ``num_classes``, ``latent_dim`` and
+            whatever else the network needs, such as ``channels``.
+
+    Returns:
+        The generator, float32 on the CPU. Its ``state_dict`` has the names and shapes of the saved weights.
+
+    Raises:
+        CheckpointError: the network is unknown, or a size that it needs is missing or wrong.
+        MissingExtraError: PyTorch is not installed.
+    """
+    return _made("build_generator", description)
+
+
+def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
+    """Make the discriminator of the run that a model.json comes from, with fresh weights.
+
+    Args:
+        description: the content of model.json, with the run's settings in ``config``.
+
+    Returns:
+        The discriminator, float32 on the CPU; see the module's text for what it takes and returns.
+
+    Raises:
+        CheckpointError: as for :func:`build`.
+        MissingExtraError: PyTorch is not installed.
+    """
+    return _made("build_discriminator", description)
+
+
+def _made(function: str, description: Mapping[str, Any]) -> nn.Module:
+    name = description.get("network")
+    if not isinstance(name, str) or name not in NETWORKS:
+        hint = did_you_mean(str(name)[:60], NETWORKS)
+        raise CheckpointError(f"unknown network {str(name)[:60]!r}.{hint} Known networks are: {', '.join(NETWORKS)}.")
+    try:
+        module = import_module(NETWORKS[name])
+    except ModuleNotFoundError as error:
+        raise (missing_extra(error) or error) from None
+    try:
+        network: nn.Module = getattr(module, function)(description)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"model.json does not describe a network of the kind {name!r} ({reason}).") from error
+    return network

@@ -1,6 +1,8 @@
-"""Moving 2×2 blocks of pixels into channels and back.
+"""Move 2×2 blocks of pixels into channels and back.
 
-Sub-pixel convolution: Shi et al., "Real-Time Single Image and Video Super-Resolution", 2016, section 3.1.
+Sub-pixel convolution: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+Convolutional Neural Network", 2016, section 3.1. PyTorch's ``pixel_shuffle`` orders the channels differently, and
+trained weights depend on the order.
 """
 
 from __future__ import annotations

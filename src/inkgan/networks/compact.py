@@ -26,14 +26,18 @@ from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
 
 #: The width of the discriminator's last hidden layer.
 _SUMMARY = 128
+#: The settings allow no more; a larger number in a file is damage, and would fill the memory.
+_MOST_CHANNELS = 1024
 
 
 class Convolution(nn.Conv2d):
     """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side."""
 
+    bias: nn.Parameter  # of any Conv2d it may be None
+
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
-        self.to(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(self.weight.detach().contiguous(memory_format=torch.channels_last))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve maps [N, H, W, C] to [N, H / stride, W / stride, O], rounded up."""
@@ -87,7 +91,7 @@ class Generator(nn.Module):
         for layer in self.scales:
             _draw(layer, rng, gain=0.1)
         _draw(self.last, rng, gain=0.3)
-        nn.init.constant_(self.last.bias, -2.0)  # type: ignore[arg-type]  # a Convolution has a bias
+        nn.init.constant_(self.last.bias, -2.0)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate images [N, H, W, C] in (0, 1), float32 at least, from latents [N, D] and labels int64 [N]."""
@@ -188,9 +192,10 @@ def build_generator(description: Mapping[str, Any]) -> Generator:
 def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
     """Make the discriminator that belongs to it, as wide as the run's settings say."""
     height, width, channels = description["image_shape"]
-    return Discriminator(
-        (height, width, channels), description["num_classes"], description["config"]["discriminator"]["channels"]
-    )
+    own_channels = description["config"]["discriminator"]["channels"]
+    if own_channels not in range(1, _MOST_CHANNELS + 1):
+        raise ValueError(f"discriminator.channels is {own_channels!r}")
+    return Discriminator((height, width, channels), description["num_classes"], own_channels)
 
 
 def _leaky(x: Tensor) -> Tensor:
@@ -203,6 +208,6 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 def _draw(layer: nn.Module, rng: torch.Generator | None, gain: float = 1.0) -> None:
     """He et al., "Delving Deep into Rectifiers", 2015, equation 10, times a gain; the bias is zero."""
-    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    assert isinstance(layer, Convolution | nn.Linear)
     nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / layer.weight[0].numel()), generator=rng)
     nn.init.zeros_(layer.bias)

@@ -1,20 +1,20 @@
-"""How the compact networks take an image apart; shared by PyTorch's form and NumPy's."""
+"""How the compact networks divide an image into a grid of cells; shared by their forms in PyTorch and NumPy."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-#: How many numbers stand for a label.
+#: The number of values that stand for a label.
 EMBEDDING = 64
-#: What a leaky ReLU does to negative numbers.
+#: The slope of a leaky ReLU for negative numbers.
 SLOPE = 0.2
 #: The coarsest grid has at most this many cells on its longer side.
 _COARSEST = 8
 
 
 class Grid(NamedTuple):
-    """``doublings`` of a grid of ``height`` × ``width`` cells cover an image."""
+    """The coarsest grid of an image: ``height`` × ``width`` cells of ``2**doublings`` × ``2**doublings`` pixels."""
 
     height: int
     width: int
@@ -22,12 +22,13 @@ class Grid(NamedTuple):
 
 
 def grid_of(image_shape: tuple[int, int, int]) -> Grid:
-    """The coarsest grid for images of a shape (H, W, C)."""
+    """Find the coarsest grid that covers images [H, W, C], from their shape."""
     height, width, _ = image_shape
     doublings = max(1, math.ceil(math.log2(max(height, width) / _COARSEST)))
-    return Grid(-(-height // 2**doublings), -(-width // 2**doublings), doublings)
+    cell = 2**doublings
+    return Grid(math.ceil(height / cell), math.ceil(width / cell), doublings)
 
 
 def fine_channels(channels: int) -> int:
-    """How many channels the finer maps have where the coarsest has ``channels``: three eighths, in multiples of 8."""
+    """The channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
     return max(8, channels * 3 // 64 * 8)

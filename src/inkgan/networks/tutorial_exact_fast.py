@@ -1,8 +1,8 @@
 """The lesson's networks in the form that a processor computes fastest; training uses these.
 
-They are the networks of ``tutorial.py``, with the same parameters, and compute the same functions. Three rewritings make
-them fast, all exact, borders included; ``tests/networks/test_tutorial.py`` holds images, logits and gradients to the
-literal forms.
+They have the parameters of the networks in ``tutorial.py`` and compute the same functions, through three rewritings.
+All three are exact, borders included: ``tests/networks/test_tutorial.py`` compares images, logits and gradients with
+those of the literal forms.
 
 * A convolution of one-channel images is a product of patches with a matrix. A processor's matrix unit computes it
   several times as fast as a convolution routine, which is made for many channels.
@@ -33,7 +33,6 @@ Statistics = tuple[Tensor, Tensor]
 #: Row t: how much of tap t of a 3-tap kernel falls on x[i] and on x[i+1], where the resized map is ``x[i]`` at even and
 #: ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear, aligned at 0); and what x[-1] needs besides.
 _FOLD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.0, 1.0, 0.0))
-
 
 
 class Discriminator(tutorial.Discriminator):

@@ -49,11 +49,9 @@ class Compact:
         self._config, self._shape, self._device, self._dtype = config, image_shape, device, dtype
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
-        self.generator = Generator(image_shape, self.num_classes, self.latent_dim, config.generator.channels)
-        self.discriminator = Discriminator(image_shape, self.num_classes, config.discriminator.channels)
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
-        self.discriminator.initialise(source)
-        self.generator.initialise(source)
+        self.discriminator = Discriminator(image_shape, self.num_classes, config.discriminator.channels, source)
+        self.generator = Generator(image_shape, self.num_classes, self.latent_dim, config.generator.channels, source)
         self.generator.to(device)
         self.discriminator.to(device)
         self.average = copy.deepcopy(self.generator)

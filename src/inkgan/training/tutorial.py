@@ -53,10 +53,9 @@ class Tutorial:
                 "kmnist."
             )
         self._seed, self._batch_size, self._device = config.seed, config.batch_size, device
-        self.generator, self.discriminator = Generator(), Discriminator()
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
-        self.discriminator.initialise(source)
-        self.generator.initialise(source)
+        self.discriminator = Discriminator(source)
+        self.generator = Generator(source)
         self.generator.to(device)
         self.discriminator.to(device)
         rate = config.discriminator.learning_rate

@@ -1,0 +1,68 @@
+"""The compact networks: any size of image, against their form in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inkgan.generation.numpy_networks import compact_shapes, draw_compact
+from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
+from inkgan.networks.compact import Discriminator, Generator
+
+SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
+
+
+@pytest.mark.parametrize(("shape", "classes"), SHAPES)
+def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int) -> None:
+    """Any size, with labels and without: the same images to 1e-5, by weights of the shapes that are declared."""
+    generator = Generator(shape, classes, 5, 16, torch.Generator().manual_seed(1))
+    weights = {name: tensor.detach().numpy() for name, tensor in generator.state_dict().items()}
+    assert {name: array.shape for name, array in weights.items()} == compact_shapes(shape, classes, 5, 16)
+    latents = np.random.default_rng(2).standard_normal((7, 5), dtype=np.float32)
+    labels = np.arange(7) % classes if classes else None
+    drawn = generator(torch.from_numpy(latents), None if labels is None else torch.from_numpy(labels))
+    ours = draw_compact({n: np.ascontiguousarray(a) for n, a in weights.items()}, shape, latents, labels)
+    assert ours.shape == (7, *shape)
+    assert np.abs(ours - drawn.detach().numpy()).max() < 1e-5
+    assert ours.std() > 1e-3
+
+
+@pytest.mark.parametrize(("shape", "classes"), SHAPES)
+def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], classes: int) -> None:
+    """No pixel of any size is cut off, and each logit depends on its own image alone."""
+    discriminator = Discriminator(shape, classes, 8, torch.Generator().manual_seed(1)).double()
+    images = torch.rand(2, *shape, dtype=torch.float64, requires_grad=True)
+    logits, scores = discriminator(images, torch.tensor([0, 1]) % max(classes, 1))
+    assert logits.shape == (2,)
+    assert (None if scores is None else scores.shape) == ((2, classes) if classes else None)
+    (gradient,) = torch.autograd.grad(logits[0], images)
+    assert (gradient[0] != 0).all()
+    assert (gradient[1] == 0).all()
+
+
+def test_blocks_go_into_channels_and_back() -> None:
+    """Nothing is lost, and a block's four pixels stand side by side."""
+    maps = torch.arange(2 * 4 * 6 * 3.0).view(2, 4, 6, 3)
+    assert torch.equal(channels_to_blocks(blocks_to_channels(maps)), maps)
+    assert torch.equal(blocks_to_channels(maps)[0, 0, 0].view(4, 3), maps[0, :2, :2].reshape(4, 3))
+
+
+def test_weights_start_with_the_spread_that_keeps_the_scale_of_activations() -> None:
+    """He's deviation times each layer's gain; biases are zero, except the last one, which starts images dark."""
+    generator = Generator((28, 28, 1), 10, 64, 64, torch.Generator().manual_seed(0))
+    discriminator = Discriminator((28, 28, 1), 10, 64, torch.Generator().manual_seed(0))
+    deviations = [
+        (generator, "embedding", 1.0),
+        (generator, "first.weight", 0.8 * np.sqrt(2 / 128)),
+        (generator, "grow.0.weight", np.sqrt(2 / (9 * 64))),
+        (generator, "scales.1.weight", 0.1 * np.sqrt(2 / 128)),
+        (generator, "last.weight", 0.3 * np.sqrt(2 / (9 * 24))),
+        (discriminator, "shrink.0.weight", np.sqrt(2 / (9 * 24))),
+        (discriminator, "summary.weight", 0.7 * np.sqrt(2 / (49 * 64))),
+        (discriminator, "last.weight", 0.5 * np.sqrt(2 / 128)),
+    ]
+    for network, name, deviation in deviations:
+        assert float(network.get_parameter(name).detach().std()) == pytest.approx(deviation, rel=0.06), name
+    assert not discriminator.first.bias.any()
+    assert generator.last.bias.tolist() == [-2] * 4
