@@ -241,16 +241,6 @@ def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Pa
     assert len(json.loads((folder / "environment.json").read_text("utf-8"))) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5", "[]", "[" * 100_000])
-def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, text: str) -> None:
-    """What a run was started on is for people: damaged, it is begun anew."""
-    run = RunFolder(tmp_path)
-    run.environment_file.write_text(text, "utf-8")
-    about = {"threads": 1, "torch": "2", "device": "cpu", "cpu": "x"}
-    assert run.add_environment(about) == []
-    assert run.add_environment(about | {"threads": 2}) == ["threads: 1 -> 2"]
-
-
 @pytest.mark.parametrize("file", ["optimizers.safetensors", "manifest.json"])
 def test_falling_back_to_the_checkpoint_before(
     tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], file: str

@@ -6,14 +6,16 @@
         state.json             where the run stands
         manifest.json          size and SHA-256 of every other file
 
-A checkpoint is written under a temporary name, put on the disk, and renamed; so a name that says ``step-...`` is whole
-as of the rename, and the manifest tells whether it still is. Arrays are NumPy's: reading a model needs no PyTorch.
+A checkpoint is written under a temporary name, put on the disk, and then renamed. So a folder named ``step-...`` was
+whole when it got its name, and its manifest shows whether it still is. Nothing whole is removed before what replaces
+it is whole. Arrays are NumPy's: reading a model needs no PyTorch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -24,19 +26,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_safetensors
 
-from inkgan.errors import CheckpointError
+from inkgan.errors import CheckpointError, reason_of, shown
 from inkgan.files import fsync, output_errors, sha256_of
+from inkgan.runs.aside import aside
 
 Arrays = Mapping[str, NDArray[Any]]
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"(step|pretraining)-(\d{7,})")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
-_TEMPORARY = ".tmp-"
+#: What saving and removing call a checkpoint on the way: ``.tmp-step-0000001-PID`` while it is written,
+#: ``.tmp-replaced-step-0000001`` and ``.tmp-removed-step-0000001`` until it is erased.
+_TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.pattern}-\d+)")
+#: What an interrupted save leaves in there: files, and the temporary files of versions that saved by the library.
+_UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
+#: A safetensors file begins with a description of its arrays: of at most so many bytes, and so many for each array.
+_LARGEST_HEADER = 2**16
+_LARGEST_HEADER_PER_ARRAY = 2**10
+_LARGEST_NUMBER = 8
+_FLOATS: list[np.dtype[Any]] = [np.dtype(np.float32), np.dtype(np.float16)]
+#: How often to look again where a trainer removes checkpoints while they are read.
+_TRIES = 20
 
 
 def checkpoint_name(step: int) -> str:
@@ -53,10 +68,17 @@ def step_of(name: str) -> int | None:
 
 
 def list_steps(folder: Path) -> list[int]:
-    """The steps of all checkpoints in a folder, oldest first."""
-    if not folder.is_dir():
-        return []
-    steps = (step_of(entry.name) for entry in folder.iterdir() if entry.is_dir())
+    """The steps of all checkpoints in a folder, oldest first.
+
+    Raises:
+        CheckpointError: the system cannot read the folder.
+    """
+    try:
+        if not folder.is_dir():
+            return []
+        steps = [step_of(entry.name) for entry in folder.iterdir() if entry.is_dir()]
+    except OSError as error:
+        raise CheckpointError(f"{shown(folder)} cannot be read: {reason_of(error)}.") from error
     return sorted(step for step in steps if step is not None)
 
 
@@ -64,8 +86,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
     """Write one checkpoint, whole or not at all.
 
     Args:
-        folder: where checkpoints lie; made if missing.
-        step: the step after which it was taken.
+        folder: where the checkpoints are; made if missing.
+        step: the step after which it was taken. A checkpoint of this step is replaced once the new one is whole.
         tensors: file stem -> arrays by name.
         documents: file stem -> JSON content.
 
@@ -78,28 +100,25 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
     final = folder / checkpoint_name(step)
     with output_errors(final):
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{_TEMPORARY}{final.name}-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = folder / f".tmp-{final.name}-{os.getpid()}"
+        _erase(temporary)
         temporary.mkdir()
         try:
             write_folder(temporary, tensors, documents)
-            if final.exists():  # the same step again, after a fall back to an older one
-                _erase(_set_aside(folder, step))
-            temporary.rename(final)
+            _rename_in_place_of(temporary, final)
             fsync(folder)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _erase(temporary)
+        _erase(_replaced(final))
     return final
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Arrays], documents: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the files of a checkpoint or a model into an existing folder, with their manifest, and put them on disk."""
     for stem, arrays in tensors.items():
-        path = folder / f"{stem}.safetensors"
-        try:
-            save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
-        except SafetensorError as error:  # it wraps the system's error, whose number tells of a full disk
-            raise _system_error(error) from error
+        content = to_safetensors({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        # Not by the library's own save_file, which lets nobody but the owner read the file, whatever the umask.
+        (folder / f"{stem}.safetensors").write_bytes(content)
     for stem, document in documents.items():
         (folder / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
@@ -109,9 +128,24 @@ def write_folder(folder: Path, tensors: Mapping[str, Arrays], documents: Mapping
         fsync(path)
 
 
-def _system_error(error: SafetensorError) -> OSError:
-    number = re.search(r"os error (\d+)", str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+def _rename_in_place_of(new: Path, final: Path) -> None:
+    """Rename a folder, also where there is one of its new name; that one is called :func:`_replaced` until erased."""
+    if final.exists():
+        if not _is_removable(final):  # a link, or files that are not the ones saved there
+            final.rename(aside(final))
+        else:
+            _erase(_replaced(final))
+            final.rename(_replaced(final))
+    try:
+        new.rename(final)
+    except OSError:
+        if _replaced(final).exists():
+            _replaced(final).rename(final)
+        raise
+
+
+def _replaced(final: Path) -> Path:
+    return final.with_name(f".tmp-replaced-{final.name}")
 
 
 def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
@@ -122,35 +156,54 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
         stems: check only files of these names (without ending); None checks all, and that there are no others.
 
     Raises:
-        CheckpointError: a file is missing or differs; the message names it.
+        CheckpointError: a file is missing or differs; the message names it. Where the system could not read it, the
+            ``__cause__`` is the system's error.
     """
     wanted = None if stems is None else set(stems)
+    manifest = shown(folder / MANIFEST)
     listed = read_document(folder, "manifest").get("files")
     if not isinstance(listed, dict) or not listed:
-        raise CheckpointError(f"{folder / MANIFEST} lists no files: this is not a checkpoint of inkgan.")
+        raise CheckpointError(f"{manifest} lists no files: this is not a checkpoint of inkgan.")
     for name, entry in listed.items():
         if not _FILE_NAME.fullmatch(name) or not isinstance(entry, dict):
-            raise CheckpointError(f"{folder / MANIFEST} is damaged: it lists {name[:60]!r}.")
+            raise CheckpointError(f"{manifest} is damaged: it lists {name[:60]!r}.")
         if wanted is None or Path(name).stem in wanted:
             _verify_file(folder / name, entry)
-    missing = {f"{stem}" for stem in wanted or ()} - {Path(name).stem for name in listed}
+    missing = (wanted or set()) - {Path(name).stem for name in listed}
     if missing:
-        raise CheckpointError(f"{folder / MANIFEST} lists no {', '.join(sorted(missing))}: it is not whole.")
+        raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is not whole.")
     if wanted is None:
-        for path in sorted(folder.iterdir()):
-            if path.name not in listed and path.name != MANIFEST:
-                raise CheckpointError(f"{path} is not listed in {MANIFEST}, so nothing says that it is what was saved.")
+        _refuse_others(folder, {*listed, MANIFEST})
+
+
+def _refuse_others(folder: Path, names: Collection[str]) -> None:
+    try:
+        others = sorted(path for path in folder.iterdir() if path.name not in names)
+    except OSError as error:
+        raise CheckpointError(f"{shown(folder)} cannot be read: {reason_of(error)}.") from error
+    if others:
+        raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
-    if not _is_regular(path):
-        raise CheckpointError(f"{path} is missing, so the checkpoint cannot be used.")
     try:
-        same = path.stat().st_size == entry.get("size") and sha256_of(path) == entry.get("sha256")
+        if not _is_regular(path):
+            raise CheckpointError(f"{shown(path)} is missing, so the checkpoint cannot be used.")
+        size = path.stat().st_size
+        same = size == entry.get("size") and size <= _LARGEST_FILE and sha256_of(path) == entry.get("sha256")
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({type(error).__name__}: {error.strerror}).") from None
+        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
     if not same:
-        raise CheckpointError(f"{path} is damaged: its size or SHA-256 is not what {MANIFEST} says.")
+        raise CheckpointError(f"{shown(path)} is damaged: its size or SHA-256 is not what {MANIFEST} says.")
+
+
+def files_listed(folder: Path) -> list[str]:
+    """The names of the files that a checkpoint's manifest lists, and its own; none if it cannot be read."""
+    try:
+        listed = read_document(folder, "manifest").get("files")
+    except CheckpointError:
+        return []
+    return [MANIFEST, *filter(_FILE_NAME.fullmatch, listed)] if isinstance(listed, dict) else []
 
 
 def _is_regular(path: Path) -> bool:
@@ -162,76 +215,150 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
     """Read a JSON file of a checkpoint or model.
 
     Raises:
-        CheckpointError: it is missing, too large or not a JSON table.
+        CheckpointError: it is missing, too large or not a JSON object. Where the system could not read it, the
+            ``__cause__`` is the system's error.
     """
     path = folder / f"{stem}.json"
-    if not _is_regular(path):
-        raise CheckpointError(f"{folder} is not a checkpoint or model of inkgan: it has no {path.name}.")
     try:
+        if not _is_regular(path):
+            raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: it has no {path.name}.")
         if path.stat().st_size > _LARGEST_DOCUMENT:
-            raise CheckpointError(f"{path} is larger than 1 MiB: this is not a checkpoint of inkgan.")
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: it cannot be read ({type(error).__name__}).") from None
+            raise CheckpointError(f"{shown(path)} is larger than 1 MiB: this is not a checkpoint of inkgan.")
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{shown(path)} is damaged: it is not text.") from None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{shown(path)} is damaged: it is not JSON ({type(error).__name__}).") from None
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is damaged: it holds no table.")
+        raise CheckpointError(f"{shown(path)} is damaged: it does not hold a JSON object.")
     return content
 
 
-def read_arrays(folder: Path, stem: str, expected: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
-    """Read a tensor file whose content is known beforehand.
+def read_arrays(
+    folder: Path,
+    stem: str,
+    expected: Mapping[str, tuple[int, ...]],
+    dtypes: Mapping[str, np.dtype[Any]] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Read a tensor file whose content is known beforehand. Nothing is read before its size is found plausible.
 
     Args:
         folder: a verified checkpoint or model.
         stem: the file's name without its ending.
         expected: the shape of every array by name; nothing else may be there.
+        dtypes: the type of each array that must have a certain one; the others must be float32 or float16.
 
     Raises:
-        CheckpointError: the file is damaged, or holds other arrays, other shapes or values that are not finite.
+        CheckpointError: the file is damaged, or holds other arrays, shapes or types, or numbers that are not finite.
     """
     path = folder / f"{stem}.safetensors"
+    _require_plausible_size(path, expected)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise CheckpointError(f"{path} is larger than 4 GiB: this is not a checkpoint of inkgan.")
         arrays = load_file(path)
     except (OSError, SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Types that NumPy lacks, such as bfloat16, end in an AttributeError or a TypeError.
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({type(error).__name__}).") from None
+        raise CheckpointError(f"{shown(path)} is damaged or not a safetensors file ({type(error).__name__}).") from None
     if arrays.keys() != expected.keys():
         odd = sorted(arrays.keys() ^ expected.keys())[0]
-        raise CheckpointError(f"{path} does not fit this recipe: {odd!r} is there or missing where it should not be.")
-    for name, shape in expected.items():
-        array = arrays[name]
-        if array.shape != shape:
-            raise CheckpointError(f"{path} does not fit: {name} is {array.shape}, expected {shape}.")
-        if array.dtype not in (np.float32, np.float16) or not np.isfinite(array).all():
-            raise CheckpointError(f"{path} is damaged: {name} is not finite float32 or float16 numbers.")
+        where = "is missing" if odd in expected else "should not be there"
+        raise CheckpointError(f"{shown(path)} does not fit this recipe: {odd[:80]!r} {where}.")
+    for name, array in arrays.items():
+        allowed = [dtypes[name]] if dtypes and name in dtypes else _FLOATS
+        _require_fitting(shown(path), name, array, expected[name], allowed)
     return arrays
 
 
+def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
+    header = _LARGEST_HEADER + _LARGEST_HEADER_PER_ARRAY * len(expected)
+    numbers = sum(math.prod(shape) for shape in expected.values())
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            promised = int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
+    if promised > header or size > 8 + header + _LARGEST_NUMBER * numbers:
+        raise CheckpointError(
+            f"{shown(path)} is damaged: it is too large for the {len(expected)} arrays of this model."
+        )
+
+
+def _require_fitting(
+    file: str, name: str, array: NDArray[Any], shape: tuple[int, ...], allowed: list[np.dtype[Any]]
+) -> None:
+    if array.shape != shape:
+        raise CheckpointError(f"{file} does not fit: {name} is {array.shape}, expected {shape}.")
+    if array.dtype not in allowed:
+        names = " or ".join(map(str, allowed))
+        raise CheckpointError(f"{file} is damaged: {name} is {array.dtype}, expected {names}.")
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"{file} is damaged: {name} holds numbers that are not finite.")
+
+
 def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[str]]:
-    """Find the newest checkpoint that passes its check.
+    """Find the newest checkpoint that passes its check, also while a trainer saves and removes others.
 
     Args:
-        folder: where checkpoints lie.
+        folder: where the checkpoints are.
         stems: as for :func:`verify`.
 
     Returns:
         Its step (None if there is none), and what is wrong with every newer one.
     """
-    damages = []
-    for step in reversed(list_steps(folder)):
-        try:
-            verify(folder / checkpoint_name(step), stems)
-        except CheckpointError as error:
-            damages.append(str(error))
+    step, errors = _newest_whole(folder, stems)
+    return step, [str(error) for error in errors]
+
+
+def newest_to_resume(folder: Path) -> tuple[int | None, list[str]]:
+    """Find the checkpoint from which a run resumes, after clearing what an interrupted save left.
+
+    Only the run's one trainer may call this.
+
+    Returns:
+        As of :func:`newest_whole`, of all files.
+
+    Raises:
+        CheckpointError: the system could not read a newer one, which may be whole.
+    """
+    sweep(folder)
+    step, errors = _newest_whole(folder, None)
+    for error in errors:
+        if isinstance(error.__cause__, OSError):
+            raise CheckpointError(
+                f"{error} The checkpoint may be whole, so nothing was changed. Try again; if it stays unreadable, "
+                f"move it out of {shown(folder)} to resume from the one before it."
+            ) from error.__cause__
+    return step, [str(error) for error in errors]
+
+
+def _newest_whole(folder: Path, stems: Collection[str] | None) -> tuple[int | None, list[CheckpointError]]:
+    for _ in range(_TRIES):
+        errors: list[CheckpointError] = []
+        for step in reversed(list_steps(folder)):
+            path = folder / checkpoint_name(step)
+            try:
+                verify(path, stems)
+            except CheckpointError as error:
+                if not path.exists():
+                    break  # removed since it was listed, so there is a newer one
+                errors.append(error)
+            else:
+                return step, errors
         else:
-            return step, damages
-    return None, damages
+            return None, errors
+    raise CheckpointError(f"the checkpoints in {shown(folder)} change faster than they can be read. Try again.")
 
 
 def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
-    """Remove all but the newest ``keep`` checkpoints and those named, and what interrupted saves left."""
+    """Remove all but the newest ``keep`` checkpoints and those named, and what interrupted saves left.
+
+    Only what this run saved is removed: links stay, and so does a checkpoint with files that its manifest does not
+    list, or lists otherwise.
+    """
     for step in list_steps(folder)[:-keep]:
         if step not in set(also):
             remove(folder, step)
@@ -239,28 +366,63 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
 
 def remove(folder: Path, step: int) -> None:
-    """Remove one checkpoint."""
+    """Remove one checkpoint. It loses its name first, since one that is half removed must not look like one."""
+    path = folder / checkpoint_name(step)
     with contextlib.suppress(OSError):
-        _erase(_set_aside(folder, step))
+        if _is_removable(path):
+            doomed = path.with_name(f".tmp-removed-{path.name}")
+            _erase(doomed)
+            _erase(path.rename(doomed))
 
 
-def _set_aside(folder: Path, step: int) -> Path:
-    """Take a checkpoint's name away, since one that is half removed must not look like one."""
-    doomed = folder / f"{_TEMPORARY}removed-{checkpoint_name(step)}"
-    _erase(doomed)
-    return (folder / checkpoint_name(step)).rename(doomed)
+def _is_removable(path: Path) -> bool:
+    """Whether this is a checkpoint as it was saved: it is no link, and all its files are in its manifest."""
+    if path.is_symlink():
+        return False
+    try:
+        verify(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def set_aside_after(folder: Path, step: int) -> None:
+    """Rename the checkpoints of later steps, which are damaged: a resumed run saves these steps again.
+
+    Raises:
+        OutputError: one cannot be renamed.
+    """
+    for newer in list_steps(folder):
+        path = folder / checkpoint_name(newer)
+        if newer > step:
+            with output_errors(path):
+                path.rename(aside(path))
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted saves left. Only the run's one trainer may call this."""
-    if folder.is_dir():
-        for entry in folder.glob(f"{_TEMPORARY}*"):
+    """Remove what interrupted saves left, and give back its name to a checkpoint whose successor never got it.
+
+    Only the run's one trainer may call this.
+    """
+    if not folder.is_dir():
+        return
+    for entry in sorted(folder.glob(".tmp-*")):
+        if not is_temporary(entry):
+            continue
+        name = entry.name.removeprefix(".tmp-replaced-")
+        if name != entry.name and not (folder / name).exists():
+            entry.rename(folder / name)
+        else:
             _erase(entry)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether this is a folder that an interrupted save or removal left, and holds no file but theirs."""
+    if not _TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    return all(_UNFINISHED.fullmatch(entry.name) and _is_regular(entry) for entry in path.iterdir())
+
+
 def _erase(path: Path) -> None:
-    """Remove a folder, a file or a link, but not what the link points to."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove a folder that this module made."""
+    shutil.rmtree(path, ignore_errors=True)

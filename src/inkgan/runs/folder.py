@@ -3,39 +3,41 @@
 runs/NAME/
     config.json        the resolved settings
     environment.json   versions, threads, device, commit: a list, one entry for each start
-    metrics.jsonl      one line for each logged step
+    metrics.jsonl      one line for each logged step; see inkgan.runs.metrics
     tensorboard/       the same for TensorBoard, with images and graphs
     pictures/          grids of fixed latents by step, the final sheet, the animation
     checkpoints/       see inkgan.runs.checkpoint
-    lock               held while a trainer works here
+    lock               locked while a trainer works here
+
+Each part may be a link to another disk. A damaged file is kept under a name that ends with ``.damaged``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import platform
 import re
 import shlex
-import shutil
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from filelock import FileLock, Timeout
+from inkgan.config import Config, Precision, differences, read_json, validated
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
+from inkgan.files import UNSUPPORTED, output_errors, write_bytes
+from inkgan.runs import checkpoint, contents, metrics
+from inkgan.runs.aside import aside
 
-from inkgan.config import Config, Precision, differences, read_json
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.files import output_errors, write_bytes
-from inkgan.runs import checkpoint, metrics
-
-_PARTS = {"config.json", "environment.json", "metrics.jsonl", "tensorboard", "pictures", "checkpoints", "lock"}
-#: What a start that was killed may leave; see inkgan.files.appearing_whole.
-_LEFT_OVER = re.compile(r"\.(config\.json|environment\.json|metrics\.jsonl)\.\d+\.tmp\.jsonl?")
 _GRID = re.compile(r"grid-(\d{7,})\.png")
+#: What of the environment is watched: a change may change the rounding, or the random numbers.
+_WATCHED = ("threads", "torch", "numpy", "device", "cpu")
+#: How often to look again where a trainer removes checkpoints while they are read.
+_TRIES = 20
 
 
 class RunFolder:
@@ -43,7 +45,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config_file = path / "config.json"
+        self.config_file = path / contents.CONFIG
         self.environment_file = path / "environment.json"
         self.metrics_file = path / "metrics.jsonl"
         self.tensorboard = path / "tensorboard"
@@ -55,8 +57,10 @@ class RunFolder:
         """Whether a run was ever started here."""
         try:
             return self.config_file.is_file()
-        except OSError:  # such as a name that is too long
+        except (OSError, ValueError):  # such as a name that is too long
             return False
+
+    # Starting
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -64,64 +68,92 @@ class RunFolder:
 
         Raises:
             OutputError: another trainer works here, or the folder cannot be written.
+
+        Warns:
+            InkganWarning: the file system has no locks.
         """
-        with output_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / "lock", blocking=False)
+        with contextlib.ExitStack() as stack:
+            with output_errors(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context((self.path / contents.LOCK).open("a"))
+                self._lock(file.fileno())
             try:
-                lock.acquire()
-            except Timeout:
-                raise OutputError(
-                    f"another trainer works in {self.path}. Wait for it, stop it, or name another folder with --out."
-                ) from None
+                yield
+            finally:
+                with contextlib.suppress(OSError):  # a child process may hold the file open, and the lock with it
+                    fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _lock(self, descriptor: int) -> None:
         try:
-            yield
-        finally:
-            lock.release()
-
-    def start(self, config: Config, *, force: bool) -> None:
-        """Begin a new run here.
-
-        Raises:
-            OutputError: the folder holds a run or other files, and ``force`` is off; or it is not a run at all.
-        """
-        self.require_free(force=force)
-        with output_errors(self.path):
-            # The settings go last and come last: a folder that has them is a run.
-            for entry in sorted(self.path.iterdir(), key=lambda entry: entry == self.config_file):
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry.name != "lock":
-                    entry.unlink()
-        self._write_config(config)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # the latter on some network file systems
+            raise OutputError(
+                f"another trainer works in {shown(self.path)}. Wait for it, stop it, or name another folder with --out."
+            ) from None
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            warnings.warn(
+                f"the file system of {shown(self.path)} has no locks, so nothing keeps a second trainer out of it.",
+                InkganWarning,
+                stacklevel=4,
+            )
 
     def require_free(self, *, force: bool) -> None:
         """Make sure that a new run may begin here; nothing is written.
 
         Raises:
-            OutputError: the folder holds other files, or it holds a run and ``force`` is off.
+            OutputError: the folder holds what no run wrote, or it holds a run and ``force`` is off.
         """
+        self._contents(force=force)
+
+    def start(self, config: Config, *, force: bool) -> None:
+        """Begin a new run here, in place of the run that is here.
+
+        Raises:
+            OutputError: as of :meth:`require_free`; or a file cannot be removed or written.
+        """
+        found = self._contents(force=force)
         with output_errors(self.path):
-            present = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
-        foreign = [name for name in present if name not in _PARTS and not _LEFT_OVER.fullmatch(name)]
-        parts = {name for name in present if name in _PARTS} - {"lock"}
-        if foreign or (parts and not self._is_ours()) or (present == ["lock"] and (self.path / "lock").stat().st_size):
-            named = ", ".join([*foreign, *sorted(parts)][:3]) or "lock"
+            contents.remove(found, self.path)
+        self._write_config(config)
+
+    def _contents(self, *, force: bool) -> contents.Contents:
+        with output_errors(self.path):
+            is_link_to_nothing = self.path.is_symlink() and not self.path.exists()
+            found = contents.contents_of(self.path) if self.path.exists() else contents.Contents()
+        if is_link_to_nothing:
+            raise OutputError(f"{shown(self.path)} is a link to nothing. Name another folder with --out.")
+        if found.foreign:
+            self._refuse(found.foreign[0], "which no run wrote")
+        if found.files and not self._has_settings():
+            self._refuse(found.files[0], "but no config.json of a run")
+        if found.files and not force:
             raise OutputError(
-                f"{self.path} holds files that are not a run's ({named[:120]!r}), which are never removed. "
-                "Name another folder with --out."
-            )
-        if parts and not force:
-            raise OutputError(
-                f"{self.path} holds a run already. Continue it with --resume, replace it with --force, "
+                f"{shown(self.path)} holds a run already. Continue it with --resume, replace it with --force, "
                 "or name another folder with --out."
             )
+        return found
 
-    def _is_ours(self) -> bool:
+    def _refuse(self, found: Path, reason: str) -> NoReturn:
+        if found.is_symlink():
+            reason = "a link" if found.exists() else "a link to nothing"
+        elif found.is_dir():
+            found = next((path for path in found.rglob("*") if path.is_file()), found)
+        name = found.relative_to(self.path)
+        raise OutputError(
+            f"{shown(self.path)} holds {shown(name)}, {reason}, so nothing in it is removed. "
+            "Move that away, or name another folder with --out."
+        )
+
+    def _has_settings(self) -> bool:
+        """Whether the settings here are those of a run. Other programs' settings do not name one of our recipes."""
         try:
-            return "recipe" in json.loads(self.config_file.read_text("utf-8"))
-        except (OSError, ValueError, TypeError, RecursionError):
+            return "recipe" in read_json(self.config_file).model_fields_set
+        except ConfigError:
             return False
+
+    # Settings
 
     def saved_config(self) -> Config:
         """The settings that the run was started with.
@@ -130,29 +162,32 @@ class RunFolder:
             CheckpointError: this is not a run folder, or its settings are damaged.
         """
         if not self.is_run:
-            raise CheckpointError(f"{self.path} is not the folder of a run: it has no config.json.")
+            raise CheckpointError(f"{shown(self.path)} is not the folder of a run: it has no config.json.")
         try:
             return read_json(self.config_file)
         except ConfigError as error:
-            raise CheckpointError(f"{self.config_file} is damaged: {error}") from None
+            raise CheckpointError(f"{shown(self.config_file)} is damaged: {error}") from None
 
     def precision_for(self, asked: Config) -> Precision:
-        """The precision to resume in: ``auto`` goes on in the one that it was where the run began."""
+        """The precision to resume in: ``auto`` continues in the one in which the run began."""
         began: Precision = self._newest_state()[1].get("precision", asked.precision)
         return began if asked.precision == "auto" else asked.precision
 
     def require_same(self, asked: Config, digest: str) -> None:
-        """Refuse to resume under other settings; the same data may lie elsewhere.
+        """Refuse to resume under other settings. The same data may have moved.
 
         Args:
-            asked: the settings to go on under.
-            digest: of the data to go on with.
+            asked: the settings to resume under.
+            digest: of the data to resume with.
 
         Raises:
-            ConfigError: some differ; the message lists them.
-            CheckpointError: the saved settings are damaged, or the data are others than those learned from.
+            ConfigError: some differ, or ``config.json`` was edited; the message lists the settings.
+            CheckpointError: the saved settings are damaged, or the data are not those that the run learned from.
         """
-        saved, (newest, state) = self.saved_config(), self._newest_state()
+        saved = self.saved_config()
+        newest, state = self._newest_state()
+        if newest:
+            self._require_unedited(saved, newest, state)
         if state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
@@ -160,17 +195,36 @@ class RunFolder:
         changed = differences(saved, asked)
         if changed:
             raise ConfigError(
-                f"{self.path} was started with other settings: {'; '.join(changed)}. "
+                f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
                 "Resume without these options, or start a new run with --out."
             )
-        if state.get("digest", digest) != digest:
+        if newest and state.get("digest", digest) != digest:
             raise CheckpointError(
-                f"{newest} learned from other images than {asked.data.name!r} holds now: their digest was "
-                f"{str(state['digest'])[:16]}, it is {digest[:16]}. Put back the images, or start a new run with --out."
+                f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
+                f"{str(state['digest'])[:16]}, now it is {digest[:16]}. Put back the images, or start a new run with "
+                "--out."
+            )
+
+    def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
+        """Compare ``config.json`` with the settings in a checkpoint, except for where the data are."""
+        trained = checkpoint.read_document(newest, "model").get("config")
+        if not isinstance(trained, dict):
+            return
+        try:
+            before = validated(trained).model_copy(update={"data": saved.data})
+        except ConfigError as error:
+            raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
+        if {before.precision, saved.precision} <= {"auto", state.get("precision")}:
+            before = before.model_copy(update={"precision": saved.precision})
+        edited = differences(before, saved)
+        if edited:
+            raise ConfigError(
+                f"{shown(self.config_file)} was edited after {newest.name} was saved: {'; '.join(edited)}. "
+                "Change it back to resume, or start a new run with --out."
             )
 
     def note_data(self, asked: Config) -> None:
-        """Keep where the data lie now, for whoever resumes the run without saying so."""
+        """Save where the data are now, so that the next resume finds them there."""
         saved = self.saved_config()
         if saved.data != asked.data:
             self._write_config(saved.model_copy(update={"data": asked.data}))
@@ -178,28 +232,43 @@ class RunFolder:
     def _write_config(self, config: Config) -> None:
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
 
-    def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
-        """The newest checkpoint with a whole state, and what it says of the run; nothing where none was saved."""
-        step, _ = checkpoint.newest_whole(self.checkpoints, ("state",))
-        if step is None:
-            return None, {}
-        folder = self.checkpoints / checkpoint.checkpoint_name(step)
-        return folder, checkpoint.read_document(folder, "state")
+    # The record of a run
 
     def add_environment(self, environment: Mapping[str, Any]) -> list[str]:
-        """Note on what the run (re)starts; returns what changed since the last start, as ``key: old -> new``."""
+        """Record the environment of a start.
+
+        Returns:
+            What changed since the last start, as ``key: old -> new``.
+
+        Warns:
+            InkganWarning: the record is damaged, which is kept aside, or missing.
+        """
         starts = self._environments()
         last = starts[-1] if starts else environment
         write_bytes(self.environment_file, (json.dumps([*starts, environment], indent=1) + "\n").encode())
-        watched = ("threads", "torch", "device", "cpu")
-        return [f"{key}: {last.get(key)} -> {environment[key]}" for key in watched if last.get(key) != environment[key]]
+        pairs = {key: (last.get(key), environment.get(key)) for key in _WATCHED}
+        return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
 
     def _environments(self) -> list[dict[str, Any]]:
+        unknown = "Whether the run was on another machine or version before is not known; it goes on."
         try:
-            starts = json.loads(self.environment_file.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            content = self.environment_file.read_bytes()
+        except FileNotFoundError:
+            if checkpoint.list_steps(self.checkpoints):
+                warnings.warn(f"{shown(self.environment_file)} is missing. {unknown}", InkganWarning, stacklevel=3)
             return []
-        return starts if isinstance(starts, list) and all(isinstance(start, dict) for start in starts) else []
+        except OSError as error:
+            raise OutputError(f"cannot read {shown(self.environment_file)}: {reason_of(error)}.") from None
+        with contextlib.suppress(ValueError, RecursionError):
+            starts = json.loads(content)
+            if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
+                return starts
+        copy = aside(self.environment_file)
+        write_bytes(copy, content)
+        warnings.warn(
+            f"{shown(self.environment_file)} is damaged and kept as {copy.name}. {unknown}", InkganWarning, stacklevel=3
+        )
+        return []
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of a step and later ones, and later pictures, which the resumed run makes again.
@@ -214,7 +283,8 @@ class RunFolder:
             warnings.warn(f"{wrong} The run goes on.", InkganWarning, stacklevel=2)
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
-            if match and int(match[1]) > max(step, 0):  # that of step 0 was drawn before pre-training
+            # The picture of step 0 was drawn before pre-training.
+            if match and int(match[1]) > max(step, 0) and not path.is_symlink():
                 path.unlink()
 
     def grids(self) -> list[Path]:
@@ -225,6 +295,8 @@ class RunFolder:
     def grid_file(self, step: int) -> Path:
         """Where the picture of the fixed latents after ``step`` steps belongs."""
         return self.pictures / f"grid-{step:07d}.png"
+
+    # Checkpoints
 
     def checkpoint(self, which: str) -> Path:
         """The folder of a checkpoint.
@@ -238,7 +310,7 @@ class RunFolder:
         steps = checkpoint.list_steps(self.checkpoints)
         if not steps:
             raise CheckpointError(
-                f"{self.path} has no checkpoint yet. Train it further: "
+                f"{shown(self.path)} has no checkpoint yet. Train it further: "
                 f"inkgan train --resume --out {shlex.quote(str(self.path))}"
             )
         if which == "latest":
@@ -246,11 +318,13 @@ class RunFolder:
         if which == "best":
             best = self.best_step()
             if best is None:
-                raise CheckpointError(f"{self.path} measured no quality, so no checkpoint is the best. Use latest.")
+                raise CheckpointError(
+                    f"{shown(self.path)} measured no quality, so no checkpoint is the best. Use latest."
+                )
             return self.checkpoints / checkpoint.checkpoint_name(best)
         if not re.fullmatch(r"-?\d{1,12}", which) or int(which) not in steps:
             known = ", ".join([*(["best"] if self.best_step() else []), *map(str, steps)])
-            raise CheckpointError(f"{self.path} has no checkpoint {which!r}. It has: latest, {known}.")
+            raise CheckpointError(f"{shown(self.path)} has no checkpoint {shown(which)!r}. It has: latest, {known}.")
         return self.checkpoints / checkpoint.checkpoint_name(int(which))
 
     def best_step(self) -> int | None:
@@ -258,15 +332,41 @@ class RunFolder:
         best = self._newest_state()[1].get("best_step")
         return best if isinstance(best, int) else None
 
+    def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
+        """The newest checkpoint whose documents are whole, and its state; nothing where none was saved."""
+        for _ in range(_TRIES):
+            step, _damages = checkpoint.newest_whole(self.checkpoints, ("model", "state"))
+            if step is None:
+                break
+            path = self.checkpoints / checkpoint.checkpoint_name(step)
+            try:
+                return path, checkpoint.read_document(path, "state")
+            except CheckpointError:  # a trainer removed it just now
+                continue
+        return None, {}
+
 
 def free_run_path(parent: Path, stem: str) -> Path:
     """A folder for a new run: ``parent/stem``, or with the first free number behind it."""
     number = 1
     path = parent / stem
-    while path.exists():
+    while path.exists() or path.is_symlink():
         number += 1
         path = parent / f"{stem}-{number}"
     return path
+
+
+def claim_run_path(parent: Path, stem: str) -> Path:
+    """Make the folder that :func:`free_run_path` names. Of runs that start at one moment, each gets its own.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    while True:
+        path = free_run_path(parent, stem)
+        with output_errors(path), contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
 
 
 def newest_run(parent: Path, stem: str) -> Path:
@@ -278,8 +378,10 @@ def newest_run(parent: Path, stem: str) -> Path:
     pattern = re.compile(re.escape(stem) + r"(-\d+)?")
     runs = [path for path in parent.glob("*") if pattern.fullmatch(path.name) and RunFolder(path).is_run]
     if not runs:
-        raise CheckpointError(f"there is no run {stem} in {parent} to resume. Name its folder with --out.")
-    return max(runs, key=lambda path: max(entry.stat().st_mtime for entry in path.iterdir()))
+        raise CheckpointError(
+            f"there is no run {shown(stem)} in {shown(parent)} to resume. Name its folder with --out."
+        )
+    return max(runs, key=lambda path: max(entry.lstat().st_mtime for entry in path.iterdir()))
 
 
 def environment(device: str, threads: int, precision: str) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Which files in a folder a run wrote: these alone may be removed when the run is replaced."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inkgan.runs import checkpoint
+from inkgan.runs.aside import original_name
+
+CONFIG = "config.json"
+LOCK = "lock"
+_PICTURE = r"grid-\d{7,}\.png|sheet\.png|learning\.gif"
+#: The names of the files directly in a run's folder, and of those in its parts.
+_FILES = re.compile(r"config\.json|environment\.json|metrics\.jsonl")
+_FILES_IN = {
+    "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
+    "pictures": re.compile(_PICTURE),
+}
+_CHECKPOINTS = "checkpoints"
+#: What a start that was killed may leave; see inkgan.files.appearing_whole.
+_UNFINISHED = re.compile(rf"\.({_FILES.pattern}|{_PICTURE})(\.damaged(-\d+)?)?\.\d+\.tmp\.[\w-]+")
+
+
+@dataclass
+class Contents:
+    """What a folder holds.
+
+    Attributes:
+        files: the files that a run wrote, but for ``lock`` and what an interrupted write left.
+        unfinished: what an interrupted write left.
+        folders: the folders that a run made, each before those that hold it.
+        foreign: what no run wrote. Links within the parts of a run are foreign; a part may be a link.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unfinished: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
+
+
+def contents_of(folder: Path) -> Contents:
+    """Look at everything in a folder, without changing anything.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    found = Contents()
+    for path in _entries(folder):
+        if path.name in _FILES_IN and path.is_dir():
+            _look_at_part(path, _FILES_IN[path.name], found)
+        elif path.name == _CHECKPOINTS and path.is_dir():
+            _look_at_checkpoints(path, found)
+        elif path.name == LOCK and path.is_file() and not path.stat().st_size:
+            continue
+        else:
+            _sort(path, _FILES, found, may_be_link=True)
+    return found
+
+
+def remove(contents: Contents, folder: Path) -> None:
+    """Remove the files that a run wrote. Links stay, without what they pointed to.
+
+    The settings are removed last: a folder that has them is a run, so an interrupted removal can be repeated.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for path in sorted([*contents.files, *contents.unfinished], key=lambda path: path == folder / CONFIG):
+        Path(os.path.realpath(path)).unlink()
+    for path in contents.folders:
+        if not path.is_symlink():
+            path.rmdir()
+
+
+def _look_at_part(part: Path, names: re.Pattern[str], found: Contents) -> None:
+    for path in _entries(part):
+        _sort(path, names, found)
+    found.folders.append(part)
+
+
+def _look_at_checkpoints(part: Path, found: Contents) -> None:
+    for path in _entries(part):
+        if path.is_symlink() or not path.is_dir():
+            found.foreign.append(path)
+        elif checkpoint.is_temporary(path):
+            found.unfinished += _entries(path)
+            found.folders.append(path)
+        else:
+            written = checkpoint.files_listed(path) if checkpoint.step_of(original_name(path.name)) is not None else []
+            # The manifest comes last, so that the rest is known to be the run's until it is removed.
+            for file in sorted(_entries(path), key=lambda file: file.name == checkpoint.MANIFEST):
+                is_written = file.name in written and file.is_file() and not file.is_symlink()
+                (found.files if is_written else found.foreign).append(file)
+            found.folders.append(path)
+    found.folders.append(part)
+
+
+def _sort(path: Path, names: re.Pattern[str], found: Contents, *, may_be_link: bool = False) -> None:
+    """Note a path as a run's file, as unfinished or as foreign."""
+    if not path.is_file() or (path.is_symlink() and not may_be_link):
+        found.foreign.append(path)
+    elif names.fullmatch(original_name(path.name)):
+        found.files.append(path)
+    elif _UNFINISHED.fullmatch(path.name):
+        found.unfinished.append(path)
+    else:
+        found.foreign.append(path)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())

@@ -1,0 +1,442 @@
+"""The folder of a run: what belongs to it, who works in it, what is compared when it is resumed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny_runs as runs
+from inkgan.config import Config, resolve
+from inkgan.errors import CheckpointError, ConfigError, InkganError, InkganWarning, OutputError
+from inkgan.runs import checkpoint
+from inkgan.runs.contents import contents_of
+from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
+
+STATE = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
+
+
+def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)) -> RunFolder:
+    """A run as one leaves it on the disk, with arrays of no meaning."""
+    run = RunFolder(path)
+    config = config or resolve(overrides=["steps=4", "batch_size=5"])
+    path.mkdir(parents=True, exist_ok=True)
+    run.start(config, force=False)
+    run.add_environment({"threads": 2, "torch": "2", "numpy": "2", "device": "cpu", "cpu": "x"})
+    run.metrics_file.write_text('{"step": 0}\n', "utf-8")
+    run.tensorboard.mkdir(exist_ok=True)
+    (run.tensorboard / "events.out.tfevents.1700000000.host.77.0").write_bytes(b"e")
+    run.pictures.mkdir(exist_ok=True)
+    for name in ("grid-0000000.png", "grid-12345678.png", "sheet.png", "learning.gif"):
+        (run.pictures / name).write_bytes(b"p")
+    for step in steps:
+        model = {"network": "tutorial", "config": config.model_dump()}
+        checkpoint.save(run.checkpoints, step, {"generator": {}}, {"state": STATE | {"step": step}, "model": model})
+    return run
+
+
+def refusal(call: Any, *needed: str, kind: type[InkganError] = OutputError) -> str:
+    """What a call complains of, checked to be one line."""
+    with pytest.raises(kind) as caught:
+        call()
+    text = str(caught.value)
+    assert text.isprintable()
+    for word in needed:
+        assert word in text
+    return text
+
+
+# What belongs to a run
+
+
+def test_what_a_run_leaves_is_known(finished_run: Path, stopped_run: Path) -> None:
+    """All that real runs wrote is a run's, and nothing is left over."""
+    for folder in (finished_run, stopped_run):
+        found = contents_of(folder)
+        assert found.foreign == []
+        assert found.unfinished == []
+        assert {path for path in folder.rglob("*") if path.is_file()} - set(found.files) <= {folder / "lock"}
+
+
+def test_force_replaces_a_run_wholly(tmp_path: Path) -> None:
+    """Nothing of the old run is left, also not what was interrupted or kept aside as damaged."""
+    run = made(tmp_path / "run", steps=(-3, 2, 4))
+    (run.checkpoints / "step-0000002").rename(run.checkpoints / "step-0000002.damaged")
+    (run.checkpoints / ".tmp-step-0000009-5").mkdir()
+    (run.checkpoints / ".tmp-step-0000009-5" / "state.json").touch()
+    for name in (
+        "metrics.jsonl.damaged", "environment.json.damaged-2", ".config.json.5.tmp.json", "lock",
+        "pictures/.grid-0000000.png.5.tmp.png", ".metrics.jsonl.damaged.5.tmp.damaged",
+    ):  # fmt: skip
+        (run.path / name).touch()
+    run.require_free(force=True)
+    run.start(resolve(overrides=["steps=9"]), force=True)
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "lock"]
+    assert run.saved_config().steps == 9
+
+
+FOREIGN = [
+    "notes.txt", "src/main.c", "metrics.jsonl.old", ".config.json.swp", "config.json.damaged.txt",
+    "checkpoints/consolidated.pt", "checkpoints/step-0000002/optimizer.pt", "checkpoints/step-0000007/x.json",
+    "checkpoints/step-0000002x/state.json", "checkpoints/.tmp-step-0000001-5/notes.txt",
+    "pictures/cat.png", "pictures/grid-1.png", "pictures/album/sheet.png",
+    "tensorboard/notes", "tensorboard/plugins/profile/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) -> None:
+    """It is named, and nothing is removed."""
+    run = made(tmp_path / "run")
+    (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+    (run.path / name).write_bytes(b"mine")
+    before = runs.listing(run.path)
+    refusal(lambda: run.start(resolve(), force=force), str(run.path), name, "--out")
+    assert runs.listing(run.path) == before
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"recipe": "full_finetune"}',
+        '{"recipe": "fast", "epochs": 3}',
+        '{"recipe": "fast", "batch_size": "large"}',
+        '{"model_type": "bert"}',
+        "{}",
+        "[]",
+        "",
+        '{"recipe": "fa',
+    ],
+)
+def test_a_folder_of_another_program(tmp_path: Path, config: str) -> None:
+    """Settings that are not those of a run make a folder the user's, whatever else bears the names of a run's."""
+    run = made(tmp_path / "other")
+    run.config_file.write_text(config, "utf-8")
+    before = runs.listing(run.path)
+    refusal(lambda: run.start(resolve(), force=True), str(run.path), "no config.json of a run")
+    assert runs.listing(run.path) == before
+
+
+@pytest.mark.parametrize("part", ["checkpoints", "pictures", "tensorboard"])
+def test_a_part_on_another_disk(tmp_path: Path, part: str) -> None:
+    """A part that is a link stays one; the old run's files are removed where it leads, and the new run's go there."""
+    run = made(tmp_path / "run")
+    (tmp_path / "disk").mkdir()
+    (run.path / part).rename(tmp_path / "disk" / "part")
+    (run.path / part).symlink_to(tmp_path / "disk" / "part")
+    refusal(lambda: run.start(resolve(), force=False), "--force")
+    run.start(resolve(), force=True)
+    assert (run.path / part).is_symlink()
+    assert list((tmp_path / "disk" / "part").iterdir()) == []
+    checkpoint.save(run.checkpoints, 1, {"generator": {}}, {})
+    assert len(list((tmp_path / "disk" / "part").iterdir())) == (part == "checkpoints")
+
+
+def test_a_part_prepared_on_another_disk(tmp_path: Path) -> None:
+    """A link to an empty folder may be there before the first run is."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "disk")
+    made(tmp_path / "run")
+    assert (tmp_path / "disk" / "step-0000002").is_dir()
+
+
+def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
+    """What is not a run's is found behind a link too."""
+    run = made(tmp_path / "run")
+    run.checkpoints.rename(tmp_path / "disk")
+    run.checkpoints.symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "thesis.tex").write_text("mine", "utf-8")
+    refusal(lambda: run.start(resolve(), force=True), "checkpoints/thesis.tex")
+    assert (tmp_path / "disk" / "step-0000002").is_dir()
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "environment.json"])
+def test_a_file_on_another_disk(tmp_path: Path, name: str) -> None:
+    """A file of a run that is a link stays one, and what it leads to is written anew."""
+    run = made(tmp_path / "run")
+    (run.path / name).rename(tmp_path / "elsewhere")
+    (run.path / name).symlink_to(tmp_path / "elsewhere")
+    run.start(resolve(overrides=["steps=9"]), force=True)
+    assert (run.path / name).is_symlink()
+    assert (tmp_path / "elsewhere").exists() == (name == "config.json")
+    assert run.saved_config().steps == 9
+
+
+@pytest.mark.parametrize(
+    "name", ["pictures/sheet.png", "checkpoints/step-0000002", "tensorboard/events.out.tfevents.1.x"]
+)
+def test_links_inside_a_part(tmp_path: Path, name: str) -> None:
+    """A link that the user put among the files of a run is named, and stays."""
+    run = made(tmp_path / "run")
+    path = run.path / name
+    if path.exists():
+        path.rename(tmp_path / "elsewhere")
+    else:
+        (tmp_path / "elsewhere").touch()
+    path.symlink_to(tmp_path / "elsewhere")
+    before = runs.listing(tmp_path)
+    refusal(lambda: run.start(resolve(), force=True), name, "a link")
+    assert runs.listing(tmp_path) == before
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["run", "run/checkpoints", "run/metrics.jsonl"])
+def test_links_to_nothing(tmp_path: Path, name: str) -> None:
+    """A link to a disk that is not there now is no place for a run."""
+    if name != "run":
+        (tmp_path / "run").mkdir()
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    refusal(lambda: RunFolder(tmp_path / "run").require_free(force=True), "a link to nothing")
+    assert (tmp_path / name).is_symlink()
+    assert not (tmp_path / "gone").exists()
+
+
+def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a removal ends, the folder is still a run, which --force replaces."""
+    real = os.unlink
+    for allowed in range(50):
+        run = made(tmp_path / f"run-{allowed}")
+        left = [allowed]
+
+        def unlink(*arguments: Any, left: list[int] = left, **named: Any) -> None:
+            if not left[0]:
+                raise OSError(errno.EIO, "Input/output error")
+            left[0] -= 1
+            real(*arguments, **named)
+
+        monkeypatch.setattr("os.unlink", unlink)
+        with monkeypatch.context():
+            try:
+                run.start(resolve(), force=True)
+            except OutputError as error:
+                assert "input/output error" in str(error)  # noqa: PT017 - the last round has none
+            else:
+                assert allowed > 8
+                return
+            finally:
+                monkeypatch.undo()
+        run.require_free(force=True)
+        run.start(resolve(), force=True)
+        assert [path.name for path in run.path.iterdir()] == ["config.json"]
+    pytest.fail("it never came to its end")
+
+
+# Who works in it
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A run works there too, after one warning; and a second start finds nothing in its way."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    run = RunFolder(tmp_path / "run")
+    for force in (False, True):
+        with pytest.warns(InkganWarning, match="has no locks") as caught, run.locked():
+            run.start(resolve(), force=force)
+        assert len(caught) == 1
+        assert run.is_run
+
+
+def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another error is told as what it is."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    refusal(lambda: RunFolder(tmp_path / "run").locked().__enter__(), "input/output error")
+
+
+def test_one_trainer_at_a_time(tmp_path: Path) -> None:
+    """A second trainer is refused, in this process and in another one, until the first is done."""
+    run = RunFolder(tmp_path / "run")
+    code = (
+        "import sys; from pathlib import Path; from inkgan.runs.folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).locked(): print('in')"
+    )
+    command = [sys.executable, "-c", code, str(run.path)]
+    with run.locked():
+        refusal(lambda: RunFolder(run.path).locked().__enter__(), "another trainer works in")
+        other = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "another trainer works in" in other.stderr
+        with (run.path / "lock").open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with RunFolder(run.path).locked():
+        pass
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "in\n"
+
+
+def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    """Starts at one moment take the next free numbers; links and files count as taken."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a-2").touch()
+    (tmp_path / "runs" / "a-4").symlink_to(tmp_path / "gone")
+    got: list[Path] = []
+    together = threading.Barrier(8)
+
+    def start() -> None:
+        together.wait()
+        got.append(claim_run_path(tmp_path / "runs", "a"))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name for path in got) == ["a", *(f"a-{number}" for number in (10, 3, 5, 6, 7, 8, 9))]
+    assert free_run_path(tmp_path / "runs", "a").name == "a-11"
+    refusal(lambda: claim_run_path(tmp_path / "runs" / "a-2", "b"), "not a directory")
+
+
+def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
+    """A link to nothing in a run does not keep it from being found."""
+    run = made(tmp_path / "a-3")
+    (run.path / "tensorboard.old").symlink_to(tmp_path / "gone")
+    made(tmp_path / "a-x")
+    assert newest_run(tmp_path, "a") == run.path
+    refusal(lambda: newest_run(tmp_path, "b"), "there is no run b", kind=CheckpointError)
+
+
+# What is compared when it is resumed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("batch_size", 6, "batch_size: 5 -> 6"),
+        ("seed", 1, "seed: 0 -> 1"),
+        ("watch.keep", 7, "watch.keep: 2 -> 7"),
+        ("generator.learning_rate", 0.5, "generator.learning_rate: 0.003 -> 0.5"),
+        ("precision", "bfloat16", "precision: auto -> bfloat16"),
+    ],
+)
+def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, said: str) -> None:
+    """A number that was changed in config.json is told with both values, and what to do."""
+    run = made(tmp_path / "run")
+    saved = json.loads(run.config_file.read_text("utf-8"))
+    table, _, name = key.rpartition(".")
+    (saved[table] if table else saved)[name] = value
+    run.config_file.write_text(json.dumps(saved), "utf-8")
+    edited = run.saved_config()
+    refusal(
+        lambda: run.require_same(edited, str(STATE["digest"])),
+        f"{run.config_file} was edited after step-0000002 was saved: {said}.", "Change it back",
+        kind=ConfigError,
+    )  # fmt: skip
+
+
+def test_settings_that_may_differ(tmp_path: Path) -> None:
+    """Where the data are, and a precision that was only made explicit, are not edits."""
+    run = made(tmp_path / "run")
+    saved = run.saved_config()
+    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
+    run.require_same(moved, str(STATE["digest"]))
+    run.note_data(moved)
+    run.require_same(run.saved_config(), str(STATE["digest"]))
+    explicit = moved.model_copy(update={"precision": "float32"})
+    run.require_same(explicit, str(STATE["digest"]))
+    (run.config_file).write_text(explicit.model_dump_json(), "utf-8")
+    run.require_same(explicit, str(STATE["digest"]))
+
+
+def test_other_images_are_refused(tmp_path: Path) -> None:
+    """The images must be those that the run learned from."""
+    run = made(tmp_path / "run")
+    refusal(lambda: run.require_same(run.saved_config(), "e" * 64), "other images", "digest", kind=CheckpointError)
+
+
+def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:
+    """A run that was killed before its first checkpoint starts by its config.json."""
+    run = made(tmp_path / "run", steps=())
+    run.require_same(run.saved_config(), "e" * 64)
+
+
+# What it ran on
+
+
+@pytest.fixture
+def about() -> dict[str, Any]:
+    """An environment."""
+    return {"threads": 1, "torch": "2", "numpy": "2.4", "device": "cpu", "cpu": "x", "python": "3.11"}
+
+
+@pytest.mark.parametrize("key", ["threads", "torch", "numpy", "device", "cpu"])
+def test_a_changed_environment_is_told(tmp_path: Path, about: dict[str, Any], key: str) -> None:
+    """What may change rounding or randomness is compared with the start before; the rest is only recorded."""
+    run = RunFolder(tmp_path)
+    assert run.add_environment(about) == []
+    assert run.add_environment(about | {"python": "3.13"}) == []
+    assert run.add_environment(about | {key: "77"}) == [f"{key}: {about[key]} -> 77"]
+    assert len(json.loads(run.environment_file.read_text("utf-8"))) == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5", "[" * 100_000, "\0", "\udcff"])
+def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, about: dict[str, Any], text: str) -> None:
+    """What a run was started on is for people: damaged, it is kept aside, which is told, and begun anew."""
+    run = RunFolder(tmp_path)
+    run.environment_file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    damaged = run.environment_file.read_bytes()
+    with pytest.warns(InkganWarning, match=r"environment\.json is damaged and kept as environment\.json\.damaged\."):
+        assert run.add_environment(about) == []
+    assert (tmp_path / "environment.json.damaged").read_bytes() == damaged
+    assert run.add_environment(about | {"threads": 2}) == ["threads: 1 -> 2"]
+
+
+def test_a_missing_environment_is_told(tmp_path: Path, about: dict[str, Any]) -> None:
+    """A run that has checkpoints had an environment."""
+    run = made(tmp_path / "run")
+    run.environment_file.unlink()
+    with pytest.warns(InkganWarning, match=r"environment\.json is missing\."):
+        assert run.add_environment(about) == []
+    assert run.add_environment(about) == []
+
+
+# What others read
+
+
+@pytest.fixture
+def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run whose checkpoints the system refuses to list."""
+    run = made(tmp_path / "run")
+    real = os.listdir
+
+    def refused(path: Any) -> list[str]:
+        if str(path) == str(run.checkpoints):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr("os.listdir", refused)
+    return run
+
+
+def test_checkpoints_that_may_not_be_read(unreadable: RunFolder) -> None:
+    """One line says so."""
+    for which in ("latest", "best", "2"):
+        with pytest.raises(CheckpointError, match="checkpoints cannot be read: permission denied"):
+            unreadable.checkpoint(which)
+
+
+def test_a_checkpoint_by_name(tmp_path: Path) -> None:
+    """The latest, the best or a step; what there is, is listed."""
+    run = made(tmp_path / "run", steps=(-2, 1, 3))
+    assert run.checkpoint("latest").name == "step-0000003"
+    assert run.checkpoint("-2").name == "pretraining-0000002"
+    for which in ("2", "3.0", "\x1b[2J", "x" * 5000):
+        with pytest.raises(CheckpointError, match=r"It has: latest, -2, 1, 3\.") as caught:
+            run.checkpoint(which)
+        assert len(str(caught.value)) < 500
+    refusal(lambda: run.checkpoint("best"), "measured no quality", kind=CheckpointError)
+    refusal(lambda: RunFolder(tmp_path / "none").checkpoint("latest"), "no checkpoint yet", kind=CheckpointError)
