@@ -1,0 +1,152 @@
+"""Write to web/build/golden what the Python package computes; web/tests holds the page to it.
+
+Everything comes from the package's own code at the time of the check, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from inkgan import config, seeds
+from inkgan.data import idx
+from inkgan.generation import model as generation
+from inkgan.networks.compact import Discriminator, Generator
+from inkgan.training.compact import Compact
+from inkgan.training.recipe import Moment, as_arrays
+
+OUT = Path(__file__).parents[1] / "build" / "golden"
+MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"
+EPSILON = 1e-4
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write(name: str, arrays: Arrays) -> None:
+    """Write arrays as float32."""
+    ready = {key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()}
+    save_file(ready, OUT / f"{name}.safetensors")
+
+
+def write_json(name: str, value: object) -> None:
+    """Write a document."""
+    (OUT / name).write_text(json.dumps(value), "utf-8")
+
+
+def philox() -> None:
+    """NumPy's numbers."""
+    keys = [(0, 7, 0), (7, 3, 70_000), (2**63 - 1, 10, 2**40), (123_456_789_012, 11, 5)]
+    arrays: dict[str, NDArray[Any]] = {"latents": seeds.latents(4, seeds.Stream.SAMPLE_LATENTS, 12, 2, 64)}
+    for number, (seed, stream, index) in enumerate(keys):
+        arrays[f"{number}.normals32"] = seeds.rng(seed, seeds.Stream(stream), index).standard_normal(10_000, np.float32)
+        source = seeds.rng(seed, seeds.Stream(stream), index)
+        for count in (10, 3, 1000):
+            arrays[f"{number}.integers{count}"] = np.array([source.integers(count) for _ in range(1000)])
+        arrays[f"{number}.permutation"] = seeds.rng(seed, seeds.Stream(stream), index).permutation(2000)
+    write("philox", arrays)
+    write_json("philox.json", [{"seed": str(s), "stream": t, "index": i} for s, t, i in keys])
+    doubles = seeds.rng(5, seeds.Stream.WRITING, 2).random(10_000)
+    normals = seeds.rng(6, seeds.Stream.WRITING, 2).standard_normal(10_000)
+    source = seeds.rng(7, seeds.Stream.WRITING)
+    mixed = [
+        int(source.integers(10)),
+        float(source.standard_normal(dtype=np.float32)),
+        source.random(),
+        int(source.integers(10)),
+        float(source.standard_normal(dtype=np.float32)),
+        source.uniform(0.07, 0.13),
+    ]
+    texts = {"doubles": doubles, "normals": normals, "mixed": mixed}
+    write_json("doubles.json", {name: [repr(float(x)) for x in values] for name, values in texts.items()})
+    order = seeds.BatchOrder(3, 100, 32)
+    write_json("batches.json", [order.batch(number).tolist() for number in range(8)])
+
+
+SHAPES = {
+    "digits": ((28, 28, 1), 10, 64, 64),
+    "colour": ((40, 56, 3), 4, 16, 24),
+    "plain": ((7, 9, 1), 0, 5, 16),
+    "large": ((64, 64, 1), 2, 8, 16),
+}
+
+
+def networks() -> None:
+    """Both networks for several shapes, forward and backward, with the penalty."""
+    write_json("shapes.json", {name: [list(shape), *sizes] for name, (shape, *sizes) in SHAPES.items()})
+    for name, (shape, classes, latent, channels) in SHAPES.items():
+        source = torch.Generator().manual_seed(1)
+        generator = Generator(shape, classes, latent, channels)
+        discriminator = Discriminator(shape, classes, channels)
+        for network in (discriminator, generator):
+            network.initialise(source)
+            for parameter in network.parameters():  # biases too
+                parameter.data += 0.05 * torch.randn(parameter.shape, generator=source)
+        latents = torch.randn(5, latent, generator=source).requires_grad_()
+        labels = torch.arange(5) % classes if classes else None
+        towards = torch.randn(5, *shape, generator=source)
+        images = generator(latents, labels)
+        parameters = dict(generator.named_parameters())
+        gradients = torch.autograd.grad((images * towards).sum(), [latents, *parameters.values()])
+        arrays = {f"generator.{key}": value for key, value in parameters.items()}
+        arrays |= {f"d.generator.{key}": value for key, value in zip(parameters, gradients[1:], strict=True)}
+        arrays |= {"latents": latents, "towards": towards, "images": images, "d.latents": gradients[0]}
+        given = torch.rand(5, *shape, generator=source).requires_grad_()
+        logits, _ = discriminator(given, labels)
+        slopes = torch.autograd.grad(logits.sum(), given, create_graph=True)[0]
+        penalty = 0.3 * slopes.square().sum() / 2
+        parameters = dict(discriminator.named_parameters())
+        gradients = torch.autograd.grad(penalty, list(parameters.values()), allow_unused=True)
+        arrays |= {f"discriminator.{key}": value for key, value in parameters.items()}
+        arrays |= {
+            f"d.discriminator.{key}": torch.zeros_like(parameters[key]) if value is None else value
+            for key, value in zip(parameters, gradients, strict=True)
+        }
+        arrays |= {"given": given, "logits": logits, "slopes": slopes, "penalty": penalty[None]}
+        write(f"networks-{name}", {key: value.detach().numpy() for key, value in arrays.items()})
+
+
+def training() -> None:
+    """Three steps of ``fast`` for each game, from weights that are given.
+
+    Adam's epsilon is larger than in a real run. There are gradients that are exactly 0 but for rounding, such as that of
+    the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
+    divides such a gradient by its own size, so that what is rounding becomes a whole step, in PyTorch as anywhere.
+    """
+    pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")[:300]
+    labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", 60_000)[:300]
+    write("digits", {"pixels": pixels, "labels": labels})
+    for game in ("relativistic", "non-saturating", "hinge", "least-squares"):
+        settings = config.resolve(options={"loss": game, "batch_size": 32, "seed": 3, "penalty.every": 2})
+        recipe = Compact(settings, (28, 28, 1), 10)
+        for optimizer in recipe.optimizers.values():
+            optimizer.param_groups[0]["eps"] = EPSILON
+        order = seeds.BatchOrder(3, len(pixels), 32)
+        arrays = {f"before.{key}": value.copy() for key, value in _flat(recipe).items()}
+        terms: dict[str, float] = {}
+        for step in range(3):
+            batch = order.batch(step)
+            real = torch.from_numpy(pixels[batch]).float() / 255
+            done = recipe.step(Moment(step, step, step / 1800), real, torch.from_numpy(labels[batch]))
+            terms |= {f"{step}.{key}": value.item() for key, value in done.items()}
+        arrays |= {f"after.{key}": value for key, value in _flat(recipe).items()}
+        write(f"training-{game}", arrays)
+        write_json(f"terms-{game}.json", terms)
+
+
+def _flat(recipe: Compact) -> dict[str, NDArray[Any]]:
+    every = as_arrays(recipe)
+    return {f"{stem}.{key}": every[stem][key] for stem in recipe.networks for key in every[stem]}
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    philox()
+    networks()
+    training()

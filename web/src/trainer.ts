@@ -1,0 +1,316 @@
+/** The recipe `fast`: compact networks, a regularised game, and an average of the generator; one step at a time. */
+
+import { Adam } from "./adam";
+import type { MapSize } from "./convolution";
+import type { Description } from "./description";
+import { Discriminator } from "./discriminator";
+import { type GameName, play } from "./games";
+import { Generator } from "./generator";
+import { crossEntropy, sigmoid } from "./layers";
+import { BatchOrder, latents, Philox, Stream } from "./philox";
+import { type Kernel, Workspace } from "./workspace";
+
+/** Settings that may change between two steps. */
+export interface Settings {
+  readonly game: GameName;
+  readonly generatorRate: number; // learning rates
+  readonly discriminatorRate: number;
+  readonly penaltyWeight: number; // γ of R1 and R2
+  readonly penaltyEvery: number;
+  readonly penaltyOn: "both" | "real";
+  readonly classWeight: number; // of the auxiliary classifier, in both losses
+  readonly average: number; // the half-life of the generator's average, as a share of the steps so far
+  readonly fade: number; // the share of a long run, at its end, in which learning rates go to zero
+  readonly frozenDiscriminator: boolean;
+  readonly shuffledLabels: boolean; // real images with another one's label: what a broken data set does
+}
+
+/** The settings of `fast`. */
+export const FAST: Settings = {
+  game: "relativistic",
+  generatorRate: 3e-3,
+  discriminatorRate: 3e-3,
+  penaltyWeight: 0.1,
+  penaltyEvery: 8,
+  penaltyOn: "both",
+  classWeight: 0.3,
+  average: 0.05,
+  fade: 0.75,
+  frozenDiscriminator: false,
+  shuffledLabels: false,
+};
+
+/** Runs of up to so many steps do not fade; from so many on they fade over all of `fade`. */
+const SHORT = 300;
+const LONG = 1800;
+
+/** Real images, uint8 [N, H, W, C] with 0 for paper, and their labels [N]; no labels where there are none. */
+export interface Data {
+  readonly image: MapSize;
+  readonly pixels: Uint8Array;
+  readonly labels: ArrayLike<number> | null;
+  readonly classes: number;
+}
+
+/** What a step says of itself, taken before its updates. */
+export interface Figures {
+  readonly step: number;
+  readonly lossGenerator: number;
+  readonly lossDiscriminator: number;
+  readonly lossClassReal: number;
+  readonly lossClassFake: number;
+  readonly penalty: number | null; // null where it was not due
+  readonly logitsReal: Float32Array;
+  readonly logitsFake: Float32Array;
+  readonly scoreReal: number; // mean probability of "real"
+  readonly scoreFake: number;
+  readonly finite: boolean;
+}
+
+export interface TrainerOptions {
+  readonly data: Data;
+  readonly seed?: number | bigint;
+  readonly batch?: number;
+  readonly steps?: number; // of the whole run, which schedules refer to
+  readonly channels?: number;
+  readonly latent?: number;
+  readonly settings?: Partial<Settings>;
+  readonly kernel?: Kernel;
+  readonly epsilon?: number; // of Adam
+}
+
+export class Trainer {
+  readonly generator: Generator;
+  readonly discriminator: Discriminator;
+  /** The average of the generator: what draws. */
+  readonly average: Generator;
+  settings: Settings;
+  step = 0;
+  readonly workspace: Workspace;
+  private readonly data: Data;
+  private readonly seed: number | bigint;
+  private readonly batch: number;
+  private readonly steps: number;
+  private readonly order: BatchOrder;
+  private readonly generatorAdam: Adam;
+  private readonly discriminatorAdam: Adam;
+  private readonly images: number; // real, then generated
+
+  constructor(options: TrainerOptions) {
+    const { data, seed = 0, batch = 64, steps = 1800, channels = 64, latent = 64, epsilon = 1e-8 } = options;
+    const ws = options.kernel ? new Workspace(options.kernel) : new Workspace();
+    this.workspace = ws;
+    this.data = data;
+    this.seed = seed;
+    this.batch = batch;
+    this.steps = steps;
+    this.settings = { ...FAST, ...options.settings };
+    const description: Description = { image: data.image, classes: data.classes, latent, channels };
+    this.generator = new Generator(ws, description, batch, true);
+    this.discriminator = new Discriminator(ws, { ...description, channels: 64 }, 2 * batch);
+    this.average = new Generator(ws, description, 10, false);
+    this.generatorAdam = new Adam(ws, this.generator.parameters, epsilon);
+    this.discriminatorAdam = new Adam(ws, this.discriminator.parameters, epsilon);
+    this.images = ws.allocate(2 * batch * this.generator.imageNumbers);
+    this.order = new BatchOrder(seed, data.pixels.length / this.generator.imageNumbers, batch);
+    const source = new Philox(seed, Stream.INITIALISATION);
+    this.discriminator.parameters.initialise(() => source.normal32());
+    this.generator.parameters.initialise(() => source.normal32());
+    this.restartAverage();
+  }
+
+  /** Let the average begin where the generator is. */
+  restartAverage(): void {
+    const { values, count } = this.generator.parameters;
+    this.workspace.floats.copyWithin(this.average.parameters.values, values, values + count);
+  }
+
+  /** Update both networks once. Where a loss is not finite, nothing more is updated, and `finite` is false. */
+  next(): Figures {
+    const { settings, batch, seed, step } = this;
+    const rate = this.remainingRate();
+    const labels = this.takeBatch(step);
+    const drawn = latents(seed, Stream.GENERATOR_LATENTS, step, batch, this.generator.description.latent);
+    this.generator.forward(drawn, labels.fake);
+    const size = batch * this.generator.imageNumbers;
+    this.workspace.floats.copyWithin(this.images + size, this.generator.images, this.generator.images + size);
+    const judged = this.discriminatorStep(labels, settings.discriminatorRate * rate);
+    const made = this.generatorStep(labels.fake, judged.logitsReal, settings.generatorRate * rate, judged.finite);
+    if (made.finite) {
+      this.moveAverage();
+      this.step++;
+    }
+    return { step, ...judged, ...made };
+  }
+
+  /** How much of the learning rates is left, 1 to 0: they fade over the last share of a run, less of a short one. */
+  private remainingRate(): number {
+    const share = this.settings.fade * Math.min(1, Math.max(0, (this.steps - SHORT) / (LONG - SHORT)));
+    const progress = Math.min(1, this.step / this.steps);
+    return share ? Math.min(1, (1 - progress) / share) : 1;
+  }
+
+  /** Put the real images of a step to their place; the labels of the real images, and those to draw. */
+  private takeBatch(step: number): { real: Int32Array; fake: Int32Array } {
+    const { data, workspace, generator } = this;
+    const indices = this.order.batch(step);
+    const size = generator.imageNumbers;
+    const place = workspace.view(this.images, indices.length * size);
+    indices.forEach((index, i) => {
+      for (let k = 0; k < size; k++) {
+        place[i * size + k] = data.pixels[index * size + k] / 255;
+      }
+    });
+    const labels = Int32Array.from(indices, (index) => data.labels?.[index] ?? 0);
+    if (!this.settings.shuffledLabels || !data.classes) {
+      return { real: labels, fake: labels };
+    }
+    const source = new Philox(this.seed, Stream.WRITING, step);
+    return { real: labels.map(() => source.integer(data.classes)), fake: labels };
+  }
+
+  private discriminatorStep(labels: { real: Int32Array; fake: Int32Array }, learningRate: number) {
+    const { discriminator, settings, batch, data } = this;
+    const { penaltyWeight, penaltyEvery, penaltyOn, classWeight, game } = settings;
+    const both = new Int32Array(2 * batch);
+    both.set(labels.real);
+    both.set(labels.fake, batch);
+    discriminator.forward(2 * batch, this.images);
+    const logits = discriminator.logits(both, 2 * batch);
+    const logitsReal = logits.slice(0, batch);
+    const logitsFake = logits.slice(batch);
+    const played = play(game, "discriminator", logitsReal, logitsFake);
+    const dLogits = new Float32Array(2 * batch);
+    dLogits.set(played.dReal);
+    dLogits.set(played.dFake, batch);
+    const { loss: lossClassReal, gradient } = this.classLoss(labels.real, classWeight);
+    discriminator.parameters.clearGradients();
+    discriminator.backward(both, dLogits, gradient, 0, { parameters: true, images: false });
+    let penalty: number | null = null;
+    if (penaltyWeight > 0 && this.step % penaltyEvery === 0) {
+      const weight = (penaltyWeight * penaltyEvery) / batch;
+      penalty = (weight / 2) * discriminator.addPenalty(penaltyOn === "both" ? 2 * batch : batch, both, weight);
+    }
+    const finite = Number.isFinite(played.loss + lossClassReal + (penalty ?? 0));
+    if (finite && !settings.frozenDiscriminator) {
+      this.discriminatorAdam.step(learningRate);
+    }
+    const mean = (values: Float32Array) => values.reduce((sum, x) => sum + sigmoid(x), 0) / batch;
+    return {
+      lossDiscriminator: played.loss,
+      lossClassReal: data.classes ? lossClassReal : 0,
+      penalty,
+      logitsReal,
+      logitsFake,
+      scoreReal: mean(logitsReal),
+      scoreFake: mean(logitsFake),
+      finite,
+    };
+  }
+
+  /** The auxiliary classifier's weighted loss on the first of the images judged last. */
+  private classLoss(labels: Int32Array, weight: number): { loss: number; gradient: Float32Array | null } {
+    const { discriminator, batch, data } = this;
+    if (!data.classes) {
+      return { loss: 0, gradient: null };
+    }
+    const scores = discriminator.scores(0, batch);
+    const gradient = new Float32Array(scores.length);
+    const loss = weight * crossEntropy(scores, labels, data.classes, weight, gradient);
+    return { loss, gradient };
+  }
+
+  /** Update the generator by what the discriminator now thinks of the images that it drew. */
+  private generatorStep(labels: Int32Array, logitsReal: Float32Array, learningRate: number, finiteSoFar: boolean) {
+    const { discriminator, generator, settings, batch } = this;
+    discriminator.forward(batch, generator.images);
+    const played = play(settings.game, "generator", logitsReal, discriminator.logits(labels, batch));
+    const { loss: lossClassFake, gradient } = this.classLoss(labels, settings.classWeight);
+    discriminator.backward(labels, played.dFake, gradient, 0, { parameters: false, images: true });
+    generator.parameters.clearGradients();
+    generator.backward(batch, discriminator.dImages);
+    const finite = finiteSoFar && Number.isFinite(played.loss + lossClassFake);
+    if (finite) {
+      this.generatorAdam.step(learningRate);
+    }
+    return { lossGenerator: played.loss, lossClassFake, finite };
+  }
+
+  /** Move the average towards the generator; its half-life is a share of the steps done so far. */
+  private moveAverage(): void {
+    const halfLife = Math.max(this.settings.average * (this.step + 1), 1e-3);
+    const share = 1 - 0.5 ** (1 / halfLife);
+    const f = this.workspace.floats;
+    const { values, count } = this.generator.parameters;
+    const average = this.average.parameters.values;
+    for (let i = 0; i < count; i++) {
+      f[average + i] += share * (f[values + i] - f[average + i]);
+    }
+  }
+
+  /** Draw images [N, H, W, C] in (0, 1) with the average of the generator, for latents [N, D] and labels [N]. */
+  draw(drawn: Float32Array, labels: ArrayLike<number>): Float32Array {
+    return drawAll(this.workspace, this.average, drawn, labels);
+  }
+
+  /** The gradient that the generator would get for images drawn for latents and labels: what to change in each pixel. */
+  pixelGradient(drawn: Float32Array, labels: ArrayLike<number>): { images: Float32Array; gradient: Float32Array } {
+    const { average, discriminator, workspace } = this;
+    const n = labels.length;
+    average.forward(drawn, labels);
+    discriminator.forward(n, average.images);
+    discriminator.backward(labels, new Float32Array(n).fill(1), null, 0, { parameters: false, images: true });
+    const size = n * average.imageNumbers;
+    return {
+      images: workspace.view(average.images, size).slice(),
+      gradient: workspace.view(discriminator.dImages, size).slice(),
+    };
+  }
+
+  /** The discriminator's logits for images [N, H, W, C] in [0, 1] of these labels. */
+  judge(images: Float32Array, labels: ArrayLike<number>): Float32Array {
+    const { discriminator, workspace, generator, batch } = this;
+    const result = new Float32Array(labels.length);
+    for (let start = 0; start < labels.length; start += batch) {
+      const part = Array.from(labels).slice(start, start + batch);
+      const size = generator.imageNumbers;
+      workspace.floats.set(images.subarray(start * size, (start + part.length) * size), this.images);
+      discriminator.forward(part.length, this.images);
+      result.set(discriminator.logits(part, part.length), start);
+    }
+    return result;
+  }
+}
+
+/** Draw any number of images with a generator, a batch at a time. */
+export function drawAll(
+  ws: Workspace,
+  generator: Generator,
+  drawn: Float32Array,
+  labels: ArrayLike<number>,
+): Float32Array {
+  const { latent } = generator.description;
+  const n = drawn.length / latent;
+  const result = new Float32Array(n * generator.imageNumbers);
+  for (let start = 0; start < n; start += generator.batch) {
+    const end = Math.min(n, start + generator.batch);
+    generator.forward(drawn.subarray(start * latent, end * latent), Array.from(labels).slice(start, end));
+    result.set(ws.view(generator.images, (end - start) * generator.imageNumbers), start * generator.imageNumbers);
+  }
+  return result;
+}
+
+/** Round images in [0, 1] to 0..255; halves go to the even neighbour, as NumPy's do. */
+export function toUint8(images: Float32Array): Uint8Array {
+  return Uint8Array.from(images, (x) => roundHalfEven(Math.fround(Math.min(1, Math.max(0, x)) * 255)));
+}
+
+/** The nearest integer, halves to the even one. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) {
+    return Math.round(x);
+  }
+  return floor % 2 === 0 ? floor : floor + 1;
+}

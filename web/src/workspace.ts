@@ -1,0 +1,146 @@
+/** Matrix products in float32: a WebAssembly kernel where the browser has SIMD, plain JavaScript elsewhere. */
+
+import relaxed from "../build/kernel_relaxed.wasm";
+import simd from "../build/kernel_simd.wasm";
+import { makeKernels } from "./javascript";
+
+/** A matrix in the workspace: where its first element lies, and how far apart rows and columns are, in elements. */
+export interface Matrix {
+  readonly at: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** How products are computed. */
+export type Kernel = "relaxed SIMD" | "SIMD" | "JavaScript";
+
+/** A matrix stored row by row. */
+export function rows(at: number, columns: number): Matrix {
+  return { at, row: columns, column: 1 };
+}
+
+/** The transpose of a matrix stored row by row with so many columns. */
+export function transposed(at: number, columns: number): Matrix {
+  return { at, row: 1, column: columns };
+}
+
+/** What the networks spend their time in. Arrays are given by the index of their first element. */
+export interface Kernels {
+  /** C[m, n] = A[m, k] · B[k, n], or C += it where `add` says so; C lies row by row. */
+  product(m: number, n: number, k: number, a: Matrix, b: Matrix, c: number, add: boolean): void;
+  /** Add a row of numbers to each row of x [rows, columns]. */
+  addToRows(x: number, rows: number, columns: number, row: number): void;
+  /** Multiply by `slope` each of `count` numbers whose fellow in `sign` is not above 0. */
+  leaky(x: number, sign: number, count: number, slope: number): void;
+  /** Maps [n, h, w, c] that are the sum of their 3×3 patches around every `stride`-th position. */
+  addPatches(n: number, h: number, w: number, c: number, stride: number, patches: number, maps: number): void;
+}
+
+/** The same with addresses in bytes, as WebAssembly has them. */
+interface Exports {
+  gemm(
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    aRow: number,
+    aColumn: number,
+    b: number,
+    bRow: number,
+    bColumn: number,
+    c: number,
+    add: boolean,
+    scratch: number,
+  ): void;
+  scratchBytes(): number;
+  addToRows(x: number, rows: number, columns: number, row: number): void;
+  leaky(x: number, sign: number, count: number, slope: number): void;
+  addPatches(n: number, h: number, w: number, c: number, stride: number, patches: number, maps: number): void;
+}
+
+const PAGE_BYTES = 65_536;
+const SPARE_BYTES = 64; // the kernel may read a little past the end of a matrix
+
+/** Memory for arrays of float32, and the kernel that works on it. */
+export class Workspace {
+  readonly kernel: Kernel;
+  readonly kernels: Kernels;
+  /** All of the memory. Take it anew after every `allocate`: growing moves it. */
+  floats: Float32Array = new Float32Array(0);
+  /** Where a 1 lies. */
+  readonly one: number;
+  private readonly memory: WebAssembly.Memory | null = null;
+  private used = 0;
+
+  constructor(kernel: Kernel = bestKernel()) {
+    this.kernel = kernel;
+    if (kernel === "JavaScript") {
+      this.kernels = makeKernels(() => this.floats);
+      this.one = this.allocateFrom([1]);
+      return;
+    }
+    this.memory = new WebAssembly.Memory({ initial: 16, maximum: 16_384 });
+    this.floats = new Float32Array(this.memory.buffer);
+    const module = new WebAssembly.Module((kernel === "SIMD" ? simd : relaxed) as BufferSource);
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+    const exports = instance.exports as unknown as Exports;
+    this.kernels = inElements(exports, this.allocate(exports.scratchBytes() / 4) * 4);
+    this.one = this.allocateFrom([1]);
+  }
+
+  /** Space for `count` numbers, all 0; it stays for good. */
+  allocate(count: number): number {
+    const at = this.used;
+    this.used += Math.ceil(count / 4) * 4;
+    const needed = this.used * 4 + SPARE_BYTES;
+    if (needed > this.floats.byteLength) {
+      this.grow(needed);
+    }
+    return at;
+  }
+
+  /** Space for numbers that are given. */
+  allocateFrom(values: ArrayLike<number>): number {
+    const at = this.allocate(values.length);
+    this.floats.set(values, at);
+    return at;
+  }
+
+  /** A view of `count` numbers; good until the next `allocate`. */
+  view(at: number, count: number): Float32Array {
+    return this.floats.subarray(at, at + count);
+  }
+
+  private grow(needed: number): void {
+    if (this.memory) {
+      this.memory.grow(Math.ceil((needed - this.floats.byteLength) / PAGE_BYTES));
+      this.floats = new Float32Array(this.memory.buffer);
+      return;
+    }
+    const larger = new Float32Array(Math.max(needed / 4, this.floats.length * 1.5));
+    larger.set(this.floats);
+    this.floats = larger;
+  }
+}
+
+function inElements(exports: Exports, scratch: number): Kernels {
+  return {
+    product(m, n, k, a, b, c, add) {
+      exports.gemm(m, n, k, a.at * 4, a.row, a.column, b.at * 4, b.row, b.column, c * 4, add, scratch);
+    },
+    addToRows: (x, rows, columns, row) => exports.addToRows(x * 4, rows, columns, row * 4),
+    leaky: (x, sign, count, slope) => exports.leaky(x * 4, sign * 4, count, slope),
+    addPatches: (n, h, w, c, stride, from, to) => exports.addPatches(n, h, w, c, stride, from * 4, to * 4),
+  };
+}
+
+/** The fastest kernel that this browser takes. */
+export function bestKernel(): Kernel {
+  if (typeof WebAssembly !== "object") {
+    return "JavaScript";
+  }
+  if (WebAssembly.validate(relaxed as BufferSource)) {
+    return "relaxed SIMD";
+  }
+  return WebAssembly.validate(simd as BufferSource) ? "SIMD" : "JavaScript";
+}
