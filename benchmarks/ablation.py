@@ -34,7 +34,7 @@ VARIANTS: dict[str, list[str]] = {
     "penalty ten times as heavy": ["penalty.weight=1.0"],
     "no auxiliary classifier": ["class_weight=0.0"],
     "no labels": ["conditional=false"],
-    "no average": ["average=0.0"],
+    "no average": ["ema_half_life=0.0"],
     "no fading of learning rates": ["fade=0.0"],
     "96 channels in both networks": ["generator.channels=96", "discriminator.channels=96"],
 }

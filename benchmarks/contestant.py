@@ -15,7 +15,8 @@ from inkgan.data import DataSet, load
 from inkgan.device import resolve_device, resolve_precision
 from inkgan.errors import DivergenceError
 from inkgan.seeds import BatchOrder, Stream, latents
-from inkgan.training.recipe import Moment, build
+from inkgan.training.recipe import StepInfo
+from inkgan.training.start import build
 
 PEERS = {"dcgan": DCGAN, "tfgan": TFGAN}
 
@@ -33,7 +34,7 @@ class Ours:
 
     def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
         """One step; the schedule of ``fast`` and ``best`` is told which share of the time has passed."""
-        at = Moment(number - self._config.pretraining_steps, number, min(1.0, seconds / self._seconds))
+        at = StepInfo(number - self._config.pretraining_steps, number, min(1.0, seconds / self._seconds))
         try:
             self._recipe.step(at, real, labels)
         except DivergenceError as error:

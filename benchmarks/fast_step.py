@@ -32,7 +32,7 @@ from inkgan.device import keep_freed_memory, resolve_precision
 from inkgan.runs.folder import environment
 from inkgan.seeds import BatchOrder
 from inkgan.training.compact import Compact
-from inkgan.training.recipe import Moment
+from inkgan.training.recipe import StepInfo
 
 RESULTS = Path(__file__).parent / "results"
 PRECISION = resolve_precision("auto", torch.device("cpu"))
@@ -77,7 +77,7 @@ class Training:
         start = time.perf_counter()
         for number in range(self.done, self.done + steps):
             indices = torch.from_numpy(self.order.batch(number))
-            self.recipe.step(Moment(number, number, 0.1), self.images[indices].float() / 255, self.labels[indices])
+            self.recipe.step(StepInfo(number, number, 0.1), self.images[indices].float() / 255, self.labels[indices])
         self.done += steps
         return time.perf_counter() - start
 

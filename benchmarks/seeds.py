@@ -30,7 +30,7 @@ from inkgan.config import differences
 from inkgan.errors import CheckpointError
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
-from inkgan.training.start import plan
+from inkgan.training.start import configure
 
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0
@@ -42,7 +42,7 @@ def is_done(folder: Path, recipe: str, **asked: Any) -> bool:
     if not (run.is_run and (run.pictures / "sheet.png").exists()):
         return False
     try:
-        return not differences(run.saved_config(), plan(recipe, **asked).config)
+        return not differences(run.saved_config(), configure(recipe, **asked)[0])
     except CheckpointError:  # such as the settings of another version
         return False
 

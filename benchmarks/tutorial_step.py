@@ -45,7 +45,7 @@ from inkgan.config import resolve
 from inkgan.data import idx
 from inkgan.device import keep_freed_memory, resolve_precision
 from inkgan.seeds import BatchOrder
-from inkgan.training.recipe import Moment
+from inkgan.training.recipe import StepInfo
 from inkgan.training.tutorial import Tutorial
 
 MNIST = REPOSITORY / "src" / "inkgan" / "data" / "mnist"
@@ -130,7 +130,7 @@ class Ours:
         """Train for so many steps, drawing batches and latents as a run does."""
         for step in range(self.done, self.done + steps):
             real = torch.from_numpy(self.pixels[self.order.batch(step)]).float() / 255
-            self.recipe.step(Moment(step, step, 0.0), real)
+            self.recipe.step(StepInfo(step, step, 0.0), real)
         self.done += steps
 
     def counted_flops(self) -> int:

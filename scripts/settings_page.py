@@ -27,7 +27,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "latent_dim": ("numbers", "Goodfellow et al. 2014"),
     "loss": ("", "see below"),
     "class_weight": ("factor", "auxiliary classifier: Odena et al. 2017"),
-    "average": ("share of the steps so far", "Karras et al. 2024, section 3"),
+    "ema_half_life": ("fraction of the steps done so far", "Karras et al. 2024, section 3"),
     "fade": ("share of the run", ""),
     "data.name": ("", ""),
     "data.directory": ("", ""),

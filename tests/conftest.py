@@ -29,20 +29,19 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _spare(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
     patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
     patch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture
 def spared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes time and what a test does not look at: the graph, waiting for the disk, statistics."""
+    """Leave out what takes time and what a test does not look at: waiting for the disk, statistics."""
     _spare(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
-    """A complete run of 6 steps with checkpoints at 4 and 6. Read it only."""
+    """A complete run of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
         _spare(patch)
@@ -52,7 +51,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> 
 
 @pytest.fixture(scope="session")
 def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
-    """The same run, stopped after step 5, with checkpoints at 4 and 5. Copy it before use."""
+    """The same run, stopped after step 5, with checkpoints at 0, 4 and 5. Copy it before use."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
         _spare(patch)

@@ -1,47 +1,57 @@
 """The command line, in a process that stops at every step, every write to disk and every rename until it is told.
 
-At each of these it prints a line, such as ``step 3``, ``fsync`` or ``rename``, and reads one: ``go``, or ``ask`` to be
-answered with ``ok`` and asked again. So a test can send a signal at an exact point.
+At each of these it sends a word, such as ``step 3``, ``fsync`` or ``rename``, and waits for one: ``go``, or ``ask`` to
+be answered with ``ok`` and asked again. So a test can send a signal at an exact point.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from inkgan.cli import run
-from inkgan.training import loop as trainer
-from inkgan.training.recorder import RunLog
+from inkgan.training.loop import Batches
+
+PRETRAINING_STEPS = 2
 
 
-def _wait(event: str) -> None:
-    print(f"at {event}", flush=True)
-    while sys.stdin.readline().strip() == "ask":
-        print("ok", flush=True)
+def main(arguments: list[str], errors: Path, events: Connection) -> None:
+    """Run the command line in steps, and end the process with its exit code.
 
+    Args:
+        arguments: the words of the command.
+        errors: the file that becomes its stderr.
+        events: where it says what it is about to do, and hears whether to go on.
+    """
+    # Whatever the test's own process ignores, as under nohup: here signals do what they do by default.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    sys.stderr = errors.open("w", encoding="utf-8")
 
-def main() -> int:
-    """Run the command line in steps."""
-    real_step, real_fsync, real_rename = trainer._Training._next_batch, os.fsync, os.rename
+    def wait(event: str) -> None:
+        events.send(event)
+        while events.recv() == "ask":
+            events.send("ok")
 
-    def step(self: Any) -> Any:
-        _wait(f"step {self._step}")
-        return real_step(self)
+    def after_waiting(name: Callable[..., str], function: Callable[..., Any]) -> Callable[..., Any]:
+        def replacement(*given: Any) -> Any:
+            wait(name(*given))
+            return function(*given)
 
-    def fsync(descriptor: int) -> None:
-        _wait("fsync")
-        real_fsync(descriptor)
+        return replacement
 
-    def rename(*paths: Any) -> None:
-        _wait("rename")
-        real_rename(*paths)
-
-    trainer._Training._next_batch = step  # type: ignore[method-assign]
-    RunLog.graph = lambda *_: None  # type: ignore[method-assign]
-    vars(os).update(fsync=fsync, rename=rename)
-    return run(sys.argv[1:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    vars(os).update(
+        fsync=after_waiting(lambda _: "fsync", os.fsync), rename=after_waiting(lambda *_: "rename", os.rename)
+    )
+    step = after_waiting(lambda _, number: f"step {number - PRETRAINING_STEPS}", Batches.batch)
+    Batches.batch = step  # type: ignore[method-assign]
+    code = run(arguments)
+    sys.stderr.flush()
+    os._exit(code)

@@ -94,7 +94,9 @@ class Config(_Settings):
     latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
     loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
     class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
-    average: Share = Field(0.05, description="half-life of the generator's average, as a share of the steps so far")
+    ema_half_life: Share = Field(
+        0.05, description="half-life of the generator's moving average, as a fraction of the steps done so far"
+    )
     fade: Share = Field(
         0.75, description="share of the run, at its end, in which learning rates go to zero; less below 1,800 steps"
     )
@@ -121,9 +123,12 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _NOT_OF_THE_TUTORIAL = (
-    "conditional", "latent_dim", "loss", "class_weight", "average", "fade", "generator.channels",
+    "conditional", "latent_dim", "loss", "class_weight", "ema_half_life", "fade", "generator.channels",
     "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every",
 )  # fmt: skip
+
+#: What settings are called that had another name in earlier versions.
+_RENAMED = {"average": "ema_half_life"}
 
 #: What each recipe sets apart from the defaults above.
 PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
@@ -151,7 +156,7 @@ def resolve(
     *,
     file: Path | None = None,
     options: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     base: Config | None = None,
 ) -> Config:
     """Build the configuration of a run.
@@ -159,7 +164,8 @@ def resolve(
     Args:
         file: a TOML file of settings.
         options: settings by dotted key, such as ``{"data.name": "mnist"}``; None values are not given.
-        overrides: ``key=value`` settings with dotted keys; values are TOML, or text where they are not.
+        overrides: ``key=value`` settings with dotted keys, whose values are TOML, or text where they are not; or a
+            mapping of dotted keys to values.
         base: what holds for all that is not given; None means the recipe's own.
 
     Raises:
@@ -168,7 +174,8 @@ def resolve(
     given = _read_toml(file) if file else {}
     _check_keys(given)
     options = {key: value for key, value in (options or {}).items() if value is not None}
-    for layer in (options.items(), map(_split, overrides)):
+    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split, overrides)
+    for layer in (options.items(), pairs):
         given = _laid_over(given, _nested(layer))
     return validated(given if base is None else _laid_over(base.model_dump(), given))
 
@@ -202,7 +209,7 @@ def read_json(path: Path) -> Config:
         raise ConfigError(f"{path} is not the configuration of a run: {type(error).__name__}.") from None
     if not isinstance(given, dict):
         raise ConfigError(f"{path} is not the configuration of a run: it holds no table of settings.")
-    return validated(given)
+    return validated({_RENAMED.get(key) or key: value for key, value in given.items()})
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -280,6 +287,8 @@ def _check_keys(given: Mapping[str, Any]) -> None:
             continue
         if key in tables:
             raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
+        if key in _RENAMED:
+            raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_shown(value)}.")
         spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
         hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
         raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")

@@ -397,7 +397,6 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
 
 def test_a_terminal_shows_pictures(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal there are a bar and drawn pictures: of the untrained generator first, then as often as asked."""
-    monkeypatch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
     code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
     assert code == 0
     assert len(re.findall(r"the discriminator takes this for (real|generated)", shown)) == 5

@@ -15,8 +15,8 @@ import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.training.compact import Compact
-from inkgan.training.losses import ADVERSARIAL
-from inkgan.training.recipe import Moment, require_finite
+from inkgan.training.losses import ADVERSARIAL_LOSSES
+from inkgan.training.recipe import StepInfo, require_finite
 
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
 
@@ -36,7 +36,7 @@ def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:
     """The terms of the last of some steps."""
     real, labels = batch_for()
     for number in range(steps):
-        terms = recipe.step(Moment(number, number, number / 10), real, labels)
+        terms = recipe.step(StepInfo(number, number, number / 10), real, labels)
     return terms
 
 
@@ -61,14 +61,14 @@ def test_labels_and_latents_both_matter() -> None:
 # The game
 
 
-@pytest.mark.parametrize("loss", ADVERSARIAL)
+@pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES)
 @pytest.mark.parametrize("classes", [10, 0])
 def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
     """With labels and without, each loss moves each network, and all terms are finite scalars."""
     recipe = recipe_for(f"loss={loss}", classes=classes)
     before = {name: weights_of(network) for name, network in recipe.networks.items()}
     real, labels = batch_for()
-    terms = recipe.step(Moment(0, 0, 0.0), real, labels if classes else None)
+    terms = recipe.step(StepInfo(0, 0, 0.0), real, labels if classes else None)
     assert {"loss_discriminator", "loss_generator", "penalty"} <= terms.keys()
     assert ("loss_class_real" in terms) == (classes > 0)
     assert all(term.shape == () and term.isfinite() for term in terms.values())
@@ -79,10 +79,10 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
 def test_the_terms_are_what_the_losses_say() -> None:
     """Both losses of the game, and the cross-entropy of each kind's own scores times its weight."""
     recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
-    fake = recipe._generator_copy(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
-    game = ADVERSARIAL["relativistic"]
+    fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
+    game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    terms, logits = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake.detach(), labels)
+    terms, logits = recipe.discriminator_step(StepInfo(0, 0, 0.0), real, fake.detach(), labels)
     assert float(terms["loss_discriminator"]) == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert float(terms["loss_class_real"]) == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
     logits_fake, scores_fake = recipe.discriminator(fake, labels)  # it learned
@@ -119,7 +119,7 @@ def test_the_penalty_is_r1_and_r2() -> None:
             up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
             squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
     network.float()
-    terms, _ = recipe.discriminator_step(Moment(0, 0, 0.0), real, fake, labels)
+    terms, _ = recipe.discriminator_step(StepInfo(0, 0, 0.0), real, fake, labels)
     assert float(terms["penalty"]) == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
 
 
@@ -136,29 +136,29 @@ def test_learning_rates_fade() -> None:
     whole = ((1800, 0.0, 1.0), (1800, 0.5, 1.0), (1800, 0.75, 0.5), (1800, 1.0, 0.0), (9000, 0.75, 0.5))
     short = ((600, 0.72, 1.0), (600, 0.9, 1.0), (600, 0.95, 0.5), (600, 1.0, 0.0), (300, 0.99, 1.0))
     for steps, progress, factor in whole + short:
-        recipe.step(Moment(round(steps * progress), 0, progress), real, labels)
-        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in recipe.optimizers.items()}
+        recipe.step(StepInfo(round(steps * progress), 0, progress), real, labels)
+        rates = {name: optimizer.learning_rate for name, optimizer in recipe.optimizers.items()}
         assert rates == {"generator": pytest.approx(0.25 * factor), "discriminator": pytest.approx(0.5 * factor)}
 
 
-@pytest.mark.parametrize(("average", "left"), [(1.0, 1 / 2), (0.5, 1 / 4)])
-def test_the_average_has_the_half_life_that_was_asked_for(average: float, left: float) -> None:
+@pytest.mark.parametrize(("half_life", "left"), [(1.0, 1 / 2), (0.5, 1 / 4)])
+def test_the_average_has_the_half_life_that_was_asked_for(half_life: float, left: float) -> None:
     """With a half-life of as many steps as were done, half of the old average is left; of half as many, a quarter."""
-    recipe = recipe_for(f"average={average}")
-    before = weights_of(recipe.average)
-    after(recipe)  # one step: a half-life of as many steps as ``average`` says
+    recipe = recipe_for(f"ema_half_life={half_life}")
+    before = weights_of(recipe.ema_generator)
+    after(recipe)  # one step: a half-life of as many steps as ``half_life`` says
     expected = left * before + (1 - left) * weights_of(recipe.generator)
-    assert torch.allclose(weights_of(recipe.average), expected, atol=1e-6)
+    assert torch.allclose(weights_of(recipe.ema_generator), expected, atol=1e-6)
     assert not torch.allclose(before, expected, atol=1e-4)
 
 
 def test_the_average_draws() -> None:
     """What is drawn is the average's, which the generator has left behind."""
-    recipe = recipe_for("average=1.0")
+    recipe = recipe_for("ema_half_life=1.0")
     after(recipe, 3)
     latents, labels = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)), torch.arange(3)
     drawn = recipe.draw(latents, labels)
-    assert torch.allclose(drawn, recipe.average(latents, labels), atol=1e-6)
+    assert torch.allclose(drawn, recipe.ema_generator(latents, labels), atol=1e-6)
     assert not torch.allclose(drawn, recipe.generator(latents, labels), atol=1e-6)
 
 
@@ -171,11 +171,11 @@ def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
         real[0, 0, 0] = np.nan
     else:
         with torch.no_grad():
-            recipe._learners[where][0].last.bias.fill_(np.nan)  # type: ignore[union-attr, operator]
+            getattr(recipe, where).last.bias.fill_(np.nan)
         recipe.after_load()
     before = {name: weights_of(network).numpy().tobytes() for name, network in recipe.networks.items()}
     with pytest.raises(DivergenceError, match="nan"):
-        recipe.step(Moment(0, 0, 0.0), real, labels)
+        recipe.step(StepInfo(0, 0, 0.0), real, labels)
     assert before == {name: weights_of(network).numpy().tobytes() for name, network in recipe.networks.items()}
 
 
@@ -183,7 +183,7 @@ def test_what_overflows_together_is_refused() -> None:
     """Losses that are finite one by one and not in their sum: the gradients would not be those of the sum."""
     loss, gradients = torch.tensor(3e38), [torch.zeros(2)]
     require_finite({"one": loss}, {"one": gradients})
-    with pytest.raises(DivergenceError, match="overflow float32 together"):
+    with pytest.raises(DivergenceError, match="together overflow float32"):
         require_finite({"one": loss, "other": loss}, {"both": gradients})
 
 
@@ -191,7 +191,7 @@ def test_pre_training_is_the_discriminators_alone() -> None:
     """Before step 0 neither the generator nor its average moves."""
     recipe = recipe_for()
     before = {name: weights_of(network) for name, network in recipe.networks.items()}
-    terms = recipe.step(Moment(-1, 0, 0.0), *batch_for())
+    terms = recipe.step(StepInfo(-1, 0, 0.0), *batch_for())
     same = {name: torch.equal(before[name], weights_of(network)) for name, network in recipe.networks.items()}
     assert same == {"generator": True, "learner": True, "discriminator": False}
     assert "loss_generator" not in terms
@@ -250,13 +250,13 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         return {"distance": next(values)}
 
     monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
-    monkeypatch.setattr("inkgan.training.loop._MEASURED_IMAGES", 150)
+    monkeypatch.setattr("inkgan.training.samples._MEASURED", 150)
     options: dict[str, Any] = {
         "settings": [*runs.COMPACT, "watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
     }  # fmt: skip
     runs.train(tmp_path / "run", labelled, stop_at=7, **options)
     runs.train(tmp_path / "run", labelled, resume=True, **options)
-    assert runs.steps_saved(tmp_path / "run") == [4, 10]
+    assert runs.steps_saved(tmp_path / "run") == [0, 4, 10]
     assert seen == [((150, 12, 10, 3), [0, 1, 2])] * 5
     logged = [line["quality/distance"] for line in runs.metrics(tmp_path / "run") if "quality/distance" in line]
     assert logged == [3.0, 1.0, 2.0, 4.0, 5.0]
@@ -294,9 +294,9 @@ def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: p
     progress: list[float] = []
     real_step = Compact.step
 
-    def step(self: Compact, at: Moment, *batch: Any) -> dict[str, torch.Tensor]:
-        progress.append(at.progress)
-        return real_step(self, at, *batch)
+    def step(self: Compact, info: StepInfo, *batch: Any) -> dict[str, torch.Tensor]:
+        progress.append(info.fraction_done)
+        return real_step(self, info, *batch)
 
     monkeypatch.setattr(Compact, "step", step)
     assert runs.train(tmp_path / "run", labelled, settings=runs.COMPACT, seconds=0.5).complete

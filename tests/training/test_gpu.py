@@ -12,8 +12,8 @@ import torch
 import inkgan
 import tiny_runs as runs
 from inkgan.config import resolve
-from inkgan.training.recipe import Moment
-from inkgan.training.recipes import build
+from inkgan.training.recipe import StepInfo
+from inkgan.training.start import build
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("spared")]
 
@@ -39,6 +39,6 @@ def test_a_step_is_the_processors_step() -> None:
     for name in ("cpu", "cuda"):
         device = torch.device(name)
         recipe = build(config, (28, 28, 1), 10, device, torch.float32)
-        terms[name] = recipe.step(Moment(0, 0, 0.0), real.to(device), labels.to(device))
+        terms[name] = recipe.step(StepInfo(0, 0, 0.0), real.to(device), labels.to(device))
     for key, value in terms["cpu"].items():
         assert float(terms["cuda"][key]) == pytest.approx(float(value), rel=1e-3), key

@@ -28,8 +28,9 @@ from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganE
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
-from inkgan.training.recipe import Moment, as_arrays
-from inkgan.training.start import plan
+from inkgan.training.recipe import StepInfo
+from inkgan.training.start import configure
+from inkgan.training.state import as_arrays
 from inkgan.training.tutorial import Tutorial
 
 pytestmark = pytest.mark.usefixtures("spared")
@@ -73,7 +74,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_r
     """What uninterrupted runs learned, by precision."""
     folder = tmp_path_factory.mktemp("whole") / "bfloat16"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
         patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
         runs.train(folder, small_data, precision="bfloat16")
     return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
@@ -205,7 +205,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     learned = runs.learned(folder)
     learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
     assert learned == whole["float32"]
-    assert plan(out=folder, resume=True).config.data.name == str(moved)  # it needs not be said again
+    assert configure(out=folder, resume=True)[0].data.name == str(moved)  # it needs not be said again
 
 
 @pytest.mark.parametrize("began", ["float32", "bfloat16"])
@@ -420,7 +420,7 @@ def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
 def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatch, where: str, term: str) -> None:
     """NaN in data, weights or gradients: the term is named, and the network in question keeps its weights."""
     recipe, real = recipe_and_batch()
-    recipe.step(Moment(0, 0, 0.0), real)
+    recipe.step(StepInfo(0, 0, 0.0), real)
     if where == "data":
         real[1, 2, 3] = math.nan
     elif where in ("discriminator", "generator"):
@@ -432,7 +432,7 @@ def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(f"inkgan.training.losses.{name}", lambda logits: (logits.sum() * 0).sqrt())
     before = saved_arrays(recipe)
     with pytest.raises(DivergenceError, match=re.escape(term)):
-        recipe.step(Moment(1, 1, 0.0), real)
+        recipe.step(StepInfo(1, 1, 0.0), real)
     after = saved_arrays(recipe)
     changed = {name for name in before if before[name] != after[name]}
     # The discriminator's update, which was sound, comes before the generator's.
@@ -448,9 +448,9 @@ def test_weights_that_are_not_finite(
     """A run stops at once, with exit code 3, naming step and term; what is not finite is never saved."""
     real_step = Tutorial.step
 
-    def step(self: Tutorial, at: Moment, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
-        terms = real_step(self, at, real, labels)
-        if at.step == 3:  # just before the checkpoint of step 4
+    def step(self: Tutorial, info: StepInfo, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
+        terms = real_step(self, info, real, labels)
+        if info.step == 3:  # just before the checkpoint of step 4
             with torch.no_grad():
                 operator.attrgetter(parameter)(self).fill_(math.nan)
         return terms
@@ -510,7 +510,7 @@ def test_a_full_disk(tmp_path: Path, small_data: Path, stopped_run: Path, whole:
     folder = runs.copy(stopped_run, tmp_path / "run")
     with largest_file(size):
         complaint(OutputError, "the disk is full", "MiB free", folder=folder, data=small_data, resume=True)
-    assert runs.steps_saved(folder) == [4, 5]
+    assert runs.steps_saved(folder) == [0, 4, 5]
     assert not list((folder / "checkpoints").glob(".tmp*"))
     runs.train(folder, small_data, resume=True)
     assert runs.learned(folder) == whole["float32"]
@@ -564,7 +564,7 @@ def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
     ]  # fmt: skip
     pictures = sorted(path.name for path in (finished_run / "pictures").iterdir())
     assert pictures == ["grid-0000000.png", "grid-0000003.png", "grid-0000006.png", "learning.gif", "sheet.png"]
-    assert runs.steps_saved(finished_run) == [4, 6]
+    assert runs.steps_saved(finished_run) == [0, 4, 6]
     (about,) = json.loads((finished_run / "environment.json").read_text("utf-8"))
     assert {"inkgan", "commit", "python", "torch", "numpy", "cpu", "device", "threads", "precision"} <= set(about)
     config = RunFolder(finished_run).saved_config()
@@ -613,15 +613,15 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     name = "x" * 300 + ".npz"
     for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
-        folder = plan().folder
+        _, folder = configure()
         assert folder == Path("runs") / expected
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(resolve().model_dump_json(), "utf-8")
     os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
-    assert plan(resume=True).folder.name == "fast-mnist-seed0-2"
-    assert len(plan(data=name).folder.name) < 100
+    assert configure(resume=True)[1].name == "fast-mnist-seed0-2"
+    assert len(configure(data=name)[1].name) < 100
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
-        plan(data="kmnist", resume=True)
+        configure(data="kmnist", resume=True)
 
 
 def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:

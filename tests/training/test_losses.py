@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inkgan import config
-from inkgan.training import losses
+from inkgan.training import losses, penalties
 
 
 @pytest.mark.parametrize(
@@ -55,24 +55,24 @@ LOGITS_REAL, LOGITS_FAKE = torch.tensor([2.0, -0.5], dtype=torch.float64), torch
 )
 def test_games(name: str, discriminator: float, generator: float) -> None:
     """Both losses of every game."""
-    game = losses.ADVERSARIAL[name]
+    game = losses.ADVERSARIAL_LOSSES[name]
     assert float(game.discriminator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(discriminator, rel=1e-12)
     assert float(game.generator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(generator, rel=1e-12)
 
 
 def test_the_settings_name_every_game() -> None:
     """What --set loss= takes and what there is are the same."""
-    assert set(get_args(config.Loss)) == losses.ADVERSARIAL.keys()
+    assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys()
 
 
 def test_penalties_of_a_linear_discriminator() -> None:
     """D(x) = w.x has the gradient w everywhere: R1 is |w|^2, WGAN-GP's penalty is (|w| - 1)^2."""
     images = torch.rand(5, 2, 2, 1, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor([3.0, 0.0, 4.0, 0.0], dtype=torch.float64, requires_grad=True)
-    gradients = losses.input_gradients(images.flatten(1) @ weight, images)
-    assert float(losses.to_zero(gradients).detach()) == pytest.approx(25)
-    assert float(losses.to_one(gradients).detach()) == pytest.approx(16)
-    (of_weight,) = torch.autograd.grad(losses.to_zero(gradients), weight)
+    gradients = penalties.input_gradients(images.flatten(1) @ weight, images)
+    assert float(penalties.zero_centered_penalty(gradients).detach()) == pytest.approx(25)
+    assert float(penalties.one_centered_penalty(gradients).detach()) == pytest.approx(16)
+    (of_weight,) = torch.autograd.grad(penalties.zero_centered_penalty(gradients), weight)
     assert of_weight.tolist() == pytest.approx([6, 0, 8, 0])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,19 +16,33 @@ from typing import Any
 import pytest
 
 import tiny_runs as runs
+import victim
 from inkgan.runs import checkpoint
 from inkgan.training.signals import StopSignals
 
-VICTIM = Path(__file__).parents[1] / "victim.py"
+#: A small network with pre-training, and a checkpoint after every second step.
+SETTINGS = (*runs.COMPACT, f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2")
+
+
+@pytest.fixture(autouse=True)
+def _default_dispositions() -> Iterator[None]:
+    """Signals do here what they do by default, also where the tests run under nohup or in the background."""
+    defaults: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, disposition) for number, disposition in defaults.items()}
+    yield
+    for number, disposition in before.items():
+        signal.signal(number, disposition)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
     """What an uninterrupted run learned, with a checkpoint after every second step."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inkgan.training.recorder.RunLog.graph", lambda *_: None)
-        runs.train(folder, small_data, settings=["watch.save_every=2"])
+    runs.train(folder, small_data, settings=SETTINGS)
     return runs.learned(folder)
 
 
@@ -35,24 +50,30 @@ class _Trainer:
     """``inkgan train`` in a process of its own, that waits at every event."""
 
     def __init__(self, folder: Path, data: Path, *options: str) -> None:
-        settings = [part for setting in (*runs.SETTINGS, "watch.save_every=2") for part in ("--set", setting)]
-        command = [sys.executable, str(VICTIM), "train", "--data", str(data), "--out", str(folder), "--quiet"]
-        command += ["--device", "cpu", "--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
-        pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        self.process = subprocess.Popen(command, text=True, **pipes)
+        settings = [part for setting in (*runs.SETTINGS, *SETTINGS) for part in ("--set", setting)]
+        words = ["train", "--data", str(data), "--out", str(folder), "--quiet", "--device", "cpu"]
+        words += ["--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
+        self._errors = folder.with_name(f"errors-{time.monotonic_ns()}")
+        # A server that has imported PyTorch once forks each trainer.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["victim", "pytest", "inkgan.training.compact", "torch.utils.tensorboard"])
+        self._events, theirs = context.Pipe()
+        self.process = context.Process(target=victim.main, args=(words, self._errors, theirs))
+        self.process.start()
+        theirs.close()
         self.at = ""
 
     def event(self) -> str:
         """Wait for the next event; returns an empty string when the process ended."""
-        assert self.process.stdout is not None
-        self.at = self.process.stdout.readline().strip().removeprefix("at ")
+        try:
+            self.at = self._events.recv()
+        except (EOFError, ConnectionResetError):
+            self.at = ""
         return self.at
 
     def say(self, word: str) -> None:
         """Let the process go on, or answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
+        self._events.send(word)
 
     def until(self, event: str, count: int = 1) -> None:
         """Go on until an event happened so often; the process then waits there."""
@@ -70,30 +91,34 @@ class _Trainer:
 
     def signal(self, number: int) -> None:
         """Send a signal."""
-        self.process.send_signal(number)
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def code(self) -> int:
         """The exit code, once the process has ended."""
-        return self.process.wait(timeout=60)
+        self.process.join(timeout=60)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
     def errors(self) -> list[str]:
         """The lines on stderr."""
-        assert self.process.stderr is not None
-        text: str = self.process.stderr.read()
-        return text.splitlines()
+        return self._errors.read_text("utf-8").splitlines()
 
 
 @contextmanager
 def trainer(folder: Path, data: Path, *options: str) -> Iterator[_Trainer]:
     """A trainer in a process of its own, which does not outlive the test."""
-    started = _Trainer(folder, data, *options)
-    with started.process:
-        try:
-            yield started
-        finally:
-            started.process.kill()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        started = _Trainer(folder, data, *options)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "step"), [(signal.SIGINT, 130, 3), (signal.SIGTERM, 143, -1), (signal.SIGHUP, 129, 2)]
 )
@@ -113,10 +138,11 @@ def test_asked_to_stop(
     assert line.startswith(f"inkgan: stopped by a signal at step {step + 1} and saved.")
     assert "--resume" in line
     assert runs.steps_saved(folder)[-1] == step + 1
-    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    runs.train(folder, small_data, resume=True, settings=SETTINGS)
     assert runs.learned(folder) == whole
 
 
+@pytest.mark.slow
 def test_asked_to_stop_inside_a_save(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
     """A signal while a checkpoint is written waits until it is whole."""
     folder = tmp_path / "run"
@@ -128,10 +154,11 @@ def test_asked_to_stop_inside_a_save(tmp_path: Path, small_data: Path, whole: di
         process.to_the_end()
         assert process.code() == 143
     assert runs.steps_saved(folder)[-1] == 2
-    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    runs.train(folder, small_data, resume=True, settings=SETTINGS)
     assert runs.learned(folder) == whole
 
 
+@pytest.mark.slow
 def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
     """A second signal ends the process at once, without a save and without a traceback."""
     folder = tmp_path / "run"
@@ -193,6 +220,7 @@ def test_what_was_ignored() -> None:
     assert signal.getsignal(signal.SIGHUP) is before
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
     """Kill -9 at any moment, also inside a save, leaves a run that resumes to the same end."""
     folder = tmp_path / "run"
@@ -219,10 +247,11 @@ def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[st
             assert list((folder / "checkpoints").glob(".tmp-*"))
         for step in runs.steps_saved(folder):
             checkpoint.verify(folder / "checkpoints" / checkpoint.checkpoint_name(step))
-    runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"])
+    runs.train(folder, small_data, resume=True, settings=SETTINGS)
     assert runs.learned(folder) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -> None:
     """While one process trains, another is refused; when the first is killed, the next one may go on."""
@@ -236,4 +265,4 @@ def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -
         assert line.startswith("inkgan: another trainer works in")
         first.signal(signal.SIGKILL)
         first.code()
-    assert runs.train(folder, small_data, resume=True, settings=["watch.save_every=2"]).complete
+    assert runs.train(folder, small_data, resume=True, settings=SETTINGS).complete

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -117,21 +117,32 @@ def train(
 
         tensorboard --logdir runs
     """
-    from inkgan.training import start as api
+    from inkgan.training import start
 
     if evaluate_every is not None:
         settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
-    given: dict[str, Any] = {
-        "recipe": recipe, "data": data, "data_dir": data_dir, "steps": steps, "seconds": seconds, "seed": seed,
-        "out": out, "resume": resume, "precision": precision, "config": config, "settings": settings or (),
-    }  # fmt: skip
+    options: start.TrainingOptions = {
+        "data": data,
+        "data_dir": data_dir,
+        "steps": steps,
+        "seconds": seconds,
+        "stop_at": stop_at,
+        "seed": seed,
+        "out": out,
+        "resume": resume,
+        "force": force,
+        "device": device,
+        "precision": precision,
+        "config": config,
+        "settings": settings or (),
+    }
     if dry_run:
         from inkgan.config import as_toml
 
-        planned = api.plan(**given)
-        typer.echo(f"# would run in {planned.folder}\n{as_toml(planned.config)}", nl=False)
+        resolved, folder = start.configure(recipe, **options)
+        typer.echo(f"# would run in {folder}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for
 
     with watcher_for(quiet=quiet) as watcher:
-        watcher.ended(api.train(**given, stop_at=stop_at, force=force, device=device, watcher=watcher))
+        watcher.ended(start.train(recipe, watcher=watcher, **options))

@@ -1,7 +1,7 @@
-"""The recipes ``fast`` and ``best``: compact networks, a regularised game, and an average of the generator.
+"""The recipes ``fast`` and ``best``: compact networks, a regularised game, and a moving average of the generator.
 
-:meth:`Compact.discriminator_step` and :meth:`Compact.generator_step` are the whole of what is optimised. Real and
-generated images are paired by place and share their labels, so that the relativistic loss compares like with like.
+:meth:`Compact.discriminator_step` and :meth:`Compact.generator_step` contain everything that is optimised. Real and
+generated images form pairs that share a label, so that the relativistic loss compares like with like.
 """
 
 from __future__ import annotations
@@ -16,25 +16,34 @@ from torch.nn import functional as F
 from inkgan.config import Config
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
-from inkgan.training import losses
-from inkgan.training.master_weights import Copy
+from inkgan.training.losses import ADVERSARIAL_LOSSES
+from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import Adam
-from inkgan.training.recipe import Moment, require_finite
+from inkgan.training.penalties import input_gradients, one_centered_penalty, zero_centered_penalty
+from inkgan.training.recipe import StepInfo, require_finite
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
-#: size: one that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99, which
-#: allows ten, runs blew up; see docs/experiments.md.
+#: size: a gradient that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99,
+#: which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
-#: Runs of up to so many steps have no time to lose: their learning rates do not fade. From so many on they fade over
-#: all of ``fade``; in between, over a share in proportion. See docs/experiments.md.
-_SHORT, _LONG = 300, 1800
+#: The learning rates of runs of up to ``_SHORT`` steps do not fade: there is no time to lose. From ``_LONG`` steps on
+#: they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
+_SHORT = 300
+_LONG = 1800
 
 
 class Compact:
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
-    Every step returns its losses (float32 scalars, taken before the update) and the discriminator's mean probability
+    Every step returns its losses (float32 scalars, computed before the update) and the discriminator's mean probability
     for "real" on real and on generated images.
+
+    Args:
+        config: the settings.
+        image_shape: height, width and channels.
+        num_classes: how many classes the labels name; 0 without labels.
+        dtype: the precision that the networks compute in.
+        device: where they compute.
     """
 
     def __init__(
@@ -46,7 +55,11 @@ class Compact:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        self._config, self._shape, self._device, self._dtype = config, image_shape, device, dtype
+        self._config = config
+        self._image_shape = image_shape
+        self._dtype = dtype
+        self._device = device
+        self._loss = ADVERSARIAL_LOSSES[config.loss]
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
@@ -54,146 +67,159 @@ class Compact:
         self.generator = Generator(image_shape, self.num_classes, self.latent_dim, config.generator.channels, source)
         self.generator.to(device)
         self.discriminator.to(device)
-        self.average = copy.deepcopy(self.generator)
+        self.ema_generator = copy.deepcopy(self.generator)
+
+        self._mixed_generator = MixedPrecision(self.generator, dtype)
+        self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
+        self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
         self.optimizers = {
             "discriminator": Adam(self.discriminator.parameters(), config.discriminator.learning_rate, _BETAS),
             "generator": Adam(self.generator.parameters(), config.generator.learning_rate, _BETAS),
         }
-        self._generator_copy = Copy(self.generator, dtype)
-        self._discriminator_copy = Copy(self.discriminator, dtype)
-        self._average_copy = Copy(self.average, dtype)
-        self._learners = {
-            "discriminator": (self.discriminator, self._discriminator_copy),
-            "generator": (self.generator, self._generator_copy),
-        }
-        self._game = losses.ADVERSARIAL[config.loss]
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """What is saved, by file: the average is what draws; the generator itself goes on learning."""
-        return {"generator": self.average, "learner": self.generator, "discriminator": self.discriminator}
+        """By file name: ``generator`` is the moving average, which draws; ``learner`` is what it averages."""
+        return {"generator": self.ema_generator, "learner": self.generator, "discriminator": self.discriminator}
 
-    def step(self, at: Moment, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
         config = self._config
         labels = labels if self.num_classes else None
-        left = self._left_of_learning_rates(at)
-        self.optimizers["discriminator"].set_learning_rate(config.discriminator.learning_rate * left)
-        self.optimizers["generator"].set_learning_rate(config.generator.learning_rate * left)
-        # One drawing serves both steps: the discriminator learns from it, then says how it could be better.
-        drawn = latents(config.seed, Stream.GENERATOR_LATENTS, at.number, len(real), self.latent_dim)
-        fake = self._generator_copy(torch.from_numpy(drawn).to(self._device), labels)
-        terms, logits_real = self.discriminator_step(at, real.to(self._dtype), fake.detach(), labels)
-        if at.step >= 0:
+        factor = schedule_factor(info, config.fade)
+        self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
+        self.optimizers["generator"].learning_rate = config.generator.learning_rate * factor
+
+        # Both steps use the same generated images: the discriminator learns from them, then criticises them.
+        z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, info.number, len(real), self.latent_dim))
+        fake = self._mixed_generator.forward(z.to(self._device), labels)
+        terms, logits_real = self.discriminator_step(info, real.to(self._dtype), fake.detach(), labels)
+        if info.step >= 0:
             terms |= self.generator_step(logits_real, fake, labels)
-            self._follow(at)
+            update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
 
     def discriminator_step(
-        self, at: Moment, real: Tensor, fake: Tensor, labels: Tensor | None
+        self, info: StepInfo, real: Tensor, fake: Tensor, labels: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Update the discriminator on real and generated images [N, H, W, C].
 
         Returns:
-            The terms, and the logits [N] of the real images.
+            The losses and scores, and the logits [N] of the real images.
         """
-        penalty, n = self._config.penalty, len(real)
+        penalty = self._config.penalty
+        n = len(real)
         images = torch.cat([real, fake.to(self._dtype)])
-        due = penalty.weight > 0 and at.number % penalty.every == 0
-        images.requires_grad_(due and self._config.loss != "wgan-gp")
-        logits, scores = self._discriminator_copy(images, None if labels is None else torch.cat([labels, labels]))
+        penalty_is_due = penalty.weight > 0 and info.number % penalty.every == 0
+        images.requires_grad_(penalty_is_due and self._config.loss != "wgan-gp")
+
+        both_labels = None if labels is None else torch.cat([labels, labels])
+        logits, class_scores = self._mixed_discriminator.forward(images, both_labels)
         logits_real, logits_fake = logits[:n], logits[n:]
-        terms = {"loss_discriminator": self._game.discriminator(logits_real, logits_fake)}
-        if scores is not None and labels is not None:
-            terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(scores[:n], labels)
-        if due:
-            terms["penalty"] = penalty.weight * penalty.every * self._penalty(at, images, logits, labels)
-        self._update("discriminator", terms)
+        terms = {"loss_discriminator": self._loss.discriminator(logits_real, logits_fake)}
+        if class_scores is not None and labels is not None:
+            terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], labels)
+        if penalty_is_due:
+            # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
+            terms["penalty"] = penalty.weight * penalty.every * self._penalty(info, images, logits, labels)
+        self._update("discriminator", self._mixed_discriminator, terms)
+
         with torch.no_grad():
-            scored = {"score_real": logits_real.sigmoid().mean(), "score_fake": logits_fake.sigmoid().mean()}
-        return {name: term.detach() for name, term in terms.items()} | scored, logits_real.detach()
+            scores = {"score_real": logits_real.sigmoid().mean(), "score_fake": logits_fake.sigmoid().mean()}
+        return {name: term.detach() for name, term in terms.items()} | scores, logits_real.detach()
 
     def generator_step(self, logits_real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """Update the generator by what the discriminator now thinks of the images that it drew.
+        """Update the generator by the updated discriminator's opinion of the images that it drew.
 
-        The real images' logits are those from before the discriminator's update, which saves a pass; the generator's
-        gradient depends on them only through the weight of each pair.
+        The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
+        losses that compare pairs therefore mix two states of the discriminator: the loss reported for ``relativistic``
+        is too low, and each pair's weight in the gradient is not exactly the one of the published loss. Whether this
+        costs quality was not measured.
         """
-        logits_fake, scores = self._discriminator_copy.constant(fake, labels)
-        terms = {"loss_generator": self._game.generator(logits_real, logits_fake)}
-        if scores is not None and labels is not None:
-            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(scores, labels)
-        self._update("generator", terms)
+        logits_fake, class_scores = self._mixed_discriminator.forward_frozen(fake, labels)
+        terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
+        if class_scores is not None and labels is not None:
+            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
+        self._update("generator", self._mixed_generator, terms)
         return {name: term.detach() for name, term in terms.items()}
 
+    @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """Draw images [N, H, W, C] in [0, 1] with the average of the generator."""
-        self._average_copy.refresh()
-        with torch.no_grad():
-            images: Tensor = self._average_copy.constant(latents, labels)
+        """Draw images [N, H, W, C] in [0, 1] with the moving average of the generator."""
+        self._mixed_ema_generator.refresh()
+        images: Tensor = self._mixed_ema_generator.forward_frozen(latents, labels)
         return images
 
-    def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    @torch.no_grad()
+    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator's logits [N] for images of these labels."""
-        with torch.no_grad():
-            logits: Tensor = self._discriminator_copy.constant(images, labels)[0]
+        logits: Tensor = self._mixed_discriminator.forward_frozen(images, labels)[0]
         return logits
 
     def after_load(self) -> None:
-        """Copy the new parameters."""
-        self._generator_copy.refresh()
-        self._discriminator_copy.refresh()
+        """Copy the new weights."""
+        self._mixed_generator.refresh()
+        self._mixed_discriminator.refresh()
 
     def model_extras(self) -> dict[str, Any]:
-        """Nothing: the average draws each image for itself."""
+        """Nothing: the generator has no other state than its parameters."""
         return {}
 
     def model_description(self) -> dict[str, Any]:
-        """What the generator is."""
+        """The generator's kind and sizes."""
         return {
             "network": "compact",
-            "image_shape": list(self._shape),
+            "image_shape": list(self._image_shape),
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
             "channels": self._config.generator.channels,
         }
 
-    def _left_of_learning_rates(self, at: Moment) -> float:
-        """How much of them is left, 1 to 0: they fade over the last share of a run, a smaller one of a short run."""
-        steps = round(at.step / at.progress) if at.progress > 0 else _SHORT  # of the whole run, if its speed stays
-        share = self._config.fade * min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
-        return min(1.0, (1 - at.progress) / share) if share else 1.0
-
-    def _penalty(self, at: Moment, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
-        """The gradient penalty: of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
+    def _penalty(self, info: StepInfo, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
+        """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
         if self._config.loss == "wgan-gp":
-            share = rng(self._config.seed, Stream.INTERPOLATION, at.number).random((n, 1, 1, 1), dtype="float32")
+            share = rng(self._config.seed, Stream.INTERPOLATION, info.number).random((n, 1, 1, 1), dtype="float32")
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
-            return losses.to_one(losses.input_gradients(self._discriminator_copy(between, labels)[0], between))
-        gradients = losses.input_gradients(logits, images)
+            logits_between = self._mixed_discriminator.forward(between, labels)[0]
+            return one_centered_penalty(input_gradients(logits_between, between))
+        gradients = input_gradients(logits, images)
         if self._config.penalty.on == "real":
-            return losses.to_zero(gradients[:n]) / 2
-        return (losses.to_zero(gradients[:n]) + losses.to_zero(gradients[n:])) / 2
+            return zero_centered_penalty(gradients[:n]) / 2
+        return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
-    def _update(self, name: str, terms: dict[str, Tensor]) -> None:
-        """Step down the gradient of the sum of the terms, if all is finite."""
-        network, computed = self._learners[name]
-        gradients = computed.gradients(torch.stack(list(terms.values())).sum())
+    def _update(self, name: str, network: MixedPrecision, terms: dict[str, Tensor]) -> None:
+        """Take a step down the gradient of the sum of the losses, if all of it is finite."""
+        gradients = network.gradients(torch.stack(list(terms.values())).sum())
         require_finite(terms, {f"the {name}'s loss": gradients})
-        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizers[name].step()
-        computed.refresh()
+        self.optimizers[name].step(gradients)
+        network.refresh()
 
-    @torch.no_grad()
-    def _follow(self, at: Moment) -> None:
-        """Move the average towards the generator; its half-life is a share of the steps done so far.
 
-        A share, not a number of steps, because what was learned long ago, relative to now, should not weigh: Karras
-        et al., "Analyzing and Improving the Training Dynamics of Diffusion Models", 2024, section 3.
-        """
-        half_life = max(self._config.average * (at.step + 1), 1e-3)
-        torch._foreach_lerp_(
-            list(self.average.parameters()), list(self.generator.parameters()), 1 - 0.5 ** (1 / half_life)
-        )
+def schedule_factor(info: StepInfo, fade: float) -> float:
+    """What the learning rates are multiplied with: 1, then in a straight line to 0 over the last part of the run.
+
+    Args:
+        info: where in the run the step is.
+        fade: the fraction of a long run over which they fade; see :data:`_SHORT` for short ones.
+    """
+    # The length of a run that is given in seconds is what it will be if the speed stays the same.
+    steps = round(info.step / info.fraction_done) if info.fraction_done > 0 else _SHORT
+    fade *= min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
+    return min(1.0, (1 - info.fraction_done) / fade) if fade else 1.0
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, network: nn.Module, half_life_steps: float) -> None:
+    """Move an exponential moving average of weights towards the network's own.
+
+    The half-life grows with the run, because weights from its beginning should not count at its end: Karras et al.,
+    "Analyzing and Improving the Training Dynamics of Diffusion Models", 2024, section 3.
+
+    Args:
+        average: the network that holds the averaged weights; changed in place.
+        network: the network that learns.
+        half_life_steps: after so many steps, half of the weight of an old value is left.
+    """
+    decay = 0.5 ** (1 / max(half_life_steps, 1e-3))
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)

@@ -1,4 +1,4 @@
-"""Computing a network with a copy of its parameters, in another precision or without their gradients."""
+"""Mixed precision: float32 master weights, and a copy of them in the precision that the network computes in."""
 
 from __future__ import annotations
 
@@ -9,42 +9,50 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 
-class Copy:
-    """A network computed with a copy of its parameters in another precision; gradients go to the copy.
+class MixedPrecision:
+    """A network that computes in another precision than its weights are kept in.
 
-    The parameters themselves stay in float32 and are what the optimisers update. In float32 the copy shares their
-    memory.
+    Micikevicius et al., "Mixed Precision Training", 2018, section 3.1: the optimiser updates the network's own float32
+    weights, the master copy; the network computes with a copy of them in ``dtype``, and gradients are taken with
+    respect to that copy. In float32 the copy shares the master's memory.
+
+    Args:
+        network: holds the master weights.
+        dtype: the precision to compute in.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
-        self._network, self._dtype = network, dtype
+        self._network = network
+        self._dtype = dtype
         self._masters = dict(network.named_parameters())
-        self._copies = {name: master.detach().to(dtype).requires_grad_() for name, master in self._masters.items()}
-        self._constants = {name: copy.detach() for name, copy in self._copies.items()}
-        self._apart = [name for name, copy in self._copies.items() if copy.data_ptr() != self._masters[name].data_ptr()]
+        self._weights = {name: master.detach().to(dtype).requires_grad_() for name, master in self._masters.items()}
+        self._frozen = {name: weight.detach() for name, weight in self._weights.items()}
+        self._separate = [
+            name for name, weight in self._weights.items() if weight.data_ptr() != self._masters[name].data_ptr()
+        ]
 
-    def refresh(self) -> None:
-        """Copy the parameters anew, after an update; into the same memory, as fresh memory would be written slowly."""
-        with torch.no_grad():
-            for name in self._apart:
-                self._constants[name].copy_(self._masters[name])
+    def forward(self, inputs: Tensor, *labels: Tensor | None) -> Any:
+        """The network's output; :meth:`gradients` can go back through it."""
+        return functional_call(self._network, self._weights, (inputs.to(self._dtype), *labels))
 
-    def __call__(self, inputs: Tensor, *labels: Tensor | None) -> Any:
-        """The network's output, through which :meth:`gradients` can go back."""
-        return functional_call(self._network, self._copies, (inputs.to(self._dtype), *labels))
-
-    def constant(self, inputs: Tensor, *labels: Tensor | None) -> Any:
-        """The network's output; gradients reach the inputs but not the parameters, which saves computing them."""
-        return functional_call(self._network, self._constants, (inputs.to(self._dtype), *labels))
+    def forward_frozen(self, inputs: Tensor, *labels: Tensor | None) -> Any:
+        """The network's output; gradients reach the inputs but not the weights, which saves computing those."""
+        return functional_call(self._network, self._frozen, (inputs.to(self._dtype), *labels))
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
-        """The gradient of a loss with respect to every parameter, each in its precision and layout.
+        """The gradient of a loss with respect to each parameter, in the master weight's precision and memory layout.
 
-        A convolution's kernel has its gradient channels last whether or not it lies so itself, and the fused Adam reads
-        memory in order, whatever the strides.
+        Convolutions return gradients that are channels last in memory whatever their weights are, while the fused Adam
+        kernel walks memory in order.
         """
-        gradients = torch.autograd.grad(loss, list(self._copies.values()))
+        gradients = torch.autograd.grad(loss, list(self._weights.values()))
         return [_laid_out_like(master, g) for master, g in zip(self._masters.values(), gradients, strict=True)]
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Copy the master weights again, after an update; in place, because writing to fresh memory is slower."""
+        for name in self._separate:
+            self._frozen[name].copy_(self._masters[name])
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -1,119 +1,95 @@
-"""Recipes: what one step of training computes.
+"""What a recipe is: the networks, losses, optimisers and update rules that make up one training step.
 
-A recipe owns its networks, losses, optimisers and update rules; the trainer owns everything around a step. To add one,
-write a class with the attributes and methods of :class:`Recipe`, name it in :data:`RECIPES`, and its settings in
-``inkgan.config.PRESETS``.
+A recipe computes one step; :mod:`inkgan.training.loop` does everything around it. To add a recipe, write a class with
+the members of :class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to
+``inkgan.config``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from inkgan.errors import DivergenceError
 
 
-class Moment(NamedTuple):
-    """The time of a step, as a recipe needs it.
+class StepInfo(NamedTuple):
+    """Where in the run a step is.
 
     Attributes:
-        step: the joint step, below 0 while the discriminator is trained alone.
-        number: how many steps came before, pre-training included; randomness is drawn by it.
-        progress: how much of the run is done, 0 to 1; schedules refer to it.
+        step: the joint step; negative while the discriminator is pre-trained alone.
+        number: how many steps came before this one, pre-training included. Random numbers are drawn by it.
+        fraction_done: the fraction of the run that is done, 0 to 1. Schedules depend on it.
     """
 
     step: int
     number: int
-    progress: float
+    fraction_done: float
+
+
+class Optimizer(Protocol):
+    """What a checkpoint needs of an optimiser; those of ``torch.optim`` have it too."""
+
+    @property
+    def state(self) -> Mapping[Tensor, Mapping[str, Tensor]]:
+        """For each parameter, every tensor that the optimiser keeps, by name. It exists before the first step."""
 
 
 class Recipe(Protocol):
-    """What the trainer asks of a recipe. Images are [N, H, W, C] in [0, 1]; all terms are scalars."""
+    """What the loop needs of a recipe.
+
+    Images are [N, H, W, C] in [0, 1], latents are float32 [N, D], labels are int64 [N].
+    """
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """Every network by the stem of its file; ``generator`` is the one that draws."""
+        """Every network that a checkpoint stores, by file name. ``generator`` is the one that draws."""
 
     @property
     def optimizers(self) -> Mapping[str, Optimizer]:
-        """Every optimiser by a name that never changes: checkpoints hold their states under it."""
+        """Every optimiser by name. Checkpoints store the states under these names, so they must not change."""
 
     @property
     def latent_dim(self) -> int:
-        """How many numbers a latent has."""
+        """The size of a latent."""
 
     @property
     def num_classes(self) -> int:
-        """How many classes can be asked for; 0 where images are drawn without labels."""
+        """The number of classes that images can be drawn of; 0 if they are drawn without labels."""
 
-    def step(self, at: Moment, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """Do one update on a batch of real images and return its named terms, taken before the update.
+    def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Do one update and return its losses and scores, scalars that were computed before the update.
 
         Args:
-            at: the time of the step; randomness is drawn by it.
-            real: images [N, H, W, C] in [0, 1].
-            labels: int64 [N], or None where the data have none.
+            info: where in the run this step is.
+            real: a batch of real images.
+            labels: their classes; None if the data have none.
 
         Raises:
-            DivergenceError: a loss or a gradient is not finite; nothing was updated by it.
+            DivergenceError: a loss or gradient is not finite; it was not used for an update.
         """
 
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """Draw images in [0, 1], float32, for latents [N, D] and labels int64 [N] (None if num_classes is 0)."""
+        """Draw images, float32; labels are None if ``num_classes`` is 0."""
 
-    def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """The discriminator's logits [N], float32, for images."""
+    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """The discriminator's logits for images, float32 [N]."""
 
     def after_load(self) -> None:
-        """Take notice that parameters and optimiser states were replaced."""
+        """Called after parameters and optimiser states were replaced in place."""
 
     def model_extras(self) -> dict[str, Any]:
-        """What sampling needs besides the generator's parameters, as NumPy arrays by name."""
+        """NumPy arrays, by name, that sampling needs besides the generator's parameters."""
 
     def model_description(self) -> dict[str, Any]:
-        """What a reader of those arrays must know: the network's name, the images' shape and so on."""
-
-
-def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Everything that a recipe has learned, as NumPy arrays: file stem -> name -> array."""
-    arrays = {
-        stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
-        for stem, network in recipe.networks.items()
-    }
-    arrays["generator"] |= recipe.model_extras()
-    return arrays | {"optimizers": {name: _array(state[key]) for name, state, key in _optimizer_state(recipe)}}
-
-
-def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put back what :func:`as_arrays` gave."""
-    for stem, network in recipe.networks.items():
-        network.load_state_dict({name: torch.from_numpy(arrays[stem][name]) for name in network.state_dict()})
-    for name, state, key in _optimizer_state(recipe):
-        state[key].copy_(torch.from_numpy(arrays["optimizers"][name]))
-    recipe.after_load()
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().contiguous().numpy()  # contiguous: kernels may lie channels last
-
-
-def _optimizer_state(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Each tensor that the optimisers keep: a name for it, the table it is in, and its key there."""
-    names = {
-        id(parameter): name for network in recipe.networks.values() for name, parameter in network.named_parameters()
-    }
-    for optimizer_name, optimizer in recipe.optimizers.items():
-        for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
-            for key in optimizer.state[parameter]:
-                yield f"{optimizer_name}.{names[id(parameter)]}.{key}", optimizer.state[parameter], key
+        """What a reader of the generator's file must know: the kind of network, the image shape and so on."""
 
 
 def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequence[Tensor]]) -> None:
-    """Check losses and gradients before they are used.
+    """Check losses and gradients before an update uses them.
 
     Args:
         losses: scalars by name.
@@ -129,8 +105,8 @@ def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequenc
         return
     for name, loss in losses.items():
         if not torch.isfinite(loss):
-            raise DivergenceError(f"{name} is {loss.item()}")
+            raise DivergenceError(f"{name} is {loss.item()}; the update was not made")
     for name, norm in norms.items():
         if not torch.isfinite(norm.sum()):
-            raise DivergenceError(f"the gradient of {name} is not finite")
-    raise DivergenceError("the losses and gradients overflow float32 together")
+            raise DivergenceError(f"the gradient of {name} is not finite; the update was not made")
+    raise DivergenceError("the losses and gradients together overflow float32; the update was not made")

@@ -1,26 +1,28 @@
-"""What a run measures and draws, written to metrics.jsonl, TensorBoard and pictures."""
+"""What a run writes and shows on the way: metrics.jsonl, TensorBoard, pictures, and what the watcher is told."""
 
 from __future__ import annotations
 
-import copy
-import threading
-import warnings
-from collections.abc import Mapping
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.jit._trace import TracerWarning
-from torch.utils.tensorboard import SummaryWriter
+from torch import Tensor
 
-from inkgan.files import output_errors
-from inkgan.images import Images, arrange, save_animation, save_png, sheet
-from inkgan.runs.folder import RunFolder
+from inkgan.errors import reason_of
+from inkgan.images import arrange, save_animation, save_png, sheet
+from inkgan.runs.folder import environment
 from inkgan.runs.metrics import MetricsWriter
+from inkgan.training.doctor import Symptoms, remedy
+from inkgan.training.event_file import EventFile, graph_of
+from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe
+from inkgan.training.samples import Samples
+from inkgan.training.watching import StepProgress, Watcher
 
 #: The tutorial's own names of the losses in TensorBoard, and the field's for the rest.
 _TAGS = {
@@ -31,115 +33,218 @@ _TAGS = {
     "score_real": "Discriminator_score/real",
     "score_fake": "Discriminator_score/fake",
 }
-#: Columns of the picture of the fixed latents.
+#: How many images stand side by side in the picture of the fixed latents.
 GRID_COLUMNS = 10
+_LOGGED_IMAGES = 5
+#: The animation has no more pictures than this.
+_FRAMES = 120
+#: The watcher hears of a step at least this often.
+_SECONDS_BETWEEN_STEPS = 1.0
+#: TensorBoard's file is written this often, and with every checkpoint.
+_SECONDS_BETWEEN_FLUSHES = 10.0
 
 
-class RunLog:
-    """Writes to the files of one run.
+class Recorder:
+    """Writes and shows how a run goes.
+
+    The metrics belong to the run: it stops if they cannot be written. All else is decoration: if some of it fails, the
+    watcher gets one warning, and the run goes on.
 
     Args:
-        folder: the run.
-        first_step: the first step that will be logged; what TensorBoard shows of it and later is hidden.
+        run: what is recorded.
+        watcher: who is told.
+        first_step: the first step of this start.
     """
 
-    def __init__(self, folder: RunFolder, first_step: int) -> None:
-        self._folder = folder
-        self._excepthook = threading.excepthook
-        self._metrics = MetricsWriter(folder.metrics_file)
-        with output_errors(folder.tensorboard):
-            self._board = SummaryWriter(str(folder.tensorboard), purge_step=first_step, max_queue=1000, flush_secs=10)
-        threading.excepthook = self._writer_failed
+    def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
+        self._run = run
+        self._samples = Samples(run.recipe, run.config.seed, run.device)
+        self._watcher = watcher
+        self._symptoms = Symptoms()
+        self._speed = _Speed()
+        self._shown_at = -math.inf
+        self._told_at = -math.inf
+        self._flushed_at = time.monotonic()
+        self._started_at = time.perf_counter()
+        self._seconds_measuring = 0.0
+        self._failed: set[str] = set()
+        self._graph_is_due = first_step == run.first_step
+        self._events = EventFile(run.folder.tensorboard, first_step)
+        self._metrics = MetricsWriter(run.folder.metrics_file)
 
-    def metrics(self, step: int, terms: Mapping[str, float], seconds: float, steps_per_second: float) -> None:
-        """Log the terms of one step, the training time so far and the speed."""
-        times = {"seconds": round(seconds, 3), "steps_per_second": round(steps_per_second, 3)}
-        self._metrics.write(step, {**terms, **times})
-        with output_errors(self._folder.tensorboard):
-            for name, value in terms.items():
-                self._board.add_scalar(_TAGS.get(name, name), value, step)
-            self._board.add_scalar("Speed/steps_per_second", steps_per_second, step)
+    def begin(self, step: int) -> None:
+        """Say what is about to start, and show where it starts from."""
+        run = self._run
+        about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
+        changes = run.folder.add_environment(about)
+        if changes:
+            self._watcher.warn(
+                f"this is not where the run was before, so results may differ in rounding: {'; '.join(changes)}"
+            )
+        self._watcher.started(run.folder.path, run.config, about, step)
+        if step == run.first_step:
+            self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
+            self.grid(0)
+            self._show(None, number=0)
+        elif is_due(max(step, 0), run.config.watch.grid_every):
+            self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
 
-    def quality(self, step: int, figures: Mapping[str, float], share: float) -> None:
-        """Log what was measured after a step, and the share of the time since this start that measuring took."""
+    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float) -> None:
+        """Log and show a step that was just done, as often as the settings say.
+
+        Args:
+            step: its number.
+            terms: its losses and scores.
+            seconds: how long the run has trained.
+        """
+        watch = self._run.config.watch
+        now = time.monotonic()
+        logged = is_due(step, watch.log_every)
+        shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
+        if not (logged or shown or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
+            return
+        self._told_at = now
+        progress = self._progress(step, {name: term.item() for name, term in terms.items()}, seconds)
+        self._watcher.stepped(progress)
+        if logged:
+            self._log(progress)
+        if shown:
+            self._shown_at = now
+            self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
+        if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
+            self.flush()
+
+    def grid(self, step: int) -> None:
+        """Keep a picture of the fixed latents after ``step`` joint steps."""
+        with self._decoration("a picture"):
+            images = self._samples.fixed()
+            save_png(sheet(images, GRID_COLUMNS), self._run.folder.grid_file(step))
+            self._events.add("image", "Fixed_latents", arrange(images, GRID_COLUMNS), step)
+
+    def quality(self, step: int) -> float:
+        """Measure the quality after a step and log it.
+
+        Returns:
+            The first figure: the lower, the better. Infinity if the run measures nothing.
+        """
+        if self._run.measure is None:
+            return math.inf
+        before = time.perf_counter()
+        figures = self._run.measure(*self._samples.to_measure())
+        now = time.perf_counter()
+        self._seconds_measuring += now - before
         self._metrics.write(step, {f"quality/{name}": value for name, value in figures.items()})
-        with output_errors(self._folder.tensorboard):
-            for name, value in figures.items():
-                self._board.add_scalar(f"Quality/{name}", value, step)
-            self._board.add_scalar("Speed/share_of_measuring", share, step)
+        for name, value in figures.items():
+            self._events.add("scalar", f"Quality/{name}", value, step)
+        self._events.add("scalar", "Speed/share_of_measuring", self._seconds_measuring / (now - self._started_at), step)
+        return next(iter(figures.values()))
 
-    def images(self, step: int, images: Images) -> None:
-        """Show generated images uint8 [N, H, W, C] in TensorBoard, under the tutorial's names."""
-        with output_errors(self._folder.tensorboard):
-            for index, image in enumerate(images):
-                self._board.add_image(f"Generated_images/image/{index}", image, step, dataformats="HWC")
+    def finish(self) -> Path | None:
+        """Draw the final sheet of the fixed latents, and the animation of how they came to be.
 
-    def grid(self, step: int, images: Images) -> None:
-        """Keep the picture of the fixed latents after ``step`` steps: uint8 [N, H, W, C]."""
-        save_png(sheet(images, GRID_COLUMNS), self._folder.grid_file(step))
-        with output_errors(self._folder.tensorboard):
-            self._board.add_image("Fixed_latents", arrange(images, GRID_COLUMNS), step, dataformats="HWC")
-
-    def graph(self, recipe: Recipe) -> None:
-        """Show the graph of both networks in TensorBoard, and the settings as text."""
-        self._board.add_text("config", "```json\n" + self._folder.config_file.read_text("utf-8") + "```")
-        # In float64 and on the processor the layers take none of their fast paths, which cannot be traced.
-        networks = copy.deepcopy(_Both(recipe)).cpu().double()
-        latents = torch.zeros(2, recipe.latent_dim, dtype=torch.float64)
-        networks(latents)  # constants that the layers make once do not belong to the graph
-        with warnings.catch_warnings():
-            # add_graph traces with torch.jit, which PyTorch calls deprecated and which remarks on constants.
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=TracerWarning)
-            self._board.add_graph(networks, latents)
-
-    def finish(self, images: Images) -> None:
-        """Draw the final sheet of fixed latents and the animation of how they came to be."""
-        save_png(sheet(images, GRID_COLUMNS, scale=2), self._folder.pictures / "sheet.png")
-        grids = []
-        for path in _at_most(self._folder.grids(), 120):
-            with Image.open(path, formats=("PNG",)) as picture:
-                grids.append(picture.copy())
-        if grids:
-            save_animation(grids, self._folder.pictures / "learning.gif")
+        Returns:
+            The sheet's file; None if it could not be written.
+        """
+        if self._symptoms.found:
+            self._warn_of_symptoms()
+        path = self._run.folder.pictures / "sheet.png"
+        written = None
+        with self._decoration("the final sheet"):
+            save_png(sheet(self._samples.fixed(), GRID_COLUMNS, scale=2), path)
+            written = path
+        with self._decoration("the animation"):
+            frames = self._frames()
+            if frames:
+                save_animation(frames, self._run.folder.pictures / "learning.gif")
+        return written
 
     def flush(self) -> None:
-        """Put everything logged so far into the files."""
-        with output_errors(self._folder.tensorboard):
-            self._board.flush()
+        """Write everything recorded so far."""
+        self._flushed_at = time.monotonic()
+        if self._graph_is_due:
+            self._graph_is_due = False
+            with self._decoration("the graph for TensorBoard"):
+                self._events.add("graph", "", _graph(self._run.recipe, self._run.device))
+        with self._decoration("TensorBoard's event file"):
+            self._events.flush()
 
     def close(self) -> None:
-        """Write what is left and let go of the files."""
+        """Write what is left and close the files."""
+        self.flush()
+        with self._decoration("TensorBoard's event file"):
+            self._events.close()
+        self._metrics.close()
+
+    def _log(self, progress: StepProgress) -> None:
+        step, terms = progress.step, progress.terms
+        seconds, speed = progress.seconds, progress.steps_per_second
+        self._metrics.write(step, {**terms, "seconds": round(seconds, 3), "steps_per_second": round(speed, 3)})
+        for name, value in terms.items():
+            self._events.add("scalar", _TAGS.get(name, name), value, step)
+        self._events.add("scalar", "Speed/steps_per_second", speed, step)
+        if self._symptoms.look(step, terms):
+            self._warn_of_symptoms()
+        if step >= 0:
+            for index, image in enumerate(self._samples.fixed(_LOGGED_IMAGES)):
+                self._events.add("image", f"Generated_images/image/{index}", image, step)
+
+    def _show(self, progress: StepProgress | None, number: int) -> None:
+        image, estimate = self._samples.single(number)
+        self._watcher.picture(progress, image, estimate)
+
+    def _progress(self, step: int, terms: dict[str, float], seconds: float) -> StepProgress:
+        config = self._run.config
+        return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
+
+    def _warn_of_symptoms(self) -> None:
+        self._watcher.warn(f"{self._symptoms.found}. {remedy(self._run.config)}")
+
+    def _frames(self) -> list[Image.Image]:
+        """The pictures of the fixed latents, evenly chosen, without those that cannot be read."""
+        paths = self._run.folder.grids()
+        if len(paths) > _FRAMES:
+            paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
+        frames = []
+        for path in paths:
+            with self._decoration("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
+                frames.append(picture.copy())
+        return frames
+
+    @contextlib.contextmanager
+    def _decoration(self, what: str) -> Iterator[None]:
+        """Let what fails in here cost a warning, the first time, and not the run."""
         try:
-            with output_errors(self._folder.path):
-                try:
-                    self._metrics.close()
-                finally:
-                    self._board.close()
-        finally:
-            threading.excepthook = self._excepthook
-
-    def _writer_failed(self, failure: threading.ExceptHookArgs) -> None:
-        """Keep quiet about the system's errors in TensorBoard's writing thread: the next call of it raises them."""
-        if not isinstance(failure.exc_value, OSError) or type(failure.thread).__name__ != "_AsyncWriterThread":
-            self._excepthook(failure)
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the run
+            if what not in self._failed:
+                reason = reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+                self._watcher.warn(f"{what} could not be made ({reason}); the run goes on without it.")
+            self._failed.add(what)
 
 
-class _Both(nn.Module):
-    """A latent through both networks, to be traced."""
+class _Speed:
+    """Steps per second over the last steps that were reported."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__()
-        self.generator, self.discriminator = recipe.networks["generator"], recipe.networks["discriminator"]
-        self._labels = [torch.zeros(2, dtype=torch.int64)] if recipe.num_classes else []
+    def __init__(self) -> None:
+        self._marks: list[tuple[int, float]] = []
 
-    def forward(self, latents: Tensor) -> Any:
-        judged = self.discriminator(self.generator(latents, *self._labels), *self._labels)
-        return judged if isinstance(judged, Tensor) else judged[0]
+    def at(self, step: int, seconds: float) -> float:
+        self._marks = [*self._marks[-20:], (step, seconds)]
+        (first, since), (last, until) = self._marks[0], self._marks[-1]
+        return (last - first) / (until - since) if until > since else 0.0
 
 
-def _at_most(items: list[Path], count: int) -> list[Path]:
-    """Items evenly spread, first and last included."""
-    if len(items) <= count:
-        return items
-    return [items[int(i)] for i in np.linspace(0, len(items) - 1, count)]
+def _graph(recipe: Recipe, device: torch.device) -> object:
+    """The graph of both networks: a latent to an image to a logit."""
+    networks = {stem: recipe.networks[stem] for stem in ("generator", "discriminator")}
+    labels = [torch.zeros(2, dtype=torch.int64, device=device)] if recipe.num_classes else []
+    latents = torch.zeros(2, recipe.latent_dim, device=device, requires_grad=True)
+    images = networks["generator"](latents, *labels)
+    scored = networks["discriminator"](images, *labels)
+    logits = scored if isinstance(scored, Tensor) else scored[0]
+    return graph_of({"generator": images, "discriminator": logits}, networks)
+
+
+def is_due(step: int, every: int) -> bool:
+    """Whether something happens at a step that happens once in so many steps; 0 means never."""
+    return every > 0 and step % every == 0

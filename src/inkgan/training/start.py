@@ -1,139 +1,193 @@
-"""What a run needs before it can start, from Python or from the command line."""
+"""From options to a run: what Python's ``inkgan.train`` and the command ``inkgan train`` share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from inkgan.config import Config, resolve
+from inkgan.config import Config, known_keys, resolve
 from inkgan.data.locate import expanded
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, did_you_mean
 from inkgan.runs.folder import RunFolder, free_run_path, newest_run
 
 if TYPE_CHECKING:
-    from inkgan.training.loop import Measure, Result
+    import torch
+
+    from inkgan.training.loop import Result
+    from inkgan.training.prepared import PreparedRun
+    from inkgan.training.recipe import Recipe
     from inkgan.training.watching import Watcher
 
-#: Where runs go that are not told where.
+#: Where runs go if no folder is given.
 RUNS = Path("runs")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The settings and the folder of a run that is about to start or to go on."""
+class TrainingOptions(TypedDict, total=False):
+    """The options of a run; :func:`train` says what each means."""
 
-    config: Config
-    folder: Path
-
-
-def plan(
-    recipe: str | None = None,
-    *,
-    data: str | None = None,
-    data_dir: str | Path | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    precision: str | None = None,
-    config: str | Path | None = None,
-    settings: Sequence[str] = (),
-) -> Plan:
-    """Resolve the settings of a run and find its folder; arguments as of :func:`train`.
-
-    Raises:
-        ConfigError: a setting is unknown or not allowed.
-        CheckpointError: there is no run to resume.
-    """
-    given = {
-        "recipe": recipe,
-        "data.name": data,
-        "data.directory": None if data_dir is None else str(expanded(data_dir).absolute()),
-        "steps": steps,
-        "seconds": seconds,
-        "seed": seed,
-        "precision": precision,
-    }
-    resolved = resolve(file=_path(config), options=given, overrides=settings)
-    stem = f"{resolved.recipe}-{Path(resolved.data.name).stem[:60]}-seed{resolved.seed}"
-    if not resume:
-        return Plan(resolved, _path(out) or free_run_path(RUNS, stem))
-    folder = _path(out) or newest_run(RUNS, stem)
-    saved = RunFolder(folder).saved_config()
-    return Plan(resolve(file=_path(config), options=given, overrides=settings, base=saved), folder)
+    data: str | Path | None
+    data_dir: str | Path | None
+    steps: int | None
+    seconds: float | None
+    stop_at: int | None
+    seed: int | None
+    out: str | Path | None
+    resume: bool
+    force: bool
+    device: str
+    precision: str | None
+    config: str | Path | None
+    settings: Sequence[str] | Mapping[str, Any]
 
 
-def train(
-    recipe: str | None = None,
-    *,
-    data: str | None = None,
-    data_dir: str | Path | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    stop_at: int | None = None,
-    seed: int | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    force: bool = False,
-    device: str = "auto",
-    precision: str | None = None,
-    config: str | Path | None = None,
-    settings: Sequence[str] = (),
-    watcher: Watcher | None = None,
-) -> Result:
+def train(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Unpack[TrainingOptions]) -> Result:
     """Train a GAN; the same as ``inkgan train``.
 
     Args:
         recipe: ``fast`` (the default), ``best`` or ``tutorial``.
-        data: a known data set, or the path of a folder of images or an .npz file; MNIST by default.
-        data_dir: where the data set's files are, if not in the usual places.
-        steps: the run's total of steps, to which schedules refer.
-        seconds: train for this long instead.
-        stop_at: save and stop after this many steps, to be resumed.
-        seed: all randomness of the run comes from it.
-        out: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if taken.
-        resume: continue the run in ``out``, or the newest of its name, bit for bit; its settings hold.
-        force: replace a run that is in ``out``.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        config: a TOML file of settings.
-        settings: ``key=value`` settings with dotted keys, as for ``--set``.
-        watcher: who is told how it goes; nobody by default.
+        watcher: who is told how the run goes; see :class:`inkgan.training.watching.Watcher`. By default nobody.
+        **options: all of them optional:
+
+            * ``data``: a known data set (``inkgan data`` lists them), or the path of a folder of images or of an
+              ``.npz`` file. MNIST by default.
+            * ``data_dir``: the folder that holds the data set's files, if they are not in one of the usual places.
+            * ``steps``: the run's total number of steps, to which schedules refer. By default the recipe's.
+            * ``seconds``: train for this long instead.
+            * ``stop_at``: save and stop after this step, to be resumed.
+            * ``seed``: all randomness of the run depends on it. 0 by default.
+            * ``out``: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if that is taken.
+            * ``resume``: continue the run in ``out``, or the newest of its name, bit for bit.
+            * ``force``: replace the run that is in ``out``.
+            * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+            * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
+            * ``config``: a TOML file of settings.
+            * ``settings``: any other settings, such as ``{"loss": "hinge", "generator.learning_rate": 1e-3}``, or
+              strings such as ``["loss=hinge"]``. ``inkgan train --dry-run`` lists them all.
 
     Returns:
-        How the run ended: folder, step, training time, whether it is complete, and the final sheet.
+        The run's folder, steps and training time, whether it is complete, and the final picture.
 
     Raises:
-        InputError: something given cannot be used; the message says what and why.
-        DivergenceError: a loss or gradient was not finite.
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved.
+        InputError: something given cannot be used; the message says what and why. Nothing was written.
+        DivergenceError: a loss or gradient was not finite; the last good checkpoint is kept.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
     """
-    from inkgan.data import load
-    from inkgan.training.loop import fit
+    from inkgan.training import loop
     from inkgan.training.watching import Silent
 
+    watcher = watcher or Silent()
+    return loop.run(prepare(recipe, watcher=watcher, **options), watcher)
+
+
+def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
+    """Resolve the settings of a run and find its folder. PyTorch is not needed for that.
+
+    Args:
+        recipe: as for :func:`train`.
+        **options: as for :func:`train`.
+
+    Raises:
+        ConfigError: an option or a setting is unknown or not allowed.
+        CheckpointError: there is no run to resume.
+    """
+    _require_known(options)
+    data_dir = options.get("data_dir")
+    given = {
+        "recipe": recipe,
+        "data.name": options.get("data"),
+        "data.directory": None if data_dir is None else str(expanded(data_dir).absolute()),
+        "steps": options.get("steps"),
+        "seconds": options.get("seconds"),
+        "seed": options.get("seed"),
+        "precision": options.get("precision"),
+    }
+    file = _path(options.get("config"))
+    overrides = options.get("settings", ())
+    out = _path(options.get("out"))
+    config = resolve(file=file, options=given, overrides=overrides)
+    name = f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+    if not options.get("resume"):
+        return config, out or free_run_path(RUNS, name)
+    folder = out or newest_run(RUNS, name)
+    saved = RunFolder(folder).saved_config()
+    return resolve(file=file, options=given, overrides=overrides, base=saved), folder
+
+
+def prepare(
+    recipe: str | None = None, *, watcher: Watcher | None = None, **options: Unpack[TrainingOptions]
+) -> PreparedRun:
+    """Check everything that a run needs, and make what it starts with. Nothing is written.
+
+    Args:
+        recipe: as for :func:`train`.
+        watcher: is told how far a download or the training of a feature network is.
+        **options: as for :func:`train`.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    config, path = configure(recipe, **options)
+    resume = options.get("resume", False)
+    force = options.get("force", False)
+    stop_at = options.get("stop_at")
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
-    planned = plan(
-        recipe, data=data, data_dir=data_dir, steps=steps, seconds=seconds, seed=seed, out=out, resume=resume,
-        precision=precision, config=config, settings=settings,
-    )  # fmt: skip
-    resolved = planned.config
-    watcher = watcher or Silent()
-    images = load(resolved.data.name, _path(resolved.data.directory), progress=watcher.preparing)
+    folder = RunFolder(path)
+    if not resume:
+        folder.require_free(force=force)
 
-    def measuring() -> Measure:
+    from inkgan.data import load
+    from inkgan.device import resolve_device, resolve_precision
+    from inkgan.training.prepared import PreparedRun
+    from inkgan.training.watching import Silent
+
+    watcher = watcher or Silent()
+    data = load(config.data.name, _path(config.data.directory), progress=watcher.preparing)
+    device = resolve_device(options.get("device", "auto"))
+    precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
+    built = build(config, data.image_shape, len(data.class_names), device, precision)
+    if resume:
+        folder.require_same(config, data.digest)
+    measure = None
+    if config.watch.evaluate_every:
         from inkgan.evaluation.ruler import quick_measure
 
-        return quick_measure(images, watcher.preparing)
+        measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
+    return PreparedRun(config, folder, data, built, device, precision, measure, resume, force, stop_at)
 
-    return fit(
-        resolved, images, planned.folder, resume=resume, force=force, stop_at=stop_at, device=device, watcher=watcher,
-        measuring=measuring if resolved.watch.evaluate_every else None,
-    )  # fmt: skip
+
+def build(
+    config: Config, image_shape: tuple[int, int, int], num_classes: int, device: torch.device, precision: torch.dtype
+) -> Recipe:
+    """Make the recipe that a configuration names, freshly initialised.
+
+    Args:
+        config: the settings.
+        image_shape: height, width and channels of the data's images.
+        num_classes: how many classes their labels name; 0 without labels.
+        device: where to compute.
+        precision: what the networks compute in.
+
+    Raises:
+        ConfigError: the recipe cannot learn images of this shape.
+    """
+    from inkgan.training.compact import Compact
+    from inkgan.training.tutorial import Tutorial
+
+    recipes = {"fast": Compact, "best": Compact, "tutorial": Tutorial}
+    recipe: Recipe = recipes[config.recipe](config, image_shape, num_classes, dtype=precision, device=device)
+    return recipe
+
+
+def _require_known(options: Mapping[str, object]) -> None:
+    known = TrainingOptions.__annotations__
+    for name, value in options.items():
+        if name in known:
+            continue
+        if name in known_keys():
+            raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
+        raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,9 +17,9 @@ from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM
 from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
-from inkgan.training.master_weights import Copy
+from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import TensorFlowAdam
-from inkgan.training.recipe import Moment, require_finite
+from inkgan.training.recipe import StepInfo, require_finite
 
 #: How many batches the standing statistics of a saved generator are averaged over.
 _STANDING_BATCHES = 20
@@ -29,8 +28,18 @@ _STANDING_BATCHES = 20
 class Tutorial:
     """Networks, optimisers and update rules of the tutorial.
 
-    Every step returns its losses (float32 scalars, taken before the update) and the discriminator's mean probability
+    Every step returns its losses (float32 scalars, computed before the update) and the discriminator's mean probability
     for "real" on real and on generated images.
+
+    Args:
+        config: the settings.
+        image_shape: height, width and channels of the data's images, which must be 28, 28 and 1.
+        num_classes: accepted because other recipes need it; the tutorial does not use labels.
+        dtype: the precision that the networks compute in.
+        device: where they compute.
+
+    Raises:
+        ConfigError: the images have another shape.
     """
 
     latent_dim = LATENT_DIM
@@ -40,7 +49,7 @@ class Tutorial:
         self,
         config: Config,
         image_shape: tuple[int, int, int] = IMAGE_SHAPE,
-        num_classes: int = 0,  # labels are of no use to it
+        num_classes: int = 0,
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -52,83 +61,91 @@ class Tutorial:
                 f"{channels} channels. Choose --recipe fast, which takes any size, or --data mnist, fashion-mnist, "
                 "kmnist."
             )
-        self._seed, self._batch_size, self._device = config.seed, config.batch_size, device
+        self._seed = config.seed
+        self._batch_size = config.batch_size
+        self._device = device
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
         self.discriminator = Discriminator(source)
         self.generator = Generator(source)
         self.generator.to(device)
         self.discriminator.to(device)
+
+        self._mixed_generator = MixedPrecision(self.generator, dtype)
+        self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         rate = config.discriminator.learning_rate
         self.optimizers = {
             "discriminator_real": TensorFlowAdam(self.discriminator.parameters(), rate),
             "discriminator_fake": TensorFlowAdam(self.discriminator.parameters(), rate),
             "generator": TensorFlowAdam(self.generator.parameters(), config.generator.learning_rate),
         }
-        self._generator_copy = Copy(self.generator, dtype)
-        self._discriminator_copy = Copy(self.discriminator, dtype)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """Both networks, by file."""
+        """Both networks, by file name."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    def step(self, at: Moment, real: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def step(self, info: StepInfo, real: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Do one iteration of the tutorial's loops; see :class:`inkgan.training.recipe.Recipe`. Labels are not used."""
-        terms = self.discriminator_step(real, self._latents(Stream.DISCRIMINATOR_LATENTS, at.number))
-        if at.step >= 0:
-            terms |= self.generator_step(self._latents(Stream.GENERATOR_LATENTS, at.number))
+        terms = self.discriminator_step(real, self._latents(Stream.DISCRIMINATOR_LATENTS, info.number))
+        if info.step >= 0:
+            terms |= self.generator_step(self._latents(Stream.GENERATOR_LATENTS, info.number))
         return terms
 
     def discriminator_step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
         """Update the discriminator on images [N, 28, 28, 1] in [0, 1] and on what latents [N, 100] become.
 
-        Both gradients are taken at the same point; then the "real" Adam steps, and after it the "fake" one.
+        Both gradients are taken at the same weights; then the "real" Adam does its step, and after it the "fake" one.
         """
         with torch.no_grad():
-            fake = self._generator_copy(latents)
-        logits_real, logits_fake = self._discriminator_copy(real).float(), self._discriminator_copy(fake).float()
-        loss_real, loss_fake = losses.real_as_real(logits_real), losses.fake_as_fake(logits_fake)
-        gradients_real, gradients_fake = map(self._discriminator_copy.gradients, (loss_real, loss_fake))
+            fake = self._mixed_generator.forward(latents)
+        logits_real = self._mixed_discriminator.forward(real).float()
+        logits_fake = self._mixed_discriminator.forward(fake).float()
+        loss_real = losses.real_as_real(logits_real)
+        loss_fake = losses.fake_as_fake(logits_fake)
+        gradients_real = self._mixed_discriminator.gradients(loss_real)
+        gradients_fake = self._mixed_discriminator.gradients(loss_fake)
+
         terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
         require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
-        self._update("discriminator_real", self.discriminator, gradients_real)
-        self._update("discriminator_fake", self.discriminator, gradients_fake)
-        self._discriminator_copy.refresh()
-        scores = {"score_real": logits_real, "score_fake": logits_fake}
-        return terms | {name: logits.detach().sigmoid().mean() for name, logits in scores.items()}
+        self.optimizers["discriminator_real"].step(gradients_real)
+        self.optimizers["discriminator_fake"].step(gradients_fake)
+        self._mixed_discriminator.refresh()
+        terms["score_real"] = logits_real.detach().sigmoid().mean()
+        terms["score_fake"] = logits_fake.detach().sigmoid().mean()
+        return terms
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
         """Update the generator on latents [N, 100]."""
-        logits = self._discriminator_copy.constant(self._generator_copy(latents))
+        fake = self._mixed_generator.forward(latents)
+        logits = self._mixed_discriminator.forward_frozen(fake)
         loss = losses.fake_as_real(logits.float())
-        gradients = self._generator_copy.gradients(loss)
+        gradients = self._mixed_generator.gradients(loss)
+
         terms = {"loss_generator": loss.detach()}
         require_finite(terms, {"loss_generator": gradients})
-        self._update("generator", self.generator, gradients)
-        self._generator_copy.refresh()
+        self.optimizers["generator"].step(gradients)
+        self._mixed_generator.refresh()
         return terms
 
+    @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
-        with torch.no_grad():
-            images: Tensor = self._generator_copy(latents).float()
+        images: Tensor = self._mixed_generator.forward(latents).float()
         return images
 
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    @torch.no_grad()
+    def logits(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits [N] for images [N, 28, 28, 1]."""
-        with torch.no_grad():
-            logits: Tensor = self._discriminator_copy(images).float()
+        logits: Tensor = self._mixed_discriminator.forward(images).float()
         return logits
 
     def after_load(self) -> None:
-        """Copy the new parameters; tell the optimisers how many steps they did."""
-        self._generator_copy.refresh()
-        self._discriminator_copy.refresh()
-        for optimizer in self.optimizers.values():
-            optimizer.count_steps()
+        """Copy the new weights."""
+        self._mixed_generator.refresh()
+        self._mixed_discriminator.refresh()
 
     def model_extras(self) -> dict[str, Any]:
-        """Standing statistics, so that an image need not depend on its batch."""
+        """Standing statistics, with which an image does not depend on its batch."""
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
         batches = [
             latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)
@@ -137,14 +154,9 @@ class Tutorial:
         return measure_standing_statistics(weights, batches)
 
     def model_description(self) -> dict[str, Any]:
-        """What the generator is."""
+        """The generator's kind and sizes."""
         return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM, "num_classes": 0}
 
     def _latents(self, stream: Stream, number: int) -> Tensor:
-        drawn: np.ndarray = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
+        drawn = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
         return torch.from_numpy(drawn).to(self._device)
-
-    def _update(self, name: str, network: nn.Module, gradients: list[Tensor]) -> None:
-        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizers[name].step()

@@ -1,0 +1,143 @@
+"""TensorBoard's event files, written now and then instead of by a thread.
+
+TensorBoard and its protocol buffers take a while to import, so they are imported at the first flush, when a run is
+under way or at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+_NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\..*")
+
+
+class _Entry(NamedTuple):
+    """Something to show, and when it was."""
+
+    kind: str
+    tag: str
+    value: Any
+    step: int
+    wall_time: float
+
+
+class EventFile:
+    """Collects what TensorBoard is to show, and writes it into a new file of a folder at every flush.
+
+    Args:
+        folder: where event files are; made at the first flush.
+        first_step: the first step that this start of the run does; TensorBoard forgets what earlier files have of this
+            step and of later ones.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        self._folder = folder
+        self._first_step = first_step
+        self._queue: list[_Entry] = []
+        self._records: Any = None
+        self._is_first_file = True
+
+    def add(self, kind: str, tag: str, value: Any, step: int = 0) -> None:
+        """Add something to show.
+
+        Args:
+            kind: ``scalar``, ``image`` (uint8 [H, W, C]), ``text`` (Markdown) or ``graph`` (see :func:`graph_of`).
+            tag: its name; slashes make groups.
+            value: what to show.
+            step: of which step it is.
+        """
+        self._queue.append(_Entry(kind, tag, value, step, time.time()))
+
+    def flush(self) -> None:
+        """Write everything that was added since the last flush. If that fails, it is lost, and a new file is begun."""
+        queue = self._queue
+        self._queue = []
+        if not queue:
+            return
+        try:
+            if self._records is None:
+                self._open()
+            for entry in queue:
+                self._records.write(_event_of(entry).SerializeToString())
+            self._records.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.close()  # nothing after half a record could be read
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        records = self._records
+        self._records = None
+        if records is not None:
+            records.close()
+
+    def _open(self) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+        from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # TensorBoard reads files in the order of their names: that of time, unless the clock was set back.
+        numbers = [int(match[1]) for path in self._folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+        number = max(int(time.time()), 1 + max(numbers, default=0))
+        self._records = RecordWriter((self._folder / f"events.out.tfevents.{number:010d}.inkgan").open("xb"))
+        self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        if self._is_first_file:
+            start = Event(wall_time=time.time(), step=self._first_step, session_log=SessionLog(status=SessionLog.START))
+            self._records.write(start.SerializeToString())
+        self._is_first_file = False
+
+
+def _event_of(entry: _Entry) -> Any:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from torch.utils.tensorboard import summary
+
+    when = {"wall_time": entry.wall_time, "step": entry.step}
+    if entry.kind == "graph":
+        return Event(graph_def=entry.value.SerializeToString(), **when)
+    make: Any = {"scalar": summary.scalar, "image": summary.image, "text": summary.text}[entry.kind]
+    options = {"dataformats": "HWC"} if entry.kind == "image" else {}
+    return Event(summary=make(entry.tag, entry.value, **options), **when)
+
+
+def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:
+    """The computation that led to some tensors, from what autograd recorded of it, as TensorBoard's GraphDef.
+
+    Unlike tracing this compiles nothing and leaves nothing behind in the process.
+
+    Args:
+        outputs: results by the name of the network that computed them, in the order in which they were computed. The
+            graph groups operations by these names.
+        networks: whose parameters to name.
+    """
+    from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
+
+    parameters = {
+        id(parameter): f"{stem}/{name.replace('.', '/')}"
+        for stem, network in networks.items()
+        for name, parameter in network.named_parameters()
+    }
+    graph = GraphDef()
+    names: dict[Any, str] = {}
+    for scope, output in outputs.items():
+        waiting = [output.grad_fn]
+        while waiting:
+            operation = waiting.pop()
+            if operation is None or operation in names:
+                continue
+            leaf = getattr(operation, "variable", None)
+            kind = "Input" if leaf is not None else re.sub(r"Backward\d*$", "", operation.name())
+            names[operation] = parameters.get(id(leaf)) or f"{scope}/{kind}_{len(names)}"
+            waiting += [source for source, _ in operation.next_functions]
+    for operation, name in names.items():
+        leaf = getattr(operation, "variable", None)
+        sources = [names[source] for source, _ in operation.next_functions if source is not None]
+        graph.node.add(name=name, op=operation.name() if leaf is None else "Parameter", input=sources)
+    return graph

@@ -1,0 +1,158 @@
+"""How far a run is and what it has learned, to and from its checkpoints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inkgan.errors import CheckpointError, DivergenceError
+from inkgan.runs import checkpoint
+from inkgan.training.prepared import PreparedRun
+from inkgan.training.recipe import Recipe
+from inkgan.training.watching import Watcher
+
+
+@dataclass
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        step: the next joint step; negative during pre-training.
+        seconds: how long the run had trained when it was saved.
+        best_step: after which step the quality was best; None if it was not measured.
+        best_value: the first figure of that measurement.
+    """
+
+    step: int
+    seconds: float = 0.0
+    best_step: int | None = None
+    best_value: float = math.inf
+
+    def is_best(self, value: float) -> bool:
+        """Take in a measurement of the quality; whether it is the best so far."""
+        if value >= self.best_value:
+            return False
+        self.best_value = value
+        self.best_step = self.step
+        return True
+
+
+def save(run: PreparedRun, state: RunState) -> None:
+    """Write a checkpoint and remove those that are no longer kept: step 0, the best and the newest few stay.
+
+    Raises:
+        DivergenceError: something that the run has learned is not finite; nothing was written.
+        OutputError: the checkpoint cannot be written.
+    """
+    arrays = as_arrays(run.recipe)
+    for stem, group in arrays.items():
+        for name, array in group.items():
+            if not np.isfinite(array).all():
+                raise DivergenceError(f"{stem}.{name} is not finite")
+    position: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
+    if state.best_step is not None:
+        position |= {"best_step": state.best_step, "best_value": state.best_value}
+    model = {
+        **run.recipe.model_description(),
+        "step": state.step,
+        "config": run.config.model_dump(),
+        **_identity(run),
+        "data": run.data.name,
+    }
+    folder = run.folder.checkpoints
+    checkpoint.save(folder, state.step, arrays, {"state": position, "model": model})
+    checkpoint.prune(folder, run.config.watch.keep, [0] if state.best_step is None else [0, state.best_step])
+
+
+def is_saved(run: PreparedRun, state: RunState) -> bool:
+    """Whether the newest checkpoint is of this step."""
+    return checkpoint.list_steps(run.folder.checkpoints)[-1:] == [state.step]
+
+
+def restore(run: PreparedRun, watcher: Watcher) -> RunState:
+    """Load the newest checkpoint that is intact into the recipe, and forget what the run wrote after it.
+
+    A run that has no checkpoint yet is at its first step.
+
+    Raises:
+        CheckpointError: every checkpoint is damaged, or the newest one does not belong to this run.
+    """
+    checkpoints = run.folder.checkpoints
+    checkpoint.sweep(checkpoints)
+    step, damages = checkpoint.newest_whole(checkpoints)
+    for damage in damages:
+        watcher.warn(f"{damage} Falling back to the checkpoint before it.")
+    if damages and step in (None, 0):  # step 0 has learned nothing
+        raise CheckpointError(
+            f"no checkpoint in {checkpoints} is intact, so the run cannot be resumed. Start it again with --force."
+        )
+    if step is None:
+        run.folder.forget_after(run.first_step)
+        return RunState(run.first_step)
+    state = _load(run, step)
+    run.folder.forget_after(step)
+    for newer in checkpoint.list_steps(checkpoints):
+        if newer > step:
+            checkpoint.remove(checkpoints, newer)
+    return state
+
+
+def _load(run: PreparedRun, step: int) -> RunState:
+    folder = run.folder.checkpoints / checkpoint.checkpoint_name(step)
+    position = checkpoint.read_document(folder, "state")
+    for key, value in {**_identity(run), "step": step}.items():
+        if position.get(key) != value:
+            raise CheckpointError(f"{folder} was made with {key} {position.get(key)!r}, but this run has {value!r}.")
+    seconds = position.get("seconds")
+    if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+        raise CheckpointError(f"{folder} is damaged: its seconds are {seconds!r}.")
+    shapes = {
+        stem: {name: array.shape for name, array in group.items()} for stem, group in as_arrays(run.recipe).items()
+    }
+    from_arrays(run.recipe, {stem: checkpoint.read_arrays(folder, stem, shapes[stem]) for stem in shapes})
+    return RunState(step, seconds, position.get("best_step"), float(position.get("best_value", math.inf)))
+
+
+def _identity(run: PreparedRun) -> dict[str, str]:
+    """What must not change between the starts of a run, besides its settings."""
+    return {"digest": run.data.digest, "precision": run.precision_name}
+
+
+def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Everything that a recipe has learned, as NumPy arrays: file name -> name -> array."""
+    arrays = {
+        stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
+        for stem, network in recipe.networks.items()
+    }
+    arrays["generator"] |= recipe.model_extras()
+    return arrays | {"optimizers": {name: _array(tensor) for name, tensor in _optimizer_tensors(recipe)}}
+
+
+def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put back what :func:`as_arrays` returned."""
+    for stem, network in recipe.networks.items():
+        network.load_state_dict({name: torch.from_numpy(arrays[stem][name]) for name in network.state_dict()})
+    for name, tensor in _optimizer_tensors(recipe):
+        tensor.copy_(torch.from_numpy(arrays["optimizers"][name]))
+    recipe.after_load()
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().cpu().contiguous().numpy()  # contiguous: kernels may be channels last in memory
+
+
+def _optimizer_tensors(recipe: Recipe) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor that the optimisers keep, with a name for it."""
+    names = {
+        id(parameter): name for network in recipe.networks.values() for name, parameter in network.named_parameters()
+    }
+    for optimizer_name, optimizer in recipe.optimizers.items():
+        for parameter, state in optimizer.state.items():
+            for key, tensor in state.items():
+                yield f"{optimizer_name}.{names[id(parameter)]}.{key}", tensor
