@@ -20,7 +20,8 @@ from inkgan.data import idx
 from inkgan.generation import model as generation
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.training.compact import Compact
-from inkgan.training.recipe import Moment, as_arrays
+from inkgan.training.recipe import StepInfo
+from inkgan.training.state import as_arrays
 
 OUT = Path(__file__).parents[1] / "build" / "golden"
 MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"
@@ -114,8 +115,8 @@ def networks() -> None:
 def training() -> None:
     """Three steps of ``fast`` for each game, from weights that are given.
 
-    Adam's epsilon is larger than in a real run. There are gradients that are exactly 0 but for rounding, such as that of
-    the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
+    Adam's epsilon is larger than in a real run. There are gradients that are exactly 0 but for rounding, such as that
+    of the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
     divides such a gradient by its own size, so that what is rounding becomes a whole step, in PyTorch as anywhere.
     """
     pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")[:300]
@@ -125,14 +126,14 @@ def training() -> None:
         settings = config.resolve(options={"loss": game, "batch_size": 32, "seed": 3, "penalty.every": 2})
         recipe = Compact(settings, (28, 28, 1), 10)
         for optimizer in recipe.optimizers.values():
-            optimizer.param_groups[0]["eps"] = EPSILON
+            optimizer.epsilon = EPSILON
         order = seeds.BatchOrder(3, len(pixels), 32)
         arrays = {f"before.{key}": value.copy() for key, value in _flat(recipe).items()}
         terms: dict[str, float] = {}
         for step in range(3):
             batch = order.batch(step)
             real = torch.from_numpy(pixels[batch]).float() / 255
-            done = recipe.step(Moment(step, step, step / 1800), real, torch.from_numpy(labels[batch]))
+            done = recipe.step(StepInfo(step, step, step / 1800), real, torch.from_numpy(labels[batch]))
             terms |= {f"{step}.{key}": value.item() for key, value in done.items()}
         arrays |= {f"after.{key}": value for key, value in _flat(recipe).items()}
         write(f"training-{game}", arrays)
