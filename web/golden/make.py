@@ -13,18 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from PIL import Image, ImageFilter
+from safetensors.numpy import load_file, save_file
 
 from inkgan import config, seeds
 from inkgan.data import idx
+from inkgan.evaluation import features
 from inkgan.generation import model as generation
+from inkgan.generation import writing
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
 from inkgan.training.state import as_arrays
+from inkgan.web.eight_bits import from_eight_bits, to_eight_bits
 
 OUT = Path(__file__).parents[1] / "build" / "golden"
 MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"
+MODELS = Path(generation.__file__).parents[1] / "models"
 EPSILON = 1e-4
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -115,8 +120,8 @@ def networks() -> None:
 def training() -> None:
     """Three steps of ``fast`` for each game, from weights that are given.
 
-    Adam's epsilon is larger than in a real run. There are gradients that are exactly 0 but for rounding, such as that
-    of the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
+    Adam's epsilon is larger than in a real run. Some gradients are exactly 0 but for rounding, such as that of
+    the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
     divides such a gradient by its own size, so that what is rounding becomes a whole step, in PyTorch as anywhere.
     """
     pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")[:300]
@@ -145,9 +150,58 @@ def _flat(recipe: Compact) -> dict[str, NDArray[Any]]:
     return {f"{stem}.{key}": every[stem][key] for stem in recipe.networks for key in every[stem]}
 
 
+TEXTS: list[tuple[str, dict[str, Any]]] = [
+    ("2026-11-26", {"seed": 4}),
+    ("3.14, 1/2 + 10:45", {"seed": 7, "writer": 3, "style": 1.0, "slant": 20.0}),
+    ("ddd dd", {"seed": 9, "height": 200, "style": 0.0}),
+    ("0123456789", {"seed": 2**62 + 1, "slant": -35.0, "height": 48}),
+    ("..::,,", {"seed": 1, "height": 130}),
+]
+
+
+def drawing() -> None:
+    """What the bundled generators draw and write with 8-bit weights."""
+    for name in ("fast", "best"):
+        model = generation.load(name)
+        arrays = to_eight_bits(load_file(MODELS / name / "generator.safetensors"))
+        save_file(arrays, OUT / f"{name}.safetensors")
+        rounded = generation.Model(name, model.description, from_eight_bits(arrays))
+        write(f"drawn-{name}", {"images": rounded.sample(1000, seed=3)})
+    written = []
+    for text, options in TEXTS:
+        done = writing.write(text, model=rounded, background="transparent", **options)
+        ink = done.image[..., 1]  # how opaque the ink is
+        given = {key: str(value) for key, value in options.items()}
+        about = {"text": text, "written": done.text, "options": given, "boxes": done.boxes, "shape": ink.shape}
+        written.append(about | {"ink": ink.ravel().tolist()})
+    write_json("written.json", written)
+    digits = rounded.sample(20, seed=8)
+    large = [Image.fromarray(one).resize((112, 112), Image.Resampling.BICUBIC) for one in digits]
+    smooth = [one.filter(ImageFilter.GaussianBlur(2.4)) for one in large]
+    way = (0.7, 0.2, -5.0, -0.1, 0.9, 8.0)
+    moved = [one.transform((90, 120), Image.Transform.AFFINE, way, Image.Resampling.BICUBIC) for one in smooth]
+    pictures = {"large": large, "smooth": smooth, "moved": moved}
+    write("pillow", {name: np.stack([np.asarray(one) for one in many]) for name, many in pictures.items()})
+    write("pillow-digits", {"digits": digits})
+
+
+def classifying() -> None:
+    """What the feature network says of digits, with its weights in 8 bits."""
+    folder = MODELS / "digit-features"
+    arrays = to_eight_bits(load_file(folder / "weights.safetensors"))
+    save_file(arrays, OUT / "classifier.safetensors")
+    network = features.load_features(folder)
+    network.layers.load_state_dict({name: torch.from_numpy(array) for name, array in from_eight_bits(arrays).items()})
+    images = idx.read_images(MNIST / "t10k-images-idx3-ubyte.gz")[:200]
+    labels = idx.read_labels(MNIST / "t10k-labels-idx1-ubyte.gz", 10_000)[:200]
+    write("classified", {"images": images, "labels": labels, "probabilities": network.probabilities(images)})
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     philox()
     networks()
     training()
+    drawing()
+    classifying()

@@ -254,3 +254,21 @@ export class Generator {
     return result;
   }
 }
+
+/** Draw any number of images with a generator, a batch at a time. */
+export function drawAll(
+  ws: Workspace,
+  generator: Generator,
+  drawn: Float32Array,
+  labels: ArrayLike<number>,
+): Float32Array {
+  const { latent } = generator.description;
+  const n = drawn.length / latent;
+  const result = new Float32Array(n * generator.imageNumbers);
+  for (let start = 0; start < n; start += generator.batch) {
+    const end = Math.min(n, start + generator.batch);
+    generator.forward(drawn.subarray(start * latent, end * latent), Array.from(labels).slice(start, end));
+    result.set(ws.view(generator.images, (end - start) * generator.imageNumbers), start * generator.imageNumbers);
+  }
+  return result;
+}

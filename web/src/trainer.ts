@@ -5,7 +5,7 @@ import type { MapSize } from "./convolution";
 import type { Description } from "./description";
 import { Discriminator } from "./discriminator";
 import { type GameName, play } from "./games";
-import { Generator } from "./generator";
+import { drawAll, Generator } from "./generator";
 import { crossEntropy, sigmoid } from "./layers";
 import { BatchOrder, latents, Philox, Stream } from "./philox";
 import { type Kernel, Workspace } from "./workspace";
@@ -280,37 +280,4 @@ export class Trainer {
     }
     return result;
   }
-}
-
-/** Draw any number of images with a generator, a batch at a time. */
-export function drawAll(
-  ws: Workspace,
-  generator: Generator,
-  drawn: Float32Array,
-  labels: ArrayLike<number>,
-): Float32Array {
-  const { latent } = generator.description;
-  const n = drawn.length / latent;
-  const result = new Float32Array(n * generator.imageNumbers);
-  for (let start = 0; start < n; start += generator.batch) {
-    const end = Math.min(n, start + generator.batch);
-    generator.forward(drawn.subarray(start * latent, end * latent), Array.from(labels).slice(start, end));
-    result.set(ws.view(generator.images, (end - start) * generator.imageNumbers), start * generator.imageNumbers);
-  }
-  return result;
-}
-
-/** Round images in [0, 1] to 0..255; halves go to the even neighbour, as NumPy's do. */
-export function toUint8(images: Float32Array): Uint8Array {
-  return Uint8Array.from(images, (x) => roundHalfEven(Math.fround(Math.min(1, Math.max(0, x)) * 255)));
-}
-
-/** The nearest integer, halves to the even one. */
-export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) {
-    return Math.round(x);
-  }
-  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -1,0 +1,1 @@
+"""Taking a model away: into a page that needs no server, and into ONNX."""

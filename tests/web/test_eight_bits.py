@@ -1,0 +1,28 @@
+"""Weights in eight bits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from inkgan.web.eight_bits import from_eight_bits, to_eight_bits
+
+
+def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
+    """A row of small numbers loses nothing to a neighbour of large ones."""
+    sizes = np.array([1e-3, 1.0, 100.0])
+    kernel = np.random.default_rng(0).normal(size=(3, 4, 3, 3)) * sizes[:, None, None, None]
+    kept = to_eight_bits({"first.weight": kernel})
+    assert kept["first.weight"].dtype == np.int8
+    back = from_eight_bits(kept)["first.weight"]
+    steps = np.abs(kernel).reshape(3, -1).max(1) / 127
+    assert (np.abs(back - kernel).reshape(3, -1).max(1) <= 0.5001 * steps).all()
+
+
+def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> None:
+    """Biases and embeddings are few, so nothing is gained by rounding them."""
+    arrays = {"first.bias": np.array([0.123456, 7.0], np.float32), "first.weight": np.zeros((2, 3), np.float32)}
+    back = from_eight_bits(to_eight_bits(arrays))
+    assert set(back) == set(arrays)
+    assert_allclose(back["first.bias"], arrays["first.bias"], rtol=0)
+    assert not back["first.weight"].any()

@@ -1,0 +1,135 @@
+/** From drawings to the latent whose generator draws them: Adam on the latent, from its middle, the weights held still. */
+
+import type { Generator as Drawer } from "./generator";
+import type { Workspace } from "./workspace";
+
+const FIRST_RATE = 0.1;
+const BETAS = [0.9, 0.99] as const;
+/** How much a latent's length counts against the pixels. */
+const PRIOR = 1e-3;
+const NOISE = 64; // squared errors are divided by it
+
+/** A digit that somebody drew: pixels in [0, 1] as the generator's images are, and which digit it is. */
+export interface Drawn {
+  readonly pixels: Float32Array;
+  readonly label: number;
+}
+
+export interface Inverted {
+  readonly latent: Float32Array;
+  readonly error: number; // mean squared, of pixels in [0, 1]
+  readonly step: number;
+}
+
+/**
+ * Find one latent for all drawings, a step at a time: iterate as long as wanted.
+ *
+ * @param steps how many; the step size falls to 0 over them.
+ */
+export function* invert(
+  ws: Workspace,
+  generator: Drawer,
+  drawings: readonly Drawn[],
+  steps = 100,
+): Generator<Inverted, void, void> {
+  const { latent: size } = generator.description;
+  const pixels = generator.imageNumbers;
+  const latent = new Float32Array(size);
+  const [means, squares] = [new Float64Array(size), new Float64Array(size)];
+  const labels = drawings.map((one) => one.label);
+  const dImages = ws.allocate(drawings.length * pixels);
+  const repeated = new Float32Array(drawings.length * size);
+  for (let step = 1; step <= steps; step++) {
+    drawings.forEach((_, i) => {
+      repeated.set(latent, i * size);
+    });
+    generator.forward(repeated, labels);
+    const error = errorGradient(ws, generator, drawings, dImages);
+    const gradients = generator.backward(drawings.length, dImages);
+    const rate = FIRST_RATE * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
+    for (let k = 0; k < size; k++) {
+      let gradient = PRIOR * latent[k];
+      for (let i = 0; i < drawings.length; i++) {
+        gradient += gradients[i * size + k] / drawings.length;
+      }
+      means[k] = BETAS[0] * means[k] + (1 - BETAS[0]) * gradient;
+      squares[k] = BETAS[1] * squares[k] + (1 - BETAS[1]) * gradient * gradient;
+      const mean = means[k] / (1 - BETAS[0] ** step);
+      latent[k] -= (rate * mean) / (Math.sqrt(squares[k] / (1 - BETAS[1] ** step)) + 1e-8);
+    }
+    yield { latent: latent.slice(), error, step };
+  }
+}
+
+function errorGradient(ws: Workspace, generator: Drawer, drawings: readonly Drawn[], dImages: number): number {
+  const f = ws.floats;
+  const pixels = generator.imageNumbers;
+  let total = 0;
+  drawings.forEach((drawing, i) => {
+    for (let k = 0; k < pixels; k++) {
+      const difference = f[generator.images + i * pixels + k] - drawing.pixels[k];
+      total += difference * difference;
+      f[dImages + i * pixels + k] = difference / NOISE;
+    }
+  });
+  return total / (drawings.length * pixels);
+}
+
+/** How long a latent is; beyond 10 it is unlike anything that the generator learned to draw. */
+export function lengthOf(latent: Float32Array): number {
+  return Math.sqrt(latent.reduce((sum, x) => sum + x * x, 0));
+}
+
+/**
+ * Bring a drawing into the form of MNIST: 20 pixels on its longer side, its centre of mass in the middle of 28×28.
+ *
+ * @param ink [height, width], 0 paper to 1 ink, much larger than 28×28.
+ * @returns 28×28, or null without ink.
+ */
+export function asMnist(ink: Float32Array, width: number, height: number): Float32Array | null {
+  let [top, bottom, left, right] = [height, -1, width, -1];
+  ink.forEach((value, i) => {
+    if (value > 0.1) {
+      const [x, y] = [i % width, Math.floor(i / width)];
+      [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
+      [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
+    }
+  });
+  if (bottom < 0) {
+    return null;
+  }
+  let [mass, xMean, yMean] = [0, 0, 0];
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const value = ink[y * width + x];
+      mass += value;
+      xMean += value * (x + 0.5);
+      yMean += value * (y + 0.5);
+    }
+  }
+  const scale = Math.max(bottom - top, right - left) / 20;
+  return resampled(ink, width, height, xMean / mass, yMean / mass, scale);
+}
+
+/** 28×28 pixels of `scale` source pixels each, around a centre; each the mean over its area. */
+function resampled(
+  ink: Float32Array,
+  width: number,
+  height: number,
+  xCentre: number,
+  yCentre: number,
+  scale: number,
+): Float32Array {
+  const fine = 8;
+  const result = new Float32Array(28 * 28);
+  for (let place = 0; place < result.length; place++) {
+    let sum = 0;
+    for (let k = 0; k < fine * fine; k++) {
+      const x = Math.floor(xCentre + ((place % 28) - 14 + ((k % fine) + 0.5) / fine) * scale);
+      const y = Math.floor(yCentre + (Math.floor(place / 28) - 14 + (Math.floor(k / fine) + 0.5) / fine) * scale);
+      sum += x >= 0 && x < width && y >= 0 && y < height ? ink[y * width + x] : 0;
+    }
+    result[place] = sum / (fine * fine);
+  }
+  return result;
+}
