@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE, BOX = (1500, 900), (110, 70, 1180, 800)  # the picture; left, top, right and bottom of the axes
-INK, PALE = "#222222", "#dddddd"
-#: Told apart by those who see colours differently, too (Okabe and Ito, 2008).
+SIZE = (1500, 900)
+BOX = (110, 70, 1180, 800)  # left, top, right and bottom of the axes
+INK = "#222222"
+PALE = "#dddddd"
+#: Distinguishable with colour blindness, too (Okabe and Ito, 2008).
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 
 
@@ -49,9 +51,9 @@ def plot(
     Args:
         lines: the contestants.
         levels: distances to mark across the picture, by what they are.
-        title: what stands above it.
+        title: printed above it.
         path: where the PNG goes.
-        axes_names: what is told across and upwards.
+        axes_names: of the horizontal and the vertical axis.
     """
     every = [point for line in lines for point in line.points]
     lowest, highest = min(p[1] for p in every), max(p[3] for p in every)

@@ -29,11 +29,13 @@ class Ours:
         device = resolve_device("cpu")
         precision = resolve_precision(self._config.precision, device)
         self._recipe = build(self._config, data.image_shape, len(data.class_names), device, precision)
-        self.batch_size, self.arithmetic = self._config.batch_size, str(precision).removeprefix("torch.")
-        self._seconds, self._drawn = seconds, 0
+        self.batch_size = self._config.batch_size
+        self.arithmetic = str(precision).removeprefix("torch.")
+        self._seconds = seconds
+        self._drawn = 0
 
     def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
-        """One step; the schedule of ``fast`` and ``best`` is told which share of the time has passed."""
+        """One step; the schedules of ``fast`` and ``best`` depend on the share of the time that has passed."""
         at = StepInfo(number - self._config.pretraining_steps, number, min(1.0, seconds / self._seconds))
         try:
             self._recipe.step(at, real, labels)
@@ -56,7 +58,8 @@ class Theirs:
 
     def __init__(self, name: str, seed: int) -> None:
         self._peer = PEERS[name](seed)
-        self.batch_size, self.draw = self._peer.batch_size, self._peer.draw
+        self.batch_size = self._peer.batch_size
+        self.draw = self._peer.draw
 
     def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
         """One step; it depends on the images alone."""

@@ -1,9 +1,9 @@
-"""What did a run's losses do? Their medians along it, as a picture and a table.
+"""How did a run's losses develop? Their medians along the run, as a picture and a table.
 
     python benchmarks/losses.py runs/tutorial-mnist-seed0 docs/pictures/tutorial-losses.png
 
-Each point is the median of what was logged over the 500 steps before it, its bar the middle half. Both axes are
-logarithmic, so that the first thousand steps are seen as well as the last ninety thousand.
+Each point is the median of the values logged in the 500 steps before it; its bar spans the middle half of them. Both
+axes are logarithmic, so that the first thousand steps show as well as the last ninety thousand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from board_plot import Line, plot
+from report import table
 
 from inkgan.runs import metrics
 
@@ -24,7 +25,7 @@ NAMES = {
     "loss_generator": "G",
 }
 MARKS = (1_000, 3_000, 10_000, 30_000, 100_000)
-#: Losses below it are drawn at it.
+#: Smaller losses are drawn here.
 SMALLEST = 1e-4
 
 
@@ -35,7 +36,8 @@ def losses(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for key, name in NAMES.items():
         pairs = [(line["step"], line[key]) for line in lines if key in line and line["step"] >= 0]
         if pairs:
-            found[name] = (np.array([step for step, _ in pairs]), np.array([value for _, value in pairs]))
+            steps, values = zip(*pairs, strict=True)
+            found[name] = (np.array(steps), np.array(values))
     return found
 
 
@@ -55,9 +57,9 @@ def main(run: Path, picture: Path) -> None:
         for name, curve in found.items()
     ]
     plot(lines, {}, f"Losses of {run.name}", picture, ("steps", "loss"))
-    print(f"| step | {' | '.join(found)} |\n| --- |{' --- |' * len(found)}")
-    for mark in [mark for mark in MARKS if mark <= last + WINDOW // 10]:
-        print(f"| {mark:,} | {' | '.join(f'{quartiles(*curve, mark)[1]:.3f}' for curve in found.values())} |")
+    marks = [mark for mark in MARKS if mark <= last + WINDOW // 10]
+    rows = [[f"{mark:,}", *(f"{quartiles(*curve, mark)[1]:.3f}" for curve in found.values())] for mark in marks]
+    print(table([["step", *found], *rows]))
 
 
 if __name__ == "__main__":

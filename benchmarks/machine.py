@@ -1,4 +1,4 @@
-"""What benchmarks say about the machine: what it is, who else uses it, and which commit was measured."""
+"""What benchmarks report of the machine: its processor, how much other programs use it, and the commit measured."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "results"
@@ -23,13 +25,16 @@ def say(text: str) -> None:
 
 
 def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
-    """Return the CPU time the machine had, the machine used, and these processes used; None without /proc."""
+    """The CPU time that the machine had, that was used, and that these processes used; None without /proc.
+
+    What a process used includes its children that have ended.
+    """
     try:
         machine = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         own = 0
         for pid in pids:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            own += int(fields[11]) + int(fields[12])
+            own += sum(map(int, fields[11:15]))
     except OSError:
         return None
     idle = machine[3] + machine[4]  # idle, and waiting for the disk
@@ -37,7 +42,7 @@ def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
 
 
 class Disturbance:
-    """Watches which share of the machine other programs use while this one measures."""
+    """Measures which share of the machine other programs use meanwhile."""
 
     def __init__(self, pids: list[int]) -> None:
         self.pids = pids
@@ -53,7 +58,7 @@ class Disturbance:
 
 
 def wait_for_quiet(limit: float, seconds: float) -> None:
-    """Wait until other programs leave the machine alone, but not for ever."""
+    """Wait until other programs leave the machine alone, or the time is up."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         watch = Disturbance([os.getpid()])
@@ -104,17 +109,13 @@ def hardware() -> str:
     return "-".join([*re.findall(r"[a-z0-9]+", name), f"{available_cpus()}cpu"])
 
 
-def pad(rows: list[list[str]]) -> str:
-    """Lay rows out as a Markdown table whose columns line up."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
-
-
 def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:
     """The best speed of a product of two square matrices, in FLOP/s: a measured peak of this machine."""
+    import torch  # noqa: PLC0415 - what measures the start of processes does without it
+
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    out, seconds = torch.mm(a, b), []
+    out = torch.mm(a, b)
+    seconds = []
     for _ in range(times):
         before = time.perf_counter()
         torch.mm(a, b, out=out)

@@ -1,8 +1,8 @@
 """The clock of the board: train to fixed times, and draw at each; the same for every contestant.
 
-The clock runs while a contestant trains, first step included; it stands still while images are drawn and stored. This
-needs NumPy alone, so that a Python with TensorFlow and nothing of inkgan can use it. It prints a line of JSON when
-training begins, one for each time at which images were drawn, and one if training broke down.
+The clock runs while a contestant trains, first step included, and stands still while images are drawn and stored. This
+module needs only NumPy, so that an environment with TensorFlow and without inkgan can use it. It prints a line of JSON
+when training begins, one for each time at which images were drawn, and one if training broke down.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 
-def tell(**what: Any) -> None:
+def emit(**what: Any) -> None:
     """Print one line of JSON."""
     print(json.dumps(what), flush=True)
 
@@ -32,14 +32,14 @@ def train_to_marks(
     """Train to each time, draw images there, and store them.
 
     Args:
-        step: does the training step of that number, told how many seconds have been trained.
+        step: does one training step, given its number and the seconds trained so far.
         draw: draws a batch of new images in [0, 1], [N, 28, 28] or [N, 28, 28, 1].
         marks: the times in seconds of training, in order.
         images: how many to draw at each.
         folder: where they are stored, as uint8 [images, 28, 28, 1].
-        about: what to say about the contestant.
+        about: printed with the first line.
     """
-    tell(began=time.time(), about=about)
+    emit(began=time.time(), about=about)
     trained, steps = 0.0, 0
     for mark in marks:
         start = time.perf_counter()
@@ -47,18 +47,18 @@ def train_to_marks(
             try:
                 step(steps, now)
             except ArithmeticError as error:
-                tell(error=str(error), seconds=now, steps=steps)
+                emit(error=str(error), seconds=now, steps=steps)
                 return
             steps += 1
         trained = now  # the first look at the clock that was not before the mark
         start = time.perf_counter()
         drawn = collect(draw, images)
         if not np.isfinite(drawn).all():
-            tell(error="the images are not finite", seconds=trained, steps=steps)
+            emit(error="the images are not finite", seconds=trained, steps=steps)
             return
         path = folder / f"{mark:g}.npy"
         np.save(path, np.rint(np.clip(drawn, 0, 1) * 255).astype(np.uint8))
-        tell(mark=mark, seconds=trained, steps=steps, drawing=time.perf_counter() - start, images=str(path))
+        emit(mark=mark, seconds=trained, steps=steps, drawing=time.perf_counter() - start, images=str(path))
 
 
 def collect(draw: Callable[[], np.ndarray], images: int) -> np.ndarray:

@@ -1,31 +1,26 @@
 """Stacked MNIST: does the generator find all of a thousand modes?
 
-    python benchmarks/stacked_mnist.py --recipe best --seeds 1
+    python benchmarks/stacked_mnist.py --recipe best --seeds 1 --record
 
 Three digits drawn at random become the three channels of one image, so that there are 1,000 kinds (Metz et al.,
-"Unrolled Generative Adversarial Networks", 2017; protocol of Lin et al., "PacGAN", 2018: 128,000 training images, 26k
-samples). The generator learns without labels. The digit classifier reads each channel of the samples; counted are the
-kinds that occur, and the KL divergence of their shares from those that the training images are drawn with: the products
-of the digits' shares. A perfect generator has 0.019 at this n.
+"Unrolled Generative Adversarial Networks", 2017; protocol of Lin et al., "PacGAN", 2018: 128,000 training images,
+26,000 samples). The generator learns without labels. The digit classifier reads each channel of the samples. Counted
+are the kinds that occur, and the KL divergence of their shares from those that the training images are drawn with: the
+products of the digits' shares. A perfect generator has 0.019 at this n.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import platform
 from pathlib import Path
 
 import numpy as np
-import torch
-from seeds import commits, is_done
+from report import finish, heading, parser_for, result_name, table
+from seeds import commits, is_done, last_start
 
 import inkgan
 from inkgan import data
 from inkgan.evaluation.features import load_features
 
-RESULTS = Path(__file__).parent / "results"
 SAMPLES = 26_000
 
 
@@ -51,44 +46,41 @@ def shares() -> np.ndarray:
 
 
 def divergence(found: np.ndarray, q: np.ndarray) -> float:
-    """KL of the found kinds' shares from q, in nats."""
+    """The KL divergence of the found kinds' shares from q, in nats."""
     p = np.bincount(found, minlength=1000) / len(found)
     some = p > 0
     return float((p[some] * np.log(p[some] / q[some])).sum())
 
 
 def main() -> None:
-    """Train, draw, count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Train, sample, count, and report."""
+    parser = parser_for(__doc__ or "")
     parser.add_argument("--recipe", default="best")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--images", type=int, default=128_000)
-    parser.add_argument("--set", dest="settings", action="append", default=[])
-    parser.add_argument("--out", default="runs/stacked")
+    parser.add_argument("--images", type=int, default=128_000, help="training images")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting, KEY=VALUE")
+    parser.add_argument("--out", default="runs/stacked", help="where the runs go; complete ones are used again")
     options = parser.parse_args()
-    out = Path(options.out)
+    out = Path(options.out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     source = out / f"stacked-{options.images}.npz"
     if not source.exists():
         stacked(source, options.images)
     expected = shares()
+    settings = ["conditional=false", *options.settings]
+    folders = [out / f"{options.recipe}-{seed}" for seed in range(options.seeds)]
     rows = []
-    for seed in range(options.seeds):
-        folder = out / f"{options.recipe}-{seed}"
-        asked = {"data": str(source), "seed": seed, "settings": ["conditional=false", *options.settings]}
-        if not is_done(folder, options.recipe, **asked):
-            inkgan.train(options.recipe, **asked, out=folder, force=True)
+    for seed, folder in enumerate(folders):
+        if not is_done(folder, options.recipe, str(source), seed, settings):
+            inkgan.train(options.recipe, data=str(source), seed=seed, settings=settings, out=folder, force=True)
         found = kinds(inkgan.load(folder).sample(SAMPLES))
         rows.append({"seed": seed, "modes": len(np.unique(found)), "kl": divergence(found, expected)})
-        print(rows[-1], flush=True)
-    name = f"stacked_mnist_{options.recipe}_{datetime.date.today()}.json"
-    about = {
-        "command": f"stacked_mnist.py {options}",
-        "commit": commits([out / f"{options.recipe}-{row['seed']}" for row in rows]),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    (RESULTS / name).write_text(json.dumps({**about, "runs": rows}, indent=1) + "\n", "utf-8")
+    cells = [["seed", "modes of 1,000", "KL divergence"]]
+    cells += [[str(row["seed"]), str(row["modes"]), f"{row['kl']:.3g}"] for row in rows]
+    threads = last_start(folders[-1])["threads"]
+    about = heading(f"Stacked MNIST, {options.recipe}", threads, measured_commit=commits(folders))
+    name = result_name(f"stacked_mnist_{options.recipe}", parser, options, {"recipe", "out"})
+    finish(name, options, "\n".join([*about, table(cells)]), rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Measure the tutorial's own graph in TensorFlow, or prove that this is that graph.
 
-The tutorial was written for TensorFlow 1. This file says the same graph in TensorFlow 2's version 1 mode, and
-is run by a Python that has TensorFlow and NumPy and nothing of inkgan, so it imports nothing of it. Only one
-thing had to be replaced: ``tf.contrib.layers.batch_norm`` is gone, and is here what it called,
-``fused_batch_norm`` in training mode, without a scale and with a trained offset. Its moving averages are left
-out: the tutorial never runs their updates.
+The tutorial was written for TensorFlow 1. This file builds the same graph in TensorFlow 2's version 1 mode. It runs in
+an environment that has TensorFlow and NumPy but not inkgan, so it imports nothing of inkgan. One thing had to be
+replaced: ``tf.contrib.layers.batch_norm`` no longer exists. Here stands what it called, ``fused_batch_norm`` in
+training mode, without a scale and with a trained offset. Its moving averages are left out, since the tutorial never
+updates them.
 
-Timing prints one line of JSON; with ``--serve`` one for every line it reads, so that another program
-can take turns with it on the same machine. ``--marks`` trains for so many seconds and draws images for the board
-instead, and ``--golden FILE`` compares the graph with golden vectors.
+Timing prints one line of JSON. With ``--serve`` it prints one for every line it reads, so that another program can take
+turns with it on the same machine. ``--marks`` trains for the given seconds instead and draws images for the board, and
+``--golden FILE`` compares the graph with golden vectors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The board: which quality does a GAN reach in how many seconds of training on this machine's processors?
 
-    python benchmarks/time_to_quality.py [--seconds 120] [--seeds 1] [--contestants fast tfgan ...]
+    python benchmarks/time_to_quality.py [--seconds 120] [--seeds 1] [--contestants fast tfgan ...] [--record]
 
 Every contestant learns the same 55,000 digits with the same threads, in a process of its own with the machine to
 itself, and is measured by the same ruler: the Fréchet digit distance of 10,000 images. The clock of training stands
@@ -8,18 +8,19 @@ still while images are drawn and measured. ``fast`` and ``best`` plan their lear
 of their figures is a whole run of that length; the others have no plan, so one run gives all of their figures.
 
 What is done is kept under ``--out`` and not done again, whatever was committed since: stop it and start it as you like,
-and remove the folder after a change that matters. The tutorial's own graph runs in TensorFlow, in an environment of its
-own, ``.venv-tensorflow``, which is set up if it is not there.
+and remove the folder after a change that matters. With --record the report is kept under benchmarks/results. The
+tutorial's own graph runs in TensorFlow, in an environment of its own, ``.venv-tensorflow``, which is set up if it is
+not there.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import platform
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -39,11 +40,11 @@ from machine import (
     cpu_features,
     cpu_model,
     hardware,
-    pad,
     say,
     wait_for_quiet,
 )
 from peers import through_64
+from report import TODAY, finish, parser_for, result_name, spread, table
 from tutorial_step import MNIST, tensorflow_python
 
 import inkgan
@@ -153,11 +154,11 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     try:
         wait_for_quiet(DISTURBED, options.wait)
-        told, startup, others = train(command(run, folder, options), run, folder, options.threads)
+        messages, startup, others = train(command(run, folder, options), run, folder, options.threads)
     except subprocess.CalledProcessError as error:
         say(f"{run.key}: failed with status {error.returncode}; see {folder / 'log.txt'}")
         return None
-    errors = [line["error"] for line in told if "error" in line]
+    errors = [line["error"] for line in messages if "error" in line]
     record = {
         "contestant": run.name,
         "seed": run.seed,
@@ -165,34 +166,34 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
         "commit": commit(),
         "startup_seconds": startup,
         "others": others,
-        "about": told[0]["about"],
+        "about": messages[0]["about"],
         "error": errors[0] if errors else None,
-        "rows": [measured(line, run, ruler) for line in told if "images" in line],
+        "rows": [measured(line, run, ruler) for line in messages if "images" in line],
     }
     kept.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     return record
 
 
 def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[dict[str, Any]], float, float | None]:
-    """Run a contestant's process; return what it told, its start-up time, and the share that others used meanwhile.
+    """Run a contestant's process; return its messages, its start-up time, and the share that others used meanwhile.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     born = time.time()
-    told = []
+    messages = []
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         process = subprocess.Popen(parts, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         watch = Disturbance([os.getpid(), process.pid])
         for line in process.stdout or ():
-            told.append(json.loads(line))
-            if "mark" in told[-1]:
-                say(f"{run.key}: {told[-1]['seconds']:.1f} s, {told[-1]['steps']} steps")
+            messages.append(json.loads(line))
+            if "mark" in messages[-1]:
+                say(f"{run.key}: {messages[-1]['seconds']:.1f} s, {messages[-1]['steps']} steps")
         others = watch.share()
         if process.wait():
             raise subprocess.CalledProcessError(process.returncode, parts)
-    return told, told[0]["began"] - born, others
+    return messages, messages[0]["began"] - born, others
 
 
 def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
@@ -230,16 +231,14 @@ def quality_table(records: list[dict[str, Any]], names: list[str], seeds: int) -
     for name in names:
         found = distances(records, name)
         rows.append([CONTESTANTS[name], *(with_spread(found.get(mark, []), seeds) for mark in marks)])
-    return pad(rows)
+    return table(rows)
 
 
 def with_spread(values: list[float], seeds: int) -> str:
     """A median, with smallest and largest if there are several, and how many are missing."""
     if not values:
         return "broke down"
-    text = f"{statistics.median(values):.3g}"
-    if len(values) > 1:
-        text += f" [{min(values):.3g} to {max(values):.3g}]"
+    text = spread(values)
     return text if len(values) == seeds else f"{text}, {seeds - len(values)} broke down"
 
 
@@ -259,18 +258,18 @@ def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
         computes = f"{about['arithmetic']}, {about['library']}"
         numbers = [f"{startup:.1f}", f"{speed:.1f}", str(about["batch_size"])]
         rows.append([CONTESTANTS[name], *first, *numbers, computes])
-    return pad(rows)
+    return table(rows)
 
 
 def report(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace) -> str:
-    """Everything for people."""
+    """The whole report."""
     names = [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
     disturbed = sum((record["others"] or 0) > DISTURBED for record in records)
     features = ", ".join(cpu_features()) or "features unknown"
     broken = [f"{r['contestant']}, seed {r['seed']}: {r['error']}" for r in records if r["error"]]
     seeds = f"{options.seeds} seeds, median [smallest to largest]" if options.seeds > 1 else "one seed"
     lines = [
-        f"# Time to quality, {cpu_model()}, {datetime.date.today()}",
+        f"# Time to quality, {cpu_model()}, {TODAY}",
         "",
         f"- `python benchmarks/time_to_quality.py {shlex.join(sys.argv[1:])}` at commit "
         + ", ".join(sorted({record["commit"] for record in records})),
@@ -289,24 +288,24 @@ def report(records: list[dict[str, Any]], levels: dict[str, float], options: arg
     return "\n".join(lines)
 
 
-def write(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, folder: Path) -> None:
-    """Store the report, the numbers and the picture."""
+def publish(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, name: str) -> None:
+    """Draw the picture and write the report: to the folder of the runs, and with ``--record`` to the results."""
+    lines = [Line(title, points(records, key)) for key, title in CONTESTANTS.items() if distances(records, key)]
     text = report(records, levels, options)
-    print(text)
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"time_to_quality_{hardware()}_{datetime.date.today()}"
-    stem.with_suffix(".md").write_text(f"{text}\n\n![]({stem.name}.png)\n", "utf-8")
-    stem.with_suffix(".json").write_text(json.dumps({"levels": levels, "runs": records}, indent=1) + "\n", "utf-8")
-    lines = [Line(title, points(records, name)) for name, title in CONTESTANTS.items() if distances(records, name)]
+    picture = options.out / f"{name}.png"
     if lines:
         title = f"Time to quality: MNIST, {cpu_model()}, {options.threads} threads"
-        plot(lines, levels, title, stem.with_suffix(".png"))
-    say(f"wrote {stem}.md, .json and .png")
+        plot(lines, levels, title, picture)
+        text += f"\n\n![]({picture.name})"
+        say(f"wrote {picture}")
+        if options.record:
+            shutil.copy(picture, RESULTS)
+    finish(name, options, text, {"levels": levels, "runs": records})
 
 
 def main() -> int:
     """Read the command line, do what is not done yet, and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__ or "")
     parser.add_argument("--seconds", type=float, default=120, help="the longest training of each contestant")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
@@ -314,7 +313,6 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=10_000, help="images to measure at each time")
     parser.add_argument("--wait", type=float, default=30, help="seconds to wait for quiet before each run")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="what is done is kept here")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the report of a whole board goes")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
@@ -323,8 +321,11 @@ def main() -> int:
     planned = runs(options)
     records = [perform(run, options, ruler) for run in planned]
     done = [record for record in records if record is not None]
-    whole = len(done) == len(planned) and set(options.contestants) == set(CONTESTANTS)
-    write(done, levels, options, options.results if whole else options.out)
+    if len(done) < len(planned):
+        options.record = False
+        say("Not all runs succeeded, so nothing is recorded.")
+    name = result_name(f"time_to_quality_{hardware()}", parser, options, {"threads", "wait", "out"})
+    publish(done, levels, options, name)
     return int(len(done) < len(planned))
 
 

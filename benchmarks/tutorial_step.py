@@ -9,8 +9,6 @@ again. A round that other programs disturbed is timed again. TensorFlow lives in
 from __future__ import annotations
 
 import argparse
-import datetime
-import functools
 import json
 import os
 import platform
@@ -25,7 +23,6 @@ from typing import Any
 import torch
 from machine import (
     REPOSITORY,
-    RESULTS,
     Disturbance,
     available_cpus,
     commit,
@@ -33,17 +30,16 @@ from machine import (
     cpu_model,
     hardware,
     matmul_peak,
-    pad,
     say,
     wait_for_quiet,
 )
-from torch import Tensor
-from torch.nn import functional
+from report import TODAY, finish, parser_for, result_name, spread, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from inkgan.config import resolve
 from inkgan.data import idx
 from inkgan.device import keep_freed_memory, resolve_precision
+from inkgan.networks import tutorial as literal
 from inkgan.seeds import BatchOrder
 from inkgan.training.recipe import StepInfo
 from inkgan.training.tutorial import Tutorial
@@ -90,30 +86,14 @@ def step_flops(generator: list[int]) -> int:
 
 
 def counted_as_written() -> int:
-    """Have PyTorch count the step as the tutorial writes it, without computing it, to check the above."""
-    tensor = functools.partial(torch.empty, device="meta", requires_grad=True)
-    d = [tensor(32, 1, 5, 5), tensor(64, 32, 5, 5), tensor(1024, 3136), tensor(1, 1024)]
-    g = [tensor(3136, 100), tensor(50, 1, 3, 3), tensor(25, 50, 3, 3), tensor(1, 25, 1, 1)]
-
-    def discriminator(images: Tensor) -> Tensor:
-        for weight in d[:2]:
-            images = functional.avg_pool2d(functional.conv2d(images, weight, padding=2), 2)
-        return functional.linear(functional.linear(images.flatten(1), d[2]), d[3]).sum()
-
-    def generator(latents: Tensor) -> Tensor:
-        maps = functional.linear(latents, g[0]).view(-1, 1, 56, 56)
-        for weight in g[1:3]:
-            maps = functional.interpolate(
-                functional.conv2d(functional.pad(maps, (0, 1, 0, 1)), weight, stride=2), size=(56, 56)
-            )
-        return functional.conv2d(maps, g[3], stride=2)
-
-    latents = torch.empty(BATCH_SIZE, 100, device="meta")
-    with FlopCounterMode(display=False) as counter:
+    """Have PyTorch count the step as the lesson writes it, without computing it, to check the above."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        generator, discriminator = literal.Generator(), literal.Discriminator()
+        latents = torch.empty(BATCH_SIZE, literal.LATENT_DIM)
         fake = generator(latents).detach()
-        for images in (fake.new_empty(fake.shape), fake):
-            torch.autograd.grad(discriminator(images), d)
-        torch.autograd.grad(discriminator(generator(latents)), g)
+        for images in (torch.empty(fake.shape), fake):
+            torch.autograd.grad(discriminator(images).sum(), list(discriminator.parameters()))
+        torch.autograd.grad(discriminator(generator(latents)).sum(), list(generator.parameters()))
     return counter.get_total_flops()
 
 
@@ -147,7 +127,7 @@ class Ours:
 
 
 class TensorFlow:
-    """The tutorial's graph in a TensorFlow process that times steps when told to."""
+    """The tutorial's graph in a TensorFlow process that times steps on request."""
 
     def __init__(self, python: Path, options: argparse.Namespace) -> None:
         command = [python, REPOSITORY / "benchmarks" / "tensorflow_tutorial.py", "--serve", "--mnist", MNIST]
@@ -215,11 +195,6 @@ def measure_rounds(options: argparse.Namespace, ours: dict[str, Ours], rival: Te
     return rounds
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Summarise repeats of one measurement."""
-    return {"n": len(values), "median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
 def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
     """Turn rounds into speeds, ratios within each round, and shares of the peak.
 
@@ -231,9 +206,9 @@ def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
     contenders = {}
     for name in used[0]["steps_per_second"]:
         rates = [r["steps_per_second"][name] for r in used]
-        summary: dict[str, Any] = {"steps_per_second": spread(rates)}
+        summary: dict[str, Any] = {"steps_per_second": rates}
         if "tensorflow" in used[0]["steps_per_second"]:
-            summary["ratio"] = spread([r["steps_per_second"][name] / r["steps_per_second"]["tensorflow"] for r in used])
+            summary["ratio"] = [r["steps_per_second"][name] / r["steps_per_second"]["tensorflow"] for r in used]
         flops = step_flops(GENERATOR if name == "tensorflow" else FOLDED_GENERATOR)
         summary["flops_per_step"] = flops
         summary["flops_per_second"] = flops * statistics.median(rates)
@@ -251,7 +226,7 @@ def summarise(rounds: list[dict], repeats: int) -> dict[str, Any]:
 def facts(options: argparse.Namespace, rival: TensorFlow | None) -> dict[str, Any]:
     """Say what was measured, where and with what."""
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": TODAY.isoformat(),
         "command": shlex.join(["python", "benchmarks/tutorial_step.py", *sys.argv[1:]]),
         "commit": commit(),
         "cpu": cpu_model(),
@@ -266,11 +241,6 @@ def facts(options: argparse.Namespace, rival: TensorFlow | None) -> dict[str, An
     }
 
 
-def with_spread(values: dict[str, float], digits: int) -> str:
-    """Write a median with its range."""
-    return f"{values['median']:.{digits}f} [{values['min']:.{digits}f}–{values['max']:.{digits}f}]"
-
-
 def speed_table(summary: dict[str, Any]) -> str:
     """Write the table of speeds."""
     head = ["", "steps/s", "times TensorFlow", "GFLOP/step", "GFLOP/s", "matmul peak", "share of peak"]
@@ -280,23 +250,23 @@ def speed_table(summary: dict[str, Any]) -> str:
         rows.append(
             [
                 LABELS[name],
-                with_spread(values["steps_per_second"], 2),
-                with_spread(values["ratio"], 2) if "ratio" in values else "not measured",
+                spread(values["steps_per_second"], ".2f"),
+                spread(values["ratio"], ".2f") if "ratio" in values else "not measured",
                 f"{values['flops_per_step'] / 1e9:.2f}",
                 f"{values['flops_per_second'] / 1e9:.0f}",
                 f"{peak / 1e9:.0f}",
                 f"{values['share_of_peak']:.0%}",
             ]
         )
-    return pad(rows)
+    return table(rows)
 
 
 def flops_table(counted: dict[str, int]) -> str:
     """Write the table of floating-point operations."""
-    literal, folded = training_macs(GENERATOR), training_macs(FOLDED_GENERATOR)
+    written, folded = training_macs(GENERATOR), training_macs(FOLDED_GENERATOR)
     rows = [["MFLOP for one image", "as written", "resize folded"]]
-    rows += [[part, f"{2 * literal[part] / 1e6:.2f}", f"{2 * folded[part] / 1e6:.2f}"] for part in literal]
-    sums = [2 * sum(macs.values()) / 1e6 for macs in (literal, folded)]
+    rows += [[part, f"{2 * written[part] / 1e6:.2f}", f"{2 * folded[part] / 1e6:.2f}"] for part in written]
+    sums = [2 * sum(macs.values()) / 1e6 for macs in (written, folded)]
     rows.append(["sum", *(f"{value:.2f}" for value in sums)])
     batches = [step_flops(network) / 1e9 for network in (GENERATOR, FOLDED_GENERATOR)]
     checked = f"{counted_as_written() / 1e9:.2f}"
@@ -304,7 +274,7 @@ def flops_table(counted: dict[str, int]) -> str:
     rows.append(["the same counted by PyTorch, GFLOP", checked, ""])
     for precision, flops in counted.items():
         rows.append([f"inkgan's {precision} step, counted by PyTorch, GFLOP", "", f"{flops / 1e9:.2f}"])
-    return pad(rows)
+    return table(rows)
 
 
 def verdict(summary: dict[str, Any]) -> str:
@@ -315,14 +285,14 @@ def verdict(summary: dict[str, Any]) -> str:
     parts = []
     for precision in PRECISIONS:
         ratio = contenders[precision]["ratio"]
-        reached = "reached" if ratio["median"] >= TARGET else "NOT reached"
-        parts.append(f"{reached} in {precision}, {with_spread(ratio, 2)} (n = {ratio['n']})")
+        reached = "reached" if statistics.median(ratio) >= TARGET else "NOT reached"
+        parts.append(f"{reached} in {precision}, {spread(ratio, '.2f')} (n = {len(ratio)})")
     caveat = "" if summary["rounds_used"] == summary["rounds_quiet"] else " Other programs disturbed this."
     return f"Verdict: {TARGET:g} times TensorFlow's speed is {'; '.join(parts)}.{caveat}"
 
 
 def report(record: dict[str, Any]) -> str:
-    """Write everything for people."""
+    """The whole report."""
     about, summary = record["facts"], record["summary"]
     features = ", ".join(about["cpu_features"]) or "unknown"
     used = f"{summary['rounds_used']} rounds used of {summary['rounds_measured']}"
@@ -340,7 +310,7 @@ def report(record: dict[str, Any]) -> str:
         f"- Python {about['python']}, PyTorch {about['torch']}, TensorFlow {tensorflow}",
         f"- {steps}; {used}",
         "",
-        "Median [smallest–largest]. A ratio is taken within a round. The peak is the best speed of a product",
+        "Median [smallest to largest]. A ratio is taken within a round. The peak is the best speed of a product",
         "of two 2048 × 2048 matrices in the same rounds, in the row's type. The FLOP are what the graph",
         "needs: as written for TensorFlow, with the second resize folded into its convolution for inkgan.",
         "",
@@ -353,24 +323,14 @@ def report(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write(record: dict[str, Any], text: str) -> None:
-    """Store the report and its numbers where they can be compared with later ones."""
-    about = record["facts"]
-    RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"tutorial_step_{hardware()}_{about['date']}"
-    stem.with_suffix(".md").write_text(text + "\n")
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    say(f"wrote {stem.relative_to(REPOSITORY)}.md and .json")
-
-
 def main() -> None:
     """Read the command line, measure, and report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_for(__doc__ or "")
     parser.add_argument("--steps", type=int, default=40, help="steps of one timing")
     parser.add_argument("--repeats", type=int, default=7, help="quiet rounds to measure")
     parser.add_argument("--warmup", type=int, default=10, help="steps before the first timing")
     parser.add_argument("--threads", type=int, help="threads of both sides (default: one for each processor)")
-    parser.add_argument("--no-tensorflow", action="store_true", help="leave TensorFlow out; stores nothing")
+    parser.add_argument("--no-tensorflow", action="store_true", help="leave TensorFlow out")
     parser.add_argument(
         "--busy-limit", type=float, default=0.05, help="share of the machine that others may use in a round"
     )
@@ -390,10 +350,8 @@ def main() -> None:
             rival.close()
     record = {"facts": facts(options, rival), "summary": summarise(rounds, options.repeats)}
     record |= {"counted_flops": counted, "rounds": rounds}
-    text = report(record)
-    print(text)
-    if rival:  # half a comparison must not take the place of a whole one
-        write(record, text)
+    name = result_name(f"tutorial_step_{hardware()}", parser, options, {"busy_limit", "wait", "threads"})
+    finish(name, options, report(record), record)
 
 
 if __name__ == "__main__":

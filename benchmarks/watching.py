@@ -2,18 +2,19 @@
 
     python benchmarks/watching.py [--recipe fast] [--steps 300] [--repeats 5]
 
-Both kinds of runs take turns; each is a whole run on MNIST without checkpoints in between, timed by the
-run's own clock, which includes all that a run writes. Prints the medians, their spread, and the share of time that
-TensorBoard, metrics.jsonl and the pictures take.
+Both kinds of runs take turns. Each is a whole run on MNIST without checkpoints in between, timed by the run's own
+clock, which includes all that a run writes. Prints the medians, their spread, and the share of time that TensorBoard,
+metrics.jsonl and the pictures take.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import sys
 import tempfile
 from pathlib import Path
+
+from machine import say
+from report import spread
 
 import inkgan
 
@@ -34,17 +35,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    watched, silent = [], []
+    watched = []
+    silent = []
     seconds_of_a_run(given.recipe, 20, ())  # warm-up
     for repeat in range(given.repeats):
-        print(f"round {repeat + 1} of {given.repeats}", file=sys.stderr)
+        say(f"round {repeat + 1} of {given.repeats}")
         watched.append(given.steps / seconds_of_a_run(given.recipe, given.steps, ()))
         silent.append(given.steps / seconds_of_a_run(given.recipe, given.steps, _SILENT))
-    for name, speeds in (("watched", watched), ("silent", silent)):
-        print(f"{name:8s} {statistics.median(speeds):6.2f} steps/s [{min(speeds):.2f} to {max(speeds):.2f}]")
+    print(f"watched  {spread(watched, '6.2f')} steps/s")
+    print(f"silent   {spread(silent, '6.2f')} steps/s")
     costs = [1 - loud / quiet for loud, quiet in zip(watched, silent, strict=True)]
-    median, least, most = statistics.median(costs), min(costs), max(costs)
-    print(f"watching takes {median:.1%} of the time [{least:.1%} to {most:.1%}], n = {len(costs)}")
+    print(f"watching takes {spread(costs, '.1%')} of the time, n = {len(costs)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""What the scripts of benchmarks do with a result: print it, and keep it only when asked to.
+
+A result goes to ``benchmarks/results`` with ``--record`` alone. Its file name holds the question, every setting that
+differs from the script's defaults, and the date; so a trial with other settings never bears the name of a published
+result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import re
+import shlex
+import statistics
+import sys
+from collections.abc import Collection, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from machine import RESULTS, available_cpus, commit, cpu_features, cpu_model, say
+
+TODAY = datetime.datetime.now(datetime.UTC).date()
+
+
+def parser_for(text: str) -> argparse.ArgumentParser:
+    """A parser of the command line that explains the script with its own docstring and has ``--record``."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="keep the result under benchmarks/results")
+    return parser
+
+
+def result_name(
+    question: str, parser: argparse.ArgumentParser, options: argparse.Namespace, apart: Collection[str] = ()
+) -> str:
+    """The file name of a result, without its ending.
+
+    Args:
+        question: what was measured, such as ``seeds_fast_mnist``.
+        parser: knows the defaults.
+        options: what was given.
+        apart: options that the name leaves out: those that ``question`` holds already, and those that change nothing
+            that is measured.
+    """
+    parts = [question]
+    for name, value in vars(options).items():
+        if name in {"record", *apart} or value == parser.get_default(name):
+            continue
+        parts += [str(one) for one in value] if isinstance(value, list) else [f"{name}-{value}"]
+    return "_".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in [*parts, str(TODAY)])
+
+
+def finish(name: str, options: argparse.Namespace, text: str, numbers: Any = None) -> None:
+    """Print a result, and keep it as Markdown, and its numbers as JSON, if ``--record`` was given."""
+    print(text)
+    if not options.record:
+        say("This was not recorded. To keep the result under benchmarks/results, add --record.")
+        return
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text + "\n", "utf-8")
+    if numbers is not None:
+        (RESULTS / f"{name}.json").write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")
+    say(f"recorded as benchmarks/results/{name}.md")
+
+
+def heading(title: str, threads: int, *notes: str, measured_commit: str = "") -> list[str]:
+    """The first lines of a report: the command, the commit, the processor, the versions, and notes."""
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    features = ", ".join(cpu_features()) or "features unknown"
+    libraries = f"Python {platform.python_version()}, PyTorch {version('torch')}, NumPy {version('numpy')}"
+    return [
+        f"# {title}, {TODAY}",
+        "",
+        f"- `{command}` at commit {measured_commit or commit()}",
+        f"- {cpu_model()} ({features}), {available_cpus()} processors, threads: {threads}; {libraries}",
+        *(f"- {note}" for note in notes),
+        "",
+    ]
+
+
+def spread(values: Sequence[float], form: str = ".3g") -> str:
+    """The median of repeats, with the smallest and the largest: ``1.2 [1.1 to 1.4]``."""
+    median, least, most = (format(value, form) for value in (statistics.median(values), min(values), max(values)))
+    return f"{median} [{least} to {most}]" if len(values) > 1 else median
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of which is the head, as a Markdown table whose columns line up."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
