@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from inkgan.config import differences, resolve
+
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 #: Modules that the scripts share, and the script that needs TensorFlow.
 _NOT_STARTED = {"board_plot", "machine", "marks", "peers", "report", "tensorflow_tutorial"}
@@ -80,6 +82,13 @@ def test_the_name_holds_every_setting_that_differs(
     _run(seeds, monkeypatch, *arguments, "--record")
     today = importlib.import_module("report").TODAY
     assert sorted(path.name for path in results.iterdir()) == [f"{stem}_{today}.json", f"{stem}_{today}.md"]
+
+
+@pytest.mark.usefixtures("results")
+def test_every_variant_of_the_ablation_is_a_setting_and_differs_from_the_recipe() -> None:
+    variants: dict[str, list[str]] = importlib.import_module("ablation").VARIANTS
+    for name, settings in variants.items():
+        assert bool(differences(resolve(), resolve(overrides=settings))) == (name != "as it is"), name
 
 
 @pytest.mark.usefixtures("results")
