@@ -29,10 +29,6 @@ from inkgan.config import differences, resolve
 from inkgan.errors import CheckpointError
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
-<<<<<<< HEAD
-from inkgan.training.start import configure
-=======
->>>>>>> 8ecb222 (Benchmarks: results only with --record, named after what differs; startup.py; superseded records go)
 
 #: A run has failed if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0
@@ -45,11 +41,7 @@ def is_done(folder: Path, recipe: str, data: str, seed: int, settings: list[str]
         return False
     asked = resolve(options={"recipe": recipe, "data.name": data, "seed": seed}, overrides=settings)
     try:
-<<<<<<< HEAD
-        return not differences(run.saved_config(), configure(recipe, **asked)[0])
-=======
         return not differences(run.saved_config(), asked)
->>>>>>> 8ecb222 (Benchmarks: results only with --record, named after what differs; startup.py; superseded records go)
     except CheckpointError:  # such as the settings of another version
         return False
 
