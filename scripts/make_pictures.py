@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import inkgan
@@ -25,14 +24,14 @@ STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 def writing() -> Image.Image:
     """Six lines by six hands, in two columns."""
-    images = [inkgan.write(text, seed=seed, height=88).image for text, seed in LINES.items()]
-    width, height = max(image.shape[1] for image in images) + 40, 96
-    page = np.full((3 * height, 2 * width), 255, np.uint8)
-    for number, image in enumerate(images):
+    pictures = [inkgan.write(text, seed=seed, height=88).picture for text, seed in LINES.items()]
+    width = max(picture.width for picture in pictures) + 40
+    height = 96
+    page = Image.new("L", (2 * width, 3 * height), 255)
+    for number, picture in enumerate(pictures):
         row, column = divmod(number, 2)
-        top, left = row * height, column * width + 20
-        page[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return Image.fromarray(page)
+        page.paste(picture, (column * width + 20, row * height))
+    return page
 
 
 def learning(run: Path) -> Image.Image:

@@ -1,13 +1,18 @@
-"""A model to write with in tests: real MNIST digits, chosen by the latents for one look."""
+"""Models for tests: real MNIST digits, chosen by the latents for one look; the digits of ``fast`` by other names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import inkgan
 from inkgan import data
+from inkgan.runs import checkpoint
 
 Floats = NDArray[np.float64]
 
@@ -40,15 +45,33 @@ class RealDigits:
     """Takes, for a latent, the MNIST digit whose look comes nearest to the latent's first three numbers."""
 
     name = "real digits"
-    num_classes = 10
+    class_names = tuple("0123456789")
     latent_dim = 16
     image_shape = (28, 28, 1)
 
-    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Digits uint8 [N, 28, 28] for latents [N, 16] and labels [N]."""
-        assert labels is not None
         drawn = []
         for latent, label in zip(latents, labels, strict=True):
-            images, looks = _digits()[label]
+            images, looks = _digits()[int(self.class_names[label])]
             drawn.append(images[np.square(looks - latent[:3]).sum(1).argmin()])
         return np.stack(drawn)
+
+
+def renamed_digits(folder: Path, digits: str, class_names: Any) -> Path:
+    """Write a model that draws some of the digits of ``fast``, in some order, by other names.
+
+    Args:
+        folder: where; made if missing.
+        digits: which of them, such as ``"123456789"``.
+        class_names: the names in ``model.json``; None leaves them out, as old models do.
+    """
+    fast = inkgan.load("fast")
+    weights = dict(fast._weights)
+    weights["embedding"] = weights["embedding"][[int(digit) for digit in digits]]
+    description: Mapping[str, Any] = {**fast.description, "num_classes": len(digits)}
+    if class_names is not None:
+        description = {**description, "class_names": class_names}
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.write_folder(folder, {"generator": weights}, {"model": description})
+    return folder

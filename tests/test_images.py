@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inkgan.errors import OutputError
+from inkgan.errors import OutputError, shown
 from inkgan.images import arrange, save_animation, save_png, sheet, terminal_drawing, to_uint8
 
 
@@ -72,7 +72,7 @@ def test_png_where_none_can_be(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError) as caught:
         save_png(sheet(images(4), 2), tmp_path / path)
-    assert str(caught.value).startswith(f"cannot write {tmp_path / path}: ")
+    assert str(caught.value).startswith(f"cannot write {shown(tmp_path / path)}: ")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
 
 
@@ -101,13 +101,13 @@ def test_terminal_drawing_in_characters() -> None:
 
 
 def test_terminal_drawing_in_colours() -> None:
-    """A cell's foreground is the upper pixel, its background the lower one; each line ends with a reset."""
-    image = np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
+    """A cell's foreground is the upper pixel, its background the lower, dark on white; lines end with a reset."""
+    image = 255 - np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
     lines = terminal_drawing(image, colour=True).split("\n")
     cells = [re.findall(r"\x1b\[38;2;(\d+);\1;\1;48;2;(\d+);\2;\2m▀", line) for line in lines]
     assert cells == [
         [(str(20 * k), str(20 * (k + 4))) for k in range(4)],
-        [(str(20 * (k + 8)), "0") for k in range(4)],
+        [(str(20 * (k + 8)), "255") for k in range(4)],
     ]
     assert all(line.endswith("\x1b[0m") for line in lines)
 

@@ -1,19 +1,22 @@
-"""Images as pictures: sheets, animations, and drawings for the terminal.
+"""Images and pictures.
 
-Images are uint8 [N, H, W, C] with C = 1 or 3, as data sets hold them (ink is bright); pictures show them as they are,
-or inverted, dark ink on white paper, as the tutorial's ``cmap='Greys'`` does.
+Images are arrays of numbers: uint8 [N, H, W, C] with C = 1 or 3, or [N, H, W] for grey ones; 0 is paper, 255 is ink.
+Pictures are for people: dark ink on white paper, as in the tutorial's ``cmap='Greys'``. Colours stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from inkgan.files import appearing_whole
+
+if TYPE_CHECKING:
+    from PIL import Image  # at run time Pillow is imported where it is used: `import inkgan` and `--help` do without
 
 #: Images uint8 [N, H, W, C] or [N, H, W], and their classes int64 [N].
 Images = NDArray[np.uint8]
@@ -26,6 +29,11 @@ def to_uint8(images: NDArray[np.floating]) -> Images:
     return rounded
 
 
+def with_channels(images: Images) -> Images:
+    """Give grey images [N, H, W] their channel: [N, H, W, 1]; others have theirs."""
+    return images[..., None] if images.ndim == 3 else images
+
+
 def arrange(images: Images, columns: int, gap: int = 2) -> Images:
     """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with empty pixels between them."""
     n, height, width, channels = images.shape
@@ -36,36 +44,69 @@ def arrange(images: Images, columns: int, gap: int = 2) -> Images:
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), channels)
 
 
+def picture_of(image: Images, *, paper: bool = True) -> Image.Image:
+    """The picture of one image [H, W], [H, W, 1] or [H, W, 3]: dark ink on white paper if it is grey.
+
+    Args:
+        image: uint8.
+        paper: False shows grey images as they are, bright ink on black.
+    """
+    from PIL import Image
+
+    if image.ndim == 3 and image.shape[2] == 3:
+        return Image.fromarray(np.ascontiguousarray(image))
+    grey = image.reshape(image.shape[:2])
+    return Image.fromarray(255 - grey if paper else np.ascontiguousarray(grey))
+
+
 def sheet(images: Images, columns: int, *, scale: int = 1, paper: bool = True) -> Image.Image:
     """A sheet of images.
 
     Args:
-        images: uint8 [N, H, W, C], C = 1 or 3.
+        images: uint8 [N, H, W, C] with C = 1 or 3, or [N, H, W].
         columns: how many stand side by side.
         scale: how many pixels wide and high each pixel becomes.
-        paper: dark ink on white, for grey images; colour images are never inverted.
+        paper: see :func:`picture_of`.
     """
-    canvas = arrange(images, columns)
-    if canvas.shape[2] == 1:
-        grey = canvas[:, :, 0]
-        picture = Image.fromarray(255 - grey if paper else grey)
-    else:
-        picture = Image.fromarray(canvas)
+    from PIL import Image
+
+    picture = picture_of(arrange(with_channels(images), columns), paper=paper)
     if scale > 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     return picture
 
 
-def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
-    """Write a picture as PNG, whole or not at all."""
+def save_png(picture: Image.Image, path: Path, *, force: bool = True, notes: Mapping[str, str] | None = None) -> None:
+    """Write a picture as PNG, whole or not at all.
+
+    Args:
+        picture: what to write.
+        path: where.
+        force: replace what is there.
+        notes: text to keep in the file, by keyword.
+    """
     with appearing_whole(path, force=force) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+        temporary.write_bytes(png_bytes(picture, notes))
 
 
-def save_animation(pictures: Sequence[Image.Image], path: Path, *, milliseconds: int = 120) -> None:
+def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> bytes:
+    """A picture as the bytes of a PNG file; see :func:`save_png`."""
+    import io
+
+    from PIL import PngImagePlugin
+
+    kept = PngImagePlugin.PngInfo()
+    for keyword, text in (notes or {}).items():
+        kept.add_text(keyword, text)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", optimize=True, pnginfo=kept)
+    return file.getvalue()
+
+
+def save_animation(pictures: Sequence[Image.Image], path: Path, *, milliseconds: int = 120, force: bool = True) -> None:
     """Write pictures of one size as an endless GIF that rests on the last one for two seconds."""
     durations = [milliseconds] * (len(pictures) - 1) + [2000]
-    with appearing_whole(path) as temporary:
+    with appearing_whole(path, force=force) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
@@ -74,24 +115,25 @@ def terminal_drawing(image: Images, *, colour: bool) -> str:
 
     Args:
         image: uint8 [H, W, C].
-        colour: use 24-bit colours, for a terminal; else five characters from light to dark.
+        colour: use 24-bit colours, dark ink on white; else five characters, the denser the more ink.
 
     Returns:
         H/2 lines (rounded up) without a newline at the end.
     """
     if image.shape[0] % 2:
         image = np.concatenate([image, np.zeros_like(image[:1])])
-    upper, lower = image[::2], image[1::2]
     if not colour:
+        upper, lower = image[::2], image[1::2]
         grey = (upper.mean(2) + lower.mean(2)) / 2
         shades = np.array(list(" .:*#"))
         return "\n".join("".join(row).rstrip() for row in shades[np.minimum(grey // 48, 4).astype(int)])
-    upper, lower = (np.broadcast_to(half, (*half.shape[:2], 3)) for half in (upper, lower))
+    shown = 255 - image if image.shape[2] == 1 else image
+    shown = np.broadcast_to(shown, (*shown.shape[:2], 3))
     lines = []
-    for row_above, row_below in zip(upper, lower, strict=True):
+    for row_above, row_below in zip(shown[::2].tolist(), shown[1::2].tolist(), strict=True):
         cells = [
             f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m▀"
-            for a, b in zip(row_above.tolist(), row_below.tolist(), strict=True)
+            for a, b in zip(row_above, row_below, strict=True)
         ]
         lines.append("".join(cells) + "\x1b[0m")
     return "\n".join(lines)

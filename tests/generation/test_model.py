@@ -238,15 +238,15 @@ def test_to_arrays(finished_run: Path, model: Model, tmp_path: Path) -> None:
 def test_to_a_folder(
     finished_run: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
 ) -> None:
-    """A name that ends with a slash is a folder with one picture each, in order, white on black as the data."""
+    """A name that ends with a slash is a folder with one picture each, in order, dark on white."""
     monkeypatch.chdir(tmp_path)
     if exists:
         Path("digits").mkdir()
     assert sampled(finished_run, "-n", 11, "-o", "digits/") == 0
     names = sorted(path.name for path in Path("digits").iterdir())
-    assert names == [f"{index:02d}.png" for index in range(11)]
+    assert names == [".inkgan.json", *(f"{index:02d}.png" for index in range(11))]
     with Image.open("digits/10.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), model.sample(11)[10])
+        np.testing.assert_array_equal(255 - np.asarray(picture), model.sample(11)[10])
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -25,8 +25,8 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
-from inkgan.generation import saving as output
-from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, between, morph
+from inkgan.generation.saving import save_writings
+from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, morph, slerp
 from inkgan.seeds import LARGEST_SEED
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
@@ -40,9 +40,9 @@ def write(text: str, **options: Any) -> Writing:
 
 
 def part(written: Writing, place: int) -> NDArray[np.uint8]:
-    """The ink in one character's box, 255 where it is dark."""
+    """The ink in one character's box."""
     left, top, right, bottom = written.boxes[place]
-    return 255 - written.image[top:bottom, left:right]
+    return written.image[top:bottom, left:right]
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +52,7 @@ def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: f
     written = write(text, seed=seed, style=style, slant=slant, height=height)
     assert written.text == text
     assert written.image.shape[0] == height
-    outside = 255 - written.image
+    outside = written.image.copy()
     assert len(written.boxes) == len(text)
     for character, box, place in zip(text, written.boxes, range(len(text)), strict=True):
         left, top, right, bottom = box
@@ -87,7 +87,7 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
         if len(rows):
             assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (top, bottom, left, right)
         together = np.maximum(together, alone)
-    np.testing.assert_array_equal(255 - written.image, together)
+    np.testing.assert_array_equal(written.image, together)
 
 
 def test_a_classifier_reads_it() -> None:
@@ -191,19 +191,33 @@ def test_characters_do_not_touch(text: str) -> None:
     """There is paper between neighbours, and not too much of it."""
     for seed in range(6):
         written = write(text, seed=seed)
-        _, pieces = ndimage.label(written.image < 255, np.ones((3, 3)))
+        _, pieces = ndimage.label(written.image > 0, np.ones((3, 3)))
         assert pieces >= len(text.replace(" ", "").replace(":", ".."))
         gaps = [after[0] - before[2] for before, after in pairwise(written.boxes)]
         assert max(gaps) < 0.4 * 96
 
 
-def test_transparent() -> None:
-    """The same ink, black, as opaque as it was dark."""
+def test_pictures() -> None:
+    """An image is 0 on paper and 255 in ink; its picture is dark on white, or black and as opaque as it is dark."""
     white, clear = write("1/2", seed=2), write("1/2", seed=2, background="transparent")
-    assert clear.image.shape == (*white.image.shape, 2)
-    np.testing.assert_array_equal(clear.image[..., 1], 255 - white.image)
-    assert not clear.image[..., 0].any()
-    assert clear.boxes == white.boxes
+    np.testing.assert_array_equal(white.image, clear.image)
+    assert white.image[0, 0] == 0
+    assert white.image.max() == 255
+    assert white.boxes == clear.boxes
+    assert (white.picture.mode, clear.picture.mode) == ("L", "LA")
+    np.testing.assert_array_equal(np.asarray(white.picture), 255 - white.image)
+    black, opacity = np.moveaxis(np.asarray(clear.picture), 2, 0)
+    np.testing.assert_array_equal(opacity, white.image)
+    assert not black.any()
+
+
+def test_in_a_notebook() -> None:
+    """A writing shows as its picture, and prints in one short line."""
+    written = write("12:45")
+    with Image.open(io.BytesIO(written._repr_png_())) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), 255 - written.image)
+    height, width = written.image.shape
+    assert repr(written) == f"<Writing '12:45': image {height}x{width}, 5 boxes>"
 
 
 def test_any_digit() -> None:
@@ -230,7 +244,7 @@ def test_a_digit_without_ink() -> None:
     """A model that draws nothing writes nothing, and the box has no area."""
 
     class Blank(RealDigits):
-        def draw(self, latents: Any, labels: Any = None) -> NDArray[np.uint8]:
+        def draw(self, latents: Any, labels: Any) -> NDArray[np.uint8]:
             return np.zeros((len(latents), 28, 28), np.uint8)
 
     written = inkgan.write("1-2", model=Blank())
@@ -266,30 +280,54 @@ def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_labels() -> None:
-    """A model that cannot be told which digit to draw cannot write, and says so."""
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((), "it draws without labels"),
+        (tuple("234567890a"), "its classes are 2, 3, 4"),
+        (tuple(map(str, range(1, 11))), "its classes are 1, 2, 3"),
+        (tuple("abcdefghij"), "its classes are a, b, c"),
+        (tuple("012345678"), "its classes are 0, 1, 2"),
+        (("00", *"123456789"), "its classes are 00, 1, 2"),
+    ],
+)
+def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: str) -> None:
+    """A model that does not draw the ten digits by their names cannot write, and says so in one line."""
 
-    class Unconditional(RealDigits):
-        name = "tutorial"
-        num_classes = 0
+    class Other(RealDigits):
+        name = "mine"
+        class_names = names
 
-    for call in (lambda: write("1", model=Unconditional()), lambda: morph([1], model=Unconditional())):
-        with pytest.raises(CheckpointError, match="tutorial cannot write"):
+    for call in (lambda: write("1", model=Other()), lambda: morph([1], model=Other())):
+        with pytest.raises(CheckpointError, match=f"mine cannot write: {said}") as caught:
             call()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["9876543210", "3145926078"])
+def test_digits_are_drawn_by_name(order: str) -> None:
+    """Where a model has the ten digits in another order, each is drawn by its name."""
+
+    class Shuffled(RealDigits):
+        class_names = tuple(order)
+
+    for text in ("2026", "1/2 + 3", "--"):
+        np.testing.assert_array_equal(write(text, model=Shuffled()).image, write(text).image)
+    np.testing.assert_array_equal(morph([3, 4], model=Shuffled()), morph([3, 4], model=RealDigits()))
 
 
 @settings(max_examples=50, deadline=None)
 @given(SEEDS, st.floats(0, 1))
-def test_between(seed: int, t: float) -> None:
+def test_slerp(seed: int, t: float) -> None:
     """The arc begins at one latent, ends at the other, and keeps their length; its angle grows evenly."""
     a, b = np.random.default_rng(seed).standard_normal((2, 64), dtype=np.float32)
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    np.testing.assert_allclose(between(a, b, 0), a, atol=1e-6)
-    np.testing.assert_allclose(between(a, b, 1), b, atol=1e-6)
-    middle = between(a, b, t)
+    np.testing.assert_allclose(slerp(a, b, 0), a, atol=1e-6)
+    np.testing.assert_allclose(slerp(a, b, 1), b, atol=1e-6)
+    middle = slerp(a, b, t)
     assert abs(np.linalg.norm(middle) - 1) < 1e-5
     assert abs(a @ middle - np.cos(t * np.arccos(a @ b))) < 1e-5
-    np.testing.assert_array_equal(between(a, a, t), a)
+    np.testing.assert_array_equal(slerp(a, a, t), a)
 
 
 def test_morph() -> None:
@@ -329,7 +367,7 @@ class TestCommands:
         assert capsys.readouterr().out == f"1 image: {out}\n"
         written = write("2026-11-22", seed=7, slant=-5)
         with Image.open(out) as picture:
-            np.testing.assert_array_equal(np.asarray(picture), written.image)
+            np.testing.assert_array_equal(np.asarray(picture), 255 - written.image)
         label = json.loads(out.with_suffix(".jsonl").read_text())
         assert label == {"file": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
 
@@ -348,19 +386,18 @@ class TestCommands:
         assert run(["write", "dd", "d.d", "-n", "11", "--labels", *options, "-o", out]) == 0
         labels = [json.loads(line) for line in Path(out, "labels.jsonl").read_text().splitlines()]
         assert [label["file"] for label in labels] == [f"{index:02d}.png" for index in range(11)]
-        assert sorted(path.name for path in Path(out).iterdir()) == [label["file"] for label in labels] + [
-            "labels.jsonl"
-        ]
+        files = {path.name for path in Path(out).iterdir()}
+        assert files == {*(label["file"] for label in labels), "labels.jsonl", ".inkgan.json"}
         for index, label in enumerate(labels):
             written = write(["dd", "d.d"][index % 2], seed=3, writer=index, height=32, background=background)
             assert label["text"] == written.text
             assert label["boxes"] == [list(box) for box in written.boxes]
             with Image.open(Path(out, label["file"])) as picture:
-                np.testing.assert_array_equal(np.asarray(picture), written.image)
+                np.testing.assert_array_equal(np.asarray(picture), np.asarray(written.picture))
 
     @pytest.mark.parametrize("background", ["white", "transparent"])
     def test_arrays(self, tmp_path: Path, background: str) -> None:
-        """An .npz has one array of images, filled up with paper; with labels also texts and boxes, filled with -1."""
+        """An .npz has the images of Python, filled up with paper; with labels also texts and boxes, filled with -1."""
         out = tmp_path / "numbers.npz"
         assert run(["write", "1", "2345", "-o", str(out), "--labels", "--background", background]) == 0
         short = write("1", background=background)
@@ -370,8 +407,7 @@ class TestCommands:
             assert archive["boxes"][0].tolist() == [list(short.boxes[0]), *[[-1] * 4] * 3]
             width = short.image.shape[1]
             np.testing.assert_array_equal(archive["images"][0, :, :width], short.image)
-            paper = archive["images"][0, :, width:]
-            assert (paper == (255 if background == "white" else 0)).all()
+            assert not archive["images"][0, :, width:].any()
         assert run(["write", "1", "-n", "2", "-o", str(out), "--force"]) == 0
         with np.load(out) as archive:
             assert archive.files == ["images"]
@@ -401,38 +437,47 @@ class TestCommands:
         """With --force no image and no label of before is left, but what is not a writing's own is."""
         folder = tmp_path / "a"
         assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
-        mine = ("00.jpg", "2024-holiday/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
+        mine = ("00.jpg", "77.png", "2024/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
         for name in mine:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("mine", "utf-8")
         assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
-        assert len(runs.listing(folder)) == 13 + len(mine)
+        assert len(runs.listing(folder)) == 14 + len(mine)
         assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
-        assert sorted(runs.listing(folder)) == sorted(["0.png", "1.png", "2.png", *mine])
+        assert sorted(runs.listing(folder)) == sorted([".inkgan.json", "0.png", "1.png", "2.png", *mine])
 
     def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
-        """A label does not stay beside another image; a file of another kind with its name does."""
+        """A label does not stay beside another image; a file of the user's with its name does, also a similar one."""
         out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
         assert run(["write", "12", "--labels", "-o", str(out)]) == 0
-        assert label.exists()
+        written = label.read_text("utf-8")
+        assert run(["write", "12", "--seed", "1", "--labels", "-o", str(out), "--force"]) == 0
+        assert label.read_text("utf-8") != written
         assert run(["write", "34", "-o", str(out), "--force"]) == 0
         assert not label.exists()
-        label.write_text("mine", "utf-8")
+        label.write_text(written, "utf-8")
         assert run(["write", "56", "-o", str(out), "--force"]) == 0
-        assert label.read_text("utf-8") == "mine"
+        assert label.read_text("utf-8") == written
 
-    @pytest.mark.parametrize("there", [True, False])
-    def test_a_folder_is_filled_from_within(self, tmp_path: Path, there: bool) -> None:
-        """What is around a folder need not be writable; what a killed process of this number left is no obstacle."""
-        out = tmp_path / "a"
-        if there:
-            out.mkdir()
-        for place in (tmp_path, out) if there else (tmp_path,):
-            (place / f".a.{os.getpid()}.tmp").mkdir()
-        with output.filling(out) as folder:
-            assert folder.parent == (out if there else tmp_path)
-            (folder / "0.png").touch()
-        assert list(runs.listing(out)) == ["0.png"]
+    @pytest.mark.parametrize("change", ["edited", "a link"])
+    def test_a_label_that_was_changed_is_the_users(
+        self, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A label file that is no longer what was written is never replaced: the command refuses, and names it."""
+        out, label, other = tmp_path / "a.png", tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+        assert run(["write", "12", "--labels", "-o", str(out)]) == 0
+        if change == "edited":
+            label.write_text(label.read_text("utf-8") + '{"mine": 1}\n', "utf-8")
+        else:
+            label.rename(other)
+            label.symlink_to(other)
+        before = runs.listing(tmp_path)
+        assert run(["write", "34", "--labels", "-o", str(out), "--force"]) == 2
+        assert str(label) in capsys.readouterr().err
+        assert runs.listing(tmp_path) == before
+        assert run(["write", "34", "-o", str(out), "--force"]) == 0
+        assert runs.listing(tmp_path).keys() == before.keys()
+        assert label.read_bytes() == before["a.jsonl"]
 
     @pytest.mark.parametrize("name", ["a/", "a.npz"])
     def test_whole_or_not_at_all(self, tmp_path: Path, name: str) -> None:
@@ -444,19 +489,19 @@ class TestCommands:
             return write("1", writer=index)
 
         with pytest.raises(ConfigError, match="the tenth"):
-            writing.save(map(failing, range(10)), 10, f"{tmp_path}/{name}", labels=True)
+            save_writings(map(failing, range(10)), 10, f"{tmp_path}/{name}", labels=True)
         assert list(tmp_path.iterdir()) == []
 
     def test_too_large_an_array(self, tmp_path: Path) -> None:
         """An array of more than 2 GiB is refused at the first image."""
         with pytest.raises(OutputError, match="2 GiB"):
-            writing.save(iter([write("1" * 60)]), 1_000_000, f"{tmp_path}/a.npz")
+            save_writings(iter([write("1" * 60)]), 1_000_000, f"{tmp_path}/a.npz")
 
     @pytest.mark.parametrize(("count", "out", "message"), [(0, "a.npz", "Ask for 1 to"), (2, "a.png", "not 2")])
     def test_counts_that_do_not_fit(self, tmp_path: Path, count: int, out: str, message: str) -> None:
         """No image at all, or two for one .png: nothing is drawn or written."""
         with pytest.raises((ConfigError, OutputError), match=message):
-            writing.save(iter([]), count, str(tmp_path / out))
+            save_writings(iter([]), count, str(tmp_path / out))
         assert list(tmp_path.iterdir()) == []
 
     def test_morph_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

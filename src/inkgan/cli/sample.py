@@ -22,13 +22,19 @@ def sample(
             "--out",
             "-o",
             metavar="FILE.png|FILE.npz|DIR/",
-            help="A sheet (.png), arrays (.npz: images uint8), or one .png each in a folder (ends with /).",
+            help="A sheet (.png); arrays (.npz: images uint8, 0 paper to 255 ink, labels, class_names); or a folder "
+            "(ends with /) with a .png of each image, in a folder for each class.",
         ),
     ],
     count: Annotated[int, typer.Option("-n", "--count", help="How many images.")] = 10,
-    digit: Annotated[
-        int | None,
-        typer.Option("--digit", "--label", help="Only this class. (default: the classes in turn, where there are any)"),
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            "--digit",
+            metavar="NAME",
+            help="Only images of the class of this name. (default: the classes in turn, where there are any)",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
@@ -43,7 +49,9 @@ def sample(
     columns: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. (default: about square)")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
+    ] = False,
 ) -> None:
     """Draw images with a trained generator.
 
@@ -52,18 +60,21 @@ def sample(
     Examples:
         inkgan sample fast -n 100 -o digits.png
 
-        inkgan sample fast -n 100 --digit 7 -o sevens.png
+        inkgan sample fast -n 100 --label 7 -o sevens.png
 
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
 
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
     from inkgan.generation import model as sampling
-    from inkgan.generation import saving as output
+    from inkgan.generation.saving import check_output, writer_for
 
-    with progress_line() as tell:
-        write = output.writer_for(out, count, force=force, progress=tell)
+    check_output(out, count, force=force)
+    with progress_line() as progress:
         model = sampling.load(what, which=checkpoint)
-        images = model.sample(count, seed=seed, labels=digit, statistics=statistics, progress=tell)  # type: ignore[arg-type]  # checked there
-        write(images, model.labels_for(count, digit), columns)
-    typer.echo(f"{count} images: {out}")
+        labels = model.labels_for(count, label)
+        names = model.class_names
+        write = writer_for(out, count, labels, names, columns=columns, force=force, progress=progress)
+        write(model.sample(count, seed=seed, labels=labels, statistics=statistics, progress=progress))  # type: ignore[arg-type]  # checked there
+    of_class = "" if label is None else f" of class {label}"
+    typer.echo(f"{count} {'image' if count == 1 else 'images'}{of_class}: {out}")

@@ -7,30 +7,40 @@ from typing import Annotated
 import typer
 
 from inkgan.cli.progress import counted, progress_line
+from inkgan.errors import ConfigError
 
 ModelName = Annotated[
     str,
-    typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one that was trained with labels."),
+    typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one with the classes 0 to 9."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
+]
 
 
 def write(
-    texts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
-        ),
-    ],
     out: Annotated[
         str,  # not a Path, which would drop the slash at the end
         typer.Option(
             "--out",
             "-o",
             metavar="FILE.png|FILE.npz|DIR/",
-            help="One image (.png), arrays (.npz: images uint8), or one .png each in a folder (ends with /).",
+            help="One picture (.png); arrays (.npz: images uint8, 0 paper to 255 ink); or a folder (ends with /) with "
+            "a .png of each text.",
         ),
     ],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--texts", metavar="FILE|-", help="Take the texts from the lines of a file in UTF-8, or standard input (-)."
+        ),
+    ] = None,
     model: ModelName = "best",
     seed: Annotated[int, typer.Option(help="Whose hand: another seed is another person.")] = 0,
     style: Annotated[
@@ -38,7 +48,9 @@ def write(
     ] = 0.25,
     slant: Annotated[float, typer.Option(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
     height: Annotated[int, typer.Option(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
-    background: Annotated[str, typer.Option(metavar="white|transparent", help="What the ink stands on.")] = "white",
+    background: Annotated[
+        str, typer.Option(metavar="white|transparent", help="Of the pictures; an .npz holds the ink alone.")
+    ] = "white",
     count: Annotated[
         int | None,
         typer.Option("-n", "--count", help="How many images, each by another hand. (default: one of each text)"),
@@ -64,14 +76,19 @@ def write(
         inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
 
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
+
+        inkgan write --texts dates.txt -o dates.npz
     """
     from inkgan.generation import writing
+    from inkgan.generation.saving import check_output, save_writings
 
+    check_output(out, 1, force=force)
+    given = _given_texts(texts or [], file)
     generator = writing.loaded(model)
-    number = len(texts) if count is None else count
+    number = len(given) if count is None else count
     written = (
         writing.write(
-            texts[index % len(texts)],
+            given[index % len(given)],
             model=generator,
             seed=seed,
             writer=index,
@@ -82,9 +99,22 @@ def write(
         )
         for index in range(number)
     )
-    with progress_line() as tell:
-        writing.save(counted(written, number, "writing", tell), number, out, labels=labels, force=force)
+    with progress_line() as progress:
+        save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
+
+
+def _given_texts(texts: list[str], file: str | None) -> list[str]:
+    """The texts from the command line or from a file."""
+    from inkgan.generation.texts import read_texts
+
+    if texts and file is not None:
+        raise ConfigError("there are texts here and in --texts. Give one of both.")
+    if file is not None:
+        return read_texts(file)
+    if not texts:
+        raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
+    return texts
 
 
 def morph(
@@ -113,19 +143,17 @@ def morph(
 
     import numpy as np
 
-    from inkgan.files import refuse_to_overwrite
-    from inkgan.generation import saving as output
     from inkgan.generation import writing
+    from inkgan.generation.saving import check_output, writer_for
     from inkgan.images import save_animation, sheet
 
-    animated = out.lower().endswith(".gif")
-    if animated:
-        refuse_to_overwrite(Path(out), force=force)
+    count = writing.number_of_hands(seeds, steps)
+    if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz")) == "gif":
+        hands = writing.morph(seeds, steps=steps, model=model)
+        save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
     else:
-        write_sheet = output.writer_for(out, 10 * ((len(seeds) - 1) * steps + 1), force=force)
-    hands = writing.morph(seeds, steps=steps, model=model)
-    if animated:
-        save_animation([sheet(hand[..., None], 5, scale=4) for hand in hands], Path(out))
-    else:
-        write_sheet(hands.reshape(-1, *hands.shape[2:]), np.tile(np.arange(10), len(hands)), 10)
-    typer.echo(f"{len(hands)} hands: {out}")
+        labels = np.tile(np.arange(10), count)
+        write_images = writer_for(out, 10 * count, labels, writing.DIGITS, columns=10, force=force)
+        hands = writing.morph(seeds, steps=steps, model=model)
+        write_images(hands.reshape(-1, *hands.shape[2:]))
+    typer.echo(f"{len(hands)} {'hand' if len(hands) == 1 else 'hands'}: {out}")

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+
+from inkgan.images import Images
 
 Strip = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -48,13 +51,20 @@ class Line:
     size: float
 
 
-def nothing(line: Line) -> Strip:
+def empty_strip(line: Line) -> Strip:
     """The strip of a character without ink."""
     return np.zeros((line.height, 0), np.uint8)
 
 
 def digit(
-    image: Strip, line: Line, *, lean: float = 0.0, turn: float = 0.0, grow: float = 1.0, lift: float = 0.0
+    image: Strip,
+    line: Line,
+    *,
+    lean: float = 0.0,
+    turn: float = 0.0,
+    grow: float = 1.0,
+    lift: float = 0.0,
+    has_specks: bool = True,
 ) -> Strip:
     """Draw a model's digit on a line.
 
@@ -65,11 +75,13 @@ def digit(
         turn: the angle by which it is turned, in radians, clockwise.
         grow: how many times as large as usual it becomes.
         lift: rows above the baseline.
+        has_specks: whether there may be specks, which are left out; see :func:`without_specks`.
     """
-    image = _without_specks(image)
+    if has_specks:
+        image = without_specks(image[None])[0]
     rows, columns = (np.flatnonzero((image > _FAINT).any(axis)) for axis in (1, 0))
     if not len(rows):
-        return nothing(line)
+        return empty_strip(line)
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     # Very wide digits stay lower than others, and specks small.
     scale = grow * line.size / max(bottom - top, 0.9 * (right - left), 0.5 * len(image))
@@ -91,25 +103,40 @@ def digit(
     )
     # The larger the digit, the slower its grey rises across an edge: make it rise within about two pixels again.
     half = min(0.35, 0.45 / scale)
-    return _cut((np.asarray(placed, np.float32) / 255 - _EDGE) / (2 * half) + 0.5)
+    return _trimmed((np.asarray(placed, np.float32) / 255 - _EDGE) / (2 * half) + 0.5)
 
 
-def _without_specks(image: Strip) -> Strip:
-    """Remove pieces of ink that are not connected to others and hold less than 10 % of all: they would read as dots."""
-    width = image.shape[1] + 2
-    padded = np.pad(image, 1).ravel()
-    todo = set(np.flatnonzero(padded > _FAINT).tolist())
-    enough, kept = 0.1 * len(todo), np.zeros(len(padded), bool)
-    around = [dy + dx for dy in (-width, 0, width) for dx in (-1, 0, 1)]
-    while todo:
-        piece = [todo.pop()]
-        for pixel in piece:  # it grows meanwhile
-            near = todo.intersection(pixel + step for step in around)
-            todo -= near
-            piece.extend(near)
-        if len(piece) >= enough:
-            kept[np.add.outer(piece, around)] = True  # with its soft edge
-    result: Strip = np.where(kept, padded, 0).astype(np.uint8).reshape(-1, width)[1:-1, 1:-1]
+def without_specks(images: Images) -> Images:
+    """Remove pieces of ink that are not connected to others and hold less than 10 % of all: they would read as dots.
+
+    Args:
+        images: uint8 [N, H, W], 0 paper, 255 ink.
+    """
+    ink = images > _FAINT
+    # Each pixel of ink takes the largest number among its neighbours, until all of a piece have the largest of all.
+    # A number is the place of a pixel in the piece, so what that pixel has found by now is taken at once.
+    numbers = np.where(ink, np.arange(1, ink.size + 1, dtype=np.intp).reshape(ink.shape), 0)
+    while True:
+        largest = np.where(ink, _largest_around(numbers), 0)
+        found = np.concatenate([[0], largest.ravel()])[largest]
+        if np.array_equal(found, numbers):
+            break
+        numbers = found
+    sizes = np.bincount(numbers.ravel())
+    enough = 0.1 * ink.sum((1, 2), keepdims=True)
+    kept = _largest_around(ink & (sizes[numbers] >= enough))  # with its soft edge
+    result: Images = np.where(kept, images, np.uint8(0))
+    return result
+
+
+def _largest_around(values: NDArray[Any]) -> NDArray[Any]:
+    """The largest of the 3x3 values around each, of maps [N, H, W]."""
+    result = values.copy()
+    np.maximum(values[:, 1:], values[:, :-1], out=result[:, 1:])
+    np.maximum(result[:, :-1], values[:, 1:], out=result[:, :-1])
+    values = result.copy()
+    np.maximum(values[:, :, 1:], values[:, :, :-1], out=result[:, :, 1:])
+    np.maximum(result[:, :, :-1], values[:, :, 1:], out=result[:, :, :-1])
     return result
 
 
@@ -130,7 +157,7 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
         curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
         path = np.stack([curve[:, 0] + lean * curve[:, 1], -curve[:, 1]], 1) * line.size + [reach, line.baseline]
         distances += [_distance(x, y, a, b) for a, b in pairwise(path)]
-    return _cut((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
+    return _trimmed((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
 
 
 def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
@@ -141,7 +168,7 @@ def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     return distance
 
 
-def _cut(ink: Floats) -> Strip:
+def _trimmed(ink: Floats) -> Strip:
     """Round ink in [0, 1] to 0..255 and cut away the columns without any, left and right."""
     strip: Strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
     columns = np.flatnonzero(strip.any(0))

@@ -1,4 +1,4 @@
-"""Images from a trained generator, without PyTorch.
+"""Images from a trained generator.
 
 Image i depends on the weights, the seed and i alone. Its latent is drawn by (seed, i), and it is always computed at
 place i mod 32 of a batch of 32, so that not even the rounding depends on how many images were asked for.
@@ -6,37 +6,48 @@ place i mod 32 of a batch of 32, so that not even the rounding depends on how ma
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
 from inkgan.files import Progress, unheard
-from inkgan.generation.numpy_networks import DRAWINGS
-from inkgan.images import Images, to_uint8
+from inkgan.generation.arguments import valid_seed, whole_number
+from inkgan.generation.loading import (
+    PARTS,
+    bundled_models,
+    class_names_of,
+    find,
+    is_bundled,
+    shapes_of,
+    steps_of_run,
+)
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.generation.samples import Samples
+from inkgan.images import Images, Labels, to_uint8, with_channels
 from inkgan.runs import checkpoint
-from inkgan.seeds import LARGEST_SEED, Stream, latents
+from inkgan.seeds import Stream, latents
+
+__all__ = ["LARGEST_SAMPLE", "Model", "Statistics", "bundled_models", "is_bundled", "load", "shapes_of"]
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
 Statistics = Literal["standing", "batch"]
 STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 
+#: The classes of images: a name, an index, or one of them for each image.
+Classes = str | int | Sequence[str] | Sequence[int] | NDArray[Any]
+
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
-_PARTS = ("model", "generator")  # what sampling needs of a checkpoint
-_BUNDLED = Path(__file__).parents[1] / "models"
-
-
-def bundled_models() -> list[str]:
-    """The names of the generators that ship with the package."""
-    return sorted(path.parent.name for path in _BUNDLED.glob("*/model.json"))
+_NAMES_SHOWN = 12
+#: How often a run that another process saves to and prunes is looked at anew.
+_ATTEMPTS = 10
 
 
 class Model:
@@ -46,7 +57,8 @@ class Model:
         name: where it came from.
         description: what was saved beside the weights: network, step, settings, data.
         image_shape: height, width and channels of its images.
-        num_classes: how many classes can be asked for; 0 where it draws without labels.
+        class_names: the name of each class that can be asked for; empty where it draws without labels.
+        num_classes: how many there are.
         latent_dim: how many numbers a latent has.
         notes: what a user should know of how it was loaded.
     """
@@ -55,24 +67,37 @@ class Model:
         self,
         name: str,
         description: Mapping[str, Any],
-        weights: Mapping[str, NDArray[np.float32]],
+        weights: Mapping[str, NDArray[Any]],
         notes: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> None:
-        self.name, self.description, self._weights, self.notes = name, description, weights, tuple(notes)
+        self.name = name
+        self.description = description
+        self.notes = tuple(notes)
         height, width, channels = description["image_shape"]
         self.image_shape: tuple[int, int, int] = (height, width, channels)
         self.num_classes: int = description["num_classes"]
+        self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
+        self._weights = weights
+        self._folder = folder
+        self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
+        self._draw_chunk = self._drawing()
+
+    def __repr__(self) -> str:
+        height, width, channels = self.image_shape
+        classes = f"classes {self._shown_classes()}" if self.num_classes else "without labels"
+        return f"<Model {self.name}: {self.description['network']}, {height}x{width}x{channels}, {classes}>"
 
     def sample(
         self,
         n: int,
         *,
         seed: int = 0,
-        labels: int | Sequence[int] | None = None,
+        labels: Classes | None = None,
         statistics: Statistics = "standing",
         progress: Progress = unheard,
-    ) -> Images:
+    ) -> Samples:
         """Draw images.
 
         Args:
@@ -80,29 +105,25 @@ class Model:
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
-            progress: told how far it is.
+            progress: called with the share of images that are drawn.
 
         Returns:
-            uint8 [n, H, W] for grey images, [n, H, W, 3] for colour; 0 is paper, 255 is ink.
+            uint8 [n, H, W] for grey images, [n, H, W, 3] for colour; 0 is paper, 255 is ink. A notebook shows them as a
+            sheet.
 
         Raises:
             ConfigError: an argument is out of range.
         """
-        if not 1 <= n <= LARGEST_SAMPLE:
-            raise ConfigError(f"cannot sample {n} images. Ask for 1 to {LARGEST_SAMPLE:,}.")
-        if not 0 <= seed <= LARGEST_SEED:
-            raise ConfigError(f"the seed {seed} is out of range. Seeds run from 0 to 2^63 - 1.")
+        asked = self.labels_for(n, labels)
+        n = _valid_count(n)
+        seed = valid_seed(seed)
         if statistics not in STATISTICS:
             raise ConfigError(
-                f"unknown statistics {statistics!r}.{did_you_mean(statistics, STATISTICS)} Use standing or batch."
+                f"unknown statistics {statistics!r}.{did_you_mean(str(statistics), STATISTICS)} Use standing or batch."
             )
-        asked = self.labels_for(n, labels)
         images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
-            together = DRAWINGS[self.description["network"]].together
-            if together is None:
-                raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
-            images[:] = to_uint8(together(self._weights, self._latents(seed, 0, n)))
+            images[:] = self._draw_together(self._latents(seed, 0, n))
         else:
             for start in range(0, n, _CHUNK):
                 part = None if asked is None else asked[start : start + _CHUNK]
@@ -110,15 +131,15 @@ class Model:
                 progress("drawing", min(1.0, (start + _CHUNK) / n))
         return _without_grey_axis(images)
 
-    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> Images:
+    def draw(self, latents: NDArray[np.floating], labels: Classes | None = None) -> Samples:
         """Draw images for given latents: the way to hold a hand still, or to walk from one to another.
 
         Args:
             latents: float32 [N, D].
-            labels: int64 [N]; None for a generator without labels.
+            labels: the class of each, see :meth:`labels_for`; None for a generator without labels.
 
         Returns:
-            uint8 [N, H, W] for grey images, [N, H, W, 3] for colour.
+            As :meth:`sample`.
 
         Raises:
             ConfigError: latents or labels have another shape or type, or a label is not one of the model's classes.
@@ -130,53 +151,140 @@ class Model:
                 f"[N, {self.latent_dim}] with N of 1 or more."
             )
         if labels is None and self.num_classes:
-            raise ConfigError(f"{self.name} draws by labels: give each latent one of 0 to {self.num_classes - 1}.")
-        if labels is not None:
-            labels = self.labels_for(len(latents), labels)  # type: ignore[arg-type]  # an array is a sequence
+            raise ConfigError(f"{self.name} draws by labels: give each latent a class, {self._shown_classes()}.")
+        asked = self.labels_for(len(latents), labels)
         latents = latents.astype(np.float32)
         parts = [
-            self._draw(latents[i : i + _CHUNK], None if labels is None else labels[i : i + _CHUNK])
+            self._draw(latents[i : i + _CHUNK], None if asked is None else asked[i : i + _CHUNK])
             for i in range(0, len(latents), _CHUNK)
         ]
         return _without_grey_axis(np.concatenate(parts))
 
-    def labels_for(self, n: int, labels: int | Sequence[int] | None = None) -> NDArray[np.int64] | None:
-        """The class of each of ``n`` images, int64 [n]; None for a generator without labels.
+    def judge(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
+        """What the run's discriminator says of images, by PyTorch.
+
+        Args:
+            images: uint8 [N, H, W] for grey images, [N, H, W, C] for all; 0 is paper, 255 is ink.
+            labels: as which class each image counts, see :meth:`labels_for`; None for a model without labels.
+
+        Returns:
+            Logits, float32 [N]. The larger, the more an image looks real. Where real and generated images meet, depends
+            on the loss: at 0 for ``non-saturating``; relativistic and Wasserstein losses compare images, so only
+            differences of logits mean something there.
+
+        Raises:
+            CheckpointError: the model has no discriminator, as only checkpoints of runs have one; or it is damaged.
+            ConfigError: images or labels have another shape or type.
+            MissingExtraError: PyTorch is not installed.
+        """
+        from inkgan.generation import torch_networks
+
+        given = with_channels(np.asarray(images))
+        if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.image_shape or not len(given):
+            height, width, channels = self.image_shape
+            raise ConfigError(
+                f"images {list(given.shape)} of {given.dtype} are not for {self.name}: give uint8 "
+                f"[N, {height}, {width}, {channels}]."
+            )
+        if labels is None and self.num_classes:
+            raise ConfigError(f"{self.name} looks at labels, too: give each image a class, {self._shown_classes()}.")
+        asked = self.labels_for(len(given), labels)
+        if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
+            raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
+        checkpoint.verify(self._folder, ("discriminator",))
+        shapes = torch_networks.discriminator_shapes(self.description)
+        weights = checkpoint.read_arrays(self._folder, "discriminator", shapes)
+        return torch_networks.judge(self.description, weights, given, asked)
+
+    def labels_for(self, n: int, labels: Classes | None = None) -> Labels | None:
+        """The class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.
+
+        Args:
+            n: how many.
+            labels: one class for all or one for each, as names (strings) or as indices (integers, from 0); None takes
+                the classes in turn. Where classes are named by digits, ``"3"`` is the class of that name, wherever it
+                stands, and ``3`` the fourth class.
 
         Raises:
             ConfigError: a label is not one of the model's classes, there are not ``n``, or the model has none.
         """
+        n = _valid_count(n)
         if not self.num_classes:
             if labels is not None:
                 raise ConfigError(f"{self.name} draws without labels, so no class can be asked for.")
             return None
         if labels is None:
             return np.arange(n) % self.num_classes
-        if isinstance(labels, int) and not 0 <= labels < self.num_classes:
-            raise ConfigError(f"there is no class {str(labels)[:20]}: {self.name} draws 0 to {self.num_classes - 1}.")
-        asked = np.full(n, labels) if isinstance(labels, int) else np.asarray(labels)
-        if asked.shape != (n,) or asked.dtype.kind not in "iu":
-            raise ConfigError(f"{asked.shape} labels of {asked.dtype} do not fit {n} images: give each an integer.")
-        if asked.min() < 0 or asked.max() >= self.num_classes:
-            wrong = asked[(asked < 0) | (asked >= self.num_classes)][0]
-            raise ConfigError(f"there is no class {wrong}: {self.name} draws 0 to {self.num_classes - 1}.")
-        return asked.astype(np.int64)
+        given = np.asarray(labels, object) if _is_listed(labels) else np.asarray(labels)
+        indices = self._as_indices(given.reshape(-1))
+        if given.ndim == 0:
+            return np.repeat(indices, n)
+        if given.shape != (n,):
+            raise ConfigError(f"{list(given.shape)} labels do not fit {n} images: give one for all, or one for each.")
+        return indices
 
-    def _draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Images:
+    def _as_indices(self, labels: NDArray[Any]) -> Labels:
+        """Names or indices of classes [N] as indices."""
+        if labels.dtype.kind in "iu":
+            wrong = labels[(labels < 0) | (labels >= self.num_classes)]
+            if len(wrong):
+                raise self._unknown(str(wrong[0])[:20])
+            return labels.astype(np.int64)
+        return np.array([self._index_of(label) for label in labels.tolist()], np.int64)
+
+    def _index_of(self, label: Any) -> int:
+        if isinstance(label, str):
+            if label not in self._indices:
+                raise self._unknown(repr(shown(label)), label)
+            return self._indices[label]
+        if isinstance(label, bool) or not isinstance(label, int | np.integer):
+            raise ConfigError(f"{label!r:.40} is no label. Give a name, a string, or an index, an integer.")
+        if not 0 <= label < self.num_classes:
+            raise self._unknown(str(label)[:20])
+        return int(label)
+
+    def _unknown(self, label: str, name: str = "") -> ConfigError:
+        hint = did_you_mean(name, self.class_names) if name else ""
+        return ConfigError(f"there is no class {label}:{hint} {self.name} draws {self._shown_classes()}.")
+
+    def _shown_classes(self) -> str:
+        """The names of the classes, for a message; the first few of many."""
+        if self.class_names == tuple(map(str, range(self.num_classes))):
+            return f"0 to {self.num_classes - 1}"
+        names = [shown(name) for name in self.class_names[:_NAMES_SHOWN]]
+        more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
+        return ", ".join(names) + more
+
+    def _drawing(self) -> Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]:
+        """The function that draws images [N, H, W, C] in [0, 1]: of NumPy where there is one, else of PyTorch."""
+        numpy_form = NUMPY_NETWORKS.get(self.description["network"])
+        if numpy_form is not None:
+            return lambda latents, labels: numpy_form.draw(self._weights, self.image_shape, latents, labels)
+        from inkgan.generation import torch_networks
+
+        return torch_networks.TorchGenerator(self.description, self._weights).draw
+
+    def _draw(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
         """At most a chunk of images, computed as a whole chunk: each is the same, whatever stands beside it."""
         n = len(latents)
         latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
         if labels is not None:
             labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-        drawing = DRAWINGS[self.description["network"]]
-        return to_uint8(drawing.alone(self._weights, self.image_shape, latents, labels)[:n])
+        return to_uint8(self._draw_chunk(latents, labels)[:n])
+
+    def _draw_together(self, latents: NDArray[np.float32]) -> Images:
+        """Images that are normalised by the statistics of all of them."""
+        numpy_form = NUMPY_NETWORKS.get(self.description["network"])
+        if numpy_form is None or numpy_form.draw_with_batch_statistics is None:
+            raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
+        return to_uint8(numpy_form.draw_with_batch_statistics(self._weights, latents))
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]
         return np.concatenate(every)
 
 
-def load(path: str | Path, *, which: str = "latest") -> Model:
+def load(path: str | Path, *, which: str | int = "latest") -> Model:
     """Load a generator.
 
     Args:
@@ -186,101 +294,47 @@ def load(path: str | Path, *, which: str = "latest") -> Model:
 
     Raises:
         CheckpointError: there is nothing of that kind, or it is damaged; nothing in it is ever executed.
+        MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
 
     Warns:
         InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
-    folder, notes = _find(path, which)
-    for note in notes:
+    for _ in range(_ATTEMPTS):
+        steps = steps_of_run(path)
+        try:
+            model = _load(path, str(which))
+        except CheckpointError:
+            if steps_of_run(path) == steps:
+                raise
+            continue  # a trainer removed this checkpoint and saved a newer one
+        if not model.notes or steps_of_run(path) == steps:
+            break
+    else:
+        model = _load(path, str(which))
+    for note in model.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
-    checkpoint.verify(folder, _PARTS)
+    return model
+
+
+def _load(path: str | Path, which: str) -> Model:
+    folder, notes = find(path, which)
+    checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
-    weights = checkpoint.read_arrays(folder, "generator", shapes_of(description, folder))
-    return Model(str(path), description, {name: array.astype(np.float32) for name, array in weights.items()}, notes)
+    shapes = shapes_of(description, folder)
+    class_names_of(description, folder)
+    arrays = checkpoint.read_arrays(folder, "generator", shapes)
+    weights = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    return Model(str(path), description, weights, notes, folder)
 
 
-def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
-    """What the generator's arrays must look like; nothing that was read is believed before it is checked.
-
-    Args:
-        description: ``model.json``; sizes that its kind of network always has are added.
-        folder: where it was read.
-
-    Raises:
-        CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
-    """
-    network = description.get("network")
-    drawing = DRAWINGS.get(network) if isinstance(network, str) else None
-    if drawing is None:
-        raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
-    description |= drawing.fixed
-    shape = description.get("image_shape")
-    sizes = [description.get(key) for key in ("num_classes", "latent_dim", "channels")]
-    numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None]), *sizes]
-    limits = (4096, 4096, 3, 65_536, 4096, 1024)
-    if not all(type(x) is int and (x >= 1 or (i == 3 and x == 0)) and x <= limits[i] for i, x in enumerate(numbers)):
-        raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
-    height, width, channels = shape  # type: ignore[misc]  # checked above
-    return drawing.shapes((height, width, channels), *sizes)  # type: ignore[arg-type]
+def _valid_count(n: int) -> int:
+    return whole_number(n, f"cannot sample {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
 
 
-def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    """The folder of a generator, and a note for every newer checkpoint that is damaged."""
-    if is_bundled(path):
-        _require_one_state(path, which)
-        return _BUNDLED / str(path), []
-    try:
-        return _find_folder(path, which)
-    except (OSError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
+def _is_listed(labels: Any) -> bool:
+    """Whether these are labels in a list or the like, which NumPy would turn into strings if one of them is."""
+    return isinstance(labels, Iterable) and not isinstance(labels, str | np.ndarray)
 
 
-def is_bundled(what: str | Path) -> bool:
-    """Whether this is the name of a bundled model; a :class:`Path` is a place, whatever its name."""
-    return isinstance(what, str) and what in bundled_models()
-
-
-def _require_one_state(path: str | Path, which: str) -> None:
-    if which != "latest":
-        raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
-
-
-def _find_folder(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    folder = Path(path)
-    if folder.is_file():
-        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
-        raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
-    if not folder.is_dir():
-        names = bundled_models()
-        raise CheckpointError(
-            f"there is no model or run {str(path)!r}.{did_you_mean(str(path), names)} "
-            f"Name a run folder, or a bundled model: {', '.join(names)}."
-        )
-    if (folder / "model.json").is_file():
-        _require_one_state(path, which)
-        return folder, []
-    from inkgan.runs.folder import RunFolder  # with the settings' machinery: a bundled model needs none of it
-
-    run = RunFolder(folder)
-    if not run.is_run:
-        raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")
-    if which != "latest":
-        return run.checkpoint(which), []
-    step, damages = checkpoint.newest_whole(run.checkpoints, _PARTS)
-    if step is None and damages:
-        raise CheckpointError(f"no checkpoint in {run.checkpoints} has a generator that is whole. {damages[0]}")
-    return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
-
-
-def _is_pickle(path: Path) -> bool:
-    """Whether a file looks like a pickle or a PyTorch archive (which holds one)."""
-    if re.fullmatch(r"\.(pt|pth|ckpt|pkl|pickle|bin)", path.suffix.lower()):
-        return True
-    with path.open("rb") as file:
-        return file.read(1) == b"\x80"
-
-
-def _without_grey_axis(images: Images) -> Images:
-    return images[:, :, :, 0] if images.shape[3] == 1 else images
+def _without_grey_axis(images: Images) -> Samples:
+    return (images[:, :, :, 0] if images.shape[3] == 1 else images).view(Samples)

@@ -1,8 +1,8 @@
 """The generators in NumPy: drawing images from trained weights without PyTorch.
 
 Sampling needs neither gradients nor speed records, so one short implementation serves every model on every machine.
-``tests/networks/test_tutorial.py`` holds it to the training networks. :data:`DRAWINGS` names them for
-:mod:`inkgan.generation.model`.
+The tests hold it to the training networks. :mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch
+draws a network that is missing there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
-#: Mean and variance by layer: what a batch was, or shall be, normalised with.
-Statistics = dict[str, tuple[Array, Array]]
+#: Mean and variance by layer, for batch normalisation.
+LayerStatistics = dict[str, tuple[Array, Array]]
 
 #: The shapes of the tutorial's generator, weights and standing statistics, as saved.
 TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
@@ -35,8 +35,8 @@ _EPSILON = np.float32(1e-5)
 
 
 def draw_tutorial(
-    weights: Mapping[str, NDArray[Any]], latents: Array, by: Statistics | None = None
-) -> tuple[Array, Statistics]:
+    weights: Mapping[str, NDArray[Any]], latents: Array, by: LayerStatistics | None = None
+) -> tuple[Array, LayerStatistics]:
     """Draw with the tutorial's generator.
 
     Args:
@@ -47,7 +47,7 @@ def draw_tutorial(
     Returns:
         Images [N, 28, 28, 1] in (0, 1), float32, and the statistics that were used.
     """
-    used: Statistics = {}
+    used: LayerStatistics = {}
 
     def normalise_relu(maps: Array, layer: str) -> Array:
         if by is None:
@@ -71,7 +71,7 @@ def draw_tutorial(
     return _sigmoid(x), used
 
 
-def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> Statistics:
+def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> LayerStatistics:
     """The standing statistics that were saved with the weights."""
     return {layer: (weights[f"standing.mean{layer}"], weights[f"standing.variance{layer}"]) for layer in "123"}
 
@@ -202,30 +202,31 @@ def _taps(maps: Array, axis: int) -> list[Array]:
     ]
 
 
-class Drawing(NamedTuple):
+class NumpyNetwork(NamedTuple):
     """How one kind of generator is read and drawn.
 
     Attributes:
         shapes: of its arrays, by name, for an image shape, a number of classes, of numbers in a latent and of channels.
-        alone: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
+        draw: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
             each depends on its own latent and label alone.
-        together: draws from weights and latents, each image depending on all; None where there is no such way.
+        draw_with_batch_statistics: draws from weights and latents, normalising by the statistics of this batch; None
+            for a network without batch normalisation.
         fixed: the sizes in a model's description that this kind always has.
     """
 
     shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]
-    alone: Callable[[Mapping[str, Array], Shape, Array, Labels | None], Array]
-    together: Callable[[Mapping[str, Array], Array], Array] | None = None
+    draw: Callable[[Mapping[str, Array], Shape, Array, Labels | None], Array]
+    draw_with_batch_statistics: Callable[[Mapping[str, Array], Array], Array] | None = None
     fixed: Mapping[str, Any] = {}
 
 
-#: Every kind of generator that can be sampled, by the ``network`` of its recipe's ``model_description``.
-DRAWINGS: Mapping[str, Drawing] = {
-    "compact": Drawing(compact_shapes, draw_compact),
-    "tutorial": Drawing(
+#: Every generator with a NumPy form, by the ``network`` of its recipe's ``model_description``.
+NUMPY_NETWORKS: Mapping[str, NumpyNetwork] = {
+    "compact": NumpyNetwork(compact_shapes, draw_compact),
+    "tutorial": NumpyNetwork(
         shapes=lambda *_: TUTORIAL_SHAPES,
-        alone=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
-        together=lambda weights, latents: draw_tutorial(weights, latents)[0],
+        draw=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
+        draw_with_batch_statistics=lambda weights, latents: draw_tutorial(weights, latents)[0],
         fixed={"image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 100, "channels": 50},
     ),
 }

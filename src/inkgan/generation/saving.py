@@ -1,99 +1,130 @@
-"""Writing images where the user asked for them: a sheet, arrays, or one file each."""
+"""Saving what was drawn or written: a sheet, arrays, or one file each, and beside a writing what is where."""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import json
 import math
 import os
-import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from inkgan.errors import OutputError
+from inkgan.errors import OutputError, shown
 from inkgan.files import Progress, appearing_whole, output_errors, refuse_to_overwrite, unheard
-from inkgan.images import Images, Labels, save_png, sheet
+from inkgan.generation.arguments import whole_number
+from inkgan.generation.model import LARGEST_SAMPLE
+from inkgan.generation.output_folder import OutputFolder
+from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet
+
+if TYPE_CHECKING:
+    from inkgan.generation.writing import Writing
 
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
-
-#: What says, in a folder of images, what is where in them.
+_LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
+#: Says, in a folder of writings, what is where in them.
 LABELS = "labels.jsonl"
+#: Under this keyword a .png keeps the SHA-256 of the .jsonl that was written beside it: that file is inkgan's own.
+_LABELS_DIGEST = "inkgan labels sha256"
+_LARGEST_ARRAY = 2 * 2**30
+
+Kind = Literal["folder", "png", "npz", "gif"]
 
 
-#: Writes images uint8 [N, H, W] or [N, H, W, 3], their labels if they have any, and with how many columns of a sheet.
-Writer = Callable[[Images, Labels | None, int | None], None]
-
-
-def kind_of(name: str, *, force: bool) -> Literal["folder", "png", "npz"]:
-    """Tell from the output's name what to write, and make sure that it may be written.
+def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
+    """Tell from the output's name what to write.
 
     Args:
-        name: ends with .png, .npz or a slash, or is a folder that exists.
+        name: ends with one of the allowed endings or a slash, or is a folder that exists.
+        allowed: the files that may be written; a folder always may.
+
+    Raises:
+        OutputError: the name is empty or has another ending.
+    """
+    text = os.fspath(name)
+    if not text:
+        raise OutputError("the name of the output is empty. Name a file, or a folder ending with a slash.")
+    path = Path(text)
+    with output_errors(path):
+        if text.endswith(os.sep) or path.is_dir():
+            return "folder"
+    for kind in allowed:
+        if path.suffix.lower() == f".{kind}":
+            return kind
+    endings = ", ".join(f".{kind}" for kind in allowed)
+    raise OutputError(f"the name {shown(text)} does not say what to write. End it with {endings}, or / for a folder.")
+
+
+def check_output(name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
+    """Make sure that images may be written, as far as that can be said before their classes are known.
+
+    Args:
+        name: see :func:`kind_of`.
+        count: how many images; at most 10,000 on a sheet.
         force: replace what is there.
+        allowed: see :func:`kind_of`.
 
     Raises:
-        OutputError: the name has no known ending, or it exists and ``force`` is off.
+        OutputError: they may not.
     """
-    out = Path(name)
-    with output_errors(out):
-        folder = name.endswith(os.sep) or out.is_dir()
-        filled = folder and out.exists() and any(out.iterdir())
-    if folder:
-        if filled and not force:
-            raise OutputError(
-                f"{out} holds files already. Add --force to replace the images in it, or name another folder."
-            )
-        return "folder"
-    kind = out.suffix.lower()
-    if kind not in {".png", ".npz"}:
-        raise OutputError(f"cannot tell what {out} shall be. Name a .png, an .npz, or a folder ending with a slash.")
-    refuse_to_overwrite(out, force=force)
-    return "png" if kind == ".png" else "npz"
-
-
-def writer_for(name: str, count: int, *, force: bool, progress: Progress = unheard) -> Writer:
-    """Choose how to write by the output's name (see :func:`kind_of`), before any work is done.
-
-    Raises:
-        OutputError: the name cannot be written to, or a sheet cannot hold ``count`` images.
-    """
-    out = Path(name)
-    kind = kind_of(name, force=force)
+    kind = kind_of(name, allowed)
+    if kind == "folder":
+        OutputFolder(Path(name), [], force=force)
+        return kind
+    refuse_to_overwrite(Path(name), force=force)
     if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
+    return kind
+
+
+def writer_for(
+    name: str | Path,
+    count: int,
+    labels: Labels | None = None,
+    class_names: Sequence[str] = (),
+    *,
+    columns: int | None = None,
+    force: bool = False,
+    progress: Progress = unheard,
+) -> Callable[[Images], None]:
+    """Choose by the output's name how to write images, before any work is done.
+
+    Args:
+        name: see :func:`kind_of`. A .png holds a sheet; an .npz holds ``images`` and, with labels, ``labels`` [N] and
+            ``class_names`` [K]; a folder holds a picture of each image, with labels in a subfolder for each class.
+        count: how many images there will be.
+        labels: the class of each, int64 [N].
+        class_names: the name of each class.
+        columns: of a sheet; about square by default.
+        force: replace what is there; of a folder, only what inkgan wrote there.
+        progress: called with the share of files that are written.
+
+    Returns:
+        What writes the images, uint8 [N, H, W] or [N, H, W, C].
+
+    Raises:
+        OutputError: the place cannot be written to, a sheet cannot hold so many images, or a class has a name that
+            no folder can have.
+    """
+    path = Path(name)
+    kind = check_output(name, count, force=force)
     if kind == "folder":
-        return lambda images, labels, _: _write_folder(images, labels, out, progress)
+        return _folder_writer(path, count, labels, class_names, force=force, progress=progress)
     if kind == "npz":
-        return lambda images, labels, _: write_arrays(
-            out, images=images, **({} if labels is None else {"labels": labels})
-        )
-    return lambda images, _, columns: _write_sheet(images, out, columns)
+        named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
+        return lambda images: write_arrays(path, {"images": images, **named}, force=force)
+    return lambda images: save_png(sheet(images, columns or math.ceil(math.sqrt(count)), scale=2), path, force=force)
 
 
-def _write_sheet(images: Images, out: Path, columns: int | None) -> None:
-    save_png(sheet(_with_channels(images), columns or math.ceil(math.sqrt(len(images))), scale=2), out)
-
-
-def write_arrays(out: Path, **arrays: NDArray[Any]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool) -> None:
     """Write arrays as .npz, whole or not at all."""
-    with appearing_whole(out) as temporary, temporary.open("wb") as file:
+    with appearing_whole(path, force=force) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
-
-
-def _write_folder(images: Images, labels: Labels | None, out: Path, progress: Progress) -> None:
-    """One file each; with labels, in a folder for each class, as image classifiers want them."""
-    with filling(out) as folder:
-        for index, image in enumerate(images):
-            place = folder if labels is None else folder / str(labels[index])
-            place.mkdir(exist_ok=True)
-            Image.fromarray(image).save(place / numbered(index, len(images)))
-            progress("writing", (index + 1) / len(images))
 
 
 def numbered(index: int, count: int) -> str:
@@ -101,39 +132,163 @@ def numbered(index: int, count: int) -> str:
     return f"{index:0{len(str(count - 1))}d}.png"
 
 
-@contextlib.contextmanager
-def filling(out: Path) -> Iterator[Path]:
-    """Yield an empty folder; on success its files take the place of the images and labels in ``out``.
+def _folder_writer(
+    path: Path,
+    count: int,
+    labels: Labels | None,
+    class_names: Sequence[str],
+    *,
+    force: bool,
+    progress: Progress,
+) -> Callable[[Images], None]:
+    """What writes one picture each; with labels in a folder for each class, as image classifiers want them."""
+    names = [numbered(index, count) for index in range(count)]
+    if labels is not None:
+        folders = {label: _folder_name(class_names[label]) for label in np.unique(labels).tolist()}
+        names = [f"{folders[label]}/{name}" for label, name in zip(labels.tolist(), names, strict=True)]
+    output = OutputFolder(path, names, force=force)
 
-    What an earlier call wrote there goes, so that no label stays beside another's image; other files stay.
+    def write(images: Images) -> None:
+        with output.filling() as folder:
+            for place in sorted({name.rpartition("/")[0] for name in names} - {""}):
+                _make_folder(folder / place)
+            for index, (name, image) in enumerate(zip(names, images, strict=True)):
+                picture_of(image).save(folder / name)
+                progress("writing", (index + 1) / count)
+
+    return write
+
+
+def _folder_name(name: str) -> str:
+    """The name of a class, as the name of its folder.
+
+    Raises:
+        OutputError: no folder can have it, or a reader of class folders would not see it as it is.
     """
-    with output_errors(out):
-        # Within a folder that is there, as what is around it may not be writable or be another disk.
-        temporary = (out if out.is_dir() else out.parent) / f".{out.name}.{os.getpid()}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            yield temporary
-            new = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
-            for path in new:
-                (out / path).parent.mkdir(parents=True, exist_ok=True)
-                (temporary / path).replace(out / path)
-            for path in _written_in(out).difference(out / path for path in new):
-                path.unlink()
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    forbidden = "/" in name or "\\" in name or name.startswith(".") or not name.strip()
+    too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
+    if forbidden or too_long or not name.isprintable():
+        raise OutputError(
+            f"the class {shown(name)!r} cannot have a folder of that name. Write to an .npz file, which keeps names."
+        )
+    return name
 
 
-def _written_in(folder: Path) -> set[Path]:
-    """The images and labels that calls for this folder wrote."""
-    classes = [
-        one for one in folder.iterdir() if re.fullmatch(r"\d+", one.name) and one.is_dir() and not one.is_symlink()
-    ]
-    images = [
-        path for place in (folder, *classes) for path in place.glob("*.png") if re.fullmatch(r"\d+\.png", path.name)
-    ]
-    return {path for path in (*images, folder / LABELS) if path.is_file()}
+def _make_folder(folder: Path) -> None:
+    """Make the folder of a class.
+
+    Raises:
+        OutputError: it is there: this disk takes the names of two classes for one.
+    """
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise OutputError(
+            f"the class {folder.name!r} and another one would share a folder on this disk. Write to an .npz file."
+        ) from None
 
 
-def _with_channels(images: Images) -> Images:
-    return images[..., None] if images.ndim == 3 else images
+def save_writings(
+    writings: Iterable[Writing], count: int, out: str | Path, *, labels: bool = False, force: bool = False
+) -> None:
+    """Write writings to files, all of them or none.
+
+    Args:
+        writings: ``count`` of them; taken one by one, so that a folder may hold more than memory does.
+        count: 1 to 1,000,000.
+        out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, filled
+            up on the right to the widest; or for one writing a .png.
+        labels: say what is where. In a folder ``labels.jsonl`` has a line for each picture, ``{"file": ..., "text":
+            ..., "boxes": [[left, top, right, bottom], ...]}``; beside a .png lies a .jsonl of that name; an .npz has
+            ``texts`` [N] and ``boxes`` int32 [N, L, 4], after the end of a text -1.
+        force: replace what is there; of a folder, only what inkgan wrote there.
+
+    Raises:
+        OutputError: there is something, it cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
+    """
+    count = whole_number(count, f"cannot write {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
+    kind = kind_of(out)
+    path = Path(out)
+    if kind == "folder":
+        _save_folder(writings, count, path, labels=labels, force=force)
+    elif kind == "npz":
+        refuse_to_overwrite(path, force=force)
+        write_arrays(path, _arrays(writings, count, path, labels=labels), force=force)
+    elif count > 1:
+        raise OutputError(f"{out} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
+    else:
+        _save_picture(iter(writings), path, labels=labels, force=force)
+
+
+def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels: bool, force: bool) -> None:
+    names = [numbered(index, count) for index in range(count)]
+    output = OutputFolder(path, [*names, LABELS] if labels else names, force=force)
+    with output.filling() as folder, ExitStack() as files:
+        lines = files.enter_context((folder / LABELS).open("w", encoding="utf-8")) if labels else None
+        for name, writing in zip(names, writings, strict=True):
+            writing.picture.save(folder / name)
+            if lines:
+                lines.write(_label(writing, name))
+
+
+def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:
+    """One .png, and with labels a .jsonl beside it; one that was written beside the picture of before goes with it."""
+    refuse_to_overwrite(path, force=force)
+    beside = path.with_suffix(".jsonl")
+    is_ours = _wrote_beside(path, beside)
+    if labels:
+        refuse_to_overwrite(beside, force=force)
+        if os.path.lexists(beside) and not is_ours:
+            raise OutputError(
+                f"{beside} was not written by inkgan with {path.name}, or was changed since, so it is not replaced. "
+                "Name another output."
+            )
+    writing = next(writings)
+    label = _label(writing, path.name).encode()
+    notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None
+    with ExitStack() as files:
+        if labels:
+            files.enter_context(appearing_whole(beside, force=force)).write_bytes(label)
+        files.enter_context(appearing_whole(path, force=force)).write_bytes(png_bytes(writing.picture, notes))
+    if is_ours and not labels:
+        with output_errors(beside):
+            beside.unlink()  # it is about the picture that was replaced
+
+
+def _label(writing: Writing, file: str) -> str:
+    return json.dumps({"file": file, "text": writing.text, "boxes": writing.boxes}) + "\n"
+
+
+def _wrote_beside(path: Path, beside: Path) -> bool:
+    """Whether the picture at ``path`` names the file ``beside`` it, as it is now, as its labels."""
+    from PIL import Image
+
+    if beside.is_symlink() or not beside.is_file() or not path.is_file():
+        return False
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            digest = picture.info.get(_LABELS_DIGEST)
+        return bool(hashlib.sha256(beside.read_bytes()).hexdigest() == digest)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz (see :func:`save`)."""
+    kept: list[Writing] = []
+    widest = 0
+    for writing in writings:
+        height, width = writing.image.shape
+        widest = max(widest, width)
+        if count * height * widest > _LARGEST_ARRAY:
+            raise OutputError(
+                f"{out} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
+            )
+        kept.append(writing)
+    images = np.zeros((len(kept), len(kept[0].image), widest), np.uint8)
+    boxes = np.full((len(kept), max(len(writing.text) for writing in kept), 4), -1, np.int32)
+    for index, writing in enumerate(kept):
+        images[index, :, : writing.image.shape[1]] = writing.image
+        boxes[index, : len(writing.boxes)] = writing.boxes
+    arrays: dict[str, NDArray[Any]] = {"images": images}
+    return arrays | {"texts": np.array([writing.text for writing in kept]), "boxes": boxes} if labels else arrays

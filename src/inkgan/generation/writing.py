@@ -6,26 +6,24 @@ little aside of the writer's, as no person writes a digit twice the same.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from inkgan.errors import CheckpointError, ConfigError, OutputError, did_you_mean
-from inkgan.files import refuse_to_overwrite, write_bytes
+from inkgan.errors import CheckpointError, ConfigError, did_you_mean, shown
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
-from inkgan.generation.model import LARGEST_SAMPLE
-from inkgan.generation.saving import LABELS, filling, kind_of, numbered, write_arrays
-from inkgan.images import Images, save_png
+from inkgan.generation.arguments import number_between, valid_seed, whole_number
+from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
@@ -43,7 +41,8 @@ LONGEST_TEXT = 64
 MOST_HANDS = 1000
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-_LARGEST_ARRAY = 2 * 2**30
+_SLANT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
+_HEIGHT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
 
 
 class Generator(Protocol):
@@ -54,8 +53,8 @@ class Generator(Protocol):
         """Where it came from."""
 
     @property
-    def num_classes(self) -> int:
-        """How many classes it knows; 0 if it cannot be told what to draw."""
+    def class_names(self) -> Sequence[str]:
+        """The names of its classes; it can write if they are the ten digits, in any order."""
 
     @property
     def latent_dim(self) -> int:
@@ -65,24 +64,42 @@ class Generator(Protocol):
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of its images; it can write if that is one channel."""
 
-    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None) -> Images:
-        """Images uint8 [N, H, W] for latents [N, latent_dim] and labels [N]."""
+    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
+        """Images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and the indices of classes [N]."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Writing:
-    """Something written.
+    """A text written by hand.
 
     Attributes:
         text: what is written.
-        image: uint8 [H, W], 0 ink to 255 paper; on a transparent background [H, W, 2], the second channel being how
-            opaque the ink is. ``PIL.Image.fromarray`` takes both.
+        image: uint8 [H, W], 0 paper to 255 ink.
         boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
+        background: of the picture: ``white`` or ``transparent``.
     """
 
     text: str
     image: Images
     boxes: tuple[Box, ...]
+    background: Background = "white"
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape
+        return f"<Writing {self.text!r}: image {height}x{width}, {len(self.boxes)} boxes>"
+
+    @property
+    def picture(self) -> Image.Image:
+        """Dark ink on white paper, of mode L; or black ink on nothing, as opaque as it is dark, of mode LA."""
+        from PIL import Image
+
+        if self.background == "transparent":
+            return Image.fromarray(np.stack([np.zeros_like(self.image), self.image], 2))
+        return Image.fromarray(255 - self.image)
+
+    def _repr_png_(self) -> bytes:
+        """The picture, for notebooks."""
+        return png_bytes(self.picture)
 
 
 def write(
@@ -106,20 +123,32 @@ def write(
         style: 0 to 1, how much a writer varies: at 0 every 2 is the same, at 1 each is like another person's.
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
-        background: ``white`` or ``transparent``.
+        background: of the picture, ``white`` or ``transparent``.
+
+    Returns:
+        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink, and the box of each character. A
+        notebook shows its picture, which is dark on white.
 
     Raises:
         ConfigError: an argument is out of range, or the text holds what cannot be written; the message says what can.
-        CheckpointError: there is no such model, or it cannot be told which digit to draw.
+        CheckpointError: there is no such model, or its classes are not the ten digits.
     """
-    _check(text, seed, writer, style, slant, height, background)
+    text = valid_text(text)
+    seed = valid_seed(seed)
+    writer = whole_number(writer, "there is no writer {}. Writers are numbered from 0 to 2^63 - 1.", 0, LARGEST_SEED)
+    style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
+    slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
+    height = whole_number(height, _HEIGHT, *HEIGHTS)
+    if background not in BACKGROUNDS:
+        hint = did_you_mean(str(background), BACKGROUNDS)
+        raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
     generator = loaded(model)
     latent, gap = _hand(generator, seed, writer)
-    moment = rng(seed, Stream.WRITING, writer)
-    text = "".join(str(moment.integers(10)) if character == WILDCARD else character for character in text)
+    draws = rng(seed, Stream.WRITING, writer)
+    text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
     line = ink.Line(height, 0.78 * height, 0.58 * height)
-    strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), moment)
-    gaps = gap * line.size * np.exp(0.5 * style * moment.standard_normal(len(text)))
+    strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), draws)
+    gaps = gap * line.size * np.exp(0.5 * style * draws.standard_normal(len(text)))
     left = _side_by_side(text, strips, line, gaps)
     page = np.zeros((height, left[-1]), np.uint8)
     boxes = []
@@ -128,11 +157,17 @@ def write(
         rows = np.flatnonzero(strip.any(1))
         top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (round(line.baseline),) * 2
         boxes.append((x, top, x + strip.shape[1], bottom))
-    image = 255 - page if background == "white" else np.stack([np.zeros_like(page), page], 2)
-    return Writing(text, image, tuple(boxes))
+    return Writing(text, page, tuple(boxes), background)
 
 
-def _check(text: str, seed: int, writer: int, style: float, slant: float, height: int, background: str) -> None:
+def valid_text(text: str) -> str:
+    """Return a text if it can be written.
+
+    Raises:
+        ConfigError: it is no string, empty, too long, or holds other characters than can be written.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"cannot write {text!r:.40}. A text is a string, such as '2026'.")
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if strange:
         raise ConfigError(
@@ -141,41 +176,30 @@ def _check(text: str, seed: int, writer: int, style: float, slant: float, height
         )
     if not text.strip() or len(text) > LONGEST_TEXT:
         raise ConfigError(f"cannot write a text of {len(text)} characters. Write 1 to {LONGEST_TEXT}, not only spaces.")
-    _check_seed(seed)
-    if not 0 <= writer <= LARGEST_SEED:
-        raise ConfigError(f"there is no writer {writer}. Writers are numbered from 0 to 2^63 - 1.")
-    if not 0 <= style <= 1:
-        raise ConfigError(f"the style {style} is out of range. It runs from 0, every 2 the same, to 1.")
-    if not -STEEPEST <= slant <= STEEPEST:
-        raise ConfigError(
-            f"a slant of {slant} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
-        )
-    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
-        raise ConfigError(f"a height of {height} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}.")
-    if background not in BACKGROUNDS:
-        raise ConfigError(
-            f"unknown background {background!r}.{did_you_mean(background, BACKGROUNDS)} Use white or transparent."
-        )
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ConfigError(f"the seed {seed} is out of range. Seeds run from 0 to 2^63 - 1.")
+    return text
 
 
 def loaded(model: str | Path | Generator) -> Generator:
     """Load a model that can write (see :func:`write`), unless it is one already."""
     generator = sampling.load(model) if isinstance(model, str | Path) else model
-    if generator.num_classes != len(DIGITS):
+    names = generator.class_names
+    if sorted(names) != list(DIGITS):
+        shortened = ", ".join(shown(name) for name in names[:12]) + (", …" if len(names) > 12 else "")
+        classes = f"its classes are {shortened}" if names else "it draws without labels"
         raise CheckpointError(
-            f"{generator.name} cannot write: it cannot be told which of ten digits to draw. "
-            f"Name a model that was trained with labels, such as {DEFAULT}."
+            f"{generator.name} cannot write: {classes}; writing needs the classes 0 to 9. "
+            f"Name a model such as {DEFAULT}."
         )
     if generator.image_shape[2] != 1:
         raise CheckpointError(
             f"{generator.name} cannot write: its images have colours. Name a model such as {DEFAULT}."
         )
     return generator
+
+
+def _digit_classes(generator: Generator) -> Mapping[str, int]:
+    """The index of each digit's class, by the digit, which is the class's name."""
+    return {name: index for index, name in enumerate(generator.class_names)}
 
 
 def _hand(generator: Generator, seed: int, writer: int) -> tuple[Latent, float]:
@@ -191,30 +215,32 @@ def _characters(
     line: ink.Line,
     style: float,
     lean: float,
-    moment: np.random.Generator,
+    draws: np.random.Generator,
 ) -> list[ink.Strip]:
     """The strip of each character; that of a space is empty."""
-    aside = moment.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
+    aside = draws.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
     # Turn, growth and lift; without tails, so that nothing leaves the page.
-    shaken = loose * np.clip(moment.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02 * line.size]
-    latents = [between(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
-    labels = [int(character) for character in text if character in DIGITS]
+    shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02 * line.size]
+    classes = _digit_classes(generator)
+    latents = [slerp(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
+    labels = [classes[character] for character in text if character in DIGITS]
     separators = not set(text) <= set(DIGITS + " ")
     if separators:  # the hand's own ten digits tell of its pen
-        latents, labels = latents + [latent] * len(DIGITS), [*labels, *range(len(DIGITS))]
-    images = generator.draw(np.array(latents), np.array(labels))
+        latents += [latent] * len(DIGITS)
+        labels += [classes[digit] for digit in DIGITS]
+    images = ink.without_specks(np.asarray(generator.draw(np.array(latents), np.array(labels))))
     width, upright = _pen(images[-len(DIGITS) :], line) if separators else (0.0, 0.0)
     digits = iter(images)
     strips = []
     for character, (turn, grow, lift) in zip(text, shaken, strict=True):
         if character in DIGITS:
-            strip = ink.digit(next(digits), line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift)
+            strip = ink.digit(next(digits), line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift, has_specks=False)
         elif character == " ":
-            strip = ink.nothing(line)
+            strip = ink.empty_strip(line)
         else:
             strokes = np.array(ink.STROKES[character])
-            strokes += 0.03 * loose * np.clip(moment.standard_normal(strokes.shape), -2, 2)
+            strokes += 0.03 * loose * np.clip(draws.standard_normal(strokes.shape), -2, 2)
             strip = ink.separator(strokes, line, width=width, lean=lean + upright)
         strips.append(strip)
     return strips
@@ -222,7 +248,7 @@ def _characters(
 
 def _pen(images: Images, line: ink.Line) -> tuple[float, float]:
     """The width of a hand's strokes in pixels, from its ten digits, and the tangent of its slant, from its 1."""
-    strips = [ink.digit(image, line) for image in images]
+    strips = [ink.digit(image, line, has_specks=False) for image in images]
     slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # who draws a 1 with a flag leans less than it says
     return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
 
@@ -242,30 +268,41 @@ def morph(seeds: Sequence[int], *, steps: int = 8, model: str | Path | Generator
         ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
         CheckpointError: as in :func:`write`.
     """
-    for seed in seeds:
-        _check_seed(seed)
+    seeds = [valid_seed(seed) for seed in seeds]
+    hands = number_of_hands(seeds, steps)
+    generator = loaded(model)
+    classes = _digit_classes(generator)
+    writers = [_hand(generator, seed, 0)[0] for seed in seeds]
+    ways = [slerp(a, b, step / steps) for a, b in pairwise(writers) for step in range(steps)]
+    latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
+    images = generator.draw(latents, np.tile([classes[digit] for digit in DIGITS], hands))
+    return np.asarray(images).reshape(hands, len(DIGITS), *images.shape[1:])
+
+
+def number_of_hands(seeds: Sequence[int], steps: int) -> int:
+    """How many hands :func:`morph` shows.
+
+    Raises:
+        ConfigError: none, or more than 1,000.
+    """
+    steps = whole_number(steps, f"cannot morph in {{}} steps. Ask for 1 to {MOST_HANDS:,}.", 1, MOST_HANDS)
     hands = (len(seeds) - 1) * steps + 1
-    if not seeds or steps < 1 or hands > MOST_HANDS:
+    if not len(seeds) or hands > MOST_HANDS:
         raise ConfigError(
-            f"cannot show {len(seeds)} writers in {steps} steps each. Ask for 1 or more of both, and at most "
+            f"cannot show {len(seeds)} writers in {steps} steps each. Ask for 1 writer or more, and at most "
             f"{MOST_HANDS:,} hands in all."
         )
-    generator = loaded(model)
-    writers = [_hand(generator, seed, 0)[0] for seed in seeds]
-    ways = [between(a, b, step / steps) for a, b in pairwise(writers) for step in range(steps)]
-    latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
-    images = generator.draw(latents, np.tile(np.arange(len(DIGITS)), hands))
-    return images.reshape(hands, len(DIGITS), *images.shape[1:])
+    return hands
 
 
-def between(a: Latent, b: Latent, t: float) -> Latent:
-    """The latent at ``t`` of the way from ``a`` to ``b``, [D] each, along the arc between them.
+def slerp(a: Latent, b: Latent, t: float) -> Latent:
+    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, [D] each, along an arc.
 
     On the straight line, lengths fall below what N(0, 1) ever draws and what the generator was trained on. Shoemake,
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
     """
     angle = np.arccos(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))
-    if np.sin(angle) < 1e-6:  # no arc, or no telling which
+    if np.sin(angle) < 1e-6:  # they are parallel, or opposite, which any arc joins
         return a if t < 0.5 else b
     mixed: Latent = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
     return mixed
@@ -288,7 +325,7 @@ def _side_by_side(text: str, strips: Sequence[ink.Strip], line: ink.Line, gaps: 
             continue
         inked = strip.any(1)
         first = np.where(inked, (strip > 0).argmax(1), np.inf)
-        x = edge if not left else round(max(edge - 0.15 * line.size, np.max(_swollen(right, gap) - first)))
+        x = edge if not left else round(max(edge - 0.15 * line.size, np.max(_dilated(right, gap) - first)))
         last = x + strip.shape[1] - (strip[:, ::-1] > 0).argmax(1)
         right = np.maximum(right, np.where(inked, last, -np.inf))
         left.append(x)
@@ -296,86 +333,10 @@ def _side_by_side(text: str, strips: Sequence[ink.Strip], line: ink.Line, gaps: 
     return [*left, edge + margin]
 
 
-def _swollen(right: NDArray[np.floating], gap: float) -> NDArray[np.floating]:
+def _dilated(right: NDArray[np.floating], gap: float) -> NDArray[np.floating]:
     """The right edge of ink, by row, after a disc of radius ``gap`` has gone around it."""
     reach = int(gap)
     padded = np.pad(right, reach, constant_values=-np.inf)
     shifted = [padded[k : k + len(right)] + np.sqrt(gap**2 - (k - reach) ** 2) for k in range(2 * reach + 1)]
-    swollen: NDArray[np.floating] = np.max(shifted, 0)
-    return swollen
-
-
-def save(writings: Iterable[Writing], count: int, out: str, *, labels: bool = False, force: bool = False) -> None:
-    """Write images, and what is where in them, whole or not at all.
-
-    Args:
-        writings: ``count`` of them; drawn one by one, so that a folder may hold more than memory does.
-        count: 1 to 1,000,000.
-        out: a folder (ends with a slash) of .png; an .npz with ``images`` [N, H, W] or [N, H, W, 2], filled up on the
-            right to the widest; or for one image a .png.
-        labels: say what is where. In a folder ``labels.jsonl`` has a line for each image, ``{"file": ..., "text": ...,
-            "boxes": [[left, top, right, bottom], ...]}``; beside a .png lies a .jsonl of that name; an .npz has
-            ``texts`` [N] and ``boxes`` int32 [N, L, 4], after the end of a text -1.
-        force: replace what is there.
-
-    Raises:
-        OutputError: there is something, it cannot be written, a .png shall hold several, or an .npz more than 2 GiB.
-    """
-    if not 1 <= count <= LARGEST_SAMPLE:
-        raise ConfigError(f"cannot write {count} images. Ask for 1 to {LARGEST_SAMPLE:,}.")
-    kind, path = kind_of(out, force=force), Path(out)
-    if kind == "npz":
-        write_arrays(path, **_arrays(writings, count, path, labels=labels))
-    elif kind == "folder":
-        with filling(path) as folder, (folder / LABELS).open("w") if labels else nullcontext() as lines:
-            for index, writing in enumerate(writings):
-                name = numbered(index, count)
-                Image.fromarray(writing.image).save(folder / name)
-                if lines:
-                    lines.write(_label(writing, name))
-    elif count > 1:
-        raise OutputError(f"{out} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
-    else:
-        beside = path.with_suffix(".jsonl")
-        if labels:
-            refuse_to_overwrite(beside, force=force)
-        for writing in writings:
-            save_png(Image.fromarray(writing.image), path)
-            if labels:
-                write_bytes(beside, _label(writing, path.name).encode())
-            elif _is_label_of(beside, path.name):
-                beside.unlink()  # it tells of the image that was replaced
-
-
-def _label(writing: Writing, file: str) -> str:
-    return json.dumps({"file": file, "text": writing.text, "boxes": writing.boxes}) + "\n"
-
-
-def _is_label_of(path: Path, file: str) -> bool:
-    """Whether a file is what :func:`save` writes beside the image of this name."""
-    try:
-        return bool(json.loads(path.read_text("utf-8"))["file"] == file)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
-def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz (see :func:`save`)."""
-    kept: list[Writing] = []
-    widest = 0
-    for writing in writings:
-        widest = max(widest, writing.image.shape[1])
-        if count * writing.image.nbytes // writing.image.shape[1] * widest > _LARGEST_ARRAY:
-            raise OutputError(
-                f"{out} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
-            )
-        kept.append(writing)
-    first = kept[0].image
-    paper = 255 if first.ndim == 2 else 0
-    images = np.full((len(kept), len(first), widest, *first.shape[2:]), paper, np.uint8)
-    boxes = np.full((len(kept), max(len(writing.text) for writing in kept), 4), -1, np.int32)
-    for index, writing in enumerate(kept):
-        images[index, :, : writing.image.shape[1]] = writing.image
-        boxes[index, : len(writing.boxes)] = writing.boxes
-    arrays: dict[str, NDArray[Any]] = {"images": images}
-    return arrays | {"texts": np.array([writing.text for writing in kept]), "boxes": boxes} if labels else arrays
+    dilated: NDArray[np.floating] = np.max(shifted, 0)
+    return dilated

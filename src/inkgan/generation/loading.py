@@ -1,0 +1,169 @@
+"""From the name of a generator to what is known of it: where it is, and what its ``model.json`` says.
+
+Nothing that is read is believed before it is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from inkgan import networks
+from inkgan.errors import CheckpointError, did_you_mean, shown
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.runs import checkpoint
+
+#: The files of a checkpoint, without ending, that sampling needs.
+PARTS = ("model", "generator")
+_BUNDLED = Path(__file__).parents[1] / "models"
+_LONGEST_NAME = 255
+#: The smallest and largest sizes that a model can have.
+_LIMITS = {"num_classes": (0, 65_536), "latent_dim": (1, 4096), "channels": (1, 1024)}
+_LARGEST_SHAPE = (4096, 4096, 3)
+
+
+def bundled_models() -> list[str]:
+    """The names of the generators that ship with the package."""
+    return sorted(path.parent.name for path in _BUNDLED.glob("*/model.json"))
+
+
+def is_bundled(what: str | Path) -> bool:
+    """Whether this is the name of a bundled model; a :class:`Path` is a place, whatever its name."""
+    return isinstance(what, str) and what in bundled_models()
+
+
+def find(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    """The folder of a generator, and a note for every newer checkpoint that is damaged.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if is_bundled(path):
+        _require_one_state(path, which)
+        return _BUNDLED / str(path), []
+    try:
+        return _find_folder(path, which)
+    except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
+
+
+def steps_of_run(path: str | Path) -> list[int]:
+    """The steps of the checkpoints that a run has now; none for what is no run."""
+    try:
+        return checkpoint.list_steps(Path(path) / "checkpoints")
+    except (OSError, ValueError):
+        return []
+
+
+def _require_one_state(path: str | Path, which: str) -> None:
+    if which != "latest":
+        raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
+
+
+def _find_folder(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    folder = Path(path)
+    if folder.is_file():
+        kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
+        raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
+    if not folder.is_dir():
+        names = bundled_models()
+        raise CheckpointError(
+            f"there is no model or run {shown(path)!r}.{did_you_mean(str(path), names)} "
+            f"Name a run folder, or a bundled model: {', '.join(names)}."
+        )
+    if (folder / "model.json").is_file():
+        _require_one_state(path, which)
+        return folder, []
+    from inkgan.runs.folder import RunFolder  # with the settings' machinery: a bundled model needs none of it
+
+    run = RunFolder(folder)
+    if not run.is_run:
+        raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")
+    if which != "latest":
+        return run.checkpoint(which), []
+    step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
+    if step is None and damages:
+        raise CheckpointError(f"no checkpoint in {run.checkpoints} has a generator that is whole. {damages[0]}")
+    return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file looks like a pickle or a PyTorch archive (which holds one)."""
+    if re.fullmatch(r"\.(pt|pth|ckpt|pkl|pickle|bin)", path.suffix.lower()):
+        return True
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
+
+
+def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
+    """What the generator's arrays must look like.
+
+    Args:
+        description: ``model.json``; sizes that its kind of network always has are added.
+        folder: where it was read, for messages.
+
+    Raises:
+        CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
+        MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
+    """
+    network = description.get("network")
+    if not isinstance(network, str) or (network not in NUMPY_NETWORKS and network not in networks.NETWORKS):
+        raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
+    numpy_form = NUMPY_NETWORKS.get(network)
+    if numpy_form is None:
+        from inkgan.generation import torch_networks
+
+        _check_sizes(description, ("num_classes", "latent_dim"), folder)
+        return torch_networks.shapes_of(description)
+    description |= numpy_form.fixed
+    sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
+    height, width, depth = description["image_shape"]
+    return numpy_form.shapes((height, width, depth), *sizes)
+
+
+def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:
+    """Return some sizes; refuse those that are missing or absurd, and shapes of images that are."""
+    shape = description.get("image_shape")
+    sizes = [description.get(key) for key in keys]
+    limits = [*((1, most) for most in _LARGEST_SHAPE), *(_LIMITS[key] for key in keys)]
+    numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None] * 3), *sizes]
+    for number, (least, most) in zip(numbers, limits, strict=True):
+        if type(number) is not int or not least <= number <= most:
+            raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
+    return numbers[3:]
+
+
+def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[str, ...]:
+    """The name of each class that a generator draws, in the order of its labels.
+
+    Args:
+        description: ``model.json``, whose sizes were checked. Models without names of classes have numbers for names.
+        folder: where it was read, for messages.
+
+    Raises:
+        CheckpointError: there is not a name for each class, or a name is no text, too long or given twice.
+    """
+    count = description["num_classes"]
+    names = description.get("class_names")
+    if names is None or not count:
+        return tuple(map(str, range(count)))
+    if not isinstance(names, list) or len(names) != count or not all(map(_is_name, names)) or len(set(names)) != count:
+        raise CheckpointError(
+            f"{folder} is damaged: class_names in model.json is not a list of {count} different names of "
+            f"1 to {_LONGEST_NAME} characters."
+        )
+    return tuple(names)
+
+
+def _is_name(name: Any) -> bool:
+    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
+        return False
+    try:
+        name.encode()  # JSON can hold half of a character
+    except UnicodeEncodeError:
+        return False
+    return True

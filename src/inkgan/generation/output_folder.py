@@ -1,0 +1,281 @@
+"""A folder that receives files: all of them or none, and nothing of the user's is touched.
+
+Every write leaves ``.inkgan.json`` in the folder, which lists its files with their SHA-256. A later write with
+``--force`` replaces and removes only files that this list names and that are still what they were. Everything else
+stays: if a new file would take its place, the write is refused before any work is done. So are links inside the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+import socket
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from inkgan.errors import InkganWarning, OutputError, reason_of
+from inkgan.files import output_errors, sha256_of, write_bytes
+
+#: The list of what was written into a folder, in that folder.
+MANIFEST = ".inkgan.json"
+_WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
+_LARGEST_MANIFEST = 512 * 2**20
+#: Says in a temporary folder which process works in it.
+_MARK = ".inkgan-temporary.json"
+#: In a temporary folder, where the files of earlier writes wait until the new ones are in their place.
+_ASIDE = "old"
+_TEMPORARY = re.compile(r"\..+\.tmp", re.DOTALL)
+
+#: A file's name in the folder, with / after a subfolder, and its SHA-256.
+Entry = tuple[str, str]
+
+
+class OutputFolder:
+    """A folder to fill with files whose names are known.
+
+    Args:
+        path: the folder; it is made if it is missing. A link to a folder is followed.
+        names: of the files, each in the folder itself or in a subfolder of it (``"7/001.png"``).
+        force: write also into a folder that holds files.
+
+    Raises:
+        OutputError: the folder cannot be written; it holds files and ``force`` is off; or a new file would replace one
+            that inkgan did not write there, or that was changed since.
+    """
+
+    def __init__(self, path: Path, names: Iterable[str], *, force: bool) -> None:
+        self._path = path
+        self._names = list(names)
+        with output_errors(path):
+            if path.is_symlink() and not path.exists():
+                raise OutputError(f"{path} is a link to nothing. Make the folder that it names, or name another one.")
+            if path.exists() and not path.is_dir():
+                raise OutputError(f"{path} is a file, not a folder. Name another folder.")
+            _sweep(path)
+            if not force and _holds_files(path):
+                raise OutputError(
+                    f"{path} holds files already. Add --force to write into it, which replaces only what inkgan wrote "
+                    "there, or name another folder."
+                )
+            self._unchanged()
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[Path]:
+        """Yield an empty folder for the files; on success they appear here, in place of those of earlier writes.
+
+        Raises:
+            OutputError: the files cannot be written; what was here before is here still.
+
+        Warns:
+            InkganWarning: files of earlier writes stay because they were changed since.
+        """
+        with output_errors(self._path), _made_for_nothing_on_error(self._path):
+            temporary = _temporary_folder(self._path)
+            try:
+                new = temporary / "new"
+                new.mkdir()
+                yield new
+                if self._path.exists():
+                    self._move_in(new, temporary / _ASIDE)
+                else:
+                    _write_manifest(new, _entries(new))
+                    new.rename(self._path)
+                shutil.rmtree(temporary, ignore_errors=True)
+            except BaseException:
+                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):  # else old images would go
+                    shutil.rmtree(temporary, ignore_errors=True)
+                raise
+
+    def _unchanged(self) -> tuple[list[Entry], list[str]]:
+        """The files of earlier writes that are still what they were, and the names of those that are not.
+
+        Raises:
+            OutputError: a new file would replace something else than these.
+        """
+        if not self._path.exists():
+            return [], []
+        same: list[Entry] = []
+        changed: list[str] = []
+        for name, digest in _read_manifest(self._path):
+            file = self._path / name
+            subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
+            if subfolder_is_link or file.is_symlink() or not file.is_file():
+                continue
+            if sha256_of(file) == digest:
+                same.append((name, digest))
+            else:
+                changed.append(name)
+        ours = {name for name, _ in same}
+        self._refuse_to_replace(ours)
+        return same, sorted(set(changed) - ours)
+
+    def _refuse_to_replace(self, ours: set[str]) -> None:
+        """Refuse if a new file or its subfolder would take the place of what is not ``ours``."""
+        if not any(self._path.iterdir()):
+            return
+        if os.path.lexists(self._path / MANIFEST) and _parsed_manifest(self._path) is None:
+            raise OutputError(f"{self._path / MANIFEST} was not written by inkgan. Name another folder.")
+        for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
+            place = self._path / folder
+            if place.is_symlink() or (place.exists() and not place.is_dir()):
+                what = "a link" if place.is_symlink() else "a file"
+                raise OutputError(f"{place} is {what}, where a folder of images belongs. Name another folder.")
+        for name in self._names:
+            if name not in ours and os.path.lexists(self._path / name):
+                raise OutputError(
+                    f"{self._path / name} was not written by inkgan, or was changed since, so it is not replaced. "
+                    "Name another folder."
+                )
+
+    def _move_in(self, new: Path, aside: Path) -> None:
+        """Put the new files in the place of those of earlier writes; on any error, put everything back."""
+        old, changed = self._unchanged()
+        entries = _entries(new)
+        _write_manifest(self._path, [*old, *entries])  # if this process is killed now, the next write knows them all
+        moves = [(self._path / name, aside / name) for name, _ in old]
+        moves += [(new / name, self._path / name) for name, _ in entries]
+        done: list[tuple[Path, Path]] = []
+        try:
+            for source, target in moves:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+                done.append((source, target))
+            _write_manifest(self._path, entries)
+        except BaseException as error:
+            self._move_back(done, aside, old, error)
+            raise
+        for folder in {(self._path / name).parent for name, _ in old} - {self._path}:
+            with contextlib.suppress(OSError):  # others' files are in it
+                folder.rmdir()
+        if changed:
+            named = ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
+            warnings.warn(
+                f"what inkgan wrote in {self._path} and was changed since is kept: {named} ({len(changed)} in all).",
+                InkganWarning,
+                stacklevel=4,
+            )
+
+    def _move_back(
+        self, done: Sequence[tuple[Path, Path]], aside: Path, old: Sequence[Entry], error: BaseException
+    ) -> None:
+        """Undo moves.
+
+        Raises:
+            OutputError: that fails, too; the message says where the old files are.
+        """
+        try:
+            for source, target in reversed(done):
+                target.replace(source)
+        except OSError as second:
+            first = reason_of(error) if isinstance(error, OSError) else str(error)
+            raise OutputError(
+                f"cannot write {self._path}: {first}; and putting its old files back failed: {reason_of(second)}. "
+                f"They are in {aside} until the next write."
+            ) from second
+        for folder in {(self._path / name).parent for name in self._names} - {self._path}:
+            with contextlib.suppress(OSError):  # it was there before, with files
+                folder.rmdir()
+        with contextlib.suppress(OSError, OutputError):  # the list names more than is there, which does no harm
+            if old:
+                _write_manifest(self._path, old)
+            else:
+                (self._path / MANIFEST).unlink()
+
+
+@contextlib.contextmanager
+def _made_for_nothing_on_error(path: Path) -> Iterator[None]:
+    """On an error, remove the folder and the parents of it that were not there before, if they are empty."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether there is anything besides the list of what was there once."""
+    return folder.exists() and any(entry.name != MANIFEST for entry in folder.iterdir())
+
+
+def _entries(folder: Path) -> list[Entry]:
+    """The name and SHA-256 of every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in files]
+
+
+def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
+    write_bytes(folder / MANIFEST, (json.dumps({"what": _WHAT, "files": entries}) + "\n").encode())
+
+
+def _read_manifest(folder: Path) -> list[Entry]:
+    """What earlier writes into a folder list; nothing if there is no such list."""
+    return _parsed_manifest(folder) or []
+
+
+def _parsed_manifest(folder: Path) -> list[Entry] | None:
+    """The entries of a folder's manifest, or None if it has none that inkgan can have written."""
+    path = folder / MANIFEST
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_MANIFEST:
+            return None
+        files = json.loads(path.read_text("utf-8"))["files"]
+        entries = [(str(name), str(digest)) for name, digest in files]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return entries if all(_stays_inside(name) for name, _ in entries) else None
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether this names a file in a folder or in a subfolder of it, and nothing outside."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and 1 <= len(path.parts) <= 2 and ".." not in path.parts and "\0" not in name
+
+
+def _temporary_folder(path: Path) -> Path:
+    """Make a folder in ``path``, as what is around it may not be writable; or beside it, if it is missing."""
+    parent = path if path.is_dir() else path.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count():
+        temporary = parent / f".{path.name}.{os.getpid()}{f'-{number}' if number else ''}.tmp"
+        try:
+            temporary.mkdir()
+        except FileExistsError:
+            continue
+        break
+    mark = {"what": "a write of inkgan is under way here", "host": socket.gethostname(), "process": os.getpid()}
+    (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
+    return temporary
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary folders that killed processes left in a folder and beside it."""
+    for parent in (path, path.parent):
+        with contextlib.suppress(OSError):  # it is not there, or may not be listed
+            for entry in parent.iterdir():
+                if _TEMPORARY.fullmatch(entry.name) and _is_abandoned(entry):
+                    shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether this is a temporary folder of ours, of a process of this machine that has ended."""
+    try:
+        if folder.is_symlink() or (folder / _MARK).is_symlink():
+            return False
+        mark = json.loads((folder / _MARK).read_text("utf-8"))
+        process = mark["process"]
+        if mark["host"] != socket.gethostname() or not isinstance(process, int) or process <= 0:
+            return False
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,113 @@
+"""Networks drawn by PyTorch on the processor: those without a NumPy form, and discriminators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan import networks
+from inkgan.errors import CheckpointError, missing_extra
+from inkgan.images import Images, Labels
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_AT_ONCE = 256
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def shapes_of(description: Mapping[str, Any]) -> Shapes:
+    """The shapes of a generator's arrays, by name.
+
+    Args:
+        description: ``model.json``; see :func:`inkgan.networks.build`.
+
+    Raises:
+        CheckpointError: there is no such network, or a size that it needs is missing or wrong.
+        MissingExtraError: PyTorch is not installed.
+    """
+    return _shapes(networks.build(description))
+
+
+def discriminator_shapes(description: Mapping[str, Any]) -> Shapes:
+    """The shapes of the arrays of the discriminator that a generator learned from; see :func:`shapes_of`."""
+    return _shapes(networks.build_discriminator(description))
+
+
+class TorchGenerator:
+    """A generator without a NumPy form.
+
+    Args:
+        description: ``model.json``.
+        weights: by name, with the shapes that :func:`shapes_of` gives.
+    """
+
+    def __init__(self, description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
+        self._network = _with_weights(networks.build(description), weights)
+        self._description = description
+
+    def draw(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
+        """Draw images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels int64 [N] or None.
+
+        Raises:
+            CheckpointError: the network returns something else.
+        """
+        import torch
+
+        with torch.inference_mode():
+            given = [torch.from_numpy(latents)] + ([] if labels is None else [torch.from_numpy(labels)])
+            drawn = self._network(*given)
+        images: NDArray[np.float32] = drawn.float().numpy()
+        expected = (len(latents), *self._description["image_shape"])
+        if images.shape != expected or not np.isfinite(images).all():
+            raise CheckpointError(
+                f"the network {self._description['network']!r} returns {list(images.shape)}, or numbers that are not "
+                f"finite; its images must be finite and of shape {list(expected)}."
+            )
+        return images
+
+
+def judge(
+    description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], images: Images, labels: Labels | None
+) -> NDArray[np.float32]:
+    """A discriminator's logits.
+
+    Args:
+        description: ``model.json`` of the generator that learned from it.
+        weights: by name, with the shapes that :func:`discriminator_shapes` gives.
+        images: uint8 [N, H, W, C].
+        labels: int64 [N]; None where images have no labels.
+
+    Returns:
+        float32 [N].
+    """
+    import torch
+
+    network = _with_weights(networks.build_discriminator(description), weights)
+    logits = []
+    with torch.inference_mode():
+        for start in range(0, len(images), _AT_ONCE):
+            given: list[Tensor] = [torch.from_numpy(images[start : start + _AT_ONCE].astype(np.float32) / 255)]
+            if labels is not None:
+                given.append(torch.from_numpy(labels[start : start + _AT_ONCE]))
+            found = network(*given)
+            logits.append((found[0] if isinstance(found, tuple) else found).float().numpy())
+    return np.concatenate(logits)
+
+
+def _shapes(network: nn.Module) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+    """Put weights into a network, for use: no training any more."""
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise (missing_extra(error) or error) from None
+    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,176 @@
+"""Classes have names, which travel from a model to what is drawn, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import inkgan
+import tiny_runs as runs
+from hands import renamed_digits
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError
+from inkgan.generation.model import Model
+
+#: One to nine, so that index and name never agree.
+NAMES = tuple("123456789")
+
+
+@pytest.fixture
+def nine(tmp_path: Path) -> Model:
+    """A model of the digits 1 to 9."""
+    return inkgan.load(renamed_digits(tmp_path / "model", "123456789", NAMES))
+
+
+def test_names_of_models(tmp_path: Path) -> None:
+    """A model has the names that were saved with it, an old one numbers, and one without labels none."""
+    fast = inkgan.load("fast")
+    assert fast.class_names == tuple("0123456789")
+    assert inkgan.load("tutorial").class_names == ()
+    names = ("gamma", "α", "a/b", "..")
+    assert inkgan.load(renamed_digits(tmp_path / "a", "0123", names)).class_names == names
+    assert inkgan.load(renamed_digits(tmp_path / "b", "0123", None)).class_names == tuple("0123")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "b"],
+        ["a", "b", "c", "d"],
+        ["a", "b", "a"],
+        ["a", "b", 3],
+        ["a", "b", ""],
+        ["a", "b", "c" * 300],
+        "abc",
+        {},
+    ],
+)
+def test_names_that_do_not_fit(tmp_path: Path, names: Any) -> None:
+    """Too few, too many, the same twice, or no names: the model is refused in one line."""
+    folder = renamed_digits(tmp_path, "012", names)
+    with pytest.raises(CheckpointError, match="class_names") as caught:
+        inkgan.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_a_character_is_no_name(tmp_path: Path) -> None:
+    """JSON can hold what no text can."""
+    with pytest.raises(CheckpointError, match="class_names"):
+        inkgan.load(renamed_digits(tmp_path, "012", ["a", "b", "\ud800"]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "digits"),
+    [
+        ("7", "777"),
+        (7, "888"),
+        (np.int64(7), "888"),
+        (np.array(7), "888"),
+        (np.str_("7"), "777"),
+        (["7", "1", "9"], "719"),
+        ([7, 0, 8], "819"),
+        ((np.int32(7), 0, np.uint8(8)), "819"),
+        (np.array(["7", "1", "9"]), "719"),
+        (np.array([7, 0, 8], np.uint8), "819"),
+        (["7", 0, "9"], "719"),
+        (range(3), "123"),
+        (None, "123"),
+    ],
+)
+def test_classes_by_name_and_by_index(nine: Model, labels: Any, digits: str) -> None:
+    """Strings are names, integers are indices; one for all or one for each, as lists or arrays."""
+    indices = [NAMES.index(digit) for digit in digits]
+    found = nine.labels_for(3, labels)
+    assert found is not None
+    assert found.dtype == np.int64
+    assert found.tolist() == indices
+    ten = inkgan.load("fast")
+    same = ten.sample(3, seed=4, labels=[int(digit) for digit in digits])
+    np.testing.assert_array_equal(nine.sample(3, seed=4, labels=labels), same)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("0", "there is no class '0'"),
+        ("08", "there is no class '08': Did you mean '8'?"),
+        (9, "there is no class 9: "),
+        (-1, "there is no class -1"),
+        (10**30, "there is no class 1000"),
+        (["1", "2", "three"], "there is no class 'three'"),
+        ([1, 2, 9], "there is no class 9"),
+        (1.0, "1.0 is no label"),
+        ([1.0, 2.0, 3.0], "1.0 is no label"),
+        (True, "True is no label"),
+        ([None, 1, 2], "None is no label"),
+        ([1, 2], r"\[2\] labels do not fit 3 images"),
+        (np.ones((3, 1), int), r"\[3, 1\] labels do not fit 3 images"),
+        ([], r"\[0\] labels do not fit 3 images"),
+    ],
+)
+def test_what_is_no_class(nine: Model, labels: Any, said: str) -> None:
+    """A class that the model lacks is refused, with those that it has."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        nine.sample(3, labels=labels)
+    if "no class" in said:
+        assert str(caught.value).endswith("draws 1, 2, 3, 4, 5, 6, 7, 8, 9.")
+
+
+def test_many_classes_in_a_message(tmp_path: Path) -> None:
+    """A model of many classes names a dozen of them."""
+    names = [f"kind {number}" for number in range(40)]
+    model = inkgan.load(renamed_digits(tmp_path, "0123456789" * 4, names))
+    with pytest.raises(ConfigError, match="kind 11 and 28 more") as caught:
+        model.sample(1, labels="kind 41")
+    assert "Did you mean 'kind 4'?" in str(caught.value) or "Did you mean 'kind" in str(caught.value)
+    assert repr(model) == f"<Model {tmp_path}: compact, 28x28x1, classes {', '.join(names[:12])} and 28 more>"
+
+
+@pytest.mark.parametrize("option", ["--label", "--digit"])
+def test_the_command_asks_by_name(nine: Model, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--label 9`` draws the class that is called 9, though it is the ninth; there is no class 0."""
+    out = tmp_path / "nines.npz"
+    words = ["sample", nine.name, "-n", "4", "-o", str(out)]
+    assert run([*words, option, "9"]) == 0
+    assert capsys.readouterr().out == f"4 images of class 9: {out}\n"
+    with np.load(out) as archive:
+        np.testing.assert_array_equal(archive["images"], inkgan.load("fast").sample(4, labels=9))
+        assert archive["labels"].tolist() == [8, 8, 8, 8]
+        assert archive["class_names"].tolist() == list(NAMES)
+    assert run([*words, option, "0", "--force"]) == 2
+    assert "there is no class '0'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a\nb", "\x1b[2J", "x" * 210, " ", "ü" * 150]
+)
+def test_names_that_no_folder_can_have(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A class whose name leads out of the folder, is hidden or is too long is refused; an .npz takes it."""
+    model = renamed_digits(tmp_path / "model", "012", ["a", name, "c"])
+    before = runs.listing(tmp_path)
+    assert run(["sample", str(model), "-n", "30", "-o", f"{tmp_path}/out/"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot have a folder of that name" in said
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert runs.listing(tmp_path) == before
+    assert run(["sample", str(model), "-n", "30", "-o", f"{tmp_path}/out/", "--label", "c"]) == 0
+    assert run(["sample", str(model), "-n", "30", "-o", f"{tmp_path}/out.npz"]) == 0
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive["class_names"].tolist() == ["a", name, "c"]
+
+
+@pytest.mark.parametrize("command", [["write", "2026", "-n", "4"], ["morph", "3"]])
+def test_only_digits_are_written(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten classes of other names are not ten digits; ten digits in another order are written by name."""
+    other = renamed_digits(tmp_path / "other", "1234567890", list(map(str, range(1, 11))))
+    assert run([*command, "--model", str(other), "-o", f"{tmp_path}/a.npz"]) == 2
+    assert "cannot write: its classes are 1, 2, 3" in capsys.readouterr().err
+    shuffled = renamed_digits(tmp_path / "shuffled", "3145926078", list("3145926078"))
+    assert run([*command, "--model", str(shuffled), "-o", f"{tmp_path}/a.npz"]) == 0
+    assert run([*command, "--model", "fast", "-o", f"{tmp_path}/b.npz"]) == 0
+    with np.load(tmp_path / "a.npz") as one, np.load(tmp_path / "b.npz") as two:
+        np.testing.assert_array_equal(one["images"], two["images"])

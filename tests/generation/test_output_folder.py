@@ -1,0 +1,306 @@
+"""Folders that are filled: whole or not at all, and what belongs to the user stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny_runs as runs
+from inkgan.cli import run
+from inkgan.errors import InkganWarning, OutputError
+from inkgan.generation.output_folder import MANIFEST, OutputFolder
+
+
+def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
+    """Write files of text into a folder."""
+    with OutputFolder(path, files, force=force).filling() as folder:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(content, "utf-8")
+
+
+def content(folder: Path) -> dict[str, str]:
+    """The text of every file of a folder but the list of them; a link counts as what it says."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_text("latin-1")
+        for path in folder.rglob("*")
+        if (path.is_file() or path.is_symlink()) and path.name != MANIFEST
+    }
+
+
+def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
+    """The folder holds the files and the list of them, and nothing is left beside it."""
+    fill(tmp_path / "new" / "a", {"0.png": "zero", "7/1.png": "one"})
+    assert content(tmp_path / "new" / "a") == {"0.png": "zero", "7/1.png": "one"}
+    assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["a"]
+    names = [name for name, _ in json.loads((tmp_path / "new" / "a" / MANIFEST).read_text())["files"]]
+    assert names == ["0.png", "7/1.png"]
+
+
+def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    """With force, the files of the write before go, and their folders if they are empty; the user's files stay."""
+    fill(tmp_path / "a", {"0.png": "old", "1.png": "old", "3/2.png": "old", "4/3.png": "old"})
+    mine = {"9.png": "mine", "3/8.png": "mine", "2024/7.png": "mine", "labels.jsonl": "mine", "notes.txt": "mine"}
+    for name, text in mine.items():
+        (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "a" / name).write_text(text, "utf-8")
+    with pytest.raises(OutputError, match="holds files already"):
+        fill(tmp_path / "a", {"0.png": "new"})
+    fill(tmp_path / "a", {"0.png": "new", "5/1.png": "new"}, force=True)
+    assert content(tmp_path / "a") == {"0.png": "new", "5/1.png": "new", **mine}
+    assert not (tmp_path / "a" / "4").exists()
+    fill(tmp_path / "a", {"1.png": "newer"}, force=True)
+    assert content(tmp_path / "a") == {"1.png": "newer", **mine}
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["2.png", "5/2.png", "5", "labels.jsonl", MANIFEST, "a changed file", "a link", "a folder", "a linked folder"],
+)
+def test_what_is_not_ours_is_never_replaced(tmp_path: Path, there: str) -> None:
+    """A user's file, link or folder in the way of a new file: refused before any work, by name, whatever force says."""
+    folder = tmp_path / "a"
+    fill(folder, {"1.png": "old"})
+    (tmp_path / "elsewhere").mkdir()
+    blocked = {"a changed file": "1.png", "a link": "2.png", "a folder": "2.png", "a linked folder": "5"}.get(
+        there, there
+    )
+    place = folder / blocked
+    if there == "a link":
+        place.symlink_to(tmp_path / "nowhere.png")
+    elif there == "a folder":
+        place.mkdir()
+    elif there == "a linked folder":
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("mine", "utf-8")
+    before = runs.listing(tmp_path)
+    with pytest.raises(OutputError) as caught:
+        OutputFolder(folder, ["1.png", "2.png", "5/2.png", "labels.jsonl"], force=True)
+    assert str(place) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert runs.listing(tmp_path) == before
+    assert (place.is_symlink(), place.is_dir()) == (" link" in there, "folder" in there)
+
+
+def test_a_changed_file_is_kept_and_told(tmp_path: Path) -> None:
+    """A file that the user changed after it was written is not removed, and the command says so."""
+    fill(tmp_path / "a", {"0.png": "old", "1.png": "old"})
+    (tmp_path / "a" / "1.png").write_text("retouched", "utf-8")
+    with pytest.warns(InkganWarning, match=r"changed since is kept: 1\.png \(1 in all\)"):
+        fill(tmp_path / "a", {"0.png": "new"}, force=True)
+    assert content(tmp_path / "a") == {"0.png": "new", "1.png": "retouched"}
+
+
+def test_a_folder_of_ones_own(tmp_path: Path) -> None:
+    """A folder of the user's numbered pictures: new files may be added, and none is replaced or removed."""
+    (tmp_path / "3").mkdir()
+    for number in range(50):
+        (tmp_path / "3" / f"{number:03d}.png").write_text("mine", "utf-8")
+    fill(tmp_path, {"3/0.png": "new", "4/1.png": "new"}, force=True)
+    assert len(content(tmp_path)) == 52
+    with pytest.raises(OutputError, match=r"3/001\.png"):
+        fill(tmp_path, {"3/001.png": "new"}, force=True)
+    fill(tmp_path, {"0.png": "new"}, force=True)
+    assert content(tmp_path) == {"0.png": "new"} | {f"3/{number:03d}.png": "mine" for number in range(50)}
+
+
+@pytest.mark.parametrize("outside", ["../mine.png", "/mine.png", "1/../../mine.png", "a/b/c.png"])
+def test_a_list_that_names_others_files(tmp_path: Path, outside: str) -> None:
+    """A manifest that names what lies outside the folder is not one that inkgan wrote."""
+    fill(tmp_path / "a", {"0.png": "old"})
+    text = (tmp_path / "a" / MANIFEST).read_text("utf-8")
+    (tmp_path / "a" / MANIFEST).write_text(text.replace('"0.png"', json.dumps(outside)), "utf-8")
+    (tmp_path / "mine.png").write_text("old", "utf-8")
+    with pytest.raises(OutputError, match="not written by inkgan"):
+        fill(tmp_path / "a", {"1.png": "new"}, force=True)
+    assert (tmp_path / "mine.png").read_text("utf-8") == "old"
+
+
+def test_links_to_folders(tmp_path: Path) -> None:
+    """A link to a folder is written through and stays; a link to nothing is refused, and stays."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    fill(tmp_path / "link", {"0.png": "old", "1/1.png": "old"})
+    fill(tmp_path / "link", {"0.png": "new"}, force=True)
+    assert content(tmp_path / "disk") == {"0.png": "new"}
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="a link to nothing"):
+            fill(tmp_path / "dangling", {"0.png": "new"}, force=force)
+    assert {path.name for path in tmp_path.iterdir() if path.is_symlink()} == {"link", "dangling"}
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("place", ["missing", "new/missing", "empty", "of before"])
+def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
+    """When the work fails, everything is as it was, and nothing is left over."""
+    folder = tmp_path / place
+    if place == "empty":
+        folder.mkdir()
+    elif place == "of before":
+        fill(folder, {"0.png": "old", "3/1.png": "old"})
+    before = runs.listing(tmp_path), sorted(tmp_path.rglob("*"))
+
+    def failing() -> None:
+        with OutputFolder(folder, ["0.png", "5/7.png"], force=True).filling() as new:
+            (new / "0.png").write_text("new", "utf-8")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert (runs.listing(tmp_path), sorted(tmp_path.rglob("*"))) == before
+
+
+@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
+def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kind: BaseException) -> None:
+    """When the disk fills up, or the user stops, while files change places: all of them go back."""
+    folder = tmp_path / "a"
+    fill(folder, {"0.png": "old", "1.png": "old", "3/2.png": "old"})
+    (folder / "3" / "mine.png").write_text("mine", "utf-8")
+    before = runs.listing(folder)
+    true, count = Path.replace, 0
+
+    def replace(path: Path, target: Any) -> Path:
+        nonlocal count
+        if not path.name.startswith(f".{MANIFEST}"):
+            count += 1
+            if count == at + 1:
+                raise kind
+        return true(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    files = {"0.png": "new", "3/2.png": "new", "5/4.png": "new", "6.png": "new"}
+    with pytest.raises((OutputError, KeyboardInterrupt)) as caught:
+        fill(folder, files, force=True)
+    assert runs.listing(folder) == before
+    assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, "0.png", "1.png", "3"]
+    if isinstance(kind, OSError):
+        assert "the disk is full" in str(caught.value)
+    monkeypatch.undo()
+    fill(folder, files, force=True)
+    assert content(folder) == {**files, "3/mine.png": "mine"}
+
+
+def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When also putting back fails, the message says where the old files are, and they are there."""
+    folder = tmp_path / "a"
+    fill(folder, {"0.png": "old", "1.png": "old"})
+    true = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if "old" in path.parts or (path.name == "0.png" and "new" in path.parts):
+            raise OSError(5, "Input/output error")
+        return true(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OutputError, match="putting its old files back failed") as caught:
+        fill(folder, {"0.png": "new"}, force=True)
+    where = Path(str(caught.value).split("They are in ")[1].split(" until")[0])
+    assert content(where) == {"0.png": "old", "1.png": "old"}
+
+
+def leave(place: Path, **mark: Any) -> Path:
+    """Leave a temporary folder as a process that was killed does."""
+    left = place / ".numbers.4711.tmp"
+    (left / "new").mkdir(parents=True)
+    (left / "new" / "0.png").write_text("half", "utf-8")
+    if mark:
+        (left / ".inkgan-temporary.json").write_text(json.dumps(mark), "utf-8")
+    return left
+
+
+def ended_process() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
+    """The next write removes temporary folders of processes that ended, in the folder and beside it."""
+    folder = tmp_path / "a"
+    left = leave(folder if inside else tmp_path, host=socket.gethostname(), process=ended_process())
+    fill(folder, {"0.png": "new"})
+    assert not left.exists()
+    assert content(folder) == {"0.png": "new"}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {},
+        {"host": socket.gethostname(), "process": os.getpid()},
+        {"host": "another", "process": 4711},
+        {"host": socket.gethostname(), "process": -1},
+        {"host": socket.gethostname(), "process": "4711"},
+        {"host": socket.gethostname()},
+    ],
+    ids=["no mark", "alive", "another machine", "no process", "damaged", "cut off"],
+)
+def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, mark: dict[str, Any]) -> None:
+    """A folder of a similar name without our mark, of a live process, or of another machine stays."""
+    left = leave(tmp_path, **mark)
+    fill(tmp_path / "a", {"0.png": "new"})
+    assert (left / "new" / "0.png").read_text("utf-8") == "half"
+
+
+@pytest.mark.slow
+def test_a_killed_command(tmp_path: Path) -> None:
+    """`write` that is killed leaves the folder as it was; the next one leaves nothing of it."""
+    out = tmp_path / "numbers"
+    command = [sys.executable, "-m", "inkgan", "write", "dddd", "-o", f"{out}/"]
+    with subprocess.Popen([*command, "-n", "100000"]) as process:
+        for _ in range(600):
+            if list(tmp_path.glob(".numbers.*.tmp/new/*.png")):
+                break
+            time.sleep(0.1)
+        process.kill()
+    assert not out.exists()
+    assert list(tmp_path.iterdir())
+    subprocess.run(command, check=True, timeout=120)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["numbers"]
+    assert sorted(entry.name for entry in out.iterdir()) == [MANIFEST, "0.png"]
+
+
+@pytest.mark.parametrize("command", ["sample", "morph", "write"])
+def test_commands_touch_nothing_of_the_users(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that fills folders refuses to replace what it did not write, and refuses an empty name."""
+    words = {
+        "sample": ["sample", "fast", "-n", "20"],
+        "morph": ["morph", "3", "5", "--steps", "1"],
+        "write": ["write", "2026", "-n", "20"],
+    }[command]
+    monkeypatch.chdir(tmp_path)
+    taken = "07.png" if command == "write" else "7/07.png"
+    mine = {"a/3/07.jpg": "mine", "a/8/99.png": "mine", "a/labels.jsonl": "mine", f"a/{taken}": "mine"}
+    for name, text in mine.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, "utf-8")
+    assert run([*words, "-o", "", "--force"]) == 2
+    assert "empty" in capsys.readouterr().err
+    assert run([*words, "-o", "a/", "--force"]) == 2
+    assert taken in capsys.readouterr().err
+    assert content(tmp_path) == mine
+    Path("a", taken).unlink()
+    del mine[f"a/{taken}"]
+    for _ in range(2):
+        assert run([*words, "-o", "a/", "--force"]) == 0
+        assert len(content(tmp_path)) == 23
+        assert content(tmp_path / "a" / "3")["07.jpg"] == "mine"
+    shutil.rmtree("a/8")
+    assert run([*words, "-o", "a/"]) == 2

@@ -1,0 +1,199 @@
+"""Networks without a NumPy form are drawn by PyTorch, and discriminators say what they think of images."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import inkgan
+import tiny_runs as runs
+from inkgan import networks
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError
+from inkgan.generation.model import Model
+from inkgan.runs import checkpoint
+
+SHAPE = (6, 5, 3)
+
+
+class Tiny(nn.Module):
+    """A generator of 6x5 colour images with two classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = nn.Embedding(2, 4)
+        self.first = nn.Linear(8, 90)
+        self.normal = nn.LayerNorm(90)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """Images [N, 6, 5, 3] in (0, 1)."""
+        x = self.normal(self.first(torch.cat([latents, self.classes(labels)], 1)))
+        return torch.sigmoid(x).view(-1, *SHAPE)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Tiny]:
+    """A model of a network that is registered with PyTorch alone, in a folder, and the network itself."""
+    module = types.ModuleType("tiny_network")
+    module.build_generator = lambda _: Tiny()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tiny_network", module)
+    monkeypatch.setitem(networks.NETWORKS, "tiny", "tiny_network")
+    torch.manual_seed(0)
+    network = Tiny()
+    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    description = {
+        "network": "tiny",
+        "image_shape": list(SHAPE),
+        "num_classes": 2,
+        "latent_dim": 4,
+        "class_names": ["sun", "moon"],
+    }
+    (tmp_path / "model").mkdir()
+    checkpoint.write_folder(tmp_path / "model", {"generator": weights}, {"model": description})
+    return tmp_path / "model", network
+
+
+def test_a_network_without_a_numpy_form_is_drawn(tiny: tuple[Path, Tiny]) -> None:
+    """Images are those of the module in evaluation mode, by names of classes, too."""
+    folder, network = tiny
+    latents = np.random.default_rng(0).standard_normal((40, 4), dtype=np.float32)
+    labels = np.arange(40) % 2
+    network.eval()
+    with torch.no_grad():
+        expected = network(torch.from_numpy(latents), torch.from_numpy(labels)).numpy()
+    drawn = inkgan.load(folder).draw(latents, [("sun", "moon")[label] for label in labels])
+    assert drawn.shape == (40, *SHAPE)
+    assert np.abs(drawn / 255.0 - expected).max() < 0.6 / 255
+
+
+@pytest.mark.parametrize("count", [1, 7, 31, 32, 33, 64])
+def test_its_images_do_not_depend_on_their_number(tiny: tuple[Path, Tiny], count: int) -> None:
+    """Image i is the same alone and among a hundred, in every bit."""
+    model = inkgan.load(tiny[0])
+    np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
+
+
+def test_commands_take_it(tiny: tuple[Path, Tiny], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`sample` draws it; `write` refuses it for its classes."""
+    out = tmp_path / "moons.npz"
+    assert run(["sample", str(tiny[0]), "-n", "5", "--label", "moon", "-o", str(out)]) == 0
+    with np.load(out) as archive:
+        np.testing.assert_array_equal(archive["images"], inkgan.load(tiny[0]).sample(5, labels="moon"))
+        assert archive["images"].shape == (5, *SHAPE)
+    assert run(["write", "1", "--model", str(tiny[0]), "-o", f"{tmp_path}/a.png"]) == 2
+    assert "its classes are sun, moon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["shape", "infinite"])
+def test_a_network_that_returns_something_else(
+    tiny: tuple[Path, Tiny], wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of another shape or without end are refused in one line."""
+    true = Tiny.forward
+
+    def forward(network: Tiny, *given: Tensor) -> Tensor:
+        images = true(network, *given)
+        return images.flatten(1) if wrong == "shape" else images / 0
+
+    monkeypatch.setattr(Tiny, "forward", forward)
+    with pytest.raises(CheckpointError, match="must be finite and of shape") as caught:
+        inkgan.load(tiny[0]).sample(1)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_another_shape(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
+    """Weights that are not the network's are refused."""
+    weights = {name: tensor.numpy() for name, tensor in tiny[1].state_dict().items()}
+    weights["first.weight"] = weights["first.weight"][:, :-1]
+    description = checkpoint.read_document(tiny[0], "model")
+    (tmp_path / "other").mkdir()
+    checkpoint.write_folder(tmp_path / "other", {"generator": weights}, {"model": description})
+    with pytest.raises(CheckpointError, match=r"first\.weight"):
+        inkgan.load(tmp_path / "other")
+
+
+def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
+    """Where PyTorch is missing, one line says what to install."""
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "import inkgan.cli\n"
+        "from inkgan import networks\n"
+        "networks.NETWORKS['tiny'] = 'inkgan.networks.compact'\n"
+        "sys.exit(inkgan.cli.run(['sample', sys.argv[1], '-o', sys.argv[2]]))"
+    )
+    command = [sys.executable, "-c", code, str(tiny[0]), f"{tmp_path}/a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'inkgan[train]'" in done.stderr
+
+
+def test_judging(finished_run: Path, small_data: Path) -> None:
+    """The logits are those of the run's own discriminator, for images in any shape they come in."""
+    model = inkgan.load(finished_run)
+    images = model.sample(300, seed=1)
+    logits = model.judge(images)
+    assert logits.dtype == np.float32
+    assert logits.shape == (300,)
+    np.testing.assert_array_equal(model.judge(images[..., None]), logits)
+    np.testing.assert_allclose(model.judge(np.asarray(images)[100:110]), logits[100:110], atol=1e-5)
+    network = networks.build_discriminator(model.description)
+    folder = runs.newest(finished_run)
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    weights = checkpoint.read_arrays(folder, "discriminator", shapes)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(np.asarray(images)[..., None].astype(np.float32) / 255))
+    np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
+    with np.load(small_data) as archive:
+        assert not np.array_equal(model.judge(archive["images"])[:5], logits[:5])
+
+
+def test_what_cannot_be_judged(finished_run: Path) -> None:
+    """A model without a discriminator, images of another shape or type, labels that a model lacks: one line each."""
+    model = inkgan.load(finished_run)
+    with pytest.raises(CheckpointError, match="fast has no discriminator"):
+        inkgan.load("fast").judge(np.zeros((1, 28, 28), np.uint8), labels=3)
+    wrong: list[Any] = [np.zeros((1, 28, 27), np.uint8), np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), 3]
+    for images in wrong:
+        with pytest.raises(ConfigError, match=r"give uint8 \[N, 28, 28, 1\]"):
+            model.judge(images)
+    with pytest.raises(ConfigError, match="draws without labels"):
+        model.judge(np.zeros((1, 28, 28), np.uint8), labels=3)
+
+
+def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
+    """A conditional run's discriminator looks at the class, too, by name or index."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, labels=np.arange(40) % 3)
+    runs.train(tmp_path / "run", tmp_path / "data.npz", settings=runs.COMPACT, steps=2)
+    model: Model = inkgan.load(tmp_path / "run")
+    assert model.class_names == ("0", "1", "2")
+    as_first = model.judge(images, labels=0)
+    np.testing.assert_array_equal(model.judge(images, labels="0"), as_first)
+    assert not np.array_equal(model.judge(images, labels="1"), as_first)
+    with pytest.raises(ConfigError, match="give each image a class, 0 to 2"):
+        model.judge(images)
+
+
+def test_the_description_reaches_the_network(tiny: tuple[Path, Tiny], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network is built from model.json as it is, with entries of its own."""
+    seen: list[Mapping[str, Any]] = []
+
+    def build(description: Mapping[str, Any]) -> Tiny:
+        seen.append(description)
+        return Tiny()
+
+    monkeypatch.setattr(sys.modules["tiny_network"], "build_generator", build)
+    inkgan.load(tiny[0])
+    assert all(one["network"] == "tiny" and one["class_names"] == ["sun", "moon"] for one in seen)
