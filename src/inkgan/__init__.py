@@ -11,10 +11,11 @@ Names are loaded when they are first used, so that ``import inkgan`` costs nothi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as in the module typing, which takes longer to import than all of this
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from inkgan.config import Config
     from inkgan.errors import (
         CheckpointError,
@@ -89,6 +90,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name from where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
+    from importlib import import_module
+
     try:
         return getattr(import_module(f"inkgan.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
