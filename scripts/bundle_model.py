@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import inkgan
-from inkgan.generation.model import shapes_of
+from inkgan.generation.loading import read_weights
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
@@ -76,7 +76,7 @@ def main(run: Path, name: str) -> None:
     source = RunFolder(run).checkpoint("latest")
     checkpoint.verify(source)
     description = checkpoint.read_document(source, "model")
-    weights = checkpoint.read_arrays(source, "generator", shapes_of(description, source))
+    weights = read_weights(description, source)
     if description["network"] == "compact":
         weights = {name: array.astype(np.float16) for name, array in weights.items()}
     target = _MODELS / name
