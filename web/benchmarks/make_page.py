@@ -17,6 +17,7 @@ MNIST = MODELS.parent / "data" / "mnist"
 
 def main(name: str) -> None:
     """Fill the model in."""
+    build = Path(__file__).parents[1] / "build"
     images = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", len(images))
     filled = page.fill(
@@ -26,7 +27,8 @@ def main(name: str) -> None:
         classifier=load_file(MODELS / "digit-features" / "weights.safetensors"),
         digits=page.choose_digits(images, labels),
     )
-    out = Path(__file__).parents[1] / "build" / "page.html"
+    (build / "digits.bin").write_bytes(page.pack_digits(*page.choose_digits(images, labels)))
+    out = build / "page.html"
     out.write_text(filled, "utf-8")
     sys.stdout.write(f"{out}: {len(filled.encode()):,} bytes\n")
 

@@ -47,7 +47,7 @@ def fill(
         description: ``model.json`` of a compact generator.
         weights: its arrays by name, as saved.
         classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
-        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; without them nothing is learned.
+        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; without them nothing learns.
     """
     about = {"name": name} | {key: description[key] for key in _DESCRIBED}
     blocks = [_block("model", "application/json", _json(about)), _data("weights", _packed(weights))]

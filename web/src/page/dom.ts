@@ -81,6 +81,26 @@ export function colour(name: "ink" | "paper" | "more" | "less" | "muted"): [numb
   return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
 }
 
+const paintings = new Map<HTMLCanvasElement, () => void>();
+
+/** Paint a canvas, now and whenever the page's colours change. */
+export function paint(canvas: HTMLCanvasElement, painting: () => void): void {
+  paintings.set(canvas, painting);
+  painting();
+}
+
+/** Paint everything again in the colours of now. */
+export function repaint(): void {
+  for (const painting of paintings.values()) {
+    painting();
+  }
+}
+
+/** Leave a canvas empty. */
+export function wipe(canvas: HTMLCanvasElement): void {
+  paint(canvas, () => context(canvas).clearRect(0, 0, canvas.width, canvas.height));
+}
+
 /** Images side by side: uint8 [n, height, width, channels], 0 paper to 255 ink where there is one channel. */
 export interface Sheet {
   readonly pixels: Uint8Array;
@@ -96,10 +116,12 @@ export function paintSheet(canvas: HTMLCanvasElement, sheet: Sheet, columns: num
   const count = pixels.length / size;
   canvas.width = columns * (width + gap) - gap;
   canvas.height = Math.ceil(count / columns) * (height + gap) - gap;
-  for (let i = 0; i < count; i++) {
-    const image = asImage(pixels.subarray(i * size, (i + 1) * size), width, height, channels);
-    context(canvas).putImageData(image, (i % columns) * (width + gap), Math.floor(i / columns) * (height + gap));
-  }
+  paint(canvas, () => {
+    for (let i = 0; i < count; i++) {
+      const image = asImage(pixels.subarray(i * size, (i + 1) * size), width, height, channels);
+      context(canvas).putImageData(image, (i % columns) * (width + gap), Math.floor(i / columns) * (height + gap));
+    }
+  });
 }
 
 /** An image as the page shows it: ink in the colour of ink, or colours as they are. */

@@ -3,7 +3,7 @@
 import { asMnist, type Drawn, lengthOf } from "../inversion";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
-import { button, colour, context, make, paintSheet, picture, said } from "./dom";
+import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
 import { label, say } from "./texts";
 import { newest, paintWriting, textField, wrongWith } from "./write";
 
@@ -94,7 +94,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     kept.length = 0;
     hand = null;
     for (const canvas of [target, found, ten, written]) {
-      context(canvas).clearRect(0, 0, canvas.width, canvas.height);
+      wipe(canvas);
     }
     say(count, "kept", { count: 0 });
     say(status, "nothingDrawn");

@@ -5,12 +5,13 @@ import { GAMES, type GameName } from "../games";
 import { type Data, FAST, type Settings } from "../trainer";
 import type { Inkgan, TrainerHandle } from "./api";
 import { bars, histogram, lines } from "./charts";
-import { asColours, button, context, field, make, paintSheet, picture, said } from "./dom";
+import { asColours, button, context, field, make, paint, paintSheet, picture, said, wipe } from "./dom";
 import { unzipped } from "./embedded";
 import { say, sentence, type TextKey } from "./texts";
 import type { Progress, Shown } from "./worker";
 
 const REMEMBERED = 400; // steps of the chart of losses
+const MARGIN_NAMES = ["-8", ...Array.from({ length: 14 }, (_, i) => (i === 7 ? "0" : "")), "8"];
 const BREAKS = ["none", "rate", "penalty", "frozen", "labels"] as const;
 
 export interface LearnView {
@@ -46,13 +47,11 @@ export function learnView(inkgan: Inkgan): LearnView {
     screen.step(steps, perSecond);
     if (shown) {
       screen.show(shown);
-      lines(screen.losses, [history.generator, history.discriminator]);
+      const series = [history.generator, history.discriminator];
+      paint(screen.losses, () => lines(screen.losses, series));
       const margins = figures.logitsReal.map((real, i) => real - figures.logitsFake[i]);
-      bars(screen.margins, histogram(margins, -8, 8, 16), [
-        "-8",
-        ...Array.from({ length: 14 }, (_, i) => (i === 7 ? "0" : "")),
-        "8",
-      ]);
+      const counts = histogram(margins, -8, 8, 16);
+      paint(screen.margins, () => bars(screen.margins, counts, MARGIN_NAMES));
     }
   };
   const run = async (between: number) => {
@@ -193,7 +192,7 @@ function makeScreen() {
     show: (shown: Shown) => {
       paintSheet(drawings, { width: 28, height: 28, channels: 1, pixels: shown.images }, 10);
       paintWishes(wishes, shown.wishes);
-      bars(read, shown.agreement, [..."0123456789"]);
+      paint(read, () => bars(read, shown.agreement, [..."0123456789"]));
       say(verdict, `doctor.${shown.verdict}`);
     },
     clear: () => {
@@ -201,7 +200,7 @@ function makeScreen() {
       rate.textContent = "–";
       say(verdict, "doctor.waiting");
       for (const canvas of [drawings, losses, margins, wishes, read]) {
-        context(canvas).clearRect(0, 0, canvas.width, canvas.height);
+        wipe(canvas);
       }
     },
   };
@@ -211,7 +210,9 @@ function paintWishes(canvas: HTMLCanvasElement, wishes: Float32Array): void {
   const full = wishes.reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
   canvas.width = 10 * 30 - 2;
   canvas.height = 28;
-  for (let i = 0; i < 10; i++) {
-    context(canvas).putImageData(asColours(wishes.subarray(i * 784, (i + 1) * 784), 28, 28, full), i * 30, 0);
-  }
+  paint(canvas, () => {
+    for (let i = 0; i < 10; i++) {
+      context(canvas).putImageData(asColours(wishes.subarray(i * 784, (i + 1) * 784), 28, 28, full), i * 30, 0);
+    }
+  });
 }

@@ -2,7 +2,7 @@
 
 import workerSource from "worker-source";
 import { Inkgan } from "./api";
-import { button, make, said } from "./dom";
+import { button, make, repaint, said } from "./dom";
 import { contentsOfPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
@@ -64,7 +64,7 @@ function header(): HTMLElement {
       const root = document.documentElement;
       const dark = matchMedia("(prefers-color-scheme: dark)").matches;
       root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
-      dispatchEvent(new Event("inkgan-theme"));
+      repaint();
     },
     { class: "quiet" },
   );
@@ -114,6 +114,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
   }
 }
 
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 const asked = new URLSearchParams(location.hash.slice(1)).get("lang");
 const language: Language = asked === "zh" || asked === "en" ? asked : preferredLanguage();
 speak(language);

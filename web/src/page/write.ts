@@ -3,7 +3,7 @@
 import { outline } from "../outline";
 import { between, CHARACTERS, type Hand, LONGEST_TEXT, strangersIn, type Writing } from "../writing";
 import type { Inkgan } from "./api";
-import { asImage, button, context, field, make, picture, said, save, slider } from "./dom";
+import { asImage, button, context, field, make, paint, picture, said, save, slider } from "./dom";
 import { label, sentence } from "./texts";
 
 const LARGEST_SEED = 2n ** 63n - 1n;
@@ -12,7 +12,7 @@ const LARGEST_SEED = 2n ** 63n - 1n;
 export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void {
   canvas.width = writing.width;
   canvas.height = writing.height;
-  context(canvas).putImageData(asImage(writing.ink, writing.width, writing.height), 0, 0);
+  paint(canvas, () => context(canvas).putImageData(asImage(writing.ink, writing.width, writing.height), 0, 0));
   label(canvas, "writtenAs", { text: writing.text });
 }
 
