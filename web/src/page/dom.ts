@@ -67,7 +67,7 @@ export function picture(key: TextKey, width: number, height: number, className =
 }
 
 export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-  const found = canvas.getContext("2d");
+  const found = canvas.getContext("2d", { willReadFrequently: true });
   if (!found) {
     throw new Error("no canvas");
   }
@@ -127,9 +127,13 @@ export function paintSheet(canvas: HTMLCanvasElement, sheet: Sheet, columns: num
 /** An image as the page shows it: ink in the colour of ink, or colours as they are. */
 export function asImage(pixels: Uint8Array, width: number, height: number, channels = 1): ImageData {
   const image = new ImageData(width, height);
-  const [red, green, blue] = colour("ink");
+  const { data } = image;
+  const ink = colour("ink");
   for (let i = 0; i < width * height; i++) {
-    image.data.set(channels === 3 ? [...pixels.subarray(3 * i, 3 * i + 3), 255] : [red, green, blue, pixels[i]], 4 * i);
+    for (let k = 0; k < 3; k++) {
+      data[4 * i + k] = channels === 3 ? pixels[3 * i + k] : ink[k];
+    }
+    data[4 * i + 3] = channels === 3 ? 255 : pixels[i];
   }
   return image;
 }
@@ -137,10 +141,14 @@ export function asImage(pixels: Uint8Array, width: number, height: number, chann
 /** Signed numbers as colours, those of `more` above 0 and of `less` below; `full` is the strongest. */
 export function asColours(values: Float32Array, width: number, height: number, full: number): ImageData {
   const image = new ImageData(width, height);
+  const { data } = image;
   const [more, less] = [colour("more"), colour("less")];
   for (let i = 0; i < values.length; i++) {
-    const strength = Math.min(1, Math.abs(values[i]) / full);
-    image.data.set([...(values[i] > 0 ? more : less), Math.round(255 * strength)], 4 * i);
+    const side = values[i] > 0 ? more : less;
+    for (let k = 0; k < 3; k++) {
+      data[4 * i + k] = side[k];
+    }
+    data[4 * i + 3] = 255 * Math.min(1, Math.abs(values[i]) / full);
   }
   return image;
 }

@@ -46,11 +46,14 @@ export function newest(work: () => Promise<void>): () => void {
       return;
     }
     running = true;
-    while (again) {
-      again = false;
-      await work();
+    try {
+      while (again) {
+        again = false;
+        await work();
+      }
+    } finally {
+      running = false;
     }
-    running = false;
   };
 }
 
