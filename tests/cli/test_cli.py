@@ -47,6 +47,7 @@ SURFACE = {
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
     ],
+    "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
     "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
@@ -60,6 +61,7 @@ SHORT = {
     "evaluate": ["-n"],
     "compare": ["-n"],
     "data show": ["-o"],
+    "export": ["-o"],
 }
 
 
