@@ -1,14 +1,13 @@
-"""Turn a run into a model that ships with the package, and measure it.
+"""Make a model that ships with the package out of a run, and measure it.
 
     python scripts/bundle_model.py runs/best-mnist-seed0 best
 
-writes the folder src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), their description,
-a model card with measurements, and the manifest. A model of that name that is there already is replaced.
+writes src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), what describes them, the model
+card with its measures, and the manifest.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import inkgan
-from inkgan.generation.loading import read_weights
+from inkgan.generation.model import shapes_of
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
@@ -25,7 +24,7 @@ _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 
 _CARD = """# {name}: a generator of handwritten digits
 
-The generator of a generative adversarial network that was trained on MNIST. To sample from it:
+The generator of a generative adversarial network that was trained on MNIST. Draw with it:
 `inkgan sample {name} -n 100 -o digits.png`.
 
 | | |
@@ -36,12 +35,12 @@ The generator of a generative adversarial network that was trained on MNIST. To 
 | command | `inkgan train --recipe {recipe} --seed {seed}`{stopped} |
 | arithmetic | trained in {precision}; weights in {dtype} |
 | data | {data}; SHA-256 of the decoded set {digest} |
-| sampling | {sampling} |
+| drawing | {drawing} |
 | licence | the weights are under the licence of the code, MIT; MNIST is CC BY-SA 3.0, LeCun and Cortes |
 
 Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.
 
-## Measurements
+## Measures
 
 `inkgan evaluate {name}`: n = {n:,} images, seed 0; 95 % intervals over the images (one training seed).
 
@@ -56,27 +55,23 @@ Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.
 
 _TUTORIAL = {
     "network": "the tutorial's generator: latents [N, 100] from N(0, 1) to images [N, 28, 28, 1]; no labels",
-    "sampling": "with standing statistics of 20 batches of 50 latents; `--statistics batch` samples as the tutorial "
-    "did",
-    "limits": "It has no labels, so it cannot draw a digit on request. Its quality is what the tutorial's method "
-    "reaches.",
+    "drawing": "standing statistics of 20 batches of 50 latents; `--statistics batch` does as the tutorial did",
+    "limits": "It has no labels, so a certain digit cannot be asked for; it draws what the tutorial's method reaches.",
 }
 _COMPACT = {
     "network": "the compact generator: latents [N, {latent_dim}] from N(0, 1) and labels to images [N, 28, 28, 1]",
-    "sampling": "each image depends on its latent and label alone; the weights are the average of those in training",
+    "drawing": "each image depends on its latent and label alone; the weights are the average of those in training",
     "limits": "It draws single digits as MNIST has them: 28×28 pixels, centred, by American writers of about 1990. A "
-    "few in a thousand are not the digit that was requested.",
+    "few in a thousand are not the digit that was asked for.",
 }
 
 
 def main(run: Path, name: str) -> None:
     """Write the model ``name`` from a run's newest checkpoint."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        sys.exit(f"{name!r} is not a name for a model. Use lower-case letters, digits and hyphens.")
     source = RunFolder(run).checkpoint("latest")
     checkpoint.verify(source)
     description = checkpoint.read_document(source, "model")
-    weights = read_weights(description, source)
+    weights = checkpoint.read_arrays(source, "generator", shapes_of(description, source))
     if description["network"] == "compact":
         weights = {name: array.astype(np.float16) for name, array in weights.items()}
     target = _MODELS / name
@@ -90,7 +85,7 @@ def main(run: Path, name: str) -> None:
 
 
 def card(name: str, description: dict[str, Any], dtype: str) -> str:
-    """The text of a model's card; the model is in its place already."""
+    """The model card of a model that lies in its place already."""
     config = description["config"]
     done, total, before = description["step"], config["steps"], config["pretraining_steps"]
     report = inkgan.evaluate(name)
@@ -115,7 +110,7 @@ def card(name: str, description: dict[str, Any], dtype: str) -> str:
         n=report.n,
         figures="\n".join(rows),
         network=words["network"].format(**description),
-        sampling=words["sampling"],
+        drawing=words["drawing"],
         limits=words["limits"],
     )
 

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inkgan.data.locate import cache
 from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.files import cache_folder as package_cache
 from inkgan.files import sha256_of, write_bytes
 from inkgan.images import Images
 
@@ -226,9 +226,9 @@ def cache_folder() -> Path:
     """Where feature networks and what was measured of real images are kept.
 
     Raises:
-        DataError: no place is known to keep them in.
+        OutputError: no place is known to keep them in.
     """
-    return cache() / "features"
+    return package_cache() / "features"
 
 
 def load_features(folder: Path = SHIPPED) -> FeatureNetwork:

@@ -13,9 +13,9 @@ import numpy as np
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
-from inkgan.data.loading import read_path
-from inkgan.errors import CheckpointError, DataError, EvaluationError, shown
-from inkgan.files import Progress
+from inkgan.data.loading import load_saved, read_path
+from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
+from inkgan.files import Progress, unheard
 from inkgan.generation.model import Model, is_bundled, load
 from inkgan.images import Images, Labels
 
@@ -97,7 +97,7 @@ def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable
     return lambda: _with_notes(Subject(shown(what), "model", *draw(n), tuple(notes), draw), data, asked)
 
 
-def real_images(what: str | Path, data: str | None, data_dir: Path | None, progress: Progress | None = None) -> DataSet:
+def real_images(what: str | Path, data: str | None, data_dir: Path | None, progress: Progress = unheard) -> DataSet:
     """The real images to measure against: those named, or else those that a model learned from, or MNIST.
 
     Raises:
@@ -111,14 +111,19 @@ def real_images(what: str | Path, data: str | None, data_dir: Path | None, progr
             own = _load(what).description
     try:
         settings = own["config"]["data"]
-        name, directory = settings["name"], settings["directory"]
+        _ = settings["name"], settings["directory"]
     except (KeyError, TypeError):
-        return load_data(data or "mnist", data_dir, progress=progress)
+        return _with_warnings(load_data(data or "mnist", data_dir, progress=progress))
     try:
-        own_dir = None if directory is None else Path(str(directory))
-        return load_data(str(name), data_dir or own_dir, progress=progress)
+        return _with_warnings(load_saved(settings, data_dir, progress=progress))
     except DataError as error:
         raise DataError(f"{error} {shown(what)} learned from it; name other real images with --data.") from None
+
+
+def _with_warnings(data: DataSet) -> DataSet:
+    for note in data.notes:
+        warnings.warn(f"{data.name}: {note}", InkganWarning, stacklevel=3)
+    return data
 
 
 def _load(what: str | Path) -> Model:
@@ -137,7 +142,7 @@ def _is_model(what: str | Path, path: Path) -> bool:
     try:
         if path.is_dir():
             return (path / "model.json").is_file() or (path / "config.json").is_file()
-        return path.suffix.lower() != ".npz"
+        return path.suffix.lower() not in {".npz", ".npy"}
     except (OSError, ValueError):
         return True
 
@@ -149,7 +154,7 @@ def _read(path: Path, n: int, seed: int, data: DataSet) -> Subject:
     total = sum(map(len, splits))
     chosen = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
     images = np.concatenate([split.images for split in splits])[chosen]
-    notes = [f"{count} images were skipped: {reason}" for reason, count in own.skipped.items()]
+    notes = list(own.notes)
     if total < n:
         notes.append(f"there are {total:,} images, fewer than the {n:,} asked for.")
     labels = None
@@ -161,15 +166,16 @@ def _read(path: Path, n: int, seed: int, data: DataSet) -> Subject:
 
 
 def _labels_for(data: DataSet, own: DataSet, labels: Labels, *, by_name: bool) -> tuple[Labels | None, list[str]]:
-    """Labels in the data's numbering: folders name their classes, arrays number them."""
-    if not by_name:
-        if labels.max() >= len(data.class_names):
+    """Labels in the data's numbering: classes are known by their names; arrays may also number them."""
+    numbers = {name: number for number, name in enumerate(data.class_names)}
+    if not by_name and not set(own.class_names) <= set(numbers):
+        numbers = {str(number): number for number in range(len(data.class_names))}
+        foreign = [name for name in own.class_names if name not in numbers]
+        if foreign:
             raise EvaluationError(
-                f"{own.source}: a label is {labels.max()}; {data.name} has labels 0 to {len(data.class_names) - 1}. "
+                f"{own.source}: a label is {foreign[-1]}; {data.name} has labels 0 to {len(data.class_names) - 1}. "
                 "Name the data that the labels belong to with --data."
             )
-        return labels, []
-    numbers = {name: number for number, name in enumerate(data.class_names)}
     foreign = [name for name in own.class_names if name not in numbers]
     if foreign:
         return None, [f"the folders' names are not used as labels: {foreign[0]!r} is not a class of {data.name}."]

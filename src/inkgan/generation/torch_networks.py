@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256
 
-#: The shapes of a network's arrays by name, and the types of those that are not of floating point.
-Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def generator_layout(description: Mapping[str, Any]) -> Layout:
-    """What the arrays of a generator look like.
+def shapes_of(description: Mapping[str, Any]) -> Shapes:
+    """The shapes of a generator's arrays, by name.
 
     Args:
         description: ``model.json``; see :func:`inkgan.networks.build`.
@@ -31,12 +30,12 @@ def generator_layout(description: Mapping[str, Any]) -> Layout:
         CheckpointError: there is no such network, or a size that it needs is missing or wrong.
         MissingExtraError: PyTorch is not installed.
     """
-    return _layout(networks.build(description))
+    return _shapes(networks.build(description))
 
 
-def discriminator_layout(description: Mapping[str, Any]) -> Layout:
-    """What the arrays of a generator's discriminator look like; see :func:`generator_layout`."""
-    return _layout(networks.build_discriminator(description))
+def discriminator_shapes(description: Mapping[str, Any]) -> Shapes:
+    """The shapes of the arrays of the discriminator that a generator learned from; see :func:`shapes_of`."""
+    return _shapes(networks.build_discriminator(description))
 
 
 class TorchGenerator:
@@ -44,7 +43,7 @@ class TorchGenerator:
 
     Args:
         description: ``model.json``.
-        weights: by name, with the shapes that :func:`generator_layout` gives.
+        weights: by name, with the shapes that :func:`shapes_of` gives.
     """
 
     def __init__(self, description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
@@ -78,8 +77,8 @@ def judge(
     """A discriminator's logits.
 
     Args:
-        description: ``model.json`` of the generator that was trained with it.
-        weights: by name, with the shapes that :func:`discriminator_layout` gives.
+        description: ``model.json`` of the generator that learned from it.
+        weights: by name, with the shapes that :func:`discriminator_shapes` gives.
         images: uint8 [N, H, W, C].
         labels: int64 [N]; None where images have no labels.
 
@@ -100,10 +99,8 @@ def judge(
     return np.concatenate(logits)
 
 
-def _layout(network: nn.Module) -> Layout:
-    tensors = network.state_dict()
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
+def _shapes(network: nn.Module) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
 def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
