@@ -1,9 +1,10 @@
-"""Does the ruler measure? Images whose fault is known, and real images against real images.
+"""Do the figures show what they should? Images whose fault is known, and real images against real images.
 
     python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10]
 
-The first table takes MNIST's validation images, spoils them in one way each, and says whether the measures that exist
-to catch that way do: a figure is caught when its interval lies clear of that of its floor, as many test images.
+The first table takes MNIST's validation images, spoils them in one way each, and says whether the figures that exist
+to catch that way do: the fault is caught when the figure's interval lies clear of that of its floor, which is of as
+many test images.
 The second takes real images against real images at several n: the bias that a perfect generator has, its spread over
 disjoint draws, and beside it the standard error that a single evaluation reports. Both go through the code of
 ``inkgan evaluate`` and are written to benchmarks/results.
@@ -12,12 +13,12 @@ disjoint draws, and beside it the standard error that a single evaluation report
 from __future__ import annotations
 
 import argparse
-import copy
 import datetime
 import json
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,21 @@ import numpy as np
 import torch
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import estimates, measure
-from inkgan.evaluation.metrics import GaussianStatistics, frechet_estimate
-from inkgan.evaluation.report import Figure, Report, number
-from inkgan.evaluation.ruler import REAL_SEED, Ruler, Seen
-from inkgan.evaluation.subject import Images, Labels, Subject
+from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.figures import figures_of
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler
+from inkgan.evaluation.subject import ImageSubject, draw
+from inkgan.evaluation.text import number
+from inkgan.images import Images, Labels
 from inkgan.runs.folder import environment
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (1_000, 3_000, 10_000)
 ABOVE, BELOW = "▲", "▼"
 
-#: What must be seen of each set: the measures that exist to catch it, and on which side of their floor they must lie.
+#: What must catch the fault of each set: figures, and on which side of their floor they must lie.
 MUST: dict[str, dict[str, str]] = {
     "real, untouched": {},
     "noise, sigma 20": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
@@ -51,7 +55,11 @@ MUST: dict[str, dict[str, str]] = {
     "training images, moved by 1 pixel": {"copying_z": BELOW},
     "labels 3 and 5 swapped": {"accuracy": BELOW, "classification_accuracy": BELOW},
 }
-FULL = {"classification_accuracy", "near_copies_pixels", "copying_z_pixels"}  # minutes; measured where they must see
+FULL = {
+    "classification_accuracy",
+    "near_copies_pixels",
+    "copying_z_pixels",
+}  # minutes; measured where they must catch something
 SHORT = {
     "frechet_digit_distance": "Fréchet", "kernel_digit_distance": "kernel", "class_total_variation": "total variation",
     "class_kl": "KL", "classes_covered": "classes", "classification_accuracy": "accuracy score",
@@ -124,7 +132,7 @@ def bracketed(value: float, interval: Any) -> str:
 
 def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
     """Write the table of what must be caught, and that of every figure of every set."""
-    must = [["images", "measure that must see it", "value", "floor", "caught"]]
+    must = [["images", "figure that must catch it", "value", "floor", "caught"]]
     for name, expected in MUST.items():
         for key, where in expected.items():
             figure = reports[name][key]
@@ -142,25 +150,26 @@ def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
     return table(must), table(every)
 
 
-def drawn(ruler: Ruler, seen: Seen, own: np.ndarray, others: np.ndarray | None) -> dict[str, tuple[float, float]]:
-    """Measure some real images against others, or against all training images: value and standard error by name."""
+def compared(
+    ruler: Ruler, real: ImageFeatures, own: np.ndarray, others: np.ndarray | None
+) -> dict[str, tuple[float, float]]:
+    """Compare some real images with others, or with all training images: value and standard error by name."""
     against = ruler
     if others is not None:
-        against = copy.copy(ruler)
-        against.training = seen.features[others]
-        against.moments = GaussianStatistics.of(against.training)
-    assert seen.probabilities is not None
-    part = Seen(seen.features[own], seen.probabilities[own], None)
-    found = estimates(part, against, np.random.default_rng(REAL_SEED))
+        training = real.features[others]
+        against = replace(ruler, training=training, moments=GaussianStatistics.of(training))
+    assert real.probabilities is not None
+    part = ImageFeatures(real.features[own], real.probabilities[own])
+    found = figures_of(part, None, against, np.random.default_rng(REAL_SEED))
     infinite = frechet_estimate(part.features, against.moments, np.random.default_rng(REAL_SEED)).extrapolated
     found = {"frechet_extrapolated": infinite, **{key: one for key, one in found.items() if "/" not in key}}
     return {key: (one.value, one.standard_error) for key, one in found.items()}
 
 
 def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
-    """Measure disjoint draws of training images against the others, and of test images against training images."""
-    training = ruler.see(ruler.data.train.images, None, "training images")
-    test = ruler.held_out()
+    """Compare disjoint draws of training images with the others, and of test images with training images."""
+    training = ruler.extract(ruler.data.train.images)
+    test = ruler.extract(ruler.held_out(len(ruler.data.test))[0])
     order = np.random.default_rng(1).permutation(len(training.features))
     found = {}
     for n in SIZES:
@@ -168,11 +177,11 @@ def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[di
         count = min(repeats, len(order) // n)
         found[n] = {
             "training": [
-                drawn(ruler, training, order[at * n : (at + 1) * n], np.delete(order, np.s_[at * n : (at + 1) * n]))
+                compared(ruler, training, order[at * n : (at + 1) * n], np.delete(order, np.s_[at * n : (at + 1) * n]))
                 for at in range(count)
             ],
             "test": [
-                drawn(ruler, test, np.arange(at * n, (at + 1) * n), None)
+                compared(ruler, test, np.arange(at * n, (at + 1) * n), None)
                 for at in range(min(repeats, len(test.features) // n))
             ],
         }
@@ -206,21 +215,22 @@ def main() -> None:
     given = parser.parse_args()
     start = time.perf_counter()
     on, today = environment("cpu", torch.get_num_threads(), "float32"), datetime.datetime.now(datetime.UTC).date()
-    ruler = Ruler(load("mnist"), None, lambda *_: None)
+    ruler = make_ruler(load("mnist"))
     real = real_against_real(ruler, given.repeats)
     reports = {}
     for name, (images, labels) in spoiled(ruler, given.n).items():
         print(name, file=sys.stderr)
         full = not MUST[name] or any(key in FULL for key in MUST[name])
-        reports[name] = measure(Subject(name, "known answer", images, labels), ruler, 0, full=full)
+        subject = ImageSubject(name, "known answer", images, labels, ruler.data.class_names)
+        reports[name] = measure(draw(subject, len(images), 0, ruler.data), ruler, full=full)
     must, every = known_answers(reports)
-    text = f"""# Known answers of the ruler, {today}
+    text = f"""# Known answers of the figures, {today}
 
 - `{shlex.join(["python", "benchmarks/ruler_known_answers.py", *sys.argv[1:]])}` at commit {str(on["commit"])[:7]}
 - {on["cpu"]}, {on["threads"]} threads, Python {on["python"]}, PyTorch {on["torch"]}, NumPy {on["numpy"]}
 - MNIST {ruler.data.digest[:12]}, features {ruler.network.card.sha256[:12]}; {time.perf_counter() - start:.0f} s
 
-## Is each fault caught by the measure that exists for it?
+## Is each fault caught by the figure that exists for it?
 
 {given.n:,} images of each set, made of validation images; in brackets 95 % intervals. Caught: the value's interval lies
 clear of the floor's, on the side that the fault calls for. The floor is of {given.n:,} test images (novelty: all;

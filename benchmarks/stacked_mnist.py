@@ -34,7 +34,7 @@ def stacked(path: Path, count: int) -> None:
 def kinds(images: np.ndarray) -> np.ndarray:
     """The kind of each image, 0 to 999."""
     network = load_features()
-    read = [network.measure(images[..., channel, None])[1].argmax(axis=1) for channel in range(3)]
+    read = [network.extract(images[..., channel, None])[1].argmax(axis=1) for channel in range(3)]
     return read[0] * 100 + read[1] * 10 + read[2]
 
 

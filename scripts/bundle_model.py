@@ -1,13 +1,14 @@
-"""Make a model that ships with the package out of a run, and measure it.
+"""Turn a run into a model that ships with the package, and measure it.
 
     python scripts/bundle_model.py runs/best-mnist-seed0 best
 
-writes src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), what describes them, the model
-card with its measures, and the manifest.
+writes the folder src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), their description,
+a model card with measurements, and the manifest. A model of that name that is there already is replaced.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import inkgan
-from inkgan.generation.model import shapes_of
+from inkgan.generation.loading import read_weights
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
@@ -24,7 +25,7 @@ _MODELS = Path(__file__).parents[1] / "src" / "inkgan" / "models"
 
 _CARD = """# {name}: a generator of handwritten digits
 
-The generator of a generative adversarial network that was trained on MNIST. Draw with it:
+The generator of a generative adversarial network that was trained on MNIST. To sample from it:
 `inkgan sample {name} -n 100 -o digits.png`.
 
 | | |
@@ -35,12 +36,12 @@ The generator of a generative adversarial network that was trained on MNIST. Dra
 | command | `inkgan train --recipe {recipe} --seed {seed}`{stopped} |
 | arithmetic | trained in {precision}; weights in {dtype} |
 | data | {data}; SHA-256 of the decoded set {digest} |
-| drawing | {drawing} |
+| sampling | {sampling} |
 | licence | the weights are under the licence of the code, MIT; MNIST is CC BY-SA 3.0, LeCun and Cortes |
 
 Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.
 
-## Measures
+## Measurements
 
 `inkgan evaluate {name}`: n = {n:,} images, seed 0; 95 % intervals over the images (one training seed).
 
@@ -55,23 +56,27 @@ Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.
 
 _TUTORIAL = {
     "network": "the tutorial's generator: latents [N, 100] from N(0, 1) to images [N, 28, 28, 1]; no labels",
-    "drawing": "standing statistics of 20 batches of 50 latents; `--statistics batch` does as the tutorial did",
-    "limits": "It has no labels, so a certain digit cannot be asked for; it draws what the tutorial's method reaches.",
+    "sampling": "with standing statistics of 20 batches of 50 latents; `--statistics batch` samples as the tutorial "
+    "did",
+    "limits": "It has no labels, so it cannot draw a digit on request. Its quality is what the tutorial's method "
+    "reaches.",
 }
 _COMPACT = {
     "network": "the compact generator: latents [N, {latent_dim}] from N(0, 1) and labels to images [N, 28, 28, 1]",
-    "drawing": "each image depends on its latent and label alone; the weights are the average of those in training",
+    "sampling": "each image depends on its latent and label alone; the weights are the average of those in training",
     "limits": "It draws single digits as MNIST has them: 28×28 pixels, centred, by American writers of about 1990. A "
-    "few in a thousand are not the digit that was asked for.",
+    "few in a thousand are not the digit that was requested.",
 }
 
 
 def main(run: Path, name: str) -> None:
     """Write the model ``name`` from a run's newest checkpoint."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        sys.exit(f"{name!r} is not a name for a model. Use lower-case letters, digits and hyphens.")
     source = RunFolder(run).checkpoint("latest")
     checkpoint.verify(source)
     description = checkpoint.read_document(source, "model")
-    weights = checkpoint.read_arrays(source, "generator", shapes_of(description, source))
+    weights = read_weights(description, source)
     if description["network"] == "compact":
         weights = {name: array.astype(np.float16) for name, array in weights.items()}
     target = _MODELS / name
@@ -85,7 +90,7 @@ def main(run: Path, name: str) -> None:
 
 
 def card(name: str, description: dict[str, Any], dtype: str) -> str:
-    """The model card of a model that lies in its place already."""
+    """The text of a model's card; the model is in its place already."""
     config = description["config"]
     done, total, before = description["step"], config["steps"], config["pretraining_steps"]
     report = inkgan.evaluate(name)
@@ -110,7 +115,7 @@ def card(name: str, description: dict[str, Any], dtype: str) -> str:
         n=report.n,
         figures="\n".join(rows),
         network=words["network"].format(**description),
-        drawing=words["drawing"],
+        sampling=words["sampling"],
         limits=words["limits"],
     )
 

@@ -3,7 +3,7 @@
     python scripts/digests.py                 12 steps of `fast` and `tutorial`, float32 and bfloat16, on embedded MNIST
 
 Run it before and after a change, on one machine and with the same number of threads; the lines must be equal. Weights
-and optimiser states are hashed array by array, so that the order of arrays in a file does not matter; times
+and optimiser states are hashed array by array, so that the order of arrays in a file does not matter. Times
 are left out of the metrics.
 """
 

@@ -1,4 +1,4 @@
-"""Measure the embedded digits with the shipped feature network and write the reference statistics beside it.
+"""Compute the reference statistics of the embedded digits in the shipped features, and write them beside the network.
 
     python scripts/make_reference_statistics.py
 
@@ -12,14 +12,14 @@ import time
 
 from inkgan.data import load
 from inkgan.evaluation.features import SHIPPED, load_features
-from inkgan.evaluation.metrics import frechet_distance
-from inkgan.evaluation.reference import ARRAYS, measure_reference
+from inkgan.evaluation.metrics.frechet import frechet_distance
+from inkgan.evaluation.reference import ARRAYS, compute_reference
 
 
 def main() -> int:
-    """Measure, save, and print what came out."""
+    """Compute, save, and print what came out."""
     start = time.perf_counter()
-    reference = measure_reference(load("mnist"), load_features())
+    reference = compute_reference(load("mnist"), load_features())
     reference.save(SHIPPED)
     kibibytes = (SHIPPED / ARRAYS).stat().st_size / 1024
     print(f"{SHIPPED / ARRAYS}: {kibibytes:.0f} KiB in {time.perf_counter() - start:.0f} s")

@@ -1,9 +1,10 @@
-"""Break one line at a time and see that a test turns red.
+"""Mutation testing: break one line of the code at a time, and check that a test fails.
 
-    python scripts/mutate.py                 every break of scripts/mutations.txt, some minutes on one core
-    python scripts/mutate.py losses seeds    those of files with these words in their path
+    python scripts/mutate.py                 every mutation of scripts/mutations.txt; minutes on one core
+    python scripts/mutate.py losses seeds    only those of files that have one of these words in their path
+    python scripts/mutate.py --fit           only check that every mutation still fits the code
 
-Works in a copy, prints a table, and exits with 1 if a break survives or no longer fits the code.
+Works in a copy, prints a table, and exits with 1 if a mutation survives or no longer fits the code.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _PASSED, _FAILED, _BROKEN = 0, 1, 70  # the first two are pytest's; all others m
 
 
 @dataclass(frozen=True)
-class Break:
-    """One bug: ``old``, which stands once in ``path``, becomes ``new``, and one of ``tests`` turns red."""
+class Mutation:
+    """One bug: ``old``, which occurs once in ``path``, becomes ``new``, and one of ``tests`` must fail."""
 
     path: str
     tests: tuple[str, ...]
@@ -38,19 +39,22 @@ class Break:
     new: str
 
     def misfit(self, root: Path) -> str:
-        """Why the break cannot be made in the code under ``root``; empty if it can."""
+        """Why the mutation cannot be made in the code under ``root``; empty if it can."""
         path = root / self.path
         count = path.read_text("utf-8").count(self.old) if path.is_file() else 0
-        return "" if count == 1 else f"its fragment stands {count} times in the file; needed is once"
+        missing = [test for test in self.tests if not (root / test).exists()]
+        if missing:
+            return f"there is no {', '.join(missing)}"
+        return "" if count == 1 else f"its fragment occurs {count} times in the file instead of once"
 
     def __str__(self) -> str:
-        """The break on one line."""
+        """The mutation on one line."""
         return f"{self.path.removeprefix('src/inkgan/')}: {self.old}  →  {self.new}"
 
 
-def read_table(text: str) -> list[Break]:
-    """The breaks of a table: ``@ file: tests``, then for each break ``- old`` and ``+ new``."""
-    breaks: list[Break] = []
+def read_table(text: str) -> list[Mutation]:
+    """The mutations of a table: ``@ file: tests``, then for each mutation ``- old`` and ``+ new``."""
+    mutations: list[Mutation] = []
     path, tests, old = "", "", ""
     for line in text.splitlines():
         mark, content = line[:1], line[2:]
@@ -59,27 +63,28 @@ def read_table(text: str) -> list[Break]:
         elif mark == "-":
             old = content
         elif mark == "+":
-            breaks.append(Break(f"src/inkgan/{path}", tuple(f"tests/{name}" for name in tests.split()), old, content))
-    return breaks
+            named = tuple(f"tests/{name}" for name in tests.split())
+            mutations.append(Mutation(f"src/inkgan/{path}", named, old, content))
+    return mutations
 
 
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
-    """Pytest's exit code and words for some test files in the copy under ``root``, stopping at the first red one.
+    """Pytest's exit code and output for some test files in the copy under ``root``, stopping at the first failure.
 
     They run in a fork of this process, which has imported what takes long, and nothing of inkgan.
     """
-    said = root / "said.txt"
+    output = root / "output.txt"
     child = os.fork()
     if not child:
-        _test_and_exit(root, tests, said)
+        _test_and_exit(root, tests, output)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return code, said.read_text("utf-8")[-3000:]
+    return code, output.read_text("utf-8")[-3000:]
 
 
-def _test_and_exit(root: Path, tests: Sequence[str], said: Path) -> NoReturn:
+def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
     code = _BROKEN
     try:
-        with said.open("w") as file:
+        with output.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         os.chdir(root)
@@ -93,27 +98,41 @@ def _test_and_exit(root: Path, tests: Sequence[str], said: Path) -> NoReturn:
         os._exit(code)
 
 
-def outcome(root: Path, one: Break) -> str:
-    """Make one break in the copy under ``root``, run its tests, and mend it."""
-    if misfit := one.misfit(root):
-        return f"ERROR: {misfit}"
-    path = root / one.path
-    whole = path.read_text("utf-8")
-    path.write_text(whole.replace(one.old, one.new), "utf-8")
+def outcome(root: Path, mutation: Mutation) -> str:
+    """Make one mutation in the copy under ``root``, run its tests, and undo it."""
+    path = root / mutation.path
+    original = path.read_text("utf-8")
+    path.write_text(original.replace(mutation.old, mutation.new), "utf-8")
     try:
-        code, said = run_tests(root, one.tests)
+        code, output = run_tests(root, mutation.tests)
     finally:
-        path.write_text(whole, "utf-8")
-    return {_PASSED: "SURVIVED", _FAILED: "caught"}.get(code, f"ERROR: pytest ended with {code}\n{said}")
+        path.write_text(original, "utf-8")
+    return {_PASSED: "SURVIVED", _FAILED: "caught"}.get(code, f"ERROR: pytest ended with {code}\n{output}")
 
 
-def main(words: list[str]) -> int:
-    """Try the breaks; the exit code."""
-    breaks = [one for one in read_table(_TABLE.read_text("utf-8")) if not words or any(w in one.path for w in words)]
-    if not breaks:
-        print(f"No break is in a file with {' or '.join(words)} in its path.")
-        return 1
-    sys.dont_write_bytecode = True  # a .pyc file of the same second and size as a break would hide it
+def chosen(words: list[str]) -> list[Mutation]:
+    """The mutations of files that have one of the words in their path; all without words.
+
+    Raises:
+        SystemExit: there are none, or one does not fit the code.
+    """
+    table = read_table(_TABLE.read_text("utf-8"))
+    mutations = [one for one in table if not words or any(word in one.path for word in words)]
+    if not mutations:
+        sys.exit(f"No mutation is in a file with {' or '.join(words)} in its path.")
+    misfits = [f"{one}: {reason}" for one in mutations if (reason := one.misfit(_ROOT))]
+    if misfits:
+        sys.exit("\n".join([*misfits, f"{len(misfits)} of {len(mutations)} mutations do not fit the code."]))
+    return mutations
+
+
+def main(arguments: list[str]) -> int:
+    """Try the mutations; the exit code."""
+    mutations = chosen([word for word in arguments if word != "--fit"])
+    if "--fit" in arguments:
+        print(f"{len(mutations)} mutations fit the code.")
+        return 0
+    sys.dont_write_bytecode = True  # a .pyc file of the same second and size as a mutation would hide it
     for name in _HEAVY:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="inkgan-mutate-") as folder:
@@ -121,24 +140,24 @@ def main(words: list[str]) -> int:
         for name in ("src", "tests"):
             shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(_ROOT / "pyproject.toml", root)
-        tests = sorted({test for one in breaks for test in one.tests})
-        print(f"{len(breaks)} breaks; first {len(tests)} test files on the code as it is", flush=True)
-        code, said = run_tests(root, tests)
+        tests = sorted({test for one in mutations for test in one.tests})
+        print(f"{len(mutations)} mutations; first {len(tests)} test files on the code as it is", flush=True)
+        code, output = run_tests(root, tests)
         if code != _PASSED:
-            print(f"The tests do not pass on the code as it is:\n{said}")
+            print(f"The tests do not pass on the code as it is:\n{output}")
             return 1
         start = time.monotonic()
         outcomes = []
-        for done, one in enumerate(breaks, 1):
+        for done, one in enumerate(mutations, 1):
             outcomes.append(outcome(root, one))
-            left = (time.monotonic() - start) / done * (len(breaks) - done)
-            print(f"{done:3}/{len(breaks)}  {outcomes[-1]:8}  {one}   ({left / 60:.0f} min left)", flush=True)
+            left = (time.monotonic() - start) / done * (len(mutations) - done)
+            print(f"{done:3}/{len(mutations)}  {outcomes[-1]:8}  {one}   ({left / 60:.0f} min left)", flush=True)
     caught = outcomes.count("caught")
-    print(f"\n{caught} of {len(breaks)} breaks caught in {(time.monotonic() - start) / 60:.0f} min")
-    for result, one in zip(outcomes, breaks, strict=True):
+    print(f"\n{caught} of {len(mutations)} mutations caught in {(time.monotonic() - start) / 60:.0f} min")
+    for result, one in zip(outcomes, mutations, strict=True):
         if result != "caught":
             print(f"{result}: {one}")
-    return 0 if caught == len(breaks) else 1
+    return 0 if caught == len(mutations) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the feature network that digits are measured with; the shipped one was made by this very command.
+"""Train the feature network in which digits are compared; the shipped one was made by this command.
 
     python scripts/train_feature_network.py                       the shipped network, on MNIST
     python scripts/train_feature_network.py DATA --output FOLDER  one for another labelled data set
@@ -22,30 +22,30 @@ from inkgan.evaluation.classifier import TrainingRecipe, train_for
 from inkgan.evaluation.features import SHIPPED, WEIGHTS, FeatureNetwork
 from inkgan.files import write_bytes
 
-MODEL_CARD = """# {name}: what inkgan measures digits with
+MODEL_CARD = """# {name}: the features in which inkgan compares digits
 
 A classifier of {data[name]} whose last hidden layer ({num_features} numbers an image, before its ReLU) is the
-space in which inkgan's Fréchet and kernel distances, precision, recall, density, coverage and novelty are
-measured. Figures made with it are comparable only with figures made with it: its name is its hash.
+space in which inkgan computes Fréchet and kernel distances, precision, recall, density, coverage and novelty.
+Figures made with it can be compared only with figures made with it: its name is its hash.
 
 - Network: 3×3 convolutions of {widths} channels, pooled to 4×4, hidden layer of {num_features}, linear
   classifier of {classes} classes; reads uint8 images of {shape}. {parameters:,} parameters, stored as float16
   in `{weights}` ({kibibytes:.0f} KiB).
 - Data: the training split of {data[name]}, {data[train_images]:,} images (digest `{digest}`). Nothing was
   chosen on the test split.
-- Recipe: in `card.json`, explained in `src/inkgan/classifier.py`.
+- Recipe: in `card.json`, explained in `src/inkgan/evaluation/classifier.py`.
 - Command: `{command}` (seed {recipe[seed]}, threads: {threads}, PyTorch {torch}).
 - Accuracy of the stored weights: {accuracy}.
 - SHA-256 of `{weights}`: `{sha256}`
 
-Use: measuring generated images of the same kind. It is no digit reader for forms or cheques: it was not
-tested on anything but these data, and it names some class for every picture, whatever is on it. The weights
-come from data under the licence that lies beside the data.
+Use it to measure generated images of the same kind. Do not use it to read digits on forms or cheques: it was
+tested on these data alone, and it names some class for every picture, whatever is on it. The weights come from
+data under the licence that lies beside the data.
 """
 
 
 def model_card(network: FeatureNetwork, folder: Path, command: str) -> str:
-    """The README.md beside the weights, from what was measured."""
+    """The README.md beside the weights."""
     card = network.card
     return MODEL_CARD.format(
         **{name: getattr(card, name) for name in ("name", "data", "num_features", "recipe", "sha256")},
@@ -75,13 +75,12 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     start = time.perf_counter()
 
-    def report(done: float, loss: float) -> None:
-        elapsed = time.perf_counter() - start
-        print(f"{done:4.0%}  loss {loss:.4f}  {elapsed:.0f} s", file=sys.stderr, flush=True)
+    def progress(_: str, done: float) -> None:
+        print(f"{done:4.0%}  {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
     recipe = replace(TrainingRecipe(), seed=options.seed, epochs=options.epochs)
     try:
-        network = train_for(load(options.data), recipe, report).save(options.output)
+        network = train_for(load(options.data), recipe, progress).save(options.output)
         command = " ".join(["python scripts/train_feature_network.py", *sys.argv[1:]])
         readme = model_card(network, options.output, command)
         write_bytes(options.output / "README.md", readme.encode())

@@ -1,7 +1,8 @@
 // Builds the page, and with --tests the unit tests, into build/. The same sources give the same bytes.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const here = new URL(".", import.meta.url).pathname;
@@ -59,8 +60,70 @@ async function buildForNode(folder) {
   });
 }
 
+/** The page with its script and style inside, without a model. */
+async function page() {
+  const bundled = { ...options, write: false, minify: true, target: "es2021", format: "iife" };
+  const worker = await build({ ...bundled, entryPoints: ["src/page/worker.ts"] });
+  const source = {
+    name: "worker-source",
+    setup(build) {
+      build.onResolve({ filter: /^worker-source$/ }, () => ({ path: "worker-source", namespace: "inkgan" }));
+      build.onLoad({ filter: /.*/, namespace: "inkgan" }, () => ({
+        contents: worker.outputFiles[0].text,
+        loader: "text",
+      }));
+    },
+  };
+  const main = await build({ ...bundled, entryPoints: ["src/page/main.ts"], plugins: [source] });
+  const css = await build({ ...bundled, entryPoints: ["src/page/style.css"], loader: {} });
+  const script = main.outputFiles[0].text.trim().replaceAll("</script", "<\\/script");
+  const style = css.outputFiles[0].text.trim();
+  const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hash(script)} 'wasm-unsafe-eval' blob:`,
+    "worker-src blob:",
+    `style-src ${hash(style)}`,
+    "img-src data: blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+  const parts = { policy, source: sourceHash(), style, script };
+  const template = readFileSync(`${here}src/page/page.html`, "utf8");
+  return template.replace(/\{(policy|source|style|script)\}/g, (_, name) => parts[name]);
+}
+
+/** One hash of all that the page is made from. */
+function sourceHash() {
+  const hash = createHash("sha256");
+  const names = readdirSync(`${here}src`, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => `${one.parentPath ?? one.path}/${one.name}`)
+    .concat(`${here}build.mjs`, `${here}package-lock.json`)
+    .map((name) => name.slice(here.length))
+    .sort();
+  for (const name of names) {
+    hash
+      .update(`${name}\n`)
+      .update(readFileSync(here + name))
+      .update("\n");
+  }
+  return hash.digest("hex");
+}
+
 kernels();
 if (tests) {
   await buildForNode("tests");
   await buildForNode("benchmarks");
+}
+const built = await page();
+const target = `${here}../src/inkgan/web/page.html`;
+if (process.argv.includes("--verify")) {
+  if (readFileSync(target, "utf8") !== built) {
+    console.error("src/inkgan/web/page.html is not what these sources make. Build it: npm run build");
+    process.exit(1);
+  }
+} else if (!tests) {
+  writeFileSync(target, built);
+  console.log(`src/inkgan/web/page.html: ${Buffer.byteLength(built)} bytes`);
 }

@@ -8,10 +8,13 @@
     |   |-- OutputError         a place to write: it exists, is not writable, is full, is in use
     |   |-- EvaluationError     images, features or labels to be measured
     |   `-- MissingExtraError   a library that an optional extra of the package brings (ImportError)
-    |-- DivergenceError         training met a non-finite loss or gradient             exit 3
+    `-- DivergenceError         training met a non-finite loss or gradient             exit 3
+
+    KeyboardInterrupt
     `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
 
-Every message is one line that says what was given, what is allowed, and what to do next.
+Every message is one line that says what was given, what is allowed, and what to do next. The functions below help to
+write such messages.
 """
 
 from __future__ import annotations
@@ -79,8 +82,15 @@ class DivergenceError(InkganError):
     exit_code = 3
 
 
-class Interrupted(InkganError):  # noqa: N818 - named for what happened, as KeyboardInterrupt is
-    """A signal asked the run to stop; it was saved first."""
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to stop, and it was saved first.
+
+    It is a KeyboardInterrupt, not an :class:`InkganError`: after Ctrl-C, ``except Exception`` in a loop over several
+    runs must not go on with the next one.
+
+    Attributes:
+        exit_code: 128 and the number of the signal, as shells have it.
+    """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -102,19 +112,14 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
-def printable(name: Path | str) -> str:
-    """A name in full, with an escape for everything in it that is not text to be printed."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
 def shown(path: Path | str) -> str:
     """A path for a message: one line, always encodable, its middle left out when it is very long.
 
     A file name on Linux is any string of bytes, so it can hold new lines, terminal control codes, or bytes
     that are not UTF-8. Those are written as escapes: a message must not be able to move the reader's cursor.
     """
-    text = printable(path)
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
     if len(text) > _LONGEST_PATH:
         start = _LONGEST_PATH // 3
         end = _LONGEST_PATH - start - 1

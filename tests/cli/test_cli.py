@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,13 @@ import typer
 import tiny_runs as runs
 from data_files import write_set
 from inkgan.cli import app, run
+from inkgan.errors import ConfigError, InkganWarning
 
 SURFACE = {
     "": ["--help", "--version"],
     "train": [
         "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--force", "--help", "--out",
-        "--precision", "--quiet", "--recipe", "--resize", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
+        "--precision", "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
@@ -45,12 +47,11 @@ SURFACE = {
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
     ],
+    "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
     "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],
-    "data check": ["--data-dir", "--help", "--resize", "--set", "NAME_OR_PATH"],
-    "data show": [
-        "--columns", "--data-dir", "--force", "--help", "--output", "--resize", "--set", "--split", "NAME_OR_PATH",
-    ],
+    "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
+    "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
 }  # fmt: skip
 SHORT = {
     "train": ["-n", "-q"],
@@ -60,6 +61,7 @@ SHORT = {
     "evaluate": ["-n"],
     "compare": ["-n"],
     "data show": ["-o"],
+    "export": ["-o"],
 }
 
 
@@ -243,7 +245,7 @@ def test_bad_input(
         "bomb/train-images-idx3-ubyte.gz": gzip.compress(b"\0\0\x08\x03" + b"\0" * 2**22),
     }.items():
         Path(name).write_bytes(content)
-    np.savez("wide.npz", images=np.random.default_rng(0).random((20, 8, 9)))
+    np.savez("wide.npz", images=np.zeros((20, 8, 9), np.uint8))
     np.savez("objects.npz", images=np.array([{}, []], dtype=object))
     before = runs.listing(tmp_path)
     line = fails(capsys, *arguments.split())
@@ -350,7 +352,121 @@ def test_interrupted_outside_of_training(
 
     monkeypatch.setattr("inkgan.generation.model.load", interrupted)
     assert run(["sample", "fast", "-o", str(tmp_path / "digits.png")]) == 130
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "inkgan: stopped.\n"
+
+
+@pytest.mark.parametrize("module", ["inkgan.cli", "typer", "inkgan.cli.write", "numpy", "safetensors", "PIL.Image"])
+def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
+    """Ctrl-C ends a command in one line, whatever it is importing."""
+    code = (
+        "import signal, sys\n"
+        "module = sys.argv.pop(1)\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == module: signal.raise_signal(signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    done = program(sys.executable, "-c", code, module, "write", "7", "-o", str(tmp_path / "seven.png"))
+    assert (done.returncode, done.stderr) == (130, "inkgan: stopped.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closing"),
+    [
+        ("train --dry-run", ">&-"),
+        ("data", ">&- 2>&-"),
+        ("help", ">&-"),
+        ("--version", "<&- >&- 2>&-"),
+        ("write 7 -o seven.png", ">&-"),
+        ("write 7 -o seven.png", "2>&-"),
+        ("write 7 -o seven.png", "<&- >&- 2>&-"),
+    ],
+)
+def test_closed_streams(tmp_path: Path, arguments: str, closing: str) -> None:
+    """A program that is started without a place to print does its work all the same."""
+    command = f"{shlex.quote(sys.executable)} -m inkgan {arguments} {closing}"
+    done = program("bash", "-c", command, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == (["seven.png"] if "write" in arguments else [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closing", [">&-", "<&- >&- 2>&-"])
+def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: str) -> None:
+    """No file of a run takes the place of a stream that was closed: what is printed goes nowhere."""
+    command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
+    done = program("bash", "-c", f"{command} {closing}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert runs.steps_saved(tmp_path / "run")[-1] == runs.STEPS
+    assert [line["step"] for line in runs.metrics(tmp_path / "run")] == [-2, -1, 0, 1, 2, 3, 4, 5]
+    assert (tmp_path / "run" / "lock").stat().st_size == 0
+
+
+def test_an_error_with_closed_streams(tmp_path: Path) -> None:
+    """The exit code tells what the message cannot."""
+    done = program("bash", "-c", f"{shlex.quote(sys.executable)} -m inkgan train --seed -1 >&- 2>&-", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+def test_no_streams_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called from a program without streams, commands print nowhere."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    assert run(["train", "--dry-run"]) == 0
+    assert run(["train", "--seed", "-1"]) == 2
+    assert (sys.stdout, sys.stderr) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/some/where\n"), "permission denied: /some/where\\n."),
+        (OSError(errno.EIO, "Input/output error", "x"), "input/output error: x."),
+        (OSError(errno.EIO, "Input/output error"), "cannot write what this command prints: input/output error."),
+    ],
+    ids=["a file", "a disk", "a terminal that is gone"],
+)
+def test_errors_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    """What the system refuses, where nobody foresaw it, is told in one line."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("inkgan.generation.model.load", fail)
+    assert fails(capsys, "sample", "fast", "-o", "a.png", code=1) == f"inkgan: {said}"
+
+
+def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw is a defect of the program, whose traceback is needed."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("inkgan.generation.model.load", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(["sample", "fast", "-o", "a.png"])
+
+
+def test_warnings_have_one_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each warning is one line on stderr, each time."""
+
+    def warn(*_: object, **__: object) -> None:
+        for _time in range(2):
+            warnings.warn("this is\nodd \x1b[2J", InkganWarning, stacklevel=1)
+        raise ConfigError("enough.")
+
+    monkeypatch.setattr("inkgan.generation.model.load", warn)
+    assert run(["sample", "fast", "-o", str(tmp_path / "a.png")]) == 2
+    warning = "inkgan: warning: this is odd \\x1b[2J\n"
+    assert capsys.readouterr().err == warning * 2 + "inkgan: enough.\n"
 
 
 @pytest.mark.parametrize(
@@ -508,5 +624,5 @@ def test_output_to_a_full_disk(arguments: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "inkgan", *arguments.split()]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    assert ended.stderr == "inkgan: cannot write what this command says: the disk is full.\n"
+    assert ended.stderr == "inkgan: cannot write what this command prints: the disk is full.\n"
     assert ended.returncode == 1

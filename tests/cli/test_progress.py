@@ -23,7 +23,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int
     shown = _Terminal()
     monkeypatch.setattr("sys.stderr", shown)
     monkeypatch.setattr("inkgan.cli.progress._SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr("inkgan.cli.progress._SECONDS_TO_GUESS", 0.0)
+    monkeypatch.setattr("inkgan.cli.progress._SECONDS_TO_ESTIMATE", 0.0)
     code = run(arguments)
     monkeypatch.undo()
     return code, shown.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ import inkgan
 import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import load
-from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.evaluation.compare import Comparison, Pair, _members, _shared, as_text
-from inkgan.evaluation.metrics import apart
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
+from inkgan.evaluation.compare import Comparison, Pair, _members, _shared
+from inkgan.evaluation.metrics.intervals import difference_of_figures
+from inkgan.evaluation.text import comparison_text
 from inkgan.generation.model import Model
 
 Images = npt.NDArray[np.uint8]
@@ -44,6 +46,10 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def unwrapped(comparison: Comparison) -> str:
+    return " ".join(comparison_text(comparison).split())
+
+
 def verdicts(pair: Pair) -> dict[str, str]:
     return {one.figure: one.verdict for one in pair.differences}
 
@@ -67,13 +73,13 @@ def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, 
     found = next(one for one in single.pairs[1].differences if one.figure == "recall")
     assert (found.first, found.second, found.floor) == (a.value, c.value, a.floor)
     assert found.difference == c.value - a.value
-    assert found.interval == apart((a.value, a.interval), (c.value, c.interval))
+    assert found.interval == difference_of_figures((a.value, a.interval), (c.value, c.interval))
     count = sum(len(pair.differences) for pair in single.pairs)
     assert found.simultaneous.level == pytest.approx(1 - 0.05 / count)
     assert found.simultaneous.low < found.interval.low < found.interval.high < found.simultaneous.high
     assert any("training variance" in note for note in single.notes)
     widened = stats.norm.ppf(1 - 0.025 / count) / stats.norm.ppf(0.975)
-    assert f"(Bonferroni), here about {widened:.1f} times as wide." in as_text(single)
+    assert f"(Bonferroni), here about {widened:.1f} times as wide." in unwrapped(single)
 
 
 def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
@@ -96,7 +102,7 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     assert none.first == none.second == 0
     assert none.first_interval == inkgan.evaluate(sets / "real-0.npz", n=N)["exact_copies"].interval
     assert none.interval.low < 0 < none.interval.high
-    assert "times as wide; more seeds narrow them" in as_text(found)
+    assert "times as wide; more seeds narrow them" in unwrapped(found)
     assert [len(group) for group in found.subjects] == [3, 3, 1, 2]
     assert any("that of the group" in note for note in found.notes)
     assert not any("between single models" in note for note in found.notes)
@@ -125,9 +131,10 @@ def test_what_matches_a_pattern_is_a_place(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:
-    found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
+    with pytest.warns(InkganWarning, match="has 150 images"):
+        found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
     assert found.n == 150
-    assert any("150 for all" in note for note in found.notes)
+    assert "n is 150, not 200: " in found.notes[0]
     assert any("not compared" in note and "accuracy" in note for note in found.notes)
     assert "accuracy" not in verdicts(found.pairs[0])
 
@@ -168,7 +175,27 @@ def test_the_command(
     assert again == {one.figure: one.difference for one in single.pairs[1].differences}
     assert cli.run(arguments) == 2
     assert "--force" in capsys.readouterr().err
-    assert as_text(single).count("indistinguishable") >= len(single.pairs[0].differences)
+
+
+def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) -> None:
+    text = comparison_text(single)
+    assert max(map(len, text.splitlines())) <= 100
+    assert f"over all figures: indistinguishable ({len(single.pairs[0].differences)} indistinguishable)" in text
+    shown = single._repr_html_()
+    assert shown.count("<tr") == 2 + sum(len(pair.differences) for pair in single.pairs)
+    assert "<script" not in shown
+    for pair in single.pairs:
+        for one in pair.differences:
+            assert html.escape(one.title) in shown
+
+
+def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Comparison) -> None:
+    arrays = [np.load(sets / f"{name}.npz")["images"] for name in ("real-0", "real-1", "noisy-0")]
+    found = inkgan.compare(*arrays, n=N)
+    assert [pair.differences for pair in found.pairs] == [pair.differences for pair in single.pairs]
+    with pytest.warns(InkganWarning, match="n is 200, not 300: array has 200 images"):
+        found = inkgan.compare(inkgan.load("fast"), arrays[0], n=300)
+    assert found.subjects == (("fast",), ("array",))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +204,7 @@ def test_the_command(
         (["tutorial"], "2 to 26"),
         (["tutorial", "no-such-*"], "no-such-*"),
         (["tutorial", "none", "--n", "128"], "none"),
-        (["tutorial", "tutorial", "--n", "5"], "at least 128"),
+        (["tutorial", "tutorial", "--n", "5"], "128 or more"),
         (["tutorial", "tutorial", "--data", "nmist"], "mnist"),
     ],
 )

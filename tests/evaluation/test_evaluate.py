@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import importlib
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,15 @@ import inkgan
 import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import DataSet, load
-from inkgan.errors import DataError, EvaluationError
+from inkgan.errors import DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier
 from inkgan.evaluation.evaluate import measure
-from inkgan.evaluation.report import Figure, Report, as_html, as_text
-from inkgan.evaluation.ruler import Ruler, quick_measure
-from inkgan.evaluation.subject import real_images, subject_of
+from inkgan.evaluation.page import report_page
+from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.ruler import make_ruler, quick_measure
+from inkgan.evaluation.subject import ModelSubject, draw, open_subject, real_images
+from inkgan.evaluation.text import report_text, table
+from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
 from inkgan.runs import checkpoint
 
@@ -107,25 +113,26 @@ def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
 
 
 def test_a_model_is_measured_against_what_it_learned_from(
-    finished_run: Path, small_data: Path, tmp_path: Path, digits: DataSet
+    finished_run: Path, small_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
 ) -> None:
     """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
     run = runs.copy(finished_run, tmp_path / "run")
-    assert real_images(run, None, None).digest == load(str(small_data)).digest != digits.digest
-    for what, data in ((run, "mnist"), ("tutorial", None), (small_data, None)):
-        assert real_images(what, data, None).digest == digits.digest
+    model = open_subject(run)
+    assert real_images(model, None, None).digest == load(str(small_data)).digest != digits.digest
+    for subject, data in ((model, "mnist"), (open_subject("tutorial"), None), (open_subject(real[0]), None)):
+        assert real_images(subject, data, None).digest == digits.digest
     config = json.loads((runs.newest(run) / "model.json").read_text("utf-8"))["config"]
     for settings, said in (({"name": str(tmp_path / "gone.npz"), "directory": None}, "--data"), ("odd", "")):
-        model = tmp_path / f"model-{len(said)}"
-        model.mkdir()
+        folder = tmp_path / f"model-{len(said)}"
+        folder.mkdir()
         arrays = checkpoint.read_arrays(runs.newest(run), "generator", TUTORIAL_SHAPES)
         description = {"network": "tutorial", "config": {**config, "data": settings}}
-        checkpoint.write_folder(model, {"generator": arrays}, {"model": description})
+        checkpoint.write_folder(folder, {"generator": arrays}, {"model": description})
         if said:
             with pytest.raises(DataError, match=said):
-                real_images(model, None, None)
+                real_images(open_subject(folder), None, None)
         else:
-            assert real_images(model, None, None).digest == digits.digest
+            assert real_images(open_subject(folder), None, None).digest == digits.digest
 
 
 def test_the_seed_decides(finished_run: Path) -> None:
@@ -200,28 +207,30 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert "teacher" in copied["classification_accuracy_by_teacher"].title
     assert any("the teacher" in note for note in copied.notes)
     assert "classification_accuracy" not in {figure.name for figure in copied.figures}
-    assert "accuracy score" in as_text(copied)
+    assert "accuracy score" in report_text(copied)
     assert Report.from_json(copied.as_json()) == copied
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(digits: DataSet) -> None:
+def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(
+    digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The score is of what was drawn for it, beside a ceiling of as many; more images begin with those measured."""
-    subject = subject_of("fast", N, 3, digits)
-    assert subject.draw is not None
-    more, classes = subject.draw(N + 40)
+    sample = draw(open_subject("fast"), N, 3, digits)
+    more, classes = sample.subject.take(N + 40, 3)
     assert len(more) == N + 40
-    np.testing.assert_array_equal(more[:N], subject.images)
+    np.testing.assert_array_equal(more[:N], sample.images)
     np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
 
     asked = []
 
-    def draw(count: int) -> tuple[Images, Labels | None]:
-        asked.append(count)
+    def take(_: ModelSubject, count: int, seed: int, progress: object) -> tuple[Images, Labels | None]:
+        asked.append((count, seed))
         return more, classes
 
-    score = measure(replace(subject, draw=draw), Ruler(digits, None, lambda *_: None), 0, full=True)
-    assert asked == [55_000]
+    monkeypatch.setattr(ModelSubject, "take", take)
+    score = measure(sample, make_ruler(digits), full=True)
+    assert asked == [(55_000, 3)]
     assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
 
 
@@ -249,7 +258,7 @@ def test_a_folder_of_images(tmp_path: Path, real: tuple[Images, Labels], prefix:
         Image.fromarray(image[:, :, 0]).save(tmp_path / f"{prefix}{label}" / f"{at}.png")
     report = inkgan.evaluate(tmp_path)
     assert report.n == 200
-    assert any("200 images, fewer" in note for note in report.notes)
+    assert any("n is 200, not 10,000" in note for note in report.notes)
     assert ("accuracy" in {figure.name for figure in report.figures}) == labelled
     if labelled:
         assert report["accuracy"].value > 0.97
@@ -280,12 +289,13 @@ def test_data_without_labels_need_features_of_ones_own(tmp_path: Path, real: tup
         return np.asarray(images.mean(axis=(2, 3)) / 255)
 
     path = stored(tmp_path, np.concatenate([real[0]] * 3))
-    report = inkgan.evaluate(path, n=N, data=str(path), extractor=rows)
+    report = inkgan.evaluate(path, data=path, extractor=rows)
     assert report.n == 150
+    assert "n is 150, not 10,000: images has 150 held-out images." in report.notes
     assert report.classes == ()
     assert {figure.name for figure in report.figures} >= {"recall", "near_copies", "frechet_digit_distance"}
-    assert "accuracy" not in as_text(report)
-    assert as_html(report).count("<img") == 1
+    assert "accuracy" not in report_text(report)
+    assert report_page(report).count("<img") == 1
 
 
 def test_json_round_trip(fair: Report) -> None:
@@ -299,11 +309,12 @@ def test_the_html_card_is_whole_and_safe(tmp_path: Path, real: tuple[Images, Lab
     """A hostile name is shown, not followed; nothing is asked for from anywhere; nothing runs."""
     folder = tmp_path / '"><script>alert(1)<'
     folder.mkdir()
-    page = as_html(inkgan.evaluate(stored(folder, real[0]), n=200))
-    assert html.escape(folder.name) in page
+    page = report_page(inkgan.evaluate(stored(folder, real[0]), n=200))
+    assert folder.name not in page
+    assert folder.name in html.unescape(page)
     assert "<script" not in page
     pictures = re.findall(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"', page)
-    assert len(pictures) == page.count("<img") == page.count("src=") == 3
+    assert len(pictures) == page.count("<img") == page.count("src=") == 2
     for picture in pictures:
         page = page.replace(picture, "")
     assert not re.search(r"//|href=|url\(|@import|\son\w+=", page)
@@ -322,7 +333,7 @@ def test_the_command(
     assert printed.err == ""
     read = Report.from_json((tmp_path / "figures.json").read_text("utf-8"))
     assert read.figures == fair.figures
-    assert as_text(read) in printed.out
+    assert report_text(read) in printed.out
     assert {path.name for path in Path(card).iterdir()} == {"report.html", "report.json"}
     assert cli.run(arguments) == 2
     assert "--force" in capsys.readouterr().err
@@ -342,9 +353,8 @@ def _noise(*shape: int) -> Images:
         ({"images": np.full((200, 28, 28), 7, np.uint8)}, (), "constant"),
         ({"images": np.full((200, 28, 28), np.nan)}, (), "nan"),
         ({"images": np.full((200, 28, 28), 300)}, (), "300"),
-        ({"images": _noise(200, 28, 28), "labels": np.full(200, 10)}, (), "label is 10"),
         ({"other": _noise(200, 28, 28)}, (), "images"),
-        ({"images": _noise(200, 28, 28)}, ("--n", "127"), "at least 128"),
+        ({"images": _noise(200, 28, 28)}, ("--n", "127"), "128 or more"),
         ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "seed"),
         ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), ".html"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "mnist"),
@@ -379,4 +389,159 @@ def test_nothing_to_evaluate(
     (tmp_path / "a.txt").write_text("no images", encoding="utf-8")
     assert cli.run(["evaluate", what]) == 2
     (said,) = capsys.readouterr().err.splitlines()
-    assert what in {"missing.npz", "empty"} or "folder of images will do" in said
+    assert what in {"missing.npz", "empty"} or "a folder of images can be measured, too" in said
+
+
+def test_the_model_and_the_feature_network_are_hashed_and_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is hashed once and loaded once, also those of the statistics, and where a report is written."""
+    read: Counter[tuple[str, str]] = Counter()
+
+    def counting(name: str, function: Any, path_of: Any) -> Any:
+        def count(given: Any, *others: Any) -> Any:
+            read[name, Path(path_of(given)).name] += 1
+            return function(given, *others)
+
+        return count
+
+    monkeypatch.setattr("hashlib.file_digest", counting("hashed", hashlib.file_digest, lambda file: file.name))
+    for place in ("inkgan.runs.checkpoint.load_file", "safetensors.numpy.load_file", "safetensors.torch.load_file"):
+        module, _, function = place.rpartition(".")
+        original = getattr(importlib.import_module(module), function)
+        monkeypatch.setattr(place, counting("loaded", original, lambda path: path))
+    assert cli.run(["evaluate", "fast", "-n", "200", "--report", str(tmp_path / "card.html")]) == 0
+    assert set(read.values()) == {1}
+    for file in ("generator.safetensors", "weights.safetensors", "reference.safetensors"):
+        assert read["hashed", file] == read["loaded", file] == 1
+
+
+def renamed(model: Model, kept: list[int], names: list[str]) -> Model:
+    """A sound model of some of the classes of ``fast``, in this order and of these names."""
+    weights = {
+        name: array[kept] if array.shape[0] == 10 and array.ndim == 2 else array
+        for name, array in model._weights.items()
+    }
+    assert sum(array.shape[0] == len(kept) for array in weights.values()) == 1
+    return Model("renamed", {**model.description, "num_classes": len(kept), "class_names": names}, weights)
+
+
+@pytest.mark.parametrize("kept", [[*range(1, 10)], [3, 1, 4, 0, 5, 9, 2, 6, 8, 7], [7, 3]])
+def test_the_classes_of_a_model_are_matched_by_name(kept: list[int]) -> None:
+    """A sound model is accurate, whatever the order of its classes and however many it has; what is missing is told."""
+    model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
+    report = inkgan.evaluate(model, n=300)
+    assert report["accuracy"].value > 0.97
+    assert {one.name for one in report.classes if one.accuracy} == {str(digit) for digit in kept}
+    assert any("has no images of" in note for note in report.notes) == (len(kept) < 10)
+
+
+def test_classes_of_other_names_are_told_and_not_guessed() -> None:
+    model = renamed(inkgan.load("fast"), [*range(10)], list("abcdefghij"))
+    report = inkgan.evaluate(model, n=200)
+    assert "accuracy" not in report
+    (note,) = [note for note in report.notes if "not used" in note]
+    assert "'a', 'b', 'c'" in note
+    assert "are no classes of mnist ('0', '1', " in note
+
+
+def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
+    """Numbers are the names that the data give their classes, and texts are names anyway."""
+    images, labels = real
+    some = labels >= 4
+    right = inkgan.evaluate((images[some], labels[some]))
+    assert right["accuracy"].value > 0.97
+    assert any("has no images of '0', '1', '2', '3': 4 of the 10 classes" in note for note in right.notes)
+    texts = inkgan.evaluate((images[some], labels[some].astype(str)))
+    assert texts.figures == right.figures
+    foreign = inkgan.evaluate((images, labels + 1))
+    assert "accuracy" not in foreign
+    assert any("'10' is no class of mnist" in note for note in foreign.notes)
+
+
+def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:
+    """Arrays with and without the axis of grey, fractions, NumPy's numbers, paths of data, and loaded models."""
+    images, _ = real
+    plain = inkgan.evaluate(images, n=np.int64(N), seed=np.int64(0))  # type: ignore[arg-type]
+    assert Report.from_json(plain.as_json()) == plain
+    for same in (images[..., 0], images / 255):
+        assert inkgan.evaluate(same).figures == plain.figures
+    drawn = inkgan.load("fast").sample(200)
+    assert inkgan.evaluate(drawn).what == "array"
+    assert inkgan.evaluate(inkgan.load("fast"), n=200).figures == inkgan.evaluate("fast", n=200).figures
+    for wrong in ({"images": images}, 3, [images]):
+        with pytest.raises(EvaluationError, match="give a path, a model, an array"):
+            inkgan.evaluate(wrong)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="shape"):
+        inkgan.evaluate(images[0, :, 0, 0])
+
+
+def test_fewer_images_than_asked_for_are_announced(real: tuple[Images, Labels]) -> None:
+    """Before anything is measured, and in the report; without a number asked for, in the report alone."""
+    told: list[str] = []
+    with pytest.warns(InkganWarning, match="n is 500, not 600: array has 500 images") as warned:
+        report = inkgan.evaluate(real[0], n=600, progress=lambda doing, _: told.append(f"{doing} {len(warned)}"))
+    assert {line for line in told if line.startswith("features")} == {"features 1"}
+    assert "n is 500, not 600: array has 500 images." in report.notes
+    assert "n is 500, not 10,000: array has 500 images." in inkgan.evaluate(real[0]).notes
+
+
+def test_the_text_is_narrow_aligned_and_begins_with_what_matters(fair: Report) -> None:
+    long = replace(
+        fair,
+        what="runs/" + 40 * "long-" + "name",
+        figures=tuple(replace(one, title=one.title + " (features of a set with a long name)") for one in fair.figures),
+        classes=tuple(replace(one, name=9 * "long name ") for one in fair.classes),
+        notes=(30 * "a long note ",),
+    )
+    for report in (fair, long):
+        lines = report_text(report).splitlines()
+        assert max(map(len, lines)) <= 100
+        assert len({line.rindex("  as real") for line in lines if line.endswith("  as real")}) == 1
+    first, *rest = report_text(fair).splitlines()
+    assert "Fréchet digit distance" in first
+    assert [figure.name for figure in fair.figures][:4] == [
+        "frechet_digit_distance", "kernel_digit_distance", "accuracy", "precision",
+    ]  # fmt: skip
+    assert "names the class of 99.6% of the held-out images" in " ".join(rest)
+
+
+def test_numbers_stand_with_their_points_below_each_other() -> None:
+    rows = [
+        ("name", "value", "what"),
+        ("a", "1.25", "x"),
+        ("b", "-10.5 to 2", "yy"),
+        ("c", "3", "-"),
+        ("d", "6e-04", "z"),
+    ]
+    assert table(rows) == [
+        "name       value  what",
+        "a       1.25      x",
+        "b     -10.5 to 2  yy",
+        "c       3         -",
+        "d       6e-04     z",
+    ]
+
+
+def test_the_summary_says_what_was_copied(tmp_path: Path, digits: DataSet, fair: Report) -> None:
+    assert "no sign of copying" in report_text(fair)
+    copied = inkgan.evaluate(digits.train.images[:200])
+    assert "100.0% are training images" in " ".join(report_text(copied).split())
+
+
+def test_a_distance_below_its_floor_is_explained(fair: Report) -> None:
+    first, *others = fair.figures
+    below = replace(first, value=0.1, interval=replace(first.interval, low=0.05, high=0.15))
+    assert "feature network learned" in " ".join(report_text(replace(fair, figures=(below, *others))).split())
+    assert "feature network learned" not in report_text(fair)
+
+
+def test_a_notebook_shows_the_report(fair: Report) -> None:
+    shown = fair._repr_html_()
+    assert shown in report_page(fair)
+    assert "<body" not in shown
+    assert shown.count("<svg") == len(fair.figures) + len(fair.classes)
+    widths = [float(width) for width in re.findall(r'<rect x="[\d.]+" y="[\d.]+" width="([\d.]+)"', shown)]
+    starts = [float(start) for start in re.findall(r'<rect x="([\d.]+)"', shown)]
+    assert len(widths) == len(starts)
+    assert all(start >= 0 and start + width <= 100.5 for start, width in zip(starts, widths, strict=True))

@@ -13,9 +13,17 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier
-from inkgan.evaluation.classifier import TrainingRecipe, accuracy, features_for, one_cycle, train_features, warp
+from inkgan.evaluation.classifier import (
+    TrainingRecipe,
+    accuracy,
+    features_for,
+    one_cycle,
+    recipe_for,
+    train_features,
+    warp,
+)
 from inkgan.evaluation.features import (
     CARD,
     SHIPPED,
@@ -78,7 +86,7 @@ def shipped() -> FeatureNetwork:
 def test_it_learns(network: FeatureNetwork) -> None:
     images, labels = bars(300, seed=1)
     assert accuracy(network, images, labels) > 0.9
-    features, probabilities = network.measure(images)
+    features, probabilities = network.extract(images)
     assert features.shape == (300, 16)
     assert probabilities.shape == (300, 3)
     assert features.dtype == probabilities.dtype == np.float32
@@ -118,16 +126,22 @@ def test_folding_changes_nothing() -> None:
 def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: list[int]) -> None:
     """Bit for bit: alone, in another place, in another company."""
     images = load("mnist").test.images[:200]
-    features, probabilities = shipped.measure(images)
-    again = shipped.measure(images[indices])
+    features, probabilities = shipped.extract(images)
+    again = shipped.extract(images[indices])
     np.testing.assert_array_equal(again[0], features[indices])
     np.testing.assert_array_equal(again[1], probabilities[indices])
 
 
-def test_progress_ends_at_the_number_of_images(network: FeatureNetwork) -> None:
-    done: list[int] = []
-    network.measure(bars(150)[0], done.append)
-    assert done == [64, 128, 150]
+def test_extraction_says_how_far_it_is_and_leaves_the_threads_alone(network: FeatureNetwork) -> None:
+    calls: list[tuple[str, float]] = []
+    before = torch.get_num_threads()
+    network.extract(bars(300)[0], lambda *call: calls.append(call), "some images")
+    assert {doing for doing, _ in calls} == {"some images"}
+    shares = [done for _, done in calls]
+    assert len(shares) > 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert torch.get_num_threads() == before
 
 
 def test_storing_and_loading(network: FeatureNetwork, tmp_path: Path) -> None:
@@ -192,7 +206,7 @@ def test_any_callable_is_an_extractor() -> None:
     features = extract(lambda given: given.reshape(len(given), -1) / 255.0, images)
     assert features.shape == (9, 144)
     assert features.dtype == np.float32
-    with pytest.raises(EvaluationError, match=r"needed is floating point \[9, D\]"):
+    with pytest.raises(EvaluationError, match=r"give floats \[9, D\]"):
         extract(lambda given: given[:3].reshape(3, -1) / 255.0, images)
     with pytest.raises(EvaluationError, match="returned uint8"):
         extract(lambda given: given.reshape(len(given), -1), images)
@@ -222,16 +236,49 @@ def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     recipe = replace(QUICK, least_steps=3)
     told: list[float] = []
-    first = features_for(data(), recipe, lambda done, _: told.append(done))
+    with pytest.warns(InkganWarning, match="no feature network of bars"):
+        first = features_for(data(), lambda _, done: told.append(done), recipe)
     assert told[-1] == 1.0
     trained = len(told)
-    second = features_for(data(), recipe, lambda done, _: told.append(done))
+    second = features_for(data(), lambda _, done: told.append(done), recipe)
     assert trained == len(told)
     assert first.card == second.card
     assert set(first.card.accuracy) == {"validation", "test"}
     assert first.card.data == {"name": "bars", "digest": "d1", "train_images": 96}
-    features_for(replace(data(), digest="d2"), recipe)
+    with pytest.warns(InkganWarning, match="is kept for next time"):
+        features_for(replace(data(), digest="d2"), recipe=recipe)
     assert len(list((tmp_path / "inkgan" / "features").glob(f"*/{CARD}"))) == 2
+
+
+def test_the_cost_is_announced_before_training_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    said_before: list[int] = []
+    network = features_for(data(), lambda *_: said_before.append(len(recwarn)))
+    assert set(said_before) == {1}
+    message = str(recwarn.pop(InkganWarning).message)
+    assert "on 96 images: about 10 seconds on two cores" in message
+    assert network.card.widths == (8, 8, 8, 8)
+
+
+@pytest.mark.parametrize("num_images", [64, 1_000, 1_440, 9_999])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (40, 56, 1), (64, 64, 3), (640, 480, 3)])
+def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: int, shape: tuple[int, int, int]) -> None:
+    """However large the images are; the numbers alone decide, so that a set has one network."""
+    recipe, widths = recipe_for(num_images, shape)
+    seconds = recipe.steps(num_images) * classifier._step_seconds(recipe.batch_images, shape, widths)
+    one_pass = num_images // recipe.batch_images * classifier._step_seconds(recipe.batch_images, shape, widths)
+    assert seconds <= 60 + one_pass
+    assert recipe.steps(num_images) >= 250
+    assert recipe == recipe_for(num_images, shape)[0]
+
+
+def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
+    assert recipe_for(48_000, (28, 28, 1)) == (TrainingRecipe(), FeatureCard.widths)
+    assert TrainingRecipe().steps(55_000) == 15 * 429
+    assert replace(QUICK, epochs=2, least_steps=7).steps(100) == 9  # 3 a pass: 3 passes
 
 
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.evaluation.classifier import TrainingRecipe, train_for
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
-from inkgan.evaluation.metrics import GaussianStatistics
-from inkgan.evaluation.reference import ARRAYS, CARD, load_reference, measure_reference, reference_for
+from inkgan.evaluation.metrics.frechet import GaussianStatistics
+from inkgan.evaluation.reference import ARRAYS, CARD, compute_reference, load_reference, reference_for
 
 
 def make_data(labelled: bool = True) -> DataSet:
@@ -32,9 +32,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
     return train_for(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
 
 
-def test_measured(network: FeatureNetwork) -> None:
+def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = make_data()
-    reference = measure_reference(data, network)
+    reference = compute_reference(data, network)
     features = network(data.train.images)
     np.testing.assert_array_equal(reference.train.mean, GaussianStatistics.of(features).mean)
     assert (reference.train.n, reference.test.n) == (81, 80)
@@ -61,7 +62,7 @@ def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytes
 
 
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
-    measure_reference(make_data(), network).save(tmp_path)
+    compute_reference(make_data(), network).save(tmp_path)
     load_reference(tmp_path)
     content = bytearray((tmp_path / ARRAYS).read_bytes())
     content[-1] ^= 1
@@ -75,7 +76,7 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
 
 def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
     with pytest.raises(EvaluationError, match="dots has no labels"):
-        measure_reference(make_data(labelled=False), network)
+        compute_reference(make_data(labelled=False), network)
 
 
 def test_the_shipped_statistics_belong_to_the_shipped_network() -> None:

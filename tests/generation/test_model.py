@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
 from inkgan.generation.model import Model, bundled_models
-from inkgan.generation.numpy_networks import draw_tutorial
-from inkgan.images import to_uint8
+from inkgan.generation.numpy_networks import TUTORIAL_SHAPES, draw_tutorial
+from inkgan.images import sheet, to_uint8
+from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents
 
 
@@ -72,6 +75,35 @@ def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
     assert not np.array_equal(model.sample(1, seed=5, statistics="batch"), together[:1])
 
 
+def test_numpys_numbers(model: Model, finished_run: Path) -> None:
+    """Numbers that come out of NumPy are as good as Python's, and a step need not be a string."""
+    np.testing.assert_array_equal(model.sample(np.int64(3), seed=np.uint8(7)), model.sample(3, seed=7))
+    np.testing.assert_array_equal(model.sample(np.array(2), seed=np.array(7)), model.sample(2, seed=7))
+    assert inkgan.load(finished_run, which=np.int64(4)).description["step"] == 4
+    written = inkgan.write(
+        "1", model="fast", seed=np.int64(3), writer=np.int8(2), height=np.uint16(48), style=np.float32(0.5)
+    )
+    np.testing.assert_array_equal(
+        written.image, inkgan.write("1", model="fast", seed=3, writer=2, height=48, style=0.5).image
+    )
+
+
+def test_in_a_notebook(model: Model) -> None:
+    """Samples are arrays that show as a sheet and print in one line; what is computed from them prints as usual."""
+    images = model.sample(12)
+    assert repr(images) == str(images) == "<12 images of 28x28, uint8>"
+    shown = images._repr_png_()
+    assert shown is not None
+    with Image.open(io.BytesIO(shown)) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(sheet(np.asarray(images), 10, scale=2)))
+    assert repr(images[:1]) == "<1 image of 28x28, uint8>"
+    for other in (images[0], images / 255.0, images.mean(0), images[:0], images.sum()):
+        assert "images" not in repr(other)
+        assert getattr(other, "_repr_png_", lambda: None)() is None
+    assert repr(inkgan.load("fast")) == "<Model fast: compact, 28x28x1, classes 0 to 9>"
+    assert repr(inkgan.load("tutorial")) == "<Model tutorial: tutorial, 28x28x1, without labels>"
+
+
 @pytest.mark.parametrize(
     ("options", "needed"),
     [
@@ -79,6 +111,11 @@ def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
         ({"n": -5}, "cannot sample -5 images"),
         ({"n": 1_000_001}, "1,000,000"),
         ({"n": 1, "seed": -1}, "the seed -1"),
+        ({"n": 2.0}, "cannot sample 2.0 images"),
+        ({"n": "2"}, "cannot sample '2' images"),
+        ({"n": 1, "seed": 1.5}, "the seed 1.5"),
+        ({"n": 1, "seed": [1, 2]}, "the seed [1, 2]"),
+        ({"n": 1, "statistics": 3}, "unknown statistics 3"),
         ({"n": 1, "seed": 2**63}, "2^63 - 1"),
         ({"n": 1, "statistics": "standin"}, "Did you mean 'standing'?"),
     ],
@@ -143,9 +180,63 @@ def test_a_run_whose_newest_checkpoint_is_damaged(
     assert "Taking step 4" in capsys.readouterr().err
     with np.load(tmp_path / "two.npz") as arrays:
         np.testing.assert_array_equal(arrays["images"], inkgan.load(folder, which="4").sample(2))
-    runs.damage(folder / "checkpoints" / "step-0000004" / "model.json")
+    for step in (0, 4):
+        runs.damage(folder / "checkpoints" / checkpoint.checkpoint_name(step) / "model.json")
     with pytest.raises(CheckpointError, match="no checkpoint in"):
         inkgan.load(folder)
+
+
+def test_a_run_that_is_being_trained(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a trainer saves and prunes between finding and reading a checkpoint, the one that is there then is read."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    checkpoints = folder / "checkpoints"
+    expected = inkgan.load(folder).sample(2)
+    true = checkpoint.read_arrays
+    moved: list[int] = []
+
+    def read_arrays(*given: Any) -> Any:
+        if len(moved) < 5:
+            newest = checkpoint.list_steps(checkpoints)[-1]
+            moved.append(newest)
+            place = checkpoints / checkpoint.checkpoint_name(newest)
+            place.rename(checkpoints / checkpoint.checkpoint_name(newest + 10))
+        return true(*given)
+
+    monkeypatch.setattr(checkpoint, "read_arrays", read_arrays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(inkgan.load(folder).sample(2), expected)
+    assert len(moved) == 5
+    with pytest.raises(CheckpointError, match="has no checkpoint '6'"):
+        inkgan.load(folder, which="6")
+
+
+@pytest.mark.slow
+def test_loading_while_another_process_saves(finished_run: Path, tmp_path: Path) -> None:
+    """Hundreds of loads beside a process that saves and prunes as fast as it can: none fails, none warns."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    code = (
+        "import sys, itertools\n"
+        "from pathlib import Path\n"
+        "from inkgan.runs import checkpoint\n"
+        "folder = Path(sys.argv[1])\n"
+        "source = folder / checkpoint.checkpoint_name(6)\n"
+        "weights = checkpoint.read_arrays(source, 'generator', eval(sys.argv[2]))\n"
+        "description = checkpoint.read_document(source, 'model')\n"
+        "for step in itertools.count(7):\n"
+        "    checkpoint.save(folder, step, {'generator': weights}, {'model': description})\n"
+        "    checkpoint.prune(folder, 1)\n"
+    )
+    command = [sys.executable, "-c", code, str(folder / "checkpoints"), repr(dict(TUTORIAL_SHAPES))]
+    loaded: set[Path | None] = set()
+    with subprocess.Popen(command) as process, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            while len(loaded) < 40:
+                assert process.poll() is None
+                loaded.add(inkgan.load(folder)._folder)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])
@@ -284,7 +375,7 @@ def test_bundled_models_draw_digits(name: str) -> None:
     folder = Path(inkgan.__file__).parent / "models" / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
     model = inkgan.load(name)
-    _, probabilities = load_features().measure(model.sample(400, seed=5)[..., None])
+    _, probabilities = load_features().extract(model.sample(400, seed=5)[..., None])
     labels = model.labels_for(400)
     if labels is None:
         assert (probabilities.max(axis=1) > 0.5).mean() > 0.8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -232,7 +231,7 @@ def ended_process() -> int:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
     """The next write removes temporary folders of processes that ended, in the folder and beside it."""
     folder = tmp_path / "a"
-    left = leave(folder if inside else tmp_path, host=socket.gethostname(), process=ended_process())
+    left = leave(folder if inside else tmp_path, host=os.uname().nodename, process=ended_process())
     fill(folder, {"0.png": "new"})
     assert not left.exists()
     assert content(folder) == {"0.png": "new"}
@@ -242,11 +241,11 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> No
     "mark",
     [
         {},
-        {"host": socket.gethostname(), "process": os.getpid()},
+        {"host": os.uname().nodename, "process": os.getpid()},
         {"host": "another", "process": 4711},
-        {"host": socket.gethostname(), "process": -1},
-        {"host": socket.gethostname(), "process": "4711"},
-        {"host": socket.gethostname()},
+        {"host": os.uname().nodename, "process": -1},
+        {"host": os.uname().nodename, "process": "4711"},
+        {"host": os.uname().nodename},
     ],
     ids=["no mark", "alive", "another machine", "no process", "damaged", "cut off"],
 )

@@ -1,4 +1,4 @@
-// Runs golden/make.py with the Python that $PYTHON names, the project's environment, or python3.
+// Runs one of the Python scripts with the Python that $PYTHON names, the project's environment, or python3.
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -6,4 +6,5 @@ import { existsSync } from "node:fs";
 const here = new URL(".", import.meta.url).pathname;
 const environment = `${here}../../.venv/bin/python`;
 const python = process.env.PYTHON ?? (existsSync(environment) ? environment : "python3");
-execFileSync(python, [`${here}make.py`], { stdio: "inherit" });
+const script = process.argv[2] === "page" ? "../benchmarks/make_page.py" : "make.py";
+execFileSync(python, [`${here}${script}`], { stdio: "inherit" });

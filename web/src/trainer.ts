@@ -87,7 +87,7 @@ export class Trainer {
   settings: Settings;
   step = 0;
   readonly workspace: Workspace;
-  private readonly data: Data;
+  readonly data: Data;
   private readonly seed: number | bigint;
   private readonly batch: number;
   private readonly steps: number;
@@ -253,31 +253,21 @@ export class Trainer {
     return drawAll(this.workspace, this.average, drawn, labels);
   }
 
-  /** The gradient that the generator would get for images drawn for latents and labels: what to change in each pixel. */
-  pixelGradient(drawn: Float32Array, labels: ArrayLike<number>): { images: Float32Array; gradient: Float32Array } {
-    const { average, discriminator, workspace } = this;
-    const n = labels.length;
-    average.forward(drawn, labels);
-    discriminator.forward(n, average.images);
-    discriminator.backward(labels, new Float32Array(n).fill(1), null, 0, { parameters: false, images: true });
-    const size = n * average.imageNumbers;
-    return {
-      images: workspace.view(average.images, size).slice(),
-      gradient: workspace.view(discriminator.dImages, size).slice(),
-    };
-  }
-
-  /** The discriminator's logits for images [N, H, W, C] in [0, 1] of these labels. */
-  judge(images: Float32Array, labels: ArrayLike<number>): Float32Array {
+  /** The discriminator's logits for images [N, H, W, C] in [0, 1] of these labels, and their gradients by the pixels. */
+  critique(images: Float32Array, labels: readonly number[]): { logits: Float32Array; gradient: Float32Array } {
     const { discriminator, workspace, generator, batch } = this;
-    const result = new Float32Array(labels.length);
+    const size = generator.imageNumbers;
+    const logits = new Float32Array(labels.length);
+    const gradient = new Float32Array(images.length);
     for (let start = 0; start < labels.length; start += batch) {
-      const part = Array.from(labels).slice(start, start + batch);
-      const size = generator.imageNumbers;
-      workspace.floats.set(images.subarray(start * size, (start + part.length) * size), this.images);
-      discriminator.forward(part.length, this.images);
-      result.set(discriminator.logits(part, part.length), start);
+      const part = labels.slice(start, start + batch);
+      const n = part.length;
+      workspace.floats.set(images.subarray(start * size, (start + n) * size), this.images);
+      discriminator.forward(n, this.images);
+      logits.set(discriminator.logits(part, n), start);
+      discriminator.backward(part, new Float32Array(n).fill(1), null, 0, { parameters: false, images: true });
+      gradient.set(workspace.view(discriminator.dImages, n * size), start * size);
     }
-    return result;
+    return { logits, gradient };
   }
 }

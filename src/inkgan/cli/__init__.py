@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import _click as click  # Typer carries its own copy and exposes its errors nowhere else
 
-from inkgan.cli import compare, data, evaluate, sample, train, write
+from inkgan.cli import compare, data, evaluate, export, sample, train, write
 from inkgan.cli import help as help_pages
-from inkgan.errors import InkganError, InkganWarning, missing_extra
+from inkgan.errors import InkganError, InkganWarning, Interrupted, missing_extra, reason_of, shown
 
 app = typer.Typer(
     name="inkgan",
@@ -32,14 +33,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("sample")(sample.sample)
-app.command("write")(write.write)
-app.command("morph")(write.morph)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.add_typer(data.app, name="data")
-app.command("help")(help_pages.show)
+app.command("train", rich_help_panel="Train")(train.train)
+app.add_typer(data.app, name="data", rich_help_panel="Train")
+app.command("write", rich_help_panel="Use")(write.write)
+app.command("sample", rich_help_panel="Use")(sample.sample)
+app.command("morph", rich_help_panel="Use")(write.morph)
+app.command("export", rich_help_panel="Use")(export.export)
+app.command("evaluate", rich_help_panel="Measure")(evaluate.evaluate)
+app.command("compare", rich_help_panel="Measure")(compare.compare)
+app.command("help", rich_help_panel="Learn more")(help_pages.show)
 
 
 def _version(value: bool) -> None:
@@ -59,41 +61,77 @@ def _options(
     pass
 
 
-def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one for each way to end
+def run(arguments: Sequence[str]) -> int:
     """Run the command line.
 
     Args:
-        arguments: what stands behind the program's name.
+        arguments: what follows the program's name.
 
     Returns:
-        The exit code. Errors are told in one line on stderr.
+        The exit code. An error is reported in one line on stderr, and so is each warning.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", InkganWarning)
-            warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
-            code = app(list(arguments), prog_name="inkgan", standalone_mode=False)
-    except InkganError as error:
-        return _fail(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
+    with _streams(), warnings.catch_warnings():
+        warnings.simplefilter("always", InkganWarning)
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        try:
+            # Not by calling the app, which would turn an interrupt into an exit code and lose its message.
+            with typer.main.get_command(app).make_context("inkgan", list(arguments)) as context:
+                context.command.invoke(context)
+        except typer.Exit as error:
+            return error.exit_code
+        except KeyboardInterrupt as error:
+            return _interrupted(error)
+        except Exception as error:
+            ending = _ending(error)
+            if ending is None:
+                raise
+            message, code = ending
+            if message.strip():
+                _say(message)
+            return code
+    return 0
+
+
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """What an error means to the user: a message, which may be empty, and an exit code; None if it is a defect."""
+    if isinstance(error, InkganError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError):
         missing = missing_extra(error)
-        if missing is None:
-            raise
-        return _fail(str(missing), missing.exit_code)
-    except click.exceptions.ClickException as error:
-        return _fail(error.format_message() + _hint(error), 2)
-    except (typer.Abort, KeyboardInterrupt):
-        return _fail("stopped.", 130)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_of_memory(error):
-            raise
-        return _fail("there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1)
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC) or error.filename is not None:
-            raise
-        sys.stdout = None  # the reader of our output went away, or its disk is full; say nothing more, also not at exit
-        return 1 if error.errno == errno.EPIPE else _fail("cannot write what this command says: the disk is full.", 1)
-    return code if isinstance(code, int) else 0
+        return None if missing is None else (str(missing), missing.exit_code)
+    if isinstance(error, typer.TyperException):  # its message is empty where the help was shown instead
+        return error.format_message() + _hint(error), 2
+    if _is_of_memory(error):
+        return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
+    if isinstance(error, OSError):
+        return _ending_of_system_error(error), 1
+    return None
+
+
+def _ending_of_system_error(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{reason_of(error)}: {shown(error.filename)}."
+    # It came from what this command prints. Python must not try again when it ends.
+    sys.stdout = None
+    reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
+    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}."
+
+
+def _interrupted(error: KeyboardInterrupt) -> int:
+    _say(str(error) or "stopped.")
+    return error.exit_code if isinstance(error, Interrupted) else 130
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Print to nowhere where the program was started with a closed stdout or stderr."""
+    with contextlib.ExitStack() as stack:
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        if sys.stdout is None:
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        if sys.stderr is None:
+            stack.enter_context(contextlib.redirect_stderr(nowhere))
+        yield
 
 
 def _is_of_memory(error: Exception) -> bool:
@@ -103,21 +141,15 @@ def _is_of_memory(error: Exception) -> bool:
     )
 
 
-def _hint(error: click.exceptions.ClickException) -> str:
-    if isinstance(error, click.exceptions.NoSuchOption) and error.option_name[1:2].isdigit():
-        return ". Put -- before a text that begins with a minus."
-    return ""
-
-
-def _fail(message: str, code: int) -> int:
-    if message.strip():  # else the help is shown already
-        _say(message)
-    return code
+def _hint(error: typer.TyperException) -> str:
+    option: str = getattr(error, "option_name", "")
+    return ". Put -- before a text that begins with a minus." if option[1:2].isdigit() else ""
 
 
 def _say(message: str) -> None:
     line = " ".join(message.split())
-    # Names of files may hold anything; nothing of it shall act on the terminal.
+    # A file name may contain anything, also what would control the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-    with contextlib.suppress(OSError, ValueError):  # the exit code tells, too
-        print(f"inkgan: {printable}", file=sys.stderr, flush=True)  # noqa: T201
+    wiped = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a progress line may stand there
+    with contextlib.suppress(OSError, ValueError):  # where nobody reads it, the exit code is enough
+        print(f"{wiped}inkgan: {printable}", file=sys.stderr, flush=True)  # noqa: T201

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli.measuring import Count, Data, DataDir, Force, Full, Json, Seed
+from inkgan.cli.evaluation_options import Count, Data, DataDir, Force, Full, Json, Seed
 from inkgan.cli.progress import progress_line
 
 
@@ -18,7 +18,7 @@ def compare(
             help="Each a run, a model, an .npz file or a folder of images, or in quotes a pattern of runs over seeds.",
         ),
     ],
-    n: Count = 10_000,
+    n: Count = None,
     data: Data = None,
     data_dir: DataDir = None,
     seed: Seed = 0,
@@ -26,7 +26,7 @@ def compare(
     json: Json = None,
     force: Force = False,
 ) -> None:
-    """Say what differs between generators, and what cannot be told apart: B, C, ... are compared with A.
+    """Say which differences between generators are real, and which may be chance: B, C, ... are compared with A.
 
     A group of runs over seeds counts the variance of training; single models are compared by sampling alone.
 
@@ -35,16 +35,18 @@ def compare(
 
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
-    from inkgan.evaluation.compare import as_text
-    from inkgan.evaluation.compare import compare as measure
+    from inkgan.evaluation import compare as comparison
+    from inkgan.evaluation.text import comparison_text
     from inkgan.files import refuse_to_overwrite, write_bytes
 
     if json is not None:
         refuse_to_overwrite(json, force=force)
-    with progress_line() as tell:
-        found = measure(*subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=tell)
+    with progress_line() as progress:
+        found = comparison.compare(
+            *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress
+        )
     if json is not None:
         write_bytes(json, found.as_json().encode(), force=force)
-    typer.echo(as_text(found))
+    typer.echo(comparison_text(found))
     if json is not None:
         typer.echo(f"written: {json}")

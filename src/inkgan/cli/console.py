@@ -84,10 +84,10 @@ class _Plain(_Quiet):
             print(line, flush=True)  # noqa: T201
 
     def preparing(self, doing: str, done: float) -> None:
-        self._line.tell(doing, done)
+        self._line.report(doing, done)
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
-        self._line.wipe()
+        self._line.clear()
         for line in _introduction(folder, config, about, first_step):
             self.say(line)
 

@@ -1,4 +1,4 @@
-"""How far a command is and how long the rest will take: one line renewed on a terminal, a few lines elsewhere."""
+"""Progress and the time left: one line that is renewed on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,60 +16,63 @@ T = TypeVar("T")
 
 _SECONDS_BETWEEN = 0.2
 _SECONDS_BETWEEN_LINES = 30.0  # into a file or a pipe
-#: So many seconds of one thing must have passed before the time left is guessed.
-_SECONDS_TO_GUESS = 1.0
+#: The time left is estimated after so many seconds of one kind of work.
+_SECONDS_TO_ESTIMATE = 1.0
 
 
 @contextlib.contextmanager
 def progress_line() -> Iterator[Progress]:
-    """Yield what tells how far it is, on stderr. At the end its line is wiped."""
+    """Yield a function that reports progress on stderr; at the end its line is cleared."""
     line = Line()
     try:
-        yield line.tell
+        yield line.report
     finally:
-        line.wipe()
+        line.clear()
 
 
 class Line:
-    """On a terminal a line that is written over again and again; elsewhere lines now and then."""
+    """On a terminal one line that is written over again and again; elsewhere a new line now and then."""
 
     def __init__(self) -> None:
+        now = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._doing = ""
-        self._since = self._heard = time.monotonic()
-        self._told = -math.inf if self._terminal else self._heard
+        self._since = now  # when that began
+        self._reported = now
+        self._written = -math.inf if self._terminal else now
 
-    def tell(self, doing: str, done: float) -> None:
-        """Say what is being done and which share of it is."""
+    def report(self, doing: str, done: float) -> None:
+        """Write what is being done and which share of it is done, unless that was written a moment ago."""
         now = time.monotonic()
-        if doing != self._doing:  # it began when what was before it was last heard of
-            self._doing, self._since = doing, self._heard
-        self._heard = now
-        if now - self._told < (_SECONDS_BETWEEN if self._terminal else _SECONDS_BETWEEN_LINES):
+        if doing != self._doing:
+            self._doing = doing
+            self._since = self._reported  # it began when the work before it was last reported
+        self._reported = now
+        if now - self._written < (_SECONDS_BETWEEN if self._terminal else _SECONDS_BETWEEN_LINES):
             return
-        self._told = now
+        self._written = now
         self._write(f"{doing}: {done:.0%}{time_left(now - self._since, done)}")
 
-    def wipe(self) -> None:
-        """Take the line away."""
-        if self._terminal and self._told > -math.inf:
+    def clear(self) -> None:
+        """Clear the line."""
+        if self._terminal and self._written > -math.inf:
             self._write("")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # who reads it may be gone; what is done goes on
+        with contextlib.suppress(OSError, ValueError):  # the reader may be gone; the work goes on
             sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
             sys.stderr.flush()
 
 
 def time_left(passed: float, done: float) -> str:
-    """How long the rest will take if it goes on like this; nothing while that cannot be said."""
-    if not 0 < done < 1 or passed < _SECONDS_TO_GUESS:
+    """The time left at the speed so far, as the end of a line; empty while it is unknown."""
+    if not 0 < done < 1 or passed < _SECONDS_TO_ESTIMATE:
         return ""
     return f", {datetime.timedelta(seconds=round(passed / done * (1 - done)))} left"
 
 
-def counted(things: Iterable[T], count: int, doing: str, tell: Progress) -> Iterator[T]:
-    """The things, and after each the share of ``count`` that was handed out is told."""
-    for index, thing in enumerate(things, 1):
-        yield thing
-        tell(doing, index / count)
+def counted(items: Iterable[T], count: int, doing: str, progress: Progress) -> Iterator[T]:
+    """Yield the items, and report after each which share of ``count`` is done."""
+    for number, item in enumerate(items, 1):
+        yield item
+        progress(doing, number / count)

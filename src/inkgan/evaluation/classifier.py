@@ -1,10 +1,9 @@
-"""Train a feature network on any labelled set of small pictures, deterministically.
+"""Training a feature network on any labelled set of small pictures, deterministically.
 
-The recipe: 15 epochs of AdamW under a one-cycle learning rate, batches of 128 pictures under random affine
-and elastic warps, dropout on the features, an average of the weights, and batch normalisation that is folded
-into the convolutions at the end. A penalty keeps the features uncorrelated. Labels are *not* smoothed:
-smoothing pulls each class together in feature space, which would blind the measures to differences within a
-class.
+The recipe: 15 epochs of AdamW under a one-cycle learning rate, batches of 128 pictures under random affine and elastic
+warps, dropout on the features, a moving average of the weights, and batch normalisation that is folded into the
+convolutions at the end. A penalty keeps the features uncorrelated. Labels are *not* smoothed: smoothing pulls each
+class together in feature space, which would blind the metrics to differences within a class.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,27 +22,33 @@ from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, InkganWarning
+from inkgan.evaluation.cache import cache_folder
 from inkgan.evaluation.features import (
     CARD,
+    HALF_WIDTHS,
+    LARGEST_SIDE,
+    WIDTHS,
     FeatureCard,
     FeatureLayers,
     FeatureNetwork,
-    cache_folder,
     check_images,
+    load_card,
     load_features,
     shrink,
     to_ink,
 )
-from inkgan.evaluation.metrics import Estimate, binomial
-from inkgan.files import output_errors
+from inkgan.evaluation.metrics.intervals import Estimate, binomial
+from inkgan.files import Progress, output_errors, unheard
 from inkgan.images import Images, Labels
 
-Report = Callable[[float, float], None]
-"""Called now and then with how much is done, up to 1, and the mean training loss since the call before."""
+_SMALL_SET_IMAGES = 10_000
+_SMALL_SET_SECONDS = 60
+_SECONDS_PER_PIXEL = 1.5e-6  # of an image in a step of a network of full width, on two cores in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +76,11 @@ class TrainingRecipe:
     bfloat16: bool = True
     """Convolve in bfloat16 where the processor has instructions for it, else in float32."""
     seed: int = 0
+
+    def steps(self, num_images: int) -> int:
+        """How many steps it takes on so many images: whole passes over them."""
+        batches = num_images // self.batch_images
+        return batches * max(self.epochs, math.ceil(self.least_steps / batches))
 
 
 class _Trainee(nn.Module):
@@ -117,7 +129,7 @@ def train_features(
     labels: Labels,
     card: FeatureCard,
     recipe: TrainingRecipe | None = None,
-    report: Report | None = None,
+    progress: Progress = unheard,
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
@@ -126,57 +138,39 @@ def train_features(
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
         card: what to build; ``recipe`` is filled in.
         recipe: how to train it.
-        report: called every hundred steps and at the end.
+        progress: called every hundred steps and at the end.
 
     Raises:
         EvaluationError: images or labels do not fit the card, or there are fewer images than one batch.
     """
     recipe = recipe or TrainingRecipe()
     _check(images, labels, card, recipe)
-    bfloat16 = recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu"))
+    recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # the initial weights and dropout; batches and warps have their own
         trainee = _Trainee(card, recipe.dropout)
         trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaged = copy.deepcopy(trainee)
-        _fit(
-            trainee,
-            averaged,
-            images=images,
-            labels=torch.from_numpy(labels),
-            recipe=recipe,
-            report=report,
-            bfloat16=bfloat16,
-        )
-    recipe = replace(recipe, bfloat16=bfloat16)
+        averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
     return FeatureNetwork(replace(card, recipe=asdict(recipe)), averaged.folded())
 
 
-def _fit(
-    trainee: _Trainee,
-    averaged: _Trainee,
-    *,
-    images: Images,
-    labels: Tensor,
-    recipe: TrainingRecipe,
-    report: Report | None,
-    bfloat16: bool,
-) -> None:
+def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingRecipe, progress: Progress) -> _Trainee:
+    """Train, and return the moving average of the weights."""
+    averaged = AveragedModel(trainee, multi_avg_fn=_moving_average(recipe.average_steps), use_buffers=True)
     batches = len(images) // recipe.batch_images
-    epochs = max(recipe.epochs, math.ceil(recipe.least_steps / batches))
-    steps = epochs * batches
+    steps = recipe.steps(len(images))
     optimizer = torch.optim.AdamW(
         trainee.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step / steps))
     generator = torch.Generator().manual_seed(recipe.seed)
     trainee.train()
-    step, recent = 0, []
-    for _ in range(epochs):
+    step = 0
+    for _ in range(steps // batches):
         order = torch.randperm(len(images), generator=generator)
         for batch in order[: batches * recipe.batch_images].view(batches, -1):
-            ink = warp(to_ink(images[batch.numpy()]), recipe, generator)
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            ink = warp(shrink(to_ink(images[batch.numpy()])), recipe, generator)
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
                 features, logits = trainee(ink)
             loss = functional.cross_entropy(logits.float(), labels[batch])
             loss = loss + recipe.decorrelation * correlation_penalty(features.float())
@@ -184,20 +178,31 @@ def _fit(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            averaged.update_parameters(trainee)
             step += 1
-            _average(averaged, trainee, min(1 - 1 / step, math.exp(-1 / recipe.average_steps)))
-            recent.append(loss.item())
-            if report is not None and (step % 100 == 0 or step == steps):
-                report(step / steps, sum(recent) / len(recent))
-                recent = []
+            if step % 100 == 0 or step == steps:
+                progress("training the classifier", step / steps)
+    assert isinstance(averaged.module, _Trainee)
+    return averaged.module
+
+
+def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average that is the plain mean of the first steps, for PyTorch's ``AveragedModel``."""
+
+    @torch.no_grad()
+    def update(means: Any, values: Any, averaged: Any) -> None:
+        keep = min(1 - 1 / (int(averaged) + 1), math.exp(-1 / average_steps))
+        if means[0].is_floating_point():  # the running statistics, too, but not the counts of batches
+            torch._foreach_lerp_(means, values, 1 - keep)
+
+    return update
 
 
 def correlation_penalty(features: Tensor) -> Tensor:
     """1/D sum_{i != j} c_ij^2 of features of unit variance [N, D]: Bardes et al. (2022, VICReg), eq. 3 and 4.
 
-    A classifier needs only K - 1 directions and lets the others copy them; decorrelated, they must say
-    something else of the picture, such as slant and thickness, and that is what tells a varied generator from
-    a dull one.
+    A classifier needs only K - 1 directions and lets the others copy them. Decorrelated, the others must express
+    something else, such as slant and thickness, by which a varied generator differs from a dull one.
     """
     centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)  # D x D
@@ -205,17 +210,11 @@ def correlation_penalty(features: Tensor) -> Tensor:
 
 
 def one_cycle(done: float) -> float:
-    """The share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine."""
+    """The share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine.
+
+    PyTorch's ``OneCycleLR`` goes up and down by the same curve, so it gives other learning rates.
+    """
     return max(done / 0.2, 0.02) if done < 0.2 else 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, trainee: nn.Module, keep: float) -> None:
-    """Move ``averaged`` to keep * averaged + (1 - keep) * trainee: weights and running statistics alike."""
-    pairs = zip(averaged.state_dict().values(), trainee.state_dict().values(), strict=True)
-    floating = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
-    means, values = (list(column) for column in zip(*floating, strict=True))
-    torch._foreach_lerp_(means, values, 1 - keep)
 
 
 def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
@@ -223,7 +222,7 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
 
     Args:
         ink: float32 [N, C, H, W].
-        recipe: how far.
+        recipe: how far each of them goes at most.
         generator: the source of randomness.
 
     Returns:
@@ -262,7 +261,7 @@ PROBE = TrainingRecipe(
     elastic=0.0,
     average_steps=100,
 )
-"""How :func:`classification_accuracy` trains: without the warps, which would make up for variety that is missing."""
+"""How :func:`classification_accuracy` trains: without warps, which would make up for variety that is missing."""
 
 
 def classification_accuracy(
@@ -270,12 +269,12 @@ def classification_accuracy(
     test: tuple[Images, Labels],
     class_names: tuple[str, ...],
     seed: int = 0,
-    report: Report | None = None,
+    progress: Progress = unheard,
 ) -> Estimate:
     """The classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
-    A classifier that learned from generated images alone is asked about real ones: the share of test images (x, y)
-    with y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
+    A classifier that learned from generated images alone is tested on real ones: the share of test images (x, y) with
+    y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
     label, or where kinds of real images are missing. The interval, Wilson's over the test images, does not count what
     another seed of the classifier would change.
 
@@ -284,42 +283,41 @@ def classification_accuracy(
         test: real uint8 images [M, H, W, C] and their labels [M].
         class_names: K of them.
         seed: of the classifier's weights, batches and dropout; the same seed gives the same figure.
-        report: called every hundred steps and at the end.
+        progress: called every hundred steps and at the end.
 
     Raises:
         EvaluationError: images or labels do not fit each other, or are too few.
     """
     images, labels = training
-    card = FeatureCard(
-        name="probe", image_shape=_shape(images), class_names=class_names, widths=(8, 16, 32, 32, 64, 64)
-    )
-    network = train_features(images, labels, card, replace(PROBE, seed=seed), report)
+    _, height, width, channels = images.shape
+    shape = (height, width, channels)
+    card = FeatureCard(name="probe", image_shape=shape, class_names=class_names, widths=HALF_WIDTHS)
+    network = train_features(images, labels, card, replace(PROBE, seed=seed), progress)
     return binomial(int((network.probabilities(test[0]).argmax(1) == test[1]).sum()), len(test[1]))
 
 
-def _shape(images: Images) -> tuple[int, int, int]:
-    height, width, channels = images.shape[1:]
-    return height, width, channels
-
-
-def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Report | None = None) -> FeatureNetwork:
+def features_for(data: DataSet, progress: Progress = unheard, recipe: TrainingRecipe | None = None) -> FeatureNetwork:
     """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
-
-    The cache is ``$XDG_CACHE_HOME/inkgan/features/<digest of data and recipe>``.
 
     Args:
         data: a labelled data set; the network learns from its training split.
-        recipe: how to train it; None also allows the shipped network, if that was trained on these data.
-        report: called every hundred steps and at the end, if it is trained.
+        progress: called every hundred steps and at the end, if the network is trained.
+        recipe: how to train it; None takes the shipped network, if that was trained on these data, or the recipe for
+            sets of this size.
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
         CheckpointError: what lies in the cache is damaged.
+
+    Warns:
+        InkganWarning: the network is trained now, and how long that takes.
     """
     _labels_of(data)
     if recipe is None and is_shipped_for(data):
         return load_features()
-    recipe = recipe or TrainingRecipe()
+    widths: tuple[int, ...] = WIDTHS
+    if recipe is None:
+        recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = cache_folder() / key
     with output_errors(folder):
@@ -328,14 +326,49 @@ def features_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Re
         lock.acquire()  # two evaluations at once train it once
     try:
         if not (folder / CARD).exists():
-            train_for(data, recipe, report).save(folder)
+            warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
+            train_for(data, recipe, progress, widths).save(folder)
     finally:
         lock.release()
     return load_features(folder)
 
 
-def train_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Report | None = None) -> FeatureNetwork:
-    """Train a feature network on a data set's training split, and note its accuracy on the other two.
+def _announcement(data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
+    seconds = recipe.steps(len(data.train)) * _step_seconds(recipe.batch_images, data.image_shape, widths)
+    duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
+    return (
+        f"no feature network of {data.name} is kept yet, so one is trained first, on {len(data.train):,} images: about "
+        f"{duration} on two cores. It is kept for next time."
+    )
+
+
+def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
+    """How to train a feature network on so many images of this shape: the recipe, and the widths of the layers.
+
+    Sets of fewer than 10,000 images get layers of half the width and as many steps as take about a minute on two cores,
+    whatever the size of the images. All depends on these numbers alone, so that the same data have the same network.
+    """
+    if num_images >= _SMALL_SET_IMAGES:
+        return TrainingRecipe(), WIDTHS
+    batch_images = min(64, num_images)
+    steps = min(1500, int(_SMALL_SET_SECONDS / _step_seconds(batch_images, image_shape, HALF_WIDTHS)))
+    recipe = TrainingRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
+    return recipe, HALF_WIDTHS
+
+
+def _step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
+    """About how long a step takes on two cores in float32."""
+    height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
+    return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
+
+
+def train_for(
+    data: DataSet,
+    recipe: TrainingRecipe | None = None,
+    progress: Progress = unheard,
+    widths: tuple[int, ...] = WIDTHS,
+) -> FeatureNetwork:
+    """Train a feature network on a data set's training split, and test it on the other two.
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
@@ -345,15 +378,20 @@ def train_for(data: DataSet, recipe: TrainingRecipe | None = None, report: Repor
         name=f"{data.name} features",
         image_shape=data.image_shape,
         class_names=data.class_names,
+        widths=widths,
         data={"name": data.name, "digest": data.digest, "train_images": len(data.train)},
     )
-    network = train_features(data.train.images, labels, card, recipe, report).as_stored()
-    measured = {
+
+    def tell(_: str, done: float) -> None:
+        progress(f"training the feature network of {data.name}", done)
+
+    network = train_features(data.train.images, labels, card, recipe, tell).as_stored()
+    accuracies = {
         name: accuracy(network, split.images, split.labels)
         for name, split in data.splits.items()
         if name != "train" and split.labels is not None and len(split)
     }
-    return FeatureNetwork(replace(network.card, accuracy=measured), network.layers)
+    return FeatureNetwork(replace(network.card, accuracy=accuracies), network.layers)
 
 
 def _labels_of(data: DataSet) -> Labels:
@@ -374,20 +412,20 @@ def _labels_of(data: DataSet) -> Labels:
 
 def is_shipped_for(data: DataSet) -> bool:
     """Whether the shipped feature network was trained on these very data."""
-    return bool(load_features().card.data["digest"] == data.digest)
+    return bool(load_card().data["digest"] == data.digest)
 
 
 def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRecipe) -> None:
     check_images(images, card.image_shape)
     if labels.shape != (len(images),) or labels.dtype != np.int64:
         raise EvaluationError(
-            f"labels are {labels.dtype} {list(labels.shape)}; needed is int64 [{len(images)}], one an image."
+            f"labels are {labels.dtype} {list(labels.shape)}; give int64 [{len(images)}], one for each image."
         )
     classes = len(card.class_names)
     if classes < 2 or labels.min() < 0 or labels.max() >= classes:
         raise EvaluationError(
             f"labels go from {labels.min()} to {labels.max()} and there are {classes} class names; "
-            "needed are at least 2 classes and labels from 0 to one less."
+            "give at least 2 classes, and labels from 0 to one less than there are classes."
         )
     if len(images) < recipe.batch_images:
         raise EvaluationError(

@@ -1,119 +1,66 @@
-"""Evaluate generated images: every figure with its n, its interval, and its floor, that of held-out real images.
-
-What is compared with what: the Fréchet distance with the moments of all training images; kernel distance, precision,
-recall, density and coverage with as many training images as are measured, drawn once for ever; the class balance with
-the training labels; novelty with the distances of held-out images to the training images. The floor takes as many
-images of the test split, permuted once for ever, as are measured, and goes through the same code.
-"""
+"""Evaluating a set of images: read, draw, extract features, compute figures and their floors, report."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from inkgan.data import DataSet
+from inkgan.evaluation.cache import cache_estimates, cache_folder, cached_estimates
 from inkgan.evaluation.classifier import classification_accuracy
-from inkgan.evaluation.features import Extractor, cache_folder
-from inkgan.evaluation.metrics import (
-    Estimate,
-    Interval,
-    Novelty,
-    binomial,
-    class_balance,
-    classifier_score,
-    clopper_pearson,
-    conditional_accuracy,
-    diversity,
-    frechet_estimate,
-    kernel_estimate,
-    manifold,
-    nearest_neighbours,
-    novelty,
-    pixels,
-    student,
+from inkgan.evaluation.features import Extractor
+from inkgan.evaluation.figures import (
+    KINDS,
+    LEAST_OF_CLASS,
+    Beside,
+    add_mean_diversity,
+    exact_copies,
+    figures_of,
+    floors_of,
+    kind_of,
+    novelty_figures,
+    novelty_of,
 )
-from inkgan.evaluation.report import Better, ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.ruler import REAL_SEED, Ruler, Seen, keep
-from inkgan.evaluation.subject import Subject, real_images, subject_of
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.novelty import pixels
+from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
+from inkgan.evaluation.ruler import ImageFeatures, Ruler, make_ruler
+from inkgan.evaluation.subject import Sample, What, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, unheard
-from inkgan.images import Images, Labels
+from inkgan.images import Labels
 
-Distances = npt.NDArray[np.float64]
-
-
-class Pair(NamedTuple):
-    """A figure of the images with its n, and the same of real images with theirs."""
-
-    value: Estimate
-    n: int
-    floor: Estimate
-    floor_n: int
-
-
-_FLOORS_VERSION = 1  # raise it when a measure changes: floors that are kept are then measured again
-_LEAST_OF_CLASS = 20
-_PAIRS = 32
-_PROBED = "a classifier trained on the images, asked about all test images; the floor: on as many training images"
-
-_FIGURES: dict[str, tuple[str, Better, str]] = {
-    "frechet_digit_distance": ("Fréchet digit distance", "lower", "moments of all training images"),
-    "kernel_digit_distance": ("kernel digit distance", "lower", "as many training images"),
-    "precision": ("precision", "higher", "as many training images"),
-    "recall": ("recall", "higher", "as many training images"),
-    "density": ("density", "higher", "as many training images"),
-    "coverage": ("coverage", "higher", "as many training images"),
-    "classifier_score": ("classifier score", "higher", "the feature network's classes"),
-    "class_total_variation": ("class balance, total variation", "lower", "classes of all training images"),
-    "class_kl": ("class balance, KL (nats)", "lower", "classes of all training images"),
-    "classes_covered": ("classes covered", "higher", "a tenth of each class's share of the training images"),
-    "diversity": ("diversity within class", "like the floor", "mean squared distance of images of one class"),
-    "accuracy": ("accuracy of the class asked for", "higher", "the feature network's classes"),
-    "near_copies": ("near-copies of training images", "like the floor", "nearest of all training images, features"),
-    "copying_z": ("copying test z (below -2: copies)", "like the floor", "nearest of all training images, features"),
-    "exact_copies": ("exact copies of training images", "lower", "all training images, pixel for pixel"),
-    "near_copies_pixels": ("near-copies, in pixels", "like the floor", "nearest of all training images, pixels"),
-    "copying_z_pixels": ("copying test z, in pixels", "like the floor", "nearest of all training images, pixels"),
-    "classification_accuracy": ("classification accuracy score", "higher", _PROBED),
-    "classification_accuracy_by_teacher": ("accuracy score, teacher's labels", "higher", _PROBED),
-}
-_BELOW_ZERO = {"kernel_digit_distance", "copying_z", "copying_z_pixels"}
-_AT_MOST_ONE = {"recall", "coverage", "class_total_variation"}
+_PAIRS = 32  # that the HTML report shows
 
 
 def evaluate(
-    what: str | Path,
+    what: What,
     *,
-    n: int = 10_000,
-    data: str | None = None,
+    n: int | None = None,
+    data: str | Path | None = None,
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
     extractor: Extractor | None = None,
     progress: Progress = unheard,
 ) -> Report:
-    """Measure generated images against real ones.
+    """Compare generated images with real ones.
 
     Args:
-        what: a run folder, a model (folder or bundled), an ``.npz`` file with ``images`` and perhaps ``labels``, or a
-            folder of images.
-        n: how many images to measure, 128 or more; no more than the data have held-out images, so that every figure
-            has a floor at its own n.
+        what: a run folder, a model (its folder, its bundled name, or one that is loaded), a file of arrays (``.npz``,
+            ``.npy``), a folder of images, an array of images uint8 [N, H, W] or [N, H, W, C], or a pair of images and
+            labels. In arrays 0 is paper and 255 is ink.
+        n: how many images to measure, 128 or more; by default 10,000, or all there are. No more are measured than the
+            data have held-out images, so that every figure has a floor at its own n.
         data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model
-            learned from, and MNIST for images.
+            learned from, and MNIST for other images.
         data_dir: where to look for them first.
-        seed: of the sampled images, or of the choice among more than n.
+        seed: of the images that a model draws, or of the choice among more than n.
         full: also train a classifier on the images, and look for copies in pixels: minutes more.
-        extractor: measure distances in these features instead of those of the data's feature network.
-        progress: told how far it is.
+        extractor: measure distances in these features instead of those of the data's feature network: a function of
+            images uint8 [N, H, W, C] that returns floats [N, D].
+        progress: called with what is being done and the share of it that is done.
 
     Returns:
         The report; the same arguments give the same figures.
@@ -122,225 +69,130 @@ def evaluate(
         DataError: the data, the file or the folder cannot be read.
         CheckpointError: a model is missing or damaged.
         EvaluationError: too few images, of another size, constant, or no labels where they are needed.
+
+    Warns:
+        InkganWarning: fewer than n images are measured, or a feature network is trained first.
     """
     start = time.perf_counter()
     progress("reading", 0.0)
-    real = real_images(what, data, data_dir, progress)
-    subject = subject_of(what, n, seed, real)
-    report = measure(subject, Ruler(real, extractor, progress), seed, full=full)
-    return replace(report, seconds=time.perf_counter() - start)
+    subject = open_subject(what)
+    real = real_images(subject, data, None if data_dir is None else Path(data_dir), progress)
+    n, limits = number_to_measure([subject], n, real)
+    sample = draw(subject, n, seed, real, progress)
+    ruler = make_ruler(real, extractor, progress)
+    report = measure(sample, ruler, full=full, progress=progress)
+    return replace(report, notes=(*limits, *report.notes), seconds=time.perf_counter() - start)
 
 
-def estimates(seen: Seen, ruler: Ruler, rng: np.random.Generator) -> dict[str, Estimate]:
-    """Every figure but novelty; those of one class are named ``figure/class``."""
-    n = len(seen.features)
-    real = ruler.training[ruler.some_training(n)]
-    balls = manifold(real, seen.features, rng)
-    found = {
-        "frechet_digit_distance": frechet_estimate(seen.features, ruler.moments, rng).at_n,
-        "kernel_digit_distance": kernel_estimate(seen.features, real, rng),
-        "precision": balls.precision,
-        "recall": balls.recall,
-        "density": balls.density,
-        "coverage": balls.coverage,
-    }
-    predicted = seen.predicted
-    if seen.probabilities is None or predicted is None or ruler.reference is None:
-        return found
-    proportions = ruler.reference.proportions
-    balance = class_balance(predicted, proportions, rng)
-    found |= {
-        "classifier_score": classifier_score(seen.probabilities, rng),
-        "class_total_variation": balance.total_variation,
-        "class_kl": balance.kl,
-        "classes_covered": balance.covered,
-    }
-    for label in range(len(proportions)):
-        own = seen.features[predicted == label]
-        if len(own) >= _LEAST_OF_CLASS:
-            found[f"diversity/{label}"] = diversity(own, rng)
-    if seen.labels is not None:
-        overall, by_class = conditional_accuracy(seen.labels, predicted, len(proportions))
-        found["accuracy"] = overall
-        found |= {f"accuracy/{label}": share for label, share in by_class.items()}
-    return found
-
-
-def _kept(name: str, ruler: Ruler, found: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
-    """What ``found`` returns, kept once measured (not for a callable extractor, which has no name)."""
-    if ruler.extractor is not None:
-        return found()
-    path = cache_folder() / f"{name}-{ruler.key}-v{_FLOORS_VERSION}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        kept = json.loads(path.read_text("utf-8"))
-        return {name: Estimate(v, se, Interval(low, high)) for name, (v, se, low, high) in kept.items()}
-    new = found()
-    flat = {k: [e.value, e.standard_error, e.interval.low, e.interval.high] for k, e in new.items()}
-    keep(path, json.dumps(flat).encode())
-    return new
-
-
-def _floors(ruler: Ruler, n: int) -> dict[str, Estimate]:
-    """The figures of the first n held-out images."""
-    ruler.say("floor", 0.0)
-    seen = ruler.held_out(n)
-    found = estimates(seen, ruler, np.random.default_rng(REAL_SEED))
-    if seen.predicted is not None and ruler.reference is not None:
-        # Of one sample it is a matter of luck: where the luck of real samples of this size lies is known better.
-        luck = class_balance(seen.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
-        found["class_total_variation"] = _including(found["class_total_variation"], luck.chance_total_variation)
-    return found
-
-
-def measure(subject: Subject, ruler: Ruler, seed: int, *, full: bool = False) -> Report:
-    """Measure images with a ruler that may measure many; see :func:`evaluate`."""
-    n, data, say = len(subject.images), ruler.data, ruler.say
-    seen = ruler.see(subject.images, subject.labels, "features")
-    floors = _kept(f"floors-n{n}", ruler, lambda: _floors(ruler, n))
-    say("figures", 0.0)
-    found = estimates(seen, ruler, np.random.default_rng(seed))
-    say("figures", 0.5)
-    near = nearest_neighbours(seen.features, ruler.training)
-    new = _novelty(near.distance[:, 0], ruler.held_out_distances, seen, ruler)
-    _mean_diversity(found, floors)
-    pairs = {key: Pair(estimate, n, floors[key], n) for key, estimate in found.items() if key in floors}
-    pairs |= _novelty_figures(new, len(ruler.held_out_distances)) | {"exact_copies": _exact_copies(subject, data)}
-    notes = list(subject.notes)
+def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = unheard) -> Report:
+    """Measure images that are drawn, against a ruler that may measure many; see :func:`evaluate`."""
+    n, data = len(sample.images), ruler.data
+    images = ruler.extract(sample.images, progress)
+    floors = floors_of(ruler, n, progress)
+    progress("figures", 0.0)
+    found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
+    add_mean_diversity(found, floors)
+    figures = {name: Beside(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors}
+    progress("figures", 0.5)
+    nearest = nearest_neighbours(images.features, ruler.training)
+    novelty = novelty_of(nearest.distance[:, 0], ruler.held_out_distances, images.predicted, ruler)
+    figures |= novelty_figures(novelty, len(ruler.held_out_distances))
+    figures["exact_copies"] = exact_copies(sample.images, data)
+    notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
     if full:
-        pairs |= _in_pixels(subject, seen, ruler)
-        notes += _probe(subject, seen, ruler, seed, pairs)
-    figures = {key: _figure(key, pair, ruler.features) for key, pair in pairs.items()}
-    closest = _closest(new.closest, seen.predicted)
-    pictures = Pictures(
-        subject.images,
-        np.zeros(n, np.int64) if seen.predicted is None else seen.predicted,
-        subject.images[closest],
-        data.train.images[near.index[closest, 0]],
-    )
-    classes, small = _classes(seen, ruler, figures)
-    say("figures", 1.0)
+        figures |= _novelty_in_pixels(sample, images, ruler, progress)
+        score, score_notes = _accuracy_score(sample, images, ruler, progress)
+        figures |= score
+        notes += score_notes
+    shown = {name: Figure.of(name, beside, _title(name, ruler)) for name, beside in figures.items()}
+    classes, class_notes = _classes(images, ruler, shown)
+    closest = _closest(novelty.closest, images.predicted)
+    progress("figures", 1.0)
     return Report(
-        what=subject.name,
-        kind=subject.kind,
+        what=sample.subject.name,
+        kind=sample.subject.kind,
         data=data.name,
         data_digest=data.digest,
         features="own extractor" if ruler.extractor is not None or ruler.network is None else ruler.network.card.sha256,
         n=n,
-        seed=seed,
-        figures=tuple(figures[key] for key in _FIGURES if key in figures),
+        seed=sample.seed,
+        figures=tuple(shown[name] for name in KINDS if name in shown),
         classes=classes,
-        notes=(*notes, *small),
-        pictures=pictures,
+        notes=(*notes, *class_notes),
+        pictures=Pictures(
+            images=sample.images,
+            predicted=np.zeros(n, np.int64) if images.predicted is None else images.predicted,
+            generated=sample.images[closest],
+            training=data.train.images[nearest.index[closest, 0]],
+        ),
+        feature_accuracy=None if ruler.network is None else ruler.network.card.accuracy.get("test"),
     )
 
 
-def _figure(key: str, pair: Pair, features: str) -> Figure:
-    title, better, reference = _FIGURES[key.partition("/")[0]]
-    value, floor = (possible(key, one) for one in (pair.value, pair.floor))
-    if features != "digit":
-        title = title.replace(" digit distance", f" distance ({features} features)")
-    return Figure.of(key, title, better, reference, (value, pair.n), (floor, pair.floor_n))
+def _title(name: str, ruler: Ruler) -> str:
+    """The title of a figure: distances in other features than those of the digits are no digit distances."""
+    title = kind_of(name).title
+    if " digit distance" not in title or ruler.features_title == "digit":
+        return title
+    return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
 
 
-def _including(figure: Estimate, interval: Interval) -> Estimate:
-    low, high = min(interval.low, figure.value), max(interval.high, figure.value)
-    return replace(figure, interval=replace(interval, low=low, high=high))
-
-
-def possible(key: str, figure: Estimate) -> Estimate:
-    """What cannot be below 0 or above 1 has an interval that is not."""
-    low = figure.interval.low if key in _BELOW_ZERO else max(0.0, figure.interval.low)
-    high = min(1.0, figure.interval.high) if key in _AT_MOST_ONE else figure.interval.high
-    return replace(figure, interval=replace(figure.interval, low=low, high=high))
-
-
-def _mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
-    """Add the mean over those classes that have enough images on both sides."""
-    keys = [key for key in found if key.startswith("diversity/") and key in floors]
-    if not keys:
-        return
-    for side in (found, floors):
-        error = math.hypot(*(side[key].standard_error for key in keys)) / len(keys)
-        side["diversity"] = student(sum(side[key].value for key in keys) / len(keys), error, 9)
-
-
-def _novelty(distances: Distances, held_out_distances: npt.NDArray[Any], seen: Seen, ruler: Ruler) -> Novelty:
-    cells = None
-    if seen.predicted is not None and ruler.reference is not None and ruler.extractor is None:
-        held_out = ruler.reference.held_out_classes
-        counts = [np.bincount(x, minlength=len(ruler.data.class_names)) for x in (seen.predicted, held_out)]
-        if np.minimum(*counts).max() >= _LEAST_OF_CLASS:
-            cells = (seen.predicted, held_out)
-    return novelty(distances, held_out_distances, cells=cells)
-
-
-def _novelty_figures(new: Novelty, held_out: int, suffix: str = "") -> dict[str, Pair]:
-    near = replace(binomial(round(new.near_copies * new.n), new.n), interval=new.interval)
-    usual = binomial(round(new.expected * held_out), held_out)
-    z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (new.z, 0.0))
-    return {
-        f"near_copies{suffix}": Pair(near, new.n, usual, held_out),
-        f"copying_z{suffix}": Pair(z, new.n, none, held_out),
-    }
-
-
-def _exact_copies(subject: Subject, data: DataSet) -> Pair:
-    known = {image.tobytes() for image in data.train.images}
-
-    def share(images: Images) -> Estimate:
-        n, count = len(images), sum(image.tobytes() in known for image in images)
-        return replace(binomial(count, n), interval=clopper_pearson(count, n))
-
-    return Pair(share(subject.images), len(subject.images), share(data.test.images), len(data.test))
-
-
-def _in_pixels(subject: Subject, seen: Seen, ruler: Ruler) -> dict[str, Pair]:
-    """Novelty between the images themselves: it sees copies under noise, which features may take for new."""
-    ruler.say("nearest in pixels", 0.0)
+def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress) -> dict[str, Beside]:
+    """Novelty between the images themselves: it finds copies under noise, which may look new in features."""
+    progress("nearest in pixels", 0.0)
     training = pixels(ruler.data.train.images)
-    distances = nearest_neighbours(pixels(subject.images), training).distance[:, 0]
+    distances = nearest_neighbours(pixels(sample.images), training).distance[:, 0]
     if ruler.reference is None:
-        held_out = nearest_neighbours(pixels(ruler.data.test.images), training).distance[:, 0].astype(np.float32)
+        nearest = nearest_neighbours(pixels(ruler.data.test.images), training)
+        held_out = nearest.distance[:, 0].astype(np.float32)
     else:
         held_out = ruler.reference.held_out_pixels
-    return _novelty_figures(_novelty(distances, held_out, seen, ruler), len(held_out), "_pixels")
+    return novelty_figures(novelty_of(distances, held_out, images.predicted, ruler), len(held_out), "_pixels")
 
 
-def _probe(subject: Subject, seen: Seen, ruler: Ruler, seed: int, pairs: dict[str, Pair]) -> list[str]:
-    """Add the classification accuracy score and its ceiling, that of as many real images; returns what to note.
+def _accuracy_score(
+    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
+) -> tuple[dict[str, Beside], list[str]]:
+    """The classification accuracy score beside its ceiling, that of as many real images; and what to note.
 
     A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
     """
-    train, test, names = ruler.data.train, ruler.data.test, ruler.data.class_names
-    if train.labels is None or test.labels is None or seen.predicted is None:
-        return [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
-    asked = (test.images, test.labels)
-    images, taught = subject.images, subject.labels
-    if subject.draw is not None and taught is not None:
-        ruler.say("drawing as many as there are training images", 0.0)
-        images, taught = subject.draw(len(train))
-    n, taught = len(images), seen.predicted if taught is None else taught
+    train, test, class_names = ruler.data.train, ruler.data.test, ruler.data.class_names
+    if train.labels is None or test.labels is None or images.predicted is None:
+        return {}, [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
+    test_images = (test.images, test.labels)
+    pictures, labels, notes = sample.images, sample.labels, []
+    name = "classification_accuracy"
+    if labels is None:
+        name, labels = "classification_accuracy_by_teacher", images.predicted
+        notes = [
+            "the images have no labels: the accuracy score is of labels that the feature network gave (the teacher)."
+        ]
+    elif sample.subject.available is None:
+        more = draw(sample.subject, len(train), sample.seed, ruler.data, progress)
+        assert more.labels is not None
+        pictures, labels = more.images, more.labels
 
-    def saying(doing: str) -> Callable[[float, float], None]:
-        return lambda done, _: ruler.say(doing, done)
+    real = ruler.some_training(len(pictures))
+    path = cache_folder() / f"ceiling-n{len(pictures)}-{ruler.cache_key}-v2.json"
+    cached = cached_estimates(path) if ruler.extractor is None else None
+    if cached is None:
+        some = (train.images[real], train.labels[real])
+        ceiling = classification_accuracy(some, test_images, class_names, 0, _named("learning real images", progress))
+        cached = {"ceiling": ceiling}
+        if ruler.extractor is None:
+            cache_estimates(path, cached)
+    learning = _named("learning the images", progress)
+    score = classification_accuracy((pictures, labels), test_images, class_names, sample.seed, learning)
+    return {name: Beside(score, len(pictures), cached["ceiling"], len(real))}, notes
 
-    real = ruler.some_training(n)
-    some = (train.images[real], train.labels[real])
-    name = f"ceiling-n{n}"
-    ceiling = _kept(
-        name, ruler, lambda: {name: classification_accuracy(some, asked, names, report=saying("learning real images"))}
-    )[name]
-    report = saying("learning the images")
-    score = classification_accuracy((images, taught), asked, names, seed, report)
-    key = "classification_accuracy" + ("_by_teacher" if subject.labels is None else "")
-    pairs[key] = Pair(score, n, ceiling, len(real))
-    if subject.labels is not None:
-        return []
-    return ["the images have no labels: the accuracy score is of labels that the feature network gave (the teacher)."]
+
+def _named(doing: str, progress: Progress) -> Progress:
+    return lambda _, done: progress(doing, done)
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:
-    """The closest to training images, some of each class: plain shapes, such as ones, are always the closest."""
+    """The closest to training images, some of each class: plain shapes, such as ones, are always the closest of all."""
     if predicted is None:
         return order[:_PAIRS]
     classes = np.unique(predicted)
@@ -348,11 +200,14 @@ def _closest(order: Labels, predicted: Labels | None) -> Labels:
     return np.concatenate([order[predicted[order] == label][:each] for label in classes])[: 2 * _PAIRS]
 
 
-def _classes(seen: Seen, ruler: Ruler, figures: dict[str, Figure]) -> tuple[tuple[ClassFigures, ...], list[str]]:
-    if seen.predicted is None or ruler.reference is None:
+def _classes(
+    images: ImageFeatures, ruler: Ruler, figures: dict[str, Figure]
+) -> tuple[tuple[ClassFigures, ...], list[str]]:
+    """The figures of each class, and what to note."""
+    if images.predicted is None or ruler.reference is None:
         return (), []
-    names, n = ruler.data.class_names, len(seen.features)
-    counts = np.bincount(seen.predicted, minlength=len(names))
+    names, n = ruler.data.class_names, len(images.features)
+    counts = np.bincount(images.predicted, minlength=len(names))
     classes = tuple(
         ClassFigures(
             name=names[label],
@@ -366,5 +221,5 @@ def _classes(seen: Seen, ruler: Ruler, figures: dict[str, Figure]) -> tuple[tupl
     small = [one.name for one in classes if one.diversity is None]
     if not small:
         return classes, []
-    shown = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
-    return classes, [f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {shown}."]
+    listed = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
+    return classes, [f"diversity is not measured for classes of fewer than {LEAST_OF_CLASS} images: {listed}."]

@@ -1,11 +1,11 @@
-"""The feature network: a small classifier whose last hidden layer is the space in which digits are measured.
+"""The feature network: a small classifier whose last hidden layer is the space in which images are compared.
 
-Inception features are unfit for small pictures of ink, so inkgan measures in the features of a classifier of
-the data at hand: distances there are called Fréchet *digit* distance and kernel *digit* distance, and they
-are comparable only between figures made with the same network (the card's ``sha256`` says which).
+Inception learned from photographs, so its features say little of small pictures of ink. Here features are those of a
+classifier of the data at hand. Distances in them are called Fréchet *digit* distance and kernel *digit* distance; they
+can be compared only between figures made with the same network, which the card's ``sha256`` names.
 
-Plug-in point: every measure takes plain arrays, so any callable that maps uint8 images [N, H, W, C] to
-features [N, D] can stand in for this network; :func:`extract` runs one and checks what it returns.
+Any callable that maps uint8 images [N, H, W, C] to features [N, D] can take the network's place; :func:`extract` runs
+one and checks what it returns.
 
 Shapes: N images, H rows, W columns, C channels (1 or 3), D features, K classes.
 """
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,21 +30,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.files import cache_folder as package_cache
-from inkgan.files import sha256_of, write_bytes
+from inkgan.files import Progress, sha256_of, unheard, write_bytes
 from inkgan.images import Images
 
 Features = npt.NDArray[np.float32]
 Extractor = Callable[[Images], npt.NDArray[Any]]
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
+WIDTHS = (16, 32, 64, 64, 128, 128)
+HALF_WIDTHS = (8, 16, 32, 32, 64, 64)
+"""Channels after each 3x3 convolution; the second and the fourth halve height and width."""
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "models" / "digit-features"
 
 # Every forward pass sees exactly this many images (the last one is filled up with blank ones), so that the
 # same kernels run whatever the number of images: image i has the same features alone and among ten thousand.
 _CHUNK = 64
-_LARGEST_SIDE = 64  # larger pictures are averaged down first: the network's receptive field is 30 pixels
+LARGEST_SIDE = 64  # larger pictures are averaged down first: the network's receptive field is 30 pixels
 _HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
 _GRID = 4  # the last feature map is pooled to 4x4, which keeps *where* strokes are, not only which
 
@@ -56,15 +60,14 @@ class FeatureCard:
     """H, W, C of the images it reads."""
     class_names: tuple[str, ...]
     num_features: int = 64
-    widths: tuple[int, ...] = (16, 32, 64, 64, 128, 128)
-    """Channels after each 3x3 convolution; the second and the fourth halve height and width."""
+    widths: tuple[int, ...] = WIDTHS
     data: dict[str, Any] = field(default_factory=dict)
     """The name and the digest of the data it was trained on."""
     recipe: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
     """Accuracy by split, measured with the weights as stored (float16)."""
     sha256: str = ""
-    """Of the weights file; it names the ruler."""
+    """Of the weights file; it names the network."""
     format: int = FORMAT
 
 
@@ -85,7 +88,7 @@ class FeatureLayers(nn.Module):
         """Features [N, D] and class logits [N, K] of images in [0, 1], float32 [N, C, H, W].
 
         The features are the hidden layer *before* its ReLU: signed, about zero mean and unit variance in each
-        dimension over the training data, which suits measures that compare means and covariances.
+        dimension over the training data, which suits metrics that compare means and covariances.
         """
         x = shrink(ink)
         for convolution in self.convolutions:
@@ -96,7 +99,7 @@ class FeatureLayers(nn.Module):
 
 def shrink(ink: Tensor) -> Tensor:
     """Average pictures with a side of more than 64 pixels down to 64 (area averages: no aliasing)."""
-    height, width = (min(side, _LARGEST_SIDE) for side in ink.shape[2:])
+    height, width = (min(side, LARGEST_SIDE) for side in ink.shape[2:])
     return ink if ink.shape[2:] == (height, width) else functional.adaptive_avg_pool2d(ink, (height, width))
 
 
@@ -124,19 +127,25 @@ class FeatureNetwork:
         return len(self.card.class_names)
 
     def __call__(self, images: Images) -> Features:
-        """Features, float32 [N, D]; see :meth:`measure`."""
-        return self.measure(images)[0]
+        """Features, float32 [N, D]; see :meth:`extract`."""
+        return self.extract(images)[0]
 
     def probabilities(self, images: Images) -> Features:
-        """Class probabilities, float32 [N, K], rows summing to 1; see :meth:`measure`."""
-        return self.measure(images)[1]
+        """Class probabilities, float32 [N, K], rows summing to 1; see :meth:`extract`."""
+        return self.extract(images)[1]
 
-    def measure(self, images: Images, progress: Callable[[int], None] | None = None) -> tuple[Features, Features]:
+    def extract(
+        self, images: Images, progress: Progress = unheard, doing: str = "features"
+    ) -> tuple[Features, Features]:
         """Features and class probabilities in one pass.
+
+        Each thread works alone on its slices: PyTorch's own threads wait for one another by spinning, which is slow
+        where cores are shared.
 
         Args:
             images: uint8 [N, H, W, C] with the H, W, C of the card, values 0-255.
-            progress: called with the number of images done after each chunk.
+            progress: called with the share of images done.
+            doing: what ``progress`` is told.
 
         Returns:
             features, float32 [N, D], and probabilities, float32 [N, K]. Row i depends on image i alone.
@@ -145,16 +154,30 @@ class FeatureNetwork:
             EvaluationError: the images are not uint8 or not of the network's shape, or there are none.
         """
         check_images(images, self.card.image_shape)
+        workers = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
+        slices = [images[start : start + size] for start in range(0, len(images), size)]
+        threads = torch.get_num_threads()
+        parts = []
+        try:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                for part in pool.map(self._forward, slices):
+                    parts.append(part)
+                    progress(doing, len(parts) / len(slices))
+        finally:
+            torch.set_num_threads(threads)
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _forward(self, images: Images) -> tuple[Features, Features]:
         features = np.empty((len(images), self.num_features), np.float32)
         probabilities = np.empty((len(images), self.num_classes), np.float32)
         with torch.inference_mode():
-            for start, ink in _chunks(images):
-                hidden, logits = self.layers(ink)
-                stop = min(start + _CHUNK, len(images))
-                features[start:stop] = hidden[: stop - start].numpy()
-                probabilities[start:stop] = logits.softmax(1)[: stop - start].numpy()
-                if progress is not None:
-                    progress(stop)
+            for start in range(0, len(images), _CHUNK):
+                ink = to_ink(images[start : start + _CHUNK])
+                count = len(ink)
+                hidden, logits = self.layers(functional.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
+                features[start : start + count] = hidden[:count].numpy()
+                probabilities[start : start + count] = logits.softmax(1)[:count].numpy()
         return features, probabilities
 
     def as_stored(self) -> FeatureNetwork:
@@ -172,19 +195,13 @@ class FeatureNetwork:
         return load_features(folder)
 
 
-def _chunks(images: Images) -> Iterator[tuple[int, Tensor]]:
-    for start in range(0, len(images), _CHUNK):
-        ink = to_ink(images[start : start + _CHUNK])
-        yield start, functional.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - len(ink)))
-
-
 def check_images(images: Images, image_shape: tuple[int, int, int] | None = None) -> None:
     """Raise an :class:`EvaluationError` unless images are uint8 [N > 0, H, W, 1 or 3] of that shape."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         given = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
-        raise EvaluationError(f"images are {given}; what is measured is uint8, 0-255. Round and convert them first.")
+        raise EvaluationError(f"images are {given}; give uint8, 0 to 255. Round and convert them first.")
     if images.ndim != 4 or len(images) == 0 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise EvaluationError(f"images have shape {images.shape}; needed is [N, H, W, C] with N > 0 and C = 1 or 3.")
+        raise EvaluationError(f"images have shape {images.shape}; give [N, H, W, C] with N > 0 and C = 1 or 3.")
     if image_shape is not None and images.shape[1:] != image_shape:
         raise EvaluationError(
             f"images are {_by(images.shape[1:])}, this feature network reads {_by(image_shape)}. "
@@ -215,57 +232,58 @@ def extract(extractor: Extractor, images: Images) -> Features:
     if features.ndim != 2 or len(features) != len(images) or features.dtype.kind != "f":
         raise EvaluationError(
             f"the extractor returned {features.dtype} {list(features.shape)} for {len(images)} images; "
-            f"needed is floating point [{len(images)}, D]."
+            f"give floats [{len(images)}, D]."
         )
     if not np.isfinite(features).all():
         raise EvaluationError("the extractor returned features that are not finite (NaN or infinity).")
     return features.astype(np.float32)
 
 
-def cache_folder() -> Path:
-    """Where feature networks and what was measured of real images are kept.
-
-    Raises:
-        OutputError: no place is known to keep them in.
-    """
-    return package_cache() / "features"
-
-
 def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
-    """Load a feature network (by default the shipped digit features) after checking its hash and its shapes.
+    """Load a feature network, by default that of the digits, after checking its hash and its shapes.
 
     Raises:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
+    card = load_card(folder)
     try:
-        card = _card(json.loads((folder / CARD).read_text(encoding="utf-8")))
         digest = sha256_of(folder / WEIGHTS)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{folder} is not a feature network: {error}. Train it again.") from error
-    if digest != card.sha256:
-        raise CheckpointError(
-            f"{folder / WEIGHTS} has sha256 {digest[:12]}…, its card says {card.sha256[:12]}…: "
-            "it is damaged or was replaced. Install or train it again."
-        )
-    layers = FeatureLayers(card)
-    try:
+        if digest != card.sha256:
+            raise CheckpointError(
+                f"{folder / WEIGHTS} has sha256 {digest[:12]}…, its card says {card.sha256[:12]}…: "
+                "it is damaged or was replaced. Install or train it again."
+            )
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
+        layers = FeatureLayers(card)
         layers.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except OSError as error:
+        raise _not_a_network(folder, error) from error
     except (RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).replace("\n", " ")
-        raise CheckpointError(f"{folder / WEIGHTS} does not fit its card: {reason}") from error
+        raise CheckpointError(f"{folder / WEIGHTS} does not fit its card: {reason}. Train it again.") from error
     return FeatureNetwork(card, layers)
 
 
-def _card(fields: Mapping[str, Any]) -> FeatureCard:
-    if fields["format"] != FORMAT:
-        raise ValueError(f"format {fields['format']}, this version of inkgan reads format {FORMAT}")
-    height, width, channels = fields["image_shape"]
-    return FeatureCard(
-        **{
-            **fields,
-            "image_shape": (height, width, channels),
-            "class_names": tuple(fields["class_names"]),
-            "widths": tuple(fields["widths"]),
-        }
-    )
+def load_card(folder: Path = SHIPPED) -> FeatureCard:
+    """Read the card of a feature network, by default that of the digits, without its weights.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another format.
+    """
+    try:
+        fields = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        height, width, channels = fields["image_shape"]
+        lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
+        card = FeatureCard(**{**fields, **lists, "image_shape": (height, width, channels)})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _not_a_network(folder, error) from error
+    if card.format != FORMAT:
+        raise CheckpointError(
+            f"{folder} is a feature network of format {card.format}; this version of inkgan reads format {FORMAT}. "
+            "Train it again."
+        )
+    return card
+
+
+def _not_a_network(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{folder} is not a feature network: {error}. Train it again.")

@@ -1,16 +1,17 @@
-"""What a data set's real images measure, computed once: the fixed side of every comparison.
+"""Reference statistics: what generated images are compared with, computed once from the real images of a data set.
 
-For the embedded digits these statistics are shipped beside the feature network (``python
-scripts/make_reference_statistics.py`` makes them again); for other data they are computed when first needed
-and cached. Both are tied by hash to the data and to the feature network that they were measured with.
+For the embedded digits they are shipped beside the feature network (``python scripts/make_reference_statistics.py``
+makes them again); for other data they are computed when first needed, and cached. Both are tied by hash to the data and
+to the feature network.
 
 Shapes: D features, K classes, H test images.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ import safetensors.numpy
 
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.evaluation.features import SHIPPED, FeatureNetwork, cache_folder
-from inkgan.evaluation.metrics import GaussianStatistics, nearest_neighbours, pixels
+from inkgan.evaluation.cache import cache_folder, write_to_cache
+from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
+from inkgan.evaluation.metrics.frechet import GaussianStatistics
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.files import Progress, sha256_of, unheard, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
@@ -72,13 +76,13 @@ class ReferenceStatistics:
         write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def measure_reference(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
-    """Measure a labelled data set's training and test splits.
+def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
+    """Compute the statistics of a labelled data set's training and test splits.
 
     Args:
         data: the real images; its training and test splits need more images than the network has features.
         network: the feature network.
-        progress: told how far it is.
+        progress: called with the share of images done.
 
     Raises:
         EvaluationError: no labels, too few images, or images that are not of the network's shape.
@@ -86,13 +90,12 @@ def measure_reference(data: DataSet, network: FeatureNetwork, progress: Progress
     if data.train.labels is None:
         raise EvaluationError(f"{data.name} has no labels; class proportions are counted from them.")
 
-    def said(name: str) -> Callable[[int], None]:
-        return lambda done: progress(f"real images ({name})", done / len(data.splits[name]))
-
-    train, _ = network.measure(data.train.images, said("train"))
-    test, probabilities = network.measure(data.test.images, said("test"))
+    train = training_features(data, network, progress)
+    test, probabilities = network.extract(data.test.images, progress, "real images (test)")
     progress("distances of real images", 0.0)
     counts = np.bincount(data.train.labels, minlength=network.num_classes)
+    distances = nearest_neighbours(test, train).distance[:, 0]
+    pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance[:, 0]
     return ReferenceStatistics(
         data_digest=data.digest,
         features_sha256=network.card.sha256,
@@ -100,29 +103,46 @@ def measure_reference(data: DataSet, network: FeatureNetwork, progress: Progress
         test=GaussianStatistics.of(test),
         proportions=counts / counts.sum(),
         held_out_classes=probabilities.argmax(axis=1),
-        held_out_features=nearest_neighbours(test, train).distance[:, 0].astype(np.float32),
-        held_out_pixels=nearest_neighbours(pixels(data.test.images), pixels(data.train.images))
-        .distance[:, 0]
-        .astype(np.float32),
+        held_out_features=distances.astype(np.float32),
+        held_out_pixels=pixel_distances.astype(np.float32),
     )
 
 
 def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
-    """The reference statistics of a data set: the shipped ones, cached ones, or measured now and kept.
+    """The reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
 
     Raises:
-        EvaluationError: as :func:`measure_reference`.
+        EvaluationError: as :func:`compute_reference`.
         CheckpointError: what is shipped or cached is damaged.
     """
-    cached = cache_folder() / f"reference-{data.digest[:16]}-{network.card.sha256[:16]}"
+    cached = cache_folder() / f"reference-{cache_key(data, network)}"
     for folder in (SHIPPED, cached):
         if (folder / CARD).exists():
             reference = load_reference(folder)
             if (reference.data_digest, reference.features_sha256) == (data.digest, network.card.sha256):
                 return reference
-    reference = measure_reference(data, network, progress)
+    reference = compute_reference(data, network, progress)
     reference.save(cached)
     return reference
+
+
+def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> Features:
+    """The features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
+    path = cache_folder() / f"training-{cache_key(data, network)}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        cached: Features = np.load(path, allow_pickle=False)
+        if cached.shape == (len(data.train), network.num_features) and cached.dtype == np.float32:
+            return cached
+    features, _ = network.extract(data.train.images, progress, "real images (train)")
+    buffer = io.BytesIO()
+    np.save(buffer, features)
+    write_to_cache(path, buffer.getvalue())
+    return features
+
+
+def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
+    """What the name of a cached file says of the data and the network that it comes from."""
+    return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
 
 
 def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:

@@ -1,170 +1,152 @@
-"""The ruler's fixed side: real images, their features, and what is kept of them between evaluations."""
+"""The ruler: the real images of a data set, and all that generated images are compared with.
+
+It is made once and then compares any number of sets of images, so that all of them are compared with the same thing.
+Against what each figure is:
+
+* the Fréchet distance: mean and covariance of all training images;
+* kernel distance, precision, recall, density and coverage: as many training images as there are images, chosen once and
+  for all;
+* class balance: the training labels;
+* novelty: the distances of all held-out images to the training images.
+
+The *floor* of a figure is the same figure of as many held-out images, also chosen once and for all.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from inkgan.data import DataSet
-from inkgan.errors import EvaluationError, OutputError
-from inkgan.evaluation.classifier import Report, features_for, is_shipped_for
-from inkgan.evaluation.features import Extractor, FeatureNetwork, cache_folder, extract
-from inkgan.evaluation.metrics import GaussianStatistics, frechet_distance, nearest_neighbours
-from inkgan.evaluation.reference import ReferenceStatistics, reference_for
-from inkgan.files import Progress, write_bytes
+from inkgan.evaluation.classifier import features_for, is_shipped_for
+from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, extract
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.reference import ReferenceStatistics, cache_key, reference_for, training_features
+from inkgan.files import Progress, unheard
 from inkgan.images import Images, Labels
 
-Features = npt.NDArray[np.float32]
-
 REAL_SEED = 20_260
-"""Which real images are the floor, and which the reference: never the user's choice."""
-_CHUNK = 64  # the feature network's own: slices of whole chunks give the same bits
+"""Chooses the real images of the floor and of the reference. The user's seed has no part in it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """Images as the ruler sees them."""
+class ImageFeatures:
+    """Features and class probabilities of n images."""
 
-    features: Features
-    probabilities: Features | None
-    labels: Labels | None
+    features: Features  # n x D
+    probabilities: Features | None  # n x K; None without a feature network
 
     @property
     def predicted(self) -> Labels | None:
-        """The most probable class of each, [N]."""
+        """The most probable class of each image, int64 [n]."""
         return None if self.probabilities is None else self.probabilities.argmax(axis=1)
 
 
+@dataclass(frozen=True, eq=False)
 class Ruler:
-    """The fixed side: real images, their features, and floors."""
+    """What images are compared with; :func:`make_ruler` makes one.
 
-    def __init__(self, data: DataSet, extractor: Extractor | None, say: Progress) -> None:
-        self.data, self.extractor, self.say = data, extractor, say
-        self.network: FeatureNetwork | None = None
-        self.reference: ReferenceStatistics | None = None
-        if data.train.labels is not None or extractor is None:
-            self.network = features_for(data, report=training_features(data, say))
-            self.reference = reference_for(data, self.network, say)
-        self.training = self._training_features()
-        if extractor is None and self.reference is not None:
-            self.moments = self.reference.train
-            self.held_out_distances = self.reference.held_out_features
-        else:
-            self.moments = GaussianStatistics.of(self.training)
-            distances = nearest_neighbours(self.held_out().features, self.training).distance[:, 0]
-            self.held_out_distances = distances.astype(np.float32)
+    Attributes:
+        data: the real images.
+        network: the data's feature network, which also names classes; None for data without labels.
+        extractor: the caller's own features; None takes the network's.
+        reference: statistics of the real images in the network's features; None without a network.
+        training: the features of all training images, float32 [T, D].
+        moments: their mean and covariance.
+        held_out_distances: of each test image to its nearest training image, float32 [H].
+    """
 
-    @property
-    def key(self) -> str:
-        """What the cached arrays depend on."""
-        return f"{self.data.digest[:16]}-{self.network.card.sha256[:16] if self.network else ''}"
+    data: DataSet
+    network: FeatureNetwork | None
+    extractor: Extractor | None
+    reference: ReferenceStatistics | None
+    training: Features
+    moments: GaussianStatistics
+    held_out_distances: npt.NDArray[np.float32]
 
     @property
-    def features(self) -> str:
-        """Whose features distances are in: ``digit``, those of other data by their name, or the caller's ``own``."""
+    def features_title(self) -> str:
+        """The features that distances are in: ``digit``, those of other data by their name, or the caller's ``own``."""
         if self.extractor is not None:
             return "own"
         return "digit" if is_shipped_for(self.data) else self.data.name
 
-    def see(self, images: Images, labels: Labels | None, doing: str) -> Seen:
-        """Features and class probabilities."""
-        probabilities, features = None, None
-        if self.network is not None:
-            features, probabilities = _threaded(self.network, images, lambda done: self.say(doing, done))
-        if self.extractor is not None:
-            self.say(doing, 0.0)
-            features = extract(self.extractor, images)
-        if features is None:
-            raise EvaluationError(f"{self.data.name} has no labels for a feature network; give an extractor.")
-        return Seen(features, probabilities, labels)
+    @property
+    def cache_key(self) -> str:
+        """What the name of a cached file says of this ruler."""
+        return cache_key(self.data, self.network)
 
-    def held_out(self, n: int | None = None) -> Seen:
-        """The first n images of the test split once permuted: its first half as it lies is easier than its second."""
-        test = self.data.test
-        order = np.random.default_rng(REAL_SEED).permutation(len(test))[:n]
-        return self.see(test.images[order], None if test.labels is None else test.labels[order], "held-out images")
+    def extract(self, images: Images, progress: Progress = unheard, doing: str = "features") -> ImageFeatures:
+        """Features and class probabilities of images, uint8 [n, H, W, C]."""
+        if self.network is None:
+            assert self.extractor is not None
+            progress(doing, 0.0)
+            return ImageFeatures(extract(self.extractor, images), None)
+        features, probabilities = self.network.extract(images, progress, doing)
+        return ImageFeatures(features if self.extractor is None else extract(self.extractor, images), probabilities)
 
-    def some_training(self, n: int) -> Labels:
+    def held_out(self, n: int) -> tuple[Images, Labels | None]:
+        """Some n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
+        some = np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]
+        labels = self.data.test.labels
+        return self.data.test.images[some], None if labels is None else labels[some]
+
+    def some_training(self, n: int) -> npt.NDArray[np.int64]:
         """The indices of n training images, always the same."""
         return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training))[:n]
 
-    def _training_features(self) -> Features:
-        """Of all training images, kept once measured (not for a callable, which has no name)."""
-        images = self.data.train.images
-        if self.extractor is not None:
-            self.say("training images", 0.0)
-            return extract(self.extractor, images)
-        path = cache_folder() / f"training-{self.key}.npy"
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            kept = np.load(path, allow_pickle=False)
-            if kept.ndim == 2 and len(kept) == len(images) and kept.dtype == np.float32:
-                features: Features = kept
-                return features
-        features = self.see(images, None, "training images (once)").features
-        buffer = io.BytesIO()
-        np.save(buffer, features)
-        keep(path, buffer.getvalue())
-        return features
 
-
-def training_features(data: DataSet, say: Progress) -> Report:
-    """Tells how far the feature network of other data than digits is, which is trained when it is first needed."""
-    return lambda done, _: say(f"training the feature network of {data.name}, kept for next time", done)
-
-
-def quick_measure(data: DataSet, say: Progress) -> Callable[[Images, Labels | None], dict[str, float]]:
-    """What training measures on its way: the Fréchet digit distance first, and the accuracy of the class asked for.
+def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Progress = unheard) -> Ruler:
+    """Load or compute everything that images are compared with.
 
     Args:
         data: the real images.
-        say: told how far the feature network and the statistics of the real images are, if there are none yet.
+        extractor: measure distances in these features instead of those of the data's feature network.
+        progress: called with what is being done and the share of it that is done.
+
+    Raises:
+        EvaluationError: the data have no labels to train a feature network with, and there is no extractor.
+        CheckpointError: a file of the feature network or of the statistics is damaged.
+    """
+    network = None if data.train.labels is None and extractor is not None else features_for(data, progress)
+    reference = None if network is None else reference_for(data, network, progress)
+    if extractor is not None:
+        progress("real images", 0.0)
+        training = extract(extractor, data.train.images)
+        nearest = nearest_neighbours(extract(extractor, data.test.images), training)
+        distances = nearest.distance[:, 0].astype(np.float32)
+        return Ruler(data, network, extractor, reference, training, GaussianStatistics.of(training), distances)
+    assert network is not None
+    assert reference is not None
+    training = training_features(data, network, progress)
+    return Ruler(data, network, None, reference, training, reference.train, reference.held_out_features)
+
+
+def quick_measure(data: DataSet, progress: Progress = unheard) -> Callable[[Images, Labels | None], dict[str, float]]:
+    """What training measures at intervals: the Fréchet digit distance, and the accuracy of the class asked for.
+
+    Args:
+        data: the real images.
+        progress: called with how far the feature network and the statistics of the real images are, if they are new.
+
+    Returns:
+        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None, which returns figures by name.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
     """
-    network = features_for(data, report=training_features(data, say))
-    moments = reference_for(data, network, say).train
+    network = features_for(data, progress)
+    moments = reference_for(data, network, progress).train
 
     def measure(images: Images, labels: Labels | None) -> dict[str, float]:
-        features, probabilities = _threaded(network, images, lambda _: None)
+        features, probabilities = network.extract(images)
         figures = {"frechet_digit_distance": frechet_distance(GaussianStatistics.of(features), moments)}
         if labels is not None:
             figures["accuracy"] = float((probabilities.argmax(axis=1) == labels).mean())
         return figures
 
     return measure
-
-
-def keep(path: Path, content: bytes) -> None:
-    """Write to the cache; a cache that cannot be written costs time, nothing else."""
-    with contextlib.suppress(OutputError):
-        write_bytes(path, content)
-
-
-def _threaded(network: FeatureNetwork, images: Images, done: Callable[[float], None]) -> tuple[Features, Features]:
-    """The network's features and probabilities, with one thread for each core and each alone with its slice.
-
-    PyTorch's own threads wait for each other by spinning, which is slow where cores are shared.
-    """
-    workers = max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
-    size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
-    slices = [images[start : start + size] for start in range(0, len(images), size)]
-    before = torch.get_num_threads()
-    parts = []
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for part in pool.map(network.measure, slices):
-                parts.append(part)
-                done(len(parts) / len(slices))
-    finally:
-        torch.set_num_threads(before)
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

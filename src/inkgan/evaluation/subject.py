@@ -1,210 +1,337 @@
-"""What is to be evaluated: images of a run or model, of an ``.npz`` file, or of a folder from anywhere."""
+"""The images to be measured: those that a model draws, or those of a file, a folder or an array."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
-from inkgan.data.loading import load_saved, read_path
+from inkgan.data.loading import read_path
+from inkgan.data.sets import as_images, as_labels, size_text
 from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
 from inkgan.files import Progress, unheard
-from inkgan.generation.model import Model, is_bundled, load
+from inkgan.generation.arguments import valid_seed, whole_number
+from inkgan.generation.model import LARGEST_SAMPLE, Model, is_bundled, load
 from inkgan.images import Images, Labels
 
+MOST = 10_000
+"""So many images are measured, unless another number is asked for."""
 SMALLEST = 128
 """Fewer images than this are not measured."""
 
+What = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""What can be measured; see :func:`open_subject`."""
+
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """Images to measure.
+class ModelSubject:
+    """A generator, whose images are drawn when they are needed.
+
+    Attributes:
+        name: what was given, for people.
+        model: the generator, loaded.
+    """
+
+    name: str
+    model: Model
+    kind = "model"
+    available: int | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of its images."""
+        return self.model.image_shape
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know."""
+        return tuple(self.model.notes)
+
+    def class_names(self, data: DataSet) -> tuple[str, ...]:
+        """The names of its labels; empty if it draws without labels.
+
+        A model of inkgan 0.1 has no names. On the data that it learned from, it has theirs.
+        """
+        named = "class_names" in self.model.description
+        if not named and self.model.num_classes == len(data.class_names) and learned_from(self.model, data):
+            return data.class_names
+        return self.model.class_names
+
+    def take(self, n: int, seed: int, progress: Progress = unheard) -> tuple[Images, Labels | None]:
+        """Draw the first n images of a seed: uint8 [n, H, W, C] and their labels."""
+        images = self.model.sample(n, seed=seed, progress=progress)
+        return np.asarray(images).reshape(n, *self.image_shape), self.model.labels_for(n)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSubject:
+    """Images from anywhere.
 
     Attributes:
         name: what was given, for people.
         kind: what it is, for people.
         images: uint8 [N, H, W, C].
-        labels: int64 [N], the classes that were asked for, or None.
-        notes: what a reader should know about them.
-        draw: of a model, draws its first n images and their classes; None for images that are what they are.
+        labels: int64 [N], or None.
+        label_names: the name of each label.
+        notes: what a reader should know: what was skipped, inverted or ignored.
     """
 
     name: str
     kind: str
     images: Images
     labels: Labels | None
+    label_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    draw: Callable[[int], tuple[Images, Labels | None]] | None = None
+
+    @property
+    def available(self) -> int | None:
+        """How many images there are."""
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    def class_names(self, _: DataSet) -> tuple[str, ...]:
+        """The names of the labels; empty without labels."""
+        return self.label_names
+
+    def take(self, n: int, seed: int, _: Progress = unheard) -> tuple[Images, Labels | None]:
+        """Some n images and their labels; of more, the seed chooses."""
+        total = len(self.images)
+        some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
+        return self.images[some], None if self.labels is None else self.labels[some]
 
 
-def subject_of(what: str | Path, n: int, seed: int, data: DataSet) -> Subject:
-    """Draw or read at most ``n`` images; see :func:`find_subject`."""
-    return find_subject(what, n, seed, data)()
+Subject = ModelSubject | ImageSubject
 
 
-def find_subject(what: str | Path, n: int, seed: int, data: DataSet) -> Callable[[], Subject]:
-    """Find and check what is to be measured; the function returned then draws or takes at most ``n`` images.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The images that are measured.
 
-    Drawing takes seconds, so whoever measures several things finds them all first.
+    Attributes:
+        subject: what they are from.
+        seed: of the drawing, or of the choice among more.
+        images: uint8 [n, H, W, C].
+        labels: int64 [n] in the numbering of the real data: the class that each image was asked to show; or None.
+        notes: what a reader should know about them.
+    """
+
+    subject: Subject
+    seed: int
+    images: Images
+    labels: Labels | None
+    notes: tuple[str, ...]
+
+
+def open_subject(what: What) -> Subject:
+    """Find, load and check what is to be measured; a model does not draw yet.
 
     Args:
-        what: a bundled model, a run or model folder, an ``.npz`` file or a folder of images.
-        n: the most images to take, 128 or more; out of more, ``seed`` chooses. No more are taken than the data have
-            held-out images, so that every figure has a floor at its own n.
-        seed: of the latents or of the choice.
-        data: the real images, which says what images and labels must look like.
+        what: a bundled model's name; the path of a run, a model, an ``.npz`` or ``.npy`` file or a folder of images; a
+            :class:`Model`; an array of images; or a pair of images and labels.
 
     Raises:
-        DataError: the file or folder cannot be read.
+        DataError: a file or folder cannot be read.
         CheckpointError: there is no such thing, or a model is damaged.
-        EvaluationError: the images are too few, of another size than the data's, all blank, or their labels are not
-            the data's; or the data have too few held-out images.
+        EvaluationError: images are too few, or constant.
     """
-    path, asked, held_out = Path(what), n, len(data.test)
-    if n < SMALLEST:
-        raise EvaluationError(f"n is {n}; at least {SMALLEST} images are needed for figures that mean something.")
-    if seed < 0:
-        raise EvaluationError(f"the seed is {seed}; seeds count from 0.")
-    if held_out < SMALLEST:
-        raise EvaluationError(
-            f"{data.name} has {held_out} held-out images; at least {SMALLEST} are needed. "
-            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
-        )
-    n = min(n, held_out)
-    if not _is_model(what, path):
-        subject = _with_notes(_read(path, n, seed, data), data, asked)
-        return lambda: subject
-    model = _load(what)
-    _check_size(shown(what), model.image_shape, data)
-
-    def draw(count: int) -> tuple[Images, Labels | None]:
-        images = model.sample(count, seed=seed).reshape(count, *model.image_shape)
-        return images, model.labels_for(count) if model.num_classes == len(data.class_names) else None
-
-    notes = model.notes
-    if model.description.get("digest") != data.digest:
-        notes = (
-            *notes,
-            f"{shown(what)} learned from other data than {data.name} as it is here.",
-        )
-    return lambda: _with_notes(Subject(shown(what), "model", *draw(n), tuple(notes), draw), data, asked)
+    if isinstance(what, Model):
+        return ModelSubject(what.name, what)
+    if not isinstance(what, str | Path):
+        return _of_arrays(what)
+    if _is_model(what):
+        try:
+            return ModelSubject(shown(what), load(what))
+        except CheckpointError as error:
+            if os.path.isdir(what):  # noqa: PTH112 - it takes any name
+                raise
+            raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
+    return _of_path(Path(what))
 
 
-def real_images(what: str | Path, data: str | None, data_dir: Path | None, progress: Progress = unheard) -> DataSet:
-    """The real images to measure against: those named, or else those that a model learned from, or MNIST.
-
-    Raises:
-        DataError: the data cannot be read.
-        CheckpointError: there is no such model, or it is damaged.
-    """
-    own: Mapping[str, Any] = {}
-    if data is None and _is_model(what, Path(what)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # find_subject loads it again, and warns
-            own = _load(what).description
-    try:
-        settings = own["config"]["data"]
-        _ = settings["name"], settings["directory"]
-    except (KeyError, TypeError):
-        return _with_warnings(load_data(data or "mnist", data_dir, progress=progress))
-    try:
-        return _with_warnings(load_saved(settings, data_dir, progress=progress))
-    except DataError as error:
-        raise DataError(f"{error} {shown(what)} learned from it; name other real images with --data.") from None
-
-
-def _with_warnings(data: DataSet) -> DataSet:
-    for note in data.notes:
-        warnings.warn(f"{data.name}: {note}", InkganWarning, stacklevel=3)
-    return data
-
-
-def _load(what: str | Path) -> Model:
-    try:
-        return load(what)
-    except CheckpointError as error:
-        if os.path.isdir(what):  # noqa: PTH112 - it takes any name
-            raise
-        raise CheckpointError(f"{error} An .npz file or a folder of images will do as well.") from None
-
-
-def _is_model(what: str | Path, path: Path) -> bool:
-    """Whether ``what`` is for :func:`inkgan.generation.model.load`: also if it is nothing, which that tells best."""
+def _is_model(what: str | Path) -> bool:
+    """Whether ``what`` is for :func:`inkgan.generation.model.load`, whose errors suit what is not there, too."""
     if is_bundled(what):
         return True
+    path = Path(what)
     try:
         if path.is_dir():
             return (path / "model.json").is_file() or (path / "config.json").is_file()
-        return path.suffix.lower() not in {".npz", ".npy"}
     except (OSError, ValueError):
         return True
+    return path.suffix.lower() not in {".npz", ".npy"}
 
 
-def _read(path: Path, n: int, seed: int, data: DataSet) -> Subject:
-    own = read_path(path)
-    _check_size(shown(path), own.image_shape, data)
-    splits = list(own.splits.values())
-    total = sum(map(len, splits))
-    chosen = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
-    images = np.concatenate([split.images for split in splits])[chosen]
-    notes = list(own.notes)
-    if total < n:
-        notes.append(f"there are {total:,} images, fewer than the {n:,} asked for.")
-    labels = None
-    if own.train.labels is not None and data.class_names:
-        every = np.concatenate([split.labels for split in splits if split.labels is not None])[chosen]
-        labels, said = _labels_for(data, own, every, by_name=path.is_dir())
-        notes += said
-    return Subject(shown(path), "folder of images" if path.is_dir() else "arrays", images, labels, tuple(notes))
+def _of_path(path: Path) -> ImageSubject:
+    data = read_path(path)
+    splits = list(data.splits.values())
+    images = np.concatenate([split.images for split in splits])
+    every = [split.labels for split in splits if split.labels is not None]
+    labels = np.concatenate(every) if every else None
+    kind = "folder of images" if path.is_dir() else "arrays"
+    return _checked(ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(notes_of(data))))
 
 
-def _labels_for(data: DataSet, own: DataSet, labels: Labels, *, by_name: bool) -> tuple[Labels | None, list[str]]:
-    """Labels in the data's numbering: classes are known by their names; arrays may also number them."""
-    numbers = {name: number for number, name in enumerate(data.class_names)}
-    if not by_name and not set(own.class_names) <= set(numbers):
-        numbers = {str(number): number for number in range(len(data.class_names))}
-        foreign = [name for name in own.class_names if name not in numbers]
-        if foreign:
-            raise EvaluationError(
-                f"{own.source}: a label is {foreign[-1]}; {data.name} has labels 0 to {len(data.class_names) - 1}. "
-                "Name the data that the labels belong to with --data."
-            )
-    foreign = [name for name in own.class_names if name not in numbers]
-    if foreign:
-        return None, [f"the folders' names are not used as labels: {foreign[0]!r} is not a class of {data.name}."]
-    return np.array([numbers[name] for name in own.class_names], np.int64)[labels], []
-
-
-def _check_size(name: str, shape: tuple[int, int, int], data: DataSet) -> None:
-    if shape != data.image_shape:
-        given, needed = ("x".join(map(str, one)) for one in (shape, data.image_shape))
+def _of_arrays(what: Any) -> ImageSubject:
+    images, labels = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
+    if not hasattr(images, "shape"):
         raise EvaluationError(
-            f"{name} has images of {given}, {data.name} has {needed}. "
-            "Name the data that they imitate with --data, or convert them."
+            f"a {type(what).__name__} cannot be measured; give a path, a model, an array of images [N, H, W] or "
+            "[N, H, W, C], or a pair (images, labels)."
         )
+    pixels = as_images(np.asarray(images), "the array")
+    if labels is None:
+        return _checked(ImageSubject("array", "arrays", pixels, None))
+    given = np.asarray(labels)
+    if given.dtype.kind != "U":
+        given = as_labels(given, len(pixels), "the array")
+    if given.shape != (len(pixels),):
+        raise EvaluationError(f"labels have shape {given.shape}; give [{len(pixels)}], one for each image.")
+    names, numbers = np.unique(given, return_inverse=True)
+    class_names = tuple(map(str, names.tolist()))
+    return _checked(ImageSubject("array", "arrays", pixels, numbers.astype(np.int64), class_names))
 
 
-def _with_notes(subject: Subject, data: DataSet, asked: int) -> Subject:
-    """Say what is odd about the images; refuse those that no figure can be had of."""
+def _checked(subject: ImageSubject) -> ImageSubject:
     if len(subject.images) < SMALLEST:
-        raise EvaluationError(f"{subject.name} has {len(subject.images)} images; at least {SMALLEST} are needed.")
-    flat = subject.images.reshape(len(subject.images), -1)
+        raise EvaluationError(
+            f"{subject.name} has {len(subject.images)} images; at least {SMALLEST} are needed. Add images."
+        )
+    return subject
+
+
+def notes_of(data: DataSet) -> list[str]:
+    """What a reader should know about images that were read: above all what was skipped."""
+    return [f"{count:,} files were skipped: {reason}." for reason, count in data.skipped.items()]
+
+
+def learned_from(model: Model, data: DataSet) -> bool:
+    """Whether a model learned from these very data."""
+    return bool(model.description.get("digest") == data.digest)
+
+
+def real_images(
+    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress | None = None
+) -> DataSet:
+    """The real images to compare with: those named, or else those that a model learned from, or MNIST.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    settings: Any = None
+    if data is None and isinstance(subject, ModelSubject):
+        settings = subject.model.description.get("config", {}).get("data")
+    if not isinstance(settings, dict) or not {"name", "directory"} <= settings.keys():
+        return load_data("mnist" if data is None else str(data), data_dir, progress=progress)
+    own_dir = None if settings["directory"] is None else Path(str(settings["directory"]))
+    try:
+        return load_data(str(settings["name"]), data_dir or own_dir, progress=progress)
+    except DataError as error:
+        raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
+
+
+def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet) -> tuple[int, list[str]]:
+    """How many images of each subject are measured, the same number of all, and why it is not the number asked for.
+
+    Args:
+        subjects: what is to be measured.
+        n: how many are asked for, 128 or more; None stands for 10,000.
+        data: the real images. No more images are measured than there are held-out ones, so that every figure has a
+            floor at its own n.
+
+    Raises:
+        ConfigError: n is out of range.
+        EvaluationError: a subject has images of another size than the data, or the data have too few held-out images.
+
+    Warns:
+        InkganWarning: there are fewer images than ``n``.
+    """
+    if n is not None:
+        complaint = f"n is {{}}; give {SMALLEST} or more, so that figures mean something."
+        n = whole_number(n, complaint, SMALLEST, LARGEST_SAMPLE)
+    if len(data.test) < SMALLEST:
+        raise EvaluationError(
+            f"{data.name} has {len(data.test)} held-out images; at least {SMALLEST} are needed. "
+            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+        )
+    limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
+    for subject in subjects:
+        if subject.image_shape != data.image_shape:
+            raise EvaluationError(
+                f"{subject.name} has images of {size_text(subject.image_shape)}, {data.name} has "
+                f"{size_text(data.image_shape)}. Name the data that they imitate with --data, or convert them."
+            )
+        if subject.available is not None:
+            limits[f"{subject.name} has {subject.available:,} images"] = subject.available
+    reason, most = min(limits.items(), key=lambda item: item[1])
+    wanted = MOST if n is None else n
+    if most >= wanted:
+        return wanted, []
+    note = f"n is {most:,}, not {wanted:,}: {reason}."
+    if n is not None:
+        warnings.warn(note, InkganWarning, stacklevel=3)
+    return most, [note]
+
+
+def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = unheard) -> Sample:
+    """Draw or take n images of a subject, and find out what is odd about them.
+
+    Raises:
+        ConfigError: the seed is out of range.
+        EvaluationError: every image is constant.
+    """
+    seed = valid_seed(seed)
+    images, labels = subject.take(n, seed, progress)
+    flat = images.reshape(len(images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     notes = list(subject.notes)
+    if isinstance(subject, ModelSubject) and not learned_from(subject.model, data):
+        notes.append(f"{subject.name} learned from other data than {data.name} as it is here.")
+    if labels is not None:
+        labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
+        notes += said
     if blank:
         notes.append(f"{blank:,} of the images are constant, one value in all their pixels.")
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
-    if asked > len(data.test):
-        notes.append(f"n is {len(flat):,}: {data.name} has {len(data.test):,} held-out images for the floor.")
-    return replace(subject, notes=tuple(notes))
+    return Sample(subject, seed, images, labels, tuple(notes))
+
+
+def _renumbered(
+    labels: Labels, class_names: Sequence[str], name: str, data: DataSet
+) -> tuple[Labels | None, list[str]]:
+    """Labels in the numbering of the data, matched by the names of the classes; and what a reader should know."""
+    if not data.class_names:
+        return None, [f"the labels of {name} are not used: {data.name} has none."]
+    numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
+    used = {class_names[label] for label in np.unique(labels)}
+    foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
+    if foreign:
+        are_no = "is no class" if len(foreign) == 1 else "are no classes"
+        note = f"the labels of {name} are not used, so there is no accuracy: {_listed(foreign)} {are_no} of {data.name}"
+        return None, [f"{note} ({_listed(data.class_names)})."]
+    found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
+    absent = [class_name for class_name in data.class_names if class_name not in used]
+    if absent:
+        return found, [f"{name} has no images of {_listed(absent)}: {len(absent)} of the {len(numbers)} classes."]
+    return found, []
+
+
+def _listed(names: Sequence[str]) -> str:
+    shortened = ", ".join(repr(name) for name in names[:8])
+    return shortened + (", ..." if len(names) > 8 else "")

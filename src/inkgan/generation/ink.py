@@ -33,7 +33,7 @@ STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
 }
 _ENLARGED = 4
 _EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
-_FAINT = 64  # what is lighter, of 255, is no ink but the soft edge of it
+_FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def digit(
     Args:
         image: uint8 [H, W], 0 paper, 255 ink.
         line: where it stands.
-        lean: the tangent of the angle by which it is sheared, to the right.
-        turn: the angle by which it is turned, in radians, clockwise.
-        grow: how many times as large as usual it becomes.
+        lean: the tangent of the angle by which it leans to the right.
+        turn: the angle by which it turns, in radians, clockwise.
+        grow: its size, relative to the usual one.
         lift: rows above the baseline.
         has_specks: whether there may be specks, which are left out; see :func:`without_specks`.
     """
@@ -82,11 +82,14 @@ def digit(
     rows, columns = (np.flatnonzero((image > _FAINT).any(axis)) for axis in (1, 0))
     if not len(rows):
         return empty_strip(line)
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    # Very wide digits stay lower than others, and specks small.
+    top = rows[0]
+    bottom = rows[-1] + 1
+    left = columns[0]
+    right = columns[-1] + 1
+    # Very wide digits stay lower than others, and digits with little ink small.
     scale = grow * line.size / max(bottom - top, 0.9 * (right - left), 0.5 * len(image))
     width = int((2.5 + 2.5 * abs(lean)) * line.size)
-    # To the line: shear @ rotation, about the middle of the digit's foot; Pillow wants the way back.
+    # To the line: shear @ rotation, about the middle of the digit's foot. Pillow takes the inverse map.
     forward = scale * np.array([[1, -lean], [0, 1]]) @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
     back = np.linalg.inv(forward) * _ENLARGED
     foot = np.array([(left + right) / 2, bottom]) * _ENLARGED
@@ -101,13 +104,13 @@ def digit(
         (back[0, 0], back[0, 1], offset[0], back[1, 0], back[1, 1], offset[1]),
         Image.Resampling.BICUBIC,
     )
-    # The larger the digit, the slower its grey rises across an edge: make it rise within about two pixels again.
+    # The larger the digit, the slower its grey rises across an edge. Make it rise within about two pixels again.
     half = min(0.35, 0.45 / scale)
     return _trimmed((np.asarray(placed, np.float32) / 255 - _EDGE) / (2 * half) + 0.5)
 
 
 def without_specks(images: Images) -> Images:
-    """Remove pieces of ink that are not connected to others and hold less than 10 % of all: they would read as dots.
+    """Remove connected pieces of ink that hold less than 10 % of all ink: they would look like dots.
 
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink.
@@ -147,7 +150,7 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
         strokes: [S, 3, 2], as in :data:`STROKES`.
         line: where it stands.
         width: of the pen, in pixels.
-        lean: the tangent of the angle by which it is sheared, to the right.
+        lean: the tangent of the angle by which it leans to the right.
     """
     reach = (1 + 1.2 * abs(lean)) * line.size + width
     y, x = np.mgrid[: line.height, : int(2 * reach)] + 0.5

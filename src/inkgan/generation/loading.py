@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from inkgan import networks
 from inkgan.errors import CheckpointError, did_you_mean, shown
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
@@ -99,15 +101,16 @@ def _is_pickle(path: Path) -> bool:
         return file.read(1) == b"\x80"
 
 
-def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[int, ...]]:
-    """What the generator's arrays must look like.
+def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a generator, of which nothing is believed before it is checked.
 
     Args:
-        description: ``model.json``; sizes that its kind of network always has are added.
-        folder: where it was read, for messages.
+        description: its ``model.json``; sizes that its kind of network always has are added.
+        folder: where they are; the files were verified.
 
     Raises:
-        CheckpointError: the network is of an unknown kind, or a size is missing or absurd.
+        CheckpointError: the network is of an unknown kind, a size is missing or absurd, or the arrays are others than
+            this network has.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     network = description.get("network")
@@ -118,11 +121,11 @@ def shapes_of(description: dict[str, Any], folder: Path) -> Mapping[str, tuple[i
         from inkgan.generation import torch_networks
 
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
-        return torch_networks.shapes_of(description)
+        return checkpoint.read_arrays(folder, "generator", *torch_networks.generator_layout(description))
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     height, width, depth = description["image_shape"]
-    return numpy_form.shapes((height, width, depth), *sizes)
+    return checkpoint.read_arrays(folder, "generator", numpy_form.shapes((height, width, depth), *sizes))
 
 
 def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:

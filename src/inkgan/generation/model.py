@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ from inkgan.generation.loading import (
     class_names_of,
     find,
     is_bundled,
-    shapes_of,
+    read_weights,
     steps_of_run,
 )
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
@@ -32,7 +32,7 @@ from inkgan.images import Images, Labels, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents
 
-__all__ = ["LARGEST_SAMPLE", "Model", "Statistics", "bundled_models", "is_bundled", "load", "shapes_of"]
+__all__ = ["LARGEST_SAMPLE", "Model", "Statistics", "bundled_models", "is_bundled", "load"]
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
@@ -40,7 +40,7 @@ Statistics = Literal["standing", "batch"]
 STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 
 #: The classes of images: a name, an index, or one of them for each image.
-Classes = str | int | Sequence[str] | Sequence[int] | NDArray[Any]
+Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArray[Any]
 
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
@@ -91,9 +91,9 @@ class Model:
 
     def sample(
         self,
-        n: int,
+        n: SupportsIndex,
         *,
-        seed: int = 0,
+        seed: SupportsIndex = 0,
         labels: Classes | None = None,
         statistics: Statistics = "standing",
         progress: Progress = unheard,
@@ -192,11 +192,11 @@ class Model:
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
         checkpoint.verify(self._folder, ("discriminator",))
-        shapes = torch_networks.discriminator_shapes(self.description)
-        weights = checkpoint.read_arrays(self._folder, "discriminator", shapes)
+        layout = torch_networks.discriminator_layout(self.description)
+        weights = checkpoint.read_arrays(self._folder, "discriminator", *layout)
         return torch_networks.judge(self.description, weights, given, asked)
 
-    def labels_for(self, n: int, labels: Classes | None = None) -> Labels | None:
+    def labels_for(self, n: SupportsIndex, labels: Classes | None = None) -> Labels | None:
         """The class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.
 
         Args:
@@ -284,7 +284,7 @@ class Model:
         return np.concatenate(every)
 
 
-def load(path: str | Path, *, which: str | int = "latest") -> Model:
+def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     """Load a generator.
 
     Args:
@@ -306,9 +306,9 @@ def load(path: str | Path, *, which: str | int = "latest") -> Model:
         except CheckpointError:
             if steps_of_run(path) == steps:
                 raise
-            continue  # a trainer removed this checkpoint and saved a newer one
-        if not model.notes or steps_of_run(path) == steps:
+        else:
             break
+        # A trainer removed this checkpoint before it was read, and saved a newer one.
     else:
         model = _load(path, str(which))
     for note in model.notes:
@@ -320,14 +320,12 @@ def _load(path: str | Path, which: str) -> Model:
     folder, notes = find(path, which)
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
-    shapes = shapes_of(description, folder)
-    class_names_of(description, folder)
-    arrays = checkpoint.read_arrays(folder, "generator", shapes)
+    arrays = read_weights(description, folder)
     weights = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
     return Model(str(path), description, weights, notes, folder)
 
 
-def _valid_count(n: int) -> int:
+def _valid_count(n: SupportsIndex) -> int:
     return whole_number(n, f"cannot sample {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
 
 

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -250,7 +249,7 @@ def _temporary_folder(path: Path) -> Path:
         except FileExistsError:
             continue
         break
-    mark = {"what": "a write of inkgan is under way here", "host": socket.gethostname(), "process": os.getpid()}
+    mark = {"what": "a write of inkgan is under way here", "host": os.uname().nodename, "process": os.getpid()}
     (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
     return temporary
 
@@ -271,7 +270,7 @@ def _is_abandoned(folder: Path) -> bool:
             return False
         mark = json.loads((folder / _MARK).read_text("utf-8"))
         process = mark["process"]
-        if mark["host"] != socket.gethostname() or not isinstance(process, int) or process <= 0:
+        if mark["host"] != os.uname().nodename or not isinstance(process, int) or process <= 0:
             return False
         os.kill(process, 0)
     except ProcessLookupError:

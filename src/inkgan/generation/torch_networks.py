@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256
 
-Shapes = Mapping[str, tuple[int, ...]]
+#: The shapes of a network's arrays by name, and the types of those that are not of floating point.
+Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
 
 
-def shapes_of(description: Mapping[str, Any]) -> Shapes:
-    """The shapes of a generator's arrays, by name.
+def generator_layout(description: Mapping[str, Any]) -> Layout:
+    """What the arrays of a generator look like.
 
     Args:
         description: ``model.json``; see :func:`inkgan.networks.build`.
@@ -30,12 +31,12 @@ def shapes_of(description: Mapping[str, Any]) -> Shapes:
         CheckpointError: there is no such network, or a size that it needs is missing or wrong.
         MissingExtraError: PyTorch is not installed.
     """
-    return _shapes(networks.build(description))
+    return _layout(networks.build(description))
 
 
-def discriminator_shapes(description: Mapping[str, Any]) -> Shapes:
-    """The shapes of the arrays of the discriminator that a generator learned from; see :func:`shapes_of`."""
-    return _shapes(networks.build_discriminator(description))
+def discriminator_layout(description: Mapping[str, Any]) -> Layout:
+    """What the arrays of a generator's discriminator look like; see :func:`generator_layout`."""
+    return _layout(networks.build_discriminator(description))
 
 
 class TorchGenerator:
@@ -43,7 +44,7 @@ class TorchGenerator:
 
     Args:
         description: ``model.json``.
-        weights: by name, with the shapes that :func:`shapes_of` gives.
+        weights: by name, with the shapes that :func:`generator_layout` gives.
     """
 
     def __init__(self, description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
@@ -77,8 +78,8 @@ def judge(
     """A discriminator's logits.
 
     Args:
-        description: ``model.json`` of the generator that learned from it.
-        weights: by name, with the shapes that :func:`discriminator_shapes` gives.
+        description: ``model.json`` of the generator that was trained with it.
+        weights: by name, with the shapes that :func:`discriminator_layout` gives.
         images: uint8 [N, H, W, C].
         labels: int64 [N]; None where images have no labels.
 
@@ -99,8 +100,10 @@ def judge(
     return np.concatenate(logits)
 
 
-def _shapes(network: nn.Module) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+def _layout(network: nn.Module) -> Layout:
+    tensors = network.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
 
 
 def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,11 @@ def write(
     text: str,
     *,
     model: str | Path | Generator = DEFAULT,
-    seed: int = 0,
-    writer: int = 0,
-    style: float = 0.25,
-    slant: float = 0.0,
-    height: int = 96,
+    seed: SupportsIndex = 0,
+    writer: SupportsIndex = 0,
+    style: SupportsFloat = 0.25,
+    slant: SupportsFloat = 0.0,
+    height: SupportsIndex = 96,
     background: Background = "white",
 ) -> Writing:
     """Write a text by hand.
@@ -253,7 +253,9 @@ def _pen(images: Images, line: ink.Line) -> tuple[float, float]:
     return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
 
 
-def morph(seeds: Sequence[int], *, steps: int = 8, model: str | Path | Generator = DEFAULT) -> Images:
+def morph(
+    seeds: Sequence[SupportsIndex], *, steps: SupportsIndex = 8, model: str | Path | Generator = DEFAULT
+) -> Images:
     """The ten digits of one writer after another, and of hands between them.
 
     Args:
@@ -268,18 +270,18 @@ def morph(seeds: Sequence[int], *, steps: int = 8, model: str | Path | Generator
         ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
         CheckpointError: as in :func:`write`.
     """
-    seeds = [valid_seed(seed) for seed in seeds]
-    hands = number_of_hands(seeds, steps)
+    numbers = [valid_seed(seed) for seed in seeds]
+    hands = number_of_hands(numbers, steps)
     generator = loaded(model)
     classes = _digit_classes(generator)
-    writers = [_hand(generator, seed, 0)[0] for seed in seeds]
-    ways = [slerp(a, b, step / steps) for a, b in pairwise(writers) for step in range(steps)]
+    writers = [_hand(generator, seed, 0)[0] for seed in numbers]
+    ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
     images = generator.draw(latents, np.tile([classes[digit] for digit in DIGITS], hands))
     return np.asarray(images).reshape(hands, len(DIGITS), *images.shape[1:])
 
 
-def number_of_hands(seeds: Sequence[int], steps: int) -> int:
+def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:
     """How many hands :func:`morph` shows.
 
     Raises:

@@ -15,7 +15,7 @@ from scipy.stats import ortho_group  # type: ignore[import-untyped]
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics import GaussianStatistics, frechet_distance, frechet_estimate
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance, frechet_estimate
 
 Array = npt.NDArray[np.float64]
 
@@ -135,7 +135,6 @@ def test_the_estimate_is_the_distance() -> None:
     plain = frechet_distance(GaussianStatistics.of(x), reference)
     assert estimate.at_n.value == pytest.approx(plain, rel=1e-9)
     assert frechet_estimate(x, reference, np.random.default_rng(0), 10) == estimate
-    assert estimate.n == 200
 
 
 @pytest.mark.parametrize(
@@ -143,9 +142,9 @@ def test_the_estimate_is_the_distance() -> None:
     [
         (np.zeros((5, 5)), "at least 6 images"),
         (np.zeros((1, 1)), "at least 2 images"),
-        (np.full((9, 2), np.nan), "not all finite"),
-        (np.zeros((9, 2), np.uint8), "floating-point"),
-        (np.zeros(9), "floating-point"),
+        (np.full((9, 2), np.nan), "NaN or infinity"),
+        (np.zeros((9, 2), np.uint8), "give floats"),
+        (np.zeros(9), "give floats"),
         ([[1.0]], "list"),
     ],
 )
@@ -156,13 +155,13 @@ def test_refuses(features: Array, message: str) -> None:
 
 def test_refuses_what_does_not_fit() -> None:
     a, b = GaussianStatistics.of(sample(0, 60, 3)), GaussianStatistics.of(sample(0, 60, 2))
-    with pytest.raises(EvaluationError, match="same extractor"):
+    with pytest.raises(EvaluationError, match="one extractor"):
         frechet_distance(a, b)
-    with pytest.raises(EvaluationError, match="same extractor"):
+    with pytest.raises(EvaluationError, match="one extractor"):
         frechet_estimate(sample(0, 60, 2), a, np.random.default_rng(0), 20)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         frechet_estimate(sample(0, 99, 3), a, np.random.default_rng(0))
     with pytest.raises(EvaluationError, match="do not fit"):
         GaussianStatistics(np.zeros(2), np.eye(3), 9)
-    with pytest.raises(EvaluationError, match="not finite"):
+    with pytest.raises(EvaluationError, match="NaN or infin"):
         GaussianStatistics(np.zeros(1), np.full((1, 1), np.inf), 9)

@@ -1,6 +1,9 @@
-"""Intervals against scipy, closed forms and simulated coverage."""
+"""Intervals against closed forms, published tables and their coverage, summed exactly."""
 
 from __future__ import annotations
+
+from math import exp, fsum, lgamma, log, log1p
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -9,35 +12,51 @@ from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics import (
+from inkgan.evaluation.metrics.intervals import (
     Interval,
-    apart,
     binomial,
     clopper_pearson,
+    difference_of_figures,
+    difference_of_means,
     groups,
     jackknife,
     repeated,
-    student_quantile,
-    welch,
+    student,
     wilson,
 )
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
-def test_shares_equal_scipys(n: int, share: float, level: float) -> None:
+def test_shares_have_the_ends_that_their_equations_give(n: int, share: float, level: float) -> None:
     successes = round(share * n)
-    for ours, method in ((clopper_pearson, "exact"), (wilson, "wilson")):
-        expected = stats.binomtest(successes, n).proportion_ci(level, method)
-        interval = ours(successes, n, level)
-        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-        assert 0 <= interval.low <= successes / n <= interval.high <= 1
+    interval = wilson(successes, n, level)
+    assert 0 <= interval.low <= successes / n <= interval.high <= 1
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    for p in (interval.low, interval.high):
+        assert (successes / n - p) ** 2 == pytest.approx(z * z * p * (1 - p) / n, abs=1e-12)
+    exact = clopper_pearson(successes, n, level)
+    assert 0 <= exact.low <= successes / n <= exact.high <= 1
+    tail = pytest.approx((1 - level) / 2, rel=1e-9)
+    assert exact.low == 0 if successes == 0 else at_least(successes, n, exact.low) == tail
+    assert exact.high == 1 if successes == n else at_least(n - successes, n, 1 - exact.high) == tail
 
 
-@pytest.mark.parametrize("freedom", [1, 1.5, 2, 3, 4, 9, 19, 49, 9999])
-@pytest.mark.parametrize("level", [0.5, 0.8, 0.95, 0.99])
-def test_student_equals_scipys(freedom: float, level: float) -> None:
-    assert student_quantile(level, freedom) == pytest.approx(stats.t.ppf(0.5 + level / 2, freedom), rel=1e-4)
+def at_least(successes: int, n: int, p: float) -> float:
+    """The probability of so many successes or more, by the sum of its terms."""
+    log_choose = [lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) for k in range(n + 1)]
+    return fsum(exp(log_choose[k] + k * log(p) + (n - k) * log1p(-p)) for k in range(successes, n + 1))
+
+
+@pytest.mark.parametrize(
+    ("level", "freedom", "quantile"),
+    [(0.95, 1, 12.706), (0.95, 4, 2.776), (0.95, 49, 2.0096), (0.99, 9, 3.250), (0.8, 19, 1.328), (0.5, 2, 0.816)],
+)
+def test_student_has_the_quantiles_of_the_tables(level: float, freedom: float, quantile: float) -> None:
+    estimate = student(10.0, 2.0, freedom, level)
+    assert (estimate.value, estimate.standard_error) == (10.0, 2.0)
+    ends = (estimate.interval.low, estimate.interval.high)
+    assert ends == pytest.approx((10 - 2 * quantile, 10 + 2 * quantile), abs=2e-3)
 
 
 def test_clopper_pearson_covers_at_least_its_level_and_wilson_about() -> None:
@@ -85,14 +104,18 @@ def test_two_shares_are_apart_as_newcombe_has_it() -> None:
         ((3, 10), (9, 10), 0.1705, 0.8090),
         ((0, 10), (0, 10), -0.2775, 0.2775),
     ):
-        interval = apart((a / m, wilson(a, m)), (b / n, wilson(b, n)))
+        interval = difference_of_figures((a / m, wilson(a, m)), (b / n, wilson(b, n)))
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
 
 
 def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
     """3, 4 and 5, at the level of the intervals and, by normal quantiles, at another; swapping changes the sign."""
     first, second = (10.0, Interval(7, 13)), (12.0, Interval(8, 16))
-    same, swapped, sure = apart(first, second), apart(second, first), apart(first, second, 0.999)
+    same, swapped, sure = (
+        difference_of_figures(first, second),
+        difference_of_figures(second, first),
+        difference_of_figures(first, second, 0.999),
+    )
     assert (same.low, same.high) == pytest.approx((-3, 7))
     assert (swapped.low, swapped.high) == pytest.approx((-7, 3))
     wide = 5 * stats.norm.ppf(0.9995) / stats.norm.ppf(0.975)
@@ -104,24 +127,37 @@ def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
     st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=6), st.lists(st.floats(-1, 1), min_size=2, max_size=6),
     st.sampled_from([0.8, 0.95, 0.999]),
 )  # fmt: skip
-def test_welch_equals_scipys(first: list[float], second: list[float], level: float) -> None:
+def test_means_differ_as_welch_has_it(first: list[float], second: list[float], level: float) -> None:
+    """Welch (1947): SE^2 = u + w with u = s^2/n of each, and Satterthwaite's degrees of freedom."""
     a, b = np.array(first) + 1.0 * np.arange(len(first)), np.array(second) + 3.0 * np.arange(len(second))
-    interval = welch(a, b, level)
-    expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval(level)
-    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-2, abs=1e-9)
+    u, w = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    freedom = (u + w) ** 2 / (u**2 / (len(a) - 1) + w**2 / (len(b) - 1))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(u + w)
+    interval = difference_of_means(a, b, level)
+    middle = b.mean() - a.mean()
+    assert (interval.low, interval.high) == pytest.approx((middle - half, middle + half), rel=1e-9, abs=1e-9)
+    assert interval.level == level
 
 
 def test_one_against_many_takes_their_spread() -> None:
-    """Student's with equal variances, as scipy has it for a group of one."""
+    """SE^2 = s^2 (1 + 1/n) with n - 1 degrees of freedom, for a new value against the mean of n."""
     one, many = np.array([9.0]), np.array([3.0, 4.0, 6.0, 7.0, 5.5])
-    expected = stats.ttest_ind(many, one, equal_var=True).confidence_interval()
-    interval, turned = welch(one, many), welch(many, one)
-    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-4)
-    assert (turned.low, turned.high) == pytest.approx((-expected.high, -expected.low), rel=1e-4)
+    half = 2.7764451 * many.std(ddof=1) * np.sqrt(1 + 1 / 5)
+    interval, turned = difference_of_means(one, many), difference_of_means(many, one)
+    assert (interval.low, interval.high) == pytest.approx((-3.9 - half, -3.9 + half))
+    assert (turned.low, turned.high) == pytest.approx((3.9 - half, 3.9 + half))
+
+
+def test_a_group_without_spread_counts_as_such() -> None:
+    """Only the other group's variance is left, with its degrees of freedom; nothing is warned of."""
+    same, varied = np.full(4, 9.0), np.array([3.0, 4.0, 6.0, 7.0, 5.5])
+    half = 2.7764451 * varied.std(ddof=1) / np.sqrt(5)
+    interval = difference_of_means(same, varied)
+    assert (interval.low, interval.high) == pytest.approx((-3.9 - half, -3.9 + half))
 
 
 def test_no_spread_at_all() -> None:
-    assert welch(np.full(3, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
+    assert difference_of_means(np.full(3, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
 
 
 def test_binomial_is_wilsons() -> None:
@@ -140,19 +176,21 @@ def test_refuses() -> None:
         with pytest.raises(EvaluationError, match="between 0 and 1"):
             share(1, 5, 95)
     with pytest.raises(EvaluationError, match="degrees of freedom"):
-        student_quantile(0.95, 0.5)
+        student(0.0, 1.0, 0.5)
     with pytest.raises(EvaluationError, match="cannot be put into"):
         groups(3, 4, rng)
     with pytest.raises(EvaluationError, match="degrees of freedom"):
         jackknife(0.0, np.zeros(1))
-    with pytest.raises(EvaluationError, match="not finite"):
+    with pytest.raises(EvaluationError, match="NaN or infin"):
         jackknife(0.0, np.array([0, 1, 2, np.nan]))
-    with pytest.raises(EvaluationError, match="not finite"):
+    with pytest.raises(EvaluationError, match="NaN or infin"):
         repeated(np.array([0, 1, 2, np.inf]))
     with pytest.raises(EvaluationError, match="at least 2"):
         repeated(np.zeros(1))
-    for first, second in ((np.zeros(1), np.zeros(1)), (np.zeros(0), np.zeros(5)), (np.zeros(2), np.array([np.nan, 1]))):
+    for first, second in ((np.zeros(1), np.zeros(1)), (np.zeros(0), np.zeros(5))):
         with pytest.raises(EvaluationError, match="repeats"):
-            welch(first, second)
+            difference_of_means(first, second)
+    with pytest.raises(EvaluationError, match="NaN or infin"):
+        difference_of_means(np.zeros(2), np.array([np.nan, 1]))
     with pytest.raises(EvaluationError, match="between 0 and 1"):
-        apart((0, Interval(0, 0)), (0, Interval(0, 0)), 95)
+        difference_of_figures((0, Interval(0, 0)), (0, Interval(0, 0)), 95)

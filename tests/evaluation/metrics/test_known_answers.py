@@ -16,23 +16,19 @@ import pytest
 
 from inkgan.data import DataSet, load
 from inkgan.evaluation.features import FeatureNetwork, load_features
-from inkgan.evaluation.metrics import (
+from inkgan.evaluation.metrics.classes import (
     ClassBalance,
-    Estimate,
-    FrechetEstimate,
-    GaussianStatistics,
-    Manifold,
     class_balance,
     classifier_score,
     conditional_accuracy,
     diversity,
-    frechet_estimate,
-    kernel_estimate,
-    manifold,
-    nearest_neighbours,
-    novelty,
-    pixels,
 )
+from inkgan.evaluation.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_estimate
+from inkgan.evaluation.metrics.intervals import Estimate
+from inkgan.evaluation.metrics.kernel import kernel_estimate
+from inkgan.evaluation.metrics.manifold import Manifold, manifold
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.novelty import novelty, pixels
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -74,7 +70,7 @@ class Ruler:
         self.floor = self(self.images)
 
     def __call__(self, images: Images) -> Figures:
-        features, probabilities = self.network.measure(images)
+        features, probabilities = self.network.extract(images)
         predicted = probabilities.argmax(axis=1)
         return Figures(
             features,

@@ -1,4 +1,4 @@
-"""What a classifier says of generated images: are all classes there, in proportion, distinct and varied?
+"""What a classifier says of generated images: whether all classes are there, in proportion, distinct and varied.
 
 Shapes: N images, K classes, D features, G groups. Proportions and probabilities are float64 summing to 1.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics._checks import Float64, Int64, check_features, check_labels
+from inkgan.evaluation.metrics.checks import Float64, Int64, check_features, check_labels
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, groups, jackknife, wilson
 
 

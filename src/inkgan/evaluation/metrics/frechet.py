@@ -1,11 +1,11 @@
-"""The Fréchet distance between two sets of features, each seen as a Gaussian.
+"""The Fréchet distance between two sets of features, each taken as a Gaussian.
 
 Dowson and Landau (1982); for generated images Heusel et al. (2017), eq. 6:
 
     d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))
 
-As everywhere in that literature, the figure given is d^2. It is biased upwards, by about a constant over n
-that depends on the generator (Chong and Forsyth 2020), so it means something only beside its n and its floor.
+As everywhere in that literature, the figure is d^2. It is biased upwards, by about a constant over n that depends on
+the generator (Chong and Forsyth 2020), so it means something only beside its n and its floor.
 
 Shapes: N images, D features, G groups.
 """
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics._checks import Float64, Int64, check_features
+from inkgan.evaluation.metrics.checks import Float64, Int64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
 
 
@@ -34,15 +34,14 @@ class GaussianStatistics:
     def __post_init__(self) -> None:
         size = len(self.mean)
         if self.mean.shape != (size,) or self.covariance.shape != (size, size):
-            raise EvaluationError(
-                f"mean {list(self.mean.shape)} and covariance {list(self.covariance.shape)} do not fit."
-            )
+            shapes = f"{list(self.mean.shape)} and covariance {list(self.covariance.shape)}"
+            raise EvaluationError(f"mean {shapes} do not fit; give [D] and [D, D].")
         if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
-            raise EvaluationError("mean or covariance is not finite (NaN or infinity).")
+            raise EvaluationError("the mean or the covariance holds NaN or infinity; give finite numbers.")
 
     @classmethod
     def of(cls, features: npt.NDArray[Any]) -> GaussianStatistics:
-        """The statistics of features, floating point [N, D].
+        """The statistics of features, floats [N, D].
 
         Raises:
             EvaluationError: not [N, D], not finite, or N <= D: a covariance of D features from fewer than
@@ -50,11 +49,11 @@ class GaussianStatistics:
         """
         check_features(features, "features", at_least=2)
         check_features(features, "features", at_least=features.shape[1] + 1)
-        return _Moments.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
+        return _Sums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
 
 
 @dataclass(frozen=True)
-class _Moments:
+class _Sums:
     """Sums over each of G groups, from which the statistics without any one group follow at no cost."""
 
     count: Int64  # G
@@ -63,7 +62,7 @@ class _Moments:
     origin: Float64  # D; subtracted first, so that sums of squares do not cancel
 
     @classmethod
-    def of(cls, features: Float64, group: Int64, num_groups: int) -> _Moments:
+    def of(cls, features: Float64, group: Int64, num_groups: int) -> _Sums:
         origin = features.mean(axis=0)
         parts = [features[group == g] - origin for g in range(num_groups)]
         return cls(
@@ -83,34 +82,32 @@ class _Moments:
 
 
 def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> float:
-    """The squared Fréchet distance between two Gaussians; at least 0, and 0 if they are equal.
-
-    tr((C1 C2)^(1/2)) is the sum of the roots of the eigenvalues of C1^(1/2) C2 C1^(1/2), which is symmetric:
-    real eigenvalues, no iteration that may fail, and singular covariances do no harm.
+    """The squared Fréchet distance between two Gaussians: at least 0, and 0 if they are equal.
 
     Raises:
         EvaluationError: the statistics have different numbers of features.
     """
-    if first.mean.shape != second.mean.shape:
-        raise EvaluationError(
-            f"the two sets have {len(first.mean)} and {len(second.mean)} features; "
-            "both must come from the same extractor."
-        )
-    return _distance(first, second, _root(second.covariance))
+    check_same_size(first.mean, second.mean)
+    return _distance(first, second, _square_root(second.covariance))
 
 
-def _root(covariance: Float64) -> Float64:
+def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float64) -> float:
+    """Heusel et al., eq. 6, given ``root``, the square root of the second covariance.
+
+    tr((C1 C2)^(1/2)) is the sum of the roots of the eigenvalues of C2^(1/2) C1 C2^(1/2), which is symmetric: its
+    eigenvalues are real, no iteration can fail, and singular covariances do no harm.
+    """
+    difference = first.mean - second.mean
+    eigenvalues = np.linalg.eigvalsh(root @ first.covariance @ root)
+    cross = np.sqrt(np.maximum(eigenvalues, 0)).sum()
+    trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross
+    return max(0.0, float(difference @ difference + trace))
+
+
+def _square_root(covariance: Float64) -> Float64:
     values, vectors = np.linalg.eigh(covariance)
     root: Float64 = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root
-
-
-def _distance(first: GaussianStatistics, second: GaussianStatistics, second_root: Float64) -> float:
-    difference = first.mean - second.mean
-    values = np.linalg.eigvalsh(second_root @ first.covariance @ second_root)
-    cross = np.sqrt(np.maximum(values, 0)).sum()
-    trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross
-    return max(0.0, float(difference @ difference + trace))
 
 
 @dataclass(frozen=True)
@@ -118,10 +115,9 @@ class FrechetEstimate:
     """The distance at this n, with its interval, and what remains of it when n grows."""
 
     at_n: Estimate
-    """Covers the distance's expected value at this n, the reference being fixed."""
+    """Its interval covers the distance's expected value at this n, the reference being fixed."""
     extrapolated: Estimate
     """For n to infinity, the reference being fixed: without the part of the bias that goes as 1/n."""
-    n: int
 
 
 def frechet_estimate(
@@ -133,32 +129,27 @@ def frechet_estimate(
 ) -> FrechetEstimate:
     """The Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
 
-    Leaving out each of G groups in turn costs one eigenvalue problem of D x D each. The same values give the
-    jackknife's bias estimate (Quenouille 1956): v_infinity = G v - (G - 1) mean_g v_(-g). (A bootstrap would
-    not do: its resamples are as far from the sample as the sample is from the truth, and the bias doubles.)
+    The values without each group also give the jackknife's estimate of the bias (Quenouille 1956):
+    v_infinity = G v - (G - 1) mean_g v_(-g). (A bootstrap would not do: its resamples are as far from the sample as the
+    sample is from the truth, and the bias doubles.)
 
     Args:
-        features: floating point [N, D].
+        features: floats [N, D].
         reference: the real images' statistics, taken as given.
         rng: deals the images to groups.
-        num_groups: G.
+        num_groups: G; each group that is left out costs one eigenvalue problem of D x D.
         level: of confidence.
 
     Raises:
-        EvaluationError: as :meth:`GaussianStatistics.of` for N - N/G images; other numbers of features.
+        EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
     """
     check_features(features, "features", at_least=2)
     check_features(features, "features", at_least=max(2 * num_groups, 2 * features.shape[1]))
-    if features.shape[1] != len(reference.mean):
-        raise EvaluationError(
-            f"{features.shape[1]} features, and the reference has {len(reference.mean)}; "
-            "both must come from the same extractor."
-        )
+    check_same_size(features, reference.mean)
     x = features.astype(np.float64)
-    moments = _Moments.of(x, groups(len(x), num_groups, rng), num_groups)
-    root = _root(reference.covariance)
-    value = _distance(moments.statistics(), reference, root)
-    left_out = np.array([_distance(moments.statistics(g), reference, root) for g in range(num_groups)])
-    # Pseudo-values: their mean is the extrapolated figure, and their spread is the same standard error.
-    pseudo = num_groups * value - (num_groups - 1) * left_out
-    return FrechetEstimate(jackknife(value, left_out, level), jackknife(float(pseudo.mean()), left_out, level), len(x))
+    sums = _Sums.of(x, groups(len(x), num_groups, rng), num_groups)
+    root = _square_root(reference.covariance)
+    value = _distance(sums.statistics(), reference, root)
+    left_out = np.array([_distance(sums.statistics(g), reference, root) for g in range(num_groups)])
+    extrapolated = num_groups * value - (num_groups - 1) * float(left_out.mean())
+    return FrechetEstimate(jackknife(value, left_out, level), jackknife(extrapolated, left_out, level))

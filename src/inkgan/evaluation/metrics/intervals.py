@@ -1,21 +1,23 @@
-"""How far a figure may be off: confidence intervals without distributional tables.
+"""Confidence intervals of figures.
 
-What an interval here covers: the figure's *expected value at this n*, that is, what the mean over many fresh
-samples of the same size from the same generator would be. Most measures (Fréchet, coverage, classifier score)
-are biased at finite n, in the same direction for every generator; so compare figures at one n, with the floor
-(held-out real images) at that n, and the bias is on both sides.
+An interval covers the figure's *expected value at this n*: the mean over many fresh samples of the same size from the
+same generator. Most metrics (Fréchet distance, coverage, classifier score) are biased at finite n, in the same
+direction for every generator. So compare figures at one n, and with their floor at that n: then the bias is on both
+sides.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
-from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics._checks import Float64, Int64
+from inkgan.evaluation.metrics.checks import Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -36,31 +38,30 @@ class Estimate:
     interval: Interval
 
 
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise EvaluationError(f"the confidence level is {level}; it must lie between 0 and 1, as 0.95 does.")
-
-
-def _check_share(successes: int, n: int, level: float) -> None:
-    _check_level(level)
-    if n < 1 or not 0 <= successes <= n:
-        raise EvaluationError(f"{successes} of {n} is not a share; needed is 0 <= successes <= n and n >= 1.")
-
-
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """The interval of a share by Wilson (1927), solved for p: close to its level on average, and never empty.
+    """The interval of a share by Wilson (1927): its coverage is close to its level on average.
 
     Raises:
         EvaluationError: not 0 <= successes <= n, or n < 1, or a level outside (0, 1).
     """
-    _check_share(successes, n, level)
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(low, high, level)
+    return _interval_of_share(successes, n, level, "wilson")
+
+
+def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
+    """The exact interval of a share by Clopper and Pearson (1934): its coverage is *at least* its level.
+
+    Raises:
+        EvaluationError: as :func:`wilson`.
+    """
+    return _interval_of_share(successes, n, level, "exact")
+
+
+def _interval_of_share(successes: int, n: int, level: float, method: Literal["wilson", "exact"]) -> Interval:
+    _check_level(level)
+    if n < 1 or not 0 <= successes <= n:
+        raise EvaluationError(f"{successes} of {n} is not a share; give 0 <= successes <= n and n >= 1.")
+    interval = stats.binomtest(successes, n).proportion_ci(level, method)
+    return Interval(float(interval.low), float(interval.high), level)
 
 
 def binomial(successes: int, n: int, level: float = 0.95) -> Estimate:
@@ -70,63 +71,23 @@ def binomial(successes: int, n: int, level: float = 0.95) -> Estimate:
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
 
 
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """The exact interval of a share by Clopper and Pearson (1934): covers *at least* as often as it says.
-
-    Its ends are the p at which seeing so many, or so few, successes has probability (1 - level) / 2.
+def student(value: float, standard_error: float, freedom: float, level: float = 0.95) -> Estimate:
+    """The estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom.
 
     Raises:
-        EvaluationError: not 0 <= successes <= n, or n < 1, or a level outside (0, 1).
-    """
-    _check_share(successes, n, level)
-    tail = (1 - level) / 2
-    log_factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    k = np.arange(n + 1)
-    log_choose = log_factorials[n] - log_factorials - log_factorials[::-1]
-
-    def probability(p: float, outcomes: slice) -> float:
-        logs = log_choose[outcomes] + k[outcomes] * math.log(p) + (n - k[outcomes]) * math.log1p(-p)
-        return float(np.exp(logs).sum())
-
-    def bisect(outcomes: slice, *, rising: bool) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            if (probability(middle, outcomes) < tail) == rising:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2
-
-    low = 0.0 if successes == 0 else bisect(slice(successes, None), rising=True)
-    high = 1.0 if successes == n else bisect(slice(0, successes + 1), rising=False)
-    return Interval(low, high, level)
-
-
-def student_quantile(level: float, freedom: float) -> float:
-    """The half-width of a two-sided Student interval in standard errors, ``freedom`` >= 1 degrees of freedom.
-
-    With t = sqrt(v) tan(u), Student's density is proportional to cos(u)^(v - 1), whose integral is tabulated.
+        EvaluationError: fewer degrees of freedom, or a level outside (0, 1).
     """
     _check_level(level)
     if freedom < 1:
         raise EvaluationError(f"{freedom} degrees of freedom; at least 1 is needed. Repeat more often.")
-    u = np.linspace(0, math.pi / 2, 20_001)
-    density = np.cos(u) ** (freedom - 1)
-    integral = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return math.sqrt(freedom) * math.tan(float(np.interp(level, integral / integral[-1], u)))
-
-
-def student(value: float, standard_error: float, freedom: float, level: float = 0.95) -> Estimate:
-    """The estimate ``value`` with Student's interval about it, ``freedom`` >= 1 degrees of freedom."""
-    half = student_quantile(level, freedom) * standard_error
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * standard_error
     return Estimate(value, standard_error, Interval(value - half, value + half, level))
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
-    """A random partition of n images into groups of equal size (give or take one), int64 [n] in 0..G-1.
+    """A random partition of n images into groups of equal size, give or take one: int64 [n] in 0..G-1.
 
-    Random, because generated sets are often sorted by class, or repeat the classes in turn.
+    It is random because generated sets are often sorted by class, or repeat the classes in turn.
     """
     if not 2 <= num_groups <= n:
         raise EvaluationError(f"{n} images cannot be put into {num_groups} groups; use more images.")
@@ -136,10 +97,9 @@ def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
 def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
     """The delete-a-group jackknife: the spread of a figure from its values with one group left out.
 
-    SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2 (Efron and Stein 1981, for groups); on average it
-    is not below the true variance, and for degenerate statistics (a distance of two equal distributions) it
-    is up to twice that: intervals of figures near their floor are conservative. The interval is Student's
-    with G - 1 degrees of freedom.
+    SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2, Efron and Stein (1981), for groups. On average it is not below the
+    true variance, and for degenerate statistics (a distance of two equal distributions) it is up to twice that:
+    intervals of figures near their floor are conservative. The interval is Student's with G - 1 degrees of freedom.
 
     Args:
         value: the figure of all images.
@@ -150,8 +110,7 @@ def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
         EvaluationError: fewer than 2 groups, or a value that is not finite.
     """
     count = len(left_out)
-    if not (math.isfinite(value) and np.isfinite(left_out).all()):
-        raise EvaluationError("a figure is not finite, so it has no interval.")
+    _check_finite(np.append(left_out, value))
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
     return student(value, error, count - 1, level)
 
@@ -166,20 +125,21 @@ def repeated(values: Float64, level: float = 0.95) -> Estimate:
     Raises:
         EvaluationError: fewer than 2 repeats, or a value that is not finite.
     """
-    if not np.isfinite(values).all():
-        raise EvaluationError("a figure is not finite, so it has no interval.")
+    _check_finite(values)
     if len(values) < 2:
         raise EvaluationError(f"{len(values)} repeats have no spread; at least 2 are needed.")
-    error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return student(float(values.mean()), error, len(values) - 1, level)
+    return student(float(values.mean()), float(stats.sem(values)), len(values) - 1, level)
 
 
-def apart(first: tuple[float, Interval], second: tuple[float, Interval], level: float = 0.95) -> Interval:
+def difference_of_figures(
+    first: tuple[float, Interval], second: tuple[float, Interval], level: float = 0.95
+) -> Interval:
     """The interval of second - first, two independent figures that have intervals of their own.
 
     Newcombe (1998), method 10, for any figures (Zou and Donner 2008, "MOVER"): with d = b - a,
-    low = d - sqrt((b - b_low)^2 + (a_high - a)^2) and high likewise. It needs no standard errors, which a share of 0
-    has not, and keeps intervals that are not symmetric. Another level widens both by the ratio of normal quantiles.
+    low = d - sqrt((b - b_low)^2 + (a_high - a)^2), and high likewise. It needs no standard errors (that of a share of 0
+    is 0), and it keeps intervals that are not symmetric. At another level, both intervals are scaled by the ratio of
+    the normal quantiles.
 
     Args:
         first: a figure and its interval.
@@ -187,20 +147,19 @@ def apart(first: tuple[float, Interval], second: tuple[float, Interval], level: 
         level: of confidence.
     """
     _check_level(level)
-    normal = NormalDist()
     (a, of_a), (b, of_b) = first, second
-    a_wide, b_wide = (normal.inv_cdf(0.5 + level / 2) / normal.inv_cdf(0.5 + own.level / 2) for own in (of_a, of_b))
-    below = math.hypot(b_wide * (b - of_b.low), a_wide * (of_a.high - a))
-    above = math.hypot(b_wide * (of_b.high - b), a_wide * (a - of_a.low))
+    quantile = stats.norm.ppf(0.5 + np.array([level, of_a.level, of_b.level]) / 2)
+    a_scale, b_scale = (float(scale) for scale in quantile[0] / quantile[1:])
+    below = math.hypot(b_scale * (b - of_b.low), a_scale * (of_a.high - a))
+    above = math.hypot(b_scale * (of_b.high - b), a_scale * (a - of_a.low))
     return Interval(b - a - below, b - a + above, level)
 
 
-def welch(first: Float64, second: Float64, level: float = 0.95) -> Interval:
+def difference_of_means(first: Float64, second: Float64, level: float = 0.95) -> Interval:
     """The interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
 
-    Welch (1947): Student's with SE^2 = u + w, u = s1^2/n1, w = s2^2/n2, and (u + w)^2 / (u^2/(n1 - 1) + w^2/(n2 - 1))
-    degrees of freedom. A group of one has no spread of its own: the other's variance is then taken for both, with
-    n - 1 degrees of freedom.
+    Welch (1947). A group of one has no spread of its own; the other group's variance then stands for both (Student's
+    test with equal variances), with that group's degrees of freedom.
 
     Args:
         first: float64 [R1], R1 >= 1.
@@ -210,19 +169,24 @@ def welch(first: Float64, second: Float64, level: float = 0.95) -> Interval:
     Raises:
         EvaluationError: too few repeats, or a value that is not finite.
     """
-    both = (np.asarray(first, np.float64), np.asarray(second, np.float64))
-    sizes = [len(x) for x in both]
-    if min(sizes) < 1 or sum(sizes) < 3 or not all(np.isfinite(x).all() for x in both):
-        raise EvaluationError(
-            f"{sizes[0]} and {sizes[1]} repeats; needed are finite figures, 1 and 2 of them at least."
-        )
-    variances = [float(x.var(ddof=1)) if len(x) > 1 else None for x in both]
-    known = [(v, n) for v, n in zip(variances, sizes, strict=True) if v is not None]
-    shares = [(known[0][0] if v is None else v) / n for v, n in zip(variances, sizes, strict=True)]
-    difference, square = float(both[1].mean() - both[0].mean()), sum(shares)
-    if square == 0:
+    sizes = len(first), len(second)
+    if min(sizes) < 1 or sum(sizes) < 3:
+        raise EvaluationError(f"{sizes[0]} and {sizes[1]} repeats; at least 1 and 2 are needed.")
+    _check_finite(np.concatenate([first, second]))
+    if first.std() == second.std() == 0:
+        difference = float(second.mean() - first.mean())
         return Interval(difference, difference, level)
-    freedom = float(known[0][1] - 1)
-    if len(known) == 2:
-        freedom = square**2 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
-    return student(difference, math.sqrt(square), freedom, level).interval
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # of a group without spread
+        test = stats.ttest_ind(second, first, equal_var=min(sizes) == 1)
+        interval = test.confidence_interval(level)
+    return Interval(float(interval.low), float(interval.high), level)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise EvaluationError(f"the confidence level is {level}; it must lie between 0 and 1, as 0.95 does.")
+
+
+def _check_finite(values: Float64) -> None:
+    if not np.isfinite(values).all():
+        raise EvaluationError("a figure is NaN or infinite, so it has no interval.")

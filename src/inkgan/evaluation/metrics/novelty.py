@@ -1,9 +1,9 @@
-"""Are the images new, or copies of training images? Distances to the nearest training image tell.
+"""Novelty: are the images new, or copies of training images? Their distances to the nearest training image say it.
 
-A generator that copies lies nearer to its training images than held-out real images do: nothing else in this
-package sees it, since a perfect copyist has a perfect Fréchet distance, precision and recall.
+A generator that copies draws images nearer to its training images than held-out real images are. No other metric in
+this package sees it: a perfect copyist has a perfect Fréchet distance, precision and recall.
 
-Shapes: N query images, T training images, D features (or pixels), H held-out images.
+Shapes: N generated images, T training images, H held-out images.
 """
 
 from __future__ import annotations
@@ -14,65 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics._checks import (
-    Float32,
-    Float64,
-    Int64,
-    centred,
-    check_features,
-    check_labels,
-    check_pair,
-    squared_distances,
-)
+from inkgan.evaluation.metrics.checks import Float32, Float64, Int64, check_features, check_labels
 from inkgan.evaluation.metrics.intervals import Interval, clopper_pearson
 
-
-@dataclass(frozen=True)
-class Nearest:
-    """For each query, its k nearest references, nearest first."""
-
-    distance: Float64  # N x k, Euclidean
-    index: Int64  # N x k
-
-
-def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int = 1) -> Nearest:
-    """The k nearest references of each query, in blocks.
-
-    Neighbours are ranked in float32 and their distances computed again in float64, so a copy is at distance
-    0.
-
-    Args:
-        queries: floating point [N, D]: features, or pixels as :func:`pixels` gives them.
-        references: floating point [T, D], T >= k.
-        k: how many neighbours.
-
-    Raises:
-        EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
-    """
-    check_features(queries, "queries", 1)
-    check_features(references, "references", max(1, k))
-    check_pair(queries, references)
-    y, x = centred(references, queries)
-    index = np.empty((len(x), k), np.int64)
-    for block, distances in squared_distances(x, y):
-        if k == 1:
-            index[block, 0] = distances.argmin(axis=1)
-        else:
-            index[block] = np.argpartition(distances, k - 1, axis=1)[:, :k]
-    distance = np.empty((len(x), k))
-    for j in range(k):
-        difference = queries.astype(np.float64) - references[index[:, j]]
-        distance[:, j] = np.sqrt(np.einsum("nd,nd->n", difference, difference))
-    order = distance.argsort(axis=1, kind="stable")
-    return Nearest(np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1))
+_SMALLEST_CELL = 20
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> Float32:
     """uint8 images [N, H, W, C] as float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
     if images.dtype != np.uint8 or images.ndim != 4:
-        raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; needed is uint8 [N, H, W, C].")
+        raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; give uint8 [N, H, W, C].")
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
@@ -81,15 +35,16 @@ class Novelty:
     """Distances of generated images to their nearest training image, against those of held-out images."""
 
     near_copies: float
-    """The share of generated images as near to the training set as the nearest held-out images are."""
+    """The share of generated images whose distance is at most ``threshold``."""
     interval: Interval
     """Clopper and Pearson's, of that share."""
     expected: float
     """That share among held-out images: what a generator of new images has."""
     threshold: float
-    """The distance below which an image counts as a near-copy."""
+    """The distance up to which an image counts as a near-copy."""
     z: float
-    """C_T of Meehan et al. (2020): far below 0 copies, far above 0 underfits, near 0 is as new as real."""
+    """C_T of Meehan et al. (2020): far below 0 the generator copies, far above 0 it underfits; near 0 its images are as
+    new as held-out ones."""
     closest: Int64
     """The indices of the generated images, closest to the training set first."""
     n: int
@@ -104,13 +59,12 @@ def novelty(
 ) -> Novelty:
     """Compare generated and held-out distances to the nearest training image.
 
-    A near-copy is an image whose distance is at most the ``expected`` quantile of the held-out distances. The
-    threshold is itself estimated from H images, so take H >= 100 / expected for a share that is right to a
-    tenth.
+    A near-copy is an image whose distance is at most the ``expected`` quantile of the held-out distances. That
+    threshold is itself estimated from H images: take H >= 100 / expected for a share that is right to a tenth.
 
     Args:
-        generated: floating point [N], from ``nearest_neighbours(generated, training).distance[:, 0]``.
-        held_out: floating point [H], the same of real images that were not trained on.
+        generated: floats [N], from ``nearest_neighbours(generated, training).distance[:, 0]``.
+        held_out: floats [H], the same of real images that were not trained on.
         expected: the quantile, between 0 and 1; H must be at least 1 / expected.
         level: of confidence.
         cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares
@@ -122,7 +76,7 @@ def novelty(
     for distances, what in ((generated, "generated distances"), (held_out, "held-out distances")):
         check_features(distances[:, None] if distances.ndim == 1 else distances[None], what, 20)
         if distances.min() < 0:
-            raise EvaluationError(f"{what} must not be negative.")
+            raise EvaluationError(f"{what} are negative; give distances, from 0.")
     if not 0 < expected < 1 or len(held_out) * expected < 1:
         raise EvaluationError(
             f"expected is {expected} with {len(held_out)} held-out images; it must lie between 0 and 1, "
@@ -144,24 +98,25 @@ def novelty(
 
 
 def copying_z(generated: Float64, held_out: Float64) -> float:
-    """The z-scored Mann-Whitney statistic: Meehan et al. (2020), section 3.1.
+    """The z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
 
-    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), U the number of pairs in which the generated distance is the
-    larger, with ties counted as one half. Standard normal if both come from one distribution.
+    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), U the number of pairs in which the generated distance is the larger (ties
+    count one half). Standard normal if both come from one distribution.
+
+    Args:
+        generated: float64 [N], distances to the nearest training image.
+        held_out: float64 [H], the same of held-out images.
     """
     m, n = len(generated), len(held_out)
-    ranked = np.sort(held_out)
-    u = (np.searchsorted(ranked, generated, "left") + np.searchsorted(ranked, generated, "right")).sum() / 2
+    u = stats.mannwhitneyu(generated, held_out, method="asymptotic").statistic
     return float((u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
 
 
-def _copying_z_by_cell(
-    g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any], smallest: int = 20
-) -> float:
-    """C_T: Z_U of each cell, averaged with the held-out share of the cell as weight (Meehan et al.).
+def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
+    """C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by the cell's share of held-out images.
 
-    Divided by its standard deviation under no copying, so that it is a z-score again; cells with fewer than
-    ``smallest`` images of either kind are left out.
+    It is divided by its standard deviation under no copying, so that it is a z-score again. Cells with fewer than 20
+    images of either kind are left out.
     """
     classes = int(max(g_cells.max(), h_cells.max())) + 1
     check_labels(g_cells, "cells of generated images", classes, len(g))
@@ -171,9 +126,11 @@ def _copying_z_by_cell(
     scores, weights = [], []
     for cell in range(classes):
         in_g, in_h = g[g_cells == cell], h[h_cells == cell]
-        if min(len(in_g), len(in_h)) >= smallest:
+        if min(len(in_g), len(in_h)) >= _SMALLEST_CELL:
             scores.append(copying_z(in_g, in_h))
             weights.append(float(len(in_h)))
     if not scores:
-        raise EvaluationError(f"no class has {smallest} generated and {smallest} held-out images; use more.")
+        raise EvaluationError(
+            f"no class has {_SMALLEST_CELL} generated and {_SMALLEST_CELL} held-out images; use more images."
+        )
     return float(np.dot(scores, weights) / np.linalg.norm(weights))

@@ -1,4 +1,4 @@
-"""What ``inkgan evaluate`` and ``inkgan compare`` have in common: their options."""
+"""The options that ``inkgan evaluate`` and ``inkgan compare`` share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-Count = Annotated[int, typer.Option("--n", "-n", help="How many images of each to measure, 128 or more.")]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--n", "-n", help="How many images of each to measure, 128 or more. (default: 10,000, or as many as there are)"
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(
@@ -17,7 +22,7 @@ Data = Annotated[
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")]
-Seed = Annotated[int, typer.Option(help="Of the sampled images; of the choice, if there are more.")]
+Seed = Annotated[int, typer.Option(help="Of the images that are drawn, or of the choice among more than n.")]
 Full = Annotated[
     bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
 ]

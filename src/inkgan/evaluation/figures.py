@@ -1,0 +1,221 @@
+"""The figures of a set of images: which there are, and how each comes from features, classes and labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.data import DataSet
+from inkgan.evaluation.cache import cache_estimates, cache_folder, cached_estimates
+from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
+from inkgan.evaluation.metrics.frechet import frechet_estimate
+from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, student
+from inkgan.evaluation.metrics.kernel import kernel_estimate
+from inkgan.evaluation.metrics.manifold import manifold
+from inkgan.evaluation.metrics.novelty import Novelty, novelty
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
+from inkgan.files import Progress
+from inkgan.images import Images, Labels
+
+LEAST_OF_CLASS = 20
+"""The figures of a class need this many images of it."""
+
+_FLOORS_VERSION = 2  # raise it when a figure changes: floors in the cache are then computed again
+
+Better = Literal["lower", "higher", "like the floor"]
+
+_AS_MANY = "as many training images"
+_CLASSES = "the feature network's classes"
+_SCORE = "a classifier trained on the images and tested on all test images; the floor: on as many training images"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a figure is.
+
+    Attributes:
+        title: what it is called in tables.
+        better: which values are better.
+        reference: what the images are compared with.
+        least: the smallest value that it can have.
+        most: the largest.
+    """
+
+    title: str
+    better: Better
+    reference: str
+    least: float = 0.0
+    most: float = math.inf
+
+
+#: All figures, in the order of a report: what matters most comes first.
+KINDS: dict[str, Kind] = {
+    "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
+    "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
+    "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),
+    "precision": Kind("precision", "higher", _AS_MANY),
+    "recall": Kind("recall", "higher", _AS_MANY, most=1.0),
+    "density": Kind("density", "higher", _AS_MANY),
+    "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
+    "diversity": Kind("diversity within class", "like the floor", "mean squared distance of images of one class"),
+    "classifier_score": Kind("classifier score", "higher", _CLASSES),
+    "classes_covered": Kind("classes covered", "higher", "a tenth of each class's share of the training images"),
+    "class_total_variation": Kind(
+        "class balance, total variation", "lower", "classes of all training images", most=1.0
+    ),
+    "class_kl": Kind("class balance, KL (nats)", "lower", "classes of all training images"),
+    "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel"),
+    "near_copies": Kind(
+        "near-copies of training images", "like the floor", "nearest of all training images, in features"
+    ),
+    "copying_z": Kind(
+        "copying z (below -2: copies)",
+        "like the floor",
+        "nearest of all training images, in features",
+        least=-math.inf,
+    ),
+    "near_copies_pixels": Kind("near-copies, in pixels", "like the floor", "nearest of all training images, in pixels"),
+    "copying_z_pixels": Kind(
+        "copying z, in pixels", "like the floor", "nearest of all training images, in pixels", least=-math.inf
+    ),
+    "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE),
+    "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """What a figure is. That of one class has a name like ``accuracy/7``."""
+    return KINDS[name.partition("/")[0]]
+
+
+def within_range(name: str, estimate: Estimate) -> Estimate:
+    """The estimate with its interval cut off where the figure cannot be."""
+    kind = kind_of(name)
+    low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
+    return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A figure of n images beside its floor, the same figure of real images with their number."""
+
+    estimate: Estimate
+    n: int
+    floor: Estimate
+    floor_n: int
+
+
+def figures_of(
+    images: ImageFeatures, labels: Labels | None, ruler: Ruler, rng: np.random.Generator
+) -> dict[str, Estimate]:
+    """Every figure but novelty, by name; that of one class is named ``figure/class``.
+
+    Args:
+        images: features and class probabilities of n images.
+        labels: int64 [n], the class that each image was asked to show, or None.
+        ruler: what they are compared with.
+        rng: deals the images to the groups of the jackknife.
+    """
+    features, predicted = images.features, images.predicted
+    real = ruler.training[ruler.some_training(len(features))]
+    balls = manifold(real, features, rng)
+    found = {
+        "frechet_digit_distance": frechet_estimate(features, ruler.moments, rng).at_n,
+        "kernel_digit_distance": kernel_estimate(features, real, rng),
+        "precision": balls.precision,
+        "recall": balls.recall,
+        "density": balls.density,
+        "coverage": balls.coverage,
+    }
+    if images.probabilities is None or predicted is None or ruler.reference is None:
+        return found
+    proportions = ruler.reference.proportions
+    balance = class_balance(predicted, proportions, rng)
+    found["classifier_score"] = classifier_score(images.probabilities, rng)
+    found["class_total_variation"] = balance.total_variation
+    found["class_kl"] = balance.kl
+    found["classes_covered"] = balance.covered
+    for label in range(len(proportions)):
+        of_class = features[predicted == label]
+        if len(of_class) >= LEAST_OF_CLASS:
+            found[f"diversity/{label}"] = diversity(of_class, rng)
+    if labels is not None:
+        overall, by_class = conditional_accuracy(labels, predicted, len(proportions))
+        found["accuracy"] = overall
+        found |= {f"accuracy/{label}": share for label, share in by_class.items()}
+    return found
+
+
+def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
+    """The figures of n held-out images; cached, except for an extractor of the caller's, which has no name."""
+    path = cache_folder() / f"floors-n{n}-{ruler.cache_key}-v{_FLOORS_VERSION}.json"
+    cached = cached_estimates(path) if ruler.extractor is None else None
+    if cached is not None:
+        return cached
+    held_out, labels = ruler.held_out(n)
+    images = ruler.extract(held_out, progress, "held-out images")
+    progress("floor", 0.0)
+    found = figures_of(images, labels, ruler, np.random.default_rng(REAL_SEED))
+    if images.predicted is not None and ruler.reference is not None:
+        # The total variation of one sample is a matter of chance; where that of real samples lies is known better.
+        balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
+        variation, chance = found["class_total_variation"], balance.chance_total_variation
+        low, high = min(chance.low, variation.value), max(chance.high, variation.value)
+        found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
+    if ruler.extractor is None:
+        cache_estimates(path, found)
+    return found
+
+
+def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
+    """Add to both sides the mean diversity over those classes that have enough images on both."""
+    names = [name for name in found if name.startswith("diversity/") and name in floors]
+    if not names:
+        return
+    for side in (found, floors):
+        error = math.hypot(*(side[name].standard_error for name in names)) / len(names)
+        side["diversity"] = student(sum(side[name].value for name in names) / len(names), error, 9)
+
+
+def novelty_of(
+    distances: npt.NDArray[np.float64],
+    held_out_distances: npt.NDArray[np.float32],
+    predicted: Labels | None,
+    ruler: Ruler,
+) -> Novelty:
+    """Compare the distances of images to their nearest training images with those of held-out images.
+
+    Within classes, where the feature network knows them and one class at least has enough images of both kinds.
+    """
+    cells = None
+    if predicted is not None and ruler.reference is not None and ruler.extractor is None:
+        held_out = ruler.reference.held_out_classes
+        counts = [np.bincount(x, minlength=len(ruler.data.class_names)) for x in (predicted, held_out)]
+        if np.minimum(*counts).max() >= LEAST_OF_CLASS:
+            cells = (predicted, held_out)
+    return novelty(distances, held_out_distances, cells=cells)
+
+
+def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, Beside]:
+    """The near-copies and the copying test of ``held_out`` held-out images."""
+    near = replace(binomial(round(found.near_copies * found.n), found.n), interval=found.interval)
+    usual = binomial(round(found.expected * held_out), held_out)
+    z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
+    return {
+        f"near_copies{suffix}": Beside(near, found.n, usual, held_out),
+        f"copying_z{suffix}": Beside(z, found.n, none, held_out),
+    }
+
+
+def exact_copies(images: Images, data: DataSet) -> Beside:
+    """The share of images that are training images, pixel for pixel."""
+    training = {image.tobytes() for image in data.train.images}
+    shares = []
+    for some in (images, data.test.images):
+        count = sum(image.tobytes() in training for image in some)
+        shares.append(replace(binomial(count, len(some)), interval=clopper_pearson(count, len(some))))
+    return Beside(shares[0], len(images), shares[1], len(data.test))

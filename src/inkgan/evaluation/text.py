@@ -1,0 +1,213 @@
+"""Reports and comparisons as text of at most 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from inkgan.evaluation.report import ClassFigures, Figure, Report
+
+if TYPE_CHECKING:
+    from inkgan.evaluation.compare import Comparison, Difference, Pair
+    from inkgan.evaluation.metrics.intervals import Interval
+
+COLUMNS = 100
+_LONGEST_NAME = 34
+
+FIGURE_TITLES = ("figure", "value", "95 % interval", "floor", "better", "verdict")
+CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy", "floor")
+
+
+def report_text(report: Report) -> str:
+    """A report as lines for a terminal."""
+    lines = [*wrapped(summary(report)), ""]
+    lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)])
+    if any(one.diversity or one.accuracy for one in report.classes):
+        lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)])]
+    lines += ["", *(line for paragraph in explanations(report) for line in wrapped(paragraph))]
+    lines += _notes(report.notes)
+    return "\n".join(lines)
+
+
+def summary(report: Report) -> str:
+    """The report in one sentence."""
+    parts = []
+    if "frechet_digit_distance" in report:
+        distance = report["frechet_digit_distance"]
+        title = distance.title.partition(" (")[0]
+        parts.append(f"{title} {distance.value:.3g} (real images: {distance.floor:.3g})")
+    if "accuracy" in report:
+        parts.append(f"{report['accuracy'].value:.1%} of the class asked for")
+    if report["exact_copies"].value > 0:
+        parts.append(f"{report['exact_copies'].value:.1%} are training images")
+    elif report["copying_z"].interval.high < -2:
+        parts.append("nearer to the training images than real images are")
+    else:
+        parts.append("no sign of copying")
+    return f"{_shortened(report.what)}, {report.n:,} images: {', '.join(parts)}."
+
+
+def explanations(report: Report) -> list[str]:
+    """How to read the figures, and what they were measured with."""
+    floor = "floor: the same figure of held-out real images, at the same n."
+    lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
+    if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
+        lines.append(
+            "A distance may be below its floor: generated images imitate the training images, from which the feature "
+            "network learned, too; held-out images are others."
+        )
+    features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
+    if report.feature_accuracy is not None:
+        features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
+    lines.append(
+        f"Measured against {_shortened(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s."
+    )
+    return lines
+
+
+def figure_cells(figure: Figure) -> tuple[str, ...]:
+    """A figure's row of the table."""
+    interval = f"{number(figure.interval.low)} to {number(figure.interval.high)}"
+    better = {"lower": "lower", "higher": "higher", "like the floor": "equal"}[figure.better]
+    return (figure.title, number(figure.value), interval, number(figure.floor), better, figure.against_floor)
+
+
+def class_cells(one: ClassFigures) -> tuple[str, ...]:
+    """A class's row of the table."""
+    cells = [one.name, str(one.count), f"{one.expected:.0f}"]
+    for figure in (one.diversity, one.accuracy):
+        cells += ["-", "-"] if figure is None else [number(figure.value), number(figure.floor)]
+    return tuple(cells)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """A comparison as lines for a terminal."""
+    lines = [line for one in subject_lines(comparison) for line in wrapped(one)]
+    for pair in comparison.pairs:
+        rows = [difference_cells(one, pair) for one in pair.differences]
+        lines += ["", *wrapped(verdict_line(pair)), "", *table([difference_titles(pair), *rows])]
+        lines += [line for one in pair.settings for line in wrapped(f"setting: {one}")]
+    lines += ["", *(line for paragraph in comparison_explanations(comparison) for line in wrapped(paragraph))]
+    lines += _notes(comparison.notes)
+    return "\n".join(lines)
+
+
+def subject_lines(comparison: Comparison) -> list[str]:
+    """What A, B, ... are."""
+    lines = []
+    for at, group in enumerate(comparison.subjects):
+        more = f" and {len(group) - 1} more: a group over seeds" if len(group) > 1 else ""
+        lines.append(f"{letter(at)}: {_shortened(group[0])}{more}")
+    return lines
+
+
+def verdict_line(pair: Pair) -> str:
+    """The verdict over all figures of a pair, and how many figures have which."""
+    counts = Counter(verdict(one.verdict, pair) for one in pair.differences)
+    tally = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return f"{pair.second} against {pair.first}, over all figures: {verdict(pair.verdict, pair)} ({tally})."
+
+
+def verdict(name: str, pair: Pair) -> str:
+    """A verdict in words: which of the two is better."""
+    return {"better": f"{pair.second} is better", "worse": f"{pair.first} is better"}.get(name, name)
+
+
+def difference_titles(pair: Pair) -> tuple[str, ...]:
+    """The titles of the columns of a pair's table."""
+    return ("figure", pair.first, pair.second, f"{pair.second} - {pair.first}, 95 %", "floor", "verdict")
+
+
+def difference_cells(one: Difference, pair: Pair) -> tuple[str, ...]:
+    """A difference's row of the table."""
+    interval = f"{number(one.interval.low)} to {number(one.interval.high)}"
+    said = "-" if one.verdict == "indistinguishable" else verdict(one.verdict, pair)
+    return (one.title, number(one.first), number(one.second), interval, number(one.floor), said)
+
+
+def comparison_explanations(comparison: Comparison) -> list[str]:
+    """How to read the differences."""
+    every = [one for pair in comparison.pairs for one in pair.differences]
+    wider = [_width(one.simultaneous) / _width(one.interval) for one in every if _width(one.interval)]
+    wide = f", here about {median(wider):.1f} times as wide" if wider else ""
+    wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
+    behind = "The intervals behind the verdicts"
+    measured = f"{comparison.n:,} images of each against {_shortened(comparison.data)}, seed {comparison.seed}"
+    return [
+        f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
+        f"verdict: - for indistinguishable. {behind} hold for all {len(every)} differences at once (Bonferroni){wide}.",
+    ]
+
+
+def _width(interval: Interval) -> float:
+    return interval.high - interval.low
+
+
+def letter(at: int) -> str:
+    """A, B, ... for 0, 1, ..."""
+    return chr(ord("A") + at)
+
+
+def number(value: float) -> str:
+    """A figure in four digits."""
+    if value == 0 or abs(value) >= 1e-3:
+        return f"{value:.4g}"
+    return f"{value:.1e}"
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of equal length as lines of at most 100 columns.
+
+    Numbers stand with their points below each other. Where a row would be too long, its first cell is shortened.
+    """
+    first, *others = zip(*rows, strict=True)
+    columns = [_column(column) for column in others]
+    room = COLUMNS - sum(2 + len(column[0]) for column in columns)
+    names = [_shortened(name, max(12, room)) for name in first]
+    width = max(map(len, names))
+    columns.insert(0, [name.ljust(width) for name in names])
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _column(cells: Sequence[str]) -> list[str]:
+    """The cells of a column below its title, padded to one width."""
+    title, *rest = cells
+    heads = [_before_point(cell) for cell in rest]
+    numeric = [head for head in heads if head is not None]
+    if not numeric:
+        width = max(map(len, cells))
+        return [cell.ljust(width) for cell in cells]
+    rest = [
+        cell if head is None else " " * (max(numeric) - head) + cell for cell, head in zip(rest, heads, strict=True)
+    ]
+    width = max(map(len, [title, *rest]))
+    return [title.rjust(width), *(cell.ljust(width) for cell in rest)]
+
+
+def _before_point(cell: str) -> int | None:
+    """How many characters stand before a number's point; None for what is no number."""
+    first = cell.partition(" ")[0]
+    try:
+        float(first)
+    except ValueError:
+        return None
+    return len(first.partition(".")[0].partition("e")[0])
+
+
+def wrapped(text: str) -> list[str]:
+    """A paragraph in lines of at most 100 columns."""
+    return textwrap.wrap(text, COLUMNS, break_on_hyphens=False)
+
+
+def _notes(notes: Iterable[str]) -> list[str]:
+    return [line for note in notes for line in textwrap.wrap(f"note: {note}", COLUMNS, subsequent_indent="      ")]
+
+
+def _shortened(text: str, longest: int = _LONGEST_NAME) -> str:
+    """A name or a path with its middle left out, if it is too long."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"

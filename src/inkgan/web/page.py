@@ -1,0 +1,87 @@
+"""Filling a model into the page: one HTML file that draws, writes, reads a hand and learns, without a server.
+
+``page.html`` is built from ``web/`` of the source tree and lies in the package; filling it takes Python alone. What it
+holds is zlib in base64, in data blocks that no browser runs: a description, weights in eight bits, a classifier of
+digits, and real digits to learn from.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from inkgan.images import Images, Labels
+from inkgan.web.eight_bits import Arrays, to_eight_bits
+
+#: The page without a model.
+TEMPLATE = Path(__file__).parent / "page.html"
+#: A page should not be larger: it is sent by mail and opened on telephones.
+LARGEST_BYTES = 3_000_000
+#: How many real digits of each class a page holds.
+DIGITS_OF_A_CLASS = 300
+
+_PLACE = "<!--inkgan-data-->"
+_DESCRIBED = ("image_shape", "num_classes", "latent_dim", "channels")
+
+
+def fill(
+    name: str,
+    description: Mapping[str, Any],
+    weights: Arrays,
+    *,
+    classifier: Arrays | None = None,
+    digits: tuple[Images, Labels] | None = None,
+) -> str:
+    """The page with a model in it.
+
+    Args:
+        name: of the model, shown as text.
+        description: ``model.json`` of a compact generator.
+        weights: its arrays by name, as saved.
+        classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
+        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; without them nothing learns.
+    """
+    about = {"name": name} | {key: description[key] for key in _DESCRIBED}
+    blocks = [_block("model", "application/json", _json(about)), _data("weights", _packed(weights))]
+    if classifier is not None:
+        blocks.append(_data("classifier", _packed(classifier)))
+    if digits is not None:
+        blocks.append(_data("digits", pack_digits(*digits)))
+    return TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks))
+
+
+def _json(value: object) -> str:
+    """JSON that ends no block, whatever names it holds."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _packed(arrays: Arrays) -> bytes:
+    return safetensors.numpy.save(to_eight_bits(arrays))
+
+
+def _data(name: str, content: bytes) -> str:
+    return _block(name, "application/octet-stream", base64.b64encode(zlib.compress(content, 9)).decode())
+
+
+def _block(name: str, kind: str, content: str) -> str:
+    return f'<script type="{kind}" id="inkgan-{name}">{content}</script>'
+
+
+def pack_digits(images: Images, labels: Labels) -> bytes:
+    """Labels, then pixels rounded to 16 grey levels, two in a byte, the first in the upper half."""
+    grey = np.rint(images.reshape(len(images), -1) / 17).astype(np.uint8)
+    return labels.astype(np.uint8).tobytes() + (grey[:, ::2] << 4 | grey[:, 1::2]).tobytes()
+
+
+def choose_digits(images: Images, labels: Labels, each: int = DIGITS_OF_A_CLASS) -> tuple[Images, Labels]:
+    """The first ``each`` of every class, in the order in which they lie."""
+    chosen: NDArray[np.intp] = np.sort(np.concatenate([np.flatnonzero(labels == k)[:each] for k in np.unique(labels)]))
+    return images[chosen], labels[chosen]

@@ -1,0 +1,37 @@
+"""Write build/page.html: the bundled model ``best`` in the page as it was built last."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from inkgan.data import idx
+from inkgan.runs import checkpoint
+from inkgan.web import page
+
+MODELS = Path(page.__file__).parents[1] / "models"
+MNIST = MODELS.parent / "data" / "mnist"
+
+
+def main(name: str) -> None:
+    """Fill the model in."""
+    build = Path(__file__).parents[1] / "build"
+    images = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
+    labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", len(images))
+    filled = page.fill(
+        name,
+        checkpoint.read_document(MODELS / name, "model"),
+        load_file(MODELS / name / "generator.safetensors"),
+        classifier=load_file(MODELS / "digit-features" / "weights.safetensors"),
+        digits=page.choose_digits(images, labels),
+    )
+    (build / "digits.bin").write_bytes(page.pack_digits(*page.choose_digits(images, labels)))
+    out = build / "page.html"
+    out.write_text(filled, "utf-8")
+    sys.stdout.write(f"{out}: {len(filled.encode()):,} bytes\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "best")

@@ -1,0 +1,218 @@
+// The page in real browsers, from file://: $CHROMIUM and $FIREFOX, or Debian's. Needs build/page.html (npm run page).
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import puppeteer from "puppeteer-core";
+
+const here = new URL("..", import.meta.url).pathname;
+const address = `file://${here}build/page.html`;
+const shots = `${here}build/screenshots/`;
+const axe = readFileSync(`${here}node_modules/axe-core/axe.min.js`, "utf8");
+const seconds = Number(process.env.LEARN_SECONDS ?? 10);
+const browsers = {
+  chrome: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  firefox: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+};
+
+mkdirSync(shots, { recursive: true });
+for (const [name, executablePath] of Object.entries(browsers)) {
+  if (existsSync(executablePath)) {
+    describe(name, () => testsIn(name, executablePath));
+  } else {
+    console.log(`${executablePath} is not there, so the page is not tried in ${name}.`);
+  }
+}
+
+function testsIn(name, executablePath) {
+  let browser;
+  before(async () => {
+    const args = name === "chrome" ? ["--no-sandbox"] : [];
+    browser = await puppeteer.launch({ browser: name, executablePath, args, headless: true, protocolTimeout: 300_000 });
+  });
+  after(() => browser.close());
+
+  for (const [width, language, scheme] of [
+    [1280, "en", "light"],
+    [390, "zh", "dark"],
+  ]) {
+    test(`${width} pixels, ${language}, ${scheme}: every view, by pointer and keys`, { timeout: 300_000 }, async () => {
+      const { page, heard } = await open(browser, width, language, scheme);
+      const shot = (view) =>
+        page.screenshot({ path: `${shots}${name}-${width}-${language}-${view}.png`, fullPage: true });
+      await writes(page);
+      await shot("write");
+      await looksAround(page);
+      await shot("explore");
+      await drawsByHand(page);
+      await shot("hand");
+      await learns(page);
+      await shot("learn");
+      for (const tab of [0, 1, 2, 3]) {
+        await (await page.$$("[role=tab]"))[tab].click();
+        deepStrictEqual(await violations(page), []);
+      }
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      ok(wide <= 0, `the page is ${wide} pixels wider than the screen`);
+      deepStrictEqual(heard, []);
+      await page.close();
+    });
+  }
+
+  test("the scripting interface draws, writes and inverts", { timeout: 200_000 }, async () => {
+    const { page, heard } = await open(browser, 1280, "en", "light");
+    const done = await page.evaluate(async () => {
+      const inkgan = await window.inkgan;
+      await inkgan.ready;
+      const seven = await inkgan.draw({ seed: 5, writer: 2, label: 7 });
+      const again = await inkgan.draw({ seed: 5, writer: 2, label: 7 });
+      const written = await inkgan.write("12:30", { seed: 4 });
+      const pixels = Float32Array.from(seven.pixels, (one) => one / 255);
+      const [read] = await inkgan.read(pixels);
+      const steps = [];
+      const found = await inkgan.invert(pixels, { labels: [7], steps: 60, news: ({ step }) => steps.push(step) });
+      return {
+        same: seven.pixels.every((one, i) => one === again.pixels[i]),
+        read: read.indexOf(Math.max(...read)),
+        boxes: written.boxes.length,
+        error: found.error,
+        steps,
+      };
+    });
+    strictEqual(done.same, true);
+    strictEqual(done.read, 7);
+    strictEqual(done.boxes, 5);
+    ok(done.error < 0.01, `error ${done.error}`);
+    ok(done.steps.length >= 10);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+}
+
+/** Wait until a function of the page, or an expression, is true. */
+function until(page, isTrue, ...given) {
+  return page.waitForFunction(isTrue, { polling: 100, timeout: 60_000 }, ...given);
+}
+
+/** A new page, and what it says or asks for that it should not. */
+async function open(browser, width, language, scheme) {
+  const page = await browser.newPage();
+  const heard = [];
+  page.on("console", (message) => heard.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => heard.push(`error: ${error.message}`));
+  page.on("request", (request) => {
+    if (!/^(file|blob|data):/.test(request.url())) {
+      heard.push(`request: ${request.url()}`);
+    }
+  });
+  await page.setViewport({ width, height: 900 });
+  if (scheme === "dark" && browser.process()?.spawnfile.includes("chromium")) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+  }
+  await page.goto(`${address}#lang=${language}`);
+  await page.waitForSelector("[role=tab]");
+  if (scheme === "dark" && !browser.process()?.spawnfile.includes("chromium")) {
+    await page.click(".switches button");
+  }
+  return { page, heard };
+}
+
+const inked = (selector) => {
+  const canvas = document.querySelector(selector);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, i) => i % 4 === 3 && value > 100).length;
+};
+
+async function writes(page) {
+  await until(page, `(${inked})(".writing") > 300`);
+  const before = await page.evaluate(inked, ".writing");
+  const input = await page.$("input[type=text]");
+  await input.click({ count: 3 });
+  await input.type("3.14 x");
+  await until(page, () => document.querySelector(".problem").textContent.includes("x"));
+  await input.press("Backspace");
+  await until(page, () => document.querySelector(".problem").textContent === "");
+  await until(page, `(${inked})(".writing") !== ${before}`);
+  const language = await page.evaluate(() => document.documentElement.lang);
+  const switches = await page.$$(".switches button");
+  await switches[1].click();
+  ok((await page.evaluate(() => document.documentElement.lang)) !== language);
+  await switches[1].click();
+}
+
+async function looksAround(page) {
+  const tabs = await page.$$("[role=tab]");
+  await tabs[0].focus();
+  await page.keyboard.press("ArrowRight");
+  strictEqual(await page.evaluate(() => document.activeElement.id), "tab-1");
+  await until(page, `(${inked})(".digits canvas") > 20`);
+  await page.focus(".plane");
+  const place = () => page.evaluate(() => document.querySelector(".dot").style.left);
+  const was = await place();
+  await page.keyboard.press("ArrowLeft");
+  await until(page, (before) => document.querySelector(".dot").style.left !== before, was);
+}
+
+async function drawsByHand(page) {
+  await (await page.$$("[role=tab]"))[2].click();
+  const pad = await page.waitForSelector(".pad");
+  await pad.scrollIntoView();
+  const box = await pad.boundingBox();
+  const scale = box.width / 280;
+  const stroke = [
+    [90, 70],
+    [190, 70],
+    [150, 140],
+    [120, 230],
+  ];
+  await page.mouse.move(box.x + 90 * scale, box.y + 70 * scale);
+  await page.mouse.down();
+  for (const [x, y] of stroke.slice(1)) {
+    await page.mouse.move(box.x + x * scale, box.y + y * scale, { steps: 8 });
+  }
+  await page.mouse.up();
+  await until(page, () => /100/.test(document.querySelector(".status").textContent.replace("100,", "")));
+  strictEqual(await page.evaluate(() => document.querySelector(".pair select").value), "7");
+  await until(page, `(${inked})("#panel-2 .writing") > 300`);
+}
+
+async function learns(page) {
+  await (await page.$$("[role=tab]"))[3].click();
+  const longest = watchTasks(page);
+  await page.click("button.main");
+  await new Promise((done) => setTimeout(done, 1000 * seconds));
+  const [steps, rate] = await page.evaluate(() =>
+    [...document.querySelectorAll(".figures b")].map((one) => Number(one.textContent)),
+  );
+  ok(steps >= 1, "it did not learn");
+  console.log(`${steps} steps in ${seconds} s, ${rate} a second at the end; longest task ${await longest} ms`);
+  ok((await page.evaluate(inked, "#panel-3 .sheet")) > 100);
+  const [, , , pause] = await page.$$("#panel-3 .buttons button");
+  await pause.click();
+}
+
+/** The longest task on the main thread in the time of learning, where the browser tells. */
+function watchTasks(page) {
+  return page.evaluate(
+    (milliseconds) =>
+      new Promise((done) => {
+        let longest = 0;
+        if (!PerformanceObserver.supportedEntryTypes.includes("longtask")) {
+          done("?");
+          return;
+        }
+        new PerformanceObserver((list) => {
+          longest = Math.max(longest, ...list.getEntries().map((one) => one.duration));
+        }).observe({ entryTypes: ["longtask"] });
+        setTimeout(() => done(longest), milliseconds);
+      }),
+    1000 * seconds - 500,
+  );
+}
+
+async function violations(page) {
+  const found = await page.evaluate(
+    `${axe}; axe.run().then((result) => result.violations.map((one) => one.id + ": " + one.nodes.map((node) => node.html).join(" | ")))`,
+  );
+  return found;
+}

@@ -1,0 +1,45 @@
+/** Real digits: those in the page, and those of MNIST's own files. */
+
+import type { Data } from "./trainer";
+
+const DIGIT = { height: 28, width: 28, channels: 1 };
+
+/** Digits as the page holds them: labels [n], then pixels of four bits, two in a byte, the first in the upper half. */
+export function unpackDigits(bytes: Uint8Array): Data {
+  const count = bytes.length / (1 + 392);
+  const packed = bytes.subarray(count);
+  const pixels = new Uint8Array(count * 784);
+  packed.forEach((byte, i) => {
+    pixels[2 * i] = (byte >> 4) * 17;
+    pixels[2 * i + 1] = (byte & 15) * 17;
+  });
+  return { image: DIGIT, pixels, labels: bytes.slice(0, count), classes: 10 };
+}
+
+/** An IDX file: its sizes, and its bytes. */
+function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: Uint8Array } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 8 || view.getUint16(0) !== 0 || bytes[2] !== 8) {
+    throw new Error("not an IDX file of bytes");
+  }
+  const shape = Array.from({ length: bytes[3] }, (_, i) => view.getUint32(4 + 4 * i));
+  const data = bytes.subarray(4 + 4 * shape.length);
+  if (data.length !== shape.reduce((a, b) => a * b, 1)) {
+    throw new Error("its length does not fit its header");
+  }
+  return { shape, data };
+}
+
+/** The digits of two files of MNIST, images and labels in any order, uncompressed. */
+export function digitsOfFiles(files: readonly Uint8Array[]): Data {
+  const read = files.map(readIdx);
+  const images = read.find((file) => file.shape.length === 3);
+  const labels = read.find((file) => file.shape.length === 1);
+  if (!images || !labels || images.shape[0] !== labels.shape[0]) {
+    throw new Error("one file of images and one of their labels are needed");
+  }
+  if (images.shape[1] !== 28 || images.shape[2] !== 28 || labels.data.some((one) => one > 9)) {
+    throw new Error("images are 28×28 and labels 0 to 9");
+  }
+  return { image: DIGIT, pixels: images.data, labels: labels.data, classes: 10 };
+}

@@ -1,0 +1,52 @@
+/** What is wrong with a run of training, told by what can be seen of it. */
+
+export interface Signs {
+  readonly step: number;
+  readonly finite: boolean;
+  readonly margin: number; // mean of the logits of real digits less those of drawn ones
+  readonly spread: number; // how far drawings of one digit are apart, as a share of how far real ones are
+  readonly agreement: number; // the share of drawings that are read as what was asked for
+}
+
+export type Verdict = "waiting" | "healthy" | "diverged" | "overpowered" | "collapsed" | "fooled" | "labels";
+
+const GRACE = 60; // steps after which drawings can be told apart
+const READABLE = 150; // steps after which they can be read
+
+/** The first thing that is wrong, if anything is. */
+export function diagnose({ step, finite, margin, spread, agreement }: Signs): Verdict {
+  if (!finite) {
+    return "diverged";
+  }
+  if (step < GRACE) {
+    return "waiting";
+  }
+  if (margin < -1) {
+    return "fooled";
+  }
+  if (spread < 0.25) {
+    return "collapsed";
+  }
+  if (margin > 10) {
+    return "overpowered";
+  }
+  return step >= READABLE && agreement < 0.4 ? "labels" : "healthy";
+}
+
+/** The mean squared distance of images [n, size] of one class, over all classes that have two or more. */
+export function spreadOf(images: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const n = labels.length;
+  const size = images.length / n;
+  let [total, pairs] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < i; j++) {
+      if (labels[i] === labels[j]) {
+        for (let k = 0; k < size; k++) {
+          total += (images[i * size + k] - images[j * size + k]) ** 2;
+        }
+        pairs++;
+      }
+    }
+  }
+  return pairs ? total / (pairs * size) : 0;
+}

@@ -1,0 +1,182 @@
+/** `inkgan`, the scripting interface: what the page does, for tests and for pages that embed this one. */
+
+import type { Description } from "../description";
+import { Stream } from "../philox";
+import type { Data, Settings } from "../trainer";
+import type { Kernel } from "../workspace";
+import type { Hand, Writing, WritingOptions } from "../writing";
+import { Caller } from "./calls";
+import type { Critique, Inversion, Model, Progress, Shown } from "./worker";
+
+export interface Contents extends Model {
+  readonly name: string;
+  readonly digits: Data | null;
+}
+
+export interface Which {
+  readonly seed?: number | bigint | string;
+  readonly writer?: number;
+  readonly label?: number;
+}
+
+export interface TrainerRequest {
+  readonly seed?: number | bigint | string;
+  readonly batch?: number;
+  readonly steps?: number; // of the whole run, which the schedule of the learning rates refers to
+  readonly settings?: Partial<Settings>;
+  readonly data?: Data;
+}
+
+/** A picture: uint8 [height, width, channels]; with one channel 0 is paper and 255 is ink. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  readonly pixels: Uint8Array;
+}
+
+export class Inkgan {
+  readonly description: Description;
+  readonly name: string;
+  readonly digits: Data | null;
+  /** Fulfilled when the model is loaded, with how products are computed. */
+  readonly ready: Promise<Kernel>;
+  private readonly classifier: Uint8Array | null;
+  private readonly drawing: Caller;
+  private training: Caller | null = null;
+
+  constructor(
+    private readonly workerSource: string,
+    contents: Contents,
+  ) {
+    const { description, weights, classifier, name, digits } = contents;
+    this.description = description;
+    this.name = name;
+    this.digits = digits;
+    this.classifier = classifier;
+    this.drawing = new Caller(workerSource);
+    this.ready = this.drawing.call<Kernel>("load", { description, weights, classifier } satisfies Model);
+  }
+
+  /** Whether the model can be told which of ten digits to draw, in one shade of ink. */
+  get canWrite(): boolean {
+    return this.description.classes === 10 && this.description.image.channels === 1;
+  }
+
+  /** One image: of a label, by one of a seed's writers. */
+  async draw({ seed = 0, writer = 0, label = 0 }: Which = {}): Promise<Picture> {
+    const { latent } = await this.hand(seed, writer);
+    return { ...this.description.image, pixels: await this.drawLatents(latent, [label]) };
+  }
+
+  /** Images uint8 [n, H, W, C] for latents [n, D] and labels [n]. */
+  async drawLatents(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
+    return this.drawing.call("draw", { latents, labels });
+  }
+
+  /** One of a seed's writers. */
+  hand(seed: number | bigint | string, writer: number): Promise<Hand> {
+    return this.drawing.call("hand", { seed: String(seed), writer });
+  }
+
+  /** A text in handwriting: the same ink as `inkgan write` puts on paper with these weights. */
+  write(text: string, options: WritingOptions = {}): Promise<Writing> {
+    return this.drawing.call("write", { text, options });
+  }
+
+  /** Class probabilities of images [n, H, W, C] in [0, 1]; none without a classifier. */
+  read(images: Float32Array): Promise<Float64Array[]> {
+    return this.drawing.call("read", images);
+  }
+
+  /**
+   * Find the latent that draws what somebody drew.
+   *
+   * @param pixels one or more images [n, H, W] in [0, 1], 1 being ink, in the form of MNIST.
+   * @param options each image's label, how many steps, and who hears of every fifth.
+   */
+  invert(
+    pixels: Float32Array,
+    options: {
+      readonly labels: readonly number[];
+      readonly steps?: number;
+      readonly news?: (progress: Inversion) => void;
+    },
+  ): Promise<Inversion> {
+    const size = pixels.length / options.labels.length;
+    const drawings = options.labels.map((label, i) => ({ label, pixels: pixels.slice(i * size, (i + 1) * size) }));
+    return this.drawing.call("invert", { drawings, steps: options.steps ?? 100 }, options.news);
+  }
+
+  /** Start a training of the recipe `fast` from nothing; an earlier one ends. */
+  async trainer(request: TrainerRequest = {}): Promise<TrainerHandle> {
+    const data = request.data ?? this.digits;
+    if (!data) {
+      throw new Error("there are no digits to learn from");
+    }
+    this.training ??= new Caller(this.workerSource);
+    const { seed = 0, batch = 32, steps = 1800, settings = {} } = request;
+    const start = { data, classifier: this.classifier, seed: String(seed), batch, steps, settings };
+    await this.training.call("train.start", start);
+    return new TrainerHandle(this.training);
+  }
+}
+
+/** A training under way. */
+export class TrainerHandle {
+  /** What the last step said of itself. */
+  figures: Progress["figures"] | null = null;
+  steps = 0;
+  perSecond = 0;
+  bytes = 0;
+
+  constructor(private readonly worker: Caller) {}
+
+  private note(progress: Progress): Progress {
+    this.figures = progress.figures;
+    this.steps = progress.steps;
+    this.perSecond = progress.perSecond;
+    this.bytes = progress.bytes;
+    return progress;
+  }
+
+  /** Do one step, after which it rests. */
+  async step(): Promise<Progress> {
+    return this.note(await this.worker.call<Progress>("train.step", null));
+  }
+
+  /** Run for so many steps, or until paused, with so many milliseconds between two; resolved when it rests. */
+  run(
+    options: { readonly steps?: number; readonly between?: number; readonly news?: (progress: Progress) => void } = {},
+  ): Promise<void> {
+    const { steps = null, between = 0, news } = options;
+    return this.worker.call("train.run", { steps, between }, (progress: Progress) => {
+      this.note(progress);
+      news?.(progress);
+    });
+  }
+
+  pause(): Promise<void> {
+    return this.worker.call("train.pause", null);
+  }
+
+  /** Change settings from the next step on. */
+  change(settings: Partial<Settings>): Promise<void> {
+    return this.worker.call("train.change", settings);
+  }
+
+  shown(): Promise<Shown> {
+    return this.worker.call("train.shown", null);
+  }
+
+  /** Images uint8 [n, H, W, C] by the average of the generator. */
+  draw(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
+    return this.worker.call("train.draw", { latents, labels });
+  }
+
+  critique(images: Float32Array, labels: readonly number[]): Promise<Critique> {
+    return this.worker.call("train.critique", { images, labels });
+  }
+}
+
+export { Stream };

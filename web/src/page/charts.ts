@@ -1,0 +1,63 @@
+/** Small charts on canvases. */
+
+import { colour, context } from "./dom";
+
+const css = (name: "ink" | "more" | "less" | "muted") => `rgb(${colour(name)})`;
+
+/** Lines over steps, each scaled by the same range, the newest on the right. */
+export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
+  const pen = context(canvas);
+  const { width, height } = canvas;
+  pen.clearRect(0, 0, width, height);
+  const finite = series.flat().filter(Number.isFinite);
+  const [low, high] = [Math.min(0, ...finite), Math.max(1, ...finite)];
+  const y = (value: number) => height - 2 - ((height - 4) * (value - low)) / (high - low);
+  pen.strokeStyle = css("muted");
+  pen.lineWidth = 1;
+  pen.strokeRect(0.5, 0.5, width - 1, height - 1);
+  (["more", "less"] as const).forEach((name, number) => {
+    const values = series[number] ?? [];
+    pen.strokeStyle = css(name);
+    pen.lineWidth = 2;
+    pen.setLineDash(number ? [6, 3] : []);
+    pen.beginPath();
+    values.forEach((value, i) => {
+      pen.lineTo((width * i) / Math.max(1, values.length - 1), y(value));
+    });
+    pen.stroke();
+  });
+  pen.setLineDash([]);
+  pen.fillStyle = css("ink");
+  pen.font = "12px sans-serif";
+  pen.fillText(high.toFixed(1), 4, 13);
+  pen.fillText(low.toFixed(1), 4, height - 5);
+}
+
+/** Bars with a name under each; heights are shares of the whole canvas. */
+export function bars(canvas: HTMLCanvasElement, heights: readonly number[], names: readonly string[]): void {
+  const pen = context(canvas);
+  const { width, height } = canvas;
+  pen.clearRect(0, 0, width, height);
+  const step = width / heights.length;
+  const room = height - 16;
+  pen.font = "12px sans-serif";
+  pen.textAlign = "center";
+  heights.forEach((share, i) => {
+    pen.fillStyle = css("more");
+    pen.fillRect(i * step + 1, room * (1 - share), Math.max(1, step - 2), room * share);
+    pen.fillStyle = css("ink");
+    pen.fillText(names[i] ?? "", (i + 0.5) * step, height - 3);
+  });
+  pen.textAlign = "start";
+}
+
+/** How often values fall into each of so many equal parts of a range; those outside count at its ends. */
+export function histogram(values: ArrayLike<number>, low: number, high: number, parts: number): number[] {
+  const counts = Array.from({ length: parts }, () => 0);
+  for (const value of Array.from(values)) {
+    const part = Math.floor(((value - low) / (high - low)) * parts);
+    counts[Math.min(parts - 1, Math.max(0, part))]++;
+  }
+  const most = Math.max(1, ...counts);
+  return counts.map((count) => count / most);
+}

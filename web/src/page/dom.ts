@@ -1,0 +1,161 @@
+/** Making elements, and painting pictures on canvases in the page's own colours. */
+
+import { label, say, type TextKey } from "./texts";
+
+type Attributes = Readonly<Record<string, string | number | boolean>>;
+type Child = Node | string;
+
+/** An element with attributes and children. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  element.append(...children);
+  return element;
+}
+
+/** An element that shows a sentence. */
+export function said<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  key: TextKey,
+  attributes: Attributes = {},
+): HTMLElementTagNameMap[K] {
+  const element = make(tag, attributes);
+  say(element, key);
+  return element;
+}
+
+/** A button. */
+export function button(key: TextKey, act: () => void, attributes: Attributes = {}): HTMLButtonElement {
+  const element = said("button", key, { type: "button", ...attributes });
+  element.addEventListener("click", act);
+  return element;
+}
+
+/** A control under its name. */
+export function field(key: TextKey, control: HTMLElement): HTMLLabelElement {
+  return make("label", { class: "field" }, said("span", key), control);
+}
+
+/** A slider that shows its value. */
+export function slider(
+  key: TextKey,
+  options: { readonly min: number; readonly max: number; readonly step: number; readonly value: number },
+  changed: () => void,
+): { readonly element: HTMLElement; readonly input: HTMLInputElement } {
+  const input = make("input", { type: "range", ...options });
+  const shown = make("output", {}, String(options.value));
+  input.addEventListener("input", () => {
+    shown.textContent = input.value;
+    changed();
+  });
+  return { element: make("label", { class: "field" }, make("span", {}, said("span", key), " ", shown), input), input };
+}
+
+/** A canvas that stands for a picture, with a name for those who do not see it. */
+export function picture(key: TextKey, width: number, height: number, className = ""): HTMLCanvasElement {
+  const canvas = make("canvas", { width, height, class: className, role: "img" });
+  label(canvas, key);
+  return canvas;
+}
+
+export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const found = canvas.getContext("2d", { willReadFrequently: true });
+  if (!found) {
+    throw new Error("no canvas");
+  }
+  return found;
+}
+
+/** One of the page's colours, by the name of its variable. */
+export function colour(name: "ink" | "paper" | "more" | "less" | "muted"): [number, number, number] {
+  const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const number = Number.parseInt(value.slice(1), 16);
+  return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
+}
+
+const paintings = new Map<HTMLCanvasElement, () => void>();
+
+/** Paint a canvas, now and whenever the page's colours change. */
+export function paint(canvas: HTMLCanvasElement, painting: () => void): void {
+  paintings.set(canvas, painting);
+  painting();
+}
+
+/** Paint everything again in the colours of now. */
+export function repaint(): void {
+  for (const painting of paintings.values()) {
+    painting();
+  }
+}
+
+/** Leave a canvas empty. */
+export function wipe(canvas: HTMLCanvasElement): void {
+  paint(canvas, () => context(canvas).clearRect(0, 0, canvas.width, canvas.height));
+}
+
+/** Images side by side: uint8 [n, height, width, channels], 0 paper to 255 ink where there is one channel. */
+export interface Sheet {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+}
+
+/** Paint images row by row on a canvas, so many in a row. */
+export function paintSheet(canvas: HTMLCanvasElement, sheet: Sheet, columns: number, gap = 2): void {
+  const { width, height, pixels, channels } = sheet;
+  const size = width * height * channels;
+  const count = pixels.length / size;
+  canvas.width = columns * (width + gap) - gap;
+  canvas.height = Math.ceil(count / columns) * (height + gap) - gap;
+  paint(canvas, () => {
+    for (let i = 0; i < count; i++) {
+      const image = asImage(pixels.subarray(i * size, (i + 1) * size), width, height, channels);
+      context(canvas).putImageData(image, (i % columns) * (width + gap), Math.floor(i / columns) * (height + gap));
+    }
+  });
+}
+
+/** An image as the page shows it: ink in the colour of ink, or colours as they are. */
+export function asImage(pixels: Uint8Array, width: number, height: number, channels = 1): ImageData {
+  const image = new ImageData(width, height);
+  const { data } = image;
+  const ink = colour("ink");
+  for (let i = 0; i < width * height; i++) {
+    for (let k = 0; k < 3; k++) {
+      data[4 * i + k] = channels === 3 ? pixels[3 * i + k] : ink[k];
+    }
+    data[4 * i + 3] = channels === 3 ? 255 : pixels[i];
+  }
+  return image;
+}
+
+/** Signed numbers as colours, those of `more` above 0 and of `less` below; `full` is the strongest. */
+export function asColours(values: Float32Array, width: number, height: number, full: number): ImageData {
+  const image = new ImageData(width, height);
+  const { data } = image;
+  const [more, less] = [colour("more"), colour("less")];
+  for (let i = 0; i < values.length; i++) {
+    const side = values[i] > 0 ? more : less;
+    for (let k = 0; k < 3; k++) {
+      data[4 * i + k] = side[k];
+    }
+    data[4 * i + 3] = 255 * Math.min(1, Math.abs(values[i]) / full);
+  }
+  return image;
+}
+
+/** Let the reader save bytes as a file. */
+export function save(blob: Blob, name: string): void {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

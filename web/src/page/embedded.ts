@@ -1,0 +1,56 @@
+/** What the page holds besides its script: a model, a classifier, real digits. */
+
+import type { Description } from "../description";
+import { unpackDigits } from "../digits";
+import type { Contents } from "./api";
+
+/** Bytes without their compression: zlib's in the page, gzip's in files. */
+export async function unzipped(blob: Blob, format: CompressionFormat = "gzip"): Promise<Uint8Array> {
+  const stream = blob.stream().pipeThrough(new DecompressionStream(format));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function textOf(name: string): string | null {
+  return document.getElementById(`inkgan-${name}`)?.textContent ?? null;
+}
+
+async function bytesOf(name: string): Promise<Uint8Array | null> {
+  const text = textOf(name);
+  if (!text) {
+    return null;
+  }
+  const bytes = Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0));
+  return unzipped(new Blob([bytes]), "deflate");
+}
+
+interface About {
+  readonly name: string;
+  readonly image_shape: [number, number, number];
+  readonly num_classes: number;
+  readonly latent_dim: number;
+  readonly channels: number;
+}
+
+/** Read what the page holds. */
+export async function contentsOfPage(): Promise<Contents> {
+  const about = JSON.parse(textOf("model") ?? "null") as About | null;
+  const weights = await bytesOf("weights");
+  if (!about || !weights) {
+    throw new Error("it holds no model");
+  }
+  const [height, width, channels] = about.image_shape;
+  const description: Description = {
+    image: { height, width, channels },
+    classes: about.num_classes,
+    latent: about.latent_dim,
+    channels: about.channels,
+  };
+  const digits = await bytesOf("digits");
+  return {
+    name: about.name,
+    description,
+    weights,
+    classifier: await bytesOf("classifier"),
+    digits: digits && unpackDigits(digits),
+  };
+}

@@ -1,0 +1,162 @@
+/** The view "Explore": a plane of latents under the finger, and what a discriminator thinks of what they draw. */
+
+import { Philox, Stream } from "../philox";
+import type { Inkgan, TrainerHandle } from "./api";
+import { asColours, button, colour, context, make, paintSheet, picture, said } from "./dom";
+import { label, say } from "./texts";
+import { newest } from "./write";
+
+const REACH = 1.5; // the plane goes this far, in standard deviations, to each side
+
+export function exploreView(inkgan: Inkgan, trainer: () => TrainerHandle | null): HTMLElement {
+  const { classes, image, latent } = inkgan.description;
+  const count = Math.min(classes || 1, 10);
+  const labels = Array.from({ length: count }, (_, i) => i);
+  let [x, y, seed, chosen] = [0.6, -0.4, 1, Math.min(3, count - 1)];
+  const plane = make("div", { class: "plane", tabindex: 0, role: "application" });
+  const dot = make("span", { class: "dot" });
+  plane.append(dot);
+  const digits = make("div", { class: "digits" });
+  const cells = labels.map((one) => {
+    const canvas = make("canvas", { width: image.width, height: image.height });
+    const cell = make("button", { type: "button", "aria-pressed": String(one === chosen) }, canvas);
+    cell.setAttribute("aria-label", String(one));
+    cell.addEventListener("click", () => {
+      chosen = one;
+      cells.forEach(({ cell: other }, i) => {
+        other.setAttribute("aria-pressed", String(i === one));
+      });
+      redraw();
+    });
+    digits.append(cell);
+    return { canvas, cell };
+  });
+  const neighbours = picture("neighbours", 3 * image.width, 3 * image.height, "sheet");
+  const asks = make("input", { type: "checkbox" });
+  const note = said("p", "criticHint", { class: "hint" });
+
+  const redraw = newest(async () => {
+    dot.style.left = `${50 + (50 * x) / REACH}%`;
+    dot.style.top = `${50 + (50 * y) / REACH}%`;
+    label(plane, "plane", { x: x.toFixed(2), y: y.toFixed(2) });
+    const here = latentAt(seed, x, y, latent);
+    const pixels = await inkgan.drawLatents(repeated(here, count), labels);
+    const size = image.width * image.height * image.channels;
+    cells.forEach(({ canvas, cell }, i) => {
+      paintSheet(canvas, { ...image, pixels: pixels.subarray(i * size, (i + 1) * size) }, 1);
+      cell.style.boxShadow = "";
+    });
+    const around = neighboursOf(here, seed);
+    const near = await inkgan.drawLatents(
+      around,
+      Array.from({ length: 9 }, () => chosen),
+    );
+    paintSheet(neighbours, { ...image, pixels: near }, 3);
+    label(neighbours, "neighboursOf", { label: chosen });
+    await criticise(pixels);
+  });
+
+  const criticise = async (pixels: Uint8Array) => {
+    const critic = trainer();
+    say(note, asks.checked && !critic ? "criticNone" : "criticHint");
+    if (!asks.checked || !critic || image.width !== 28 || image.channels !== 1) {
+      return;
+    }
+    const { margins, wishes } = await critic.critique(
+      Float32Array.from(pixels, (one) => one / 255),
+      labels,
+    );
+    const size = image.width * image.height;
+    const full = wishes.reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
+    cells.forEach(({ canvas, cell }, i) => {
+      const strength = Math.min(1, Math.abs(margins[i]) / 5);
+      const side = colour(margins[i] > -1 ? "more" : "less");
+      cell.style.boxShadow = `0 0 0 3px rgb(${side} / ${0.25 + 0.75 * strength})`;
+      const layer = make("canvas", { width: image.width, height: image.height });
+      const colours = asColours(wishes.subarray(i * size, (i + 1) * size), image.width, image.height, full);
+      context(layer).putImageData(colours, 0, 0);
+      context(canvas).drawImage(layer, 0, 0);
+    });
+  };
+
+  const moveTo = (newX: number, newY: number) => {
+    x = Math.min(REACH, Math.max(-REACH, newX));
+    y = Math.min(REACH, Math.max(-REACH, newY));
+    redraw();
+  };
+  plane.addEventListener("pointermove", (event) => {
+    if (event.pointerType === "mouse" || event.buttons) {
+      const box = plane.getBoundingClientRect();
+      moveTo(
+        ((event.clientX - box.left) / box.width - 0.5) * 2 * REACH,
+        ((event.clientY - box.top) / box.height - 0.5) * 2 * REACH,
+      );
+    }
+  });
+  plane.addEventListener("keydown", (event) => {
+    const steps: Record<string, [number, number]> = {
+      ArrowLeft: [-0.1, 0],
+      ArrowRight: [0.1, 0],
+      ArrowUp: [0, -0.1],
+      ArrowDown: [0, 0.1],
+    };
+    const step = steps[event.key];
+    if (step) {
+      event.preventDefault();
+      moveTo(x + step[0], y + step[1]);
+    }
+  });
+  asks.addEventListener("change", redraw);
+  const other = button("otherPlane", () => {
+    seed++;
+    redraw();
+  });
+  redraw();
+  return make(
+    "section",
+    {},
+    said("h2", "exploreTitle"),
+    said("p", "exploreHint", { class: "hint" }),
+    make(
+      "div",
+      { class: "columns" },
+      make("div", {}, plane, make("div", { class: "buttons" }, other)),
+      make(
+        "div",
+        {},
+        said("h3", "digitsHere"),
+        digits,
+        make("label", { class: "check" }, asks, said("span", "critic")),
+        note,
+      ),
+      make("div", {}, said("h3", "neighbours"), neighbours, said("p", "neighboursHint", { class: "hint" })),
+    ),
+  );
+}
+
+/** A point of a seed's plane: so much of one normal latent, and so much of another. */
+function latentAt(seed: number, x: number, y: number, size: number): Float32Array {
+  const source = new Philox(seed, Stream.WRITER, 2n ** 40n);
+  const [across, down] = [source.normals32(size), source.normals32(size)];
+  return across.map((one, i) => x * one + y * down[i]);
+}
+
+function repeated(latent: Float32Array, count: number): Float32Array {
+  const result = new Float32Array(latent.length * count);
+  for (let i = 0; i < count; i++) {
+    result.set(latent, i * latent.length);
+  }
+  return result;
+}
+
+/** A latent in the middle of eight that lie a small step aside. */
+function neighboursOf(latent: Float32Array, seed: number): Float32Array {
+  const source = new Philox(seed, Stream.WRITING, 2n ** 40n);
+  const result = repeated(latent, 9);
+  for (let i = 0; i < 9; i++) {
+    for (let k = 0; k < latent.length && i !== 4; k++) {
+      result[i * latent.length + k] += 0.35 * source.normal32();
+    }
+  }
+  return result;
+}

@@ -1,0 +1,210 @@
+/** The view "Your hand": one digit that somebody draws becomes a latent, and all ten appear in that hand. */
+
+import { asMnist, type Drawn, lengthOf } from "../inversion";
+import { DIGITS, type Hand } from "../writing";
+import type { Inkgan } from "./api";
+import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
+import { label, say } from "./texts";
+import { newest, paintWriting, textField, wrongWith } from "./write";
+
+const SIDE = 280;
+const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
+const STEPS = 100;
+const UNLIKE = 10; // a latent that is longer draws nothing that was learned
+
+export function handView(inkgan: Inkgan): HTMLElement {
+  const pad = drawingPad(() => changed());
+  const kept: Drawn[] = [];
+  let now: Drawn | null = null;
+  let hand: Hand | null = null;
+  const status = make("p", { class: "status", role: "status" });
+  const target = picture("readAs", 28, 28, "sheet");
+  const found = picture("found", 28, 28, "sheet");
+  const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
+  const written = picture("yourText", 300, 96, "writing");
+  const which = make("select", {}, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
+  const count = said("p", "kept", { class: "hint" });
+  say(count, "kept", { count: 0 });
+  say(status, "nothingDrawn");
+
+  const rewrite = newest(async () => {
+    const problem = wrongWith(text.input.value);
+    text.problem.textContent = problem ? problem() : "";
+    if (hand && !problem && text.input.value.trim()) {
+      paintWriting(written, await inkgan.write(text.input.value, { hand, height: 96 }));
+    }
+  });
+  const text = textField("yourText", new Date().toISOString().slice(0, 10), rewrite);
+
+  const search = newest(async () => {
+    const drawings = [...kept, ...(now ? [now] : [])];
+    if (!drawings.length) {
+      return;
+    }
+    say(count, "kept", { count: drawings.length });
+    const pixels = new Float32Array(drawings.length * 784);
+    drawings.forEach((one, i) => {
+      pixels.set(one.pixels, i * 784);
+    });
+    const show = ({ step, error, image }: { step: number; error: number; image: Uint8Array }) => {
+      paintSheet(found, { width: 28, height: 28, channels: 1, pixels: image }, 1);
+      say(status, "inversionSteps", { step, steps: STEPS, error: error.toFixed(4) });
+    };
+    const labels = drawings.map((one) => one.label);
+    const result = await inkgan.invert(pixels, { labels, steps: STEPS, news: show });
+    show(result);
+    if (lengthOf(result.latent) > UNLIKE) {
+      say(status, "unlike");
+    }
+    hand = { latent: result.latent, gap: 0.1 };
+    const latents = new Float32Array(10 * result.latent.length);
+    for (let i = 0; i < 10; i++) {
+      latents.set(result.latent, i * result.latent.length);
+    }
+    const images = await inkgan.drawLatents(latents, [...DIGITS].map(Number));
+    paintSheet(ten, { width: 28, height: 28, channels: 1, pixels: images }, 10);
+    rewrite();
+  });
+
+  const take = async (pixels: Float32Array | null) => {
+    if (!pixels) {
+      return;
+    }
+    const [probabilities] = await inkgan.read(pixels);
+    const digit = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : 0;
+    which.value = String(digit);
+    now = { pixels, label: digit };
+    const ink = Uint8Array.from(pixels, (one) => Math.round(255 * one));
+    paintSheet(target, { width: 28, height: 28, channels: 1, pixels: ink }, 1);
+    search();
+  };
+  const changed = () => take(asMnist(pad.ink(), SIDE, SIDE));
+  which.addEventListener("change", () => {
+    if (now) {
+      now = { ...now, label: Number(which.value) };
+      search();
+    }
+  });
+  const clear = () => {
+    pad.clear();
+    now = null;
+  };
+  const forget = () => {
+    clear();
+    kept.length = 0;
+    hand = null;
+    for (const canvas of [target, found, ten, written]) {
+      wipe(canvas);
+    }
+    say(count, "kept", { count: 0 });
+    say(status, "nothingDrawn");
+  };
+  const keep = () => {
+    if (now) {
+      kept.push(now);
+      clear();
+    }
+  };
+  const example = () => {
+    const digits = inkgan.digits;
+    if (digits) {
+      const which_ = Math.floor((Math.random() * digits.pixels.length) / 784);
+      const pixels = Float32Array.from(digits.pixels.subarray(which_ * 784, (which_ + 1) * 784), (one) => one / 255);
+      pad.show(pixels);
+      take(pixels);
+    }
+  };
+  return make(
+    "section",
+    {},
+    said("h2", "handTitle"),
+    said("p", "handHint", { class: "hint" }),
+    make(
+      "div",
+      { class: "columns" },
+      make(
+        "div",
+        {},
+        pad.canvas,
+        make(
+          "div",
+          { class: "buttons" },
+          button("clear", clear),
+          button("example", example),
+          button("keep", keep),
+          button("forget", forget),
+        ),
+        count,
+      ),
+      make(
+        "div",
+        {},
+        make("div", { class: "pair" }, make("label", { class: "field" }, said("span", "readAs"), which), target),
+        make("div", { class: "pair" }, said("h3", "found"), found),
+        said("p", "foundHint", { class: "hint" }),
+        status,
+      ),
+    ),
+    said("h3", "yourDigits"),
+    ten,
+    text.element,
+    make("div", { class: "paper" }, written),
+  );
+}
+
+/** A canvas to draw on with a round pen. */
+function drawingPad(changed: () => void) {
+  const canvas = make("canvas", { width: SIDE, height: SIDE, class: "pad", role: "img" });
+  label(canvas, "handCanvas");
+  const pen = context(canvas);
+  let last: [number, number] | null = null;
+  let timer = 0;
+  const place = (event: PointerEvent): [number, number] => {
+    const box = canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
+  };
+  const lineTo = (event: PointerEvent) => {
+    const [x, y] = place(event);
+    pen.lineWidth = PEN;
+    pen.lineCap = "round";
+    pen.strokeStyle = `rgb(${colour("ink")})`;
+    pen.beginPath();
+    pen.moveTo(...(last ?? [x, y]));
+    pen.lineTo(x, y);
+    pen.stroke();
+    last = [x, y];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    clearTimeout(timer);
+    lineTo(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (last) {
+      lineTo(event);
+    }
+  });
+  const end = () => {
+    if (last) {
+      last = null;
+      timer = window.setTimeout(changed, 600); // a 4 or a 5 may have a second stroke
+    }
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+  return {
+    canvas,
+    clear: () => pen.clearRect(0, 0, SIDE, SIDE),
+    ink: () => {
+      const { data } = pen.getImageData(0, 0, SIDE, SIDE);
+      return Float32Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i + 3] / 255);
+    },
+    show: (pixels: Float32Array) => {
+      const small = make("canvas");
+      const ink = Uint8Array.from(pixels, (one) => Math.round(255 * one));
+      paintSheet(small, { width: 28, height: 28, channels: 1, pixels: ink }, 1);
+      pen.clearRect(0, 0, SIDE, SIDE);
+      pen.drawImage(small, 0, 0, SIDE, SIDE);
+    },
+  };
+}

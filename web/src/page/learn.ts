@@ -1,0 +1,218 @@
+/** The view "Learn": the recipe `fast` from nothing, live. */
+
+import { digitsOfFiles } from "../digits";
+import { GAMES, type GameName } from "../games";
+import { type Data, FAST, type Settings } from "../trainer";
+import type { Inkgan, TrainerHandle } from "./api";
+import { bars, histogram, lines } from "./charts";
+import { asColours, button, context, field, make, paint, paintSheet, picture, said, wipe } from "./dom";
+import { unzipped } from "./embedded";
+import { say, sentence, type TextKey } from "./texts";
+import type { Progress, Shown } from "./worker";
+
+const REMEMBERED = 400; // steps of the chart of losses
+const MARGIN_NAMES = ["-8", ...Array.from({ length: 14 }, (_, i) => (i === 7 ? "0" : "")), "8"];
+const BREAKS = ["none", "rate", "penalty", "frozen", "labels"] as const;
+
+export interface LearnView {
+  readonly element: HTMLElement;
+  /** The training under way, if there is one. */
+  readonly trainer: () => TrainerHandle | null;
+}
+
+export function learnView(inkgan: Inkgan): LearnView {
+  let data: Data | null = inkgan.digits;
+  let handle: TrainerHandle | null = null;
+  const history = { generator: [] as number[], discriminator: [] as number[] };
+  const screen = makeScreen();
+  const controls = makeControls(() => handle?.change(controls.settings()));
+  const about = make("p", { class: "hint" });
+  const problem = make("p", { class: "problem", role: "alert" });
+  const tellData = () => say(about, "data", { count: data ? data.pixels.length / 784 : 0 });
+  tellData();
+
+  const started = async (): Promise<TrainerHandle> => {
+    if (!handle) {
+      const seed = /^\d{1,18}$/.test(controls.seed.value) ? controls.seed.value : "0";
+      const batch = Number(controls.batch.value);
+      handle = await inkgan.trainer({ seed, batch, settings: controls.settings(), ...(data ? { data } : {}) });
+      [history.generator, history.discriminator] = [[], []];
+    }
+    return handle;
+  };
+  const news = (progress: Progress) => {
+    const { figures, steps, perSecond, shown } = progress;
+    history.generator = [...history.generator, figures.lossGenerator].slice(-REMEMBERED);
+    history.discriminator = [...history.discriminator, figures.lossDiscriminator].slice(-REMEMBERED);
+    screen.step(steps, perSecond);
+    if (shown) {
+      screen.show(shown);
+      const series = [history.generator, history.discriminator];
+      paint(screen.losses, () => lines(screen.losses, series));
+      const margins = figures.logitsReal.map((real, i) => real - figures.logitsFake[i]);
+      const counts = histogram(margins, -8, 8, 16);
+      paint(screen.margins, () => bars(screen.margins, counts, MARGIN_NAMES));
+    }
+  };
+  const run = async (between: number) => {
+    const one = await started();
+    await one.run({ between, news });
+  };
+  const reset = async () => {
+    await handle?.pause();
+    handle = null;
+    screen.clear();
+  };
+  const takeFiles = async (files: FileList | null | undefined) => {
+    try {
+      const bytes = await Promise.all(Array.from(files ?? [], async (file) => unzipped(file)));
+      data = digitsOfFiles(bytes);
+      problem.textContent = "";
+      tellData();
+      await reset();
+    } catch (error) {
+      problem.textContent = sentence("dataWrong", { reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  const files = make("input", { type: "file", multiple: true, accept: ".gz" });
+  files.addEventListener("change", () => takeFiles(files.files));
+  const element = make(
+    "section",
+    {},
+    said("h2", "learnTitle"),
+    said("p", "learnHint", { class: "hint" }),
+    make(
+      "div",
+      { class: "buttons" },
+      button("run", () => run(0), { class: "main" }),
+      button("slow", () => run(900)),
+      button("oneStep", async () => news(await (await started()).step())),
+      button("pause", () => handle?.pause()),
+      button("reset", reset),
+    ),
+    screen.element,
+    controls.element,
+    about,
+    field("dropData", files),
+    problem,
+  );
+  element.addEventListener("dragover", (event) => event.preventDefault());
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    takeFiles(event.dataTransfer?.files);
+  });
+  return { element, trainer: () => handle };
+}
+
+function makeControls(changed: () => void) {
+  const number = (value: number, step: number) => make("input", { type: "number", value, step, min: 0 });
+  const generatorRate = number(FAST.generatorRate, 0.0005);
+  const discriminatorRate = number(FAST.discriminatorRate, 0.0005);
+  const penalty = number(FAST.penaltyWeight, 0.05);
+  const choice = (keys: readonly string[], prefix: "game" | "break") =>
+    make("select", {}, ...keys.map((key) => said("option", `${prefix}.${key}` as TextKey, { value: key })));
+  const game = choice(GAMES, "game");
+  const fault = choice(BREAKS, "break");
+  const seed = make("input", { type: "text", value: "0", inputmode: "numeric" });
+  const batch = make(
+    "select",
+    {},
+    ...[16, 32, 64].map((n) => make("option", { value: n, selected: n === 32 }, String(n))),
+  );
+  for (const one of [generatorRate, discriminatorRate, penalty, game, fault]) {
+    one.addEventListener("change", changed);
+  }
+  const settings = (): Partial<Settings> => {
+    const times = fault.value === "rate" ? 100 : 1;
+    return {
+      game: game.value as GameName,
+      generatorRate: times * Number(generatorRate.value),
+      discriminatorRate: times * Number(discriminatorRate.value),
+      penaltyWeight: fault.value === "penalty" ? 0 : Number(penalty.value),
+      frozenDiscriminator: fault.value === "frozen",
+      shuffledLabels: fault.value === "labels",
+    };
+  };
+  const element = make(
+    "div",
+    { class: "fields" },
+    field("breakIt", fault),
+    field("game", game),
+    field("generatorRate", generatorRate),
+    field("discriminatorRate", discriminatorRate),
+    field("penalty", penalty),
+    field("batch", batch),
+    field("seed", seed),
+  );
+  return { element, settings, seed, batch };
+}
+
+function makeScreen() {
+  const drawings = picture("drawings", 10 * 30, 4 * 30, "sheet wide");
+  const losses = picture("losses", 400, 140, "chart");
+  const margins = picture("margins", 400, 140, "chart");
+  const wishes = picture("wishes", 10 * 30, 30, "sheet wide");
+  const read = picture("read", 400, 140, "chart");
+  const verdict = said("p", "doctor.waiting", { class: "status", role: "status" });
+  const steps = make("b", {}, "0");
+  const rate = make("b", {}, "–");
+  const panel = (key: TextKey, ...inside: HTMLElement[]) => make("div", { class: "panel" }, said("h3", key), ...inside);
+  const legend = make(
+    "p",
+    { class: "hint" },
+    make("span", { class: "more" }, "— "),
+    said("span", "lossGenerator"),
+    " ",
+    make("span", { class: "less" }, "- - "),
+    said("span", "lossDiscriminator"),
+  );
+  const element = make(
+    "div",
+    {},
+    make("p", { class: "figures" }, said("span", "steps"), " ", steps, " · ", said("span", "perSecond"), " ", rate),
+    make(
+      "div",
+      { class: "panels" },
+      panel("drawings", drawings),
+      panel("doctor", verdict),
+      panel("losses", losses, legend),
+      panel("margins", margins, said("p", "marginsHint", { class: "hint" })),
+      panel("wishes", wishes, said("p", "wishesHint", { class: "hint" })),
+      panel("read", read, said("p", "readHint", { class: "hint" })),
+    ),
+  );
+  return {
+    element,
+    losses,
+    margins,
+    step: (done: number, perSecond: number) => {
+      steps.textContent = String(done);
+      rate.textContent = perSecond.toFixed(1);
+    },
+    show: (shown: Shown) => {
+      paintSheet(drawings, { width: 28, height: 28, channels: 1, pixels: shown.images }, 10);
+      paintWishes(wishes, shown.wishes);
+      paint(read, () => bars(read, shown.agreement, [..."0123456789"]));
+      say(verdict, `doctor.${shown.verdict}`);
+    },
+    clear: () => {
+      steps.textContent = "0";
+      rate.textContent = "–";
+      say(verdict, "doctor.waiting");
+      for (const canvas of [drawings, losses, margins, wishes, read]) {
+        wipe(canvas);
+      }
+    },
+  };
+}
+
+function paintWishes(canvas: HTMLCanvasElement, wishes: Float32Array): void {
+  const full = wishes.reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
+  canvas.width = 10 * 30 - 2;
+  canvas.height = 28;
+  paint(canvas, () => {
+    for (let i = 0; i < 10; i++) {
+      context(canvas).putImageData(asColours(wishes.subarray(i * 784, (i + 1) * 784), 28, 28, full), i * 30, 0);
+    }
+  });
+}

@@ -1,0 +1,131 @@
+/** The page: loads what it holds, and shows its four views. */
+
+import workerSource from "worker-source";
+import { Inkgan } from "./api";
+import { button, make, repaint, said } from "./dom";
+import { contentsOfPage } from "./embedded";
+import { exploreView } from "./explore";
+import { handView } from "./hand";
+import { learnView } from "./learn";
+import { type Language, label, preferredLanguage, say, sentence, speak, spokenLanguage, type TextKey } from "./texts";
+import { writeView } from "./write";
+
+declare global {
+  interface Window {
+    inkgan: Promise<Inkgan> | Inkgan;
+  }
+}
+
+type View = readonly [key: TextKey, make: () => HTMLElement];
+
+/** Tabs, of which one is open; arrow keys go from one to the next. Views are made when they are first opened. */
+function tabs(views: readonly View[]): HTMLElement {
+  const list = make("div", { role: "tablist", class: "tabs" });
+  label(list, "tabs");
+  const panels = views.map((_, i) =>
+    make("div", { role: "tabpanel", id: `panel-${i}`, "aria-labelledby": `tab-${i}`, hidden: true }),
+  );
+  const made = new Set<number>();
+  const open = (chosen: number, focus: boolean) => {
+    if (!made.has(chosen)) {
+      made.add(chosen);
+      panels[chosen].append(views[chosen][1]());
+    }
+    for (const [i, one] of heads.entries()) {
+      one.setAttribute("aria-selected", String(i === chosen));
+      one.tabIndex = i === chosen ? 0 : -1;
+      panels[i].hidden = i !== chosen;
+    }
+    if (focus) {
+      heads[chosen].focus();
+    }
+  };
+  const heads = views.map(([key], i) => {
+    const head = said("button", key, { type: "button", role: "tab", id: `tab-${i}`, "aria-controls": `panel-${i}` });
+    head.addEventListener("click", () => open(i, false));
+    head.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) {
+        open((i + step + views.length) % views.length, true);
+      }
+    });
+    return head;
+  });
+  list.append(...heads);
+  open(0, false);
+  return make("div", {}, list, ...panels);
+}
+
+function header(): HTMLElement {
+  const language = button("language", () => speak(spokenLanguage() === "en" ? "zh" : "en"), { class: "quiet" });
+  const theme = button(
+    "theme",
+    () => {
+      const root = document.documentElement;
+      const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+      root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
+      repaint();
+    },
+    { class: "quiet" },
+  );
+  return make(
+    "header",
+    {},
+    make("div", { class: "switches" }, theme, language),
+    said("h1", "title"),
+    said("p", "intro"),
+  );
+}
+
+async function start(place: HTMLElement): Promise<Inkgan> {
+  const main = make("main", {}, said("p", "loading", { role: "status" }));
+  place.replaceChildren(header(), main);
+  try {
+    const inkgan = new Inkgan(workerSource, await contentsOfPage());
+    const kernel = await inkgan.ready;
+    const views: View[] = [];
+    const learn = inkgan.digits ? learnView(inkgan) : null;
+    if (inkgan.canWrite) {
+      views.push(["tabWrite", () => writeView(inkgan)]);
+    }
+    views.push(["tabExplore", () => exploreView(inkgan, () => learn?.trainer() ?? null)]);
+    const { width, height } = inkgan.description.image;
+    if (inkgan.canWrite && width === 28 && height === 28) {
+      views.push(["tabHand", () => handView(inkgan)]);
+    }
+    if (learn) {
+      views.push(["tabLearn", () => learn.element]);
+    }
+    const about = make("footer", {});
+    say(about, "about", { name: inkgan.name, kernel });
+    const note = inkgan.canWrite ? [] : [said("p", "noWriting")];
+    main.replaceChildren(...note, tabs(views));
+    place.append(about);
+    return inkgan;
+  } catch (error) {
+    main.replaceChildren(
+      make(
+        "p",
+        { role: "alert" },
+        sentence("broken", { reason: error instanceof Error ? error.message : String(error) }),
+      ),
+    );
+    throw error;
+  }
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+const asked = new URLSearchParams(location.hash.slice(1)).get("lang");
+const language: Language = asked === "zh" || asked === "en" ? asked : preferredLanguage();
+speak(language);
+const place = document.getElementById("inkgan");
+if (place) {
+  const starting = start(place);
+  window.inkgan = starting;
+  starting.then(
+    (inkgan) => {
+      window.inkgan = inkgan;
+    },
+    () => undefined,
+  );
+}

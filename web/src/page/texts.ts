@@ -1,0 +1,273 @@
+/** Every sentence of the page, in English and in Chinese. */
+
+const english = {
+  title: "A GAN writes",
+  intro:
+    "A small network learned handwriting from pictures of digits. All of it runs on this page: nothing is sent anywhere.",
+  tabs: "What to do",
+  tabWrite: "Write",
+  tabExplore: "Explore",
+  tabHand: "Your hand",
+  tabLearn: "Learn",
+  language: "中文",
+  theme: "Light or dark",
+  loading: "Loading the networks…",
+  broken: "This page could not start: {reason}",
+  writeTitle: "Write in a hand",
+  writeText: "A number, a date or a sum",
+  writeHint: "Digits, . , - : / + and space; d stands for any digit.",
+  writeStrange: "This cannot be written: {characters}",
+  writeTooLong: "At most {longest} characters.",
+  seed: "Seed",
+  seedWrong: "A seed is a whole number from 0 to 9223372036854775807.",
+  writer: "Writer",
+  towards: "On the way to the next writer",
+  style: "How much the writer varies",
+  slant: "Slant, in degrees",
+  size: "Height, in pixels",
+  anotherWriter: "Another writer",
+  savePng: "Save as PNG",
+  saveSvg: "Save as SVG",
+  writtenAs: "The text {text} in handwriting",
+  exploreTitle: "Every point of the plane is a hand",
+  exploreHint:
+    "Move over the plane, or focus it and use the arrow keys. All digits at a point share one latent: 64 numbers that are a way to write.",
+  plane: "Plane of latents: point {x}, {y}",
+  otherPlane: "Another plane",
+  digitsHere: "What this latent draws",
+  neighbours: "Its neighbours",
+  neighboursHint: "A small step in eight random directions. Choose a digit above.",
+  neighboursOf: "Neighbours of the digit {label}",
+  critic: "Ask the discriminator that is learning on the page Learn",
+  criticNone: "No discriminator has learned yet. Start one on the page Learn.",
+  criticHint:
+    "Colour around a digit: blue where it passes for real, red where it does not. On its pixels: where the discriminator wants more ink (blue) or less (red).",
+  handTitle: "Draw one digit, and all ten appear in your hand",
+  handHint: "Draw with a finger or the mouse.",
+  handCanvas: "Drawing area. Without a pointer, take an example instead.",
+  clear: "Clear",
+  example: "Take an example",
+  keep: "Keep it and draw another",
+  forget: "Start over",
+  readAs: "Read as",
+  found: "Found",
+  foundHint: "The generator's picture as its latent is moved towards yours, step by step.",
+  inversionSteps: "Step {step} of {steps}, difference {error}",
+  unlike: "This is unlike anything that the generator learned to draw.",
+  yourDigits: "All ten digits in your hand",
+  yourText: "Write in your hand",
+  nothingDrawn: "Draw a digit first.",
+  kept: "Digits that count: {count}",
+  learnTitle: "Watch it learn, from nothing",
+  learnHint:
+    "The generator draws. The discriminator tells drawings from real digits, and says how each pixel should change. Both learn, a step at a time.",
+  oneStep: "One step",
+  slow: "Slow",
+  run: "Run",
+  pause: "Pause",
+  reset: "Start again",
+  steps: "Steps",
+  perSecond: "Steps per second",
+  batch: "Images in a batch",
+  generatorRate: "Learning rate of the generator",
+  discriminatorRate: "Learning rate of the discriminator",
+  penalty: "Weight of the gradient penalty",
+  game: "Game",
+  "game.relativistic": "relativistic",
+  "game.non-saturating": "non-saturating",
+  "game.hinge": "hinge",
+  "game.least-squares": "least squares",
+  breakIt: "Break it",
+  "break.none": "Leave it whole",
+  "break.rate": "Learning rates × 100",
+  "break.penalty": "No penalty",
+  "break.frozen": "Frozen discriminator",
+  "break.labels": "Wrong labels",
+  data: "Real digits: {count}",
+  dropData: "Learn from other digits: choose or drop MNIST's two .gz files of images and labels",
+  dataWrong: "These are not MNIST's files: {reason}",
+  drawings: "What the same forty latents draw",
+  losses: "Losses",
+  lossGenerator: "generator",
+  lossDiscriminator: "discriminator",
+  margins: "The discriminator's margins",
+  marginsHint: "How much more real a real digit looks than a drawn one. Near 0 the discriminator is unsure.",
+  wishes: "What the discriminator wants changed",
+  wishesHint: "Blue: more ink here. Red: less.",
+  read: "How its drawings are read",
+  readHint: "The share of the drawings of each digit that a classifier reads as that digit.",
+  doctor: "Diagnosis",
+  "doctor.waiting": "Too early to tell.",
+  "doctor.healthy": "It learns.",
+  "doctor.diverged":
+    "Training diverged: a loss is no longer a finite number. Lower the learning rates and start again.",
+  "doctor.overpowered":
+    "The discriminator tells every drawing from real digits, so the generator learns little from it. Turn the penalty on, or lower the discriminator's learning rate.",
+  "doctor.collapsed":
+    "The generator draws nearly the same picture for every latent. Use the relativistic game with the penalty, lower the learning rates, and start again.",
+  "doctor.fooled":
+    "The discriminator takes drawings for more real than real digits: it no longer learns. Let it learn again.",
+  "doctor.labels":
+    "Drawings are not read as the digits that were asked for: the labels do not fit the pictures. Repair the labels and start again.",
+  about: "Model: {name}. Kernel: {kernel}.",
+  noWriting: "This model cannot be told which of ten digits to draw, so it explores but does not write.",
+};
+
+export type TextKey = keyof typeof english;
+
+const chinese: Readonly<Record<TextKey, string>> = {
+  title: "会写字的生成对抗网络",
+  intro: "一个小小的网络看着数字图片学会了手写。一切都在本页内运行，不会向外发送任何数据。",
+  tabs: "选择内容",
+  tabWrite: "书写",
+  tabExplore: "探索",
+  tabHand: "你的笔迹",
+  tabLearn: "学习过程",
+  language: "English",
+  theme: "浅色或深色",
+  loading: "正在加载网络……",
+  broken: "页面无法启动：{reason}",
+  writeTitle: "用一种笔迹书写",
+  writeText: "数字、日期或算式",
+  writeHint: "可用数字、. , - : / + 和空格；d 代表任意一个数字。",
+  writeStrange: "这些字符写不了：{characters}",
+  writeTooLong: "最多 {longest} 个字符。",
+  seed: "随机种子",
+  seedWrong: "随机种子是 0 到 9223372036854775807 之间的整数。",
+  writer: "书写者",
+  towards: "向下一位书写者过渡",
+  style: "笔迹变化的程度",
+  slant: "倾斜角度（度）",
+  size: "高度（像素）",
+  anotherWriter: "换一位书写者",
+  savePng: "保存为 PNG",
+  saveSvg: "保存为 SVG",
+  writtenAs: "手写的 {text}",
+  exploreTitle: "平面上的每一点都是一种笔迹",
+  exploreHint: "在平面上移动，或选中它后使用方向键。同一点上的所有数字共用一个潜变量：64 个数，就是一种写法。",
+  plane: "潜变量平面：位置 {x}，{y}",
+  otherPlane: "换一个平面",
+  digitsHere: "这个潜变量画出的数字",
+  neighbours: "它的近邻",
+  neighboursHint: "沿八个随机方向各走一小步。先在上面选一个数字。",
+  neighboursOf: "数字 {label} 的近邻",
+  critic: "请“学习过程”页上正在学习的判别器评判",
+  criticNone: "还没有学过的判别器。请先在“学习过程”页上开始训练。",
+  criticHint:
+    "数字周围的颜色：蓝色表示看起来像真的，红色表示不像。像素上的颜色：蓝色表示判别器希望多一点墨，红色表示少一点。",
+  handTitle: "写一个数字，十个数字都会以你的笔迹出现",
+  handHint: "用手指或鼠标书写。",
+  handCanvas: "书写区域。不便使用指针时，可以改用一个样例。",
+  clear: "清除",
+  example: "使用样例",
+  keep: "保留，再写一个",
+  forget: "重新开始",
+  readAs: "识别为",
+  found: "找到的结果",
+  foundHint: "潜变量一步步向你的笔迹靠近时，生成器画出的图像。",
+  inversionSteps: "第 {step} 步，共 {steps} 步，误差 {error}",
+  unlike: "这和生成器学过的任何写法都不像。",
+  yourDigits: "用你的笔迹写的十个数字",
+  yourText: "用你的笔迹书写",
+  nothingDrawn: "请先写一个数字。",
+  kept: "参与计算的数字：{count} 个",
+  learnTitle: "看它从零开始学习",
+  learnHint: "生成器负责画；判别器分辨哪些是画的、哪些是真的，并指出每个像素该怎么改。两者一步一步地共同学习。",
+  oneStep: "走一步",
+  slow: "慢速",
+  run: "运行",
+  pause: "暂停",
+  reset: "从头开始",
+  steps: "步数",
+  perSecond: "每秒步数",
+  batch: "每批图像数",
+  generatorRate: "生成器的学习率",
+  discriminatorRate: "判别器的学习率",
+  penalty: "梯度惩罚的权重",
+  game: "对抗损失",
+  "game.relativistic": "相对式",
+  "game.non-saturating": "非饱和",
+  "game.hinge": "合页",
+  "game.least-squares": "最小二乘",
+  breakIt: "故意弄坏",
+  "break.none": "保持正常",
+  "break.rate": "学习率 × 100",
+  "break.penalty": "去掉惩罚",
+  "break.frozen": "冻结判别器",
+  "break.labels": "打乱标签",
+  data: "真实数字：{count} 个",
+  dropData: "改用其他数字学习：选择或拖入 MNIST 的图像和标签两个 .gz 文件",
+  dataWrong: "这不是 MNIST 的文件：{reason}",
+  drawings: "同样的四十个潜变量画出的图像",
+  losses: "损失",
+  lossGenerator: "生成器",
+  lossDiscriminator: "判别器",
+  margins: "判别器的间隔",
+  marginsHint: "真实数字比画出的数字“更真”多少。接近 0 时，判别器拿不准。",
+  wishes: "判别器希望怎样修改",
+  wishesHint: "蓝色：这里多一点墨。红色：少一点。",
+  read: "画出的数字被认成什么",
+  readHint: "每个数字画出的图像中，分类器认对的比例。",
+  doctor: "诊断",
+  "doctor.waiting": "现在判断还太早。",
+  "doctor.healthy": "学习正常。",
+  "doctor.diverged": "训练发散了：损失已经不是有限的数。请调低学习率，从头开始。",
+  "doctor.overpowered": "判别器能认出每一幅画出的图像，生成器从中学不到什么。请打开惩罚项，或调低判别器的学习率。",
+  "doctor.collapsed": "无论潜变量是什么，生成器画出的都几乎一样。请使用相对式损失和惩罚项，调低学习率，从头开始。",
+  "doctor.fooled": "在判别器看来，画出的比真的还真：它已经不再学习。请让它继续学习。",
+  "doctor.labels": "画出的数字与要求的不符：标签和图像对不上。请改正标签，从头开始。",
+  about: "模型：{name}。计算内核：{kernel}。",
+  noWriting: "无法要求这个模型画指定的数字，所以它只能探索，不能书写。",
+};
+
+export type Language = "en" | "zh";
+const languages: Readonly<Record<Language, Readonly<Record<TextKey, string>>>> = { en: english, zh: chinese };
+
+type Values = Readonly<Record<string, string | number>>;
+
+let language: Language = "en";
+const spoken = new Map<Node | [Element, string], { key: TextKey; values: Values }>();
+
+/** The sentence of a key in the language that is shown. */
+export function sentence(key: TextKey, values: Values = {}): string {
+  return languages[language][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
+}
+
+/** Let a node show a sentence, now and after each change of language. */
+export function say(node: Node, key: TextKey, values: Values = {}): void {
+  spoken.set(node, { key, values });
+  node.textContent = sentence(key, values);
+}
+
+const labels = new WeakMap<Element, [Element, string]>();
+
+/** Let an element's accessible name be a sentence. */
+export function label(element: Element, key: TextKey, values: Values = {}): void {
+  const place = labels.get(element) ?? [element, "aria-label"];
+  labels.set(element, place);
+  spoken.set(place, { key, values });
+  element.setAttribute("aria-label", sentence(key, values));
+}
+
+/** Show the page in a language from now on. */
+export function speak(chosen: Language): void {
+  language = chosen;
+  document.documentElement.lang = chosen === "zh" ? "zh-Hans" : "en";
+  document.title = sentence("title");
+  for (const [place, { key, values }] of spoken) {
+    if (Array.isArray(place)) {
+      place[0].setAttribute(place[1], sentence(key, values));
+    } else {
+      place.textContent = sentence(key, values);
+    }
+  }
+}
+
+export function spokenLanguage(): Language {
+  return language;
+}
+
+/** The reader's own language. */
+export function preferredLanguage(): Language {
+  return navigator.languages.find((one) => /^(zh|en)/i.test(one))?.startsWith("zh") ? "zh" : "en";
+}

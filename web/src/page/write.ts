@@ -1,0 +1,144 @@
+/** The view "Write": a text appears in a hand. */
+
+import { outline } from "../outline";
+import { between, CHARACTERS, type Hand, LONGEST_TEXT, strangersIn, type Writing } from "../writing";
+import type { Inkgan } from "./api";
+import { asImage, button, context, field, make, paint, picture, said, save, slider } from "./dom";
+import { label, sentence } from "./texts";
+
+const LARGEST_SEED = 2n ** 63n - 1n;
+
+/** Paint writing on a canvas, in the colour of ink. */
+export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void {
+  canvas.width = writing.width;
+  canvas.height = writing.height;
+  paint(canvas, () => context(canvas).putImageData(asImage(writing.ink, writing.width, writing.height), 0, 0));
+  label(canvas, "writtenAs", { text: writing.text });
+}
+
+/** What is wrong with a text, as a sentence; null if it can be written. */
+export function wrongWith(text: string): (() => string) | null {
+  const strange = strangersIn(text);
+  if (strange.length) {
+    return () => sentence("writeStrange", { characters: [...new Set(strange)].join(" ") });
+  }
+  return text.length > LONGEST_TEXT ? () => sentence("writeTooLong", { longest: LONGEST_TEXT }) : null;
+}
+
+/** A text field for what can be written, and the place where it says what cannot. */
+export function textField(key: "writeText" | "yourText", value: string, changed: () => void) {
+  const input = make("input", { type: "text", value, inputmode: "text", autocomplete: "off", spellcheck: "false" });
+  input.addEventListener("input", changed);
+  const problem = make("p", { class: "problem", role: "alert" });
+  return {
+    input,
+    problem,
+    element: make("div", {}, field(key, input), said("p", "writeHint", { class: "hint" }), problem),
+  };
+}
+
+/** One call at a time: while one runs, the newest waits and those before it are forgotten. */
+export function newest(work: () => Promise<void>): () => void {
+  let [running, again] = [false, false];
+  return async () => {
+    again = true;
+    if (running) {
+      return;
+    }
+    running = true;
+    try {
+      while (again) {
+        again = false;
+        await work();
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+export function writeView(inkgan: Inkgan): HTMLElement {
+  const canvas = picture("writtenAs", 300, 96, "writing");
+  let shown: Writing | null = null;
+  const redraw = newest(async () => {
+    const problem = wrongWith(text.input.value);
+    const seedFits = /^\d{1,19}$/.test(seed.value) && BigInt(seed.value) <= LARGEST_SEED;
+    text.problem.textContent = problem ? problem() : seedFits ? "" : sentence("seedWrong");
+    if (problem || !seedFits || !text.input.value.trim()) {
+      return;
+    }
+    const hand = await handBetween(inkgan, seed.value, Number(writer.input.value), Number(towards.input.value));
+    shown = await inkgan.write(text.input.value, {
+      seed: BigInt(seed.value),
+      writer: Number(writer.input.value),
+      style: Number(style.input.value),
+      slant: Number(slant.input.value),
+      height: Number(size.input.value),
+      hand,
+    });
+    paintWriting(canvas, shown);
+  });
+  const text = textField("writeText", new Date().toISOString().slice(0, 10), redraw);
+  const seed = make("input", { type: "text", value: "0", inputmode: "numeric", autocomplete: "off" });
+  seed.addEventListener("input", redraw);
+  const writer = slider("writer", { min: 0, max: 99, step: 1, value: 0 }, redraw);
+  const towards = slider("towards", { min: 0, max: 1, step: 0.01, value: 0 }, redraw);
+  const style = slider("style", { min: 0, max: 1, step: 0.01, value: 0.25 }, redraw);
+  const slant = slider("slant", { min: -45, max: 45, step: 1, value: 0 }, redraw);
+  const size = slider("size", { min: 24, max: 512, step: 1, value: 96 }, redraw);
+  const another = button("anotherWriter", () => {
+    seed.value = String(Math.floor(Math.random() * 1e9));
+    redraw();
+  });
+  const png = button("savePng", () => shown && savePng(shown));
+  const svg = button("saveSvg", () => shown && saveSvg(shown));
+  redraw();
+  return make(
+    "section",
+    {},
+    said("h2", "writeTitle"),
+    text.element,
+    make("div", { class: "paper" }, canvas),
+    make("div", { class: "buttons" }, another, png, svg),
+    make(
+      "div",
+      { class: "fields" },
+      field("seed", seed),
+      ...[writer, towards, style, slant, size].map((one) => one.element),
+    ),
+  );
+}
+
+/** A hand on the way from one writer to the next. */
+async function handBetween(inkgan: Inkgan, seed: string, writer: number, share: number): Promise<Hand> {
+  const hand = await inkgan.hand(seed, writer);
+  if (share === 0) {
+    return hand;
+  }
+  const other = await inkgan.hand(seed, writer + 1);
+  return {
+    latent: between(hand.latent, other.latent, share),
+    gap: hand.gap + share * (other.gap - hand.gap),
+  };
+}
+
+function savePng({ ink, width, height, text }: Writing): void {
+  const canvas = make("canvas", { width, height });
+  const image = new ImageData(width, height);
+  ink.forEach((value, i) => {
+    image.data.set([255 - value, 255 - value, 255 - value, 255], 4 * i);
+  });
+  context(canvas).putImageData(image, 0, 0);
+  canvas.toBlob((blob) => blob && save(blob, `${fileName(text)}.png`), "image/png");
+}
+
+function saveSvg({ ink, width, height, text }: Writing): void {
+  const path = `<path fill-rule="evenodd" d="${outline(ink, width, height)}"/>`;
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  const content = `<svg xmlns="http://www.w3.org/2000/svg" ${size}><title>${text}</title>${path}</svg>\n`;
+  save(new Blob([content], { type: "image/svg+xml" }), `${fileName(text)}.svg`);
+}
+
+function fileName(text: string): string {
+  return [...text].map((one) => (CHARACTERS.indexOf(one) < 10 || one === "-" ? one : "_")).join("");
+}

@@ -1,0 +1,95 @@
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert";
+import { test } from "node:test";
+import { digitsOfFiles, unpackDigits } from "../src/digits";
+import { diagnose, spreadOf } from "../src/doctor";
+import { outline } from "../src/outline";
+
+test("packed digits come out as sixteen grey levels", () => {
+  const bytes = new Uint8Array(2 * 393);
+  bytes.set([7, 3]); // labels
+  bytes.set([0x0f, 0xa1], 2);
+  const { pixels, labels } = unpackDigits(bytes);
+  deepStrictEqual(Array.from(labels ?? []), [7, 3]);
+  deepStrictEqual(Array.from(pixels.subarray(0, 5)), [0, 255, 170, 17, 0]);
+  strictEqual(pixels.length, 2 * 784);
+});
+
+function idx(shape: number[], data: number[]): Uint8Array {
+  const sizes = shape.flatMap((size) => [0, 0, size >> 8, size & 255]);
+  return Uint8Array.from([0, 0, 8, shape.length, ...sizes, ...data]);
+}
+
+test("MNIST's two files are read in any order, and others are refused", () => {
+  const images = idx(
+    [2, 28, 28],
+    Array.from({ length: 1568 }, (_, i) => i % 251),
+  );
+  const labels = idx([2], [4, 9]);
+  for (const files of [
+    [images, labels],
+    [labels, images],
+  ]) {
+    const data = digitsOfFiles(files);
+    deepStrictEqual(Array.from(data.labels ?? []), [4, 9]);
+    strictEqual(data.pixels[1000], 1000 % 251);
+  }
+  throws(() => digitsOfFiles([images]), /one file of images and one of their labels/);
+  throws(() => digitsOfFiles([images, idx([3], [1, 2, 3])]), /one file of images/);
+  throws(() => digitsOfFiles([images.subarray(0, 900), labels]), /length/);
+  throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
+  throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /labels 0 to 9/);
+});
+
+test("the spread is the mean squared distance within a class", () => {
+  strictEqual(spreadOf([0, 0, 2, 0, 9, 9], [1, 1, 0]), 2);
+  strictEqual(spreadOf([1, 2], [0, 1]), 0);
+});
+
+test("each sign has its verdict, the gravest first", () => {
+  const healthy = { step: 400, finite: true, margin: 1, spread: 0.8, agreement: 0.9 };
+  strictEqual(diagnose(healthy), "healthy");
+  strictEqual(diagnose({ ...healthy, step: 10, spread: 0 }), "waiting");
+  strictEqual(diagnose({ ...healthy, step: 10, finite: false }), "diverged");
+  strictEqual(diagnose({ ...healthy, margin: 30 }), "overpowered");
+  strictEqual(diagnose({ ...healthy, margin: 30, spread: 0.01 }), "collapsed");
+  strictEqual(diagnose({ ...healthy, margin: -3 }), "fooled");
+  strictEqual(diagnose({ ...healthy, agreement: 0.1 }), "labels");
+  strictEqual(diagnose({ ...healthy, step: 100, agreement: 0.1 }), "healthy");
+});
+
+/** The area that closed lines enclose, holes counted against. */
+function areaOf(path: string): number {
+  let total = 0;
+  for (const one of path.split("Z").filter(Boolean)) {
+    const points = one
+      .slice(1)
+      .split("L")
+      .map((point) => point.split(",").map(Number));
+    points.forEach(([x, y], i) => {
+      const [nextX, nextY] = points[(i + 1) % points.length];
+      total += (x * nextY - nextX * y) / 2;
+    });
+  }
+  return Math.abs(total);
+}
+
+test("the outline of a square with a hole encloses their difference", () => {
+  const ink = new Uint8Array(400);
+  for (let y = 3; y < 15; y++) {
+    for (let x = 4; x < 16; x++) {
+      ink[y * 20 + x] = x > 7 && x < 12 && y > 6 && y < 11 ? 0 : 255;
+    }
+  }
+  const path = outline(ink, 20, 20);
+  strictEqual(path.split("Z").length - 1, 2);
+  ok(Math.abs(areaOf(path) - (144 - 16)) < 1.5, `area ${areaOf(path)}`);
+  strictEqual(outline(new Uint8Array(100), 10, 10), "");
+});
+
+test("two squares that touch at a corner are outlined wholly", () => {
+  const ink = new Uint8Array(36);
+  for (const place of [7, 14]) {
+    ink[place] = 255;
+  }
+  ok(Math.abs(areaOf(outline(ink, 6, 6)) - 1) < 0.6);
+});
