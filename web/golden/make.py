@@ -169,8 +169,8 @@ def drawing() -> None:
         write(f"drawn-{name}", {"images": rounded.sample(1000, seed=3)})
     written = []
     for text, options in TEXTS:
-        done = writing.write(text, model=rounded, background="transparent", **options)
-        ink = done.image[..., 1]  # how opaque the ink is
+        done = writing.write(text, model=rounded, **options)
+        ink = done.image
         given = {key: str(value) for key, value in options.items()}
         about = {"text": text, "written": done.text, "options": given, "boxes": done.boxes, "shape": ink.shape}
         written.append(about | {"ink": ink.ravel().tolist()})
