@@ -8,6 +8,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The make of macOS cannot keep the output of jobs apart.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: digits test check lint types contracts fast-tests wheel clean
 
@@ -23,7 +25,7 @@ test: .venv/installed-dev lint contracts types
 
 # Two at a time: the type checker and the tests keep one core busy each.
 check: .venv/installed-dev
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint contracts types fast-tests
+	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) lint contracts types fast-tests
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -86,7 +86,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", [one for one in DOCUMENTS if one.name != "CHANGELOG.md"], ids=name)
 def test_files_that_are_named_exist(document: Path) -> None:
-    """A path in backticks that begins with a folder of the repository leads somewhere; the changelog names what went."""
+    """A path in backticks that begins with a repository's folder leads somewhere (the changelog names what is gone)."""
     text = document.read_text("utf-8")
     for path in re.findall(r"`((?:src|tests|scripts|benchmarks|docs|\.github)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
