@@ -28,7 +28,6 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let no data set of this machine but the embedded one be found."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     monkeypatch.delenv(locate.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(locate, "DEBIAN", folder / "no-such-folder")
 
 
 def idx_bytes(array: npt.NDArray[Any]) -> bytes:

@@ -88,7 +88,11 @@ def test_toml_explains_every_setting() -> None:
     lines = [line for line in as_toml(resolve()).splitlines() if "=" in line]
     assert all(line.partition("  # ")[2] for line in lines)
     assert len(lines) == len(known_keys())
-    assert [line.split()[1] for line in lines if line.startswith("#")] == ["seconds", "directory"]  # without a value
+    assert [line.split()[1] for line in lines if line.startswith("#")] == [
+        "seconds",
+        "directory",
+        "resize",
+    ]  # without a value
 
 
 def test_json_is_read_back(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from inkgan.errors import ConfigError, did_you_mean
 from inkgan.seeds import LARGEST_SEED
@@ -36,6 +36,16 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Channels = Annotated[int, Field(ge=8, le=1024, multiple_of=8, strict=True)]
 
 
+def _as_size(given: Any) -> str:
+    text = str(given)
+    if not re.fullmatch(r"[1-9]\d{0,3}(x[1-9]\d{0,3})?", text):
+        raise ValueError("a size is a side or HEIGHTxWIDTH in pixels, such as 32 or 32x48")
+    return text
+
+
+ImageSize = Annotated[str, BeforeValidator(_as_size)]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), validate_default=True)
 
@@ -45,6 +55,13 @@ class DataSettings(_Settings):
 
     name: str = Field("mnist", min_length=1, description="a known data set, or the path of a folder or .npz file")
     directory: str | None = Field(None, description="where the data set's files are, if not in the usual places")
+    ink: Literal["auto", "dark", "light"] = Field(
+        "auto", description="the ink of your own grey images: dark is inverted, auto looks"
+    )
+    resize: ImageSize | None = Field(None, description="fit the images into this side, or HEIGHTxWIDTH, in pixels")
+    splits: Literal["auto", "yes", "no"] = Field(
+        "auto", description="whether folders named train, test, ... are splits, not classes"
+    )
 
 
 class NetworkSettings(_Settings):
@@ -209,7 +226,19 @@ def read_json(path: Path) -> Config:
         raise ConfigError(f"{path} is not the configuration of a run: {type(error).__name__}.") from None
     if not isinstance(given, dict):
         raise ConfigError(f"{path} is not the configuration of a run: it holds no table of settings.")
-    return validated({_RENAMED.get(key) or key: value for key, value in given.items()})
+    return from_saved(given)
+
+
+def from_saved(given: Mapping[str, Any]) -> Config:
+    """Check the settings that a run of this or an earlier version saved.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not allowed.
+    """
+    settings = {_RENAMED.get(key) or key: value for key, value in given.items()}
+    if isinstance(settings.get("data"), dict):
+        settings["data"] = {"ink": "light", **settings["data"]}  # as long as there was no such setting
+    return validated(settings)
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -112,14 +112,19 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
+def printable(name: Path | str) -> str:
+    """A name in full, with an escape for everything in it that is not text to be printed."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def shown(path: Path | str) -> str:
     """A path for a message: one line, always encodable, its middle left out when it is very long.
 
     A file name on Linux is any string of bytes, so it can hold new lines, terminal control codes, or bytes
     that are not UTF-8. Those are written as escapes: a message must not be able to move the reader's cursor.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    text = printable(path)
     if len(text) > _LONGEST_PATH:
         start = _LONGEST_PATH // 3
         end = _LONGEST_PATH - start - 1

@@ -24,6 +24,23 @@ def unheard(doing: str, done: float) -> None:
     """Tell nobody."""
 
 
+def cache_folder() -> Path:
+    """The folder for downloads and other files that can be made again; it may not exist yet.
+
+    On Linux it is ``~/.cache/inkgan``, or ``$XDG_CACHE_HOME/inkgan`` where that variable holds an absolute path.
+
+    Raises:
+        OutputError: the system names no home folder.
+    """
+    import platformdirs  # noqa: PLC0415 - few commands need it
+
+    with contextlib.suppress(RuntimeError):  # newer versions raise it where older ones return a relative path
+        folder = platformdirs.user_cache_path("inkgan", appauthor=False)
+        if folder.is_absolute():
+            return folder
+    raise OutputError("the system names no home folder to keep downloads in. Set XDG_CACHE_HOME to a folder.")
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

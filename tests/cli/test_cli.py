@@ -32,7 +32,8 @@ SURFACE = {
     "": ["--help", "--version"],
     "train": [
         "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--force", "--help", "--out",
-        "--precision", "--quiet", "--recipe", "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at",
+        "--precision", "--quiet", "--recipe", "--resize", "--resume", "--seconds", "--seed", "--set", "--steps",
+        "--stop-at",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
@@ -50,8 +51,10 @@ SURFACE = {
     "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
     "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],
-    "data check": ["--data-dir", "--help", "NAME_OR_PATH"],
-    "data show": ["--columns", "--data-dir", "--force", "--help", "--output", "--split", "NAME_OR_PATH"],
+    "data check": ["--data-dir", "--help", "--resize", "--set", "NAME_OR_PATH"],
+    "data show": [
+        "--columns", "--data-dir", "--force", "--help", "--output", "--resize", "--set", "--split", "NAME_OR_PATH",
+    ],
 }  # fmt: skip
 SHORT = {
     "train": ["-n", "-q"],
@@ -245,7 +248,7 @@ def test_bad_input(
         "bomb/train-images-idx3-ubyte.gz": gzip.compress(b"\0\0\x08\x03" + b"\0" * 2**22),
     }.items():
         Path(name).write_bytes(content)
-    np.savez("wide.npz", images=np.zeros((20, 8, 9), np.uint8))
+    np.savez("wide.npz", images=np.random.default_rng(0).random((20, 8, 9)))
     np.savez("objects.npz", images=np.array([{}, []], dtype=object))
     before = runs.listing(tmp_path)
     line = fails(capsys, *arguments.split())

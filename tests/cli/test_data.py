@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from data_files import isolate, numbers, pixels, write_set
 from inkgan.cli.data import app
-from inkgan.errors import DataError, OutputError
+from inkgan.errors import ConfigError, DataError, OutputError
 from inkgan.images import sheet
 
 
@@ -33,9 +33,9 @@ def run(*arguments: object) -> str:
 
 def test_the_list_names_what_is_here_and_what_can_be_downloaded() -> None:
     lines = run().splitlines()
-    assert lines[0].split() == ["name", "images", "size", "classes", "where"]
-    assert re.match(r"mnist +70000 +28x28x1 +10 +embedded in inkgan", lines[1])
-    assert re.match(r"fashion-mnist +70000 +28x28x1 +10 +to download: 30.9 MB", lines[2])
+    assert lines[0].split() == ["name", "images", "classes", "where"]
+    assert re.match(r"mnist +70000 +10 +embedded in inkgan", lines[1])
+    assert re.match(r"fashion-mnist +70000 +10 +to download: 30.9 MB", lines[2])
     assert len(lines) == 10
 
 
@@ -43,8 +43,8 @@ def test_the_list_of_a_data_folder(tmp_path: Path) -> None:
     write_set(tmp_path / "KMNIST/raw")
     np.savez(tmp_path / "own.npz", images=pixels(7, 5, 5))
     output = run("--data-dir", tmp_path)
-    assert re.search(r"kmnist +30 +28x28x1 +10 +/", output)
-    assert re.search(r"own +7 +5x5x1 +\? +/", output)
+    assert re.search(r"kmnist +70000 +10 +/", output)
+    assert re.search(r"own +\? +\? +/", output)
 
 
 def test_check(tmp_path: Path) -> None:
@@ -60,20 +60,58 @@ def test_check(tmp_path: Path) -> None:
 
 def test_check_tells_what_was_skipped(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    for number in range(5):
-        Image.new("L", (6, 4), number).save(tmp_path / "own" / f"{number}.png")
+    for number, image in enumerate(pixels(25, 9, 9)):
+        Image.fromarray(image).save(tmp_path / "own" / f"{number}.png")
     (tmp_path / "own" / "bad.png").touch()
+    (tmp_path / "own" / "notes.txt").touch()
     output = run("check", tmp_path / "own")
     assert "skipped 1: empty file" in output
+    assert "skipped 1: not an image by its name" in output
+    assert "note: 25 of 26 images are used: 1 empty file, such as bad.png" in output
     assert "no labels" in output
+
+
+def test_images_of_many_sizes_need_resize(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for number in range(20):
+        Image.fromarray(pixels(1, 10 + number, 12)[0]).save(tmp_path / "own" / f"{number}.png")
+    with pytest.raises(DataError, match=r"1 of 20 images are used.*--resize 32"):
+        run("check", "own")
+    assert "train: 16 images of 8x9x1" in run("check", "own", "--resize", "8x9")
+    assert "own.png" in run("show", "own", "--resize", "8", "--columns", "4")
+    with pytest.raises(ConfigError, match=r"data.resize='8by9' is not allowed.*such as 32 or 32x48"):
+        run("check", "own", "--resize", "8by9")
+
+
+def test_settings_of_the_data_are_those_of_training(tmp_path: Path) -> None:
+    for name in ("car", "train"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number, image in enumerate(pixels(10, 9, 9)):
+            Image.fromarray(image).save(tmp_path / "own" / name / f"{number}.png")
+    with pytest.raises(DataError, match=r"data.splits=no"):
+        run("check", "own")
+    assert "classes: 2 (car, train)" in run("check", "own", "--set", "data.splits=no")
+    with pytest.raises(ConfigError, match=r"data.splits"):
+        run("check", "own", "--set", "data.splits=maybe")
+
+
+def test_ink_is_told(tmp_path: Path) -> None:
+    images = np.full((40, 12, 12), 250, np.uint8)
+    images[:, 5:8, 3:9] = pixels(40, 3, 6) // 4
+    np.savez("own.npz", images=images)
+    assert "note: dark ink on light paper: the images are inverted" in run("check", "own.npz")
+    assert "note: dark ink on light paper: the images are inverted" in run("show", "own.npz")
+    assert "note" not in run("check", "own.npz", "--set", "data.ink=light")
 
 
 def test_show_draws_a_row_for_each_class(tmp_path: Path) -> None:
     images = np.repeat(numbers(90, 3) * 100, 16).reshape(90, 4, 4)
+    images[:, 0, 0] = 255
     np.savez(tmp_path / "own.npz", images=images, labels=numbers(90, 3))
     output = run("show", "own.npz", "-o", "sheet.png", "--columns", 5)
-    assert output == "sheet.png: train images of own, a row for each of 3 classes\n"
+    assert output.startswith("sheet.png: train images of own, a row for each of 3 classes\n")
     rows = np.repeat(np.array([0, 100, 200], np.uint8), 5 * 16).reshape(15, 4, 4, 1)
+    rows[:, 0, 0] = 255
     with Image.open("sheet.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(sheet(rows, 5)))
 

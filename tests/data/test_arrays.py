@@ -38,8 +38,15 @@ def everything(data: DataSet) -> np.ndarray:
     return np.sort(np.concatenate([split.images.reshape(len(split), -1)[:, 0] for split in data.splits.values()]))
 
 
+def marked(values: np.ndarray) -> np.ndarray:
+    """Images of 4x6 with a value each and, so that they are not constant, a last pixel of another one."""
+    images = np.repeat(values, 24).reshape(len(values), 4, 6)
+    images[:, -1, -1] = values.max() - values
+    return images
+
+
 def test_images_and_labels(file: Path) -> None:
-    images = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((1, 4, 6), np.uint8)
+    images = marked(np.arange(50, dtype=np.uint8))
     data = having(file, images=images, labels=numbers(50, 5))
     assert data.name == "mine"
     assert data.image_shape == (4, 6, 1)
@@ -52,7 +59,7 @@ def test_images_and_labels(file: Path) -> None:
 
 
 def test_what_is_held_out_never_changes(file: Path) -> None:
-    images = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((1, 4, 6), np.uint8)
+    images = marked(np.arange(50, dtype=np.uint8))
     data = having(file, images=images)
     assert data.validation.images[:, 0, 0, 0].tolist() == VALIDATION
     assert data.test.images[:, 0, 0, 0].tolist() == TEST
@@ -70,12 +77,19 @@ TEST = [4, 6, 18, 41, 49]
         (np.array([0.0, 0.5, 1.0], np.float32), [0, 128, 255]),
         (np.array([0.0, 0.1, 1.0], np.float64), [0, 26, 255]),
         (np.array([0, 200, 255], np.int64), [0, 200, 255]),
-        (np.array([False, True, True]), [0, 255, 255]),
+        (np.array([0.0, 200.0, 255.0], np.float32), [0, 200, 255]),
+        (np.array([0, 1, 200]), [0, 1, 200]),
     ],
 )
 def test_other_numbers_become_bytes(file: Path, given: np.ndarray, expected: list[int]) -> None:
-    data = having(file, images=given[:, None, None])
+    data = having(file, images=marked(given))
     assert everything(data).tolist() == expected
+
+
+def test_truth_values_become_bytes(file: Path) -> None:
+    images = np.zeros((5, 4, 6), bool)
+    images[:, 1] = True
+    assert np.unique(having(file, images=images).train.images[:, 1]).tolist() == [255]
 
 
 def test_channels_first_and_last(file: Path) -> None:
@@ -109,18 +123,18 @@ def test_pickles_are_refused_and_never_run(file: Path, tmp_path: Path) -> None:
 
 def test_bad_arrays(file: Path) -> None:
     good = pixels(5, 4, 4)
-    complaint(lambda: having(file, pictures=good), "no array `images`", "pictures")
+    complaint(lambda: having(file, pictures=good), "no array `images`", "pictures", "x_train", "arr_0")
     complaint(lambda: having(file, images=good[0]), "shape (4, 4)")
     complaint(lambda: having(file, images=good[..., None, None]), "shape (5, 4, 4, 1, 1)")
     complaint(lambda: having(file, images=np.zeros((5, 4, 4, 2), np.uint8)), "[N, H, W, C]")
     complaint(lambda: having(file, images=good[:0]), "0 images")
     complaint(lambda: having(file, images=good[:2]), "at least 3")
-    complaint(lambda: having(file, images=good.astype(np.float32)), "fractions 0 to 1")
+    complaint(lambda: having(file, images=good.astype(np.float32) / 2), "fractions 0 to 1")
     complaint(lambda: having(file, images=np.full((5, 4, 4), np.nan)), "nan")
     complaint(lambda: having(file, images=good.astype(np.int16) - 1000), "0 to 255")
     complaint(lambda: having(file, images=np.full((5, 4, 4), "a")), "only numbers")
     complaint(lambda: having(file, images=good, labels=numbers(4)), "shape (4,)", "5 images")
-    complaint(lambda: having(file, images=good, labels=np.zeros(5)), "float64", "integers")
+    complaint(lambda: having(file, images=good, labels=np.full(5, 0.5)), "float64", "whole numbers")
     complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, -1])), "a label is -1", "0 to")
     complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, 10**6])), "a label is 1000000")
     complaint(lambda: having(file, images=good, labels=np.full(5, 2**64 - 1, np.uint64)), "a label is")
@@ -150,6 +164,7 @@ def npy(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
     ("member", "words"),
     [
         (npy((2_000_000, 28, 28), b""), "promises 1.6 GB"),
+        (npy((200_000, 28, 28), bytes(200_000 * 784)), "unpacks from"),
         (npy((60_000, 6000, 6000), b""), "at most 2.1 GB"),
         (npy((1, 28, 28), bytes(150 * 2**20)), "promises 784 bytes"),
         (npy((-1, 28, 28), b""), "damaged"),
@@ -177,10 +192,156 @@ def test_an_archive_that_lies_about_its_members_takes_no_memory(file: Path) -> N
     assert lying != given
     file.write_bytes(lying)
     tracemalloc.start()
-    complaint(lambda: load(str(file)), "It is damaged")
+    complaint(lambda: load(str(file)), "unpacks from")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20
+
+
+def labelled(data: DataSet) -> dict[str, list[str]]:
+    """The class names of the images of each split."""
+    return {
+        name: [data.class_names[label] for label in split.labels]
+        for name, split in data.splits.items()
+        if split.labels is not None
+    }
+
+
+def test_classes_without_images_are_left_out_and_the_others_keep_their_names(file: Path) -> None:
+    given = np.resize([2, 11, 5], 60)
+    images = pixels(60, 8, 8)
+    images[:, 0, 0] = given
+    data = having(file, images=images, labels=given)
+    assert data.class_names == ("2", "5", "11")
+    assert data.notes == ("3 of 12 classes have images: 2, 5, 11",)
+    for split in data.splits.values():
+        assert split.labels is not None
+        assert split.labels.dtype == np.int64
+        assert [int(data.class_names[label]) for label in split.labels] == split.images[:, 0, 0, 0].tolist()
+
+
+def test_class_names_in_the_file(file: Path) -> None:
+    images = pixels(40, 8, 8)
+    given = np.resize([0, 2], 40)
+    data = having(file, images=images, labels=given, class_names=["ab", "never", "ça/va"])
+    assert data.class_names == ("ab", "ça/va")
+    assert data.notes == ("2 of 3 classes have images: ab, ça/va",)
+    complaint(lambda: having(file, images=images, labels=given, class_names=["a", "b"]), "a label is 2", "0 to 1")
+    complaint(lambda: having(file, images=images, labels=given, class_names=["a", "b", "a"]), "a name twice")
+    complaint(lambda: having(file, images=images, labels=given, class_names=np.arange(3)), "class_names", "int64")
+
+
+def test_a_class_without_an_image_to_train_on_is_refused(file: Path) -> None:
+    """The one image of class 1 is held out for validation, as VALIDATION says."""
+    labels = np.zeros(50, np.int64)
+    labels[VALIDATION[0]] = 1
+    complaint(lambda: having(file, images=pixels(50, 8, 8), labels=labels), "class '1' has no image to train on")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        numbers(30, 3)[:, None],
+        np.eye(3, dtype=np.float32)[numbers(30, 3)],
+        np.eye(3, dtype=bool)[numbers(30, 3)],
+        numbers(30, 3).astype(np.float64),
+        np.array(["0", "1", "2"])[numbers(30, 3)],
+    ],
+)
+def test_labels_in_other_forms(file: Path, given: np.ndarray) -> None:
+    images = pixels(30, 8, 8)
+    plain = having(file, images=images, labels=numbers(30, 3))
+    assert having(file, images=images, labels=given).digest == plain.digest
+
+
+def test_labels_that_are_words(file: Path) -> None:
+    words = np.array(["pear", "apple", "fig"])[numbers(30, 3)]
+    images = pixels(30, 8, 8)
+    images[:, 0, 0] = numbers(30, 3)
+    data = having(file, x=images, y=words)
+    assert data.class_names == ("apple", "fig", "pear")
+    for name, split in data.splits.items():
+        assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"x_train": 0, "y_train": 1, "x_test": 2, "y_test": 3},
+        {"train_images": 0, "train_labels": 1, "test_images": 2, "test_labels": 3},
+        {"X_TRAIN": 0, "Y_TRAIN": 1, "X_TEST": 2, "Y_TEST": 3},
+        {"images-training": 0, "targets-training": 1, "images-testing": 2, "targets-testing": 3},
+        {"images": 0, "labels": 1, "test_images": 2, "test_labels": 3},
+    ],
+)
+def test_splits_of_the_file_are_used(file: Path, names: dict[str, int]) -> None:
+    """The names of Keras' mnist.npz, of MedMNIST, and others; validation is a tenth of train where it is missing."""
+    arrays = (pixels(40, 8, 8), numbers(40, 4), pixels(7, 8, 8, seed=1), numbers(7, 4)[:, None])
+    data = having(file, **{name: arrays[at] for name, at in names.items()})
+    assert [len(split) for split in data.splits.values()] == [36, 4, 7]
+    np.testing.assert_array_equal(data.test.images[..., 0], arrays[2])
+    assert data.test.labels is not None
+    assert data.test.labels.tolist() == arrays[3].ravel().tolist()
+    assert data.notes == ()
+
+
+def test_validation_in_the_file(file: Path) -> None:
+    sizes = {"train": 30, "val": 5, "test": 6}
+    arrays = {f"{split}_images": pixels(count, 8, 8, 3, seed=count) for split, count in sizes.items()}
+    data = having(file, **arrays, **{f"{split}_labels": numbers(count, 2) for split, count in sizes.items()})
+    np.testing.assert_array_equal(data.train.images, arrays["train_images"])
+    np.testing.assert_array_equal(data.validation.images, arrays["val_images"])
+    np.testing.assert_array_equal(data.test.images, arrays["test_images"])
+
+
+@pytest.mark.parametrize("name", ["arr_0", "samples", "data", "x", "image"])
+def test_other_names_of_images(file: Path, name: str) -> None:
+    images = pixels(20, 8, 8)
+    assert having(file, **{name: images}).digest == having(file, images=images).digest
+
+
+def test_a_file_without_names_and_a_bare_array(file: Path) -> None:
+    images = pixels(20, 8, 8)
+    np.savez(file, images, numbers(20, 2))
+    data = load(str(file))
+    assert data.class_names == ("0", "1")
+    np.save(file.with_suffix(".npy"), images)
+    assert load(str(file.with_suffix(".npy"))).digest == having(file, images=images).digest
+    np.save(file.with_suffix(".npy"), np.array([{}], object))
+    complaint(lambda: load(str(file.with_suffix(".npy"))), "only numbers are read")
+    file.with_suffix(".npy").write_bytes(npy((500, 1000, 1000), b"few"))
+    complaint(lambda: load(str(file.with_suffix(".npy"))), "promises 500.0 MB")
+
+
+def test_arrays_that_mean_the_same_or_belong_to_nothing(file: Path) -> None:
+    images = pixels(20, 8, 8)
+    complaint(lambda: having(file, images=images, x_train=images), "`images`", "`x_train`", "both images")
+    complaint(lambda: having(file, images=images, y_test=numbers(4)), "no array `images` for test")
+    complaint(lambda: having(file, x_test=images), "no array `images` for train")
+    assert having(file, images=images, boxes=numbers(4)).notes == ("arrays that are not used: boxes",)
+
+
+def test_a_member_whose_name_is_damaged_is_told(file: Path) -> None:
+    """In the list of the archive alone it is damage; in both places it is another array."""
+    np.savez(file, images=pixels(20, 8, 8), labels=numbers(20, 2))
+    good = file.read_bytes()
+    at = good.rindex(b"labels.npy")
+    file.write_bytes(good[:at] + b"lebels.npy" + good[at + 10 :])
+    complaint(lambda: load(str(file)), "is damaged")
+    file.write_bytes(good.replace(b"labels.npy", b"lebels.npy"))
+    data = load(str(file))
+    assert data.class_names == ()
+    assert data.notes == ("arrays that are not used: lebels",)
+
+
+def test_too_little_memory_is_not_damage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    np.savez(file, images=pixels(20, 8, 8))
+    monkeypatch.setattr(np.lib.format, "read_array", greedy)
+    with pytest.raises(MemoryError):
+        load(str(file))
 
 
 def _good(compress: bool) -> bytes:

@@ -8,6 +8,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from PIL import Image
 
 from data_files import complaint, isolate
 from inkgan.data import DataSet, load
-from inkgan.data.inventory import inventory
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +29,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def grey(path: Path, value: int = 100, size: tuple[int, int] = (6, 4)) -> Path:
-    """Write a grey picture; ``size`` is (width, height), as Pillow has it."""
+    """Write a grey picture with one light pixel at its end; ``size`` is (width, height), as Pillow has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", size, value).save(path)
+    dotted("L", value, size).save(path)
     return path
+
+
+def dotted(mode: str, value: Any, size: tuple[int, int] = (6, 4)) -> Image.Image:
+    """A picture of one value but for its last pixel, which is white: a constant one would be refused."""
+    image = Image.new(mode, size, value)
+    white: Any = {"1": 1, "L": 255, "LA": (255, 255), "RGB": (255, 255, 255), "CMYK": (0, 0, 0, 0)}[mode]
+    image.putpixel((size[0] - 1, size[1] - 1), white)
+    return image
 
 
 def some(folder: Path, count: int = 10) -> None:
@@ -71,9 +79,9 @@ def test_class_folders_are_labels_in_order_of_their_numbers(folder: Path) -> Non
 
 
 def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
-    for name in ("train-images", "test-images"):
+    for name in ("old-train-images", "new-train-images"):
         some(folder / name, 20)
-    assert load(str(folder)).class_names == ("test-images", "train-images")
+    assert load(str(folder)).class_names == ("new-train-images", "old-train-images")
 
 
 def test_hugging_face_layout(folder: Path) -> None:
@@ -83,14 +91,12 @@ def test_hugging_face_layout(folder: Path) -> None:
                 folder / split / ("cat", "dog")[number % 2] / f"{number}.png",
                 number + 100 * (split == "test"),
             )
-    grey(folder / "elsewhere" / "x.png")
     data = load(str(folder))
     assert [len(split) for split in data.splits.values()] == [18, 2, 5]
     assert sorted(data.test.images[:, 0, 0, 0].tolist()) == [100, 101, 102, 103, 104]
     learned_from = np.concatenate([data.train.images, data.validation.images])
     assert sorted(learned_from[:, 0, 0, 0].tolist()) == list(range(20))
     assert data.class_names == ("cat", "dog")
-    assert data.skipped == {"outside train/, validation/ and test/": 1}
     for number in range(3):
         grey(folder / "val" / "cat" / f"{number}.png", 200)
     assert [len(split) for split in load(str(folder)).splits.values()] == [20, 3, 5]
@@ -106,13 +112,13 @@ def test_a_train_folder_alone(folder: Path) -> None:
 def test_one_colour_picture_makes_the_set_coloured(folder: Path) -> None:
     some(folder)
     assert load(str(folder)).image_shape == (4, 6, 1)
-    Image.new("RGB", (6, 4), (50, 50, 50)).save(folder / "grey-in-colour.png")
+    dotted("RGB", (50, 50, 50)).save(folder / "grey-in-colour.png")
     assert load(str(folder)).image_shape == (4, 6, 1)
-    Image.new("RGB", (6, 4), (250, 60, 70)).save(folder / "red.png")
+    dotted("RGB", (250, 60, 70)).save(folder / "red.png")
     data = load(str(folder))
     assert data.image_shape == (4, 6, 3)
     every = np.concatenate([split.images for split in data.splits.values()])
-    assert (every == (250, 60, 70)).all(axis=(1, 2, 3)).sum() == 1
+    assert (every[:, 0, 0] == (250, 60, 70)).all(axis=1).sum() == 1
     assert sorted(every[:, 0, 0, 2].tolist()) == [*range(10), 50, 70]
 
 
@@ -125,17 +131,35 @@ def _transparent(path: Path) -> None:
 def _palette(path: Path) -> None:
     image = Image.new("P", (6, 4), 1)
     image.putpalette([0, 0, 0, 90, 90, 90])
+    image.putpixel((5, 3), 0)
     image.save(path)
 
 
 def _sixteen_bits(path: Path) -> None:
-    Image.fromarray(np.full((4, 6), 0x5AFF, np.uint16)).save(path)
+    pixels = np.full((4, 6), 0x5AFF, np.uint16)
+    pixels[-1, -1] = 0xFFFF
+    Image.fromarray(pixels).save(path)
 
 
 def _turned(path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
-    Image.new("L", (4, 6), 77).save(path, exif=exif)
+    image = Image.new("L", (8, 16), 255)
+    image.paste(0, (0, 8, 8, 16))
+    image.save(path, exif=exif)
+
+
+def _with_hidden_ink(path: Path) -> None:
+    image = Image.new("LA", (6, 4), (0, 0))  # black, and not to be seen
+    image.putpixel((5, 3), (0, 255))
+    image.save(path)
+
+
+def _halves(mode: str, path: Path, form: str | None = None) -> None:
+    """White on the left, black on the right, with the edge where JPEG's blocks of 8 pixels end."""
+    image = Image.new(mode, (16, 8), 255 if mode == "L" else (0, 0, 0, 0))
+    image.paste(0 if mode == "L" else (0, 0, 0, 255), (8, 0, 16, 8))
+    image.save(path, form)
 
 
 KINDS: list[tuple[str, Callable[[Path], object], list[int]]] = [
@@ -143,16 +167,16 @@ KINDS: list[tuple[str, Callable[[Path], object], list[int]]] = [
     ("palette.png", _palette, [90, 90]),
     ("sixteen.png", _sixteen_bits, [0x5A, 0x5A]),
     ("sixteen.tif", _sixteen_bits, [0x5A, 0x5A]),
-    ("one-bit.png", lambda path: Image.new("1", (6, 4), 1).save(path), [255, 255]),
-    ("la.png", lambda path: Image.new("LA", (6, 4), (0, 0)).save(path), [255, 255]),
-    ("cmyk.tif", lambda path: Image.new("CMYK", (6, 4), (0, 0, 0, 0)).save(path), [255, 255]),
-    ("cmyk.jpg", lambda path: Image.new("CMYK", (6, 4), (0, 0, 0, 255)).save(path), [0, 0]),
-    ("jpeg.JPG", lambda path: Image.new("L", (6, 4), 77).save(path, "JPEG"), [77, 77]),
-    ("bitmap.bmp", lambda path: Image.new("L", (6, 4), 77).save(path), [77, 77]),
-    ("graphics.gif", lambda path: Image.new("L", (6, 4), 77).save(path), [77, 77]),
-    ("lossless.webp", lambda path: Image.new("RGB", (6, 4), (7, 7, 7)).save(path, lossless=True), [7, 7]),
-    ("tiff-renamed.png", lambda path: Image.new("L", (6, 4), 77).save(path, "TIFF"), [77, 77]),
-    ("turned.jpg", _turned, [77, 77]),
+    ("one-bit.png", lambda path: dotted("1", 0).save(path), [0, 0]),
+    ("la.png", _with_hidden_ink, [255, 255]),
+    ("cmyk.tif", lambda path: dotted("CMYK", (0, 0, 0, 255)).save(path), [0, 0]),
+    ("cmyk.jpg", lambda path: _halves("CMYK", path), [255, 0]),
+    ("jpeg.JPG", lambda path: _halves("L", path, "JPEG"), [255, 0]),
+    ("bitmap.bmp", lambda path: dotted("L", 77).save(path), [77, 77]),
+    ("graphics.gif", lambda path: dotted("L", 77).save(path), [77, 77]),
+    ("lossless.webp", lambda path: dotted("RGB", (7, 7, 7)).save(path, lossless=True), [7, 7]),
+    ("tiff-renamed.png", lambda path: dotted("L", 77).save(path, "TIFF"), [77, 77]),
+    ("turned.jpg", _turned, [0, 255]),
 ]
 
 
@@ -163,7 +187,7 @@ def test_kinds_of_pictures(folder: Path, name: str, write: Callable[[Path], obje
         write(folder / f"{number}-{name}")
     data = load(str(folder))
     assert data.skipped == {}
-    assert data.image_shape == (4, 6, 1)
+    assert data.image_shape in {(4, 6, 1), (8, 16, 1)}
     assert [int(data.test.images[0, 0, 0, 0]), int(data.test.images[0, 0, -1, 0])] == expected
 
 
@@ -207,7 +231,7 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     ("pages.tif", _animated, "more than one frame"),
     ("float.tif", lambda path: Image.new("F", (6, 4)).save(path), "32 bits a pixel"),
     ("int.tif", lambda path: Image.new("I", (6, 4)).save(path), "32 bits a pixel"),
-    ("other.png", lambda path: grey(path, size=(7, 4)), "of another size than 4x6"),
+    ("other.png", lambda path: grey(path, size=(7, 4)), "of another size (4×7)"),
     ("notes.txt", lambda path: path.write_text("hello"), "not an image by its name"),
     (
         "loop.png",
@@ -242,9 +266,11 @@ def test_all_hostile_files_at_once(folder: Path) -> None:
     some(folder)
     for name, write, _ in BAD:
         write(folder / name)
+    complaint(lambda: load(str(folder)), "10 of 27 images are used", "2 not a regular file, such as", "...")
+    some(folder, 160)
     data = load(str(folder))
     assert sum(data.skipped.values()) == len(BAD)
-    assert values(data) == list(range(10))
+    assert len(values(data)) == 160
 
 
 def test_links_in_circles_end(folder: Path) -> None:
@@ -272,7 +298,7 @@ def test_names_that_are_no_text(folder: Path) -> None:
 
 def test_nothing_that_can_be_used(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
-    complaint(lambda: load(str(folder)), "it is empty")
+    complaint(lambda: load(str(folder)), "no image that can be used", "Put in PNG")
     (folder / "a.png").touch()
     complaint(lambda: load(str(folder)), "1 empty file")
     (folder / "a.png").write_bytes(_png(6, 4, b"nonsense"))
@@ -296,12 +322,14 @@ def test_sets_too_large_for_memory_are_refused_before_they_are_read(folder: Path
 
 def test_many_classes(folder: Path) -> None:
     picture = grey(folder / "0" / "x.png")
-    for number in range(1, 2000):
-        (folder / str(number)).mkdir()
-        (folder / str(number) / "x.png").hardlink_to(picture)
+    for part in ("train", "val", "test"):
+        for number in range(2000 if part == "train" else 2):
+            (folder / part / str(number)).mkdir(parents=True)
+            (folder / part / str(number) / "x.png").hardlink_to(picture)
+    picture.unlink()
     data = load(str(folder))
-    assert len(data.class_names) == 2000
-    assert sum(map(len, data.splits.values())) == 2000
+    assert data.class_names == tuple(map(str, range(2000)))
+    assert len(data.train) == 2000
 
 
 def test_warnings_of_the_decoder_change_nothing(folder: Path) -> None:
@@ -311,8 +339,205 @@ def test_warnings_of_the_decoder_change_nothing(folder: Path) -> None:
     assert load(str(folder)).skipped == {"larger than 4096 pixels a side": 1}
 
 
-def test_the_list_counts_image_folders(folder: Path) -> None:
-    for label in ("x", "y"):
-        some(folder / label, 4)
-    entry = inventory(folder.parent)[-1]
-    assert (entry.name, entry.images, entry.classes, entry.here) == ("own", 8, 2, True)
+# Splits and classes by the names of folders
+
+
+def named(folder: Path, counts: dict[str, int]) -> Path:
+    """Folders of pictures; the name of each may have several parts."""
+    for at, (name, count) in enumerate(counts.items()):
+        for number in range(count):
+            grey(folder / name / f"{number}.png", 10 * at + number)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("training", "validating-not-here", "testing"),
+        ("TRN", "dev", "TST"),
+        ("Train_Set", "Valid_Set", "Test_Set"),
+        ("train2017", "val2017", "test2017"),
+        ("images-training", "images-validation", "images-evaluation"),
+        ("TrainData", "ValData", "EvalData"),
+    ],
+)
+def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test: str) -> None:
+    counts = {f"{train}/7": 15, f"{train}/3": 15, f"{test}/3": 4}
+    if "not-here" not in validation:
+        counts[f"{validation}/7"] = 5
+    data = load(str(named(folder, counts)))
+    assert data.class_names == ("3", "7")
+    assert [len(split) for split in data.splits.values()] == ([30, 5, 4] if len(counts) == 4 else [27, 3, 4])
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (["bus", "car", "train"], "are these classes"),
+        (["cat", "test", "train"], "are these classes"),
+        (["Testing"], "which of them is to train on"),
+        (["val", "test"], "which of them is to train on"),
+        (["train", "training", "test"], "two of them are the same split"),
+        (["train", "test", "testing"], "two of them are the same split"),
+    ],
+)
+def test_folders_that_may_be_splits_or_classes_are_asked_about(folder: Path, folders: list[str], words: str) -> None:
+    named(folder, dict.fromkeys(folders, 5))
+    complaint(lambda: load(str(folder)), words, folders[0], "data.splits=no")
+    data = load(str(folder), splits="no")
+    assert data.class_names == tuple(sorted(folders))
+    assert sum(map(len, data.splits.values())) == 5 * len(folders)
+
+
+def test_the_answer_that_they_are_splits(folder: Path) -> None:
+    named(folder, {"train": 20, "test": 6, "spare": 40})
+    data = load(str(folder), splits="yes")
+    assert [len(split) for split in data.splits.values()] == [18, 2, 6]
+    assert data.skipped == {"outside the folders of the splits": 40}
+    complaint(lambda: load(str(folder), splits="maybe"), "splits='maybe'", "auto, yes, no")  # type: ignore[arg-type]
+
+
+def test_class_folders_that_only_begin_like_splits(folder: Path) -> None:
+    named(folder, {"trains": 5, "testament": 5, "value": 5, "evaluate me": 5})
+    assert load(str(folder)).class_names == ("evaluate me", "testament", "trains", "value")
+
+
+# What is left out
+
+
+def test_a_loss_is_told_with_an_example(folder: Path) -> None:
+    named(folder, {"a": 30, "b": 15})
+    for number in range(3):
+        grey(folder / "a" / f"odd-{number}.png", size=(20, 20))
+    (folder / "b" / "broken.png").write_bytes(b"no")
+    data = load(str(folder))
+    (note,) = data.notes
+    assert note.startswith("45 of 49 images are used: 3 of another size (20×20), such as a/odd-0.png; 1 not PNG, ")
+    assert note.endswith(" by its content, such as b/broken.png")
+
+
+@pytest.mark.parametrize(("good", "odd", "refused"), [(91, 9, False), (90, 10, True), (45, 4, False), (45, 5, True)])
+def test_a_tenth_that_is_lost_stops(folder: Path, good: int, odd: int, refused: bool) -> None:
+    named(folder, {"a": good})
+    for number in range(odd):
+        grey(folder / "a" / f"odd-{number}.png", size=(9, 5))
+    told = f"{good} of {good + odd} images are used: {odd} of another size (5×9)"
+    if refused:
+        complaint(lambda: load(str(folder)), told, "--resize 32")
+    else:
+        assert load(str(folder)).notes[0].startswith(told)
+
+
+def test_a_class_or_a_split_that_vanishes_stops(folder: Path) -> None:
+    named(folder, {"train/a": 60, "train/b": 60, "test/a": 5})
+    for number in range(2):
+        grey(folder / "train" / "c" / f"{number}.png", size=(9, 5))
+    complaint(lambda: load(str(folder)), "125 of 127 images are used: 2 of another size", "none of 'c'")
+    for path in (folder / "train" / "c").iterdir():
+        path.unlink()
+    for path in (folder / "test" / "a").iterdir():
+        path.write_bytes(b"no")
+    complaint(lambda: load(str(folder)), "120 of 125 images are used", "none of 'test'", "Repair")
+
+
+def test_a_folder_that_cannot_be_read_stops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named(folder, {"a": 5, "b": 5})
+    real = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    complaint(lambda: load(str(folder)), "permission denied", "own/b")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(12, "Cannot allocate memory"), OSError("out of memory error when reading image")]
+)
+def test_too_little_memory_is_not_damage(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    some(folder)
+
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", failing)
+    with pytest.raises(MemoryError):
+        load(str(folder))
+
+
+# Values, sizes and ink
+
+
+@pytest.mark.parametrize(
+    ("most", "shift", "bits"),
+    [(0xFF, 0, 8), (0x3E8, 2, 10), (0xFA0, 4, 12), (0x3000, 6, 14), (0xF000, 8, 16)],
+)
+def test_sixteen_bits_are_scaled_by_the_range_that_is_used(folder: Path, most: int, shift: int, bits: int) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    given = rng.integers(0, most, (12, 6, 7), endpoint=True, dtype=np.uint16)
+    given[3, 2, 2] = most
+    for number, pixels in enumerate(given):
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    data = load(str(folder))
+    got = np.concatenate([split.images[..., 0] for split in data.splits.values()])
+    assert sorted(image.tobytes() for image in got) == sorted(
+        (given >> shift).astype(np.uint8)[at].tobytes() for at in range(12)
+    )
+    assert data.notes == (
+        () if bits == 16 else (f"16-bit images with values to {most:,} are taken for {bits}-bit ones",)
+    )
+
+
+def test_images_of_eight_bits_among_those_of_sixteen_stay(folder: Path) -> None:
+    some(folder, 20)
+    Image.fromarray(np.arange(24, dtype=np.uint16).reshape(4, 6) * 256).save(folder / "deep.png")
+    assert values(load(str(folder))) == sorted([*range(20), 0])
+
+
+def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
+    """Areas are averaged, the aspect stays, and the paper of each image fills the rest."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        height, width = rng.integers(24, 80, 2)
+        pixels = np.full((height, width), 240, np.uint8)
+        pixels[height // 3 : -height // 3, width // 3 : -width // 3] = 40
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    complaint(lambda: load(str(folder)), "1 of 30 images are used", "--resize")
+    data = load(str(folder), resize="16x24")
+    assert data.image_shape == (16, 24, 1)
+    assert data.skipped == {}
+    assert data.notes == ("dark ink on light paper: the images are inverted (data.ink=light takes them as they are)",)
+    for image in data.train.images[..., 0]:
+        assert (image[0] == 15).all()
+        assert (image[:, 0] == 15).all()
+        assert image[8, 12] > 100
+
+
+def test_ink_of_a_folder_is_noticed_and_can_be_told(folder: Path) -> None:
+    digits = load("mnist").test.images[:60, :, :, 0]
+    folder.mkdir()
+    for number, digit in enumerate(digits):
+        Image.fromarray(255 - digit).save(folder / f"{number:02}.png")
+    data = load(str(folder))
+    got = {image.tobytes() for split in data.splits.values() for image in split.images}
+    assert got == {digit.tobytes() for digit in digits}
+    assert any("inverted" in note for note in data.notes)
+    assert load(str(folder), ink="dark").digest == data.digest
+    plain = load(str(folder), ink="light")
+    np.testing.assert_array_equal(plain.train.images, 255 - data.train.images)
+    assert plain.notes == ()
+
+
+def test_transparent_ink_is_on_paper(folder: Path) -> None:
+    """Black ink in the channel of opacity alone, as drawing programs save it."""
+    digits = load("mnist").test.images[:30, :, :, 0]
+    folder.mkdir()
+    for number, digit in enumerate(digits):
+        Image.merge("LA", [Image.new("L", (28, 28)), Image.fromarray(digit)]).save(folder / f"{number:02}.png")
+    got = {image.tobytes() for split in load(str(folder)).splits.values() for image in split.images}
+    assert got == {digit.tobytes() for digit in digits}

@@ -23,16 +23,20 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "some-idx3-ubyte"
 
 
-@pytest.mark.parametrize("dtype", list(CODES))
 @pytest.mark.parametrize("packed", [False, True])
-def test_reads_every_type_plain_and_compressed(file: Path, dtype: str, packed: bool) -> None:
-    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+def test_reads_plain_and_compressed(file: Path, packed: bool) -> None:
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     file.write_bytes(gzip.compress(idx_bytes(array)) if packed else idx_bytes(array))
     got = idx.read(file)
-    assert got.dtype == np.dtype(dtype)
-    assert got.dtype.isnative
+    assert got.dtype == np.uint8
     assert got.flags.writeable
     np.testing.assert_array_equal(got, array)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32", "float64"])
+def test_other_types_are_refused(file: Path, dtype: str) -> None:
+    file.write_bytes(idx_bytes(np.ones((2, 3, 4), dtype)))
+    complaint(lambda: idx.read(file), "not an IDX file of uint8")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_images_of_any_size_and_channels(file: Path, shape: tuple[int, ...], exp
 
 
 def test_labels_become_int64(file: Path) -> None:
-    file.write_bytes(idx_bytes(np.array([3, 1, 2], np.int32)))
+    file.write_bytes(idx_bytes(np.array([3, 1, 2], np.uint8)))
     labels = idx.read_labels(file, 3)
     assert labels.dtype == np.int64
     assert labels.tolist() == [3, 1, 2]
@@ -82,11 +86,9 @@ GOOD = idx_bytes(pixels(4, 5, 6))
         (GOOD[:9], "truncated"),
         (GOOD[:-1], "truncated"),
         (GOOD + b"x", "appended"),
-        (b"<!DOCTYPE html><html>", "a web page"),
-        (b"PK\x03\x04....", "a zip archive"),
-        (b"\x93NUMPY\x01\0", "a NumPy array"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
-        (b"hello, this is text", "starts with 68 65 6c 6c"),
+        (b"<!DOCTYPE html><html>", "starts with b'<!DOCTYPE html>"),
+        (b"PK\x03\x04....", "starts with b'PK"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "starts with b'version https"),
         (b"\0\0\x07\x01\0\0\0\1x", "not an IDX file"),
         (b"\0\0\x08\x09" + b"\0\0\0\1" * 9 + b"x", "not an IDX file"),
         (struct.pack(">4B3I", 0, 0, 8, 3, 60_000, 6000, 6000), "at most 2.1 GB"),
@@ -111,15 +113,12 @@ def test_other_contents_than_images_and_labels(file: Path) -> None:
         return file
 
     complaint(lambda: idx.read_images(having(np.zeros(9, np.uint8))), "images of shape (9,)")
-    complaint(lambda: idx.read_images(having(np.full((9, 2, 2), 2, np.float32))), "float32", "fractions 0 to 1")
-    assert idx.read_images(having(np.ones((9, 2, 2), np.float32))).min() == 255
     complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2), np.uint8))), "[N, H, W, C]")
-    complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2, 3), np.uint8))), "shape (2, 2, 2, 2, 3)")
+    complaint(lambda: idx.read_images(having(np.zeros((2, 2, 2, 2, 3), np.uint8))), "not an IDX file")
     complaint(lambda: idx.read_images(having(np.zeros((0, 2, 2), np.uint8))), "is empty", "0x2x2")
     complaint(lambda: idx.read_images(having(np.zeros((1, 5000, 2), np.uint8))), "5000x2")
     complaint(lambda: idx.read_labels(having(pixels(4, 5, 6)), 4), "shape (4, 5, 6)")
-    complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.int32)), 4), "shape (4, 8)")
-    complaint(lambda: idx.read_labels(having(np.zeros(4, np.float64)), 4), "float64", "integers")
+    complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.uint8)), 4), "not an IDX file")
     complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "shape (4,)", "5 images")
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
-from inkgan.data import KNOWN, load, locate
-from inkgan.data.inventory import check, inventory
-from inkgan.data.sets import digest_of, hold_out, part, shuffled
-from inkgan.errors import DataError
-from inkgan.evaluation.cache import cache_folder
+from inkgan.data import KNOWN, DataSet, Split, load, locate
+from inkgan.data.inventory import inventory, verify
+from inkgan.data.loading import from_anywhere
+from inkgan.data.sets import digest_of, hold_out, shuffled
+from inkgan.errors import DataError, OutputError
+from inkgan.files import cache_folder
+from inkgan.images import sheet
 
 LETTERS = KNOWN["emnist-letters"].files
 
@@ -26,13 +30,12 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_mnist_is_embedded_and_split_as_in_the_tutorial() -> None:
-    report = check("mnist")
-    data = report.data
+    data, verdicts = verify({"name": "mnist", "directory": None})
     assert [len(split) for split in data.splits.values()] == [55_000, 5_000, 10_000]
     assert data.image_shape == (28, 28, 1)
     assert data.class_names == tuple("0123456789")
     assert data.source.startswith("embedded in inkgan")
-    assert {verdict for _, verdict in report.files} == {"SHA-256 as published"}
+    assert set(verdicts.values()) == {"SHA-256 as published"}
     # The first labels of the train file are 5 0 4 1 9, those of the test file 7 2 1 0 4.
     assert data.validation.labels is not None
     assert data.test.labels is not None
@@ -75,9 +78,9 @@ def test_layouts_of_a_data_folder(tmp_path: Path, name: str, folder: str, zipped
 def test_emnist_is_turned_upright_and_counted_from_zero(tmp_path: Path) -> None:
     folder = tmp_path / "EMNIST" / "raw"
     folder.mkdir(parents=True)
-    upright = pixels(26, 28, 28)
+    upright = pixels(52, 28, 28)
     stored = upright.transpose(0, 2, 1)
-    arrays = (stored, numbers(26, 26) + 1, stored[:3], numbers(3, 26) + 1)
+    arrays = (stored, numbers(52, 26) + 1, stored[:3], numbers(3, 26) + 1)
     for name, array in zip(LETTERS, arrays, strict=True):
         (folder / name).write_bytes(idx_bytes(array.astype(np.uint8)))
     data = load("emnist-letters", tmp_path)
@@ -93,18 +96,23 @@ def test_emnist_class_names() -> None:
 
 
 def test_folders_are_looked_in_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan", tmp_path / "debian"]
+    places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
     for place in places:
-        write_set(place / "mnist")
+        write_set(place / "KMNIST" / "raw")
     monkeypatch.setenv(locate.ENVIRONMENT, str(places[1]))
-    monkeypatch.setattr(locate, "DEBIAN", places[3])
-    assert load("mnist", places[0]).source == str(places[0] / "mnist")
-    assert load("mnist").source == str(places[1] / "mnist")
+    assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
+    assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
     monkeypatch.delenv(locate.ENVIRONMENT)
-    assert load("mnist").source == f"downloaded ({places[2] / 'mnist'})"
-    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")  # to be ignored, says the specification
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert load("mnist").source == f"Debian's package ({places[3] / 'mnist'})"
+    assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
+
+
+def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert cache_folder() == tmp_path / "elsewhere" / "inkgan"
+    for unset in ("not/absolute", ""):  # to be ignored, says the specification
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert cache_folder() == tmp_path / "home" / ".cache" / "inkgan"
 
 
 def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) -> None:
@@ -161,12 +169,14 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 
 def test_check_tells_changed_files(tmp_path: Path) -> None:
     write_set(tmp_path / "MNIST/raw")
-    complaint(lambda: check("mnist", tmp_path), "train-images", "not the published file")
+    complaint(lambda: verify({"name": "mnist", "directory": str(tmp_path)}), "train-images", "not the published file")
     assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
-    write_set(tmp_path / "EMNIST/raw", LETTERS)
+    write_set(tmp_path / "EMNIST/raw", LETTERS, train=24)
     (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))
     (tmp_path / "EMNIST/raw" / f"{LETTERS[3]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(6) + 1)))
-    complaint(lambda: check("emnist-letters", tmp_path), "24 train and 6 test images", "124800")
+    complaint(
+        lambda: verify({"name": "emnist-letters", "directory": str(tmp_path)}), "24 train and 6 test images", "124800"
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,15 +209,15 @@ def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INKGAN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
     assert load("mnist").train.images.shape == (55_000, 28, 28, 1)
-    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr("pathlib.Path.home", _homeless)
+    monkeypatch.setattr("platformdirs.user_cache_path", _homeless)
     assert "embedded" in load("mnist").source
-    with pytest.raises(DataError, match="Set XDG_CACHE_HOME"):
+    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
         cache_folder()
+    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
+        load("kmnist")
 
 
-def _homeless() -> Path:
+def _homeless(*_: object, **__: object) -> Path:
     raise RuntimeError("Could not determine home directory.")
 
 
@@ -218,7 +228,7 @@ def test_a_file_that_is_no_set(tmp_path: Path) -> None:
 
 def test_digest_sees_pixels_labels_and_order() -> None:
     data = load("mnist")
-    few = [part(split, slice(0, 5)) for split in data.splits.values()]
+    few = [split[:5] for split in data.splits.values()]
     digests = {digest_of(few), digest_of(few[::-1])}
     few[0].images[0, 0, 0, 0] ^= 1
     digests.add(digest_of(few))
@@ -230,7 +240,7 @@ def test_digest_sees_pixels_labels_and_order() -> None:
 
 def test_held_out_parts_are_disjoint_and_complete() -> None:
     data = load("mnist")
-    parts = hold_out(part(data.test, slice(0, 101)), 2, "here")
+    parts = hold_out(data.test[:101], 2, "here")
     assert [len(one) for one in parts] == [81, 10, 10]
     together = np.concatenate([one.images for one in parts])
     wanted = {image.tobytes() for image in data.test.images[:101]}
@@ -244,20 +254,47 @@ FIXED = [2, 4, 6, 8, 5, 1, 7, 0, 9, 3]
 
 def test_the_list(tmp_path: Path) -> None:
     write_set(tmp_path / "KMNIST/raw")
-    write_set(tmp_path / "mine", tuple(f"my-{name}" for name in PLAIN), shape=(9, 8, 3))
-    write_set(tmp_path / "broken")
-    (tmp_path / "broken" / f"{PLAIN[0]}.gz").write_bytes(b"")
-    (tmp_path / "empty").mkdir()
-    np.savez(tmp_path / "own.npz", images=pixels(7, 5, 5))
-    (tmp_path / "bad.npz").write_bytes(b"no")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for name in ("own.npz", "bare.npy"):
+        (tmp_path / name).write_bytes(b"never read")
     found = {entry.name: entry for entry in inventory(tmp_path)}
-    assert set(found) == {*KNOWN, "mine", "own", "bad", "broken"}
-    assert found["mnist"].images == 70_000
-    assert found["kmnist"].images == 30
+    assert set(found) == {*KNOWN, "folder", "own", "bare.npy"}
+    assert (found["mnist"].images, found["mnist"].classes) == (70_000, 10)
     assert found["kmnist"].here
+    assert found["kmnist"].where == str(tmp_path / "KMNIST" / "raw")
     assert not found["emnist-letters"].here
     assert found["emnist-letters"].where == "to download: 561.8 MB"
-    assert (found["mine"].images, found["mine"].size) == (30, "9x8x3")
-    assert (found["own"].images, found["own"].size) == (7, "5x5x1")
-    assert "cannot be used" in found["bad"].where
-    assert "is empty" in found["broken"].where
+    assert (found["own"].images, found["own"].where) == (None, str(tmp_path / "own.npz"))
+    with pytest.raises(DataError, match="not a folder"):
+        inventory(tmp_path / "gone")
+
+
+def test_paths_of_ones_own_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    np.savez(tmp_path / "sets" / "own.npz", images=pixels(5, 8, 8))
+    monkeypatch.chdir(tmp_path)
+    assert from_anywhere("sets/own.npz", None) == str(tmp_path / "sets" / "own.npz")
+    assert from_anywhere("sets", tmp_path / "sets") == str(tmp_path / "sets")
+    for unchanged in ("mnist", "Fashion_MNIST", "own", "gone.npz"):
+        assert from_anywhere(unchanged, tmp_path / "sets") == unchanged
+
+
+def test_a_data_set_is_short_in_print_and_a_picture_in_notebooks() -> None:
+    data = load("mnist")
+    assert repr(data) == "<DataSet mnist: 55,000 + 5,000 + 10,000 images of 28x28x1, 10 classes>"
+    assert str(data.test) == "<Split: 10,000 images of 28x28x1 with labels>"
+    with Image.open(io.BytesIO(data._repr_png_())) as picture:
+        shown = np.asarray(picture)
+    assert shown.shape == (300, 300)
+    np.testing.assert_array_equal(shown, np.asarray(sheet(data.examples(rows=10), 10)))
+    assert shown[0, 0] == 255  # paper
+
+
+def test_examples_are_a_row_for_each_class() -> None:
+    images = np.repeat(np.arange(7, dtype=np.uint8), 12).reshape(7, 2, 2, 3)
+    split = Split(images, np.array([1, 0, 1, 1, 0, 1, 1]))
+    data = DataSet("few", split, split, Split(images, None), ("a", "b"), "here")
+    assert data.examples(columns=3)[:, 0, 0, 0].tolist() == [1, 4, 0, 0, 2, 3]
+    assert data.examples("test", columns=3)[:, 0, 0, 0].tolist() == list(range(7))

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from inkgan.cli.progress import progress_line
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from inkgan.data.inventory import Entry
     from inkgan.data.sets import DataSet, Split
 
@@ -23,15 +20,14 @@ app = typer.Typer(
         "List, verify and draw data sets.\n\n"
         "Without a command, this lists every set that --data can name: MNIST, which is embedded, its "
         "relatives, and with --data-dir what lies in that folder. Sets are looked for in --data-dir, then in "
-        "the folder that $INKGAN_DATA names, then among earlier downloads in $XDG_CACHE_HOME/inkgan, then in "
-        "/usr/share/datasets. A known set that is nowhere is downloaded when it is used.\n\n"
+        "the folder that $INKGAN_DATA names, then among earlier downloads. A known set that is nowhere is downloaded "
+        "when it is used.\n\n"
         "Your own images work as well: --data takes the path of a folder of pictures, with a folder for each "
         "class if they have classes, or of an .npz file with arrays `images` and `labels`."
     ),
     no_args_is_help=False,
 )
 
-_MOST_ROWS = 100
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 DataDir = Annotated[
@@ -49,11 +45,19 @@ Name = Annotated[
         help="A name that `inkgan data` lists, or the path of a folder of images or of an .npz file.",
     ),
 ]
+Resize = Annotated[
+    str | None,
+    typer.Option(metavar="SIDE|HxW", help="Fit the images into this many pixels a side, such as 32 or 32x48."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting, as for train: data.ink=dark or data.splits=no."),
+]
 
 
 @app.callback(invoke_without_command=True)
 def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
-    """List the data sets: name, number of images, their size, classes, and where they are."""
+    """List the data sets: name, number of images and classes, and where they are."""
     context.obj = data_dir
     if context.invoked_subcommand is not None:
         return
@@ -63,27 +67,30 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def check(context: typer.Context, name: Name, data_dir: DataDir = None) -> None:
+def check(
+    context: typer.Context, name: Name, data_dir: DataDir = None, resize: Resize = None, settings: Settings = None
+) -> None:
     """Read a data set completely and verify it.
 
     The files of a known set are compared with the published checksums.
     It is downloaded first if it is nowhere on this machine.
 
-    For your own images this tells what is skipped and why, before you train.
+    For your own images this says how many are used, and what is skipped and why, before you train.
     """
-    from inkgan.data.inventory import check as check_set
+    from inkgan.data.inventory import verify
 
     with progress_line() as tell:
-        report = check_set(name, data_dir or context.obj, tell)
-    data = report.data
+        data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
     typer.echo(f"{data.name}: {data.source}")
-    for path, verdict in report.files:
-        typer.echo(f"  {path.name}: {verdict}")
+    for file, verdict in verdicts.items():
+        typer.echo(f"  {file}: {verdict}")
     shape = "x".join(map(str, data.image_shape))
     for title, split in data.splits.items():
         typer.echo(f"  {title}: {len(split)} images of {shape}{_balance(data, split)}")
     for reason, count in sorted(data.skipped.items(), key=lambda one: -one[1]):
         typer.echo(f"  skipped {count}: {reason}")
+    for note in data.notes:
+        typer.echo(f"  note: {note}")
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({_shortened(data.class_names)})")
     typer.echo(f"  digest: {data.digest}")
@@ -102,27 +109,27 @@ def show(
     data_dir: DataDir = None,
     split: Annotated[Literal["train", "validation", "test"], typer.Option(help="Which images.")] = "train",
     columns: Annotated[int, typer.Option(min=1, max=100, help="How many images in a row.")] = 10,
+    resize: Resize = None,
+    settings: Settings = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the picture if it exists.")] = False,
 ) -> None:
     """Draw the first images of a data set as one picture, a row for each class if there are labels.
 
     Grey images are drawn as dark ink on white paper, colour images as they are.
     """
-    from inkgan.data.loading import load
+    from inkgan.data.loading import load_saved
     from inkgan.errors import OutputError
     from inkgan.files import appearing_whole, refuse_to_overwrite
+    from inkgan.images import sheet
 
     if output is not None:
         if output.suffix.lower() not in _PICTURES:
             raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
         refuse_to_overwrite(output, force=force)
     with progress_line() as tell:
-        data = load(name, data_dir or context.obj, progress=tell)
+        data = load_saved(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
     output = output or Path(f"{data.name}.png")
-    images, note = _rows(data, data.splits[split], columns)
-
-    from inkgan.images import sheet
-
+    images = data.examples(split, columns)
     picture = sheet(images, columns)
     with appearing_whole(output, force=force) as temporary:
         try:
@@ -133,24 +140,23 @@ def show(
             raise OutputError(
                 f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
             ) from None
+    rows, classes = len(images) // columns, len(data.class_names)
+    shown = f"{rows} of {classes}" if rows < classes else f"{classes}"
+    note = f"a row for each of {shown} classes" if classes else f"the first {len(images)}"
     typer.echo(f"{output}: {split} images of {data.name}, {note}")
+    for note in data.notes:
+        typer.echo(f"  note: {note}")
 
 
-def _rows(data: DataSet, split: Split, columns: int) -> tuple[npt.NDArray[np.uint8], str]:
-    """The images of a sheet, row by row as uint8 of shape [N, H, W, C], and what its rows are."""
-    import numpy as np
+def _data_settings(
+    name: str, data_dir: Path | None, resize: str | None, settings: Sequence[str] | None
+) -> dict[str, Any]:
+    """The ``data`` settings that the options stand for."""
+    from inkgan.config import resolve
 
-    if split.labels is None:
-        images = split.images[: columns * 10]
-        return images, f"the first {len(images)}"
-    shown = range(min(len(data.class_names), _MOST_ROWS))
-    # Where a class has fewer images than the row has places, the rest of its row is empty.
-    images = np.zeros((len(shown), columns, *data.image_shape), np.uint8)
-    for label in shown:
-        first = np.flatnonzero(split.labels == label)[:columns]
-        images[label, : len(first)] = split.images[first]
-    of_all = "" if len(shown) == len(data.class_names) else f" of the first {len(shown)}"
-    return images.reshape(-1, *data.image_shape), f"a row for each{of_all} of {len(data.class_names)} classes"
+    directory = None if data_dir is None else str(data_dir)
+    given = {"data.name": name, "data.directory": directory, "data.resize": resize}
+    return resolve(options=given, overrides=settings or ()).data.model_dump()
 
 
 def _balance(data: DataSet, split: Split) -> str:
@@ -173,11 +179,11 @@ def _print_entries(entries: Sequence[Entry]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "images", "size", "classes", "where", box=None, header_style="bold", pad_edge=False)
+    table = Table("name", "images", "classes", "where", box=None, header_style="bold", pad_edge=False)
     for entry in entries:
         images = "?" if entry.images is None else str(entry.images)
-        classes = "?" if entry.classes is None else str(entry.classes or "-")
-        cells = (entry.name, images, entry.size or "?", classes, entry.where)
+        classes = "?" if entry.classes is None else str(entry.classes)
+        cells = (entry.name, images, classes, entry.where)
         # Text, not a string: a folder's name is not markup.
         table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)

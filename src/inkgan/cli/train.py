@@ -24,6 +24,14 @@ def train(
         Path | None,
         typer.Option(metavar="FOLDER", help="Look for the data set's files here first.", rich_help_panel="What"),
     ] = None,
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIDE|HxW",
+            help="Fit the images into this many pixels a side, such as 32 or 32x48. (default: as they are)",
+            rich_help_panel="What",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(help="All randomness comes from it: same seed, same run. (default: 0)", rich_help_panel="What"),
@@ -133,6 +141,7 @@ def train(
         "force": force,
         "device": device,
         "precision": precision,
+        "resize": resize,
         "config": config,
         "settings": settings or (),
     }

@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-Importing it needs neither PyTorch nor the network; what reads files is imported when it is used.
+It may import the ground: errors, seeds, config, files, images. It needs neither PyTorch nor, but for downloads, pooch.
 """
 
 from inkgan.data.catalogue import KNOWN, KnownSet

@@ -1,7 +1,8 @@
-"""A user's own ``.npz`` file, as a data set.
+"""A user's own ``.npz`` or ``.npy`` file, as a data set.
 
-It holds ``images`` of shape [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3, and may hold
-``labels`` of shape [N]. Images are uint8, other integers from 0 to 255, numbers from 0 to 1, or truth values.
+An ``.npz`` file holds ``images`` and perhaps ``labels``, under one of the names below, or these for each split:
+``x_train``, ``train_images``, ``val_labels`` and so on. An array ``class_names`` names the classes. An ``.npy`` file
+holds images.
 """
 
 from __future__ import annotations
@@ -9,57 +10,83 @@ from __future__ import annotations
 import contextlib
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.data.idx import DEFLATE_LIMIT
-from inkgan.data.sets import MAX_BYTES, DataSet, Split, as_images, as_labels, hold_out, make
-from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.data.pixels import as_images, as_labels
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, most_unpacked, split_in
+from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
+_CLASS_NAMES = "class_names"
+_KINDS = {
+    **dict.fromkeys(("images", "image", "x", "data", "samples", "pixels"), "images"),
+    **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
+}
+_UNNAMED = {"arr_0": "images", "arr_1": "labels"}  # what numpy.savez calls arrays that it is given without names
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
+_NAMES_READ = (
+    "Read are images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each split, such as "
+    "x_train, test_labels, val_images"
+)
 
 
-def read_npz(path: Path, name: str) -> DataSet:
-    """Read a user's ``.npz`` file; a tenth each is held out for validation and test, by a fixed permutation.
+class _Member(NamedTuple):
+    """An array in a file, not read yet: how to open it, and how many bytes it has unpacked and packed."""
 
-    Nothing in it is run (pickled objects are refused), and no array is made before its size is checked.
+    open: Callable[[], IO[bytes]]
+    size: int
+    packed: int
+
+
+def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
+    """Read a user's ``.npz`` or ``.npy`` file.
+
+    The splits of the file are used; where validation or test is missing, it is a tenth of the training images, by a
+    fixed permutation. Nothing in the file is run (pickled objects are refused), and no array is made before its size
+    is checked.
 
     Raises:
         DataError: the file is missing, damaged, too large, or holds something else.
     """
     source = shown(path)
-    with _opened(path) as archive:
-        images, labels = as_images(_array(archive, "images", source), source), None
-        if "labels.npy" in archive.namelist():
-            labels = as_labels(_array(archive, "labels", source), len(images), source)
-    return make(name, hold_out(Split(images, labels), 2, source), None, source)
-
-
-def shape_of(path: Path) -> tuple[int, ...]:
-    """The shape that the header of ``images`` in an ``.npz`` file states.
-
-    Raises:
-        DataError: the file is missing, damaged, or its images are too large or no numbers.
-    """
-    with _opened(path) as archive:
-        return _shape(archive, "images", shown(path))
+    with _opened(path) as members:
+        roles, unused = _roles(members, source)
+        images = {split: as_images(_read(members, keys["images"], source), source) for split, keys in roles.items()}
+        labels = {
+            split: _read(members, keys["labels"], source, "buifU") for split, keys in roles.items() if "labels" in keys
+        }
+        class_names = _class_names(members, source)
+    if labels and all(array.dtype.kind == "U" for array in labels.values()):
+        class_names = np.unique(np.concatenate([array.ravel() for array in labels.values()])).tolist()
+        labels = {split: np.searchsorted(class_names, array) for split, array in labels.items()}
+    splits = {
+        split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
+        for split, pixels in images.items()
+    }
+    data = make(name, source, splits, class_names, reading)
+    return data.with_notes(f"arrays that are not used: {printable(', '.join(unused))}") if unused else data
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an ``.npz`` file that has images; turn what goes wrong in reading it into one line."""
-    if not path.is_file() or not path.stat().st_size:
+def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
+    """The arrays of a file by name; what goes wrong in reading them becomes a :class:`DataError`."""
+    size = path.stat().st_size if path.is_file() else 0
+    if not size:
         what = "is empty" if path.is_file() else "is not a file"
         raise DataError(f"{shown(path)} {what}. Give {_NEEDED}.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except DataError:
+        if path.suffix.lower() == ".npy":
+            yield {"images": _Member(lambda: path.open("rb"), size, size)}
+        else:
+            with zipfile.ZipFile(path) as archive:
+                yield {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in archive.infolist()}
+    except (DataError, MemoryError):
         raise
     except OSError as error:
         raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check the file and its rights.") from error
@@ -67,44 +94,73 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DataError(f"{shown(path)} is damaged or not {_NEEDED}. Write it again.") from error
 
 
-def _shape(archive: zipfile.ZipFile, name: str, source: str) -> tuple[int, ...]:
-    """The shape of an array in an archive, from its header, which is checked against the size of its member.
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Member:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
+    archive.open(info).close()  # an error if its name is another one here than in the archive's list
+    return _Member(partial(archive.open, info), info.file_size, info.compress_size)
+
+
+def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The names of the images and labels of each split, and of the arrays that are neither.
 
     Raises:
-        DataError: it holds objects, is packed in an unusual way, or its sizes cannot be true.
+        DataError: there are no images to train on, labels without images, or two arrays for one of them.
     """
-    if f"{name}.npy" not in archive.namelist():
-        held = shown(", ".join(archive.namelist()[:8])) or "nothing"
-        raise DataError(f"{source} has no array `{name}`, but {held}. Give {_NEEDED}.")
-    member = archive.getinfo(f"{name}.npy")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{source}: `{name}` is packed unusually. Write it with numpy.savez.")
-    with archive.open(member) as file:
+    roles: dict[str, dict[str, str]] = {"train": {}}
+    unused = []
+    for key in members:
+        split, words = split_in(key)
+        kind = _UNNAMED.get(key) or (_KINDS.get(*words) if len(words) == 1 else None)
+        if kind is None:
+            unused.append(key)
+        elif (other := roles.setdefault(split or "train", {}).setdefault(kind, key)) != key:
+            both = f"`{printable(other)}` and `{printable(key)}`"
+            raise DataError(f"{source}: {both} are both {kind} to train on. Leave one of them out.")
+    for split, keys in roles.items():
+        if "images" not in keys:
+            held = printable(", ".join([*members][:8])) or "nothing"
+            raise DataError(f"{source} has no array `images` for {split}, but {held}. {_NAMES_READ}.")
+    return roles, [key for key in unused if key != _CLASS_NAMES]
+
+
+def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "buif") -> npt.NDArray[Any]:
+    """Read an array, after its header was checked against the size of its member.
+
+    Raises:
+        DataError: it holds values of other kinds, or its sizes cannot be true.
+    """
+    name = f"{source}: `{printable(key)}`"
+    member = members[key]
+    with member.open() as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
         if length > _HEADER_LIMIT:  # asked here, because NumPy reads all of it before it compares
-            raise DataError(f"{source}: `{name}` has a header of {length:,} bytes. Write it with numpy.savez.")
+            raise DataError(f"{name} has a header of {length:,} bytes. Write it with numpy.savez.")
         file.seek(np.lib.format.MAGIC_LEN)
         shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
-        start = file.tell()
-    if dtype.kind not in "buif":
-        raise DataError(f"{source}: `{name}` holds {dtype} values; only numbers are read. Convert them.")
-    needed = math.prod(shape) * dtype.itemsize
-    if needed > MAX_BYTES:
-        limit = in_bytes(MAX_BYTES)
-        raise DataError(f"{source}: `{name}` takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
-    if needed + start != member.file_size or member.file_size > (member.compress_size + 1) * DEFLATE_LIMIT:
-        given = in_bytes(member.file_size)
-        raise DataError(
-            f"{source}: `{name}` promises {in_bytes(needed)} but has {given}. It is damaged; write it again."
-        )
-    return shape
-
-
-def _array(archive: zipfile.ZipFile, name: str, source: str) -> npt.NDArray[Any]:
-    """Read an array after its header was checked."""
-    _shape(archive, name, source)
-    with archive.open(f"{name}.npy") as file:
+        needed = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in kinds:
+            raise DataError(f"{name} holds {dtype} values; only numbers are read. Convert them.")
+        if needed > MAX_BYTES:
+            limit = in_bytes(MAX_BYTES)
+            raise DataError(f"{name} takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
+        if needed + file.tell() != member.size:
+            promised = f"promises {in_bytes(needed)} but has {in_bytes(member.size)}"
+            raise DataError(f"{name} {promised}. It is damaged; write it again.")
+        if member.size > max(2**12, most_unpacked(member.packed)):
+            grown = f"unpacks from {in_bytes(member.packed)} to {in_bytes(member.size)}"
+            raise DataError(f"{name} {grown}, as no images do. Check what it is.")
+        file.seek(0)
         array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
     return array
+
+
+def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
+    if _CLASS_NAMES not in members:
+        return None
+    names = [printable(name) for name in _read(members, _CLASS_NAMES, source, "U").ravel().tolist()]
+    if len(set(names)) < len(names) or not all(names):
+        raise DataError(f"{source}: `{_CLASS_NAMES}` holds a name twice, or an empty one. Give each class its own.")
+    return names

@@ -1,23 +1,21 @@
-"""Downloads that resume after a cut, are checked, and appear whole or not at all."""
+"""Downloads of known data sets: checked, and whole or absent."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
+import pooch  # type: ignore[import-untyped]
+import requests
 from filelock import FileLock
 
 from inkgan.data.catalogue import KnownSet, Remote
-from inkgan.errors import DataError, in_bytes, reason_of, shown
-from inkgan.files import Progress, fsync, output_errors, sha256_of, write_bytes
+from inkgan.errors import DataError, in_bytes, shown
+from inkgan.files import Progress, appearing_whole, output_errors, sha256_of, unheard, write_bytes
 
-TIMEOUT = 30.0
-"""Seconds without any answer after which a mirror is given up."""
+TIMEOUT = (10.0, 30.0)
+"""Seconds without a connection, and without any answer, after which a mirror is given up."""
 
 _CHUNK = 1 << 18
 
@@ -26,11 +24,10 @@ class MirrorError(Exception):
     """One mirror did not give the published file; the next one may. Callers of the package never see it."""
 
 
-def fetch_known(known: KnownSet, root: Path, progress: Progress | None = None) -> Path:
+def fetch_known(known: KnownSet, root: Path, progress: Progress = unheard) -> Path:
     """Download a known set below a folder, in torchvision's layout.
 
-    Files that are there already are kept, and a download that was cut goes on where it ended. Processes that
-    want the same files at the same time wait for one another.
+    Files that are there already are kept. Processes that want the same files at the same time wait for one another.
 
     Args:
         known: the set.
@@ -56,7 +53,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress | None = None) -
     return folder
 
 
-def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Progress | None) -> None:
+def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Progress) -> None:
     """Download one file of a known set from the first mirror that has it."""
     reasons = []
     for mirror in known.mirrors:
@@ -70,79 +67,62 @@ def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Prog
     )
 
 
-def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress | None = None) -> None:
+def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = unheard) -> None:
     """Download one file from one mirror.
-
-    What arrives is kept beside it with ``.part`` at its name's end until it is complete, so that the next attempt,
-    now or another day, asks only for the rest. Each attempt must bring at least one byte for another one to follow.
 
     Args:
         mirror: its address, http or https, which ends with a slash.
-        remote: the file; what arrives beyond its size is not read.
-        folder: where it shall be.
+        remote: the file; an answer that goes on beyond its size is cut off.
+        folder: where it belongs.
         progress: told how far it is.
 
     Raises:
         MirrorError: the mirror did not give this file.
-        OSError: it cannot be written.
+        OutputError: it cannot be written.
     """
-    partial = folder / f"{remote.name}.part"
-    resumed = partial.exists()
-    while (have := partial.stat().st_size if partial.exists() else 0) < remote.size:
+    with contextlib.ExitStack() as answers, appearing_whole(folder / remote.name) as temporary:
+        get = pooch.HTTPDownloader(
+            _Bar(remote, progress),
+            chunk_size=_CHUNK,
+            timeout=TIMEOUT,
+            headers={"Accept-Encoding": "identity"},  # else a server may pack once more what it sends
+            hooks={"response": lambda answer, **_: answers.push(answer)},  # closed even if it is cut
+        )
         try:
-            _attempt(mirror, remote, partial, have, progress)
-        except MirrorError:
-            if not partial.exists() or partial.stat().st_size <= have:
-                raise
-    if sha256_of(partial) != remote.sha256:
-        # What is damaged cannot be continued; if it was begun elsewhere or before, that may be the reason.
-        partial.unlink()
-        if not resumed:
+            get(mirror + remote.name, temporary, None)
+        except requests.HTTPError as error:
+            answer = error.response
+            raise MirrorError(f"the server answered {answer.status_code} {answer.reason}") from error  # type: ignore[union-attr]
+        except requests.RequestException as error:
+            raise MirrorError(f"no connection ({type(error).__name__})") from error
+        if sha256_of(temporary) != remote.sha256:
             raise MirrorError("the file has another SHA-256 than the published one")
-        return fetch(mirror, remote, folder, progress)
-    fsync(partial)
-    partial.replace(folder / remote.name)
-    fsync(folder)
-    return None
 
 
-def _attempt(mirror: str, remote: Remote, partial: Path, have: int, progress: Progress | None) -> None:
-    """Ask once for what a file lacks behind its first ``have`` bytes, and append it.
+class _Bar:
+    """What pooch takes for a progress bar: it passes on how far a download is."""
 
-    Raises:
-        MirrorError: it ended before the file was complete.
-    """
-    headers = {"User-Agent": "inkgan"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(mirror + remote.name, headers=headers)  # noqa: S310 - from a fixed table
-    with _network():
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310 - from a fixed table
-    with answer:
-        if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            have = 0  # the server sends the whole file: start over
-        with partial.open("ab" if have else "wb") as file:
-            while have < remote.size:
-                with _network():
-                    chunk = answer.read(min(_CHUNK, remote.size - have))
-                if not chunk:
-                    raise MirrorError(f"it ended after {in_bytes(have)} of {in_bytes(remote.size)}")
-                file.write(chunk)
-                have += len(chunk)
-                if progress is not None:
-                    progress(f"downloading {remote.name} ({in_bytes(remote.size)})", have / remote.size)
+    total = 0
 
+    def __init__(self, remote: Remote, progress: Progress) -> None:
+        self._remote = remote
+        self._progress = progress
+        self._received = 0
 
-@contextlib.contextmanager
-def _network() -> Iterator[None]:
-    """Turn what goes wrong on the way to a mirror into a :class:`MirrorError`."""
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise MirrorError(f"the server answered {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        text = reason_of(cause) if isinstance(cause, OSError) else type(cause).__name__
-        raise MirrorError(f"no connection ({text})") from error
+    def update(self, count: int) -> None:
+        """More bytes came, at most ``count``."""
+        self._received += count
+        if self._received > self._remote.size + _CHUNK:
+            raise MirrorError("the file is larger than the published one")
+        doing = f"downloading {self._remote.name} ({in_bytes(self._remote.size)})"
+        self._progress(doing, min(1.0, self._received / self._remote.size))
+
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self._received = 0
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def _unpack(archive: Path, known: KnownSet) -> None:

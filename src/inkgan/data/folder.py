@@ -4,16 +4,18 @@
 
     folder/*.png                        no labels
     folder/<class>/**/*.png             labels by folder
-    folder/train/..., folder/test/...   either of these below each split; also validation/, valid/ or val/
+    folder/train/..., folder/test/...   either of these below each split; names such as val, Testing or trn will do
 
-What cannot be used is skipped and counted, never half used:
+What cannot be used is skipped and counted, never half used, and a folder is refused that loses a tenth of its images,
+a class or a split in this way:
 
 - Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
-- All images have one size, that of most of them; images of another size are skipped, not stretched.
+- All images have one size, that of most of them; images of another size are skipped, unless a size is given to
+  resize all of them to.
 - If every image is grey the set has one channel, else three.
 - Transparent pixels become white, as on paper.
 - Orientation notes of cameras, in JPEG, TIFF and WEBP, are followed.
-- 16 bits become 8 by dropping the low ones. CMYK and other colour models become RGB.
+- Of 16 bits, the upper eight of those that the images use are kept. CMYK and other colour models become RGB.
 - Pictures with several frames are skipped: it is not known which one is meant. (Phones add a preview to a
   JPEG, which is then of format MPO; of these the picture itself is used.)
 """
@@ -21,29 +23,38 @@ What cannot be used is skipped and counted, never half used:
 from __future__ import annotations
 
 import contextlib
-import itertools
+import errno
 import math
 import os
 import stat
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from inkgan.data.sets import MAX_BYTES, MAX_SIDE, DataSet, Split, hold_out, make, size_text
-from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.data.pixels import MAX_SIDE, resized, size_text
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, split_in
+from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
+from inkgan.files import Progress, unheard
 from inkgan.images import Images
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-_SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+
+_BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
 _MOST_FILE_BYTES = 64 * 2**20
 _FORMATS_TEXT = "PNG, JPEG, BMP, GIF, TIFF or WEBP"
+_OTHER_SIZE = "of another size"
 _TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
+_OUTSIDE = "outside the folders of the splits"
+_NOT_AN_IMAGE = "not an image by its name"
+_READ_ALREADY = "folder that was read already (a link)"
+_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY)
 _ORIENTATION = 0x0112
 # Of these formats, a note about the orientation can be read without decoding the picture.
 _FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
@@ -62,91 +73,129 @@ class _Found:
     label: str
 
 
-def read_image_folder(folder: Path, name: str) -> DataSet:
+class _Skipped(dict[str, list[Path]]):
+    """The files that are left out, by the reason."""
+
+    def add(self, reason: str, *paths: Path) -> None:
+        self.setdefault(reason, []).extend(paths)
+
+    def images(self) -> dict[str, list[Path]]:
+        """Those of them that would be images to learn from."""
+        return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
+
+
+def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress = unheard) -> DataSet:
     """Read a folder of images (see the top of this file for what it may look like).
 
     Where there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a
     permutation that no seed changes.
 
-    Args:
-        folder: the folder.
-        name: what to call the set.
-
     Returns:
         The data set, with the reasons and counts of what was skipped.
 
     Raises:
-        DataError: no image can be used, or the images are too many or too few.
+        DataError: no image can be used, too many cannot, or they are too many or too few.
     """
     source = shown(folder)
-    skipped: Counter[str] = Counter()
-    found, size = _of_one_size(_labelled(_walk(folder, skipped), skipped), skipped)
-    images, found = _decode(found, size, source, skipped)
-    if not found:
-        why = "; ".join(f"{count} {reason}" for reason, count in skipped.most_common(2)) or "it is empty"
-        raise DataError(f"{source} holds no image that can be used ({why}). Put in {_FORMATS_TEXT} files.")
+    skipped = _Skipped()
+    every = _labelled(_arranged(list(_walk(folder, skipped)), folder, reading.splits, skipped), skipped)
+    found, size = (every, reading.resize) if reading.resize else _of_one_size(every, skipped)
+    images, found, notes = _decode(found, size, source, skipped, progress)
+    _require_most(every, found, skipped, folder)
     names = _class_names(found)
     numbers = {label: number for number, label in enumerate(names)}
-    parts = {}
-    for split in ("train", "validation", "test"):
+    splits = {}
+    for split in dict.fromkeys(one.split for one in found):
         where = np.array([at for at, one in enumerate(found) if one.split == split], np.intp)
         labels = np.array([numbers[found[at].label] for at in where], np.int64) if names else None
         # One split, the usual case, is all of the images: no copy.
-        parts[split] = Split(images if len(where) == len(images) else images[where], labels)
-    missing = [split for split in ("validation", "test") if not len(parts[split])]
-    parts |= zip(("train", *missing), hold_out(parts["train"], len(missing), source), strict=True)
-    return make(name, list(parts.values()), [shown(label) for label in names], source, skipped)
+        splits[split] = Split(images if len(where) == len(images) else images[where], labels)
+    data = make(name, source, splits, [printable(label) for label in names], reading)
+    counts = {reason: len(paths) for reason, paths in skipped.items()}
+    return replace(data, skipped=counts, notes=(*_losses(len(found), skipped, folder), *notes, *data.notes))
 
 
-def count_files(folder: Path, most: int) -> tuple[int, int]:
-    """How many files below a folder may be images, looking at no more than ``most``, and their classes."""
-    found = _labelled(itertools.islice(_walk(folder, Counter()), most), Counter())
-    return len(found), len(_class_names(found))
-
-
-def _walk(folder: Path, skipped: Counter[str]) -> Iterator[_Found]:
+def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
     """All files with an image's name below a folder in a fixed order; hidden ones are passed over."""
 
     def unreadable(error: OSError) -> None:
-        skipped[f"folder that cannot be read ({reason_of(error)})"] += 1
+        raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its rights.") from error
 
-    splits = _SPLITS if (folder / "train").is_dir() else {}
     seen: set[Path] = set()
     for at, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         if (real := Path(at).resolve()) in seen:  # a link, perhaps to the folder it lies in
-            skipped["folder that was read already (a link)"] += 1
+            skipped.add(_READ_ALREADY, Path(at))
             folders.clear()
             continue
         seen.add(real)
-        # What lies outside the splits comes last: they may hold links to it.
-        folders[:] = sorted(filter(_visible, folders), key=lambda name: (name not in splits, name))
-        below = Path(at).relative_to(folder).parts
-        split = splits.get("".join(below[:1]), "") if splits else "train"
-        label = "".join(below[1:2] if splits else below[:1])
+        # What lies outside the splits comes last: it may hold links to them.
+        folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_in(name)[0] is None, name))
         for name in sorted(filter(_visible, files)):
-            if not name.lower().endswith(SUFFIXES):
-                skipped["not an image by its name"] += 1
-            elif not split:
-                skipped["outside train/, validation/ and test/"] += 1
+            if name.lower().endswith(SUFFIXES):
+                yield Path(at, name)
             else:
-                yield _Found(Path(at, name), split, label)
+                skipped.add(_NOT_AN_IMAGE, Path(at, name))
 
 
 def _visible(name: str) -> bool:
     return not name.startswith(".")
 
 
-def _labelled(found: Iterable[_Found], skipped: Counter[str]) -> list[_Found]:
+def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
+    """Tell the split and the class of each image by its folders."""
+    tops = dict.fromkeys(path.relative_to(folder).parts[0] for path in paths if path.parent != folder)
+    named = _splits_among(list(tops), splits, folder)
+    found = []
+    for path in paths:
+        below = path.relative_to(folder).parts[:-1]
+        if not named:
+            found.append(_Found(path, "train", "".join(below[:1])))
+        elif below and below[0] in named:
+            found.append(_Found(path, named[below[0]], "".join(below[1:2])))
+        else:
+            skipped.add(_OUTSIDE, path)
+    return found
+
+
+def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str, str]:
+    """The folders that are splits, and which split each is; none where all are classes.
+
+    Raises:
+        DataError: some are named as splits and some are not, two are the same split, or none is for training.
+    """
+    named = {}
+    for top in tops:
+        split, words = split_in(top)
+        if split is not None and words <= _BESIDE_A_SPLIT:
+            named[top] = split
+    if not named or splits == "no":
+        return {}
+    listed = printable(", ".join(tops[:5])) + (", ..." if len(tops) > 5 else "")
+    question = ""
+    if len(named) < len(tops) and splits == "auto":
+        question = "are these classes, or are some of them splits?"
+    elif "train" not in named.values():
+        question = "which of them is to train on?"
+    elif len(set(named.values())) < len(named):
+        question = "two of them are the same split."
+    if question:
+        raise DataError(
+            f"{shown(folder)} has the folders {listed}: {question} Rename them (train, validation, test), or set "
+            "data.splits=no if all are classes, data.splits=yes to leave out those that are no splits."
+        )
+    return named
+
+
+def _labelled(every: list[_Found], skipped: _Skipped) -> list[_Found]:
     """Where some images lie in class folders, leave out those that do not."""
-    every = list(found)
     kept = [one for one in every if one.label] or every
     if len(kept) < len(every):
-        skipped["outside the class folders"] += len(every) - len(kept)
+        skipped.add("outside the class folders", *(one.path for one in every if not one.label))
     return kept
 
 
-def _class_names(found: Iterable[_Found]) -> list[str]:
-    """The classes in order: by value if all are numbers, so that folder ``7`` is label 7, else by name."""
+def _class_names(found: Sequence[_Found]) -> list[str]:
+    """The classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
     names = sorted({one.label for one in found} - {""})
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=lambda name: (int(name[:18]), name))
@@ -162,13 +211,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
             _check_image(image)
             yield image
-    except _Skip:
+    except (_Skip, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise _Skip(_TOO_LARGE) from error
     except UnidentifiedImageError as error:
         raise _Skip(f"not {_FORMATS_TEXT} by its content") from error
     except Exception as error:  # a damaged file can make a decoder raise nearly anything
+        if isinstance(error, OSError) and (error.errno == errno.ENOMEM or "out of memory" in str(error)):
+            raise MemoryError(str(error)) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise _Skip(f"cannot be read ({reason_of(error)})") from error
         raise _Skip("truncated or damaged") from error
@@ -200,12 +251,12 @@ def _size(path: Path) -> tuple[int, int]:
         return (width, height) if turned else (height, width)
 
 
-def _pixels(path: Path) -> Images:
-    """Decode a picture to uint8 of shape [H, W, 1] if it is grey, else [H, W, 3]."""
+def _pixels(path: Path) -> npt.NDArray[Any]:
+    """Decode a picture to [H, W, 1] if it is grey, else [H, W, 3]; uint8, or uint16 if it is grey of 16 bits."""
     with _opened(path) as opened:
         image = ImageOps.exif_transpose(opened) if opened.format in _FROM_CAMERAS else opened
         if image.mode.startswith("I;16"):
-            return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)[..., None]
+            return np.asarray(image).astype(np.uint16)[..., None]
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -213,52 +264,89 @@ def _pixels(path: Path) -> Images:
     return colour[..., :1] if (colour == colour[..., :1]).all() else colour
 
 
-def _of_one_size(found: Sequence[_Found], skipped: Counter[str]) -> tuple[list[_Found], tuple[int, int]]:
+def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
     """Look at every file's header; the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[_Found]] = {}
     for one in found:
         try:
             by_size.setdefault(_size(one.path), []).append(one)
         except _Skip as reason:
-            skipped[str(reason)] += 1
+            skipped.add(str(reason), one.path)
     if not by_size:
-        return [], (0, 0)
+        return [], (1, 1)
     common = max(by_size, key=lambda size: len(by_size[size]))
     kept = by_size.pop(common)
     if by_size:
-        skipped[f"of another size than {size_text(common)}"] += sum(map(len, by_size.values()))
+        sizes = [f"{height}×{width}" for height, width in by_size]
+        listed = ", ".join(sizes[:3] + ["..."] * (len(sizes) > 3))
+        skipped.add(f"{_OTHER_SIZE} ({listed})", *(one.path for others in by_size.values() for one in others))
     return kept, common
 
 
 def _decode(
-    found: Sequence[_Found], size: tuple[int, int], source: str, skipped: Counter[str]
-) -> tuple[Images, list[_Found]]:
-    """Decode images of one size.
+    found: Sequence[_Found], size: tuple[int, int], source: str, skipped: _Skipped, progress: Progress
+) -> tuple[Images, list[_Found], list[str]]:
+    """Decode images, and bring them to a size.
 
     Returns:
-        uint8 of shape [N, H, W, C] with C of 1 if all are grey, else 3, and the files they are from.
+        uint8 of shape [N, *size, C] with C of 1 if all are grey, else 3; the files they are from; and what a user
+        should know about them.
 
     Raises:
         DataError: they would take more than ``MAX_BYTES``.
     """
     _check_room((len(found), *size, 1), source)
-    images = np.empty((len(found), *size, 1), np.uint8)
+    images: npt.NDArray[Any] = np.empty((len(found), *size, 1), np.uint8)
     kept: list[_Found] = []
-    for one in found:
+    deep: list[int] = []
+    for at, one in enumerate(found):
+        progress("reading images", at / len(found))
         try:
-            pixels = _pixels(one.path)
+            pixels = resized(_pixels(one.path)[None], size)[0]
         except _Skip as reason:
-            skipped[str(reason)] += 1
-            continue
-        if pixels.shape[:2] != size:
-            skipped["truncated or damaged"] += 1
+            skipped.add(str(reason), one.path)
             continue
         if pixels.shape[2] > images.shape[3]:
             _check_room((len(found), *size, 3), source)
             images = np.repeat(images, 3, axis=3)
+        if pixels.dtype == np.uint16:
+            images = images.astype(np.uint16, copy=False)
+            deep.append(len(kept))
         images[len(kept)] = pixels
         kept.append(one)
-    return images[: len(kept)], kept
+    images = images[: len(kept)]
+    if not deep:
+        return images, kept, []
+    most = int(images[deep].max())
+    bits = max(8, most.bit_length() + most.bit_length() % 2)
+    images[deep] >>= bits - 8
+    said = [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
+    return images.astype(np.uint8), kept, said
+
+
+def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
+    """How many images are left out and why, for people; nothing if none is."""
+    lost = sorted(skipped.images().items(), key=lambda one: -len(one[1]))
+    why = [f"{len(files):,} {why}, such as {shown(files[0].relative_to(folder))}" for why, files in lost[:3]]
+    why += ["..."] * (len(lost) > 3)
+    total = used + sum(len(files) for _, files in lost)
+    return [f"{used:,} of {total:,} images are used: {'; '.join(why)}"] if lost else []
+
+
+def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
+    """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
+    told = _losses(len(kept), skipped, folder)
+    if not kept:
+        why = "; ".join(told) or "it holds no such file"
+        raise DataError(f"{shown(folder)} has no image that can be used: {why}. Put in {_FORMATS_TEXT} files.")
+    for field in ("label", "split"):
+        gone = sorted({getattr(one, field) for one in every} - {getattr(one, field) for one in kept})
+        told += [f"none of {printable(name)!r}" for name in gone[:3]]
+    lost = sum(map(len, skipped.images().values()))
+    if len(told) > 1 or 10 * lost >= len(kept) + lost:
+        sizes = any(reason.startswith(_OTHER_SIZE) for reason in skipped)
+        remedy = "--resize 32 brings all to one size" if sizes else "Repair, move or remove the others"
+        raise DataError(f"{shown(folder)}: {'; '.join(told)}. {remedy}.")
 
 
 def _check_room(shape: tuple[int, int, int, int], source: str) -> None:

@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from inkgan.data import idx, locate
+from inkgan.data.arrays import read_arrays
 from inkgan.data.catalogue import KnownSet, find, unknown
-from inkgan.data.sets import DataSet, Split, first_twelfth, hold_out, make
+from inkgan.data.folder import read_image_folder
+from inkgan.data.pixels import Size, parsed_size
+from inkgan.data.sets import DataSet, Ink, Reading, Split, YesOrNo, first_twelfth, make
 from inkgan.errors import DataError, reason_of, shown
-from inkgan.files import Progress
+from inkgan.files import Progress, unheard
 
 Pair = tuple[Path, Path | None]
 """An IDX file of images, and the file of their labels if there is one."""
 
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
+_AS_FOUND = Reading()
+ARRAYS = (".npz", ".npy")
 
 
-def load(name: str = "mnist", directory: Path | None = None, *, progress: Progress | None = None) -> DataSet:
+def load(
+    name: str | Path = "mnist",
+    directory: Path | None = None,
+    *,
+    ink: Ink = "auto",
+    resize: Size | None = None,
+    splits: YesOrNo = "auto",
+    progress: Progress = unheard,
+) -> DataSet:
     """Read a data set by its name or path.
 
-    A known name is looked for in ``directory``, the folder that ``$INKGAN_DATA`` names, the cache, Debian's
-    folder and this package, in this order; if it is in none of them, it is downloaded into the cache. Any
-    other name is looked for in ``directory`` and then taken as a path.
+    A known name is looked for in ``directory``, the folder that ``$INKGAN_DATA`` names, this package and the cache, in
+    this order; if it is in none of them, it is downloaded into the cache. Any other name is looked for in ``directory``
+    and then taken as a path.
 
     Args:
         name: the name of a known set, such as ``"mnist"`` or ``"emnist-letters"``, or the path of a folder of
-            images, a folder of IDX files, or an ``.npz`` file. A path with a ``/`` is never taken for a name.
+            images, a folder of IDX files, or an ``.npz`` or ``.npy`` file. A path with a ``/`` is never a name.
         directory: the folder that ``--data-dir`` names, laid out as torchvision's or plain.
-        progress: told how far a download is.
+        ink: of a user's own grey images: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` looks. The
+            result has 0 for paper and 255 for ink.
+        resize: fit the images into this height and width, ``"32x48"`` or ``(32, 48)``, or this side, ``32``.
+        splits: whether folders named train, test and so on are splits (yes) or classes (no); ``auto`` takes them for
+            splits if all folders are named so, and asks if only some are.
+        progress: told how far a download or the reading of a folder is.
 
     Returns:
         The set, with train, validation and test splits.
@@ -40,23 +60,58 @@ def load(name: str = "mnist", directory: Path | None = None, *, progress: Progre
         DataError: there is no such set, or its files are missing, damaged or of another kind.
         OutputError: a download cannot be written.
     """
-    known = find(name)
+    reading = Reading(ink, parsed_size(resize), splits)
+    known = find(name) if isinstance(name, str) else None
     if known is not None:
-        return read_known(known, locate.locate_or_download(known, directory, progress))
-    places = [locate.expanded(name)]
-    if directory is not None:
-        directory = locate.named_folder(directory, "--data-dir")
-        places = [directory / name, directory / f"{name}.npz", *places]
-    for path in places:
-        if name and os.path.exists(path):  # noqa: PTH110 - Path.exists raises an error for a name that is too long
-            return read_path(path)
-    if "/" in name or name.endswith(".npz"):
+        if ink == "dark":
+            raise DataError(f"{known.name} is taken as it was published, so data.ink=dark is not for it. Leave it out.")
+        return read_known(known, locate.locate_or_download(known, directory, progress), reading)
+    name = str(name)
+    path = _own_path(name, directory)
+    if path is not None:
+        return read_path(path, reading, progress)
+    if "/" in name or name.endswith(ARRAYS):
         raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
     raise unknown(name)
 
 
-def read_path(path: Path) -> DataSet:
-    """Read a user's own folder of images, folder of IDX files, or ``.npz`` file.
+def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progress: Progress = unheard) -> DataSet:
+    """Read a data set by the ``data`` settings of a configuration, as a run or a model saved them.
+
+    Args:
+        settings: name and directory, and ink, resize and splits; without ``ink``, images are taken as they are.
+        directory: looked in instead of the one in the settings.
+        progress: as for :func:`load`, which also says what errors there are.
+    """
+    if directory is None and settings["directory"] is not None:
+        directory = Path(str(settings["directory"]))
+    how = {"ink": "light", **{key: settings[key] for key in ("ink", "resize", "splits") if key in settings}}
+    return load(str(settings["name"]), directory, **how, progress=progress)
+
+
+def from_anywhere(name: str, directory: Path | None) -> str:
+    """The name or path of a data set as it can be given from any folder: the path of a user's own is made absolute."""
+    path = None if find(name) is not None else _own_path(name, directory)
+    return name if path is None or path in _below(name, directory) else str(path.absolute())
+
+
+def _own_path(name: str, directory: Path | None) -> Path | None:
+    """The path of a user's own set, or None if there is no such file or folder."""
+    places = [*_below(name, directory), locate.expanded(name)]
+    # Path.exists raises an error for a name that is too long.
+    return next((path for path in places if name and os.path.exists(path)), None)  # noqa: PTH110
+
+
+def _below(name: str, directory: Path | None) -> list[Path]:
+    """Where a set of a user's own may lie in a data folder."""
+    if directory is None:
+        return []
+    directory = locate.named_folder(directory, "--data-dir")
+    return [directory / name, directory / f"{name}.npz"]
+
+
+def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = unheard) -> DataSet:
+    """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
     The IDX files of a known set, told by the checksum of its labels, are read as this set. Of others, the first
     twelfth of the train file is for validation, as for the known sets; without a test file, a tenth each is held
@@ -65,39 +120,38 @@ def read_path(path: Path) -> DataSet:
     Raises:
         DataError: it cannot be used.
     """
-    name, source = shown(path.absolute().name.removesuffix(".npz") or "images"), shown(path)
-    if locate.is_folder(path):
-        if pairs := idx_pairs(path):
-            folder = pairs[0][0].parent
-            known = locate.identified(folder)
-            if known is not None and locate.find_file(folder, known.files[0]) == pairs[0][0]:
-                return read_known(known, locate.Place(folder))
-            train, *test = [_read_pair(*pair) for pair in pairs]
-            splits = [*first_twelfth(train, source), *test] if test else hold_out(train, 2, source)
-            return make(name, splits, None, shown(folder))
-        from inkgan.data.folder import read_image_folder  # noqa: PLC0415 - loads Pillow
-
-        return read_image_folder(path, name)
-    if path.suffix.lower() == ".npz":
-        from inkgan.data.arrays import read_npz  # noqa: PLC0415 - rarely needed
-
-        return read_npz(path, name)
-    raise DataError(f"{source} is a single file. Give a folder of images, a folder of IDX files, or an .npz file.")
+    name = shown(path.absolute().name.removesuffix(".npz").removesuffix(".npy") or "images")
+    if not locate.is_folder(path):
+        if path.suffix.lower() in ARRAYS:
+            return read_arrays(path, name, reading)
+        what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
+        raise DataError(f"{shown(path)} is a single file. {what}.")
+    pairs = idx_pairs(path)
+    if not pairs:
+        return read_image_folder(path, name, reading, progress)
+    folder = pairs[0][0].parent
+    known = locate.identified(folder)
+    if known is not None and locate.find_file(folder, known.files[0]) == pairs[0][0]:
+        return read_known(known, folder, reading)
+    train, *test = [_read_pair(*pair) for pair in pairs]
+    splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
+    return make(name, shown(folder), splits, None, reading)
 
 
-def read_known(known: KnownSet, place: locate.Place) -> DataSet:
-    """Read a known set from the folder where it was found.
+def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
+    """Read a known set from the folder where it was found. Its ink is taken as it was published.
 
     Raises:
         DataError: a file is missing, damaged, or not of this set's kind.
     """
-    paths = locate.known_files(known, place.folder)
-    splits = []
+    paths = locate.known_files(known, folder)
+    parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
         numbers = idx.read_labels(labels, len(pixels)) - known.first_label
-        splits.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
-    return make(known.name, [*first_twelfth(splits[0], shown(paths[0])), splits[1]], known.class_names, str(place))
+        parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
+    splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
+    return make(known.name, locate.described(folder), splits, known.class_names, reading, published=True)
 
 
 def _read_pair(images_path: Path, labels_path: Path | None) -> Split:

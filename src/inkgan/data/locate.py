@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from inkgan.data import idx
 from inkgan.data.catalogue import KNOWN, KnownSet
-from inkgan.errors import DataError, reason_of, shown
-from inkgan.files import Progress
+from inkgan.errors import DataError, OutputError, reason_of, shown
+from inkgan.files import Progress, cache_folder, unheard
 
 ENVIRONMENT = "INKGAN_DATA"
 """The environment variable that names a data folder."""
 
-DEBIAN = Path("/usr/share/datasets")
-"""Where Debian's packages of data sets, such as dataset-fashion-mnist, install them."""
-
 EMBEDDED = Path(__file__).parent
 """Where this package keeps MNIST."""
-
-DOWNLOADED = "downloaded"
-
-_MOST_LABEL_BYTES = 2**20
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a known set was found.
-
-    Attributes:
-        folder: the folder of its files.
-        why: why it was looked in, for people; empty when its path says enough.
-    """
-
-    folder: Path
-    why: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.why} ({shown(self.folder)})" if self.why else shown(self.folder)
-
-
-def cache() -> Path:
-    """Where downloads are kept: ``$XDG_CACHE_HOME/inkgan``, by default ``~/.cache/inkgan``.
-
-    As the XDG specification demands, a value that is not an absolute path is ignored.
-    """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given / "inkgan"
-    try:
-        return Path.home() / ".cache" / "inkgan"
-    except RuntimeError as error:
-        raise DataError("no home folder is known to keep downloads in. Set XDG_CACHE_HOME to a folder.") from error
 
 
 def expanded(path: Path | str) -> Path:
@@ -79,58 +40,57 @@ def named_folder(path: Path, option: str) -> Path:
     return path
 
 
-def _roots(directory: Path | None) -> Iterator[Place]:
-    """The folders to look in, in order: the given one, ``$INKGAN_DATA``, the cache, Debian's, this package's.
+def _named_folders(directory: Path | None) -> Iterator[Path]:
+    """The data folders that the user named: the given one, and ``$INKGAN_DATA``.
 
     Raises:
-        DataError: a folder that was named, by an argument or the environment, is not there.
+        DataError: one of them is not there.
     """
     if directory is not None:
-        yield Place(named_folder(directory, "--data-dir"))
+        yield named_folder(directory, "--data-dir")
     if named := os.environ.get(ENVIRONMENT):
-        yield Place(named_folder(Path(named), f"${ENVIRONMENT}"))
-    with contextlib.suppress(DataError):  # without a home there are no downloads
-        yield Place(cache(), DOWNLOADED)
-    yield Place(DEBIAN, "Debian's package")
-    yield Place(EMBEDDED, "embedded in inkgan")
+        yield named_folder(Path(named), f"${ENVIRONMENT}")
 
 
-def locate(known: KnownSet, directory: Path | None) -> Place | None:
-    """Find a known set on this machine; the first folder that holds any of its files counts.
+def locate(known: KnownSet, directory: Path | None) -> Path | None:
+    """The folder of a known set on this machine: below a data folder, in this package, or among the downloads.
 
-    Three sets share their file names, so that a plain folder does not tell them apart by name. Where the
-    files lie directly in a data folder, the labels' checksum decides, if it is one that is known.
+    A data folder counts if it holds any of the set's files. Three sets share their file names; where the files lie
+    directly in a data folder, the checksum of the labels tells them apart, if it is a known one.
     """
-    for root in _roots(directory):
-        for folder in (*(root.folder / below for below in known.folders), root.folder):
-            try:
-                there = [name for name in known.files if find_file(folder, name)]
-            except DataError:
-                if root.why == DOWNLOADED:
-                    continue  # nobody named the cache, so that it cannot be read is no reason to give up
-                raise
-            # A part of a set in the cache is a download that was cut: downloading goes on with it.
-            if not there or (root.why == DOWNLOADED and len(there) < len(known.files)):
-                continue
-            if folder == root.folder and identified(folder) not in (known, None):
-                continue
-            return Place(folder, root.why)
-    return None
+    for root in _named_folders(directory):
+        for folder in (*(root / below for below in known.folders), root):
+            there = any(find_file(folder, name) for name in known.files)
+            if there and (folder != root or identified(folder) in (known, None)):
+                return folder
+    if (EMBEDDED / known.name).is_dir():
+        return EMBEDDED / known.name
+    try:
+        downloaded = cache_folder() / known.folders[0]
+        whole = all(find_file(downloaded, name) for name in known.files)
+    except (DataError, OutputError):
+        return None  # nobody named the cache, so it is no error yet that it cannot be read
+    return downloaded if whole else None
 
 
-def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress | None = None) -> Place:
-    """Find a known set on this machine, or download it into the cache.
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = unheard) -> Path:
+    """The folder of a known set, which is downloaded into the cache if it is not on this machine.
 
     Raises:
         DataError: it is nowhere, and cannot be downloaded.
         OutputError: a download cannot be written.
     """
-    place = locate(known, directory)
-    if place is None:
-        from inkgan.data.download import fetch_known  # noqa: PLC0415 - loads urllib
+    folder = locate(known, directory)
+    if folder is None:
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
 
-        place = Place(fetch_known(known, cache(), progress), DOWNLOADED)
-    return place
+        folder = fetch_known(known, cache_folder(), progress)
+    return folder
+
+
+def described(folder: Path) -> str:
+    """The folder of a known set, for people."""
+    return f"embedded in inkgan ({shown(folder)})" if folder.parent == EMBEDDED else shown(folder)
 
 
 def find_file(folder: Path, name: str) -> Path | None:
@@ -180,7 +140,6 @@ def identified(folder: Path) -> KnownSet | None:
     """The known set whose train labels lie in a folder, by their checksum, or None."""
     for known in KNOWN.values():
         path = find_file(folder, known.files[1])
-        with contextlib.suppress(DataError):  # what is damaged is told when it is read
-            if path is not None and path.stat().st_size <= _MOST_LABEL_BYTES and published(known, path):
-                return known
+        if path is not None and published(known, path):
+            return known
     return None

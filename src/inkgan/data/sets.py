@@ -3,29 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.errors import DataError
-from inkgan.images import Images, Labels
+from inkgan.images import Images, Labels, sheet
 
 MAX_BYTES = 2 * 2**30
 """The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB."""
 
-MAX_SIDE = 4096
-"""The most pixels that an image may have on one side."""
-
 MAX_CLASSES = 65_536
 """The most classes that labels may name. A label above this is a sign of a file that holds something else."""
 
-_CHUNK_ROWS = 1024
+Ink = Literal["auto", "dark", "light"]
+YesOrNo = Literal["auto", "yes", "no"]
+
+SPLITS = ("train", "validation", "test")
+
+_LARGE_SIDE = 128
+_MNIST_PIXELS = 28 * 28
+_CLEAR_SHARE = 0.1
+_SPLIT_WORD = re.compile(
+    r"(?:(?P<train>tr(?:ai)?n(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?)"
+    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval))(?:sets?|data|images?|imgs?)?\d*"
+)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Reading:
+    """How a user's own images are read.
+
+    Attributes:
+        ink: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` looks which it is.
+        resize: the height and width to fit images into, or None.
+        splits: whether folders named train, test and so on are splits (``yes``) or classes (``no``); ``auto`` takes
+            them for splits if all folders are named so, and asks if only some are.
+    """
+
+    ink: Ink = "auto"
+    resize: tuple[int, int] | None = None
+    splits: YesOrNo = "auto"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("ink", get_args(Ink)), ("splits", get_args(YesOrNo))):
+            if getattr(self, name) not in allowed:
+                raise DataError(f"{name}={getattr(self, name)!r} is not allowed. Give one of {', '.join(allowed)}.")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """The images of one part of a data set.
 
@@ -41,21 +73,30 @@ class Split:
         """The number of images."""
         return len(self.images)
 
+    def __repr__(self) -> str:
+        labelled = "without labels" if self.labels is None else "with labels"
+        return f"<Split: {len(self):,} images of {size_text(self.images.shape[1:])} {labelled}>"
 
-@dataclass(frozen=True, eq=False)
+    def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
+        """The images and labels at some positions."""
+        return Split(self.images[where], None if self.labels is None else self.labels[where])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class DataSet:
-    """Images to learn from, to choose with, and to judge by.
+    """Images to learn from, to choose settings with, and to test on.
 
     Attributes:
         name: what it is called, such as ``"mnist"``.
         train: what a model learns from.
         validation: what settings are chosen by.
-        test: what the finished model is judged by.
+        test: what the finished model is tested on.
         class_names: the name of each label; empty without labels.
         source: where it was read from, for people.
-        skipped: for a user's own set, why images were left out, and how many for each reason.
+        skipped: for a user's own set, why files were left out, and how many for each reason.
         digest: SHA-256 over the shapes, pixels and labels of all splits, in hexadecimal; it identifies the
             data whatever files they were read from.
+        notes: what a user should know about the images: what was left out, inverted or scaled.
     """
 
     name: str
@@ -66,6 +107,7 @@ class DataSet:
     source: str
     skipped: Mapping[str, int] = field(default_factory=dict)
     digest: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -76,107 +118,141 @@ class DataSet:
     @property
     def splits(self) -> dict[str, Split]:
         """The three splits by name, in the order train, validation, test."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: getattr(self, name) for name in SPLITS}
+
+    def examples(self, split: str = "train", columns: int = 10, rows: int = 100) -> Images:
+        """The first images of a split, in rows of ``columns``: uint8 of shape [N, H, W, C].
+
+        Where there are labels, each class has a row of its own; blank images fill the row of a class with fewer.
+        """
+        shown = self.splits[split]
+        if shown.labels is None:
+            return shown.images[: columns * min(rows, 10)]
+        images = np.zeros((min(len(self.class_names), rows), columns, *self.image_shape), np.uint8)
+        for label, row in enumerate(images):
+            first = np.flatnonzero(shown.labels == label)[:columns]
+            row[: len(first)] = shown.images[first]
+        return images.reshape(-1, *self.image_shape)
+
+    def with_notes(self, *notes: str) -> DataSet:
+        """The same with more to be said about the images, before what is said already."""
+        return replace(self, notes=(*notes, *self.notes))
+
+    def __repr__(self) -> str:
+        counts = " + ".join(f"{len(split):,}" for split in self.splits.values())
+        classes = f"{len(self.class_names)} classes" if self.class_names else "no labels"
+        return f"<DataSet {self.name}: {counts} images of {size_text(self.image_shape)}, {classes}>"
+
+    def _repr_png_(self) -> bytes:
+        """A sheet of training images, for notebooks."""
+        columns = min(10, max(1, 1000 // self.image_shape[1]))
+        buffer = io.BytesIO()
+        sheet(self.examples(columns=columns, rows=10), columns).save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 def make(
     name: str,
-    splits: Sequence[Split],
-    class_names: Sequence[str] | None,
     source: str,
-    skipped: Mapping[str, int] | None = None,
+    splits: Mapping[str, Split],
+    class_names: Sequence[str] | None,
+    reading: Reading,
+    *,
+    published: bool = False,
 ) -> DataSet:
-    """Put a data set together from its train, validation and test splits.
+    """Put a data set together from its splits.
 
     Args:
         name: what to call it.
-        splits: train, validation and test, with images of the same height, width and channels.
-        class_names: the name of each label, or None to name the classes by their numbers.
         source: where the images came from, for people.
-        skipped: reasons and counts of images left out.
+        splits: train and perhaps validation and test, by name; their images may be changed in place. Where validation
+            or test is missing, a tenth of train is held out.
+        class_names: the name of each label, or None to name the classes by their numbers.
+        reading: what to do with the images.
+        published: take the images as they are, but for their size.
 
     Raises:
-        DataError: the splits disagree, or a label is negative, above ``MAX_CLASSES``, or has no class name.
+        DataError: the splits disagree, a label is out of range, a class has no training image, or nothing can be seen
+            in the images.
     """
-    train, validation, test = splits
-    for split in splits[1:]:
+    train = splits["train"]
+    for part, split in splits.items():
         if split.images.shape[1:] != train.images.shape[1:]:
             sizes = f"{size_text(split.images.shape[1:])}, training images {size_text(train.images.shape[1:])}"
-            raise DataError(f"{source}: test images are {sizes}; all must have one size. Convert them.")
+            raise DataError(f"{source}: {part} images are {sizes}; all must have one size. Convert them.")
         if (split.labels is None) != (train.labels is None):
             raise DataError(f"{source}: one split has labels, another has none. Label all of them, or none.")
-    names = _class_names(splits, class_names, source)
-    return DataSet(name, train, validation, test, names, source, dict(skipped or {}), digest_of(splits))
+    if reading.resize is not None:
+        splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
+    missing = [part for part in SPLITS if part not in splits]
+    held_out = dict(zip(("train", *missing), hold_out(splits["train"], len(missing), source), strict=True))
+    splits = {part: {**splits, **held_out}[part] for part in SPLITS}
+    notes = (
+        [] if published else [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
+    )
+    train, validation, test, names = _with_class_names(splits, class_names, source, notes)
+    height, width = train.images.shape[1:3]
+    if max(height, width) > _LARGE_SIDE:
+        times = height * width / _MNIST_PIXELS
+        notes.append(
+            f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of "
+            f"a minute takes {times / 60:.1f} hours; --resize 64 makes them smaller"
+        )
+    return DataSet(name, train, validation, test, names, source, {}, digest_of((train, validation, test)), tuple(notes))
 
 
-def _class_names(splits: Sequence[Split], given: Sequence[str] | None, source: str) -> tuple[str, ...]:
-    """Check the labels of all splits against the class names, or name the classes by their numbers."""
-    parts = [split.labels for split in splits if split.labels is not None]
-    if not parts:
-        return ()
-    labels = np.concatenate(parts)
+def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
+    """Invert grey images of dark ink in place; returns what to say about it."""
+    images = splits["train"].images
+    if reading.ink == "dark" and images.shape[3] == 3:
+        raise DataError(f"{source} has colour images; data.ink=dark is for grey ones. Leave it out.")
+    notes = []
+    is_dark = reading.ink == "dark"
+    if reading.ink == "auto":
+        dark, light = dark_and_light(images)
+        is_dark = dark > max(light, _CLEAR_SHARE)
+        if is_dark:
+            notes.append("dark ink on light paper: the images are inverted (data.ink=light takes them as they are)")
+        if min(dark, light) > _CLEAR_SHARE:
+            notes.append(f"{dark:.0%} look like dark ink on light paper, {light:.0%} like light ink on dark: sort them")
+    if is_dark:
+        for split in splits.values():
+            np.subtract(255, split.images, out=split.images)
+    return notes
+
+
+def _with_class_names(
+    splits: Mapping[str, Split], given: Sequence[str] | None, source: str, notes: list[str]
+) -> tuple[Split, Split, Split, tuple[str, ...]]:
+    """Number the classes that have images from 0; returns the splits with these labels, and the classes' names."""
+    train, validation, test = splits.values()
+    if train.labels is None:
+        return train, validation, test, ()
+    every = np.concatenate([split.labels for split in splits.values() if split.labels is not None])
     allowed = MAX_CLASSES if given is None else len(given)
-    for label in (labels.min(), labels.max()):
+    for label in (every.min(), every.max()):
         if not 0 <= label < allowed:
             raise DataError(
                 f"{source}: a label is {label}; labels go from 0 to {allowed - 1} here. Check that they are the labels "
                 "of these images."
             )
-    return tuple(map(str, range(labels.max() + 1))) if given is None else tuple(given)
+    used = np.unique(every)
+    names = tuple(str(label) if given is None else given[label] for label in used)
+    for untaught in np.flatnonzero(~np.isin(used, train.labels)):
+        raise DataError(
+            f"{source}: class {names[untaught]!r} has no image to train on. Add images of it, or remove it."
+        )
+    numbers = int(every.max()) + 1 if given is None else len(given)
+    if len(used) < numbers:
+        listed = ", ".join(names[:10]) + ", ..." * (len(names) > 10)
+        notes.append(f"{len(names)} of {numbers} classes have images: {listed}")
+        numbered = np.split(np.searchsorted(used, every), np.cumsum([len(train), len(validation)]))
+        parts = zip((train, validation, test), numbered, strict=True)
+        train, validation, test = (Split(split.images, labels) for split, labels in parts)
+    return train, validation, test, names
 
 
-def size_text(shape: Sequence[int]) -> str:
-    """A shape for people: ``"28x28x1"``."""
-    return "x".join(map(str, shape))
-
-
-def as_images(array: npt.NDArray[Any], source: str) -> Images:
-    """Bring an array of images to uint8 of shape [N, H, W, C].
-
-    Args:
-        array: of shape [N, H, W], [N, H, W, C] or, where only that fits, [N, C, H, W], with C of 1 or 3; integers
-            from 0 to 255, numbers from 0 to 1, or truth values.
-        source: where it came from, for the message.
-
-    Raises:
-        DataError: its shape or its values are others, there are no images, or a side is over ``MAX_SIDE`` pixels.
-    """
-    images = array[..., None] if array.ndim == 3 else array
-    if images.ndim == 4 and images.shape[3] not in (1, 3):
-        images = np.moveaxis(images, 1, 3)
-    if images.ndim != 4 or images.shape[3] not in (1, 3):
-        allowed = "[N, H, W], [N, H, W, C] and [N, C, H, W] with C of 1 or 3"
-        raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
-    count, height, width, _ = images.shape
-    if not count or not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
-        raise DataError(f"{source}: {count} images of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side.")
-    if images.dtype == np.uint8:
-        return np.ascontiguousarray(images)
-    highest = 255 if images.dtype.kind in "iu" else 1
-    least, most = images.min(), images.max()
-    if not (least >= 0 and most <= highest):  # also true for NaN
-        given = f"{images.dtype} pixels from {least} to {most}"
-        raise DataError(f"{source}: {given}; allowed are integers 0 to 255 or fractions 0 to 1. Scale them.")
-    result = np.empty(images.shape, np.uint8)
-    for start in range(0, count, _CHUNK_ROWS):  # so that no second copy of wide numbers is made
-        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
-        result[start : start + _CHUNK_ROWS] = np.rint(rows * (255 // highest))
-    return result
-
-
-def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
-    """Bring the labels of ``count`` images, integers of shape [count] or [count, 1], to int64 of shape [count].
-
-    Raises:
-        DataError: they are no integers, or of another shape.
-    """
-    if array.dtype.kind not in "iu" or array.shape not in ((count,), (count, 1)):
-        given = f"{array.dtype} labels of shape {array.shape} where integers for {count} images belong"
-        raise DataError(f"{source}: {given}. Check that the two belong together.")
-    return array.reshape(-1).astype(np.int64)
-
-
-def digest_of(splits: Sequence[Split]) -> str:
+def digest_of(splits: Iterable[Split]) -> str:
     """SHA-256, in hexadecimal, over the shapes, pixels and labels (as little-endian int64) of splits."""
     digest = hashlib.sha256()
     for split in splits:
@@ -186,6 +262,25 @@ def digest_of(splits: Sequence[Split]) -> str:
         if split.labels is not None:
             digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)
     return digest.hexdigest()
+
+
+def split_in(name: str) -> tuple[str | None, set[str]]:
+    """The split that the name of a folder or an array speaks of, if it speaks of one, and its other words.
+
+    Capitals, what stands between the words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
+    ``trainset2`` are all ``train``.
+    """
+    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
+    found = [match.lastgroup for match in words.values() if match]
+    return found[0] if len(found) == 1 else None, {word for word, match in words.items() if not match}
+
+
+def most_unpacked(packed: int) -> int:
+    """The most bytes that compressed images of ``packed`` bytes may have.
+
+    No deflate stream grows by more than 1032 times, and beyond 64 MiB images that grow by more than 200 hold nothing.
+    """
+    return max(200 * packed, min(1040 * packed, 2**26))
 
 
 def shuffled(count: int) -> npt.NDArray[np.intp]:
@@ -198,11 +293,6 @@ def shuffled(count: int) -> npt.NDArray[np.intp]:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
-
-
-def part(split: Split, where: npt.NDArray[np.intp] | slice) -> Split:
-    """The images and labels of a split at some positions."""
-    return Split(split.images[where], None if split.labels is None else split.labels[where])
 
 
 def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
@@ -222,19 +312,18 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     count = len(everything)
     if count <= parts:
         raise DataError(f"{source}: {count} usable image(s); at least {parts + 1} are needed. Add images.")
+    if not parts:
+        return [everything]
     tenth = max(1, count // 10)
     order = shuffled(count)
     cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
-    return [part(everything, np.sort(order[parts * tenth :])), *(part(everything, cut) for cut in cuts)]
+    return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
 
 
-def first_twelfth(train: Split, source: str) -> list[Split]:
+def first_twelfth(train: Split, source: str) -> dict[str, Split]:
     """Divide a train file as the tutorial does: its first twelfth is validation, the rest is train.
 
-    For the 60,000 images of MNIST that is 5,000 and 55,000.
-
-    Returns:
-        ``[train, validation]``, as views of ``train``.
+    For the 60,000 images of MNIST that is 5,000 and 55,000. The images are views of those given.
 
     Raises:
         DataError: there are fewer than two images.
@@ -242,4 +331,4 @@ def first_twelfth(train: Split, source: str) -> list[Split]:
     if len(train) < 2:
         raise DataError(f"{source}: {len(train)} training image(s); at least 2 are needed. Add images.")
     cut = max(1, len(train) // 12)
-    return [part(train, slice(cut, None)), part(train, slice(None, cut))]
+    return {"train": train[cut:], "validation": train[:cut]}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from inkgan.data.locate import cache
+from inkgan import files
 from inkgan.errors import OutputError
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.files import write_bytes
@@ -17,9 +17,9 @@ def cache_folder() -> Path:
     """The folder of all that is kept; it may not exist yet.
 
     Raises:
-        DataError: the system names no home folder.
+        OutputError: the system names no home folder.
     """
-    return cache() / "features"
+    return files.cache_folder() / "features"
 
 
 def write_to_cache(path: Path, content: bytes) -> None:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
-from inkgan.data.loading import read_path
-from inkgan.data.sets import as_images, as_labels, size_text
+from inkgan.data.loading import load_saved, read_path
+from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
@@ -214,7 +214,7 @@ def _checked(subject: ImageSubject) -> ImageSubject:
 
 def notes_of(data: DataSet) -> list[str]:
     """What a reader should know about images that were read: above all what was skipped."""
-    return [f"{count:,} files were skipped: {reason}." for reason, count in data.skipped.items()]
+    return [f"{note}." for note in data.notes]
 
 
 def learned_from(model: Model, data: DataSet) -> bool:
@@ -223,7 +223,7 @@ def learned_from(model: Model, data: DataSet) -> bool:
 
 
 def real_images(
-    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress | None = None
+    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress = unheard
 ) -> DataSet:
     """The real images to compare with: those named, or else those that a model learned from, or MNIST.
 
@@ -234,10 +234,9 @@ def real_images(
     if data is None and isinstance(subject, ModelSubject):
         settings = subject.model.description.get("config", {}).get("data")
     if not isinstance(settings, dict) or not {"name", "directory"} <= settings.keys():
-        return load_data("mnist" if data is None else str(data), data_dir, progress=progress)
-    own_dir = None if settings["directory"] is None else Path(str(settings["directory"]))
+        return load_data("mnist" if data is None else data, data_dir, progress=progress)
     try:
-        return load_data(str(settings["name"]), data_dir or own_dir, progress=progress)
+        return load_saved(settings, data_dir, progress=progress)
     except DataError as error:
         raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
 

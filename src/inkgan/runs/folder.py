@@ -27,7 +27,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from inkgan.config import Config, Precision, differences, read_json, validated
+from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, output_errors, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
@@ -211,7 +211,7 @@ class RunFolder:
         if not isinstance(trained, dict):
             return
         try:
-            before = validated(trained).model_copy(update={"data": saved.data})
+            before = from_saved(trained).model_copy(update={"data": saved.data})
         except ConfigError as error:
             raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
         if {before.precision, saved.precision} <= {"auto", state.get("precision")}:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from inkgan.config import Config, known_keys, resolve
+from inkgan.data.loading import from_anywhere
 from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError, did_you_mean
 from inkgan.runs.folder import RunFolder, free_run_path, newest_run
@@ -37,6 +38,7 @@ class TrainingOptions(TypedDict, total=False):
     force: bool
     device: str
     precision: str | None
+    resize: str | int | None
     config: str | Path | None
     settings: Sequence[str] | Mapping[str, Any]
 
@@ -61,6 +63,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``force``: replace the run that is in ``out``.
             * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
+            * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
             * ``config``: a TOML file of settings.
             * ``settings``: any other settings, such as ``{"loss": "hinge", "generator.learning_rate": 1e-3}``, or
               strings such as ``["loss=hinge"]``. ``inkgan train --dry-run`` lists them all.
@@ -101,17 +104,24 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         "seconds": options.get("seconds"),
         "seed": options.get("seed"),
         "precision": options.get("precision"),
+        "data.resize": options.get("resize"),
     }
     file = _path(options.get("config"))
     overrides = options.get("settings", ())
     out = _path(options.get("out"))
-    config = resolve(file=file, options=given, overrides=overrides)
+    config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides))
     name = f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
     if not options.get("resume"):
         return config, out or free_run_path(RUNS, name)
     folder = out or newest_run(RUNS, name)
     saved = RunFolder(folder).saved_config()
-    return resolve(file=file, options=given, overrides=overrides, base=saved), folder
+    return _with_absolute_data(resolve(file=file, options=given, overrides=overrides, base=saved)), folder
+
+
+def _with_absolute_data(config: Config) -> Config:
+    """The settings with the path of a user's own data made absolute, so that the run resumes from any folder."""
+    name = from_anywhere(config.data.name, _path(config.data.directory))
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
 
 
 def prepare(
@@ -137,13 +147,15 @@ def prepare(
     if not resume:
         folder.require_free(force=force)
 
-    from inkgan.data import load
+    from inkgan.data.loading import load_saved
     from inkgan.device import resolve_device, resolve_precision
     from inkgan.training.prepared import PreparedRun
     from inkgan.training.watching import Silent
 
     watcher = watcher or Silent()
-    data = load(config.data.name, _path(config.data.directory), progress=watcher.preparing)
+    data = load_saved(config.data.model_dump(), progress=watcher.preparing)
+    for note in data.notes:
+        watcher.warn(note)
     device = resolve_device(options.get("device", "auto"))
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision)

@@ -1,0 +1,208 @@
+"""Arrays of images and labels: which are taken, which have dark ink, which hold nothing, and how to resize images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inkgan.errors import DataError
+from inkgan.images import Images, Labels
+
+MAX_SIDE = 4096
+"""The most pixels that an image may have on one side."""
+
+_CHUNK_ROWS = 1024
+_SAMPLE_IMAGES = 1000
+_SAMPLE_BYTES = 2**26
+_SMALLEST_TOLD_BY_INK = 8  # pixels a side; on smaller images the border says nothing
+_CLEAR_CONTRAST = 0.03
+_LEAST_SPAN = 32
+_FEW_LEVELS = 16
+
+
+#: A height and a width in pixels, ``(32, 48)`` or ``"32x48"``, or the side of a square, ``32``.
+Size = str | int | tuple[int, int]
+
+
+def parsed_size(size: Size | None) -> tuple[int, int] | None:
+    """A size as height and width; None is None.
+
+    Raises:
+        DataError: it is not a size, or a side is not from 1 to ``MAX_SIDE``.
+    """
+    if size is None:
+        return None
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", size_text(size) if isinstance(size, tuple) else str(size))
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        allowed = f"a side of 1 to {MAX_SIDE} pixels, or HEIGHTxWIDTH"
+        raise DataError(f"resize={str(size)[:40]!r} is not a size. Give {allowed}, such as 32 or 32x48.")
+    return height, width
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """A shape for people: ``"28x28x1"``."""
+    return "x".join(map(str, shape))
+
+
+def as_images(array: npt.NDArray[Any], source: str) -> Images:
+    """Bring an array of images to uint8 of shape [N, H, W, C].
+
+    Args:
+        array: of shape [N, H, W], [N, H, W, C] or, where only that fits, [N, C, H, W], with C of 1 or 3; whole numbers
+            from 0 to 255 of any type, fractions from 0 to 1, or truth values.
+        source: where it came from, for the message.
+
+    Raises:
+        DataError: its shape or its values are others, there are no images, or a side is over ``MAX_SIDE`` pixels.
+    """
+    images = array[..., None] if array.ndim == 3 else array
+    if images.ndim == 4 and images.shape[3] not in (1, 3):
+        images = np.moveaxis(images, 1, 3)
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        allowed = "[N, H, W], [N, H, W, C] and [N, C, H, W] with C of 1 or 3"
+        raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
+    count, height, width, _ = images.shape
+    if not count or not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
+        raise DataError(f"{source}: {count} images of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side.")
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    least, most = images.min(), images.max()
+    highest = 255 if images.dtype.kind in "iu" or (most > 1 and _are_whole(images)) else 1
+    if not (least >= 0 and most <= highest):  # also true for NaN
+        given = f"{images.dtype} pixels from {least} to {most}"
+        raise DataError(f"{source}: {given}; allowed are whole numbers 0 to 255 or fractions 0 to 1. Scale them.")
+    result = np.empty(images.shape, np.uint8)
+    for start in range(0, count, _CHUNK_ROWS):  # so that no second copy of wide numbers is made
+        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
+        result[start : start + _CHUNK_ROWS] = np.rint(rows * (255 // highest))
+    return result
+
+
+def _are_whole(numbers: npt.NDArray[Any]) -> bool:
+    """Whether no number has a fraction."""
+    chunks = (numbers[start : start + _CHUNK_ROWS] for start in range(0, len(numbers), _CHUNK_ROWS))
+    return all(np.array_equal(chunk, np.rint(chunk)) for chunk in chunks)
+
+
+def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
+    """Bring the labels of ``count`` images to int64 of shape [count].
+
+    Args:
+        array: whole numbers of any type, of shape [count] or [count, 1], or one-hot rows of shape [count, K].
+        count: how many images there are.
+        source: where they came from, for the message.
+
+    Raises:
+        DataError: they are something else.
+    """
+    labels = array.reshape(-1) if array.shape == (count, 1) else array
+    if labels.ndim == 2 and labels.shape[0] == count and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
+        given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {count} images belong"
+        raise DataError(f"{source}: {given}. Check that the two belong together.")
+    return labels.astype(np.int64)
+
+
+def _is_one_hot(rows: npt.NDArray[Any]) -> bool:
+    return rows.dtype.kind in "biuf" and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
+
+
+def dark_and_light(images: Images) -> tuple[float, float]:
+    """The shares of images that are clearly dark ink on light paper, and clearly light ink on dark paper.
+
+    The paper is the median of an image's border, which is an eighth of each side. It is clear which is which if the
+    border is even, and if the paper is on the bright side of the values used and brighter than the image's middle, or
+    dark and darker. Of colour images and of fewer than 8 pixels a side nothing is clear.
+
+    Args:
+        images: uint8 [N, H, W, C]; at most a thousand are looked at.
+    """
+    _, height, width, channels = images.shape
+    if channels != 1 or min(height, width) < _SMALLEST_TOLD_BY_INK:
+        return 0.0, 0.0
+    some = _sample(images)
+    border = _border(some)[..., 0]
+    paper = np.median(border, axis=1)
+    middle = some[:, height // 4 : height - height // 4, width // 4 : width - width // 4].mean(axis=(1, 2, 3))
+    least, most = int(some.min()), int(some.max())
+    is_even = np.mean(np.abs(border - paper[:, None]) <= (most - least) / 8, axis=1) > 0.5
+    contrast = (paper - middle) / max(1, most - least)
+    brightness = paper - (least + most) / 2
+    dark = is_even & (brightness > 0) & (contrast > _CLEAR_CONTRAST)
+    light = is_even & (brightness < 0) & (contrast < -_CLEAR_CONTRAST)
+    return float(dark.mean()), float(light.mean())
+
+
+def _sample(images: Images) -> Images:
+    """A view of evenly spread images, as many as can be looked at quickly."""
+    return images[:: max(1, len(images) // _SAMPLE_IMAGES, images.nbytes // _SAMPLE_BYTES)]
+
+
+def _border(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The pixels [N, P, C] of images [N, H, W, C] within an eighth of the sides of the edge."""
+    _, height, width, _ = images.shape
+    rows, columns = max(1, height // 8), max(1, width // 8)
+    at_edge = np.ones((height, width), bool)
+    at_edge[rows:-rows, columns:-columns] = False
+    return images[:, at_edge]
+
+
+def require_content(images: Images, source: str) -> list[str]:
+    """Refuse images in which nothing can be seen; returns what a user should know about the others.
+
+    Raises:
+        DataError: every image is constant, or all pixels lie within a few shades.
+    """
+    lows, highs = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+    constant = int((lows == highs).all(axis=1).sum())
+    least, most = int(lows.min()), int(highs.max())
+    if constant == len(images):
+        raise DataError(
+            f"{source}: every image is constant, one value in all its pixels (from {least} to {most}). There is no ink."
+        )
+    if most - least < _LEAST_SPAN:
+        raise DataError(
+            f"{source}: all pixels lie between {least} and {most}, nearly one shade. Scale them to 0 to 255."
+        )
+    levels = len(np.unique(_sample(images)))
+    notes = []
+    if levels < _FEW_LEVELS:
+        notes.append(f"the pixels have only {levels} different values, from {least} to {most}")
+    if constant:
+        notes.append(f"{constant:,} of {len(images):,} training images are constant, one value in all their pixels")
+    return notes
+
+
+def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Fit images into a size by averaging areas; their aspect stays, and each one's own paper fills the rest.
+
+    Args:
+        images: uint8 or uint16 [N, H, W, C]. The paper is the median of an image's border, for each channel.
+        size: the height and width to fit them into. Smaller images are enlarged, with linear interpolation.
+
+    Returns:
+        [N, *size, C] of the same type.
+    """
+    count, height, width, channels = images.shape
+    if (height, width) == size:
+        return images
+    scale = min(size[0] / height, size[1] / width)
+    inner = (max(1, round(height * scale)), max(1, round(width * scale)))
+    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    rows, columns = (
+        slice((whole - part) // 2, (whole - part) // 2 + part) for whole, part in zip(size, inner, strict=True)
+    )
+    result = np.empty((count, *size, channels), images.dtype)
+    for image, fitted in zip(images, result, strict=True):
+        fitted[:] = np.median(_border(image[None]), axis=1)
+        for channel in range(channels):
+            plane = Image.fromarray(image[..., channel].astype(np.float32)).resize(inner[::-1], method)
+            fitted[rows, columns, channel] = np.rint(np.asarray(plane))
+    return result

@@ -1,0 +1,213 @@
+"""Arrays of images: which ink they have, what is refused as empty, and how they are resized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_files import complaint, isolate, pixels
+from inkgan.data import load
+from inkgan.data.pixels import as_images, as_labels, dark_and_light, parsed_size, require_content, resized
+from inkgan.images import Images
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Images:
+    """A thousand digits: light ink."""
+    return load("mnist").test.images[:1000]
+
+
+# Ink
+
+
+def test_digits_are_light_ink_and_their_negatives_dark(digits: Images) -> None:
+    assert dark_and_light(digits) == (0, 1)
+    assert dark_and_light(255 - digits) == (1, 0)
+
+
+def test_each_digit_alone_is_told(digits: Images) -> None:
+    assert sum(dark_and_light(255 - digits[at : at + 1])[0] for at in range(200)) == 200
+
+
+@pytest.mark.parametrize("change", ["noisy", "cropped", "padded", "framed", "faint", "blank ones", "large"])
+def test_dark_ink_is_told_under_other_conditions(digits: Images, change: str) -> None:
+    dark = 255 - digits[:200]
+    if change == "noisy":
+        noise = np.random.default_rng(0).normal(0, 12, dark.shape)
+        dark = np.clip(dark * 0.6 + 60 + noise, 0, 255).astype(np.uint8)
+    elif change == "cropped":
+        dark = np.ascontiguousarray(dark[:, 4:-4, 4:-4])
+    elif change == "padded":
+        dark = np.pad(dark, ((0, 0), (20, 20), (40, 40), (0, 0)), constant_values=255)
+    elif change == "framed":
+        dark = np.pad(dark, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=0)
+    elif change == "faint":
+        dark = dark // 4 + 150
+    elif change == "blank ones":
+        dark = np.concatenate([dark, np.full_like(dark, 255)])
+    else:
+        dark = dark.repeat(4, axis=1).repeat(4, axis=2)
+    for images, expected in ((dark, True), (255 - dark, False)):
+        is_dark, is_light = dark_and_light(images)
+        assert (is_dark > is_light) == expected
+
+
+def test_nothing_is_told_of_noise_of_colour_and_of_tiny_images(digits: Images) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        noise = rng.integers(0, 256, (rng.integers(3, 40), *rng.integers(8, 40, 2), 1), dtype=np.uint8)
+        assert max(dark_and_light(noise)) <= 0.1
+    assert dark_and_light(255 - digits.repeat(3, axis=3)) == (0, 0)
+    assert dark_and_light(255 - digits[:, 11:18, 11:18]) == (0, 0)
+
+
+def test_a_mixture_of_inks_is_told(tmp_path: Path, digits: Images) -> None:
+    mixed = digits.copy()
+    mixed[::3] = 255 - mixed[::3]
+    np.savez(tmp_path / "mixed.npz", images=mixed)
+    data = load(tmp_path / "mixed.npz")
+    assert any("look like dark ink" in note for note in data.notes)
+    assert not any("inverted" in note for note in data.notes)
+
+
+def test_ink_of_arrays_is_inverted_in_every_split(tmp_path: Path, digits: Images) -> None:
+    given = {"x_train": digits[:100], "x_val": digits[100:120], "x_test": digits[120:150]}
+    inverted = {name: 255 - images for name, images in given.items()}
+    np.savez(tmp_path / "dark.npz", **inverted)  # type: ignore[arg-type]
+    data = load(tmp_path / "dark.npz")
+    for split, images in zip(data.splits.values(), given.values(), strict=True):
+        np.testing.assert_array_equal(split.images, images)
+    np.savez(tmp_path / "light.npz", **given)  # type: ignore[arg-type]
+    assert load(tmp_path / "light.npz").notes == ()
+    assert load(tmp_path / "light.npz", ink="dark").test.images[0, 0, 0, 0] == 255
+
+
+def test_dark_ink_is_not_for_colours_and_known_sets(tmp_path: Path) -> None:
+    np.savez(tmp_path / "colours.npz", images=pixels(20, 9, 9, 3))
+    complaint(lambda: load(tmp_path / "colours.npz", ink="dark"), "colour images")
+    complaint(lambda: load("mnist", ink="dark"), "mnist", "data.ink")
+    complaint(lambda: load("mnist", ink="drak"), "ink='drak'", "dark")  # type: ignore[arg-type]
+
+
+# Content
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_constant_images_are_refused(value: int) -> None:
+    images = np.full((9, 5, 6, 1), value, np.uint8)
+    complaint(lambda: require_content(images, "here"), "every image is constant", f"{value}", "no ink")
+    complaint(
+        lambda: require_content(np.arange(9, dtype=np.uint8)[:, None, None, None] + images * 0, "here"), "constant"
+    )
+    coloured = np.full((9, 5, 6, 3), (10, 200, 30), np.uint8)
+    complaint(lambda: require_content(coloured, "here"), "every image is constant")
+
+
+@pytest.mark.parametrize("most", [1, 5, 16, 31])
+def test_a_narrow_range_is_refused_with_the_range(most: int) -> None:
+    images = np.random.default_rng(0).integers(0, most, (50, 8, 8, 1), endpoint=True, dtype=np.uint8)
+    complaint(lambda: require_content(images + 3, "here"), f"between 3 and {most + 3}", "Scale them")
+
+
+def test_few_levels_and_a_few_constant_images_are_told() -> None:
+    images = np.random.default_rng(0).integers(0, 5, (50, 8, 8, 1), dtype=np.uint8) * 60
+    assert require_content(images, "here") == ["the pixels have only 5 different values, from 0 to 240"]
+    images = pixels(50, 8, 8, 1)
+    assert require_content(images, "here") == []
+    images[:2] = 9
+    assert require_content(images, "here") == ["2 of 50 training images are constant, one value in all their pixels"]
+
+
+# Sizes
+
+
+def test_halves_are_means_of_four() -> None:
+    images = pixels(5, 12, 8, 3)
+    expected = np.rint(images.reshape(5, 6, 2, 4, 2, 3).mean(axis=(2, 4), dtype=np.float64))
+    np.testing.assert_array_equal(resized(images, (6, 4)), expected)
+
+
+@pytest.mark.parametrize("size", [(9, 7), (20, 33), (31, 10)])
+def test_an_image_fits_in_the_middle_of_its_own_paper(size: tuple[int, int]) -> None:
+    images = np.full((2, 16, 16, 1), 200, np.uint8)
+    images[:, 4:12, 4:12] = 20
+    images[1] += 30
+    result = resized(images, size)
+    side = min(size)
+    assert result.shape == (2, *size, 1)
+    for image, paper in zip(result[..., 0], (200, 230), strict=True):
+        inked = np.argwhere(image < paper - 90)
+        assert (image[[0, -1]] == paper).all()
+        assert (image[:, [0, -1]] == paper).all()
+        np.testing.assert_allclose(inked.mean(axis=0), (np.array(size) - 1) / 2, atol=0.51)
+        np.testing.assert_allclose(np.ptp(inked, axis=0) + 1, side / 2, atol=1.01)
+
+
+def test_pillow_averages_the_same() -> None:
+    images = pixels(4, 50, 70, 1)
+    for image, got in zip(images[..., 0], resized(images, (20, 28))[..., 0], strict=True):
+        expected = np.asarray(Image.fromarray(image).resize((28, 20), Image.Resampling.BOX)).astype(int)
+        assert np.abs(expected - got).max() <= 1
+
+
+def test_known_sets_and_arrays_are_resized(tmp_path: Path, digits: Images) -> None:
+    data = load("mnist", resize=14)
+    assert data.image_shape == (14, 14, 1)
+    expected = np.rint(digits.reshape(1000, 14, 2, 14, 2, 1).mean(axis=(2, 4), dtype=np.float64))
+    np.testing.assert_array_equal(data.test.images[:1000], expected)
+    np.savez(tmp_path / "own.npz", images=digits)
+    assert load(tmp_path / "own.npz", resize="20x24").image_shape == (20, 24, 1)
+    assert load(tmp_path / "own.npz", resize=(28, 28)).digest == load(tmp_path / "own.npz").digest
+
+
+def test_large_images_are_told_with_the_time_they_take(tmp_path: Path) -> None:
+    images = pixels(5, 140, 112)
+    np.savez(tmp_path / "large.npz", images=images)
+    (note,) = load(tmp_path / "large.npz").notes
+    assert "140×112 take about 20 times as long" in note
+    assert "0.3 hours" in note
+    assert "--resize 64" in note
+    assert load(tmp_path / "large.npz", resize=128).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, None), (32, (32, 32)), ("32", (32, 32)), ("32x48", (32, 48)), ((32, 48), (32, 48)), (np.int64(9), (9, 9))],
+)
+def test_sizes(given: str, expected: tuple[int, int] | None) -> None:
+    assert parsed_size(given) == expected
+
+
+@pytest.mark.parametrize("given", [0, -3, "", "x", "3x", "3x4x5", "5000", "0x9", (3, 0), True, 2.5, "²"])
+def test_what_is_no_size(given: str) -> None:
+    complaint(lambda: parsed_size(given), "is not a size", "32x48")
+
+
+# Numbers
+
+
+def test_whole_floats_and_fractions() -> None:
+    whole = np.arange(256, dtype=np.float32).reshape(4, 8, 8)
+    np.testing.assert_array_equal(as_images(whole, "here").ravel(), np.arange(256))
+    np.testing.assert_array_equal(as_images(whole.astype(np.float16), "here").ravel(), np.arange(256))
+    np.testing.assert_array_equal(as_images(whole / 255, "here").ravel(), np.arange(256))
+    np.testing.assert_array_equal(as_images((whole > 9).astype(float), "here").ravel(), (np.arange(256) > 9) * 255)
+    complaint(lambda: as_images(whole + 0.5, "here"), "from 0.5 to 255.5")
+    complaint(lambda: as_images(whole - 128, "here"), "from -128.0 to 127.0")
+
+
+def test_labels_that_are_nearly_one_hot() -> None:
+    rows = np.eye(4)[[0, 3, 2]]
+    assert as_labels(rows, 3, "here").tolist() == [0, 3, 2]
+    complaint(lambda: as_labels(rows * 2, 3, "here"), "labels of shape (3, 4)")
+    complaint(lambda: as_labels(rows + np.eye(4)[[1, 1, 1]], 3, "here"), "labels of shape (3, 4)")
+    complaint(lambda: as_labels(rows, 4, "here"), "labels of shape (3, 4)")
+    complaint(lambda: as_labels(np.array([0, np.nan, 1]), 3, "here"), "float64")
