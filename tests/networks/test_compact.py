@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from inkgan.generation.numpy_networks import compact_shapes, draw_compact
 from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
@@ -39,6 +40,23 @@ def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], cla
     (gradient,) = torch.autograd.grad(logits[0], images)
     assert (gradient[0] != 0).all()
     assert (gradient[1] == 0).all()
+
+
+def test_an_image_is_padded_with_paper_to_whole_cells() -> None:
+    """Images of 9×21 pixels and the same with paper to the right and below, 12×24, are one image to the networks."""
+    small = Discriminator((9, 21, 1), 2, 8, torch.Generator().manual_seed(1)).double()
+    large = Discriminator((12, 24, 1), 2, 8).double()
+    large.load_state_dict(small.state_dict())
+    source = torch.Generator().manual_seed(2)
+    images, labels = torch.rand(3, 9, 21, 1, dtype=torch.float64, generator=source), torch.tensor([0, 1, 1])
+    padded = F.pad(images, (0, 0, 0, 3, 0, 3))
+    assert torch.allclose(small(images, labels)[0], large(padded, labels)[0], atol=1e-12)
+    assert not torch.allclose(small(images, labels)[0], large(1 - padded, labels)[0], atol=1e-3)
+    generator = Generator((9, 21, 1), 0, 4, 8, torch.Generator().manual_seed(1))
+    wider = Generator((12, 24, 1), 0, 4, 8)
+    wider.load_state_dict(generator.state_dict())
+    latents = torch.randn(3, 4, generator=source)
+    assert torch.allclose(generator(latents), wider(latents)[:, :9, :21], atol=1e-6)
 
 
 def test_blocks_go_into_channels_and_back() -> None:
