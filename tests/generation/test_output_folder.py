@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -190,6 +191,34 @@ def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.undo()
     fill(folder, files, force=True)
     assert content(folder) == {**files, "3/mine.png": "mine"}
+
+
+@pytest.mark.parametrize("new", ["old", "new"])
+@pytest.mark.parametrize("at", range(6))
+def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, new: str) -> None:
+    """Whenever it dies, the next write knows all files of both, also where their contents are the same."""
+    folder = tmp_path / "a"
+    fill(folder, {"0.png": "old", "1.png": "old"})
+    (folder / "mine.png").write_text("mine", "utf-8")
+    true, count = Path.replace, 0
+
+    def replace(path: Path, target: Any) -> Path:
+        nonlocal count
+        count += 1
+        if count > at + 1:
+            raise OSError(5, "Input/output error")  # also for what would be undone
+        return true(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    with contextlib.suppress(OutputError):
+        fill(folder, {"0.png": new, "2.png": new}, force=True)
+    monkeypatch.undo()
+    for left in folder.glob(".a.*.tmp"):
+        mark = left / ".inkgan-temporary.json"
+        mark.write_text(mark.read_text("utf-8").replace(str(os.getpid()), str(ended_process())), "utf-8")
+    fill(folder, {"0.png": "newest"}, force=True)
+    assert content(folder) == {"0.png": "newest", "mine.png": "mine"}
 
 
 def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

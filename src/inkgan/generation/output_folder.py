@@ -1,8 +1,8 @@
-"""A folder that receives files: all of them or none, and nothing of the user's is touched.
+"""A folder that receives files: all of them or none, while the user's own files stay as they are.
 
 Every write leaves ``.inkgan.json`` in the folder, which lists its files with their SHA-256. A later write with
-``--force`` replaces and removes only files that this list names and that are still what they were. Everything else
-stays: if a new file would take its place, the write is refused before any work is done. So are links inside the folder.
+``--force`` replaces and removes only files that this list names and that are unchanged. Everything else stays, links
+included: if a new file would take its place, the write is refused before any work is done.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class OutputFolder:
         """
         if not self._path.exists():
             return [], []
-        same: list[Entry] = []
+        same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []
         for name, digest in _read_manifest(self._path):
             file = self._path / name
@@ -106,12 +106,12 @@ class OutputFolder:
             if subfolder_is_link or file.is_symlink() or not file.is_file():
                 continue
             if sha256_of(file) == digest:
-                same.append((name, digest))
+                same[name, digest] = None
             else:
                 changed.append(name)
         ours = {name for name, _ in same}
         self._refuse_to_replace(ours)
-        return same, sorted(set(changed) - ours)
+        return list(same), sorted(set(changed) - ours)
 
     def _refuse_to_replace(self, ours: set[str]) -> None:
         """Refuse if a new file or its subfolder would take the place of what is not ``ours``."""
@@ -200,7 +200,7 @@ def _made_for_nothing_on_error(path: Path) -> Iterator[None]:
 
 
 def _holds_files(folder: Path) -> bool:
-    """Whether there is anything besides the list of what was there once."""
+    """Whether a folder holds anything besides the list of files that were there once."""
     return folder.exists() and any(entry.name != MANIFEST for entry in folder.iterdir())
 
 
@@ -239,7 +239,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _temporary_folder(path: Path) -> Path:
-    """Make a folder in ``path``, as what is around it may not be writable; or beside it, if it is missing."""
+    """Make a folder in ``path``, since what is around it may not be writable; or beside it if it is missing."""
     parent = path if path.is_dir() else path.parent
     parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count():
@@ -264,7 +264,7 @@ def _sweep(path: Path) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether this is a temporary folder of ours, of a process of this machine that has ended."""
+    """Whether a process of this machine made this temporary folder and has ended."""
     try:
         if folder.is_symlink() or (folder / _MARK).is_symlink():
             return False

@@ -1,4 +1,4 @@
-"""Saving what was drawn or written: a sheet, arrays, or one file each, and beside a writing what is where."""
+"""Saving images and writings: as a sheet, as arrays, or one file each; writings with the boxes of their characters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
-#: Says, in a folder of writings, what is where in them.
+#: In a folder of writings, the file with their texts and boxes.
 LABELS = "labels.jsonl"
-#: Under this keyword a .png keeps the SHA-256 of the .jsonl that was written beside it: that file is inkgan's own.
+#: Under this keyword, a .png keeps the SHA-256 of the .jsonl that was written with it, and so may be replaced with it.
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 
@@ -37,7 +37,7 @@ Kind = Literal["folder", "png", "npz", "gif"]
 
 
 def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
-    """Tell from the output's name what to write.
+    """The kind of output that a name asks for.
 
     Args:
         name: ends with one of the allowed endings or a slash, or is a folder that exists.
@@ -61,7 +61,7 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
 
 
 def check_output(name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
-    """Make sure that images may be written, as far as that can be said before their classes are known.
+    """Make sure that images may be written, as far as that is certain before their classes are known.
 
     Args:
         name: see :func:`kind_of`.
@@ -112,10 +112,9 @@ def writer_for(
             no folder can have.
     """
     path = Path(name)
-    kind = check_output(name, count, force=force)
-    if kind == "folder":
+    if kind_of(name) == "folder":
         return _folder_writer(path, count, labels, class_names, force=force, progress=progress)
-    if kind == "npz":
+    if check_output(name, count, force=force) == "npz":
         named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
         return lambda images: write_arrays(path, {"images": images, **named}, force=force)
     return lambda images: save_png(sheet(images, columns or math.ceil(math.sqrt(count)), scale=2), path, force=force)
@@ -198,9 +197,9 @@ def save_writings(
         count: 1 to 1,000,000.
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, filled
             up on the right to the widest; or for one writing a .png.
-        labels: say what is where. In a folder ``labels.jsonl`` has a line for each picture, ``{"file": ..., "text":
-            ..., "boxes": [[left, top, right, bottom], ...]}``; beside a .png lies a .jsonl of that name; an .npz has
-            ``texts`` [N] and ``boxes`` int32 [N, L, 4], after the end of a text -1.
+        labels: write texts and boxes, too. In a folder, ``labels.jsonl`` has a line for each picture, ``{"file": ...,
+            "text": ..., "boxes": [[left, top, right, bottom], ...]}``; beside a .png is a .jsonl of that name; an .npz
+            has ``texts`` [N] and ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text.
         force: replace what is there; of a folder, only what inkgan wrote there.
 
     Raises:
@@ -232,7 +231,7 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
 
 
 def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:
-    """One .png, and with labels a .jsonl beside it; one that was written beside the picture of before goes with it."""
+    """Write one .png, and with labels a .jsonl beside it. The .jsonl of the picture that is replaced goes with it."""
     refuse_to_overwrite(path, force=force)
     beside = path.with_suffix(".jsonl")
     is_ours = _wrote_beside(path, beside)
@@ -274,7 +273,7 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
 
 
 def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz (see :func:`save`)."""
+    """The arrays of an .npz (see :func:`save_writings`)."""
     kept: list[Writing] = []
     widest = 0
     for writing in writings:
