@@ -134,6 +134,9 @@ def test_which_checkpoint(finished_run: Path, model: Model) -> None:
     np.testing.assert_array_equal(first.sample(2), inkgan.load(finished_run / "checkpoints" / "step-0000004").sample(2))
     np.testing.assert_array_equal(inkgan.load(finished_run, which="6").sample(2), model.sample(2))
     assert not np.array_equal(first.sample(2), model.sample(2))
+    untrained = inkgan.load(finished_run, which=0)
+    assert untrained.description["step"] == 0
+    assert not np.array_equal(untrained.sample(2), first.sample(2))
 
 
 @pytest.mark.parametrize("which", ["5", "-1", "best", "newest", "", "../6", "9" * 100])

@@ -45,6 +45,7 @@ def part(written: Writing, place: int) -> NDArray[np.uint8]:
     return written.image[top:bottom, left:right]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, SEEDS, st.floats(0, 1), st.floats(-45, 45), st.integers(24, 160))
 def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: float, height: int) -> None:
@@ -166,6 +167,7 @@ def test_digits_stand_on_the_baseline(height: int) -> None:
         assert dash[3] < 0.7 * height
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator", list(ink.STROKES))
 def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
     """Their strokes are as wide as the digits', by the distance from the middle of the ink to the paper."""

@@ -42,9 +42,9 @@ def write(
         ),
     ] = None,
     model: ModelName = "best",
-    seed: Annotated[int, typer.Option(help="Whose hand: another seed is another person.")] = 0,
+    seed: Annotated[int, typer.Option(help="The writer: another seed is another person.")] = 0,
     style: Annotated[
-        float, typer.Option(help="How much the hand varies: 0 writes every 2 the same, 1 as if by many people.")
+        float, typer.Option(help="How much the writer varies: at 0 every 2 is the same, at 1 as if by many people.")
     ] = 0.25,
     slant: Annotated[float, typer.Option(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
     height: Annotated[int, typer.Option(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
@@ -53,22 +53,22 @@ def write(
     ] = "white",
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="How many images, each by another hand. (default: one of each text)"),
+        typer.Option("-n", "--count", help="How many images, each by another writer. (default: one of each text)"),
     ] = None,
     labels: Annotated[
         bool,
         typer.Option(
             "--labels",
-            help="Also what is where: JSON lines with file, text and a box [left, top, right, bottom] for each "
-            "character (FILE.jsonl, DIR/labels.jsonl); in an .npz the arrays texts and boxes.",
+            help="Also write the texts and a box [left, top, right, bottom] for each character, as JSON lines "
+            "(FILE.jsonl, DIR/labels.jsonl) or, in an .npz, as the arrays texts and boxes.",
         ),
     ] = False,
     force: Force = False,
 ) -> None:
     """Write digits by hand: a date, an amount, or a labelled data set.
 
-    One hand writes an image: the same slant, the same pen, yet no two digits quite the same. Of several images, image i
-    is by another hand each and depends on the model, its text, the seed and i alone; the texts are taken in turn.
+    An image has one writer: the same slant, the same pen, yet no two digits quite the same. Each of several images is
+    by another writer; image i depends on the model, its text, the seed and i alone. The texts are taken in turn.
 
     Examples:
         inkgan write 2026-11-22 -o date.png --seed 4
@@ -109,7 +109,7 @@ def _given_texts(texts: list[str], file: str | None) -> list[str]:
     from inkgan.generation.texts import read_texts
 
     if texts and file is not None:
-        raise ConfigError("there are texts here and in --texts. Give one of both.")
+        raise ConfigError("texts were given as arguments and with --texts. Give one of both.")
     if file is not None:
         return read_texts(file)
     if not texts:

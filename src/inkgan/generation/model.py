@@ -46,7 +46,7 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
 _NAMES_SHOWN = 12
-#: How often a run that another process saves to and prunes is looked at anew.
+#: How often to look for a checkpoint again when a trainer removed the one that was found.
 _ATTEMPTS = 10
 
 
@@ -161,16 +161,15 @@ class Model:
         return _without_grey_axis(np.concatenate(parts))
 
     def judge(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
-        """What the run's discriminator says of images, by PyTorch.
+        """The logits of the run's discriminator for images, by PyTorch.
 
         Args:
             images: uint8 [N, H, W] for grey images, [N, H, W, C] for all; 0 is paper, 255 is ink.
-            labels: as which class each image counts, see :meth:`labels_for`; None for a model without labels.
+            labels: the class of each image, see :meth:`labels_for`; None for a model without labels.
 
         Returns:
-            Logits, float32 [N]. The larger, the more an image looks real. Where real and generated images meet, depends
-            on the loss: at 0 for ``non-saturating``; relativistic and Wasserstein losses compare images, so only
-            differences of logits mean something there.
+            Logits, float32 [N], larger for images that look more real; 0 is undecided with the loss ``non-saturating``.
+            Relativistic and Wasserstein losses compare images, so that only differences of logits have a meaning.
 
         Raises:
             CheckpointError: the model has no discriminator, as only checkpoints of runs have one; or it is damaged.
@@ -187,7 +186,7 @@ class Model:
                 f"[N, {height}, {width}, {channels}]."
             )
         if labels is None and self.num_classes:
-            raise ConfigError(f"{self.name} looks at labels, too: give each image a class, {self._shown_classes()}.")
+            raise ConfigError(f"{self.name} was trained with labels: give each image a class, {self._shown_classes()}.")
         asked = self.labels_for(len(given), labels)
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
@@ -265,7 +264,7 @@ class Model:
         return torch_networks.TorchGenerator(self.description, self._weights).draw
 
     def _draw(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
-        """At most a chunk of images, computed as a whole chunk: each is the same, whatever stands beside it."""
+        """At most a chunk of images, computed as a whole chunk, so that none depends on how many there are."""
         n = len(latents)
         latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
         if labels is not None:
@@ -273,10 +272,10 @@ class Model:
         return to_uint8(self._draw_chunk(latents, labels)[:n])
 
     def _draw_together(self, latents: NDArray[np.float32]) -> Images:
-        """Images that are normalised by the statistics of all of them."""
+        """Images that are normalised by their common statistics."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is None or numpy_form.draw_with_batch_statistics is None:
-            raise ConfigError("statistics batch is for the tutorial; this generator normalises nothing.")
+            raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
         return to_uint8(numpy_form.draw_with_batch_statistics(self._weights, latents))
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Writing: digits and separators by one hand on one line, with the place of every character.
+"""Writing: digits and separators by one writer on one line, with a box for each character.
 
-A seed has writers 0, 1, 2, ... A writer is a latent and a gap between characters; each digit is drawn from a latent a
-little aside of the writer's, as no person writes a digit twice the same.
+A seed has writers 0, 1, 2, ... A writer is a latent and a gap between characters. Each digit is drawn from a latent
+near the writer's, since nobody writes a digit twice the same way.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _HEIGHT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} t
 
 
 class Generator(Protocol):
-    """What writes: a generator that draws the digit it is told to; see :class:`inkgan.generation.model.Model`."""
+    """A generator that draws the digit that it is asked for, as :class:`inkgan.generation.model.Model` does."""
 
     @property
     def name(self) -> str:
@@ -164,7 +164,7 @@ def valid_text(text: str) -> str:
     """Return a text if it can be written.
 
     Raises:
-        ConfigError: it is no string, empty, too long, or holds other characters than can be written.
+        ConfigError: it is not a string, is empty or too long, or holds characters that cannot be written.
     """
     if not isinstance(text, str):
         raise ConfigError(f"cannot write {text!r:.40}. A text is a string, such as '2026'.")
@@ -218,15 +218,15 @@ def _characters(
     draws: np.random.Generator,
 ) -> list[ink.Strip]:
     """The strip of each character; that of a space is empty."""
-    aside = draws.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
+    others = draws.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
-    # Turn, growth and lift; without tails, so that nothing leaves the page.
+    # Rotation, change of size and shift; without tails, so that nothing leaves the page.
     shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02 * line.size]
     classes = _digit_classes(generator)
-    latents = [slerp(latent, one, style) for character, one in zip(text, aside, strict=True) if character in DIGITS]
+    latents = [slerp(latent, one, style) for character, one in zip(text, others, strict=True) if character in DIGITS]
     labels = [classes[character] for character in text if character in DIGITS]
     separators = not set(text) <= set(DIGITS + " ")
-    if separators:  # the hand's own ten digits tell of its pen
+    if separators:  # the writer's own ten digits show the pen
         latents += [latent] * len(DIGITS)
         labels += [classes[digit] for digit in DIGITS]
     images = ink.without_specks(np.asarray(generator.draw(np.array(latents), np.array(labels))))
@@ -247,20 +247,20 @@ def _characters(
 
 
 def _pen(images: Images, line: ink.Line) -> tuple[float, float]:
-    """The width of a hand's strokes in pixels, from its ten digits, and the tangent of its slant, from its 1."""
+    """The width of a writer's strokes in pixels, from ten digits, and the tangent of the slant, from the 1."""
     strips = [ink.digit(image, line, has_specks=False) for image in images]
-    slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # who draws a 1 with a flag leans less than it says
+    slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # a 1 with a flag seems to lean more than its writer does
     return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
 
 
 def morph(
     seeds: Sequence[SupportsIndex], *, steps: SupportsIndex = 8, model: str | Path | Generator = DEFAULT
 ) -> Images:
-    """The ten digits of one writer after another, and of hands between them.
+    """The ten digits of one writer after another, and of the hands between them.
 
     Args:
         seeds: one or more, 0 to 2^63 - 1; the first writer of each.
-        steps: from one writer to the next, 1 or above; 1 leaves out what lies between.
+        steps: from one writer to the next, 1 or above; 1 shows the writers alone.
         model: as in :func:`write`.
 
     Returns:
@@ -300,11 +300,11 @@ def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int
 def slerp(a: Latent, b: Latent, t: float) -> Latent:
     """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, [D] each, along an arc.
 
-    On the straight line, lengths fall below what N(0, 1) ever draws and what the generator was trained on. Shoemake,
+    On the straight line, latents are shorter than those of N(0, 1) that the generator was trained on. Shoemake,
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
     """
     angle = np.arccos(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))
-    if np.sin(angle) < 1e-6:  # they are parallel, or opposite, which any arc joins
+    if np.sin(angle) < 1e-6:  # parallel, or opposite, where the arc is not unique
         return a if t < 0.5 else b
     mixed: Latent = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
     return mixed
@@ -313,7 +313,7 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
 def _side_by_side(text: str, strips: Sequence[ink.Strip], line: ink.Line, gaps: NDArray[np.floating]) -> list[int]:
     """The left edge of each strip, and at the end the width of the page.
 
-    Characters come so near that their outlines are a gap apart, wherever they come nearest.
+    Characters move together until their outlines are a gap apart at the closest point.
     """
     edge = margin = round(0.25 * line.size)
     right = np.full(line.height, -np.inf)  # of the ink so far, by row
