@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,6 +50,15 @@ def test_streams_are_numbered_for_ever() -> None:
 def test_the_same_again(seed: int, stream: Stream, index: int) -> None:
     """Seed, stream and index decide what is drawn."""
     np.testing.assert_array_equal(latents(seed, stream, index, 2, 5), latents(seed, stream, index, 2, 5))
+
+
+@pytest.mark.parametrize("seed", [0, 3, LARGEST_SEED])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_numpy_seeds(seed: int, kind: type[np.integer[Any]]) -> None:
+    """A seed and an index of NumPy's types mean what the same numbers of Python mean."""
+    expected = rng(seed, Stream.WRITER, 5).integers(2**63, size=4)
+    drawn = rng(kind(seed), Stream.WRITER, kind(5)).integers(2**63, size=4)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(drawn, expected)
 
 
 @settings(deadline=None)

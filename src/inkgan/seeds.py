@@ -1,9 +1,9 @@
 """Randomness as a pure function of (seed, stream, index): nothing to save, nothing to restore.
 
 Every draw comes from Philox, a counter-based generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
-2011): the seed and the stream are its key, the index is its counter. So step 70,000 of a run, or image 12 of a sample,
-can be drawn without drawing what comes before, and a resumed run needs no saved random state. NumPy only: the same
-numbers on every device and for every version of PyTorch.
+2011): the seed and the stream are its key, the index is its counter. So the numbers for step 70,000 of a run, or for
+image 12 of a sample, can be drawn without drawing those before, and a resumed run needs no saved random state. NumPy
+draws them, so they are the same on every device and for every version of PyTorch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 class Stream(IntEnum):
-    """What is drawn. The numbers are part of what a seed means: never change one, only add."""
+    """What random numbers are for. The values are part of what a seed means: never change one, only add."""
 
     INITIALISATION = 0
     DATA_ORDER = 1
@@ -36,24 +36,27 @@ class Stream(IntEnum):
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
-    """The generator of one stream at one index (0 or above)."""
-    # The index takes the counter's third word, so that two indices lie 2^128 draws apart.
-    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, index, 0]))
+    """The random number generator of a seed, a stream and an index (0 or above)."""
+    # Python's integers, since NumPy rounds a uint64 and an int in one list to float64. The index takes the counter's
+    # third word, so that two indices lie 2^128 draws apart.
+    return np.random.Generator(np.random.Philox(key=[int(seed), int(stream)], counter=[0, 0, int(index), 0]))
 
 
 def latents(seed: int, stream: Stream, index: int, count: int, size: int) -> NDArray[np.float32]:
-    """Latents from N(0, 1), [count, size] float32."""
+    """Draw latents from the standard normal distribution, float32 [count, size]."""
     return rng(seed, stream, index).standard_normal((count, size), dtype=np.float32)
 
 
 class BatchOrder:
-    """Which examples make up each batch: without replacement, in a new order each epoch, by the batch's number alone.
+    """Which examples make up each batch: without replacement, shuffled anew each epoch, by the batch's number alone.
 
-    A batch that an epoch's end cuts in two takes its rest from the next epoch, as the tutorial's reader does.
+    A batch that begins at the end of an epoch is completed from the next epoch, as in the tutorial's reader.
     """
 
     def __init__(self, seed: int, examples: int, batch_size: int) -> None:
-        self._seed, self._examples, self._batch_size = seed, examples, batch_size
+        self._seed = seed
+        self._examples = examples
+        self._batch_size = batch_size
         self._epoch = -1
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
@@ -66,7 +69,8 @@ class BatchOrder:
             part = self._permutation(epoch)[start : start + missing]
             parts.append(part)
             missing -= len(part)
-            epoch, start = epoch + 1, 0
+            epoch += 1
+            start = 0
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
