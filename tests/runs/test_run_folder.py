@@ -231,6 +231,24 @@ def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pyt
     pytest.fail("it never came to its end")
 
 
+def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
+    """When a run goes on, unfinished files and later pictures go; links and the user's files stay."""
+    run = made(tmp_path / "run")
+    left = [".metrics.jsonl.77.tmp.jsonl", "pictures/.sheet.png.5.tmp.png", "pictures/grid-0000050.png"]
+    users = [".notes.txt.77.tmp.txt", ".config.json.swp", "pictures/.sheet.png.tmp.png", "pictures/grid-50.png"]
+    for name in [*left, *users]:
+        (run.path / name).write_bytes(b"x")
+    (run.pictures / "grid-0000060.png").symlink_to(run.pictures / "sheet.png")
+    (run.path / ".config.json.8.tmp.json").symlink_to(run.config_file)
+    run.forget_after(2)
+    assert not [name for name in left if (run.path / name).exists()]
+    assert [name for name in users if (run.path / name).exists()] == users
+    assert (run.pictures / "grid-0000060.png").is_symlink()
+    assert (run.path / ".config.json.8.tmp.json").is_symlink()
+    assert not (run.pictures / "grid-12345678.png").exists()
+    assert (run.pictures / "grid-0000000.png").exists()
+
+
 # Who works in it
 
 

@@ -75,6 +75,18 @@ def remove(contents: Contents, folder: Path) -> None:
             path.rmdir()
 
 
+def sweep(folder: Path) -> None:
+    """Remove what interrupted writes left in a run's folder, but for its checkpoints. Only its trainer may call this.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for place in (folder, folder / "pictures"):
+        for path in place.glob(".*.tmp.*"):
+            if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink()
+
+
 def _look_at_part(part: Path, names: re.Pattern[str], found: Contents) -> None:
     for path in _entries(part):
         _sort(path, names, found)

@@ -281,6 +281,11 @@ class RunFolder:
         wrong = metrics.cut(self.metrics_file, step, first_step=first_step, every=config.watch.log_every)
         if wrong:
             warnings.warn(f"{wrong} The run goes on.", InkganWarning, stacklevel=2)
+        with output_errors(self.path):
+            contents.sweep(self.path)
+            self._remove_grids_after(step)
+
+    def _remove_grids_after(self, step: int) -> None:
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
             # The picture of step 0 was drawn before pre-training.
