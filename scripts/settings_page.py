@@ -20,6 +20,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "seed": ("", ""),
     "steps": ("steps", ""),
     "seconds": ("seconds", ""),
+    "extended_from": ("steps", ""),
     "batch_size": ("images", ""),
     "pretraining_steps": ("steps", "the lesson"),
     "precision": ("", "master weights in float32: Micikevicius et al. 2018"),
@@ -127,6 +128,8 @@ def _value(value: object, key: str, recipe: str) -> str:
         return "–"
     if value is None:
         return "none"
+    if value == ():
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else f"{value}"
@@ -142,8 +145,9 @@ def _allowed(schema: dict[str, Any], key: str) -> str:
     field = next((one for one in field.get("anyOf", ()) if one.get("type") != "null"), field)
     if "enum" in field:
         return ", ".join(field["enum"])
-    if field["type"] in {"boolean", "string"}:
-        return {"boolean": "true, false", "string": "text"}[field["type"]]
+    words = {"boolean": "true, false", "string": "text", "array": "set by `--extend` alone"}
+    if field["type"] in words:
+        return words[field["type"]]
     low = f"above {field['exclusiveMinimum']:g}, up to" if "exclusiveMinimum" in field else f"{field['minimum']:g} to"
     step = f", multiples of {field['multipleOf']}" if "multipleOf" in field else ""
     return f"{low} {_power(field['maximum'])}{step}"

@@ -13,8 +13,7 @@ import inkgan
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
-from inkgan.training.loop import Result
-from inkgan.training.watching import Silent, StepProgress
+from inkgan.training.watching import Result, Silent, StepProgress
 
 STEPS = 6
 SETTINGS = (
@@ -76,7 +75,7 @@ def learned(run: Path) -> dict[str, Any]:
     """All that must be the same bit for bit: the newest checkpoint, the metrics but for times, the pictures."""
     folder = newest(run)
     checkpoint.verify(folder)
-    files = [*folder.glob("*.safetensors"), folder / "model.json", *(run / "pictures").iterdir()]
+    files = [*folder.glob("*.safetensors"), folder / "model.json", *(run / "pictures").glob("*")]
     state = checkpoint.read_document(folder, "state")
     return {path.name: path.read_bytes() for path in files} | {
         "metrics": metrics(run),

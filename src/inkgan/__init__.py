@@ -36,8 +36,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.generation.model import load as load
     from inkgan.generation.writing import Writing as Writing
     from inkgan.generation.writing import write as write
-    from inkgan.training.loop import Result as Result
     from inkgan.training.start import train as train
+    from inkgan.training.watching import Result as Result
 
 _NAMES = {
     "config": ["Config"],
@@ -58,7 +58,7 @@ _NAMES = {
     "evaluation.report": ["Report"],
     "generation.model": ["Model", "load"],
     "generation.writing": ["Writing", "write"],
-    "training.loop": ["Result"],
+    "training.watching": ["Result"],
     "training.start": ["train"],
 }
 _HOMES = dict(sorted((name, f"inkgan.{module}") for module, names in _NAMES.items() for name in names))

@@ -7,6 +7,7 @@ Nothing here names a class or a function: recipes and networks are chosen by nam
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ class WatchSettings(_Settings):
     evaluate_every: CountOrNever = Field(0, description="measure the quality, and keep the best checkpoint by it")
     save_every: Count = Field(500, description="a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
-        2, description="how many of the newest checkpoints stay"
+        2, description="how many of the newest checkpoints stay, besides step 0 and the best one"
     )
 
 
@@ -103,6 +104,9 @@ class Config(_Settings):
     steps: Count | None = Field(1800, description="the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
         None, description="train for this long instead of a number of steps"
+    )
+    extended_from: tuple[Count, ...] = Field(
+        (), description="the totals of steps that the run had before `inkgan train --extend` made it longer"
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(64, description="images in a batch")
     pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
@@ -127,6 +131,9 @@ class Config(_Settings):
     def _ends(self) -> Config:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds, not both")
+        totals = [*self.extended_from, self.steps or math.inf]
+        if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
+            raise ValueError("extended_from goes up to less than steps; only `inkgan train --extend` sets it")
         return self
 
     @model_validator(mode="after")
@@ -136,6 +143,23 @@ class Config(_Settings):
         if self.recipe == "tutorial" and changed:
             raise ValueError(f"the tutorial is fixed and has no {changed[0]}; the recipes fast and best have it")
         return self
+
+    def extended(self, steps: int) -> Config:
+        """The settings of the same run with so many steps more.
+
+        Raises:
+            ConfigError: the run's length is not a number of steps, or it would be too long.
+        """
+        if self.steps is None:
+            raise ConfigError("a run whose length is given in seconds cannot be extended. Start a new, longer one.")
+        return validated(
+            {**self.model_dump(), "steps": self.steps + steps, "extended_from": (*self.extended_from, self.steps)}
+        )
+
+    def before_extension(self) -> Config:
+        """The settings that the run had before it was last extended."""
+        *earlier, last = self.extended_from
+        return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
 
 
 #: Settings that only the compact recipes have.

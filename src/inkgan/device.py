@@ -9,12 +9,12 @@ import torch
 from inkgan.config import Precision
 from inkgan.errors import ConfigError
 
-#: Numbers of mallopt(3)'s parameters: up to what size memory comes from the heap, and how much of it may lie unused.
+#: Parameters of mallopt(3): up to what size memory comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest there is.
+    """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
 
     Raises:
         ConfigError: there is no such device here.
@@ -27,7 +27,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if "cuda" in available else "cpu")
     if name not in available:
-        raise ConfigError(f"--device {name} is not to be had here. Choose from: auto, {', '.join(available)}.")
+        raise ConfigError(f"there is no device {name!r} here. Give one of: auto, {', '.join(available)}.")
     return torch.device(name)
 
 
@@ -44,17 +44,17 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    # PyTorch tells these only under private names; without them, as on other versions, float32 is always right.
+    # PyTorch has these only under private names. On versions without them, float32 is always right.
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep the memory of freed tensors for the next ones, where the C library is glibc.
+    """Make this process keep the memory of freed tensors for the next ones, where the C library is glibc.
 
-    Every step asks for the same large blocks again. By default glibc returns many of them to the system, which hands
-    them out again page by page, each filled with zeros: a tenth of the time of a step of ``best``. See mallopt(3). The
-    memory stays with the process until it ends.
+    Every step allocates the same large blocks again. By default glibc returns many of them to the system, which zeroes
+    each page before it hands it out again: a tenth of the time of a step of ``best``. See mallopt(3). The memory stays
+    with the process until it ends.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -31,8 +31,9 @@ from inkgan.errors import ConfigError, InkganWarning
 SURFACE = {
     "": ["--help", "--version"],
     "train": [
-        "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--force", "--help", "--out",
-        "--precision", "--quiet", "--recipe", "--resize", "--resume", "--seconds", "--seed", "--set", "--steps",
+        "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--extend", "--force",
+        "--help", "--out", "--precision", "--quiet", "--recipe", "--resize", "--resume", "--seconds", "--seed", "--set",
+        "--steps",
         "--stop-at",
     ],
     "sample": [

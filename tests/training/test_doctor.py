@@ -49,11 +49,11 @@ def test_the_worst_loss_is_named() -> None:
     ("overrides", "said", "tried"),
     [
         ((), "may be too high", {"discriminator": 0.001, "generator": 0.001}),
-        (("discriminator.learning_rate=0.3",), "the discriminator's, 0.3 where 0.003 is", {"discriminator": 0.003}),
-        (("recipe=best", "generator.learning_rate=0.02"), "generator's, 0.02 where 0.002 is", {"generator": 0.002}),
+        (("discriminator.learning_rate=0.3",), "the discriminator's is 0.3, usual is 0.003", {"discriminator": 0.003}),
+        (("recipe=best", "generator.learning_rate=0.02"), "generator's is 0.02, usual is 0.002", {"generator": 0.002}),
         (
             ("generator.learning_rate=0.3", "discriminator.learning_rate=3"),
-            "discriminator's, 3 where 0.003 is usual and the generator's, 0.3",
+            "discriminator's is 3, usual is 0.003 and the generator's is 0.3",
             {"discriminator": 0.003, "generator": 0.003},
         ),
     ],
@@ -65,9 +65,7 @@ def test_the_remedy_can_be_typed(overrides: tuple[str, ...], said: str, tried: d
     proposed: Config = resolve(overrides=re.findall(r"--set (\S+[^\s;.])", text))
     assert {name: getattr(proposed, name).learning_rate for name in tried} == tried
     assert text.count("--set") == len(tried)
-    page = re.search(r"docs/\w+\.md", text)
-    assert page
-    assert "## When it goes wrong" in (Path(__file__).parents[2] / page[0]).read_text("utf-8")
+    assert "`inkgan help training`" in text
 
 
 class _Listener(Silent):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import gc
 import json
 import math
 import operator
@@ -11,7 +13,8 @@ import re
 import resource
 import shutil
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -369,7 +372,7 @@ def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "needed"),
     [
-        ({"device": "cuda:99"}, "--device cuda:99 is not to be had here. Choose from: auto, cpu"),
+        ({"device": "cuda:99"}, "there is no device 'cuda:99' here. Give one of: auto, cpu"),
         ({"data": "wide"}, "28×28"),
         ({"data": "mnits"}, "Did you mean 'mnist'?"),
         ({"stop_at": 0}, "stop_at=0"),
@@ -530,7 +533,177 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, small_data: Path) -> Non
     complaint(OutputError, "file", folder=tmp_path / "file", data=small_data)
 
 
+# Decorations
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    """A function that always fails."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "needed"),
+    [
+        ("recorder.save_png", OSError(errno.ENOSPC, "No space left on device"), ["a picture", "no space left"]),
+        ("recorder.save_animation", ValueError("no frames"), ["the animation", "no frames"]),
+        ("recorder.graph_of", RuntimeError("cannot trace"), ["the graph", "cannot trace"]),
+        ("event_file._event_of", OSError(errno.EIO, "Input/output error"), ["TensorBoard", "input/output error"]),
+        ("event_file.EventFile._open", ImportError("No module named 'tensorboard'"), ["TensorBoard", "No module"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_decoration_that_fails_costs_one_warning(
+    tmp_path: Path,
+    small_data: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    error: Exception,
+    needed: list[str],
+) -> None:
+    """Pictures, the animation, the graph and TensorBoard may fail every time; the run learns the same to its end."""
+    monkeypatch.setattr(f"inkgan.training.{target}", failing(error))
+    watcher = runs.Noting()
+    result = runs.train(tmp_path / "run", small_data, watcher=watcher)
+    assert result.complete
+    (warning,) = watcher.warnings
+    assert all(word in warning for word in needed)
+    assert (result.sheet is None) == (target == "recorder.save_png")
+    learned = runs.learned(tmp_path / "run")
+    assert all(learned[name] == whole["float32"][name] for name in learned if name.endswith(".safetensors"))
+    assert learned["metrics"] == whole["float32"]["metrics"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_damaged_picture_is_left_out_of_the_animation(
+    tmp_path: Path, small_data: Path, stopped_run: Path, content: bytes
+) -> None:
+    """One warning; the animation has the other pictures."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    (folder / "pictures" / "grid-0000003.png").write_bytes(content)
+    watcher = runs.Noting()
+    assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
+    (warning,) = watcher.warnings
+    assert "a frame of the animation" in warning
+    with Image.open(folder / "pictures" / "learning.gif") as animation:
+        assert getattr(animation, "n_frames", 1) == 2
+
+
+def test_a_place_of_a_picture_that_is_taken(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """A folder where the last picture belongs costs a warning."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    (folder / "pictures" / "grid-0000006.png").mkdir(parents=True)
+    watcher = runs.Noting()
+    assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
+    assert [warning for warning in watcher.warnings if "a picture" in warning]
+
+
+def test_metrics_are_no_decoration(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose numbers cannot be written stops."""
+    error = OutputError("cannot write metrics.jsonl: the disk is full.")
+    monkeypatch.setattr("inkgan.runs.metrics.MetricsWriter.write", failing(error))
+    complaint(OutputError, "metrics.jsonl", folder=tmp_path / "run", data=small_data)
+
+
+# In one process
+
+
+@pytest.mark.slow
+def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_data: Path) -> None:
+    """Neither memory, nor open files, nor threads, nor handlers grow with the number of runs."""
+
+    def train(number: int) -> None:
+        runs.train(tmp_path / "run", small_data, settings=runs.COMPACT, steps=2, force=number > 0)
+
+    def held() -> tuple[int, int, object, object]:
+        gc.collect()
+        files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        return files, threading.active_count(), threading.excepthook, signal.getsignal(signal.SIGINT)
+
+    for number in range(5):
+        train(number)
+    before, memory = held(), resident()
+    for number in range(20):
+        train(number + 5)
+    assert held() == before
+    assert resident() - memory < 20 * 2**20  # it was 3.4 MB for each run once
+
+
+def resident() -> int:
+    """The bytes of memory that this process uses."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
+    """Runs in two threads do not disturb each other: both end as one alone does."""
+    options: dict[str, Any] = {"settings": runs.COMPACT, "steps": 12}
+    runs.train(tmp_path / "alone", small_data, **options)
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(2)
+
+    def train(name: str) -> None:
+        try:
+            barrier.wait()
+            runs.train(tmp_path / name, small_data, **options)
+        except BaseException as error:  # noqa: BLE001 - to be shown by the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=train, args=(name,)) for name in ("left", "right")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    alone = runs.learned(tmp_path / "alone")
+    assert runs.learned(tmp_path / "left") == alone
+    assert runs.learned(tmp_path / "right") == alone
+
+
+def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path) -> None:
+    """A loop over seeds that forgives errors ends with Ctrl-C."""
+    done: list[int] = []
+
+    def loop() -> None:
+        for seed in range(3):
+            with contextlib.suppress(Exception):
+                runs.train(tmp_path / f"{seed}", small_data, seed=seed, steps=3, watcher=interrupt_at(1))
+            done.append(seed)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        loop()
+    assert isinstance(caught.value, Interrupted)
+    assert done == []
+    assert runs.steps_saved(tmp_path / "0")[-1] == 2
+
+
 # What a run writes
+
+
+@pytest.mark.parametrize("settings", [(), runs.COMPACT], ids=["after pre-training", "from the start"])
+def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, settings: tuple[str, ...]) -> None:
+    """Step 0 is a checkpoint that stays, whatever is kept: it draws what the first picture shows."""
+    folder = tmp_path / "run"
+    runs.train(folder, small_data, settings=[*settings, "watch.keep=1", "watch.save_every=3"])
+    assert runs.steps_saved(folder) == [0, 6]
+    untrained = inkgan.load(folder, which="0")
+    assert untrained.description["step"] == 0
+    assert not np.array_equal(untrained.sample(2), inkgan.load(folder).sample(2))
+    runs.train(tmp_path / "other", small_data, settings=[*settings], stop_at=1)
+    again = inkgan.load(tmp_path / "other", which="0")
+    assert np.array_equal(untrained.sample(2), again.sample(2))
+
+
+def test_a_model_knows_its_data(tmp_path: Path) -> None:
+    """The names of the classes and of the data are with the model."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "shapes.npz", images=rng.integers(0, 256, (30, 8, 8), dtype=np.uint8), labels=np.arange(30) % 3)
+    runs.train(tmp_path / "run", tmp_path / "shapes.npz", settings=runs.COMPACT, steps=1)
+    description = inkgan.load(tmp_path / "run").description
+    assert (description["class_names"], description["data"]) == (["0", "1", "2"], "shapes")
 
 
 def test_what_tensorboard_shows(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""How a run is told on the terminal: a live bar with pictures, plain lines, or nothing."""
+"""How a run is shown on the terminal: a live bar with pictures, plain lines, or nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
@@ -21,23 +21,17 @@ from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.generation.model import is_bundled
 from inkgan.images import Images, terminal_drawing
-from inkgan.training.loop import Result
-from inkgan.training.watching import Silent, StepProgress, Watcher
+from inkgan.training.watching import Result, Silent, StepProgress, Watcher, as_clock, introduction
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1
-
-
-class ConsoleWatcher(Watcher, Protocol):
-    """A watcher that also tells how the run ended."""
-
-    def ended(self, result: Result) -> None:
-        """Say where everything is."""
+#: Where pictures are rare because steps are slow, a line says this often how far the run is.
+_SECONDS_OF_SILENCE = 30.0
 
 
 @contextlib.contextmanager
-def watcher_for(*, quiet: bool) -> Iterator[ConsoleWatcher]:
-    """The watcher that fits: silent if asked, live on a terminal, plain lines elsewhere."""
+def watcher_for(*, quiet: bool) -> Iterator[Watcher]:
+    """The watcher for this process: silent if asked, live on a terminal, plain lines elsewhere."""
     if quiet:
         yield _Quiet()
     elif sys.stdout.isatty():
@@ -54,19 +48,17 @@ class _Quiet(Silent):
         with contextlib.suppress(OSError, ValueError):
             print(f"inkgan: warning: {message}", file=sys.stderr, flush=True)  # noqa: T201
 
-    def ended(self, result: Result) -> None:
-        """Say nothing."""
-
 
 class _Plain(_Quiet):
     """A line now and then, for files and pipes."""
 
     def __init__(self) -> None:
         self._line = Line()
+        self._said_at = time.monotonic()
 
     @contextlib.contextmanager
     def telling(self) -> Iterator[None]:
-        """A terminal or a reader that went away, a full disk or letters that cannot be shown do not end a run."""
+        """Let the run go on if its terminal or reader goes away, the disk is full, or text cannot be encoded."""
         try:
             yield
         except OSError:
@@ -75,11 +67,12 @@ class _Plain(_Quiet):
             pass
 
     def mute(self) -> None:
-        """Nobody listens any more; say nothing, also not at exit."""
+        """Print nothing any more, also not at exit."""
         sys.stdout = None
 
     def say(self, line: str) -> None:
         """Print a line."""
+        self._said_at = time.monotonic()
         with self.telling():
             print(line, flush=True)  # noqa: T201
 
@@ -88,19 +81,26 @@ class _Plain(_Quiet):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         self._line.clear()
-        for line in _introduction(folder, config, about, first_step):
-            self.say(line)
+        self.say(introduction(config, about, first_step))
+        self.say(f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})")
 
     def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
         if progress is None:
             self.say(f"the untrained generator: the discriminator's estimate of a picture is {estimate:+.2f}")
         else:
-            left = _left(progress)
-            self.say(f"{_where(progress)}  {_losses(progress)}  estimate {estimate:+.2f}  {_speed(progress)}{left}")
+            self._say_step(progress, f"estimate {estimate:+.2f}")
+
+    def stepped(self, progress: StepProgress) -> None:
+        if time.monotonic() - self._said_at >= _SECONDS_OF_SILENCE:
+            self._say_step(progress)
 
     def ended(self, result: Result) -> None:
         for line in _conclusion(result):
             self.say(line)
+
+    def _say_step(self, progress: StepProgress, *more: str) -> None:
+        words = [progress.position, progress.losses, *more, progress.speed, progress.time_left]
+        self.say("  ".join(word for word in words if word))
 
 
 class _Live(_Plain):
@@ -158,14 +158,15 @@ class _Live(_Plain):
             description=description,
             total=total,
             completed=completed,
-            losses=_losses(progress),
-            speed=_speed(progress),
-            left=_left(progress),
+            losses=progress.losses,
+            speed=progress.speed,
+            left=progress.time_left,
         )
 
     def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
-        drawing = terminal_drawing(image, colour=self._console.color_system is not None)
-        title = "the untrained generator" if progress is None else _where(progress)
+        stride = -(-image.shape[1] // self._console.width)  # a large image loses pixels
+        drawing = terminal_drawing(image[::stride, ::stride], colour=self._console.color_system is not None)
+        title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         said = "real" if estimate > 0 else "generated"
         text = f"{title} at {now}; the discriminator takes this for {said} (estimate {estimate:+.2f})"
@@ -203,21 +204,11 @@ class _TimeLeft(ProgressColumn):
         return Text(str(task.fields["left"]))
 
 
-def _introduction(folder: Path, config: Config, about: dict[str, Any], first_step: int) -> list[str]:
-    length = f"{config.steps} steps" if config.steps is not None else f"{config.seconds:g} seconds"
-    begin = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
-    where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
-    return [
-        f"{begin} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}",
-        f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})",
-    ]
-
-
 def _conclusion(result: Result) -> list[str]:
     place = str(result.folder)
     if is_bundled(place):
         place = f"./{place}"  # else it would name the bundled model
-    took, folder = _clock(result.seconds), shlex.quote(place)  # the commands can be pasted
+    took, folder = as_clock(result.seconds), shlex.quote(place)  # the commands can be pasted
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
     return [
@@ -227,31 +218,3 @@ def _conclusion(result: Result) -> list[str]:
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",
         f"how good are they:  inkgan evaluate {folder}",
     ]
-
-
-def _where(progress: StepProgress) -> str:
-    if progress.step < 0:
-        return f"pre-training, {-progress.step} steps left"
-    total = f"/{progress.steps}" if progress.steps is not None else ""
-    return f"step {progress.step}{total}"
-
-
-def _losses(progress: StepProgress) -> str:
-    short = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
-    return "  ".join(f"{short[name]} {value:.3f}" for name, value in progress.terms.items() if name in short)
-
-
-def _speed(progress: StepProgress) -> str:
-    return f"{progress.steps_per_second:.1f} steps/s" if progress.steps_per_second else ""
-
-
-def _left(progress: StepProgress) -> str:
-    if progress.seconds_total is not None:
-        return f"  {_clock(progress.seconds_total - progress.seconds)} left"
-    if progress.steps is None or not progress.steps_per_second:
-        return ""
-    return f"  {_clock((progress.steps - progress.step) / progress.steps_per_second)} left"
-
-
-def _clock(seconds: float) -> str:
-    return str(datetime.timedelta(seconds=max(0, round(seconds))))

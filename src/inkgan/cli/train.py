@@ -50,6 +50,14 @@ def train(
         int | None,
         typer.Option(metavar="STEP", help="Save and stop here; --resume goes on from it.", rich_help_panel="How long"),
     ] = None,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEPS",
+            help="Make the complete run in --out this much longer: learning rates rise again and fade to its new end.",
+            rich_help_panel="How long",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -135,6 +143,7 @@ def train(
         "steps": steps,
         "seconds": seconds,
         "stop_at": stop_at,
+        "extend": extend,
         "seed": seed,
         "out": out,
         "resume": resume,
@@ -154,4 +163,4 @@ def train(
     from inkgan.cli.console import watcher_for
 
     with watcher_for(quiet=quiet) as watcher:
-        watcher.ended(start.train(recipe, watcher=watcher, **options))
+        start.train(recipe, watcher=watcher, **options)

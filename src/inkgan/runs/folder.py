@@ -194,9 +194,10 @@ class RunFolder:
             saved = saved.model_copy(update={"precision": asked.precision})
         changed = differences(saved, asked)
         if changed:
+            longer = " --extend makes a complete run longer." if asked.steps != saved.steps else ""
             raise ConfigError(
                 f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
-                "Resume without these options, or start a new run with --out."
+                f"Resume without these options, or start a new run with --out.{longer}"
             )
         if newest and state.get("digest", digest) != digest:
             raise CheckpointError(
@@ -216,6 +217,8 @@ class RunFolder:
             raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
         if {before.precision, saved.precision} <= {"auto", state.get("precision")}:
             before = before.model_copy(update={"precision": saved.precision})
+        if saved.extended_from and saved.extended_from[-1] == before.steps == state.get("step"):
+            saved = saved.before_extension()  # the run was complete and made longer since
         edited = differences(before, saved)
         if edited:
             raise ConfigError(
@@ -223,11 +226,14 @@ class RunFolder:
                 "Change it back to resume, or start a new run with --out."
             )
 
-    def note_data(self, asked: Config) -> None:
-        """Save where the data are now, so that the next resume finds them there."""
+    def note_changes(self, asked: Config) -> None:
+        """Save where the data are now, and how long the run is now, so that the next resume knows."""
         saved = self.saved_config()
-        if saved.data != asked.data:
-            self._write_config(saved.model_copy(update={"data": asked.data}))
+        changed = saved.model_copy(
+            update={"data": asked.data, "steps": asked.steps, "extended_from": asked.extended_from}
+        )
+        if changed != saved:
+            self._write_config(changed)
 
     def _write_config(self, config: Config) -> None:
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
@@ -289,7 +295,7 @@ class RunFolder:
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
             # The picture of step 0 was drawn before pre-training.
-            if match and int(match[1]) > max(step, 0) and not path.is_symlink():
+            if match and int(match[1]) > max(step, 0) and path.is_file() and not path.is_symlink():
                 path.unlink()
 
     def grids(self) -> list[Path]:
@@ -331,6 +337,11 @@ class RunFolder:
             known = ", ".join([*(["best"] if self.best_step() else []), *map(str, steps)])
             raise CheckpointError(f"{shown(self.path)} has no checkpoint {shown(which)!r}. It has: latest, {known}.")
         return self.checkpoints / checkpoint.checkpoint_name(int(which))
+
+    def newest_step(self) -> int | None:
+        """The step of the newest checkpoint that is whole; None if there is none."""
+        step = self._newest_state()[1].get("step")
+        return step if isinstance(step, int) else None
 
     def best_step(self) -> int | None:
         """The step of the checkpoint that scored best, where quality was measured."""

@@ -223,3 +223,5 @@ def update_ema(average: nn.Module, network: nn.Module, half_life_steps: float) -
     """
     decay = 0.5 ** (1 / max(half_life_steps, 1e-3))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for kept, current in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(current)

@@ -1,4 +1,4 @@
-"""What a run's losses say about its health, in words for who trains a GAN for the first time."""
+"""What a run's losses say about its health, in words for people who train a GAN for the first time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from inkgan.config import Config, validated
 
-#: Between the losses of sound runs and of others: in 120 steps of each game, 31 at most with the usual learning rates,
-#: and 100,000 and more with a hundred times those.
+#: Between the losses of healthy runs and those of others: in 120 steps with each loss, healthy ones reach 31 at most,
+#: and those with a hundred times the usual learning rates 100,000 and more.
 BLOWN_UP = 1000.0
-#: For so many logged steps in a row; a lone spike is no illness.
+#: For so many logged steps in a row; a single spike is harmless.
 _PATIENCE = 5
 
 
@@ -25,15 +25,16 @@ class Symptoms:
         self._high = 0
 
     def look(self, step: int, terms: Mapping[str, float]) -> bool:
-        """Take notice of the terms of a step; whether something is found that was not so at the step before."""
+        """Look at the losses and scores of a step; whether something is wrong that was not wrong at the step before."""
         sizes = {name: abs(value) for name, value in terms.items() if name.startswith("loss_")}
         worst = max(sizes, key=sizes.__getitem__, default="")
         self._high = self._high + 1 if sizes.get(worst, 0.0) > BLOWN_UP else 0
         if self._high < _PATIENCE:
             self.found = None
             return False
-        said, self.found = self.found, f"at step {step} {worst} is {terms[worst]:.3g}: the training has blown up"
-        return said is None
+        is_new = self.found is None
+        self.found = f"at step {step} {worst} is {terms[worst]:.3g}: the training has blown up"
+        return is_new
 
 
 def remedy(config: Config) -> str:
@@ -41,11 +42,13 @@ def remedy(config: Config) -> str:
     usual = validated({"recipe": config.recipe})
     names = ("discriminator", "generator")
     rates = {name: getattr(config, name).learning_rate for name in names}
-    raised = {name: own for name in names if rates[name] > (own := getattr(usual, name).learning_rate)}
+    usual_rates = {name: getattr(usual, name).learning_rate for name in names}
+    raised = [name for name in names if rates[name] > usual_rates[name]]
     if raised:
-        above = " and ".join(f"the {name}'s, {rates[name]:g} where {own:g} is usual" for name, own in raised.items())
-        cause = f"The likely cause is a learning rate that is too high: {above}"
+        which = " and ".join(f"the {name}'s is {rates[name]:g}, usual is {usual_rates[name]:g}" for name in raised)
+        cause = f"A learning rate is probably too high: {which}"
     else:
         cause = "A learning rate may be too high"
-    tries = " ".join(f"--set {name}.learning_rate={raised.get(name, rates[name] / 3):.2g}" for name in raised or names)
-    return f"{cause}. Start anew with {tries}; more in docs/training.md, 'When it goes wrong'."
+    lower = {name: usual_rates[name] if name in raised else rates[name] / 3 for name in raised or names}
+    tries = " ".join(f"--set {name}.learning_rate={rate:.2g}" for name, rate in lower.items())
+    return f"{cause}. Start again with {tries}; `inkgan help training` says more."

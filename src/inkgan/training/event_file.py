@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor, nn
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\..*")
@@ -48,7 +49,7 @@ class EventFile:
         """Add something to show.
 
         Args:
-            kind: ``scalar``, ``image`` (uint8 [H, W, C]), ``text`` (Markdown) or ``graph`` (see :func:`graph_of`).
+            kind: ``scalar``, ``image`` (a picture), ``text`` (Markdown) or ``graph`` (see :func:`graph_of`).
             tag: its name; slashes make groups.
             value: what to show.
             step: of which step it is.
@@ -103,8 +104,10 @@ def _event_of(entry: _Entry) -> Any:
     if entry.kind == "graph":
         return Event(graph_def=entry.value.SerializeToString(), **when)
     make: Any = {"scalar": summary.scalar, "image": summary.image, "text": summary.text}[entry.kind]
-    options = {"dataformats": "HWC"} if entry.kind == "image" else {}
-    return Event(summary=make(entry.tag, entry.value, **options), **when)
+    if entry.kind != "image":
+        return Event(summary=make(entry.tag, entry.value), **when)
+    pixels = np.asarray(entry.value.convert("RGB"))
+    return Event(summary=make(entry.tag, pixels, dataformats="HWC"), **when)
 
 
 def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:

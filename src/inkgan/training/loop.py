@@ -6,8 +6,6 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,27 +21,8 @@ from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import StepInfo
 from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.signals import StopSignals
-from inkgan.training.state import RunState, is_saved, restore, save
-from inkgan.training.watching import Watcher
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended.
-
-    Attributes:
-        folder: the run folder.
-        step: how many joint steps were done in all.
-        seconds: how long the run has trained in all.
-        complete: whether it reached its end; else it can be resumed.
-        sheet: the picture of the final images; None if the run is not complete.
-    """
-
-    folder: Path
-    step: int
-    seconds: float
-    complete: bool
-    sheet: Path | None
+from inkgan.training.state import RunState, is_saved, restore, snapshot, write
+from inkgan.training.watching import Result, Watcher
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -63,7 +42,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     keep_freed_memory()
     with folder.locked():
         if prepared.resume:
-            folder.note_data(prepared.config)
+            folder.note_changes(prepared.config)
         else:
             folder.start(prepared.config, force=prepared.force)
         state = restore(prepared, watcher)
@@ -73,8 +52,6 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
             StopSignals() as signals,
         ):
             recorder.begin(state.step)
-            if state.step == 0 and not is_saved(prepared, state):
-                save(prepared, state)  # the untrained networks
             clock = _Clock(state.seconds)
             complete = _train(prepared, state, recorder, clock, signals)
             if not is_saved(prepared, state):
@@ -86,13 +63,17 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
                     signals.received,
                 )
             sheet = recorder.finish() if complete else None
-        return Result(folder.path, state.step, clock.seconds, complete, sheet)
+        result = Result(folder.path, state.step, clock.seconds, complete, sheet)
+    watcher.ended(result)
+    return result
 
 
 def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> bool:
     """Do one step after another; whether the run is complete."""
     config = prepared.config
     batches = Batches(prepared.data, config, prepared.device)
+    # Step 0 is a checkpoint too. It is written after the first step, which is done sooner that way.
+    untrained = snapshot(prepared, state) if state.step == 0 and not is_saved(prepared, state) else None
     while not _is_complete(config, state.step, clock.seconds):
         if signals.received is not None or (prepared.stop_at is not None and state.step >= prepared.stop_at):
             return False
@@ -102,6 +83,9 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
         terms = prepared.recipe.step(info, real, labels)
         state.step += 1
 
+        if untrained is not None:
+            write(prepared, untrained)
+            untrained = None
         recorder.step(info.step, terms, clock.seconds)
         if state.step > 0 and is_due(state.step, config.watch.grid_every):
             recorder.grid(state.step)
@@ -119,7 +103,7 @@ def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Cl
     """Write a checkpoint, after everything that was recorded up to it."""
     recorder.flush()
     state.seconds = clock.seconds
-    save(prepared, state)
+    write(prepared, snapshot(prepared, state))
 
 
 class Batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from inkgan.errors import reason_of
-from inkgan.images import arrange, save_animation, save_png, sheet
+from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.runs.folder import environment
 from inkgan.runs.metrics import MetricsWriter
 from inkgan.training.doctor import Symptoms, remedy
@@ -117,9 +118,9 @@ class Recorder:
     def grid(self, step: int) -> None:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
         with self._decoration("a picture"):
-            images = self._samples.fixed()
-            save_png(sheet(images, GRID_COLUMNS), self._run.folder.grid_file(step))
-            self._events.add("image", "Fixed_latents", arrange(images, GRID_COLUMNS), step)
+            picture = sheet(self._samples.fixed(), GRID_COLUMNS)
+            self._events.add("image", "Fixed_latents", picture, step)
+            save_png(picture, self._run.folder.grid_file(step))
 
     def quality(self, step: int) -> float:
         """Measure the quality after a step and log it.
@@ -149,7 +150,7 @@ class Recorder:
             self._warn_of_symptoms()
         path = self._run.folder.pictures / "sheet.png"
         written = None
-        with self._decoration("the final sheet"):
+        with self._decoration("a picture"):
             save_png(sheet(self._samples.fixed(), GRID_COLUMNS, scale=2), path)
             written = path
         with self._decoration("the animation"):
@@ -186,7 +187,7 @@ class Recorder:
             self._warn_of_symptoms()
         if step >= 0:
             for index, image in enumerate(self._samples.fixed(_LOGGED_IMAGES)):
-                self._events.add("image", f"Generated_images/image/{index}", image, step)
+                self._events.add("image", f"Generated_images/image/{index}", picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, estimate = self._samples.single(number)
@@ -201,7 +202,7 @@ class Recorder:
 
     def _frames(self) -> list[Image.Image]:
         """The pictures of the fixed latents, evenly chosen, without those that cannot be read."""
-        paths = self._run.folder.grids()
+        paths = self._run.folder.grids() if self._run.folder.pictures.is_dir() else []
         if len(paths) > _FRAMES:
             paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
         frames = []
@@ -236,7 +237,8 @@ class _Speed:
 
 def _graph(recipe: Recipe, device: torch.device) -> object:
     """The graph of both networks: a latent to an image to a logit."""
-    networks = {stem: recipe.networks[stem] for stem in ("generator", "discriminator")}
+    # Copies, because batch normalisation and its like change with each forward pass.
+    networks = {stem: copy.deepcopy(recipe.networks[stem]) for stem in ("generator", "discriminator")}
     labels = [torch.zeros(2, dtype=torch.int64, device=device)] if recipe.num_classes else []
     latents = torch.zeros(2, recipe.latent_dim, device=device, requires_grad=True)
     images = networks["generator"](latents, *labels)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
+
+import numpy as np
 
 from inkgan.config import Config, known_keys, resolve
 from inkgan.data.loading import from_anywhere
 from inkgan.data.locate import expanded
-from inkgan.errors import ConfigError, did_you_mean
-from inkgan.runs.folder import RunFolder, free_run_path, newest_run
+from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
+from inkgan.training.notebook import NotebookWatcher, is_notebook
+from inkgan.training.watching import Result, Silent, Watcher
 
 if TYPE_CHECKING:
     import torch
 
-    from inkgan.training.loop import Result
     from inkgan.training.prepared import PreparedRun
     from inkgan.training.recipe import Recipe
-    from inkgan.training.watching import Watcher
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
 
 
 class TrainingOptions(TypedDict, total=False):
-    """The options of a run; :func:`train` says what each means."""
+    """The options of a run; :func:`train` says what each means. Numbers may be NumPy's."""
 
     data: str | Path | None
     data_dir: str | Path | None
-    steps: int | None
-    seconds: float | None
-    stop_at: int | None
-    seed: int | None
+    steps: SupportsIndex | None
+    seconds: SupportsFloat | None
+    stop_at: SupportsIndex | None
+    extend: SupportsIndex | None
+    seed: SupportsIndex | None
     out: str | Path | None
     resume: bool
     force: bool
@@ -48,7 +53,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
 
     Args:
         recipe: ``fast`` (the default), ``best`` or ``tutorial``.
-        watcher: who is told how the run goes; see :class:`inkgan.training.watching.Watcher`. By default nobody.
+        watcher: who is told how the run goes; see :class:`inkgan.training.watching.Watcher`. By default a Jupyter
+            notebook shows it, and elsewhere nobody is told.
         **options: all of them optional:
 
             * ``data``: a known data set (``inkgan data`` lists them), or the path of a folder of images or of an
@@ -57,6 +63,9 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``steps``: the run's total number of steps, to which schedules refer. By default the recipe's.
             * ``seconds``: train for this long instead.
             * ``stop_at``: save and stop after this step, to be resumed.
+            * ``extend``: make the complete run in ``out`` this many steps longer and continue it. Schedules refer to
+              the new total, so learning rates rise again and then fade to zero. The result is not that of a run that
+              was this long from the start.
             * ``seed``: all randomness of the run depends on it. 0 by default.
             * ``out``: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if that is taken.
             * ``resume``: continue the run in ``out``, or the newest of its name, bit for bit.
@@ -76,11 +85,15 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         DivergenceError: a loss or gradient was not finite; the last good checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
     """
+    watcher = watcher or _default_watcher()
+    prepared = prepare(recipe, watcher=watcher, **options)
+    if options.get("out") is None and not prepared.resume:
+        # Of several runs that start at one moment, each gets a folder of its own.
+        place = claim_run_path(RUNS, _default_name(prepared.config))
+        prepared = dataclasses.replace(prepared, folder=RunFolder(place))
     from inkgan.training import loop
-    from inkgan.training.watching import Silent
 
-    watcher = watcher or Silent()
-    return loop.run(prepare(recipe, watcher=watcher, **options), watcher)
+    return loop.run(prepared, watcher)
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
@@ -95,27 +108,38 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         CheckpointError: there is no run to resume.
     """
     _require_known(options)
+    data = options.get("data")
+    if isinstance(data, Path):
+        data = str(expanded(data).absolute())  # a path is never the name of a known set
     data_dir = options.get("data_dir")
     given = {
         "recipe": recipe,
-        "data.name": options.get("data"),
+        "data.name": data,
         "data.directory": None if data_dir is None else str(expanded(data_dir).absolute()),
-        "steps": options.get("steps"),
-        "seconds": options.get("seconds"),
-        "seed": options.get("seed"),
+        "steps": _plain(options.get("steps")),
+        "seconds": _plain(options.get("seconds")),
+        "seed": _plain(options.get("seed")),
         "precision": options.get("precision"),
         "data.resize": options.get("resize"),
     }
     file = _path(options.get("config"))
     overrides = options.get("settings", ())
+    if isinstance(overrides, Mapping):
+        overrides = {key: _plain(value) for key, value in overrides.items()}
     out = _path(options.get("out"))
     config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides))
-    name = f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
-    if not options.get("resume"):
+    name = _default_name(config)
+    extend = _plain(options.get("extend"))
+    if not options.get("resume") and extend is None:
+        if config.extended_from:
+            raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
         return config, out or free_run_path(RUNS, name)
+    if extend is not None and extend < 1:
+        raise ConfigError(f"extend={extend} is not allowed: it is a number of steps, 1 or above.")
     folder = out or newest_run(RUNS, name)
     saved = RunFolder(folder).saved_config()
-    return _with_absolute_data(resolve(file=file, options=given, overrides=overrides, base=saved)), folder
+    config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides, base=saved))
+    return config if extend is None else config.extended(extend), folder
 
 
 def _with_absolute_data(config: Config) -> Config:
@@ -138,29 +162,33 @@ def prepare(
         InputError: something given cannot be used.
     """
     config, path = configure(recipe, **options)
-    resume = options.get("resume", False)
+    extend = options.get("extend")
+    resume = options.get("resume", False) or extend is not None
     force = options.get("force", False)
-    stop_at = options.get("stop_at")
+    stop_at = _plain(options.get("stop_at"))
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
     folder = RunFolder(path)
     if not resume:
         folder.require_free(force=force)
+    if extend is not None:
+        _require_complete(folder, config.before_extension())
 
     from inkgan.data.loading import load_saved
-    from inkgan.device import resolve_device, resolve_precision
-    from inkgan.training.prepared import PreparedRun
-    from inkgan.training.watching import Silent
 
     watcher = watcher or Silent()
     data = load_saved(config.data.model_dump(), progress=watcher.preparing)
     for note in data.notes:
         watcher.warn(note)
+
+    from inkgan.device import resolve_device, resolve_precision
+    from inkgan.training.prepared import PreparedRun
+
     device = resolve_device(options.get("device", "auto"))
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision)
     if resume:
-        folder.require_same(config, data.digest)
+        folder.require_same(config if extend is None else config.before_extension(), data.digest)
     measure = None
     if config.watch.evaluate_every:
         from inkgan.evaluation.ruler import quick_measure
@@ -192,6 +220,25 @@ def build(
     return recipe
 
 
+def _default_watcher() -> Watcher:
+    return NotebookWatcher() if is_notebook() else Silent()
+
+
+def _default_name(config: Config) -> str:
+    """What the folder of a run is called if no other name is given."""
+    return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+
+
+def _require_complete(folder: RunFolder, config: Config) -> None:
+    """Refuse to extend a run that has not reached its end."""
+    step = folder.newest_step()
+    if step is None or step != config.steps:
+        raise ConfigError(
+            f"{shown(folder.path)} is not complete: it is at step {step or 0} of {config.steps}. "
+            f"Finish it first: inkgan train --resume --out {shlex.quote(str(folder.path))}"
+        )
+
+
 def _require_known(options: Mapping[str, object]) -> None:
     known = TrainingOptions.__annotations__
     for name, value in options.items():
@@ -200,6 +247,15 @@ def _require_known(options: Mapping[str, object]) -> None:
         if name in known_keys():
             raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
         raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and paths, which notebooks are full of, as Python's numbers and text."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return str(value) if isinstance(value, Path) else value
 
 
 def _path(path: str | Path | None) -> Path | None:

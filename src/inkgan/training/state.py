@@ -43,12 +43,20 @@ class RunState:
         return True
 
 
-def save(run: PreparedRun, state: RunState) -> None:
-    """Write a checkpoint and remove those that are no longer kept: step 0, the best and the newest few stay.
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a checkpoint holds, copied: tensors and documents by file name."""
+
+    step: int
+    arrays: Mapping[str, checkpoint.Arrays]
+    documents: Mapping[str, Mapping[str, Any]]
+
+
+def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
+    """Copy what a run has learned and how far it is.
 
     Raises:
-        DivergenceError: something that the run has learned is not finite; nothing was written.
-        OutputError: the checkpoint cannot be written.
+        DivergenceError: something that it has learned is not finite.
     """
     arrays = as_arrays(run.recipe)
     for stem, group in arrays.items():
@@ -64,10 +72,21 @@ def save(run: PreparedRun, state: RunState) -> None:
         "config": run.config.model_dump(),
         **_identity(run),
         "data": run.data.name,
+        "class_names": list(run.data.class_names) if run.recipe.num_classes else [],
     }
+    return Snapshot(state.step, arrays, {"state": position, "model": model})
+
+
+def write(run: PreparedRun, taken: Snapshot) -> None:
+    """Write a checkpoint and remove those that are no longer kept: step 0, the best and the newest few stay.
+
+    Raises:
+        OutputError: the checkpoint cannot be written.
+    """
     folder = run.folder.checkpoints
-    checkpoint.save(folder, state.step, arrays, {"state": position, "model": model})
-    checkpoint.prune(folder, run.config.watch.keep, [0] if state.best_step is None else [0, state.best_step])
+    checkpoint.save(folder, taken.step, taken.arrays, taken.documents)
+    best = taken.documents["state"].get("best_step")
+    checkpoint.prune(folder, run.config.watch.keep, [0] if best is None else [0, best])
 
 
 def is_saved(run: PreparedRun, state: RunState) -> bool:
@@ -112,10 +131,13 @@ def _load(run: PreparedRun, step: int) -> RunState:
     seconds = position.get("seconds")
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
         raise CheckpointError(f"{folder} is damaged: its seconds are {seconds!r}.")
-    shapes = {
-        stem: {name: array.shape for name, array in group.items()} for stem, group in as_arrays(run.recipe).items()
-    }
-    from_arrays(run.recipe, {stem: checkpoint.read_arrays(folder, stem, shapes[stem]) for stem in shapes})
+    loaded = {}
+    for stem, group in as_arrays(run.recipe).items():
+        shapes = {name: array.shape for name, array in group.items()}
+        # Such as the number of batches that batch normalisation has seen.
+        whole_numbers = {name: array.dtype for name, array in group.items() if array.dtype.kind in "biu"}
+        loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
+    from_arrays(run.recipe, loaded)
     return RunState(step, seconds, position.get("best_step"), float(position.get("best_value", math.inf)))
 
 
@@ -125,7 +147,7 @@ def _identity(run: PreparedRun) -> dict[str, str]:
 
 
 def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Everything that a recipe has learned, as NumPy arrays: file name -> name -> array."""
+    """A copy of everything that a recipe has learned, as NumPy arrays: file name -> name -> array."""
     arrays = {
         stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
         for stem, network in recipe.networks.items()
@@ -144,7 +166,8 @@ def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None
 
 
 def _array(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().contiguous().numpy()  # contiguous: kernels may be channels last in memory
+    # Contiguous, because convolutions may be channels last in memory, and a copy, because training goes on.
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format).numpy()
 
 
 def _optimizer_tensors(recipe: Recipe) -> Iterator[tuple[str, Tensor]]:

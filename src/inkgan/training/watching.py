@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from inkgan.config import Config
 from inkgan.images import Images
+
+_SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,54 @@ class StepProgress:
     steps_per_second: float
     terms: dict[str, float]
 
+    @property
+    def position(self) -> str:
+        """Such as ``step 100/1800``."""
+        if self.step < 0:
+            return f"pre-training, {-self.step} steps left"
+        return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
+
+    @property
+    def losses(self) -> str:
+        """Such as ``D 1.163  G 1.357``."""
+        return "  ".join(f"{_SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in _SHORT_NAMES)
+
+    @property
+    def speed(self) -> str:
+        """Such as ``3.0 steps/s``; empty if it is not known yet."""
+        return f"{self.steps_per_second:.1f} steps/s" if self.steps_per_second else ""
+
+    @property
+    def time_left(self) -> str:
+        """Such as ``0:00:18 left``; empty if it is not known yet."""
+        if self.seconds_total is not None:
+            return f"{as_clock(self.seconds_total - self.seconds)} left"
+        if self.steps is None or not self.steps_per_second:
+            return ""
+        return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: the run folder.
+        step: how many joint steps were done in all.
+        seconds: how long the run has trained in all.
+        complete: whether it reached its end; else it can be resumed.
+        sheet: the picture of the final images; None if the run is not complete.
+    """
+
+    folder: Path
+    step: int
+    seconds: float
+    complete: bool
+    sheet: Path | None
+
 
 class Watcher(Protocol):
-    """Receives what a run reports. Every method should return at once."""
+    """Receives what a run reports. Every method should return at once. Derive from :class:`Silent`."""
 
     def preparing(self, doing: str, done: float) -> None:
         """Something that may take long happens before the first step; ``done`` is the fraction of it, 0 to 1."""
@@ -47,7 +95,10 @@ class Watcher(Protocol):
         """A generated image uint8 [H, W, C] and the discriminator's logit for it; no progress before the first step."""
 
     def stepped(self, progress: StepProgress) -> None:
-        """A step was done that is logged or shown, or it took long."""
+        """A step was done that is logged or shown, or a second has passed since the last one that was reported."""
+
+    def ended(self, result: Result) -> None:
+        """The run has reached its end or its ``stop_at``, and everything is saved."""
 
 
 class Silent:
@@ -67,3 +118,19 @@ class Silent:
 
     def stepped(self, progress: StepProgress) -> None:
         """Do nothing."""
+
+    def ended(self, result: Result) -> None:
+        """Do nothing."""
+
+
+def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
+    """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
+    length = f"{config.steps} steps" if config.steps is not None else f"{config.seconds:g} seconds"
+    beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
+    where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
+    return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
+
+
+def as_clock(seconds: float) -> str:
+    """A time in seconds as ``0:01:05``."""
+    return str(datetime.timedelta(seconds=max(0, round(seconds))))

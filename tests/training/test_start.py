@@ -1,0 +1,228 @@
+"""From options to a prepared run: what is taken, what is refused, and that nothing is written by either."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import inkgan
+import tiny_runs as runs
+from inkgan.config import RECIPES, resolve
+from inkgan.errors import CheckpointError, ConfigError, InkganError
+from inkgan.runs.folder import RunFolder
+from inkgan.training.start import TrainingOptions, configure, prepare, train
+
+# What notebooks have
+
+
+def test_numbers_of_numpy_and_paths_are_options(small_data: Path, tmp_path: Path) -> None:
+    """What a loop over np.arange or a Path gives is taken as the plain value would be."""
+    config, folder = configure(
+        data=small_data,
+        seed=np.uint16(7),
+        steps=np.int32(5),
+        out=str(tmp_path / "run"),
+        settings={"batch_size": np.int64(8), "fade": np.float32(0.5), "data": {"directory": tmp_path}},
+    )
+    assert config == resolve(
+        options={"data.name": str(small_data), "data.directory": str(tmp_path), "seed": 7, "steps": 5},
+        overrides=["batch_size=8", "fade=0.5"],
+    )
+    assert folder == tmp_path / "run"
+    assert configure(seconds=np.float64(2.5))[0].seconds == 2.5
+    assert prepare(data=small_data, stop_at=np.int64(3), out=tmp_path / "run").stop_at == 3
+
+
+def test_a_path_is_never_the_name_of_a_known_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Path("kmnist") is a place, as it is for a model."""
+    monkeypatch.chdir(tmp_path)
+    assert configure(data=Path("kmnist"))[0].data.name == str(tmp_path / "kmnist")
+    assert configure(data="kmnist")[0].data.name == "kmnist"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "hinge", "generator.learning_rate": 0.25},
+        {"loss": "hinge", "generator": {"learning_rate": 0.25}},
+        ["loss=hinge", "generator.learning_rate=0.25"],
+    ],
+)
+def test_settings_are_a_mapping_or_strings(settings: Any) -> None:
+    """All forms mean the same."""
+    config, _ = configure(settings=settings)
+    assert (config.loss, config.generator.learning_rate, config.discriminator.learning_rate) == ("hinge", 0.25, 3e-3)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("option", "needed"),
+    [
+        ({"loss": "hinge"}, "loss is a setting, not an option of train: settings={'loss': 'hinge'}."),
+        ({"latent_dim": 8}, "settings={'latent_dim': 8}"),
+        ({"sed": 1}, "Did you mean 'seed'?"),
+        ({"epochs": 3}, "train has no option 'epochs'."),
+        ({"extend": 0}, "extend=0"),
+        ({"stop_at": 0}, "stop_at=0"),
+        ({"settings": {"loos": "hinge"}}, "Did you mean 'loss'?"),
+        ({"settings": ["average=0.1"]}, "average is called ema_half_life now. Give ema_half_life=0.1."),
+        ({"settings": {"extended_from": [3]}}, "extended_from"),
+    ],
+    ids=str,
+)
+def test_what_is_no_option_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: Any, needed: str
+) -> None:
+    """A setting given as an option says where it belongs; a slip is corrected; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        train(**option)
+    assert needed in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_is_documented() -> None:
+    """The docstring of train has a line for every option, and help(train) shows it."""
+    for name in TrainingOptions.__annotations__:
+        assert f"* ``{name}``: " in str(train.__doc__), name
+
+
+def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """All checks come before the first byte, for a new run and for one that resumes."""
+    new = prepare(data=small_data, out=tmp_path / "new", device="cpu", settings=runs.SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+    assert (new.resume, new.device.type, new.precision_name, new.first_step) == (False, "cpu", "float32", -2)
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder)
+    resumed = prepare(data=small_data, out=folder, device="cpu", resume=True)
+    assert resumed.resume
+    assert resumed.config.steps == runs.STEPS
+    assert runs.listing(folder) == before
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--data", "mnits"], ["--set", "los=1"]])
+def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: list[str]) -> None:
+    """Settings are printed, and slips are found, without waiting for PyTorch."""
+    code = (
+        "import sys; from inkgan.cli import run; run(['train', *sys.argv[1:]]); "
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stderr.splitlines()[-1] == "False"
+
+
+# Names and places
+
+
+def test_every_recipe_is_built(small_data: Path, tmp_path: Path) -> None:
+    """Each name in the configuration has a recipe."""
+    for name in RECIPES:
+        built = prepare(name, data=small_data, out=tmp_path / name, device="cpu").recipe
+        assert "generator" in built.networks
+
+
+def test_runs_that_start_at_one_moment_get_folders_of_their_own(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a name, none of them is refused."""
+    monkeypatch.chdir(tmp_path)
+    barrier = threading.Barrier(3)
+    real_prepare = prepare
+    folders: list[Path] = []
+
+    def together(*given: Any, **options: Any) -> Any:
+        prepared = real_prepare(*given, **options)
+        barrier.wait(timeout=60)
+        return prepared
+
+    def start() -> None:
+        result = inkgan.train(data=small_data, device="cpu", steps=1, settings=[*runs.SETTINGS, *runs.COMPACT])
+        folders.append(result.folder)
+
+    monkeypatch.setattr("inkgan.training.start.prepare", together)
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(folder.name for folder in folders) == ["fast-small-seed0", "fast-small-seed0-2", "fast-small-seed0-3"]
+
+
+# Runs of earlier versions
+
+
+def old_config(folder: Path) -> dict[str, Any]:
+    """Give a run the config.json that an earlier version would have written; returns it."""
+    path = folder / "config.json"
+    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    config["average"] = config.pop("ema_half_life")
+    del config["extended_from"]
+    path.write_text(json.dumps(config), "utf-8")
+    return config
+
+
+def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path, small_data: Path) -> None:
+    """A run that was saved when the setting was called average resumes, with the value that it had."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    config = old_config(folder)
+    assert RunFolder(folder).saved_config().ema_half_life == config["average"]
+    assert runs.train(folder, small_data, resume=True).complete
+
+
+# Longer runs
+
+
+def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path) -> None:
+    """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, bit for bit."""
+    settings = [*runs.COMPACT, "fade=1.0"]
+    for name in ("whole", "parts"):
+        runs.train(tmp_path / name, small_data, settings=settings)
+    assert runs.train(tmp_path / "whole", small_data, extend=4, settings=settings, steps=None).step == 10
+    result = runs.train(tmp_path / "parts", small_data, extend=4, stop_at=7, settings=settings, steps=None)
+    assert (result.step, result.complete) == (7, False)
+    with pytest.raises(ConfigError, match="not complete: it is at step 7 of 10"):
+        runs.train(tmp_path / "parts", small_data, extend=4, settings=settings, steps=None)
+    assert runs.train(tmp_path / "parts", small_data, resume=True, settings=settings, steps=None).complete
+    assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
+    config = RunFolder(tmp_path / "whole").saved_config()
+    assert (config.steps, config.extended_from) == (10, (6,))
+    runs.train(tmp_path / "whole", small_data, extend=2, settings=settings, steps=None)
+    assert RunFolder(tmp_path / "whole").saved_config().extended_from == (6, 10)
+    assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(12))
+
+
+def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """Runs that are not complete, whose length is a time, or that do not exist; --steps has a hint."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder)
+    for options, needed in (
+        ({"extend": 3, "steps": None}, "at step 5 of 6. Finish it first: inkgan train --resume --out"),
+        ({"extend": 3, "seconds": 9}, "given in seconds"),
+        ({"resume": True, "steps": 60}, "steps: 6 -> 60.*--extend makes a complete run longer"),
+    ):
+        with pytest.raises(ConfigError, match=needed):
+            runs.train(folder, small_data, **options)
+    with pytest.raises(CheckpointError):
+        runs.train(tmp_path / "none", small_data, extend=3)
+    assert runs.listing(folder) == before
+
+
+def test_a_config_that_was_made_longer_by_hand_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """Only a complete run may have been extended since its last checkpoint."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"steps": 9, "extended_from": [6]}), "utf-8")
+    with pytest.raises(InkganError, match="edited"):
+        runs.train(folder, small_data, resume=True, steps=None)

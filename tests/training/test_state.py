@@ -1,0 +1,136 @@
+"""What a checkpoint keeps of a recipe, also of one that inkgan does not have: any optimiser, any buffers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+import tiny_runs as runs
+from inkgan.errors import CheckpointError
+from inkgan.runs import checkpoint
+from inkgan.training.optimizers import Adam
+from inkgan.training.recipe import Optimizer, StepInfo
+from inkgan.training.state import as_arrays, from_arrays
+
+pytestmark = pytest.mark.usefixtures("spared")
+
+
+class Mixture:
+    """A recipe with batch normalisation, buffers of whole numbers and truth values, and PyTorch's own optimiser."""
+
+    latent_dim = 3
+    num_classes = 0
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        torch.manual_seed(0)
+        self.generator = nn.Sequential(nn.Linear(3, 28 * 28), nn.BatchNorm1d(28 * 28), nn.Unflatten(1, (28, 28, 1)))
+        self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1), nn.Flatten(0))
+        self.discriminator.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
+        self.discriminator.register_buffer("count", torch.tensor(2**40))
+        self.sgd = torch.optim.SGD(self.discriminator.parameters(), lr=0.1, momentum=0.9)
+        for parameter in self.discriminator.parameters():  # it exists before the first step
+            self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        self.adam = Adam(self.generator.parameters(), 0.1, (0.0, 0.9))
+
+    @property
+    def optimizers(self) -> dict[str, Optimizer]:
+        """One of each kind."""
+        return {"generator": self.adam, "discriminator": self.sgd}
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Both."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """A step that moves everything there is."""
+        source = torch.Generator().manual_seed(info.number)
+        fake = self.generator(torch.randn(len(real), 3, generator=source))
+        loss = self.discriminator(real).mean() - self.discriminator(fake).mean()
+        self.sgd.zero_grad()
+        gradients = torch.autograd.grad(-loss, list(self.generator.parameters()), retain_graph=True)
+        loss.backward(inputs=list(self.discriminator.parameters()))
+        self.sgd.step()
+        self.adam.step(gradients)
+        buffers = dict(self.discriminator.named_buffers())
+        buffers["seen"].logical_not_()
+        buffers["count"] += 3
+        return {"loss": loss.detach()}
+
+    def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """In evaluation mode, which the running statistics decide."""
+        self.generator.eval()
+        with torch.no_grad():
+            images: Tensor = self.generator(latents).sigmoid()
+        self.generator.train()
+        return images
+
+    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """As it is."""
+        logits: Tensor = self.discriminator(images).detach()
+        return logits
+
+    def after_load(self) -> None:
+        """Nothing is copied."""
+
+    def model_extras(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def model_description(self) -> dict[str, Any]:
+        """Not one of inkgan's."""
+        return {"network": "mixture", "image_shape": [28, 28, 1], "latent_dim": 3, "num_classes": 0}
+
+
+def test_whole_numbers_and_truth_values_are_saved_and_read(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N + N steps are 2N for a recipe with batch normalisation and other buffers, and with PyTorch's optimisers."""
+    monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
+    options: dict[str, Any] = {"settings": [*runs.COMPACT, "batch_size=4"]}
+    runs.train(tmp_path / "whole", small_data, **options)
+    runs.train(tmp_path / "parts", small_data, stop_at=3, **options)
+    runs.train(tmp_path / "parts", small_data, resume=True, **options)
+    whole = runs.learned(tmp_path / "whole")
+    assert runs.learned(tmp_path / "parts") == whole
+    saved = load_file(runs.newest(tmp_path / "whole") / "discriminator.safetensors")
+    assert saved["count"] == 2**40 + 3 * runs.STEPS
+    assert (saved["count"].dtype.name, saved["seen"].dtype.name) == ("int64", "bool")
+    assert load_file(runs.newest(tmp_path / "whole") / "generator.safetensors")["1.num_batches_tracked"] == runs.STEPS
+
+
+def test_what_is_copied_stays(small_data: Path) -> None:
+    """Training that goes on does not change a snapshot, and putting it back undoes the training."""
+    recipe = Mixture()
+    before = as_arrays(recipe)
+    kept = {stem: {name: array.copy() for name, array in group.items()} for stem, group in before.items()}
+    recipe.step(StepInfo(0, 0, 0.0), torch.rand(4, 28, 28, 1), None)
+    for stem, group in kept.items():
+        assert all(np.array_equal(before[stem][name], array) for name, array in group.items())
+    assert not np.array_equal(as_arrays(recipe)["generator"]["0.weight"], before["generator"]["0.weight"])
+    from_arrays(recipe, before)
+    for stem, group in as_arrays(recipe).items():
+        assert all(np.array_equal(kept[stem][name], array) for name, array in group.items())
+
+
+def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole numbers that were saved as fractions are not what this recipe keeps."""
+    monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
+    options: dict[str, Any] = {"settings": [*runs.COMPACT, "batch_size=4"]}
+    runs.train(tmp_path / "run", small_data, stop_at=3, **options)
+    folder = runs.newest(tmp_path / "run")
+    stems = ("generator", "discriminator", "optimizers")
+    tensors = {stem: load_file(folder / f"{stem}.safetensors") for stem in stems}
+    tensors["discriminator"]["count"] = tensors["discriminator"]["count"].astype(np.float32)
+    documents = {stem: checkpoint.read_document(folder, stem) for stem in ("state", "model")}
+    for path in folder.iterdir():
+        path.unlink()
+    checkpoint.write_folder(folder, tensors, documents)
+    with pytest.raises(CheckpointError, match="count"):
+        runs.train(tmp_path / "run", small_data, resume=True, **options)
