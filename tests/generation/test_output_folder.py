@@ -93,6 +93,15 @@ def test_what_is_not_ours_is_never_replaced(tmp_path: Path, there: str) -> None:
     assert (place.is_symlink(), place.is_dir()) == (" link" in there, "folder" in there)
 
 
+def test_a_folder_is_filled_from_within(tmp_path: Path) -> None:
+    """What is around a folder need not be writable; beside a missing one its files wait in a folder of their own."""
+    (tmp_path / "there").mkdir()
+    with OutputFolder(tmp_path / "there", [], force=False).filling() as folder:
+        assert (tmp_path / "there") in folder.parents
+    with OutputFolder(tmp_path / "missing", [], force=False).filling() as folder:
+        assert folder.parent.parent == tmp_path
+
+
 def test_a_changed_file_is_kept_and_told(tmp_path: Path) -> None:
     """A file that the user changed after it was written is not removed, and the command says so."""
     fill(tmp_path / "a", {"0.png": "old", "1.png": "old"})

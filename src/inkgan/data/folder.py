@@ -186,6 +186,14 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
     return named
 
 
+def read_as_splits(names: Sequence[str]) -> bool:
+    """Whether folders of these names are read as splits without a question."""
+    try:
+        return bool(_splits_among(names, "auto", Path()))
+    except DataError:
+        return False
+
+
 def _labelled(every: list[_Found], skipped: _Skipped) -> list[_Found]:
     """Where some images lie in class folders, leave out those that do not."""
     kept = [one for one in every if one.label] or every

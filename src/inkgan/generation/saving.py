@@ -144,6 +144,7 @@ def _folder_writer(
     names = [numbered(index, count) for index in range(count)]
     if labels is not None:
         folders = {label: _folder_name(class_names[label]) for label in np.unique(labels).tolist()}
+        _refuse_splits(path, list(folders.values()))
         names = [f"{folders[label]}/{name}" for label, name in zip(labels.tolist(), names, strict=True)]
     output = OutputFolder(path, names, force=force)
 
@@ -171,6 +172,17 @@ def _folder_name(name: str) -> str:
             f"the class {shown(name)!r} cannot have a folder of that name. Write to an .npz file, which keeps names."
         )
     return name
+
+
+def _refuse_splits(path: Path, names: Sequence[str]) -> None:
+    """Refuse folders of classes that would be read back as splits of a data set."""
+    from inkgan.data.folder import read_as_splits
+
+    if read_as_splits(names):
+        raise OutputError(
+            f"the classes {', '.join(names)} in {path} would be read as the splits of a data set. "
+            "Write to an .npz file, which keeps names."
+        )
 
 
 def _make_folder(folder: Path) -> None:
