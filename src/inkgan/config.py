@@ -1,7 +1,7 @@
-"""What a run is made of: frozen, validated settings; recipes as presets; TOML in, JSON out.
+"""The settings of a run: frozen and validated; recipes as presets; TOML in, JSON out.
 
-A setting is found, in this order, in ``--set``, in the command's own options, in ``--config FILE.toml``, in the recipe.
-Nothing here names a class or a function: recipes and networks are chosen by names from a fixed list.
+A setting comes from the first of these that gives it: ``--set``, the command's own options, ``--config FILE.toml``, the
+recipe. In between, settings are kept by dotted key, such as ``watch.keep``. No setting names a class or a function.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from inkgan.errors import ConfigError, did_you_mean
+from inkgan.errors import ConfigError, did_you_mean, reason_of, shown
 from inkgan.seeds import LARGEST_SEED
 
-_DEEPEST = 8
+_LARGEST_FILE = 2**20
 _LONGEST_SHOWN = 80
 
 RecipeName = Literal["fast", "best", "tutorial"]
@@ -81,7 +81,7 @@ class PenaltySettings(_Settings):
 
 
 class WatchSettings(_Settings):
-    """How often a run tells how it goes; 0 means never. All counts are steps."""
+    """How often a run logs, shows, measures and saves: every so many steps; 0 means never."""
 
     log_every: CountOrNever = Field(10, description="losses and images to TensorBoard and metrics.jsonl")
     show_every: CountOrNever = Field(100, description="a generated picture and its estimate to the terminal")
@@ -138,10 +138,12 @@ class Config(_Settings):
 
     @model_validator(mode="after")
     def _tutorial_is_fixed(self) -> Config:
-        own, defaults = dict(_leaves(self.model_dump())), _defaults()
-        changed = [key for key in _NOT_OF_THE_TUTORIAL if own[key] != defaults[key]]
-        if self.recipe == "tutorial" and changed:
-            raise ValueError(f"the tutorial is fixed and has no {changed[0]}; the recipes fast and best have it")
+        if self.recipe == "tutorial":
+            own = _flat(self.model_dump())
+            usual = _flat(Config.model_construct().model_dump())
+            for key in _NOT_OF_THE_TUTORIAL:
+                if own[key] != usual[key]:
+                    raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
         return self
 
     def extended(self, steps: int) -> Config:
@@ -204,36 +206,44 @@ def resolve(
 
     Args:
         file: a TOML file of settings.
-        options: settings by dotted key, such as ``{"data.name": "mnist"}``; None values are not given.
+        options: settings by dotted key, such as ``{"data.name": "mnist"}``; None means not given.
         overrides: ``key=value`` settings with dotted keys, whose values are TOML, or text where they are not; or a
             mapping of dotted keys to values.
-        base: what holds for all that is not given; None means the recipe's own.
+        base: the settings that hold where nothing else is given; None means the recipe's own.
 
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
-    given = _read_toml(file) if file else {}
-    _check_keys(given)
-    options = {key: value for key, value in (options or {}).items() if value is not None}
-    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split, overrides)
-    for layer in (options.items(), pairs):
-        given = _laid_over(given, _nested(layer))
-    return validated(given if base is None else _laid_over(base.model_dump(), given))
+    layers = [
+        {} if base is None else _flat(base.model_dump()),
+        {} if file is None else _flat(_read_toml(file)),
+        {key: value for key, value in (options or {}).items() if value is not None},
+        _flat(overrides if isinstance(overrides, Mapping) else dict(map(_split, overrides))),
+    ]
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given = _laid_over(given, layer)
+    return _checked(given)
 
 
 def validated(given: Mapping[str, Any]) -> Config:
-    """Check settings and lay them over their recipe's.
+    """Check settings, as tables or by dotted key; what is not given is the recipe's own.
 
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
+    return _checked(_flat(given))
+
+
+def _checked(given: Mapping[str, Any]) -> Config:
     recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
         hint = did_you_mean(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
         raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
-    _check_keys(given)
+    for key, value in given.items():
+        _require_known(key, value)
     try:
-        return Config.model_validate(_laid_over(PRESETS[recipe], given))
+        return Config.model_validate(_nested(_laid_over(_flat(PRESETS[recipe]), given)))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
 
@@ -247,9 +257,9 @@ def read_json(path: Path) -> Config:
     try:
         given = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not the configuration of a run: {type(error).__name__}.") from None
+        raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
     if not isinstance(given, dict):
-        raise ConfigError(f"{path} is not the configuration of a run: it holds no table of settings.")
+        raise ConfigError(f"{shown(path)} is not the configuration of a run: it holds no table of settings.")
     return from_saved(given)
 
 
@@ -259,129 +269,132 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
-    settings = {_RENAMED.get(key) or key: value for key, value in given.items()}
-    if isinstance(settings.get("data"), dict):
-        settings["data"] = {"ink": "light", **settings["data"]}  # as long as there was no such setting
-    return validated(settings)
+    settings = {_RENAMED.get(key, key): value for key, value in _flat(given).items()}
+    settings.setdefault("data.ink", "light")  # as long as there was no such setting
+    return _checked(settings)
 
 
 def differences(old: Config, new: Config) -> list[str]:
     """Name every setting in which two configurations differ, as ``key: old -> new``."""
-    before, after = dict(_leaves(old.model_dump())), dict(_leaves(new.model_dump()))
-    return [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+    before = _flat(old.model_dump())
+    after = _flat(new.model_dump())
+    return [f"{key}: {value} -> {after[key]}" for key, value in before.items() if value != after[key]]
 
 
 @cache
-def _defaults() -> dict[str, Any]:
-    """Every dotted key with its default."""
-    return dict(_leaves(Config.model_construct().model_dump()))
-
-
 def known_keys() -> dict[str, str]:
     """Every dotted key with its description."""
-    return dict(_described(Config))
-
-
-def _described(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _described(field.annotation, f"{prefix}{name}.")
+    described = {}
+    for name, field in Config.model_fields.items():
+        table = getattr(field.annotation, "model_fields", None)
+        if table is None:
+            described[name] = field.description or ""
         else:
-            yield prefix + name, field.description or ""
+            described |= {f"{name}.{inner}": one.description or "" for inner, one in table.items()}
+    return described
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > 2**20:
-            raise ConfigError(f"{path} is larger than 1 MiB, which no configuration is.")
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {(error.strerror or '').lower()}.") from None
-    except (ValueError, RecursionError) as error:  # of ValueErrors, TOML's own and an integer of 5,000 digits
-        raise ConfigError(f"{path} is not a TOML file: {_shortened(str(error).splitlines()[0])}.") from None
+def as_toml(config: Config) -> str:
+    """The settings as TOML, with what each means; ``--config`` reads it back."""
+    lines: list[str] = []
+    table = ""
+    for key, value in sorted(_flat(config.model_dump()).items(), key=lambda setting: "." in setting[0]):  # tables last
+        parent, _, name = key.rpartition(".")
+        if parent != table:
+            table = parent
+            lines += ["", f"[{table}]"]
+        if value is None:
+            lines.append(f"# {name} =  # {known_keys()[key]}")
+        else:
+            # TOML's strings are JSON's, but for surrogate pairs and the character of the delete key.
+            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            lines.append(f"{name} = {written}  # {known_keys()[key]}")
+    return "\n".join(lines) + "\n"
 
 
-def _parse(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-
-
-def _split(override: str) -> tuple[str, Any]:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
-    return key.strip(), _parse(text.strip())
-
-
-def _nested(settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Tables of settings from dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in settings:
-        *parents, last = key.split(".")
-        table = result
-        for parent in parents:
-            inner = table.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(
-                    f"{_shortened(parent)} is not a table of settings, so {_shortened(key)} cannot be set."
-                )
-            table = inner
-        table[last] = value
-    return result
-
-
-def _check_keys(given: Mapping[str, Any]) -> None:
-    known = known_keys()
-    tables = {key.rpartition(".")[0] for key in known} - {""}
-    for key, value in _leaves(given):
-        if key in known or (key in tables and isinstance(value, dict)):
-            continue
-        if key in tables:
-            raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
-        if key in _RENAMED:
-            raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_shown(value)}.")
-        spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
-        hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
-        raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
-
-
-def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted key, from tables of settings."""
+    flat: dict[str, Any] = {}
     for key, value in settings.items():
-        if isinstance(value, dict) and value and prefix.count(".") < _DEEPEST:
-            yield from _leaves(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and (value or key in _tables()):
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
-            yield f"{prefix}{key}", value
+            flat[key] = value
+    return flat
+
+
+def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of settings, from settings by dotted key that are known."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        table, _, name = key.rpartition(".")
+        (nested.setdefault(table, {}) if table else nested)[name] = value
+    return nested
 
 
 def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Settings over others; a length in steps takes the place of one in seconds, and the other way round."""
     lengths = dict.fromkeys(("steps", "seconds"))
     given = any(over.get(key) is not None for key in lengths)
-    return _merged({**base, **lengths} if given else base, over)
+    return {**base, **(lengths if given else {}), **over}
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        inner = result.get(key)
-        result[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
-    return result
+@cache
+def _tables() -> frozenset[str]:
+    return frozenset(key.partition(".")[0] for key in known_keys() if "." in key)
+
+
+def _require_known(key: str, value: Any) -> None:
+    known = known_keys()
+    parent = key.partition(".")[0]
+    if key in known:
+        return
+    if key in _tables():
+        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
+    if key in _RENAMED:
+        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_shown(value)}.")
+    if parent in known:
+        raise ConfigError(f"{parent} is not a table of settings: {_shown(key)} is unknown. Give {parent}=VALUE.")
+    spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
+    hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
+    raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
+    except (ValueError, RecursionError) as error:  # TOML's own error is a ValueError, and so is one of 5,000 digits
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{shown(path)} is not a TOML file: {_shortened(str(error).splitlines()[0])}.") from None
+
+
+def _split(override: str) -> tuple[str, Any]:
+    """The key and the value of ``key=value``."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except (ValueError, RecursionError):
+        value = text.strip()
+    return key.strip(), value
 
 
 def _one_line(error: ValidationError) -> str:
-    """Say the first thing that is wrong, with what was given and what is allowed."""
+    """The first thing that is wrong: what was given, and what is allowed."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("constrained"))
     message = first["msg"].removeprefix("Value error, ")
+    key = ".".join(map(str, first["loc"]))  # with the alternatives of a type behind it
+    while key and key not in known_keys():
+        key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
-    known = known_keys()
-    while key and key not in known:
-        key = key.rpartition(".")[0]
-    told = f" ({known[key]})" if key in known else ""
-    return f"{key}={_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]}{told}."
+    return f"{key}={_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."
 
 
 def _shown(value: Any) -> str:
@@ -394,22 +407,3 @@ def _shown(value: Any) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-def as_toml(config: Config) -> str:
-    """The settings as TOML, with what each means; ``--config`` reads it back."""
-    lines: list[str] = []
-    table = ""
-    described = known_keys()
-    for key, value in sorted(_leaves(config.model_dump()), key=lambda leaf: "." in leaf[0]):  # tables come last
-        parent, _, name = key.rpartition(".")
-        if parent != table:
-            table = parent
-            lines += ["", f"[{table}]"]
-        if value is None:
-            lines.append(f"# {name} =  # {described[key]}")
-        else:
-            # TOML's strings are JSON's, but for surrogate pairs and the character of the delete key.
-            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{name} = {written}  # {described[key]}")
-    return "\n".join(lines) + "\n"

@@ -100,11 +100,10 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     A run that has no checkpoint yet is at its first step.
 
     Raises:
-        CheckpointError: every checkpoint is damaged, or the newest one does not belong to this run.
+        CheckpointError: every checkpoint is damaged, or the newest one cannot be read or does not belong to this run.
     """
     checkpoints = run.folder.checkpoints
-    checkpoint.sweep(checkpoints)
-    step, damages = checkpoint.newest_whole(checkpoints)
+    step, damages = checkpoint.newest_to_resume(checkpoints)
     for damage in damages:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
     if damages and step in (None, 0):  # step 0 has learned nothing
@@ -116,9 +115,7 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
         return RunState(run.first_step)
     state = _load(run, step)
     run.folder.forget_after(step)
-    for newer in checkpoint.list_steps(checkpoints):
-        if newer > step:
-            checkpoint.remove(checkpoints, newer)
+    checkpoint.set_aside_after(checkpoints, step)
     return state
 
 

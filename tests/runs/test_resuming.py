@@ -1,0 +1,82 @@
+"""Runs that are resumed after something went wrong, and folders with uncommon names: with real, tiny runs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import inkgan
+import tiny_runs as runs
+from inkgan.errors import CheckpointError, ConfigError
+from inkgan.files import sha256_of
+from inkgan.runs import checkpoint
+
+
+@pytest.mark.usefixtures("spared")
+def test_a_disk_that_fails_once(
+    tmp_path: Path, small_data: Path, stopped_run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A passing error while the newest checkpoint is read ends the resume, and the next one continues from there."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    before = runs.listing(folder / "checkpoints")
+    failed: list[Path] = []
+
+    def fail_once(path: Path) -> str:
+        if path.name == "optimizers.safetensors" and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return sha256_of(path)
+
+    monkeypatch.setattr("inkgan.runs.checkpoint.sha256_of", fail_once)
+    with pytest.raises(CheckpointError, match=r"optimizers\.safetensors cannot be read: input/output error\."):
+        runs.train(folder, small_data, resume=True)
+    assert failed
+    assert runs.listing(folder / "checkpoints") == before
+    watcher = runs.Noting()
+    runs.train(folder, small_data, resume=True, watcher=watcher)
+    assert watcher.warnings == []
+    assert watcher.steps == [5]
+    assert runs.learned(folder) == runs.learned(finished_run)
+
+
+@pytest.mark.usefixtures("spared")
+def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """The run falls back over it, and it stays under another name, from which --force removes it."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.damage(runs.newest(folder) / "generator.safetensors")
+    damaged = runs.listing(runs.newest(folder))
+    assert runs.train(folder, small_data, resume=True).complete
+    kept = folder / "checkpoints" / "step-0000005.damaged"
+    assert runs.listing(kept) == damaged
+    runs.train(folder, small_data, steps=1, force=True)
+    assert not kept.exists()
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize(("key", "value"), [("batch_size", 6), ("seed", 7), ("steps", 7)])
+def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: int) -> None:
+    """A run whose config.json was edited is not resumed, and nothing is written."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    edited = json.dumps(saved | {key: value})
+    (folder / "config.json").write_text(edited, "utf-8")
+    before = runs.listing(folder)
+    with pytest.raises(ConfigError, match=rf"edited after step-0000005 was saved: {key}: {saved[key]} -> {value}\."):
+        inkgan.train(out=folder, resume=True, device="cpu", data=str(small_data))
+    assert runs.listing(folder) == before
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize("name", [b"run\xff", b"\xe9t\xe9 1", b"a\nb", "ü 字".encode(), b"--help"])
+def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes) -> None:
+    """Whatever a folder is called, a run is trained, resumed and drawn from there."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    runs.train(folder, small_data, stop_at=3)
+    assert runs.train(folder, small_data, resume=True).complete
+    assert inkgan.load(folder).sample(2).shape == (2, 28, 28)
+    assert (folder / "pictures" / "sheet.png").is_file()
+    checkpoint.verify(runs.newest(folder))
