@@ -174,6 +174,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data mnist --data-dir bomb", "train-images"),
         ("train --data small.npz --device cuda:99", "auto, cpu"),
         ("train --data small.npz --device gpu", "auto, cpu"),
+        ("train --data small.npz --out=", "the name of the run folder is empty"),
+        ("train --data small.npz --resume --out=", "the name of the run folder is empty"),
         ("train --data small.npz --out text.txt", "text.txt"),
         ("train --data small.npz --out text.txt/run", "text.txt/run"),
         ("train --data small.npz --out full", "--out"),
@@ -609,6 +611,20 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = set(json.loads(program(sys.executable, "-W", "error", "-c", code).stderr))
     assert "inkgan.cli.train" in loaded
     assert not loaded & {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}
+
+
+@pytest.mark.parametrize("command", ["write 2026 -o x.png", "sample fast -n 2 -o x.png"])
+def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
+    """The bundled models write and sample without PyTorch, SciPy and what checks settings."""
+    code = (
+        "import sys, inkgan.cli, json\n"
+        "assert inkgan.cli.run(sys.argv[1:]) == 0\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = program(sys.executable, "-W", "error", "-c", code, *command.split(), cwd=tmp_path)
+    loaded = set(json.loads(done.stderr))
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "scipy", "pydantic", "tensorboard", "filelock", "pooch", "jinja2"}
 
 
 def test_a_reader_that_goes_away() -> None:

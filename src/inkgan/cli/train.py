@@ -59,7 +59,7 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FOLDER",
             help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)",

@@ -126,6 +126,8 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     overrides = options.get("settings", ())
     if isinstance(overrides, Mapping):
         overrides = {key: _plain(value) for key, value in overrides.items()}
+    if options.get("out") == "":
+        raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
     out = _path(options.get("out"))
     config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides))
     name = _default_name(config)
