@@ -314,7 +314,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert "the untrained generator" in said.out
     assert re.search(r"^step 2/6  D real \d\.\d+  D fake \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
     stopped, command = said.out.splitlines()[-1].split(": inkgan ")
-    assert stopped == "stopped after step 3 and saved. Go on with"
+    assert stopped == "stopped after step 3 and saved. Continue with"
     assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
     assert run([*shlex.split(command), "--device", "cpu"]) == 0
     said = capsys.readouterr()

@@ -61,6 +61,30 @@ def test_settings_are_a_mapping_or_strings(settings: Any) -> None:
     assert (config.loss, config.generator.learning_rate, config.discriminator.learning_rate) == ("hinge", 0.25, 3e-3)
 
 
+def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they are given, so that the run resumes from any folder."""
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine" / "x.npy", np.zeros((5, 8, 8), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    place = str(tmp_path / "mine")
+    for options in ({"data_dir": "mine"}, {"data_dir": Path("mine")}, {"settings": ["data.directory=mine"]}):
+        config, _ = configure(**options)
+        assert (config.data.name, config.data.directory) == ("mnist", place)
+    assert configure(data="mine/x.npy")[0].data.name == f"{place}/x.npy"
+    assert configure(settings={"data.name": "mine"})[0].data.name == place
+
+
+def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
+    """Images that were inverted or left out are told before the first step."""
+    rng = np.random.default_rng(0)
+    paper = np.full((30, 8, 8), 250, np.uint8)
+    paper[:, 2:6, 3:5] = rng.integers(0, 60, (30, 4, 2))
+    np.savez(tmp_path / "paper.npz", images=paper)
+    watcher = runs.Noting()
+    prepare(data=tmp_path / "paper.npz", out=tmp_path / "run", device="cpu", watcher=watcher)
+    assert any("inverted" in warning for warning in watcher.warnings)
+
+
 # What is refused
 
 

@@ -208,11 +208,11 @@ def _conclusion(result: Result) -> list[str]:
     place = str(result.folder)
     if is_bundled(place):
         place = f"./{place}"  # else it would name the bundled model
-    took, folder = as_clock(result.seconds), shlex.quote(place)  # the commands can be pasted
+    folder = shlex.quote(place)  # the commands can be pasted
     if not result.complete:
-        return [f"stopped after step {result.step} and saved. Go on with: inkgan train --resume --out {folder}"]
+        return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
     return [
-        f"done: {result.step} steps in {took}",
+        f"done: {result.step} steps in {as_clock(result.seconds)}",
         f"what it draws:      {result.sheet}",
         f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",

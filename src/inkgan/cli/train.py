@@ -34,12 +34,12 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="All randomness comes from it: same seed, same run. (default: 0)", rich_help_panel="What"),
+        typer.Option(help="All randomness depends on it: same seed, same run. (default: 0)", rich_help_panel="What"),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            help="The run's total of steps, to which schedules refer. (default: the recipe's)",
+            help="The run's total number of steps, to which schedules refer. (default: the recipe's)",
             rich_help_panel="How long",
         ),
     ] = None,
@@ -48,7 +48,11 @@ def train(
     ] = None,
     stop_at: Annotated[
         int | None,
-        typer.Option(metavar="STEP", help="Save and stop here; --resume goes on from it.", rich_help_panel="How long"),
+        typer.Option(
+            metavar="STEP",
+            help="Save and stop after this step; --resume continues from there.",
+            rich_help_panel="How long",
+        ),
     ] = None,
     extend: Annotated[
         int | None,
@@ -102,7 +106,7 @@ def train(
         int | None,
         typer.Option(
             metavar="STEPS",
-            help="Measure the quality this often (about a second each); sample --checkpoint best takes the best.",
+            help="Measure the quality this often, a second each; `inkgan sample --checkpoint best` takes the best.",
             rich_help_panel="How",
         ),
     ] = None,
@@ -111,16 +115,16 @@ def train(
         typer.Option("--dry-run", "-n", help="Print the resolved settings as TOML and stop.", rich_help_panel="How"),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel="How")
+        bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="How")
     ] = False,
 ) -> None:
     """Train a GAN, and watch it learn.
 
     A run folder holds everything: settings, metrics.jsonl, TensorBoard events, pictures and checkpoints. Ctrl-C saves
-    and stops; --resume goes on from there.
+    and stops; --resume continues.
 
-    Recipes: fast takes about one to two minutes on two cores; best takes longer and draws better; tutorial is the old
-    lesson, exactly, and takes hours.
+    Recipes: fast takes one to two minutes on two cores; best takes longer and draws better; tutorial repeats a
+    TensorFlow lesson exactly and takes hours.
 
     Examples:
         inkgan train

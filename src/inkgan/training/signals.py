@@ -1,4 +1,4 @@
-"""Stopping a run when a signal asks for it: after the step at hand, or at once if asked twice."""
+"""Stops a run when a signal asks for it: after the current step, or at once if it is asked twice."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from typing import Any
 
 #: A terminal that goes away; not every system has it.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
-#: The same signal within so many seconds is the same wish: timeout(1) sends its own twice, to a process and its group.
-#: So is a hang-up beside another signal, which is how sessions end, and a hang-up alone is never a second wish.
+#: A signal twice within so many seconds is one request: timeout(1) sends its signal to a process and to its group.
+#: So are a hang-up and another signal, which come together when a session ends; a hang-up is never a second request.
 _SECONDS_OF_ONE = 0.1
 
 
 class StopSignals:
-    """While entered, SIGINT, SIGTERM and SIGHUP are noted in :attr:`received`; a second one ends the process at once.
+    """A context in which SIGINT, SIGTERM and SIGHUP do not end the process; a second one does, at once.
 
-    A SIGHUP that was ignored before stays so, as ``nohup`` wants it.
+    SIGHUP stays ignored if it was, as under ``nohup``. In threads other than the main one, where Python does not allow
+    handlers, the context does nothing.
+
+    Attributes:
+        received: the number of the first signal; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -30,7 +34,7 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        """Take over the signals; in a thread other than the main one, where Python allows none, do nothing."""
+        """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
             taken = [signal.SIGINT, signal.SIGTERM]
             if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
@@ -41,17 +45,21 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the signals back."""
+        """Install the handlers that were there before."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that was not installed from Python cannot be put back
+                signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        one = number == _HANGUP or (now - self._at <= _SECONDS_OF_ONE and self.received in (number, _HANGUP))
+        is_same_request = number == _HANGUP or (
+            now - self._at <= _SECONDS_OF_ONE and self.received in (number, _HANGUP)
+        )
         if self.received is None:
-            self.received, self._at = number, now
-        elif not one:
+            self.received = number
+            self._at = now
+        elif not is_same_request:
             with contextlib.suppress(OSError, ValueError, AttributeError):
-                if sys.stdout.isatty():
-                    os.write(sys.stdout.fileno(), b"\x1b[?25h")  # the cursor, which a progress bar hides
+                if sys.stdout.isatty():  # show the cursor, which a progress bar hides
+                    os.write(sys.stdout.fileno(), b"\x1b[?25h")
             os._exit(128 + number)

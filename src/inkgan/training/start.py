@@ -115,7 +115,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     given = {
         "recipe": recipe,
         "data.name": data,
-        "data.directory": None if data_dir is None else str(expanded(data_dir).absolute()),
+        "data.directory": None if data_dir is None else str(data_dir),
         "steps": _plain(options.get("steps")),
         "seconds": _plain(options.get("seconds")),
         "seed": _plain(options.get("seed")),
@@ -145,9 +145,11 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
 
 
 def _with_absolute_data(config: Config) -> Config:
-    """The settings with the path of a user's own data made absolute, so that the run resumes from any folder."""
-    name = from_anywhere(config.data.name, _path(config.data.directory))
-    return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+    """The settings with the paths of a user's own data made absolute, so that the run resumes from any folder."""
+    directory = None if config.data.directory is None else expanded(config.data.directory).absolute()
+    name = from_anywhere(config.data.name, directory)
+    where = {"name": name, "directory": None if directory is None else str(directory)}
+    return config.model_copy(update={"data": config.data.model_copy(update=where)})
 
 
 def prepare(
