@@ -27,10 +27,11 @@ from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.page import report_page
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler, quick_measure
-from inkgan.evaluation.subject import ModelSubject, draw, open_subject, real_images
+from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_subject, real_images
 from inkgan.evaluation.text import report_text, table
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
+from inkgan.generation.saving import writer_for
 from inkgan.runs import checkpoint
 
 Images = npt.NDArray[np.uint8]
@@ -545,3 +546,86 @@ def test_a_notebook_shows_the_report(fair: Report) -> None:
     starts = [float(start) for start in re.findall(r'<rect x="([\d.]+)"', shown)]
     assert len(widths) == len(starts)
     assert all(start >= 0 and start + width <= 100.5 for start, width in zip(starts, widths, strict=True))
+
+
+def test_files_of_other_programs_are_read_and_it_is_said_which_arrays(
+    tmp_path: Path, real: tuple[Images, Labels]
+) -> None:
+    """In the order that they have, as arrays are; the figures do not depend on the form of the file."""
+    images, labels = real
+    plain = open_subject((images, labels))
+    np.savez(tmp_path / "samples.npz", samples=images, targets=labels)
+    np.savez(tmp_path / "unnamed.npz", images, labels)
+    np.savez(
+        tmp_path / "keras.npz", x_train=images[:400], y_train=labels[:400], x_test=images[400:], y_test=labels[400:]
+    )
+    np.savez(tmp_path / "floats.npz", images=images[..., 0] / 255, labels=labels.astype(np.float32)[:, None])
+    np.save(tmp_path / "only.npy", images)
+    used = {
+        "samples": "samples (images), targets (labels)",
+        "unnamed": "arr_0 (images), arr_1 (labels)",
+        "keras": "x_train",
+    }
+    for path in sorted(tmp_path.iterdir()):
+        subject = open_subject(str(path))
+        assert isinstance(subject, ImageSubject)
+        np.testing.assert_array_equal(subject.images, images)
+        if path.suffix == ".npz":
+            assert subject.labels is not None
+            names = np.array(subject.label_names)[subject.labels]
+            np.testing.assert_array_equal(names, labels.astype(str))
+        assert used.get(path.stem, "") in "".join(subject.notes)
+    assert isinstance(plain, ImageSubject)
+    figures = inkgan.evaluate(tmp_path / "samples.npz").figures
+    assert figures == inkgan.evaluate((images, labels)).figures
+
+
+def test_classes_of_a_file_are_matched_by_their_names(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+    """``class_names`` in another order than the data's: by number, nearly every label would be wrong."""
+    images, labels = real
+    names = np.array([str(digit) for digit in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)])
+    np.savez(tmp_path / "turned.npz", images=images, labels=9 - labels, class_names=names)
+    assert inkgan.evaluate(tmp_path / "turned.npz")["accuracy"].value > 0.97
+
+
+@pytest.mark.parametrize("kept", [[2, 7], [*range(1, 10)]])
+def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: list[int]) -> None:
+    """A folder has a name for each class and dark ink on white, an .npz has names beside labels: both give the same."""
+    model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
+    images = np.asarray(model.sample(200))
+    labels = model.labels_for(200)
+    for name in ("drawn/", "drawn.npz"):
+        writer_for(f"{tmp_path}/{name}", 200, labels=labels, class_names=model.class_names)(images)
+    folder, file = (inkgan.evaluate(tmp_path / name) for name in ("drawn", "drawn.npz"))
+    for report in (folder, file):
+        assert report["accuracy"].value > 0.97
+        assert {one.name for one in report.classes if one.accuracy} == {str(digit) for digit in kept}
+        assert report["frechet_digit_distance"].value == pytest.approx(file["frechet_digit_distance"].value, rel=1e-9)
+    assert any("inverted" in note for note in folder.notes)
+
+
+def test_what_is_skipped_is_in_the_notes_and_a_tenth_is_too_much(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+    for at, image in enumerate(real[0][:200]):
+        Image.fromarray(image[:, :, 0]).save(tmp_path / f"{at}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    Image.new("L", (20, 20)).save(tmp_path / "small.png")
+    report = inkgan.evaluate(tmp_path)
+    assert report.n == 200
+    note = next(note for note in report.notes if "200 of 202" in note)
+    assert "20" in note
+    for at in range(30):
+        Image.new("L", (20, 20)).save(tmp_path / f"small-{at}.png")
+    with pytest.raises(DataError, match="200 of 232"):
+        inkgan.evaluate(tmp_path)
+
+
+def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+    """Nothing is held out of them, so that none is too rare to be read."""
+    images, labels = real
+    some = np.concatenate([np.flatnonzero(labels != 3), np.flatnonzero(labels == 3)[:1]])
+    for at in range(8):
+        np.savez(tmp_path / "rare.npz", images=np.roll(images[some], at * 50, 0), labels=np.roll(labels[some], at * 50))
+        subject = open_subject(tmp_path / "rare.npz")
+        assert isinstance(subject, ImageSubject)
+        assert subject.label_names == tuple(map(str, range(10)))
+        assert subject.available == len(some)

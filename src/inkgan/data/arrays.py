@@ -69,8 +69,11 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
         for split, pixels in images.items()
     }
-    data = make(name, source, splits, class_names, reading)
-    return data.with_notes(f"arrays that are not used: {printable(', '.join(unused))}") if unused else data
+    notes = [f"arrays that are not used: {printable(', '.join(unused))}"] if unused else []
+    others = [f"{key} ({kind})" for keys in roles.values() for kind, key in keys.items() if key != kind]
+    if others and not reading.for_training:  # whoever gives images to measure may have meant others
+        notes.append(f"arrays that are used: {printable(', '.join(others))}")
+    return make(name, source, splits, class_names, reading).with_notes(*notes)
 
 
 @contextlib.contextmanager

@@ -45,11 +45,14 @@ class Reading:
         resize: the height and width to fit images into, or None.
         splits: whether folders named train, test and so on are splits (``yes``) or classes (``no``); ``auto`` takes
             them for splits if all folders are named so, and asks if only some are.
+        for_training: False holds nothing out where there are no splits, needs no training images of each class, and
+            notes which arrays of a file were used.
     """
 
     ink: Ink = "auto"
     resize: tuple[int, int] | None = None
     splits: YesOrNo = "auto"
+    for_training: bool = True
 
     def __post_init__(self) -> None:
         for name, allowed in (("ink", get_args(Ink)), ("splits", get_args(YesOrNo))):
@@ -185,14 +188,19 @@ def make(
     if reading.resize is not None:
         splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
     missing = [part for part in SPLITS if part not in splits]
-    held_out = dict(zip(("train", *missing), hold_out(splits["train"], len(missing), source), strict=True))
+    parts = [splits["train"], *(splits["train"][:0] for _ in missing)]
+    if reading.for_training:
+        parts = hold_out(splits["train"], len(missing), source)
+    held_out = dict(zip(("train", *missing), parts, strict=True))
     splits = {part: {**splits, **held_out}[part] for part in SPLITS}
     notes = (
         [] if published else [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
     )
     train, validation, test, names = _with_class_names(splits, class_names, source, notes)
+    for class_name in _untaught(names, train) if reading.for_training else ():
+        raise DataError(f"{source}: class {class_name!r} has no image to train on. Add images of it, or remove it.")
     height, width = train.images.shape[1:3]
-    if max(height, width) > _LARGE_SIDE:
+    if max(height, width) > _LARGE_SIDE and reading.for_training:
         times = height * width / _MNIST_PIXELS
         notes.append(
             f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of "
@@ -238,10 +246,6 @@ def _with_class_names(
             )
     used = np.unique(every)
     names = tuple(str(label) if given is None else given[label] for label in used)
-    for untaught in np.flatnonzero(~np.isin(used, train.labels)):
-        raise DataError(
-            f"{source}: class {names[untaught]!r} has no image to train on. Add images of it, or remove it."
-        )
     numbers = int(every.max()) + 1 if given is None else len(given)
     if len(used) < numbers:
         listed = ", ".join(names[:10]) + ", ..." * (len(names) > 10)
@@ -250,6 +254,13 @@ def _with_class_names(
         parts = zip((train, validation, test), numbered, strict=True)
         train, validation, test = (Split(split.images, labels) for split, labels in parts)
     return train, validation, test, names
+
+
+def _untaught(names: Sequence[str], train: Split) -> list[str]:
+    """The classes that have no training images."""
+    if train.labels is None:
+        return []
+    return [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
 
 
 def digest_of(splits: Iterable[Split]) -> str:

@@ -16,6 +16,7 @@ from inkgan.data import DataSet
 from inkgan.data import load as load_data
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, size_text
+from inkgan.data.sets import Reading
 from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
@@ -61,7 +62,7 @@ class ModelSubject:
         A model of inkgan 0.1 has no names. On the data that it learned from, it has theirs.
         """
         named = "class_names" in self.model.description
-        if not named and self.model.num_classes == len(data.class_names) and learned_from(self.model, data):
+        if not named and self.model.num_classes == len(data.class_names) and self.model.data_digest == data.digest:
             return data.class_names
         return self.model.class_names
 
@@ -175,7 +176,7 @@ def _is_model(what: str | Path) -> bool:
 
 
 def _of_path(path: Path) -> ImageSubject:
-    data = read_path(path)
+    data = read_path(path, Reading(for_training=False))
     splits = list(data.splits.values())
     images = np.concatenate([split.images for split in splits])
     every = [split.labels for split in splits if split.labels is not None]
@@ -213,13 +214,8 @@ def _checked(subject: ImageSubject) -> ImageSubject:
 
 
 def notes_of(data: DataSet) -> list[str]:
-    """What a reader should know about images that were read: above all what was skipped."""
+    """What a reader should know about images that were read: what was skipped, inverted or scaled."""
     return [f"{note}." for note in data.notes]
-
-
-def learned_from(model: Model, data: DataSet) -> bool:
-    """Whether a model learned from these very data."""
-    return bool(model.description.get("digest") == data.digest)
 
 
 def real_images(
@@ -230,10 +226,8 @@ def real_images(
     Raises:
         DataError: the data cannot be read.
     """
-    settings: Any = None
-    if data is None and isinstance(subject, ModelSubject):
-        settings = subject.model.description.get("config", {}).get("data")
-    if not isinstance(settings, dict) or not {"name", "directory"} <= settings.keys():
+    settings = subject.model.data_settings if data is None and isinstance(subject, ModelSubject) else None
+    if settings is None:
         return load_data("mnist" if data is None else data, data_dir, progress=progress)
     try:
         return load_saved(settings, data_dir, progress=progress)
@@ -298,7 +292,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     notes = list(subject.notes)
-    if isinstance(subject, ModelSubject) and not learned_from(subject.model, data):
+    if isinstance(subject, ModelSubject) and subject.model.data_digest != data.digest:
         notes.append(f"{subject.name} learned from other data than {data.name} as it is here.")
     if labels is not None:
         labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)

@@ -84,6 +84,18 @@ class Model:
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
         self._draw_chunk = self._drawing()
 
+    @property
+    def data_settings(self) -> Mapping[str, Any] | None:
+        """How to read the data that it learned from, for :func:`inkgan.data.loading.load_saved`; None if not saved."""
+        config = self.description.get("config")
+        settings = config.get("data") if isinstance(config, Mapping) else None
+        return settings if isinstance(settings, Mapping) and {"name", "directory"} <= settings.keys() else None
+
+    @property
+    def data_digest(self) -> str | None:
+        """The digest of the data that it learned from; None if not saved."""
+        return self.description.get("digest")
+
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
         classes = f"classes {self._shown_classes()}" if self.num_classes else "without labels"
