@@ -23,6 +23,8 @@ from inkgan.evaluation.metrics.intervals import difference_of_figures
 from inkgan.evaluation.text import comparison_text
 from inkgan.generation.model import Model
 
+pytestmark = pytest.mark.slow
+
 Images = npt.NDArray[np.uint8]
 N = 200
 

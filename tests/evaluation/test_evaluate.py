@@ -34,6 +34,8 @@ from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
 from inkgan.generation.saving import writer_for
 from inkgan.runs import checkpoint
 
+pytestmark = pytest.mark.slow
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 N = 500
