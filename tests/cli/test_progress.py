@@ -50,7 +50,8 @@ def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "file").touch()
     code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/file/a.npz")
     assert code == 2
-    assert f"100%{_WIPE}inkgan: " in shown
+    assert f"100%{_WIPE}" in shown
+    assert f"{_WIPE}inkgan: cannot write" in shown
 
 
 def test_outside_a_terminal_only_what_takes_long_is_told(

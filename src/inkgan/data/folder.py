@@ -180,8 +180,8 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
         question = "two of them are the same split."
     if question:
         raise DataError(
-            f"{shown(folder)} has the folders {listed}: {question} Rename them (train, validation, test), or set "
-            "data.splits=no if all are classes, data.splits=yes to leave out those that are no splits."
+            f"{shown(folder)} has the folders {listed}: {question} Rename them, or answer with "
+            "--set data.splits=no (all are classes) or data.splits=yes (only the splits are read)."
         )
     return named
 
