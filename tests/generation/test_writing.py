@@ -535,3 +535,15 @@ def test_no_torch(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "digits.png")]
     subprocess.run(command, check=True, timeout=120, cwd=Path(__file__).parents[1])
+
+
+def test_one_text_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture is named after the text, stays in this folder, and is never replaced unasked."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["write", "12/05"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["12-05.png"]
+    before = (tmp_path / "12-05.png").read_bytes()
+    assert run(["write", "12/05", "--seed", "4"]) == 2
+    assert (tmp_path / "12-05.png").read_bytes() == before
+    assert run(["write", "12/05", "--seed", "4", "--force"]) == 0
+    assert (tmp_path / "12-05.png").read_bytes() != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -19,20 +20,20 @@ Force = Annotated[
 
 
 def write(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
+        ),
+    ] = None,
     out: Annotated[
-        str,  # not a Path, which would drop the slash at the end
+        str | None,  # not a Path, which would drop the slash at the end
         typer.Option(
             "--out",
             "-o",
             metavar="FILE.png|FILE.npz|DIR/",
             help="One picture (.png); arrays (.npz: images uint8, 0 paper to 255 ink); or a folder (ends with /) with "
-            "a .png of each text.",
-        ),
-    ],
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
+            "a .png of each text. (default: TEXT.png here, for one text)",
         ),
     ] = None,
     file: Annotated[
@@ -71,6 +72,8 @@ def write(
     by another writer; image i depends on the model, its text, the seed and i alone. The texts are taken in turn.
 
     Examples:
+        inkgan write 2026
+
         inkgan write 2026-11-22 -o date.png --seed 4
 
         inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
@@ -82,10 +85,14 @@ def write(
     from inkgan.generation import writing
     from inkgan.generation.saving import check_output, save_writings
 
-    check_output(out, 1, force=force)
+    if out is not None:
+        check_output(out, 1, force=force)
     given = _given_texts(texts or [], file)
-    generator = writing.loaded(model)
     number = len(given) if count is None else count
+    if out is None:
+        out = _default_output(given, number)
+        check_output(out, 1, force=force)
+    generator = writing.loaded(model)
     written = (
         writing.write(
             given[index % len(given)],
@@ -102,6 +109,16 @@ def write(
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
+
+
+def _default_output(texts: list[str], number: int) -> str:
+    """The picture's name where none was given: the text, with what separates folders or words as a minus."""
+    name = re.sub(r"[^\w.,+-]", "-", texts[0][:64]).strip(".")
+    if number != 1 or not name:
+        raise ConfigError(
+            "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
+        )
+    return f"{name}.png"
 
 
 def _given_texts(texts: list[str], file: str | None) -> list[str]:
