@@ -289,6 +289,7 @@ def valid_or_refused(**given_settings: Any) -> None:
     assert said or validated(config.model_dump()) == config
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(KEYS, VALUES).map("=".join), max_size=4))
 def test_fuzzed_overrides(overrides: list[str]) -> None:
@@ -296,6 +297,7 @@ def test_fuzzed_overrides(overrides: list[str]) -> None:
     valid_or_refused(overrides=overrides)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.one_of(

@@ -7,6 +7,8 @@ import platform
 import subprocess
 import sys
 
+import pytest
+
 _PROGRAM = """
 import json, resource, sys
 import torch
@@ -25,6 +27,7 @@ print(json.dumps([*found, min(pages() for _ in range(5))]))
 """
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept() -> None:
     """The system hands a large tensor out page by page each time, until the process keeps what it frees."""
     answer = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)

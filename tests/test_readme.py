@@ -21,6 +21,7 @@ def _quick() -> list[str]:
     return [command for command, (program, *rest) in words.items() if program == "inkgan" and rest[0] not in _SLOW]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", _quick())
 def test_quick_commands_do_what_they_say(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]

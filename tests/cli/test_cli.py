@@ -304,6 +304,7 @@ def test_dry_run_is_read_back(
     assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nobody looks, a run is told in plain lines, without pictures or control codes; then where to go on."""
@@ -326,6 +327,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
         assert str(folder / "pictures" / name) in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--quiet says nothing, but for warnings."""
@@ -363,6 +365,7 @@ def test_interrupted_outside_of_training(
     assert capsys.readouterr().err == "inkgan: stopped.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["inkgan.cli", "typer", "inkgan.cli.write", "numpy", "safetensors", "PIL.Image"])
 def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
     """Ctrl-C ends a command in one line, whatever it is importing."""
@@ -382,6 +385,7 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "closing"),
     [
@@ -526,6 +530,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
     return code, b"".join(shown).decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_pictures(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal there are a bar and drawn pictures: of the untrained generator first, then as often as asked."""
     code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
@@ -550,6 +555,7 @@ class _Gone(io.StringIO):
         raise self._error
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 @pytest.mark.parametrize(
     "error",
@@ -568,6 +574,7 @@ def test_a_terminal_that_goes_away(
     assert runs.steps_saved(folder)[-1] == runs.STEPS
 
 
+@pytest.mark.slow
 def test_a_run_whose_reader_goes_away(tmp_path: Path, small_data: Path) -> None:
     """A run whose reader stops listening ends well."""
     command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])

@@ -362,6 +362,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=400)
 @given(
     content=st.sampled_from(GOOD),
@@ -375,6 +376,7 @@ def test_fuzz_damaged_archives(fuzzed: Path, content: bytes, changes: list[tuple
     _only_data_errors(fuzzed, bytes(changed if cut is None else changed[: len(changed) - cut]))
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=200)
 @given(
     header=st.text(max_size=80)

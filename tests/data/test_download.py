@@ -248,6 +248,7 @@ print(fetch_known(replace(KNOWN["kmnist"], mirrors=(sys.argv[1],), remotes=remot
 """
 
 
+@pytest.mark.slow
 def test_processes_that_want_the_same_set_share_one_download(server: Server, tmp_path: Path) -> None:
     known = _known(server)
     remotes = [f"{remote.name},{remote.size},{remote.sha256}" for remote in known.remotes]

@@ -320,6 +320,7 @@ def test_sets_too_large_for_memory_are_refused_before_they_are_read(folder: Path
     complaint(lambda: load(str(folder)), "140 images of 4096x4096x1 take 2.3 GB", "at most 2.1 GB")
 
 
+@pytest.mark.slow
 def test_many_classes(folder: Path) -> None:
     picture = grey(folder / "0" / "x.png")
     for part in ("train", "val", "test"):

@@ -181,6 +181,7 @@ def _damage(content: bytes, cut: int | None, at: int | None, value: int) -> byte
     return bytes(changed if cut is None else changed[: len(changed) - cut])
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=500)
 @given(content=damaged)
 def test_fuzz_only_data_errors_and_only_true_shapes(fuzzed: Path, content: bytes) -> None:
@@ -201,6 +202,7 @@ def test_fuzz_only_data_errors_and_only_true_shapes(fuzzed: Path, content: bytes
         assert labels.shape == (4,)
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=150)
 @given(content=damaged)
 def test_fuzz_bounded_memory(fuzzed: Path, content: bytes) -> None:

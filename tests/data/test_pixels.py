@@ -158,6 +158,7 @@ def test_pillow_averages_the_same() -> None:
         assert np.abs(expected - got).max() <= 1
 
 
+@pytest.mark.slow
 def test_known_sets_and_arrays_are_resized(tmp_path: Path, digits: Images) -> None:
     data = load("mnist", resize=14)
     assert data.image_shape == (14, 14, 1)

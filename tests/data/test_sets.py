@@ -29,6 +29,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     isolate(monkeypatch, tmp_path)
 
 
+@pytest.mark.slow
 def test_mnist_is_embedded_and_split_as_in_the_tutorial() -> None:
     data, verdicts = verify({"name": "mnist", "directory": None})
     assert [len(split) for split in data.splits.values()] == [55_000, 5_000, 10_000]
@@ -115,6 +116,7 @@ def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         assert cache_folder() == tmp_path / "home" / ".cache" / "inkgan"
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) -> None:
     folder = tmp_path / "fashion"
     embedded = Path(load("mnist").source.partition("(")[2].rstrip(")"))
@@ -204,6 +206,7 @@ def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
 
+@pytest.mark.slow
 def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded set is there without a home, and with a cache that cannot be read."""
     monkeypatch.delenv("INKGAN_DATA", raising=False)

@@ -93,6 +93,7 @@ def test_it_learns(network: FeatureNetwork) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_is_deterministic_and_leaves_the_global_generator_alone() -> None:
     state = torch.random.get_rng_state()
     first, second = (train_features(*bars(100), card(), QUICK)(bars(20)[0]) for _ in range(2))

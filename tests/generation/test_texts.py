@@ -67,6 +67,7 @@ def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         read_texts(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["file", "-"])
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """A text of each line, by another writer each, as if they stood in the command."""

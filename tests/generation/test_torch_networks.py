@@ -140,6 +140,7 @@ def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
     assert "pip install 'inkgan[train]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_judging(finished_run: Path, small_data: Path) -> None:
     """The logits are those of the run's own discriminator, for images in any shape they come in."""
     model = inkgan.load(finished_run)

@@ -107,6 +107,7 @@ def test_a_classifier_reads_it() -> None:
     assert (read == labels).mean() > 0.95
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(TEXTS, SEEDS)
 def test_the_same_again(text: str, seed: int) -> None:

@@ -387,6 +387,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("original"), 4)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(MUTATIONS)
 def test_fuzzed_checkpoints(original: Path, mutation: tuple[str, int, int, int]) -> None:

@@ -76,6 +76,7 @@ class _Listener(Silent):
         self.warnings.append(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "times"), [(1.0, 0), (1e5, 2)])
 def test_a_run_warns(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, factor: float, times: int

@@ -44,6 +44,7 @@ class _Kernel:
         self.shown.append(block._repr_html_())
 
 
+@pytest.mark.slow
 def test_a_kernel_shows_lines_and_pictures(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

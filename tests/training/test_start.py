@@ -208,6 +208,7 @@ def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path
 # Longer runs
 
 
+@pytest.mark.slow
 def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path) -> None:
     """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, bit for bit."""
     settings = [*runs.COMPACT, "fade=1.0"]

@@ -34,6 +34,7 @@ def unpacked(content: str, name: str) -> bytes:
     return zlib.decompress(base64.b64decode(block(content, name)))
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     assert cli.run(["export", "fast", "-o", str(out)]) == 0

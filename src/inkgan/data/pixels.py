@@ -200,8 +200,9 @@ def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]
         slice((whole - part) // 2, (whole - part) // 2 + part) for whole, part in zip(size, inner, strict=True)
     )
     result = np.empty((count, *size, channels), images.dtype)
-    for image, fitted in zip(images, result, strict=True):
-        fitted[:] = np.median(_border(image[None]), axis=1)
+    papers = np.median(_border(images), axis=1)  # [N, C]
+    for image, fitted, paper in zip(images, result, papers, strict=True):
+        fitted[:] = paper
         for channel in range(channels):
             plane = Image.fromarray(image[..., channel].astype(np.float32)).resize(inner[::-1], method)
             fitted[rows, columns, channel] = np.rint(np.asarray(plane))

@@ -93,6 +93,7 @@ def test_balance_jackknife_is_the_plain_one() -> None:
     assert balance.total_variation.standard_error == pytest.approx(expected.standard_error)
 
 
+@pytest.mark.slow
 def test_balance_intervals_cover() -> None:
     """Nominal 95 %, 300 trials: of unequal classes, and the chance interval of equal ones."""
     skewed = [0.4, 0.3, 0.2, 0.1]

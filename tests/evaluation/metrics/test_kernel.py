@@ -75,6 +75,7 @@ def expected_kernel(a: float, b: float) -> float:
     return x3 * y3 + 3 * x2 * y2 + 3 * x1 * y1 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shift", "least", "most"), [(0.4, 0.90, 0.99), (0.0, 0.95, 1.0)])
 def test_unbiased_and_intervals_cover_the_truth(shift: float, least: float, most: float) -> None:
     """Nominal 95 %, 200 trials (standard error 1.5 %); conservative when the distributions are equal."""

@@ -94,6 +94,7 @@ def test_cells_ignore_a_different_mixture() -> None:
     assert abs(novelty(g, h, cells=(g_cells, h_cells)).z) < 3
 
 
+@pytest.mark.slow
 def test_z_is_standard_normal_without_copying() -> None:
     source = np.random.default_rng(0)
     cells = np.arange(120) % 3
