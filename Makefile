@@ -1,7 +1,7 @@
 # make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
 #               what was learned, and write today's date with it
 # make test     set everything up, run every check and every test
-# make check    lint, types, the order of imports and the fast tests: about a minute
+# make check    lint, types, the order of imports and the fast tests: a few minutes
 # make wheel    build dist/*.whl, install it into a clean environment and use it
 # make clean    remove what make made
 
