@@ -13,7 +13,7 @@ import inkgan
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
-from inkgan.training.watching import Result, Silent, StepProgress
+from inkgan.training.watching import Opinion, Result, Silent, StepProgress
 
 STEPS = 6
 SETTINGS = (
@@ -116,7 +116,7 @@ class Noting(Silent):
         """Keep a warning."""
         self.warnings.append(message)
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         """Keep a picture."""
         self.pictures.append(image)
 

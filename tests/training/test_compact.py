@@ -13,10 +13,13 @@ from torch.nn import functional as F
 import inkgan
 import tiny_runs as runs
 from inkgan.config import Config, resolve
+from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.training.compact import Compact
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.samples import Samples
+from inkgan.training.watching import Opinion
 
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
 
@@ -89,6 +92,50 @@ def test_the_terms_are_what_the_losses_say() -> None:
     terms = recipe.generator_step(logits, fake, labels)
     assert float(terms["loss_generator"]) == pytest.approx(game.generator(logits_real, logits_fake).item())
     assert float(terms["loss_class_fake"]) == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
+
+
+@pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES)
+@pytest.mark.parametrize("classes", [10, 0])
+def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
+    """It changes nothing that is shown in games whose logits have no zero, and the scores and estimates in others."""
+    (real, labels), split = batch_for(), Split(np.arange(6 * 784, dtype=np.uint8).reshape(6, 28, 28, 1), np.arange(6))
+    shown = []
+    for constant in (0.0, 4.0):
+        # So small a rate that the update between the two losses does not show: it is of rounding where gradients vanish.
+        recipe = recipe_for(f"loss={loss}", "discriminator.learning_rate=1e-9", classes=classes)
+        with torch.no_grad():
+            recipe.discriminator.last.bias[: classes or 1] += constant
+        opinion = Samples(recipe, split, 0, torch.device("cpu")).single(3)[1]
+        figures = {name: value.item() for name, value in recipe.step(StepInfo(0, 0, 0.0), real, labels).items()}
+        shown.append(figures | {"estimate": opinion.estimate or 0.0, "of the picture": opinion.margin or 0.0})
+    before, after = shown
+    changed = {name for name in before if after[name] != pytest.approx(before[name], rel=1e-4, abs=1e-4)}
+    if ADVERSARIAL_LOSSES[loss].has_zero:
+        assert {"estimate", "score_real", "score_fake"} <= changed
+        assert "margin" not in changed
+    else:
+        assert not changed
+        assert before["of the picture"] != 0.0
+        assert {"margin", "pairs_in_order"} < before.keys()
+        assert "score_real" not in before
+
+
+def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The margin is the logit of a real image of that class minus the picture's."""
+    recipe, seen = recipe_for(), []
+
+    def logits(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append((labels.item(), images.flatten()[0].item()))
+        return torch.tensor([float(len(seen) % 2)])
+
+    monkeypatch.setattr(recipe, "logits", logits)
+    images = np.repeat(np.arange(20, dtype=np.uint8), 784).reshape(20, 28, 28, 1)  # image i, of class i // 2, is all i
+    samples = Samples(recipe, Split(images, np.arange(20) // 2), 0, torch.device("cpu"))
+    for number in range(12):
+        assert samples.single(number)[1] == Opinion(margin=-1.0)
+    real = [(label, round(255 * value)) for label, value in seen[1::2]]
+    assert all(value // 2 == label for label, value in real)
+    assert len(set(real)) > 6  # not always the same
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

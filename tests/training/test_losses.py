@@ -45,7 +45,7 @@ LOGITS_REAL, LOGITS_FAKE = torch.tensor([2.0, -0.5], dtype=torch.float64), torch
         ),
         ("least-squares", ((1 + 2.25) / 2 + (1 + 4) / 2) / 2, (1 + 0) / 4),
         ("hinge", (0 + 1.5) / 2 + (1 + 2) / 2, -0.5),
-        ("wgan-gp", 0.5 - 0.75, -0.5),
+        ("wgan-gp", 0.5 - 0.75, 0.75 - 0.5),
         (
             "relativistic",  # differences 2 and -3/2
             (math.log1p(math.exp(-2)) + math.log1p(math.exp(1.5))) / 2,
@@ -58,6 +58,30 @@ def test_games(name: str, discriminator: float, generator: float) -> None:
     game = losses.ADVERSARIAL_LOSSES[name]
     assert float(game.discriminator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(discriminator, rel=1e-12)
     assert float(game.generator(LOGITS_REAL, LOGITS_FAKE)) == pytest.approx(generator, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL_LOSSES)
+@pytest.mark.parametrize("seed", range(5))
+def test_which_games_have_a_zero(name: str, seed: int) -> None:
+    """Where logits have no zero, a constant added to all of them changes no figure that is shown; else it does."""
+    game = losses.ADVERSARIAL_LOSSES[name]
+    source = torch.Generator().manual_seed(seed)
+    real, fake = 3 * torch.randn(2, 7, generator=source, dtype=torch.float64)
+    constant = 50 * torch.randn((), generator=source, dtype=torch.float64)
+
+    def shown(real: torch.Tensor, fake: torch.Tensor) -> list[float]:
+        figures = {"D": game.discriminator(real, fake), "G": game.generator(real, fake)}
+        figures |= losses.scores(real, fake) if game.has_zero else losses.comparison(real, fake)
+        return [float(figure) for figure in figures.values()]
+
+    for before, after in zip(shown(real, fake), shown(real + constant, fake + constant), strict=True):
+        assert (after == pytest.approx(before, rel=1e-9, abs=1e-9)) != game.has_zero
+
+
+def test_the_comparison_of_pairs() -> None:
+    """By hand: differences 2 and -3/2, so a mean of 1/4, and one pair of two in order."""
+    found = losses.comparison(LOGITS_REAL, LOGITS_FAKE)
+    assert {name: float(figure) for name, figure in found.items()} == {"margin": 0.25, "pairs_in_order": 0.5}
 
 
 def test_the_settings_name_every_game() -> None:

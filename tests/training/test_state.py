@@ -26,6 +26,7 @@ class Mixture:
 
     latent_dim = 3
     num_classes = 0
+    logits_have_zero = True
 
     def __init__(self, *_: Any, **__: Any) -> None:
         torch.manual_seed(0)

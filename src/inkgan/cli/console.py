@@ -21,7 +21,7 @@ from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.generation.model import is_bundled
 from inkgan.images import Images, terminal_drawing
-from inkgan.training.watching import Result, Silent, StepProgress, Watcher, as_clock, introduction
+from inkgan.training.watching import Opinion, Result, Silent, StepProgress, Watcher, as_clock, introduction, steps_text
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1
@@ -84,11 +84,11 @@ class _Plain(_Quiet):
         self.say(introduction(config, about, first_step))
         self.say(f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})")
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         if progress is None:
-            self.say(f"the untrained generator: the discriminator's estimate of a picture is {estimate:+.2f}")
+            self.say(f"the untrained generator's first picture: {opinion.sentence}")
         else:
-            self._say_step(progress, f"estimate {estimate:+.2f}")
+            self._say_step(progress, str(opinion))
 
     def stepped(self, progress: StepProgress) -> None:
         if time.monotonic() - self._said_at >= _SECONDS_OF_SILENCE:
@@ -99,7 +99,7 @@ class _Plain(_Quiet):
             self.say(line)
 
     def _say_step(self, progress: StepProgress, *more: str) -> None:
-        words = [progress.position, progress.losses, *more, progress.speed, progress.time_left]
+        words = [progress.position, progress.losses, progress.comparison, *more, progress.speed, progress.time_left]
         self.say("  ".join(word for word in words if word))
 
 
@@ -163,15 +163,13 @@ class _Live(_Plain):
             left=progress.time_left,
         )
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         stride = -(-image.shape[1] // self._console.width)  # a large image loses pixels
         drawing = terminal_drawing(image[::stride, ::stride], colour=self._console.color_system is not None)
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
-        said = "real" if estimate > 0 else "generated"
-        text = f"{title} at {now}; the discriminator takes this for {said} (estimate {estimate:+.2f})"
         with self.telling():
-            self._console.print(Text(text, style="bold"))
+            self._console.print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"))
             self._console.print(Text.from_ansi(drawing))
 
     def ended(self, result: Result) -> None:
@@ -212,7 +210,7 @@ def _conclusion(result: Result) -> list[str]:
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
     return [
-        f"done: {result.step} steps in {as_clock(result.seconds)}",
+        f"done: {steps_text(result.step)} in {as_clock(result.seconds)}",
         f"what it draws:      {result.sheet}",
         f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",

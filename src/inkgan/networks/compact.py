@@ -162,8 +162,8 @@ class Discriminator(nn.Module):
         """Score images [N, H, W, C] in [0, 1] as images of their labels int64 [N].
 
         Returns:
-            The logits [N], above 0 where an image looks real, and the auxiliary classifier's scores [N, classes], or
-            None without labels; at least float32.
+            The logits [N], the larger the more real an image looks, and the auxiliary classifier's scores [N, classes],
+            or None without labels; at least float32.
         """
         height, width, _ = self._shape
         cell = 2**self._grid.doublings

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from inkgan.config import Config
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
-from inkgan.training.losses import ADVERSARIAL_LOSSES
+from inkgan.training.losses import ADVERSARIAL_LOSSES, comparison, scores
 from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import Adam
 from inkgan.training.penalties import input_gradients, one_centered_penalty, zero_centered_penalty
@@ -35,8 +35,9 @@ _LONG = 1800
 class Compact:
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
-    Every step returns its losses (float32 scalars, computed before the update) and the discriminator's mean probability
-    for "real" on real and on generated images.
+    Every step returns its losses (float32 scalars, computed before the update) and how the discriminator told real from
+    generated images: :func:`inkgan.training.losses.comparison`, and in games whose logits have a zero
+    :func:`inkgan.training.losses.scores` too.
 
     Args:
         config: the settings.
@@ -60,6 +61,7 @@ class Compact:
         self._dtype = dtype
         self._device = device
         self._loss = ADVERSARIAL_LOSSES[config.loss]
+        self.logits_have_zero = self._loss.has_zero
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
@@ -105,7 +107,7 @@ class Compact:
         """Update the discriminator on real and generated images [N, H, W, C].
 
         Returns:
-            The losses and scores, and the logits [N] of the real images.
+            The losses and how real images compare with generated ones, and the logits [N] of the real images.
         """
         penalty = self._config.penalty
         n = len(real)
@@ -124,9 +126,11 @@ class Compact:
             terms["penalty"] = penalty.weight * penalty.every * self._penalty(info, images, logits, labels)
         self._update("discriminator", self._mixed_discriminator, terms)
 
-        with torch.no_grad():
-            scores = {"score_real": logits_real.sigmoid().mean(), "score_fake": logits_fake.sigmoid().mean()}
-        return {name: term.detach() for name, term in terms.items()} | scores, logits_real.detach()
+        logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
+        figures = comparison(logits_real, logits_fake)
+        if self.logits_have_zero:
+            figures |= scores(logits_real, logits_fake)
+        return {name: term.detach() for name, term in terms.items()} | figures, logits_real
 
     def generator_step(self, logits_real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update the generator by the updated discriminator's opinion of the images that it drew.

@@ -13,7 +13,7 @@ from typing import Any
 
 from inkgan.config import Config
 from inkgan.images import Images, picture_of, png_bytes
-from inkgan.training.watching import Result, Silent, StepProgress, introduction
+from inkgan.training.watching import Opinion, Result, Silent, StepProgress, introduction, steps_text
 
 _SECONDS_BETWEEN = 0.5
 _LARGEST_SIDE = 168
@@ -33,12 +33,13 @@ class NotebookWatcher(Silent):
         self._lines: list[str] = []
         self._now = ""
         self._picture = b""
+        self._said = ""
         self._handle: Any = None
         self._shown_at = -math.inf
 
     def __repr__(self) -> str:
         """The same as text."""
-        return "\n".join([*self._lines, self._now])
+        return "\n".join(filter(None, [*self._lines, self._now, self._said]))
 
     def _repr_html_(self) -> str:
         text = html.escape(repr(self))
@@ -64,11 +65,13 @@ class NotebookWatcher(Silent):
 
     def stepped(self, progress: StepProgress) -> None:
         """Show how far the run is."""
-        self._now = "  ".join([progress.position, progress.losses, progress.speed, progress.time_left])
+        words = [progress.position, progress.losses, progress.comparison, progress.speed, progress.time_left]
+        self._now = "  ".join(word for word in words if word)
         self._show(at_once=False)
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
-        """Show the picture, enlarged."""
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
+        """Show the picture, enlarged, and what the discriminator says about it."""
+        self._said = opinion.sentence
         drawn = picture_of(image)
         scale = max(1, _LARGEST_SIDE // max(drawn.size))
         self._picture = png_bytes(drawn.resize((drawn.width * scale, drawn.height * scale), 0))
@@ -76,7 +79,8 @@ class NotebookWatcher(Silent):
 
     def ended(self, result: Result) -> None:
         """Show the final images."""
-        self._now = f"{'done' if result.complete else 'stopped and saved'} after {result.step} steps"
+        self._now = f"{'done' if result.complete else 'stopped and saved'} after {steps_text(result.step)}"
+        self._said = ""
         if result.sheet is not None:
             self._picture = result.sheet.read_bytes()
         self._show()

@@ -60,8 +60,12 @@ class Recipe(Protocol):
     def num_classes(self) -> int:
         """The number of classes that images can be drawn of; 0 if they are drawn without labels."""
 
+    @property
+    def logits_have_zero(self) -> bool:
+        """Whether a logit above 0 means "real"; if not, only differences between logits have a meaning."""
+
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """Do one update and return its losses and scores, scalars that were computed before the update.
+        """Do one update and return its losses and figures, scalars that were computed before the update.
 
         Args:
             info: where in the run this step is.

@@ -59,7 +59,7 @@ class Recorder:
 
     def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
         self._run = run
-        self._samples = Samples(run.recipe, run.config.seed, run.device)
+        self._samples = Samples(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
         self._symptoms = Symptoms()
         self._speed = _Speed()
@@ -95,7 +95,7 @@ class Recorder:
 
         Args:
             step: its number.
-            terms: its losses and scores.
+            terms: its losses and figures.
             seconds: how long the run has trained.
         """
         watch = self._run.config.watch
@@ -190,8 +190,8 @@ class Recorder:
                 self._events.add("image", f"Generated_images/image/{index}", picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
-        image, estimate = self._samples.single(number)
-        self._watcher.picture(progress, image, estimate)
+        image, opinion = self._samples.single(number)
+        self._watcher.picture(progress, image, opinion)
 
     def _progress(self, step: int, terms: dict[str, float], seconds: float) -> StepProgress:
         config = self._run.config

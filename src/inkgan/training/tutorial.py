@@ -44,6 +44,7 @@ class Tutorial:
 
     latent_dim = LATENT_DIM
     num_classes = 0
+    logits_have_zero = True
 
     def __init__(
         self,
@@ -110,9 +111,7 @@ class Tutorial:
         self.optimizers["discriminator_real"].step(gradients_real)
         self.optimizers["discriminator_fake"].step(gradients_fake)
         self._mixed_discriminator.refresh()
-        terms["score_real"] = logits_real.detach().sigmoid().mean()
-        terms["score_fake"] = logits_fake.detach().sigmoid().mean()
-        return terms
+        return terms | losses.scores(logits_real.detach(), logits_fake.detach())
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
         """Update the generator on latents [N, 100]."""

@@ -23,7 +23,7 @@ class StepProgress:
         seconds: how long the run has trained.
         seconds_total: its length in seconds; None if it is given in steps.
         steps_per_second: the speed of the last steps; 0 if it is not known yet.
-        terms: the step's losses and scores by name.
+        terms: the step's losses and figures by name.
     """
 
     step: int
@@ -37,13 +37,20 @@ class StepProgress:
     def position(self) -> str:
         """Such as ``step 100/1800``."""
         if self.step < 0:
-            return f"pre-training, {-self.step} steps left"
+            return f"pre-training, {steps_text(-self.step)} left"
         return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
 
     @property
     def losses(self) -> str:
         """Such as ``D 1.163  G 1.357``."""
         return "  ".join(f"{_SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in _SHORT_NAMES)
+
+    @property
+    def comparison(self) -> str:
+        """Such as ``margin +0.53, 71% in order``; empty for recipes without pairs."""
+        if "margin" not in self.terms:
+            return ""
+        return f"margin {self.terms['margin']:+.2f}, {self.terms['pairs_in_order']:.0%} in order"
 
     @property
     def speed(self) -> str:
@@ -58,6 +65,35 @@ class StepProgress:
         if self.steps is None or not self.steps_per_second:
             return ""
         return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the discriminator says about a generated image. One of the two is given.
+
+    Attributes:
+        estimate: its logit, above 0 where the discriminator takes the image for real; None in games whose logits have
+            no zero.
+        margin: the logit of a real image of the same class minus its own: above 0 where the discriminator finds the
+            real image more real; None in games whose logits have a zero.
+    """
+
+    estimate: float | None = None
+    margin: float | None = None
+
+    def __str__(self) -> str:
+        """Such as ``estimate -2.17`` or ``picture's margin +1.20``."""
+        return f"picture's margin {self.margin:+.2f}" if self.estimate is None else f"estimate {self.estimate:+.2f}"
+
+    @property
+    def sentence(self) -> str:
+        """What it means, in words."""
+        if self.estimate is not None:
+            said = "real" if self.estimate > 0 else "generated"
+            return f"the discriminator takes this for {said} (estimate {self.estimate:+.2f})"
+        margin = self.margin or 0.0
+        said = "less" if margin > 0 else "more"
+        return f"to the discriminator this looks {said} real than a real image of its class (margin {margin:+.2f})"
 
 
 @dataclass(frozen=True)
@@ -91,8 +127,8 @@ class Watcher(Protocol):
     def warn(self, message: str) -> None:
         """Something is wrong, but the run goes on."""
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
-        """A generated image uint8 [H, W, C] and the discriminator's logit for it; no progress before the first step."""
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
+        """A generated image uint8 [H, W, C] and what the discriminator says about it; no progress before a step."""
 
     def stepped(self, progress: StepProgress) -> None:
         """A step was done that is logged or shown, or a second has passed since the last one that was reported."""
@@ -113,7 +149,7 @@ class Silent:
     def warn(self, message: str) -> None:
         """Do nothing."""
 
-    def picture(self, progress: StepProgress | None, image: Images, estimate: float) -> None:
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         """Do nothing."""
 
     def stepped(self, progress: StepProgress) -> None:
@@ -125,10 +161,15 @@ class Silent:
 
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
-    length = f"{config.steps} steps" if config.steps is not None else f"{config.seconds:g} seconds"
+    length = steps_text(config.steps) if config.steps is not None else f"{config.seconds:g} seconds"
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
     where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
+
+
+def steps_text(count: int) -> str:
+    """A number of steps in words: ``1 step``, ``2 steps``."""
+    return f"{count} step" if count == 1 else f"{count} steps"
 
 
 def as_clock(seconds: float) -> str:
