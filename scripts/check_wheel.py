@@ -54,6 +54,7 @@ def use_without_training(installed: Installation) -> None:
     installed.inkgan("--version")
     installed.inkgan("write", "2026", "-o", "2026.png")
     installed.inkgan("sample", "fast", "-n", "20", "-o", "digits/")
+    installed.inkgan("export", "fast", "-o", "fast.html")
     for command in (["train", "--steps", "1"], ["evaluate", "best"]):
         said = installed.inkgan(*command, expected=2)
         if said.count("\n") != 1 or "inkgan[train]" not in said:

@@ -46,7 +46,9 @@ def test_other_commands_exist(command: str) -> None:
         assert words[0] in {"pip", "tensorboard"}
 
 
-@pytest.mark.parametrize("document", [README, ROOT / "docs/training.md", ROOT / "docs/writing.md"], ids=name)
+@pytest.mark.parametrize(
+    "document", [README, *(ROOT / f"docs/{page}.md" for page in ("training", "writing", "export"))], ids=name
+)
 def test_python_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The Python examples do what they say, training in few steps."""
     monkeypatch.chdir(tmp_path)

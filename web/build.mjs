@@ -117,13 +117,13 @@ if (tests) {
   await buildForNode("benchmarks");
 }
 const built = await page();
-const target = `${here}../src/inkgan/web/page.html`;
+const target = `${here}../src/inkgan/exporting/page.html`;
 if (process.argv.includes("--verify")) {
   if (readFileSync(target, "utf8") !== built) {
-    console.error("src/inkgan/web/page.html is not what these sources make. Build it: npm run build");
+    console.error("src/inkgan/exporting/page.html is not what these sources make. Build it: npm run build");
     process.exit(1);
   }
 } else if (!tests) {
   writeFileSync(target, built);
-  console.log(`src/inkgan/web/page.html: ${Buffer.byteLength(built)} bytes`);
+  console.log(`src/inkgan/exporting/page.html: ${Buffer.byteLength(built)} bytes`);
 }

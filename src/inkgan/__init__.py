@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.evaluation.compare import compare as compare
     from inkgan.evaluation.evaluate import evaluate as evaluate
     from inkgan.evaluation.report import Report as Report
+    from inkgan.exporting.export import export as export
     from inkgan.generation.model import Model as Model
     from inkgan.generation.model import load as load
     from inkgan.generation.writing import Writing as Writing
@@ -56,6 +57,7 @@ _NAMES = {
     "evaluation.compare": ["Comparison", "compare"],
     "evaluation.evaluate": ["evaluate"],
     "evaluation.report": ["Report"],
+    "exporting.export": ["export"],
     "generation.model": ["Model", "load"],
     "generation.writing": ["Writing", "write"],
     "training.watching": ["Result"],

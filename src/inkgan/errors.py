@@ -33,6 +33,7 @@ _OPTIONAL = {
     "scipy": ("SciPy", "train"),
     "pooch": ("pooch", "train"),
     "jinja2": ("Jinja", "train"),
+    "onnx": ("onnx", "onnx"),
 }
 
 

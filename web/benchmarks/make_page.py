@@ -8,8 +8,8 @@ from pathlib import Path
 from safetensors.numpy import load_file
 
 from inkgan.data import idx
+from inkgan.exporting import page
 from inkgan.runs import checkpoint
-from inkgan.web import page
 
 MODELS = Path(page.__file__).parents[1] / "models"
 MNIST = MODELS.parent / "data" / "mnist"

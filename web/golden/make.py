@@ -19,13 +19,13 @@ from safetensors.numpy import load_file, save_file
 from inkgan import config, seeds
 from inkgan.data import idx
 from inkgan.evaluation import features
+from inkgan.exporting.eight_bits import from_eight_bits, to_eight_bits
 from inkgan.generation import model as generation
 from inkgan.generation import writing
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
 from inkgan.training.state import as_arrays
-from inkgan.web.eight_bits import from_eight_bits, to_eight_bits
 
 OUT = Path(__file__).parents[1] / "build" / "golden"
 MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"

@@ -10,20 +10,38 @@ import typer
 def export(
     what: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast or best."),
+        typer.Argument(
+            metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast, best, tutorial."
+        ),
     ],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.html", help="The page to write.")],
+    out: Annotated[
+        str,  # not a Path, which would drop the slash at the end
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.html|FILE.onnx|DIR/",
+            help="A page that needs no server; an ONNX file (needs inkgan[onnx]); or a model folder (ends with /).",
+        ),
+    ],
     checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
-    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
+    ] = False,
 ) -> None:
-    """Put a model into one HTML file that needs no server: it writes, explores, reads your hand, and learns.
+    """Take a model away: as a web page, for another program, or to hand it on.
+
+    The page draws, writes, reads your hand and learns in any browser. The ONNX file runs wherever there is a runtime
+    for this format. The folder holds the weights and a card, and every command takes it for a model.
 
     Examples:
         inkgan export best -o handwriting.html
 
-        inkgan export runs/fast-mnist-seed0 -o page.html
+        inkgan export best -o best.onnx
+
+        inkgan export runs/fast-mnist-seed0 --checkpoint best -o models/mine/
     """
-    from inkgan.web.export import export as export_model
+    from inkgan.errors import in_bytes
+    from inkgan.exporting.export import export as export_model
 
     size = export_model(what, out, which=checkpoint, force=force)
-    typer.echo(f"{size / 1e6:.1f} MB: {out}")
+    typer.echo(f"{in_bytes(size)}: {out}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -19,11 +19,29 @@ from inkgan.runs import checkpoint
 
 #: The files of a checkpoint, without ending, that sampling needs.
 PARTS = ("model", "generator")
+#: How often to look for a checkpoint again when a trainer removed the one that was found.
+_ATTEMPTS = 10
 _BUNDLED = Path(__file__).parents[1] / "models"
 _LONGEST_NAME = 255
 #: The smallest and largest sizes that a model can have.
 _LIMITS = {"num_classes": (0, 65_536), "latent_dim": (1, 4096), "channels": (1, 1024)}
 _LARGEST_SHAPE = (4096, 4096, 3)
+
+
+class Found(NamedTuple):
+    """A generator that was found, verified and read.
+
+    Attributes:
+        folder: where it is.
+        description: its ``model.json``.
+        arrays: its weights by name, as they were saved.
+        notes: what is wrong with each newer checkpoint.
+    """
+
+    folder: Path
+    description: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    notes: list[str]
 
 
 def bundled_models() -> list[str]:
@@ -34,6 +52,31 @@ def bundled_models() -> list[str]:
 def is_bundled(what: str | Path) -> bool:
     """Whether this is the name of a bundled model; a :class:`Path` is a place, whatever its name."""
     return isinstance(what, str) and what in bundled_models()
+
+
+def read(path: str | Path, which: str) -> Found:
+    """Find a generator and read it, also while a trainer saves and removes checkpoints.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+        MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
+    """
+    for _ in range(_ATTEMPTS):
+        steps = steps_of_run(path)
+        try:
+            return _read(path, which)
+        except CheckpointError:
+            if steps_of_run(path) == steps:
+                raise
+            # A trainer removed this checkpoint before it was read, and saved a newer one.
+    return _read(path, which)
+
+
+def _read(path: str | Path, which: str) -> Found:
+    folder, notes = find(path, which)
+    checkpoint.verify(folder, PARTS)
+    description = checkpoint.read_document(folder, "model")
+    return Found(folder, description, read_weights(description, folder), notes)
 
 
 def find(path: str | Path, which: str) -> tuple[Path, list[str]]:

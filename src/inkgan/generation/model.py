@@ -18,13 +18,10 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_m
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
 from inkgan.generation.loading import (
-    PARTS,
     bundled_models,
     class_names_of,
-    find,
     is_bundled,
-    read_weights,
-    steps_of_run,
+    read,
 )
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.generation.samples import Samples
@@ -46,8 +43,6 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
 _NAMES_SHOWN = 12
-#: How often to look for a checkpoint again when a trainer removed the one that was found.
-_ATTEMPTS = 10
 
 
 class Model:
@@ -310,30 +305,13 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     Warns:
         InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
-    for _ in range(_ATTEMPTS):
-        steps = steps_of_run(path)
-        try:
-            model = _load(path, str(which))
-        except CheckpointError:
-            if steps_of_run(path) == steps:
-                raise
-        else:
-            break
-        # A trainer removed this checkpoint before it was read, and saved a newer one.
-    else:
-        model = _load(path, str(which))
-    for note in model.notes:
+    found = read(path, str(which))
+    weights = {
+        name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in found.arrays.items()
+    }
+    for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
-    return model
-
-
-def _load(path: str | Path, which: str) -> Model:
-    folder, notes = find(path, which)
-    checkpoint.verify(folder, PARTS)
-    description = checkpoint.read_document(folder, "model")
-    arrays = read_weights(description, folder)
-    weights = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
-    return Model(str(path), description, weights, notes, folder)
+    return Model(str(path), found.description, weights, found.notes, found.folder)
 
 
 def _valid_count(n: SupportsIndex) -> int:

@@ -33,7 +33,7 @@ LABELS = "labels.jsonl"
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 
-Kind = Literal["folder", "png", "npz", "gif"]
+Kind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
 
 
 def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:

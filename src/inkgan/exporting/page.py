@@ -18,8 +18,8 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from inkgan.exporting.eight_bits import Arrays, to_eight_bits
 from inkgan.images import Images, Labels
-from inkgan.web.eight_bits import Arrays, to_eight_bits
 
 #: The page without a model.
 TEMPLATE = Path(__file__).parent / "page.html"

@@ -15,9 +15,9 @@ import safetensors.numpy
 from numpy.testing import assert_array_equal
 
 from inkgan import cli, data
+from inkgan.exporting import page
+from inkgan.exporting.eight_bits import to_eight_bits
 from inkgan.networks.grid import EMBEDDING
-from inkgan.web import page
-from inkgan.web.eight_bits import to_eight_bits
 
 MODELS = Path(page.__file__).parents[1] / "models"
 TINY = {"network": "compact", "image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 3, "channels": 8}
@@ -79,10 +79,17 @@ def test_a_name_is_text_whatever_it_says() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["best", "-o", "page.png"], "inkgan: the name page.png does not say what to export. End it with .html.\n"),
+        (
+            ["best", "-o", "page.png"],
+            "inkgan: the name page.png does not say what to write. End it with .html, .onnx, or /",
+        ),
         (["tutorial", "-o", "p.html"], "inkgan: a page draws networks of fast and best, and that of"),
         (["bset", "-o", "p.html"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["bset", "-o", "p.onnx"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["bset", "-o", "p/"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["best", "-o", ""], "inkgan: the name of the output is empty."),
         (["best", "-o", "there.html"], "inkgan: there.html exists already. Add --force to replace it"),
+        (["best", "-o", "there.html/"], "inkgan: there.html is a file, not a folder."),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_one_line(

@@ -1,0 +1,1 @@
+"""Models for use without inkgan: a web page, an ONNX file; and a model folder to hand on."""

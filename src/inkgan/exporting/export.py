@@ -1,0 +1,87 @@
+"""From a run or a model to something that can be taken away: a page, an ONNX file or a model folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors.numpy
+
+from inkgan import data
+from inkgan.errors import CheckpointError, OutputError, shown
+from inkgan.exporting import model_folder, onnx_file, page
+from inkgan.exporting.saved import Saved, read
+from inkgan.files import refuse_to_overwrite, write_bytes
+from inkgan.generation.saving import kind_of
+
+_DIGIT_SHAPE = [28, 28, 1]
+_CLASSIFIER = Path(__file__).parents[1] / "models" / "digit-features" / "weights.safetensors"
+
+
+def export(what: str | Path, out: str | Path, *, which: str = "latest", force: bool = False) -> int:
+    """Put a model into one file or folder that can be taken away.
+
+    Args:
+        what: a bundled model, a run, a checkpoint or a model folder.
+        out: ``.html``, a page that needs no server: it draws and writes, and with a model of 28×28 digits it also reads
+            a drawing and learns, from 3,000 real digits inside it; for networks of ``fast`` and ``best``. ``.onnx``:
+            inputs ``latent`` float32 [N, D] and, where there are classes, ``label`` int64 [N]; output ``image`` float32
+            [N, H, W, C], 0 paper to 1 ink; metadata with class names, licence, card and the SHA-256 of the weights. Or
+            a folder, ending in a slash, that :func:`inkgan.load` and every command take: weights, ``model.json`` and a
+            card, ``README.md``.
+        which: of a run, the checkpoint: ``latest``, ``best`` or a step.
+        force: replace the file that is there; in a folder, only what inkgan wrote there.
+
+    Returns:
+        How many bytes were written.
+
+    Raises:
+        CheckpointError: there is no such model, it is damaged, or its network is of a kind that cannot be exported so.
+        MissingExtraError: the package ``onnx`` is not installed.
+        OutputError: the name has another ending, something is there, or the page would be too large.
+
+    Warns:
+        InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
+    """
+    kind = kind_of(out, ("html", "onnx"))
+    path = Path(out)
+    if kind == "folder":
+        folder = model_folder.prepare(path, force=force)
+        return model_folder.fill(folder, read(what, which))
+    refuse_to_overwrite(path, force=force)
+    make: dict[str, Callable[[Saved], bytes]] = {"html": _page, "onnx": onnx_file.build}
+    content = make[kind](read(what, which))
+    write_bytes(path, content, force=force)
+    return len(content)
+
+
+def _page(saved: Saved) -> bytes:
+    """The page with a model in it, in UTF-8."""
+    if saved.network != "compact":
+        raise CheckpointError(
+            f"a page draws networks of fast and best, and that of {shown(saved.name)} is {shown(saved.network)}. "
+            "Export another model, or this one to .onnx."
+        )
+    content = _filled(saved).encode()
+    if len(content) > page.LARGEST_BYTES:
+        raise OutputError(
+            f"the page would have {len(content):,} bytes, {len(content) - page.LARGEST_BYTES:,} more than a page may. "
+            f"Train with fewer channels: --set generator.channels=64."
+        )
+    return content
+
+
+def _filled(saved: Saved) -> str:
+    name = os.path.basename(os.path.abspath(saved.name))  # noqa: PTH100, PTH119 - a name, of what may be no path
+    if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):
+        return page.fill(name, saved.description, saved.weights)
+    real = data.load("mnist").train
+    assert real.labels is not None
+    return page.fill(
+        name,
+        saved.description,
+        saved.weights,
+        classifier=safetensors.numpy.load_file(_CLASSIFIER),
+        digits=page.choose_digits(real.images, real.labels),
+    )

@@ -1,0 +1,117 @@
+"""A model as it was saved, with what is known of it: what every export begins with."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from inkgan.errors import InkganWarning, printable
+from inkgan.generation import loading
+
+#: The file with a model's card, in its folder.
+CARD = "README.md"
+_LARGEST_CARD = 2**20
+_LICENCE = re.compile(r"^\| licence \| (.*) \|$", re.MULTILINE)
+
+_CARD_TEXT = """# {name}: a generator
+
+The generator of a generative adversarial network. To sample from it, name this folder:
+`inkgan sample FOLDER -n 100 -o images.png`.
+
+| | |
+| --- | --- |
+{rows}
+
+Made by `inkgan export`. The classes and every setting are in model.json, the SHA-256 of the files in manifest.json.
+"""
+
+
+class Saved(NamedTuple):
+    """A generator as it was saved.
+
+    Attributes:
+        name: what the user called it.
+        description: its ``model.json``.
+        weights: its arrays by name, float32 or float16.
+        class_names: the name of each class, in the order of its labels; empty where it draws without labels.
+        card: what it is, where it comes from and its licence, as Markdown.
+    """
+
+    name: str
+    description: Mapping[str, Any]
+    weights: Mapping[str, NDArray[Any]]
+    class_names: tuple[str, ...]
+    card: str
+
+    @property
+    def network(self) -> str:
+        """The kind of its network."""
+        return str(self.description["network"])
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its weights as a safetensors file, as the manifest of its folder has it."""
+        return hashlib.sha256(safetensors.numpy.save(dict(self.weights))).hexdigest()
+
+    @property
+    def licence(self) -> str | None:
+        """The licence that its card gives; None for a model of the user's own, whose card gives none."""
+        found = _LICENCE.search(self.card)
+        return found[1] if found else None
+
+
+def read(what: str | Path, which: str) -> Saved:
+    """Read a bundled model, a run, a checkpoint or a model folder; see :func:`inkgan.generation.loading.read`.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    found = loading.read(what, which)
+    for note in found.notes:
+        warnings.warn(note, InkganWarning, stacklevel=3)
+    class_names = loading.class_names_of(found.description, found.folder)
+    card = _card_in(found.folder) or _card_of(str(what), found.description)
+    return Saved(str(what), found.description, found.arrays, class_names, card)
+
+
+def _card_in(folder: Path) -> str | None:
+    """The card that lies beside a model; None if there is none that can be read."""
+    path = folder / CARD
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_CARD:
+            return None
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _card_of(name: str, description: Mapping[str, Any]) -> str:
+    """A card with what ``model.json`` says. It gives no licence: the weights belong to whoever trained them."""
+    config = description.get("config")
+    settings: Mapping[str, Any] = config if isinstance(config, Mapping) else {}
+    height, width, channels = description["image_shape"]
+    labels = f" and one of {description['num_classes']} labels" if description["num_classes"] else ""
+    facts = {
+        "network": f"{description['network']}: a latent of {description['latent_dim']} numbers from N(0, 1){labels} to "
+        f"an image of {height}×{width}×{channels}",
+        "recipe": settings.get("recipe"),
+        "steps": description.get("step"),
+        "seed": settings.get("seed"),
+        "arithmetic": description.get("precision"),
+        "data": description.get("data"),
+        "SHA-256 of the data": description.get("digest"),
+    }
+    rows = [f"| {fact} | {_cell(value)} |" for fact, value in facts.items() if value is not None]
+    return _CARD_TEXT.format(name=_cell(Path(name).name), rows="\n".join(rows))
+
+
+def _cell(value: object) -> str:
+    """A value as text of one line that ends no cell of a table and is no HTML."""
+    return printable(str(value)).replace("|", r"\|").replace("<", "&lt;")

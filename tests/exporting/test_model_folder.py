@@ -1,0 +1,103 @@
+"""Model folders to hand on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import inkgan
+import tiny_runs as runs
+from inkgan import cli
+from inkgan.runs import checkpoint
+
+FILES = {"generator.safetensors", "model.json", "manifest.json", "README.md"}
+BUNDLED = Path(inkgan.__file__).parent / "models"
+
+
+def exported(*arguments: object) -> int:
+    """Run ``inkgan export``; returns the exit code."""
+    return cli.run(["export", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("model", ["best", "tutorial"])
+def test_a_bundled_model_is_handed_on_byte_for_byte(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "handed"
+    assert exported(model, "-o", f"{out}/") == 0
+    assert capsys.readouterr().out == f"1.{'5' if model == 'best' else '3'} MB: {out}/\n"
+    assert {path.name for path in out.iterdir()} == FILES | {".inkgan.json"}
+    for name in FILES:
+        assert (out / name).read_bytes() == (BUNDLED / model / name).read_bytes(), name
+
+
+def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path: Path) -> None:
+    """Its card says where it comes from, and gives no licence: the weights are the user's."""
+    size = inkgan.export(finished_run, f"{tmp_path}/mine/", which="4")
+    out = tmp_path / "mine"
+    assert size == sum((out / name).stat().st_size for name in FILES)
+    np.testing.assert_array_equal(inkgan.load(out).sample(3), inkgan.load(finished_run, which="4").sample(3))
+    checkpoint.verify(out, ("generator", "model"))
+    card = (out / "README.md").read_text("utf-8")
+    assert "| recipe | tutorial |\n| steps | 4 |\n| seed | 0 |\n" in card
+    assert "28×28×1" in card
+    assert "licence" not in card
+    assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
+
+
+def test_a_card_goes_with_its_model(tmp_path: Path) -> None:
+    """What somebody wrote into it, too."""
+    inkgan.export("fast", f"{tmp_path}/first/")
+    (tmp_path / "first" / "README.md").write_text("# Mine\n\n| licence | CC0 |\n", "utf-8")
+    inkgan.export(tmp_path / "first", f"{tmp_path}/second/")
+    assert (tmp_path / "second" / "README.md").read_text("utf-8") == "# Mine\n\n| licence | CC0 |\n"
+
+
+def test_force_replaces_what_was_exported_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "model"
+    assert exported("fast", "-o", f"{out}/") == 0
+    (out / "notes.txt").write_text("mine")
+    assert exported("tutorial", "-o", f"{out}/") == 2
+    assert "holds files already. Add --force" in capsys.readouterr().err
+    assert exported("tutorial", "-o", f"{out}/", "--force") == 0
+    assert inkgan.load(out).description["network"] == "tutorial"
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_files_of_the_users_are_never_replaced(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "theirs"
+    out.mkdir()
+    (out / name).write_text("mine")
+    before = runs.listing(tmp_path)
+    for more in ([], ["--force"]):
+        assert exported("fast", "-o", f"{out}/", *more) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert runs.listing(tmp_path) == before
+    assert "was not written by inkgan" in error
+
+
+@pytest.mark.parametrize("out", ["model/", "model.onnx", "model.html"])
+def test_a_damaged_model_leaves_nothing(
+    out: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model-of-mine"
+    inkgan.export("fast", f"{model}/")
+    runs.damage(model / "generator.safetensors")
+    before = runs.listing(tmp_path)
+    assert exported(model, "-o", f"{tmp_path}/{out}") == 2
+    error = capsys.readouterr().err
+    assert "is damaged" in error
+    assert error.count("\n") == 1
+    assert runs.listing(tmp_path) == before
+
+
+def test_the_digest_in_the_manifest_is_of_the_weights(tmp_path: Path) -> None:
+    inkgan.export("fast", f"{tmp_path}/fast/")
+    listed = json.loads((tmp_path / "fast" / "manifest.json").read_text("utf-8"))["files"]["generator.safetensors"]
+    assert listed["sha256"] == hashlib.sha256((tmp_path / "fast" / "generator.safetensors").read_bytes()).hexdigest()

@@ -1,0 +1,116 @@
+"""ONNX files, run by onnxruntime beside our own drawing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+import inkgan
+from inkgan import networks
+from inkgan.errors import CheckpointError, MissingExtraError
+from inkgan.exporting import onnx_file
+from inkgan.exporting.saved import Saved, read
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.runs import checkpoint
+
+COLOUR: dict[str, Any] = {
+    "network": "compact", "image_shape": [40, 56, 3], "num_classes": 3, "latent_dim": 5, "channels": 16,
+    "class_names": ["日", "b", "</script>"],
+}  # fmt: skip
+WITHOUT_LABELS = {"network": "compact", "image_shape": [12, 9, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
+BUNDLED = ["best", "fast", "tutorial"]
+MODELS = [*BUNDLED, COLOUR, WITHOUT_LABELS]
+
+
+def saved(model: str | dict[str, Any], folder: Path) -> Saved:
+    """A bundled model, or one of fresh weights that a folder holds."""
+    if isinstance(model, str):
+        return read(model, "latest")
+    torch.manual_seed(0)
+    weights = {name: array.numpy() for name, array in networks.build(model).state_dict().items()}
+    folder.mkdir(exist_ok=True)
+    checkpoint.write_folder(folder, {"generator": weights}, {"model": model})
+    return read(folder, "latest")
+
+
+def session(content: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def inputs(model: Saved, n: int) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(5)
+    given: dict[str, NDArray[Any]] = {"latent": rng.standard_normal((64, model.description["latent_dim"]), np.float32)}
+    if model.class_names:
+        given["label"] = rng.integers(0, len(model.class_names), 64)
+    return {name: array[:n] for name, array in given.items()}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: Path) -> None:
+    """For any number of images, each the same as among others."""
+    given = saved(model, tmp_path / "model")
+    content = onnx_file.build(given)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    run = session(content)
+    weights = {name: array.astype(np.float32) for name, array in given.weights.items()}
+    height, width, depth = given.description["image_shape"]
+    every = inputs(given, 64)
+    draw = NUMPY_NETWORKS[given.network].draw
+    expected = draw(weights, (height, width, depth), every["latent"], every.get("label"))
+    assert expected.std() > 1e-3
+    for n in (1, 7, 64):
+        (images,) = run.run(["image"], inputs(given, n))
+        assert images.dtype == np.float32
+        assert images.shape == (n, height, width, depth)
+        assert_allclose(images, expected[:n], atol=1e-5, rtol=0)
+
+
+def test_what_the_file_says_of_its_model(tmp_path: Path) -> None:
+    """Names, licence and card; the digest is that of the weights in the model's folder."""
+    card = (Path(inkgan.__file__).parent / "models" / "best" / "README.md").read_text("utf-8")
+    digest = hashlib.sha256((Path(inkgan.__file__).parent / "models/best/generator.safetensors").read_bytes())
+    said = session(onnx_file.build(read("best", "latest"))).get_modelmeta()
+    assert said.producer_name == "inkgan"
+    assert said.custom_metadata_map == {
+        "class_names": json.dumps([str(digit) for digit in range(10)]),
+        "licence": "the weights are under the licence of the code, MIT; MNIST is CC BY-SA 3.0, LeCun and Cortes",
+        "card": card,
+        "weights_sha256": digest.hexdigest(),
+        "network": "compact",
+    }
+    own = session(onnx_file.build(saved(COLOUR, tmp_path / "own"))).get_modelmeta().custom_metadata_map
+    assert json.loads(own["class_names"]) == COLOUR["class_names"]
+    assert "licence" not in own  # the weights are the user's
+    manifest = json.loads((tmp_path / "own" / "manifest.json").read_text("utf-8"))
+    assert own["weights_sha256"] == manifest["files"]["generator.safetensors"]["sha256"]
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    given = saved(COLOUR, tmp_path / "model")
+    assert onnx_file.build(given) == onnx_file.build(given)
+
+
+def test_a_network_of_another_kind_is_refused() -> None:
+    """Networks that users add have no ONNX form."""
+    other = read("fast", "latest")._replace(description={"network": "mine"})
+    with pytest.raises(CheckpointError, match="networks of compact and tutorial, and that of fast is mine"):
+        onnx_file.build(other)
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r"^this needs onnx\. Install it with: pip install 'inkgan\[onnx\]'$"):
+        inkgan.export("fast", tmp_path / "fast.onnx")
+    assert not list(tmp_path.iterdir())
