@@ -20,7 +20,7 @@ def export(
             "--out",
             "-o",
             metavar="FILE.html|FILE.onnx|DIR/",
-            help="A page that needs no server; an ONNX file (needs inkgan[onnx]); or a model folder (ends with /).",
+            help="A page that needs no server; an ONNX file (needs the extra onnx); or a model folder (ends with /).",
         ),
     ],
     checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
@@ -30,8 +30,9 @@ def export(
 ) -> None:
     """Take a model away: as a web page, for another program, or to hand it on.
 
-    The page draws, writes, reads your hand and learns in any browser. The ONNX file runs wherever there is a runtime
-    for this format. The folder holds the weights and a card, and every command takes it for a model.
+    A page draws, writes, reads your hand and learns in any browser.
+    An ONNX file is for other programs and languages.
+    A folder, with weights and a card, is a model for every command of inkgan.
 
     Examples:
         inkgan export best -o handwriting.html
