@@ -21,10 +21,10 @@ from inkgan.config import Loss
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
     **{f"loss {name}": [f"loss={name}"] for name in get_args(Loss) if name != "relativistic"},
-    "loss wgan-gp, weight 10, every step": ["loss=wgan-gp", "penalty.weight=10.0", "penalty.every=1"],
+    "loss wgan-gp, one critic step": ["loss=wgan-gp", "critic_steps=1"],
     "R1 alone": ["penalty.on=real"],
     "no penalty": ["penalty.weight=0.0"],
-    "penalty ten times as heavy": ["penalty.weight=1.0"],
+    "penalty ten times as heavy": ["penalty.weight=4.0"],
     "no auxiliary classifier": ["class_weight=0.0"],
     "no labels": ["conditional=false"],
     "no moving average": ["ema_half_life=0.0"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import _NOT_OF_THE_TUTORIAL, RECIPES, Config, known_keys, resolve
+from inkgan.config import _NOT_OF_THE_TUTORIAL, LOSS_PRESETS, RECIPES, Config, known_keys, resolve
 
 _PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -22,6 +22,10 @@ _FACTS: dict[str, tuple[str, str]] = {
     "seconds": ("seconds", ""),
     "extended_from": ("steps", ""),
     "batch_size": ("images", ""),
+    "critic_steps": (
+        "updates of the discriminator",
+        "k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",
+    ),
     "pretraining_steps": ("steps", "the lesson"),
     "precision": ("", "master weights in float32: Micikevicius et al. 2018"),
     "conditional": ("", "Mirza and Osindero 2014"),
@@ -40,11 +44,12 @@ _FACTS: dict[str, tuple[str, str]] = {
     "discriminator.learning_rate": ("step size of Adam", "Kingma and Ba 2015"),
     "discriminator.channels": ("channels", ""),
     "penalty.weight": (
-        "γ or λ, for pixels in [0, 1]",
+        "γ or λ, for pixels in [-1, 1]",
         "Mescheder et al. 2018, eq. 9 and 10; Gulrajani et al. 2017, eq. 3",
     ),
     "penalty.on": ("", "Mescheder et al. 2018, eq. 9 and 10"),
-    "penalty.every": ("steps", "lazy regularisation: Karras et al. 2020, section 3.1"),
+    "penalty.every": ("updates of the discriminator", "lazy regularisation: Karras et al. 2020, section 3.1"),
+    "penalty.pixels": ("range of pixels", ""),
     "watch.log_every": ("steps", ""),
     "watch.show_every": ("steps", ""),
     "watch.show_seconds": ("seconds", ""),
@@ -73,22 +78,34 @@ _FOOT = """
 | `non-saturating` | softplus(-D(x)) + softplus(D(G(z))) | softplus(-D(G(z))) | Goodfellow et al. 2014, eq. 1 and section 3 |
 | `least-squares` | ((D(x) - 1)² + (D(G(z)) + 1)²) / 2 | (D(G(z)) - 1)² / 2 | Mao et al. 2017, eq. 2 with a = -1, b = c = 1 |
 | `hinge` | max(0, 1 - D(x)) + max(0, 1 + D(G(z))) | -D(G(z)) | Lim and Ye 2017, eq. 16 and 17 |
-| `wgan-gp` | D(G(z)) - D(x) | -D(G(z)) | Gulrajani et al. 2017, eq. 3 |
+| `wgan-gp` | D(G(z)) - D(x) | D(x) - D(G(z)) | Gulrajani et al. 2017, eq. 3 |
 
 All are means over a batch; D is a logit. `relativistic` pairs each generated image with a real image of the same class.
-The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss.
+The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss. The
+generator's loss of `wgan-gp` has the term D(x), which the paper leaves out: it does not depend on the generator, and
+with it the figure does not change when a constant is added to every logit.
+
+## What a loss brings along
+
+`--set loss=NAME` brings the settings that its paper published with the loss, unless you give others:
+
+PUBLISHED
+The other losses keep the penalty of the recipe, which was chosen with its networks. None of their papers has a penalty
+of the gradient as a part of the loss.
+
+A step is one update of the generator and `critic_steps` updates of the discriminator. Each update of the discriminator
+has a batch and latents of its own; the generator's update uses the latents of the last one. `steps`, schedules and
+checkpoints count steps; `penalty.every` counts updates of the discriminator.
 
 ## Units of the penalty
 
 R1 and R2 add γ/2 times the mean squared norm of the gradient of D with respect to the pixels, at real and at generated
-images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in so many steps, with
+images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in so many updates, with
 so many times the weight.
 
-**Pixels are in [0, 1] here, and in [-1, 1] in the papers.** A gradient with respect to pixels in [0, 1] is twice as
-large. So γ = 0.1 here equals γ = 0.4 in the papers' units, and the norm of 1 that `wgan-gp` aims at equals a norm of
-0.5 in the papers' units. `--set loss=wgan-gp` changes the loss only. The published settings also need
-`--set penalty.weight=10 --set penalty.every=1`, and several steps of the discriminator for each step of the generator,
-which inkgan does not have.
+The gradient refers to pixels in [-1, 1], as in the papers, so that their γ and λ have the same meaning here. Runs that
+began before there was the setting `penalty.pixels` referred to pixels in [0, 1], where a gradient is twice as large:
+their γ = 0.1 is γ = 0.4 now. They resume in their own units (`penalty.pixels = "0..1"`), bit for bit.
 
 ## Fixed values
 
@@ -113,7 +130,22 @@ def page() -> str:
         unit, paper = _FACTS[key]
         values = [_value(config[key], key, recipe) for recipe, config in configs.items()]
         rows.append([f"`{key}`", meaning, unit, _allowed(schema, key), *values, paper])
-    return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + _FOOT
+    return _HEAD + _table(rows) + _FOOT.replace("PUBLISHED\n", _table(_published()) + "\n")
+
+
+def _published() -> list[list[str]]:
+    """What each loss brings along."""
+    rows = [["`loss`", "setting", "unit", "value", "paper"], ["---"] * 5]
+    for loss, settings in LOSS_PRESETS.items():
+        rows += [
+            [f"`{loss}`", f"`{key}`", _FACTS[key][0], f"{published.value:g}", published.source]
+            for key, published in settings.items()
+        ]
+    return rows
+
+
+def _table(rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkgan.config import (
+    LOSS_PRESETS,
     PRESETS,
     RECIPES,
     Config,
     as_toml,
     differences,
+    from_saved,
     known_keys,
     read_json,
     resolve,
@@ -110,6 +112,34 @@ def test_damaged_json(tmp_path: Path, text: str) -> None:
     file.write_text(text, "utf-8")
     with pytest.raises(ConfigError):
         read_json(file)
+
+
+def test_what_a_loss_brings_along() -> None:
+    """The settings that its paper published, below everything that is given, and not those of a run that was saved."""
+    config = resolve(overrides=["loss=wgan-gp"])
+    assert (config.penalty.weight, config.penalty.every, config.critic_steps) == (10.0, 1, 5)
+    config = resolve(options={"recipe": "best"}, overrides=["penalty.every=4", "loss=wgan-gp"])
+    assert (config.penalty.weight, config.penalty.every, config.critic_steps) == (10.0, 4, 5)
+    assert resolve(base=resolve(overrides=["loss=wgan-gp", "critic_steps=2"])).critic_steps == 2
+    assert resolve(overrides=["loss=hinge"]) == resolve().model_copy(update={"loss": "hinge"})
+    for loss, published in LOSS_PRESETS.items():
+        assert published.keys() <= known_keys().keys()
+        resolve(overrides={"loss": loss})
+    assert "loss" in complaint("loss=[1]")
+    assert "critic_steps" in complaint("recipe=tutorial", "critic_steps=2")
+
+
+def test_settings_saved_before_penalties_had_the_papers_units() -> None:
+    """They keep their meaning: gradients for pixels in [0, 1], and one update of the discriminator in a step."""
+    saved = json.loads(resolve(overrides=["loss=wgan-gp", "penalty.weight=3"]).model_dump_json())
+    assert from_saved(saved) == resolve(overrides=["loss=wgan-gp", "penalty.weight=3"])
+    del saved["penalty"]["pixels"], saved["critic_steps"]
+    before = from_saved(saved)
+    assert (before.penalty.pixels, before.penalty.weight, before.critic_steps) == ("0..1", 3.0, 1)
+    tutorial = json.loads(resolve(options={"recipe": "tutorial"}).model_dump_json())
+    del tutorial["penalty"]["pixels"], tutorial["critic_steps"]
+    tutorial["penalty"]["weight"] = 0.1  # the default of then, which the tutorial never used
+    assert from_saved(tutorial) == resolve(options={"recipe": "tutorial"})
 
 
 def test_which_setting_wins(tmp_path: Path) -> None:

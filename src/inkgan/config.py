@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -75,9 +75,15 @@ class NetworkSettings(_Settings):
 class PenaltySettings(_Settings):
     """What keeps the discriminator smooth: a penalty of its gradient with respect to the pixels."""
 
-    weight: Weight = Field(0.1, description="gamma of R1 and R2, or lambda of WGAN-GP")
+    weight: Weight = Field(0.4, description="gamma of R1 and R2, or lambda of WGAN-GP")
     on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
-    every: Count = Field(8, description="compute it once in so many steps, with so many times the weight")
+    every: Count = Field(
+        8, description="compute it once in so many updates of the discriminator, with so many times the weight"
+    )
+    pixels: Literal["-1..1", "0..1"] = Field(
+        "-1..1",
+        description="the range of pixels that gradients refer to: that of the papers, or of earlier runs",
+    )
 
 
 class WatchSettings(_Settings):
@@ -109,6 +115,9 @@ class Config(_Settings):
         (), description="the totals of steps that the run had before `inkgan train --extend` made it longer"
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(64, description="images in a batch")
+    critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        1, description="updates of the discriminator in each step, each on a batch of its own"
+    )
     pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
     precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
     conditional: bool = Field(True, strict=True, description="learn each class by its label, where there are labels")
@@ -166,8 +175,8 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _NOT_OF_THE_TUTORIAL = (
-    "conditional", "latent_dim", "loss", "class_weight", "ema_half_life", "fade", "generator.channels",
-    "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every",
+    "conditional", "latent_dim", "critic_steps", "loss", "class_weight", "ema_half_life", "fade", "generator.channels",
+    "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every", "penalty.pixels",
 )  # fmt: skip
 
 #: What settings are called that had another name in earlier versions.
@@ -191,6 +200,29 @@ PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
         "generator": {"learning_rate": 1e-4},
         "discriminator": {"learning_rate": 3e-4},
         "watch": {"grid_every": 500, "save_every": 2000},
+    },
+}
+
+
+class Published(NamedTuple):
+    """A setting's value as a paper published it.
+
+    Attributes:
+        value: the value.
+        source: its name there, and where.
+    """
+
+    value: Any
+    source: str
+
+
+#: What choosing a loss sets apart from the recipe's own, because its paper published the loss with it. The other losses
+#: keep the recipe's penalty, which was chosen with its networks: none of their papers has one as a part of the loss.
+LOSS_PRESETS: Mapping[Loss, Mapping[str, Published]] = {
+    "wgan-gp": {
+        "critic_steps": Published(5, "n_critic, Gulrajani et al. 2017, Algorithm 1"),
+        "penalty.weight": Published(10.0, "λ, Gulrajani et al. 2017, Algorithm 1"),
+        "penalty.every": Published(1, "every update, Gulrajani et al. 2017, Algorithm 1"),
     },
 }
 
@@ -242,8 +274,12 @@ def _checked(given: Mapping[str, Any]) -> Config:
         raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
     for key, value in given.items():
         _require_known(key, value)
+    usual = _flat(PRESETS[recipe])
+    for loss, settings in LOSS_PRESETS.items():
+        if given.get("loss") == loss:
+            usual |= {key: published.value for key, published in settings.items()}
     try:
-        return Config.model_validate(_nested(_laid_over(_flat(PRESETS[recipe]), given)))
+        return Config.model_validate(_nested(_laid_over(usual, given)))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
 
@@ -270,7 +306,15 @@ def from_saved(given: Mapping[str, Any]) -> Config:
         ConfigError: a key is unknown, or a value is not allowed.
     """
     settings = {_RENAMED.get(key, key): value for key, value in _flat(given).items()}
-    settings.setdefault("data.ink", "light")  # as long as there was no such setting
+    # What held as long as there was no such setting.
+    settings.setdefault("data.ink", "light")
+    settings.setdefault("critic_steps", 1)
+    if "penalty.pixels" not in settings:
+        if settings.get("recipe") == "tutorial":
+            settings.pop("penalty.weight", None)  # which it saved without having it
+        else:
+            settings["penalty.pixels"] = "0..1"
+            settings.setdefault("penalty.weight", 0.1)
     return _checked(settings)
 
 

@@ -40,10 +40,18 @@ OLD_ENVIRONMENT = (
 NEW_NAMES = {"average": "ema_half_life"}
 
 
-def old_settings(settings: dict[str, Any], old: dict[str, Any] = OLD_SETTINGS) -> dict[str, Any]:
-    """The settings of today as the old version wrote them."""
+def old_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of today as the old version wrote them: its penalty referred to pixels in [0, 1]."""
+    old = chosen(settings, OLD_SETTINGS)
+    assert settings["penalty"]["pixels"] == "-1..1"
+    old["penalty"]["weight"] /= 4
+    return old
+
+
+def chosen(settings: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """The settings that there were, by their old names."""
     return {
-        key: old_settings(settings[key], inner) if isinstance(inner, dict) else settings[NEW_NAMES.get(key, key)]
+        key: chosen(settings[key], inner) if isinstance(inner, dict) else settings[NEW_NAMES.get(key, key)]
         for key, inner in old.items()
     }
 
@@ -114,6 +122,7 @@ def test_what_was_written_then(stopped_run: Path, tmp_path: Path) -> None:
     settings = json.loads((old / "config.json").read_text("utf-8"))
     assert len(settings) == 18
     assert settings["average"] == 0.05
+    assert settings["penalty"] == {"weight": 0.1, "on": "both", "every": 8}
     assert settings["data"].keys() == {"name", "directory"}
     model = json.loads((runs.newest(old) / "model.json").read_text("utf-8"))
     assert model["config"] == settings

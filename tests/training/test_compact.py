@@ -15,13 +15,14 @@ import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
+from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 from inkgan.training.recipe import StepInfo, require_finite
 from inkgan.training.samples import Samples
 from inkgan.training.watching import Opinion
 
-SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6")
+SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6", "critic_steps=1")
 
 
 def recipe_for(*settings: str, shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10, **more: Any) -> Compact:
@@ -85,7 +86,7 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    terms, logits = recipe.discriminator_step(StepInfo(0, 0, 0.0), real, fake.detach(), labels)
+    terms, logits = recipe.discriminator_step(0, real, fake.detach(), labels)
     assert float(terms["loss_discriminator"]) == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert float(terms["loss_class_real"]) == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
     logits_fake, scores_fake = recipe.discriminator(fake, labels)  # it learned
@@ -101,7 +102,7 @@ def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
     (real, labels), split = batch_for(), Split(np.arange(6 * 784, dtype=np.uint8).reshape(6, 28, 28, 1), np.arange(6))
     shown = []
     for constant in (0.0, 4.0):
-        # So small a rate that the update between the two losses does not show: it is of rounding where gradients vanish.
+        # With so small a rate, the update between the two losses, which may be of rounding alone, does not show.
         recipe = recipe_for(f"loss={loss}", "discriminator.learning_rate=1e-9", classes=classes)
         with torch.no_grad():
             recipe.discriminator.last.bias[: classes or 1] += constant
@@ -155,7 +156,7 @@ def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: tor
 
 
 def test_the_penalty_is_r1_and_r2() -> None:
-    """Its value is weight * every * (|grad at real|^2 + |grad at fake|^2) / 2, by finite differences in every pixel."""
+    """It is weight * every * (|grad at real|^2 + |grad at fake|^2) / 2, by finite differences in every pixel."""
     shape, labels = (4, 4, 1), torch.tensor([0, 1])
     recipe = recipe_for("penalty.weight=0.5", "penalty.every=3", shape=shape)
     real, fake = torch.rand(2, 2, *shape, generator=torch.Generator().manual_seed(5))
@@ -166,8 +167,52 @@ def test_the_penalty_is_r1_and_r2() -> None:
             up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
             squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
     network.float()
-    terms, _ = recipe.discriminator_step(StepInfo(0, 0, 0.0), real, fake, labels)
+    terms, _ = recipe.discriminator_step(0, real, fake, labels)
+    squared /= 4  # with respect to pixels in [-1, 1]
     assert float(terms["penalty"]) == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
+
+
+def test_units_of_before() -> None:
+    """A penalty that refers to pixels in [0, 1] is, bit for bit, one of four times the weight in the papers' units."""
+    learned = []
+    for settings in (("penalty.pixels=0..1", "penalty.weight=0.1"), ("penalty.weight=0.4",)):
+        recipe = recipe_for(*settings)
+        after(recipe, 2)
+        learned.append(weights_of(recipe.discriminator))
+    assert torch.equal(*learned)
+    recipe = recipe_for("penalty.pixels=0..1", "penalty.weight=0.4")
+    after(recipe, 2)
+    assert not torch.equal(learned[0], weights_of(recipe.discriminator))
+
+
+def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three updates of the discriminator, each on its own batch and latents, then one of the generator on the last."""
+    (real, labels), seen = batch_for(), []
+    recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
+    step = recipe.discriminator_step
+
+    def noting(number: int, images: torch.Tensor, fake: torch.Tensor, kinds: torch.Tensor) -> Any:
+        seen.append((number, images, fake, kinds))
+        return step(number, images, fake, kinds)
+
+    monkeypatch.setattr(recipe, "discriminator_step", noting)
+    terms = recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real, real / 2]), torch.cat([labels] * 3))
+    assert [number for number, *_ in seen] == [6, 7, 8]
+    for (_, images, _, kinds), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
+        assert torch.equal(images, expected)
+        assert torch.equal(kinds, labels)
+    assert len({fake.numpy().tobytes() for _, _, fake, _ in seen}) == 3
+    for number, images, fake, kinds in seen:  # the same by hand
+        expected_terms, logits = alone.discriminator_step(number, images, fake, kinds)
+    latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
+    fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
+    assert torch.equal(fake.detach(), seen[-1][2])
+    expected_terms |= alone.generator_step(logits, fake, labels)
+    assert {name: term.item() for name, term in terms.items()} == {
+        name: term.item() for name, term in expected_terms.items()
+    }
+    for name in ("learner", "discriminator"):
+        assert torch.equal(weights_of(recipe.networks[name]), weights_of(alone.networks[name]))
 
 
 def test_the_penalty_is_lazy() -> None:

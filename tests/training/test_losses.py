@@ -90,14 +90,27 @@ def test_the_settings_name_every_game() -> None:
 
 
 def test_penalties_of_a_linear_discriminator() -> None:
-    """D(x) = w.x has the gradient w everywhere: R1 is |w|^2, WGAN-GP's penalty is (|w| - 1)^2."""
+    """D(x) = w.x has the gradient w everywhere: R1 is |w|^2, WGAN-GP's penalty is (|w| - 1)^2, for pixels in [0, 1]."""
     images = torch.rand(5, 2, 2, 1, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor([3.0, 0.0, 4.0, 0.0], dtype=torch.float64, requires_grad=True)
-    gradients = penalties.input_gradients(images.flatten(1) @ weight, images)
+    gradients = penalties.input_gradients(images.flatten(1) @ weight, images, "0..1")
     assert float(penalties.zero_centered_penalty(gradients).detach()) == pytest.approx(25)
     assert float(penalties.one_centered_penalty(gradients).detach()) == pytest.approx(16)
     (of_weight,) = torch.autograd.grad(penalties.zero_centered_penalty(gradients), weight)
     assert of_weight.tolist() == pytest.approx([6, 0, 8, 0])
+
+
+def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
+    """The same as for a discriminator that is given pixels in [-1, 1], to the last bit."""
+    images = torch.rand(5, 2, 3, 1, dtype=torch.float64, requires_grad=True)
+    papers = (2 * images.detach() - 1).requires_grad_()
+
+    def discriminator(papers: torch.Tensor) -> torch.Tensor:
+        return (3 * papers).sin().flatten(1).sum(1)
+
+    gradients = penalties.input_gradients(discriminator(2 * images - 1), images)
+    (expected,) = torch.autograd.grad(discriminator(papers).sum(), papers)
+    assert torch.equal(gradients.detach(), expected)
 
 
 def test_generator_gradient_does_not_vanish_where_the_discriminator_wins() -> None:

@@ -92,19 +92,28 @@ class Compact:
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
         self.optimizers["generator"].learning_rate = config.generator.learning_rate * factor
 
-        # Both steps use the same generated images: the discriminator learns from them, then criticises them.
-        z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, info.number, len(real), self.latent_dim))
-        fake = self._mixed_generator.forward(z.to(self._device), labels)
-        terms, logits_real = self.discriminator_step(info, real.to(self._dtype), fake.detach(), labels)
+        terms: dict[str, Tensor] = {}
+        for number, (images, kinds) in enumerate(self._batches(real, labels), start=info.number * config.critic_steps):
+            z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, number, len(images), self.latent_dim))
+            fake = self._mixed_generator.forward(z.to(self._device), kinds)
+            found, logits_real = self.discriminator_step(number, images, fake.detach(), kinds)
+            terms |= found
+        # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
         if info.step >= 0:
-            terms |= self.generator_step(logits_real, fake, labels)
+            terms |= self.generator_step(logits_real, fake, kinds)
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
 
     def discriminator_step(
-        self, info: StepInfo, real: Tensor, fake: Tensor, labels: Tensor | None
+        self, number: int, real: Tensor, fake: Tensor, labels: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Update the discriminator on real and generated images [N, H, W, C].
+
+        Args:
+            number: how many updates of the discriminator came before this one.
+            real: real images.
+            fake: generated ones, without a gradient.
+            labels: their classes [N], real image i and generated image i being of one; None without labels.
 
         Returns:
             The losses and how real images compare with generated ones, and the logits [N] of the real images.
@@ -112,7 +121,7 @@ class Compact:
         penalty = self._config.penalty
         n = len(real)
         images = torch.cat([real, fake.to(self._dtype)])
-        penalty_is_due = penalty.weight > 0 and info.number % penalty.every == 0
+        penalty_is_due = penalty.weight > 0 and number % penalty.every == 0
         images.requires_grad_(penalty_is_due and self._config.loss != "wgan-gp")
 
         both_labels = None if labels is None else torch.cat([labels, labels])
@@ -123,7 +132,7 @@ class Compact:
             terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], labels)
         if penalty_is_due:
             # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
-            terms["penalty"] = penalty.weight * penalty.every * self._penalty(info, images, logits, labels)
+            terms["penalty"] = penalty.weight * penalty.every * self._penalty(number, images, logits, labels)
         self._update("discriminator", self._mixed_discriminator, terms)
 
         logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
@@ -179,15 +188,23 @@ class Compact:
             "channels": self._config.generator.channels,
         }
 
-    def _penalty(self, info: StepInfo, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
+    def _batches(self, real: Tensor, labels: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
+        """Real images and their labels for each update of the discriminator in a step."""
+        count = self._config.critic_steps
+        images = real.to(self._dtype).view(count, -1, *self._image_shape)
+        kinds = [None] * count if labels is None else labels.view(count, -1)
+        return list(zip(images, kinds, strict=True))
+
+    def _penalty(self, number: int, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
         """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
+        pixels = self._config.penalty.pixels
         if self._config.loss == "wgan-gp":
-            share = rng(self._config.seed, Stream.INTERPOLATION, info.number).random((n, 1, 1, 1), dtype="float32")
+            share = rng(self._config.seed, Stream.INTERPOLATION, number).random((n, 1, 1, 1), dtype="float32")
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
             logits_between = self._mixed_discriminator.forward(between, labels)[0]
-            return one_centered_penalty(input_gradients(logits_between, between))
-        gradients = input_gradients(logits, images)
+            return one_centered_penalty(input_gradients(logits_between, between, pixels))
+        gradients = input_gradients(logits, images, pixels)
         if self._config.penalty.on == "real":
             return zero_centered_penalty(gradients[:n]) / 2
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2

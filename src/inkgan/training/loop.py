@@ -112,10 +112,16 @@ class Batches:
     def __init__(self, data: DataSet, config: Config, device: torch.device) -> None:
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
-        self._order = BatchOrder(config.seed, len(data.train), config.batch_size)
+        # The batches of a step lie one after the other, in the order in which batches of one update would come.
+        self._order = BatchOrder(config.seed, len(data.train), config.batch_size * config.critic_steps)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor | None]:
-        """Batch ``number``: real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any."""
+        """What step ``number`` learns from: a batch for each update of the discriminator, one after the other.
+
+        Returns:
+            Real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any; B is
+            ``batch_size`` times ``critic_steps``.
+        """
         indices = torch.from_numpy(self._order.batch(number)).to(self._images.device)
         return self._images[indices].float() / 255, None if self._labels is None else self._labels[indices]
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+#: What turns a gradient with respect to pixels x in [0, 1], which images have here, into one with respect to pixels of
+#: another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. All units of penalties come from
+#: here. Powers of two round nothing.
+PIXEL_UNITS: Mapping[str, float] = {"-1..1": 0.5, "0..1": 1.0}
 
-def input_gradients(logits: Tensor, images: Tensor) -> Tensor:
+
+def input_gradients(logits: Tensor, images: Tensor, pixels: str = "-1..1") -> Tensor:
     """The gradient of each image's logit with respect to its pixels, itself differentiable.
 
     Args:
         logits: [N]; logit i depends on image i alone.
-        images: [N, ...], from which the logits were computed.
+        images: [N, ...] with pixels in [0, 1], from which the logits were computed.
+        pixels: the range of pixels that the gradient refers to; see :data:`PIXEL_UNITS`.
 
     Returns:
         [N, ...], float32, or float64 if the images are.
     """
     gradients: Tensor
     (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradients if gradients.dtype == torch.float64 else gradients.float()
+    return PIXEL_UNITS[pixels] * (gradients if gradients.dtype == torch.float64 else gradients.float())
 
 
 def zero_centered_penalty(gradients: Tensor) -> Tensor:

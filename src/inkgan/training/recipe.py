@@ -69,7 +69,7 @@ class Recipe(Protocol):
 
         Args:
             info: where in the run this step is.
-            real: a batch of real images.
+            real: the real images of the step: a batch for each update of the discriminator.
             labels: their classes; None if the data have none.
 
         Raises:
