@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import io
 import json
 import math
 import operator
@@ -23,6 +24,7 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[import-untyped]
 
 import inkgan
 import tiny_runs as runs
@@ -718,15 +720,46 @@ def test_what_tensorboard_shows(tmp_path: Path, small_data: Path, monkeypatch: p
     events.Reload()
     tags = events.Tags()
     assert {"Generator_loss", "Discriminator_loss_real", "Discriminator_loss_fake"} <= set(tags["scalars"])
-    assert {f"Generated_images/image/{index}" for index in range(5)} | {"Fixed_latents"} == set(tags["images"])
+    assert {f"Generated_images/image/{index}" for index in range(5)} | {"pictures/fixed_latents"} == set(tags["images"])
     assert tags["graph"]
     logged = {line["step"]: line for line in runs.metrics(folder)}
     for tag, name in (("Generator_loss", "loss_generator"), ("Discriminator_loss_real", "loss_real")):
         shown = {event.step: event.value for event in events.Scalars(tag)}
         assert list(shown) == [step for step in logged if name in logged[step]]
         assert all(shown[step] == pytest.approx(logged[step][name]) for step in shown)
-    assert [event.step for event in events.Images("Fixed_latents")] == [0, 3, 6]
+    assert [event.step for event in events.Images("pictures/fixed_latents")] == [0, 3, 6]
     assert [event.step for event in events.Images("Generated_images/image/4")] == list(range(6))
+
+
+def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tag of a compact recipe is in a group, pictures are ink on paper, and a page of charts names what is there.
+
+    Read by TensorBoard itself, of a run that measures nothing and has no labels.
+    """
+    monkeypatch.undo()
+    settings = [*runs.COMPACT, "penalty.every=1", "loss=hinge"]
+    runs.train(tmp_path / "run", small_data, settings=settings, steps=3)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0, "scalars": 0})
+    events.Reload()
+    tags = events.Tags()
+    assert set(tags["scalars"]) == {
+        "loss/discriminator", "loss/generator", "loss/penalty", "margin/mean", "margin/pairs_in_order", "score/real",
+        "score/generated", "speed/steps_per_second",
+    }  # fmt: skip
+    assert set(tags["images"]) == {"pictures/fixed_latents", "pictures/first_ten"}
+    (first, *_) = events.Images("pictures/first_ten")
+    with Image.open(io.BytesIO(first.encoded_image_string)) as picture:
+        assert picture.size == (300, 30)
+        assert np.asarray(picture)[0].min() == 255  # the margin of the sheet is paper
+    (layout,) = events.Tensors("custom_scalars__config__")
+    charts = [
+        chart for section in Layout.FromString(layout.tensor_proto.string_val[0]).category for chart in section.chart
+    ]
+    shown = {tag for chart in charts for tag in chart.multiline.tag}
+    assert charts[0].multiline.tag == ["loss/generator", "loss/discriminator"]
+    assert set(tags["scalars"]) <= shown
+    absent = {"quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated"}
+    assert shown - set(tags["scalars"]) == absent
 
 
 def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:

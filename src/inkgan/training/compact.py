@@ -191,8 +191,8 @@ class Compact:
     def _batches(self, real: Tensor, labels: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
         """Real images and their labels for each update of the discriminator in a step."""
         count = self._config.critic_steps
-        images = real.to(self._dtype).view(count, -1, *self._image_shape)
-        kinds = [None] * count if labels is None else labels.view(count, -1)
+        images = real.to(self._dtype).reshape(count, -1, *self._image_shape)
+        kinds = [None] * count if labels is None else labels.reshape(count, -1)
         return list(zip(images, kinds, strict=True))
 
     def _penalty(self, number: int, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:

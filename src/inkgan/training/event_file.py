@@ -49,7 +49,8 @@ class EventFile:
         """Add something to show.
 
         Args:
-            kind: ``scalar``, ``image`` (a picture), ``text`` (Markdown) or ``graph`` (see :func:`graph_of`).
+            kind: ``scalar``, ``image`` (a picture), ``text`` (Markdown), ``graph`` (see :func:`graph_of`) or ``layout``
+                (sections of charts of tags, for the page "Custom Scalars").
             tag: its name; slashes make groups.
             value: what to show.
             step: of which step it is.
@@ -103,6 +104,13 @@ def _event_of(entry: _Entry) -> Any:
     when = {"wall_time": entry.wall_time, "step": entry.step}
     if entry.kind == "graph":
         return Event(graph_def=entry.value.SerializeToString(), **when)
+    if entry.kind == "layout":
+        sections = {
+            title: {chart: ["Multiline", list(tags)] for chart, tags in charts.items()}
+            for title, charts in entry.value.items()
+        }
+        lay_out: Any = summary.custom_scalars
+        return Event(summary=lay_out(sections), **when)
     make: Any = {"scalar": summary.scalar, "image": summary.image, "text": summary.text}[entry.kind]
     if entry.kind != "image":
         return Event(summary=make(entry.tag, entry.value), **when)

@@ -23,20 +23,14 @@ from inkgan.training.event_file import EventFile, graph_of
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe
 from inkgan.training.samples import Samples
+from inkgan.training.tags import ALL_FIXED, FIRST_FIXED, LAYOUT, lesson_image, tag_of
 from inkgan.training.watching import StepProgress, Watcher
 
-#: The tutorial's own names of the losses in TensorBoard, and the field's for the rest.
-_TAGS = {
-    "loss_generator": "Generator_loss",
-    "loss_discriminator": "Discriminator_loss",
-    "loss_real": "Discriminator_loss_real",
-    "loss_fake": "Discriminator_loss_fake",
-    "score_real": "Discriminator_score/real",
-    "score_fake": "Discriminator_score/fake",
-}
 #: How many images stand side by side in the picture of the fixed latents.
 GRID_COLUMNS = 10
-_LOGGED_IMAGES = 5
+#: How many of the fixed latents are drawn at each logged step; the lesson shows five images.
+_FIRST = 10
+_LESSON_IMAGES = 5
 #: The animation has no more pictures than this.
 _FRAMES = 120
 #: The watcher hears of a step at least this often.
@@ -59,6 +53,7 @@ class Recorder:
 
     def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
         self._run = run
+        self._is_lesson = run.config.recipe == "tutorial"
         self._samples = Samples(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
         self._symptoms = Symptoms()
@@ -85,6 +80,8 @@ class Recorder:
         self._watcher.started(run.folder.path, run.config, about, step)
         if step == run.first_step:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
+            if not self._is_lesson:
+                self._events.add("layout", "", LAYOUT)
             self.grid(0)
             self._show(None, number=0)
         elif is_due(max(step, 0), run.config.watch.grid_every):
@@ -119,7 +116,7 @@ class Recorder:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
         with self._decoration("a picture"):
             picture = sheet(self._samples.fixed(), GRID_COLUMNS)
-            self._events.add("image", "Fixed_latents", picture, step)
+            self._events.add("image", ALL_FIXED, picture, step)
             save_png(picture, self._run.folder.grid_file(step))
 
     def quality(self, step: int) -> float:
@@ -136,8 +133,8 @@ class Recorder:
         self._seconds_measuring += now - before
         self._metrics.write(step, {f"quality/{name}": value for name, value in figures.items()})
         for name, value in figures.items():
-            self._events.add("scalar", f"Quality/{name}", value, step)
-        self._events.add("scalar", "Speed/share_of_measuring", self._seconds_measuring / (now - self._started_at), step)
+            self._events.add("scalar", f"quality/{name}", value, step)
+        self._events.add("scalar", "speed/share_of_measuring", self._seconds_measuring / (now - self._started_at), step)
         return next(iter(figures.values()))
 
     def finish(self) -> Path | None:
@@ -180,14 +177,20 @@ class Recorder:
         step, terms = progress.step, progress.terms
         seconds, speed = progress.seconds, progress.steps_per_second
         self._metrics.write(step, {**terms, "seconds": round(seconds, 3), "steps_per_second": round(speed, 3)})
-        for name, value in terms.items():
-            self._events.add("scalar", _TAGS.get(name, name), value, step)
-        self._events.add("scalar", "Speed/steps_per_second", speed, step)
+        for name, value in {**terms, "steps_per_second": speed}.items():
+            self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
         if self._symptoms.look(step, terms):
             self._warn_of_symptoms()
         if step >= 0:
-            for index, image in enumerate(self._samples.fixed(_LOGGED_IMAGES)):
-                self._events.add("image", f"Generated_images/image/{index}", picture_of(image), step)
+            self._log_images(step)
+
+    def _log_images(self, step: int) -> None:
+        """Draw the first of the fixed latents for TensorBoard: in one picture, or one by one as in the lesson."""
+        if not self._is_lesson:
+            self._events.add("image", FIRST_FIXED, sheet(self._samples.fixed(_FIRST), _FIRST), step)
+            return
+        for index, image in enumerate(self._samples.fixed(_LESSON_IMAGES)):
+            self._events.add("image", lesson_image(index), picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, opinion = self._samples.single(number)
