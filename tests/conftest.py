@@ -22,9 +22,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An .npz file of 20 grey images of 28×28: 16 to train with, so that an epoch ends inside a batch of 5."""
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    np.savez(path, images=np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8))
+    """An .npz file of 20 grey images of 12×12: 16 to train with, so that an epoch ends inside a batch of 5."""
+    return _noise(tmp_path_factory.mktemp("data") / "small.npz", side=12)
+
+
+@pytest.fixture(scope="session")
+def tutorial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 28×28 pixels, which the tutorial's networks need."""
+    return _noise(tmp_path_factory.mktemp("data") / "small.npz", side=28)
+
+
+def _noise(path: Path, side: int) -> Path:
+    np.savez(path, images=np.random.default_rng(0).integers(0, 256, (20, side, side), dtype=np.uint8))
     return path
 
 
@@ -46,6 +55,16 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         _spare(patch)
         runs.train(folder, small_data)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tutorial_run(tmp_path_factory: pytest.TempPathFactory, tutorial_data: Path) -> Path:
+    """A complete run of the tutorial, of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
+    folder = tmp_path_factory.mktemp("tutorial") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        _spare(patch)
+        runs.train(folder, tutorial_data, settings=runs.TUTORIAL)
     return folder
 
 

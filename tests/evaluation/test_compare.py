@@ -141,23 +141,23 @@ def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:
     assert "accuracy" not in verdicts(found.pairs[0])
 
 
-def test_settings_are_told(finished_run: Path, tmp_path: Path) -> None:
+def test_settings_are_told(tutorial_run: Path, tmp_path: Path) -> None:
     def other(name: str, **settings: Any) -> str:
-        run = runs.copy(finished_run, tmp_path / name)
+        run = runs.copy(tutorial_run, tmp_path / name)
         path = run / "config.json"
         path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **settings}), "utf-8")
         return str(run)
 
     one = other("b-1", seed=1)
-    found = inkgan.compare(finished_run, one, n=128, data="mnist")
+    found = inkgan.compare(tutorial_run, one, n=128, data="mnist")
     assert found.pairs[0].settings == ("seed: 0 -> 1",)
     assert found.pairs[0].verdict == "indistinguishable"
     assert all(difference.difference == 0 for difference in found.pairs[0].differences)
     other("b-2", seed=1, batch_size=7)
-    found = inkgan.compare(finished_run, str(tmp_path / "b-*"), n=128, data="mnist")
+    found = inkgan.compare(tutorial_run, str(tmp_path / "b-*"), n=128, data="mnist")
     assert found.pairs[0].settings == ()
     assert any("runs of B differ in more than their seed: batch_size: 5 -> 7" in note for note in found.notes)
-    found = inkgan.compare(finished_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128, data="mnist")
+    found = inkgan.compare(tutorial_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128, data="mnist")
     assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
 
 

@@ -105,8 +105,8 @@ def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Ima
     assert quick(real[0], None).keys() == {"frechet_digit_distance"}
 
 
-def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
-    report = inkgan.evaluate(finished_run, n=N, data="mnist")
+def test_a_hardly_trained_generator_is_far(tutorial_run: Path) -> None:
+    report = inkgan.evaluate(tutorial_run, n=N, data="mnist")
     assert report.kind == "model"
     assert any("other data than mnist" in note for note in report.notes)
     assert (report["frechet_digit_distance"].ratio or 0) > 20
@@ -116,10 +116,10 @@ def test_a_hardly_trained_generator_is_far(finished_run: Path) -> None:
 
 
 def test_a_model_is_measured_against_what_it_learned_from(
-    finished_run: Path, small_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
+    tutorial_run: Path, small_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
 ) -> None:
     """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
-    run = runs.copy(finished_run, tmp_path / "run")
+    run = runs.copy(tutorial_run, tmp_path / "run")
     model = open_subject(run)
     assert real_images(model, None, None).digest == load(str(small_data)).digest != digits.digest
     for subject, data in ((model, "mnist"), (open_subject("tutorial"), None), (open_subject(real[0]), None)):
@@ -138,8 +138,8 @@ def test_a_model_is_measured_against_what_it_learned_from(
             assert real_images(open_subject(folder), None, None).digest == digits.digest
 
 
-def test_the_seed_decides(finished_run: Path) -> None:
-    first, again, other = (inkgan.evaluate(finished_run, n=200, data="mnist", seed=seed) for seed in (0, 0, 1))
+def test_the_seed_decides(tutorial_run: Path) -> None:
+    first, again, other = (inkgan.evaluate(tutorial_run, n=200, data="mnist", seed=seed) for seed in (0, 0, 1))
     assert again == first
     assert other.figures != first.figures
 

@@ -27,9 +27,9 @@ from inkgan.seeds import Stream, latents
 
 
 @pytest.fixture(scope="module")
-def model(finished_run: Path) -> Model:
+def model(tutorial_run: Path) -> Model:
     """The generator of the finished run."""
-    return inkgan.load(finished_run)
+    return inkgan.load(tutorial_run)
 
 
 def sampled(*arguments: object) -> int:
@@ -66,20 +66,20 @@ def test_what_a_generator_cannot_do(model: Model) -> None:
         inkgan.load("fast").sample(2, statistics="batch")
 
 
-def test_the_tutorials_own_behaviour(model: Model, finished_run: Path) -> None:
+def test_the_tutorials_own_behaviour(model: Model, tutorial_run: Path) -> None:
     """With the statistics of the batch, images are what the training graph draws of these latents together."""
-    weights = dict(inkgan.load(finished_run)._weights)
+    weights = dict(inkgan.load(tutorial_run)._weights)
     latent = np.concatenate([latents(5, Stream.SAMPLE_LATENTS, i, 1, 100) for i in range(4)])
     together = to_uint8(draw_tutorial(weights, latent)[0])[..., 0]
     np.testing.assert_array_equal(model.sample(4, seed=5, statistics="batch"), together)
     assert not np.array_equal(model.sample(1, seed=5, statistics="batch"), together[:1])
 
 
-def test_numpys_numbers(model: Model, finished_run: Path) -> None:
+def test_numpys_numbers(model: Model, tutorial_run: Path) -> None:
     """Numbers that come out of NumPy are as good as Python's, and a step need not be a string."""
     np.testing.assert_array_equal(model.sample(np.int64(3), seed=np.uint8(7)), model.sample(3, seed=7))
     np.testing.assert_array_equal(model.sample(np.array(2), seed=np.array(7)), model.sample(2, seed=7))
-    assert inkgan.load(finished_run, which=np.int64(4)).description["step"] == 4
+    assert inkgan.load(tutorial_run, which=np.int64(4)).description["step"] == 4
     written = inkgan.write(
         "1", model="fast", seed=np.int64(3), writer=np.int8(2), height=np.uint16(48), style=np.float32(0.5)
     )
@@ -127,28 +127,28 @@ def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> Non
     assert needed in str(caught.value)
 
 
-def test_which_checkpoint(finished_run: Path, model: Model) -> None:
+def test_which_checkpoint(tutorial_run: Path, model: Model) -> None:
     """A checkpoint is chosen by its step, by its path, or as the latest one."""
-    first = inkgan.load(finished_run, which="4")
+    first = inkgan.load(tutorial_run, which="4")
     assert (first.description["step"], model.description["step"]) == (4, 6)
-    np.testing.assert_array_equal(first.sample(2), inkgan.load(finished_run / "checkpoints" / "step-0000004").sample(2))
-    np.testing.assert_array_equal(inkgan.load(finished_run, which="6").sample(2), model.sample(2))
+    np.testing.assert_array_equal(first.sample(2), inkgan.load(tutorial_run / "checkpoints" / "step-0000004").sample(2))
+    np.testing.assert_array_equal(inkgan.load(tutorial_run, which="6").sample(2), model.sample(2))
     assert not np.array_equal(first.sample(2), model.sample(2))
-    untrained = inkgan.load(finished_run, which=0)
+    untrained = inkgan.load(tutorial_run, which=0)
     assert untrained.description["step"] == 0
     assert not np.array_equal(untrained.sample(2), first.sample(2))
 
 
 @pytest.mark.parametrize("which", ["5", "-1", "best", "newest", "", "../6", "9" * 100])
-def test_a_checkpoint_that_is_not_there(finished_run: Path, which: str) -> None:
+def test_a_checkpoint_that_is_not_there(tutorial_run: Path, which: str) -> None:
     """A checkpoint that is not there is answered with those that are."""
     with pytest.raises(CheckpointError, match="4, 6" if which != "best" else "latest"):
-        inkgan.load(finished_run, which=which)
+        inkgan.load(tutorial_run, which=which)
 
 
-def test_a_model_folder_of_its_own(finished_run: Path, tmp_path: Path, model: Model) -> None:
+def test_a_model_folder_of_its_own(tutorial_run: Path, tmp_path: Path, model: Model) -> None:
     """Two files and their manifest are enough to draw from: a model needs nothing of its run."""
-    source = runs.newest(finished_run)
+    source = runs.newest(tutorial_run)
     for name in ("model.json", "generator.safetensors", "manifest.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     np.testing.assert_array_equal(inkgan.load(tmp_path).sample(2), model.sample(2))
@@ -156,9 +156,9 @@ def test_a_model_folder_of_its_own(finished_run: Path, tmp_path: Path, model: Mo
 
 @pytest.mark.parametrize("file", ["model.json", "generator.safetensors", "manifest.json"])
 @pytest.mark.parametrize("how", ["damaged", "missing"])
-def test_a_damaged_model(finished_run: Path, tmp_path: Path, file: str, how: str) -> None:
+def test_a_damaged_model(tutorial_run: Path, tmp_path: Path, file: str, how: str) -> None:
     """A damaged model is refused, and the file named."""
-    folder = runs.copy(finished_run, tmp_path / "run")
+    folder = runs.copy(tutorial_run, tmp_path / "run")
     path = runs.newest(folder) / file
     runs.damage(path) if how == "damaged" else path.unlink()
     with pytest.raises(CheckpointError, match="model" if file == "model.json" and how == "missing" else file):
@@ -168,10 +168,10 @@ def test_a_damaged_model(finished_run: Path, tmp_path: Path, file: str, how: str
 
 
 def test_a_run_whose_newest_checkpoint_is_damaged(
-    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tutorial_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The one before it is drawn from, and that is said; a damage that sampling does not read does not matter."""
-    folder = runs.copy(finished_run, tmp_path / "run")
+    folder = runs.copy(tutorial_run, tmp_path / "run")
     runs.damage(runs.newest(folder) / "optimizers.safetensors")
     assert inkgan.load(folder).description["step"] == 6
     runs.damage(runs.newest(folder) / "generator.safetensors")
@@ -189,9 +189,9 @@ def test_a_run_whose_newest_checkpoint_is_damaged(
         inkgan.load(folder)
 
 
-def test_a_run_that_is_being_trained(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_being_trained(tutorial_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a trainer saves and prunes between finding and reading a checkpoint, the one that is there then is read."""
-    folder = runs.copy(finished_run, tmp_path / "run")
+    folder = runs.copy(tutorial_run, tmp_path / "run")
     checkpoints = folder / "checkpoints"
     expected = inkgan.load(folder).sample(2)
     true = checkpoint.read_arrays
@@ -215,9 +215,9 @@ def test_a_run_that_is_being_trained(finished_run: Path, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-def test_loading_while_another_process_saves(finished_run: Path, tmp_path: Path) -> None:
+def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path) -> None:
     """Hundreds of loads beside a process that saves and prunes as fast as it can: none fails, none warns."""
-    folder = runs.copy(finished_run, tmp_path / "run")
+    folder = runs.copy(tutorial_run, tmp_path / "run")
     code = (
         "import sys, itertools\n"
         "from pathlib import Path\n"
@@ -258,20 +258,20 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_path_is_a_place(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose folder is called as a bundled model is found by its path, not by its name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="there is no model or run"):
         inkgan.load(Path("fast"))
-    Path("fast").symlink_to(finished_run)
+    Path("fast").symlink_to(tutorial_run)
     for place in (Path("fast"), "./fast"):
         assert inkgan.load(place).description["network"] == "tutorial"
     assert inkgan.load("fast").description["network"] == "compact"
 
 
-def test_a_model_has_one_state(finished_run: Path) -> None:
+def test_a_model_has_one_state(tutorial_run: Path) -> None:
     """A checkpoint can be chosen of a run, not of a model."""
-    for model in ("fast", runs.newest(finished_run)):
+    for model in ("fast", runs.newest(tutorial_run)):
         with pytest.raises(CheckpointError, match="it has one state"):
             inkgan.load(model, which="999")
 
@@ -307,10 +307,10 @@ def test_bundled_models_are_generators() -> None:
         assert inkgan.load(name).sample(1).shape == (1, 28, 28)
 
 
-def test_to_a_sheet(finished_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_to_a_sheet(tutorial_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A .png is a sheet: dark ink on white paper, twice the size."""
     out = tmp_path / "new" / "digits.png"
-    assert sampled(finished_run, "-n", 6, "--seed", 2, "--columns", 3, "-o", out) == 0
+    assert sampled(tutorial_run, "-n", 6, "--seed", 2, "--columns", 3, "-o", out) == 0
     assert capsys.readouterr().out == f"6 images: {out}\n"
     with Image.open(out) as picture:
         pixels = np.asarray(picture)
@@ -319,10 +319,10 @@ def test_to_a_sheet(finished_run: Path, model: Model, tmp_path: Path, capsys: py
     np.testing.assert_array_equal(255 - fourth, model.sample(6, seed=2)[3])
 
 
-def test_to_arrays(finished_run: Path, model: Model, tmp_path: Path) -> None:
+def test_to_arrays(tutorial_run: Path, model: Model, tmp_path: Path) -> None:
     """An .npz has uint8 images [N, H, W], without labels where there are no classes."""
     out = tmp_path / "digits.npz"
-    assert sampled(finished_run, "-n", 3, "-o", out, "--statistics", "batch") == 0
+    assert sampled(tutorial_run, "-n", 3, "-o", out, "--statistics", "batch") == 0
     with np.load(out) as archive:
         assert archive.files == ["images"]
         np.testing.assert_array_equal(archive["images"], model.sample(3, statistics="batch"))
@@ -330,13 +330,13 @@ def test_to_arrays(finished_run: Path, model: Model, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_to_a_folder(
-    finished_run: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+    tutorial_run: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
 ) -> None:
     """A name that ends with a slash is a folder with one picture each, in order, dark on white."""
     monkeypatch.chdir(tmp_path)
     if exists:
         Path("digits").mkdir()
-    assert sampled(finished_run, "-n", 11, "-o", "digits/") == 0
+    assert sampled(tutorial_run, "-n", 11, "-o", "digits/") == 0
     names = sorted(path.name for path in Path("digits").iterdir())
     assert names == [".inkgan.json", *(f"{index:02d}.png" for index in range(11))]
     with Image.open("digits/10.png") as picture:
@@ -346,21 +346,21 @@ def test_to_a_folder(
 
 @pytest.mark.parametrize("name", ["digits.png", "digits.npz", "digits/"])
 def test_nothing_is_overwritten(
-    finished_run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    tutorial_run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is there stays, and is replaced with --force only."""
     out = f"{tmp_path}/{name}"
-    assert sampled(finished_run, "-n", 2, "-o", out) == 0
+    assert sampled(tutorial_run, "-n", 2, "-o", out) == 0
     before = runs.listing(tmp_path)
-    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out) == 2
+    assert sampled(tutorial_run, "-n", 2, "--seed", 1, "-o", out) == 2
     assert "--force" in capsys.readouterr().err
     assert runs.listing(tmp_path) == before
-    assert sampled(finished_run, "-n", 2, "--seed", 1, "-o", out, "--force") == 0
+    assert sampled(tutorial_run, "-n", 2, "--seed", 1, "-o", out, "--force") == 0
     assert runs.listing(tmp_path).keys() == before.keys()
     assert runs.listing(tmp_path) != before
 
 
-def test_no_torch(finished_run: Path, tmp_path: Path) -> None:
+def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
     """Sampling never imports PyTorch, neither from Python nor on the command line."""
     code = (
         "import sys, inkgan.cli\n"
@@ -368,7 +368,7 @@ def test_no_torch(finished_run: Path, tmp_path: Path) -> None:
         "assert not {'torch', 'tensorboard'} & sys.modules.keys()\n"
         "sys.exit(code)"
     )
-    command = [sys.executable, "-W", "error", "-c", code, str(finished_run), str(tmp_path / "digits.npz")]
+    command = [sys.executable, "-W", "error", "-c", code, str(tutorial_run), str(tmp_path / "digits.npz")]
     subprocess.run(command, check=True, timeout=120)
 
 

@@ -141,9 +141,9 @@ def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_judging(finished_run: Path, small_data: Path) -> None:
+def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
     """The logits are those of the run's own discriminator, for images in any shape they come in."""
-    model = inkgan.load(finished_run)
+    model = inkgan.load(tutorial_run)
     images = model.sample(300, seed=1)
     logits = model.judge(images)
     assert logits.dtype == np.float32
@@ -151,20 +151,20 @@ def test_judging(finished_run: Path, small_data: Path) -> None:
     np.testing.assert_array_equal(model.judge(images[..., None]), logits)
     np.testing.assert_allclose(model.judge(np.asarray(images)[100:110]), logits[100:110], atol=1e-5)
     network = networks.build_discriminator(model.description)
-    folder = runs.newest(finished_run)
+    folder = runs.newest(tutorial_run)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     weights = checkpoint.read_arrays(folder, "discriminator", shapes)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     with torch.no_grad():
         expected = network(torch.from_numpy(np.asarray(images)[..., None].astype(np.float32) / 255))
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
-    with np.load(small_data) as archive:
+    with np.load(tutorial_data) as archive:
         assert not np.array_equal(model.judge(archive["images"])[:5], logits[:5])
 
 
-def test_what_cannot_be_judged(finished_run: Path) -> None:
+def test_what_cannot_be_judged(tutorial_run: Path) -> None:
     """A model without a discriminator, images of another shape or type, labels that a model lacks: one line each."""
-    model = inkgan.load(finished_run)
+    model = inkgan.load(tutorial_run)
     with pytest.raises(CheckpointError, match="fast has no discriminator"):
         inkgan.load("fast").judge(np.zeros((1, 28, 28), np.uint8), labels=3)
     wrong: list[Any] = [np.zeros((1, 28, 27), np.uint8), np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), 3]
@@ -179,7 +179,7 @@ def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
     """A conditional run's discriminator looks at the class, too, by name or index."""
     images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
     np.savez(tmp_path / "data.npz", images=images, labels=np.arange(40) % 3)
-    runs.train(tmp_path / "run", tmp_path / "data.npz", settings=runs.COMPACT, steps=2)
+    runs.train(tmp_path / "run", tmp_path / "data.npz", steps=2)
     model: Model = inkgan.load(tmp_path / "run")
     assert model.class_names == ("0", "1", "2")
     as_first = model.judge(images, labels=0)

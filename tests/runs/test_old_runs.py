@@ -91,27 +91,27 @@ def labelled_data(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("spared")
-def test_the_tutorial(tmp_path: Path, small_data: Path, stopped_run: Path, finished_run: Path) -> None:
-    """A run of the tutorial that was stopped at step 5 ends with the same files as one that was not."""
-    new = inkgan.load(stopped_run).sample(3, seed=5)
-    old = make_old(runs.copy(stopped_run, tmp_path / "run"))
-    np.testing.assert_array_equal(inkgan.load(old).sample(3, seed=5), new)
-    assert runs.train(old, small_data, resume=True).complete
-    assert {**runs.learned(old), "model.json": b""} == {**runs.learned(finished_run), "model.json": b""}
-
-
 @pytest.mark.slow
+@pytest.mark.usefixtures("spared")
+def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -> None:
+    """A run of the tutorial that was stopped at step 5 ends with the same files as one that was not."""
+    runs.train(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL, stop_at=5)
+    new = inkgan.load(tmp_path / "run").sample(3, seed=5)
+    old = make_old(tmp_path / "run")
+    np.testing.assert_array_equal(inkgan.load(old).sample(3, seed=5), new)
+    assert runs.train(old, tutorial_data, settings=runs.TUTORIAL, resume=True).complete
+    assert {**runs.learned(old), "model.json": b""} == {**runs.learned(tutorial_run), "model.json": b""}
+
+
 @pytest.mark.usefixtures("spared")
 def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
     """So does one of a compact recipe with classes, whose names are their numbers."""
-    options: dict[str, Any] = {"settings": runs.COMPACT}
-    runs.train(tmp_path / "whole", labelled_data, **options)
-    runs.train(tmp_path / "run", labelled_data, stop_at=5, **options)
+    runs.train(tmp_path / "whole", labelled_data)
+    runs.train(tmp_path / "run", labelled_data, stop_at=5)
     new = inkgan.load(tmp_path / "run").sample(4, seed=5, labels=[0, 1, 2, 0])
     old = make_old(tmp_path / "run")
     np.testing.assert_array_equal(inkgan.load(old).sample(4, seed=5, labels=["0", "1", "2", "0"]), new)
-    assert runs.train(old, labelled_data, resume=True, **options).complete
+    assert runs.train(old, labelled_data, resume=True).complete
     whole = runs.learned(tmp_path / "whole")
     assert {**runs.learned(old), "model.json": b""} == {**whole, "model.json": b""}
 

@@ -305,7 +305,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str) -> None:
     """N + N steps are 2N: average, learner, discriminator, optimisers, metrics and pictures."""
-    options: dict[str, Any] = {"settings": runs.COMPACT, "precision": precision}
+    options: dict[str, Any] = {"precision": precision}
     runs.train(tmp_path / "whole", labelled, **options)
     runs.train(tmp_path / "parts", labelled, stop_at=1, **options)
     runs.train(tmp_path / "parts", labelled, stop_at=5, resume=True, **options)
@@ -318,7 +318,7 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str) -> No
 @pytest.mark.usefixtures("spared")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """The saved average draws in NumPy what training drew, each class on request."""
-    runs.train(tmp_path / "run", labelled, settings=runs.COMPACT)
+    runs.train(tmp_path / "run", labelled, )
     model = inkgan.load(tmp_path / "run")
     assert (model.num_classes, model.image_shape, model.latent_dim) == (3, (12, 10, 3), 3)
     mixed = model.sample(6, seed=4)
@@ -344,7 +344,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
     monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
     monkeypatch.setattr("inkgan.training.samples._MEASURED", 150)
     options: dict[str, Any] = {
-        "settings": [*runs.COMPACT, "watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
+        "settings": ["watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
     }  # fmt: skip
     runs.train(tmp_path / "run", labelled, stop_at=7, **options)
     runs.train(tmp_path / "run", labelled, resume=True, **options)
@@ -372,7 +372,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
         return lambda images, labels: {"distance": 1.0}
 
     monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", quick_measure)
-    options: dict[str, Any] = {"settings": [*runs.COMPACT, "watch.evaluate_every=2"], "steps": 2, "watcher": Told()}
+    options: dict[str, Any] = {"settings": ["watch.evaluate_every=2"], "steps": 2, "watcher": Told()}
     runs.train(tmp_path / "run", labelled, **options)
     assert told == [f"learning {labelled.stem}"]
     with pytest.raises(OutputError):
@@ -391,7 +391,7 @@ def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: p
         return real_step(self, info, *batch)
 
     monkeypatch.setattr(Compact, "step", step)
-    assert runs.train(tmp_path / "run", labelled, settings=runs.COMPACT, seconds=0.5).complete
+    assert runs.train(tmp_path / "run", labelled, seconds=0.5).complete
     assert progress == sorted(progress)
     assert 0 <= progress[0] < progress[-1] <= 1
 

@@ -18,14 +18,14 @@ from inkgan.training.start import build
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("spared")]
 
 
-@pytest.mark.parametrize("settings", [(), runs.COMPACT], ids=["tutorial", "fast"])
+@pytest.mark.parametrize("settings", [runs.TUTORIAL, runs.SETTINGS], ids=["tutorial", "fast"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resuming_is_exact(tmp_path: Path, small_data: Path, settings: tuple[str, ...], precision: str) -> None:
+def test_resuming_is_exact(tmp_path: Path, tutorial_data: Path, settings: tuple[str, ...], precision: str) -> None:
     """N + N steps are 2N on a GPU too."""
     options: dict[str, Any] = {"settings": settings, "precision": precision, "device": "cuda"}
-    runs.train(tmp_path / "whole", small_data, **options)
-    runs.train(tmp_path / "parts", small_data, stop_at=3, **options)
-    runs.train(tmp_path / "parts", small_data, resume=True, **options)
+    runs.train(tmp_path / "whole", tutorial_data, **options)
+    runs.train(tmp_path / "parts", tutorial_data, stop_at=3, **options)
+    runs.train(tmp_path / "parts", tutorial_data, resume=True, **options)
     assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
     assert inkgan.load(tmp_path / "whole").sample(3).std() > 0
 

@@ -8,7 +8,6 @@ import gc
 import io
 import json
 import math
-import operator
 import os
 import re
 import resource
@@ -33,6 +32,7 @@ from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganE
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
+from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
 from inkgan.training.start import configure
 from inkgan.training.state import as_arrays
@@ -79,7 +79,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_r
     """What uninterrupted runs learned, by precision."""
     folder = tmp_path_factory.mktemp("whole") / "bfloat16"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
         runs.train(folder, small_data, precision="bfloat16")
     return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
 
@@ -219,7 +218,7 @@ def test_auto_goes_on_as_it_began(
 ) -> None:
     """A run of precision auto goes on in the precision that it had, also where auto would be another one."""
     other = "bfloat16" if began == "float32" else "float32"
-    folder, options = tmp_path / "run", {"steps": 2, "settings": runs.COMPACT}
+    folder, options = tmp_path / "run", {"steps": 2}
     monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began == "bfloat16")
     runs.train(folder, small_data, stop_at=1, precision="auto", **options)
     monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began != "bfloat16")
@@ -250,14 +249,14 @@ def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Pa
 def test_falling_back_to_the_checkpoint_before(
     tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], file: str
 ) -> None:
-    """A damaged newest checkpoint is told in one warning that names the file; the run ends the same."""
+    """A damaged newest checkpoint is told in one warning that names it; the run ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     damaged = runs.newest(folder) / file
     runs.damage(damaged)
     watcher = runs.Noting()
     runs.train(folder, small_data, resume=True, watcher=watcher)
     (warning,) = watcher.warnings
-    assert str(damaged.relative_to(tmp_path)) in warning
+    assert str(damaged.parent.relative_to(tmp_path)) in warning
     assert watcher.steps[0] == 4
     assert runs.learned(folder) == whole["float32"]
 
@@ -375,7 +374,7 @@ def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
     ("options", "needed"),
     [
         ({"device": "cuda:99"}, "there is no device 'cuda:99' here. Give one of: auto, cpu"),
-        ({"data": "wide"}, "28×28"),
+        ({"data": "wide", "settings": runs.TUTORIAL}, "28×28"),
         ({"data": "mnits"}, "Did you mean 'mnist'?"),
         ({"stop_at": 0}, "stop_at=0"),
         ({"settings": ["sed=1"]}, "Did you mean 'seed'?"),
@@ -445,22 +444,23 @@ def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatc
     assert not {name for name in changed if not name.startswith(allowed)} if allowed else not changed
 
 
-# The parameters are those behind a ReLU that swallows NaN, so that a step alone would not notice.
-@pytest.mark.parametrize("parameter", ["generator.beta2", "discriminator.b1"])
+# After the last step before a save, so that no loss would notice.
+@pytest.mark.parametrize("parameter", ["generator.first.bias", "learner.first.bias", "discriminator.summary.bias"])
 def test_weights_that_are_not_finite(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, parameter: str
 ) -> None:
     """A run stops at once, with exit code 3, naming step and term; what is not finite is never saved."""
-    real_step = Tutorial.step
+    real_step = Compact.step
 
-    def step(self: Tutorial, info: StepInfo, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
+    def step(self: Compact, info: StepInfo, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
         terms = real_step(self, info, real, labels)
         if info.step == 3:  # just before the checkpoint of step 4
+            network, _, name = parameter.partition(".")
             with torch.no_grad():
-                operator.attrgetter(parameter)(self).fill_(math.nan)
+                self.networks[network].get_parameter(name).fill_(math.nan)
         return terms
 
-    monkeypatch.setattr(Tutorial, "step", step)
+    monkeypatch.setattr(Compact, "step", step)
     quiet = ["watch.log_every=0", "watch.grid_every=0"]
     folder = tmp_path / "run"
     complaint(
@@ -468,7 +468,7 @@ def test_weights_that_are_not_finite(
     )
     assert DivergenceError.exit_code == 3
     assert runs.steps_saved(tmp_path / "run") == [0]
-    monkeypatch.setattr(Tutorial, "step", real_step)
+    monkeypatch.setattr(Compact, "step", real_step)
     assert runs.train(folder, small_data, resume=True, settings=quiet).complete
 
 
@@ -481,7 +481,7 @@ def test_a_learning_rate_that_explodes(tmp_path: Path, small_data: Path) -> None
     assert f"The checkpoint of step {step} is kept" in text
     assert runs.steps_saved(folder)[-1] == step
     if step > 0:
-        assert inkgan.load(folder).sample(2).shape == (2, 28, 28)
+        assert inkgan.load(folder).sample(2).shape == (2, 12, 12)
     else:
         checkpoint.verify(runs.newest(folder))
 
@@ -490,7 +490,7 @@ def test_divergence_before_anything_was_saved(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing was saved yet, that is said."""
-    monkeypatch.setattr("inkgan.training.losses.real_as_real", lambda logits: logits.sum() * math.nan)
+    monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda gradients: gradients.sum() * math.nan)
     complaint(DivergenceError, "at step -2", "Nothing was saved yet", folder=tmp_path / "run", data=small_data)
     assert runs.steps_saved(tmp_path / "run") == []
 
@@ -509,7 +509,7 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [10, 5_000, 2**22])
+@pytest.mark.parametrize("size", [10, 5_000, 2**18])
 def test_a_full_disk(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], size: int) -> None:
     """A full disk says so in one line and keeps what is there; with space again, the run ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -619,7 +619,7 @@ def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_dat
     """Neither memory, nor open files, nor threads, nor handlers grow with the number of runs."""
 
     def train(number: int) -> None:
-        runs.train(tmp_path / "run", small_data, settings=runs.COMPACT, steps=2, force=number > 0)
+        runs.train(tmp_path / "run", small_data, steps=2, force=number > 0)
 
     def held() -> tuple[int, int, object, object]:
         gc.collect()
@@ -642,7 +642,7 @@ def resident() -> int:
 
 def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
     """Runs in two threads do not disturb each other: both end as one alone does."""
-    options: dict[str, Any] = {"settings": runs.COMPACT, "steps": 12}
+    options: dict[str, Any] = {"steps": 12}
     runs.train(tmp_path / "alone", small_data, **options)
     failures: list[BaseException] = []
     barrier = threading.Barrier(2)
@@ -685,16 +685,17 @@ def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path)
 # What a run writes
 
 
-@pytest.mark.parametrize("settings", [(), runs.COMPACT], ids=["after pre-training", "from the start"])
-def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, settings: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("pretraining_steps", [2, 0])
+def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, pretraining_steps: int) -> None:
     """Step 0 is a checkpoint that stays, whatever is kept: it draws what the first picture shows."""
     folder = tmp_path / "run"
+    settings = [f"pretraining_steps={pretraining_steps}"]
     runs.train(folder, small_data, settings=[*settings, "watch.keep=1", "watch.save_every=3"])
     assert runs.steps_saved(folder) == [0, 6]
     untrained = inkgan.load(folder, which="0")
     assert untrained.description["step"] == 0
     assert not np.array_equal(untrained.sample(2), inkgan.load(folder).sample(2))
-    runs.train(tmp_path / "other", small_data, settings=[*settings], stop_at=1)
+    runs.train(tmp_path / "other", small_data, settings=settings, stop_at=1)
     again = inkgan.load(tmp_path / "other", which="0")
     assert np.array_equal(untrained.sample(2), again.sample(2))
 
@@ -703,19 +704,20 @@ def test_a_model_knows_its_data(tmp_path: Path) -> None:
     """The names of the classes and of the data are with the model."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "shapes.npz", images=rng.integers(0, 256, (30, 8, 8), dtype=np.uint8), labels=np.arange(30) % 3)
-    runs.train(tmp_path / "run", tmp_path / "shapes.npz", settings=runs.COMPACT, steps=1)
+    runs.train(tmp_path / "run", tmp_path / "shapes.npz", steps=1)
     description = inkgan.load(tmp_path / "run").description
     assert (description["class_names"], description["data"]) == (["0", "1", "2"], "shapes")
 
 
-def test_what_tensorboard_shows(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tutorial's scalars, images and graph are there under its names, also after resuming, each step once."""
     monkeypatch.undo()
     folder = tmp_path / "run"
-    runs.train(folder, small_data, stop_at=3)
+    runs.train(folder, tutorial_data, settings=runs.TUTORIAL, stop_at=3)
     with pytest.raises(_Killed):
-        runs.train(folder, small_data, resume=True, watcher=kill_at(5), settings=())
-    runs.train(folder, small_data, resume=True)
+        runs.train(folder, tutorial_data, settings=runs.TUTORIAL, resume=True, watcher=kill_at(5))
+    runs.train(folder, tutorial_data, settings=runs.TUTORIAL, resume=True)
     events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
     tags = events.Tags()
@@ -776,15 +778,15 @@ def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
     config = RunFolder(finished_run).saved_config()
     assert (config.steps, config.data.name) == (runs.STEPS, str(small_data))
     with Image.open(finished_run / "pictures" / "sheet.png") as sheet:
-        assert sheet.size == (10 * 30 * 2, 10 * 30 * 2)
+        assert sheet.size == (10 * 14 * 2, 10 * 14 * 2)
     with Image.open(finished_run / "pictures" / "learning.gif") as animation:
         assert getattr(animation, "n_frames", 1) == 3
     assert not list(finished_run.rglob(".*"))
 
 
-def test_metrics_are_the_terms(finished_run: Path) -> None:
+def test_metrics_are_the_terms(tutorial_run: Path) -> None:
     """Each logged step has its losses and scores; the generator has none before the joint steps."""
-    lines = runs.metrics(finished_run)
+    lines = runs.metrics(tutorial_run)
     assert [line["step"] for line in lines] == [-2, -1, 0, 1, 2, 3, 4, 5]
     terms = {"step", "loss_real", "loss_fake", "score_real", "score_fake"}
     assert [set(line) - terms for line in lines] == [set()] * 2 + [{"loss_generator"}] * 6
@@ -796,7 +798,7 @@ def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
     watcher = runs.Noting()
     runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert watcher.steps == [-2, -1, 0, 1, 2, 3, 4, 5]
-    assert [picture.shape for picture in watcher.pictures] == [(28, 28, 1)] * 5  # untrained, -2, 0, 2, 4
+    assert [picture.shape for picture in watcher.pictures] == [(12, 12, 1)] * 5  # untrained, -2, 0, 2, 4
 
 
 def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:

@@ -52,12 +52,12 @@ def test_a_kernel_shows_lines_and_pictures(
     kernel = _Kernel(monkeypatch, SimpleNamespace(kernel=object()))
     runs.train(tmp_path / "run", small_data)
     assert kernel.blocks == 1
-    assert "training tutorial on" in kernel.shown[0]
-    assert any(re.search(r"step 4/6  D real \d\.\d+", html) for html in kernel.shown)
+    assert "training fast on" in kernel.shown[0]
+    assert any(re.search(r"step 4/6  D \d\.\d+", html) for html in kernel.shown)
     pictures = [re.search(r"base64,([^\"]+)", html) for html in kernel.shown]
     sizes = [Image.open(io.BytesIO(base64.b64decode(match[1]))).size for match in pictures if match]
     assert sizes[0] == (168, 168)
-    assert sizes[-1] == (600, 600)
+    assert sizes[-1] == (280, 280)
     assert "done after 6 steps" in kernel.shown[-1]
     assert capsys.readouterr() == ("", "")
 

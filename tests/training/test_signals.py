@@ -21,7 +21,7 @@ from inkgan.runs import checkpoint
 from inkgan.training.signals import StopSignals
 
 #: A small network with pre-training, and a checkpoint after every second step.
-SETTINGS = (*runs.COMPACT, f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2")
+SETTINGS = (f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2")
 
 
 @pytest.fixture(autouse=True)

@@ -150,10 +150,10 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
 # Names and places
 
 
-def test_every_recipe_is_built(small_data: Path, tmp_path: Path) -> None:
+def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
     """Each name in the configuration has a recipe."""
     for name in RECIPES:
-        built = prepare(name, data=small_data, out=tmp_path / name, device="cpu").recipe
+        built = prepare(name, data=tutorial_data, out=tmp_path / name, device="cpu").recipe
         assert "generator" in built.networks
 
 
@@ -172,7 +172,7 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
         return prepared
 
     def start() -> None:
-        result = inkgan.train(data=small_data, device="cpu", steps=1, settings=[*runs.SETTINGS, *runs.COMPACT])
+        result = inkgan.train(data=small_data, device="cpu", steps=1, settings=runs.SETTINGS)
         folders.append(result.folder)
 
     monkeypatch.setattr("inkgan.training.start.prepare", together)
@@ -211,7 +211,7 @@ def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path
 @pytest.mark.slow
 def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path) -> None:
     """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, bit for bit."""
-    settings = [*runs.COMPACT, "fade=1.0"]
+    settings = ["fade=1.0"]
     for name in ("whole", "parts"):
         runs.train(tmp_path / name, small_data, settings=settings)
     assert runs.train(tmp_path / "whole", small_data, extend=4, settings=settings, steps=None).step == 10
@@ -225,7 +225,7 @@ def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Pa
     assert (config.steps, config.extended_from) == (10, (6,))
     runs.train(tmp_path / "whole", small_data, extend=2, settings=settings, steps=None)
     assert RunFolder(tmp_path / "whole").saved_config().extended_from == (6, 10)
-    assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(12))
+    assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(-2, 12))
 
 
 def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:

@@ -30,8 +30,8 @@ class Mixture:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         torch.manual_seed(0)
-        self.generator = nn.Sequential(nn.Linear(3, 28 * 28), nn.BatchNorm1d(28 * 28), nn.Unflatten(1, (28, 28, 1)))
-        self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1), nn.Flatten(0))
+        self.generator = nn.Sequential(nn.Linear(3, 12 * 12), nn.BatchNorm1d(12 * 12), nn.Unflatten(1, (12, 12, 1)))
+        self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(12 * 12, 1), nn.Flatten(0))
         self.discriminator.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
         self.discriminator.register_buffer("count", torch.tensor(2**40))
         self.sgd = torch.optim.SGD(self.discriminator.parameters(), lr=0.1, momentum=0.9)
@@ -86,7 +86,7 @@ class Mixture:
 
     def model_description(self) -> dict[str, Any]:
         """Not one of inkgan's."""
-        return {"network": "mixture", "image_shape": [28, 28, 1], "latent_dim": 3, "num_classes": 0}
+        return {"network": "mixture", "image_shape": [12, 12, 1], "latent_dim": 3, "num_classes": 0}
 
 
 def test_whole_numbers_and_truth_values_are_saved_and_read(
@@ -94,16 +94,17 @@ def test_whole_numbers_and_truth_values_are_saved_and_read(
 ) -> None:
     """N + N steps are 2N for a recipe with batch normalisation and other buffers, and with PyTorch's optimisers."""
     monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
-    options: dict[str, Any] = {"settings": [*runs.COMPACT, "batch_size=4"]}
+    options: dict[str, Any] = {"settings": ["batch_size=4"]}
     runs.train(tmp_path / "whole", small_data, **options)
     runs.train(tmp_path / "parts", small_data, stop_at=3, **options)
     runs.train(tmp_path / "parts", small_data, resume=True, **options)
     whole = runs.learned(tmp_path / "whole")
     assert runs.learned(tmp_path / "parts") == whole
+    steps = 2 + runs.STEPS  # of pre-training, and joint ones
     saved = load_file(runs.newest(tmp_path / "whole") / "discriminator.safetensors")
-    assert saved["count"] == 2**40 + 3 * runs.STEPS
+    assert saved["count"] == 2**40 + 3 * steps
     assert (saved["count"].dtype.name, saved["seen"].dtype.name) == ("int64", "bool")
-    assert load_file(runs.newest(tmp_path / "whole") / "generator.safetensors")["1.num_batches_tracked"] == runs.STEPS
+    assert load_file(runs.newest(tmp_path / "whole") / "generator.safetensors")["1.num_batches_tracked"] == steps
 
 
 def test_what_is_copied_stays(small_data: Path) -> None:
@@ -111,7 +112,7 @@ def test_what_is_copied_stays(small_data: Path) -> None:
     recipe = Mixture()
     before = as_arrays(recipe)
     kept = {stem: {name: array.copy() for name, array in group.items()} for stem, group in before.items()}
-    recipe.step(StepInfo(0, 0, 0.0), torch.rand(4, 28, 28, 1), None)
+    recipe.step(StepInfo(0, 0, 0.0), torch.rand(4, 12, 12, 1), None)
     for stem, group in kept.items():
         assert all(np.array_equal(before[stem][name], array) for name, array in group.items())
     assert not np.array_equal(as_arrays(recipe)["generator"]["0.weight"], before["generator"]["0.weight"])
@@ -123,7 +124,7 @@ def test_what_is_copied_stays(small_data: Path) -> None:
 def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole numbers that were saved as fractions are not what this recipe keeps."""
     monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
-    options: dict[str, Any] = {"settings": [*runs.COMPACT, "batch_size=4"]}
+    options: dict[str, Any] = {"settings": ["batch_size=4"]}
     runs.train(tmp_path / "run", small_data, stop_at=3, **options)
     folder = runs.newest(tmp_path / "run")
     stems = ("generator", "discriminator", "optimizers")
