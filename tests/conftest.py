@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+# The networks of tests are too small to share, and the workers of a parallel run would fight for the cores.
+# PyTorch reads it when it is imported; processes that a test starts inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -69,11 +69,11 @@ SHORT = {
 }
 
 
-def words(folder: Path, data: Path, *options: str) -> list[str]:
+def words(folder: Path, data: Path, *options: str, settings: tuple[str, ...] = runs.SETTINGS) -> list[str]:
     """The words of a tiny ``inkgan train``."""
-    settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
+    overrides = [part for setting in settings for part in ("--set", setting)]
     fixed = ["train", "--data", str(data), "--out", str(folder), "--device", "cpu", "--precision", "float32"]
-    return [*fixed, "--steps", str(runs.STEPS), *settings, *options]
+    return [*fixed, "--steps", str(runs.STEPS), *overrides, *options]
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
@@ -245,7 +245,7 @@ def test_bad_input(
         "empty.npz": b"",
         "cut.npz": good[: len(good) // 2],
         "full/notes.txt": b"mine",
-        "run/config.json": b'{"data": {"name": "small.npz"}, "recipe": "tutorial"}',
+        "run/config.json": b'{"data": {"name": "small.npz"}, "recipe": "fast"}',
         "broken/config.json": b"{",
         "model.pt": pickle.dumps({"w": 1}),
         "cut/train-images-idx3-ubyte": b"\0\0\x08\x03\0\0\0\x09",
@@ -315,7 +315,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert said.out.replace("\n", "").isprintable()
     assert f"run folder: {folder}" in said.out
     assert "the untrained generator" in said.out
-    assert re.search(r"^step 2/6  D real \d\.\d+  D fake \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
+    assert re.search(r"^step 2/6  D \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
     stopped, command = said.out.splitlines()[-1].split(": inkgan ")
     assert stopped == "stopped after step 3 and saved. Continue with"
     assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
@@ -347,9 +347,9 @@ def test_divergence(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A run that diverges ends with one line and exit code 3."""
-    monkeypatch.setattr("inkgan.training.losses.fake_as_fake", lambda logits: logits.sum() * float("nan"))
+    monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda given: given.sum() * float("nan"))
     line = fails(capsys, *words(tmp_path / "run", small_data, "--quiet"), code=3)
-    assert "diverged at step -2: loss_fake is nan" in line
+    assert "diverged at step -2: penalty is nan" in line
 
 
 def test_interrupted_outside_of_training(
@@ -531,9 +531,11 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
 
 
 @pytest.mark.slow
-def test_a_terminal_shows_pictures(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal there are a bar and drawn pictures: of the untrained generator first, then as often as asked."""
-    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
+    code, shown = on_a_terminal(
+        monkeypatch, lambda: run(words(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL))
+    )
     assert code == 0
     assert len(re.findall(r"the discriminator takes this for (real|generated)", shown)) == 5
     assert shown.count("▀") == 5 * 14 * 28

@@ -116,12 +116,12 @@ def test_a_hardly_trained_generator_is_far(tutorial_run: Path) -> None:
 
 
 def test_a_model_is_measured_against_what_it_learned_from(
-    tutorial_run: Path, small_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
+    tutorial_run: Path, tutorial_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
 ) -> None:
     """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
     run = runs.copy(tutorial_run, tmp_path / "run")
     model = open_subject(run)
-    assert real_images(model, None, None).digest == load(str(small_data)).digest != digits.digest
+    assert real_images(model, None, None).digest == load(str(tutorial_data)).digest != digits.digest
     for subject, data in ((model, "mnist"), (open_subject("tutorial"), None), (open_subject(real[0]), None)):
         assert real_images(subject, data, None).digest == digits.digest
     config = json.loads((runs.newest(run) / "model.json").read_text("utf-8"))["config"]

@@ -318,7 +318,10 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str) -> No
 @pytest.mark.usefixtures("spared")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """The saved average draws in NumPy what training drew, each class on request."""
-    runs.train(tmp_path / "run", labelled, )
+    runs.train(
+        tmp_path / "run",
+        labelled,
+    )
     model = inkgan.load(tmp_path / "run")
     assert (model.num_classes, model.image_shape, model.latent_dim) == (3, (12, 10, 3), 3)
     mixed = model.sample(6, seed=4)
