@@ -38,7 +38,7 @@ contracts: .venv/installed-dev
 	$(BIN)/lint-imports
 
 fast-tests: .venv/installed-dev
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest --numprocesses 2 -m "not slow and not gpu"
 
 wheel: .venv/installed-dev
 	rm -rf dist

@@ -78,8 +78,7 @@ def kill_at(step: int) -> runs.Noting:
 def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_run: Path) -> dict[str, Any]:
     """What uninterrupted runs learned, by precision."""
     folder = tmp_path_factory.mktemp("whole") / "bfloat16"
-    with pytest.MonkeyPatch.context() as patch:
-        runs.train(folder, small_data, precision="bfloat16")
+    runs.train(folder, small_data, precision="bfloat16")
     return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
 
 
