@@ -217,7 +217,8 @@ def test_auto_goes_on_as_it_began(
 ) -> None:
     """A run of precision auto goes on in the precision that it had, also where auto would be another one."""
     other = "bfloat16" if began == "float32" else "float32"
-    folder, options = tmp_path / "run", {"steps": 2}
+    folder = tmp_path / "run"
+    options: dict[str, Any] = {"steps": 2}
     monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began == "bfloat16")
     runs.train(folder, small_data, stop_at=1, precision="auto", **options)
     monkeypatch.setattr("inkgan.device.has_fast_bfloat16", lambda _: began != "bfloat16")
