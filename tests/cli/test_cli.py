@@ -315,7 +315,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert said.out.replace("\n", "").isprintable()
     assert f"run folder: {folder}" in said.out
     assert "the untrained generator" in said.out
-    assert re.search(r"^step 2/6  D \d\.\d+  G \d\.\d+  estimate [+-]", said.out, re.M)
+    assert re.search(r"^step 2/6  D \d\.\d+  G \d\.\d+  margin [+-].* in order  picture's margin [+-]", said.out, re.M)
     stopped, command = said.out.splitlines()[-1].split(": inkgan ")
     assert stopped == "stopped after step 3 and saved. Continue with"
     assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
