@@ -43,8 +43,8 @@ def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path:
     np.testing.assert_array_equal(inkgan.load(out).sample(3), inkgan.load(finished_run, which="4").sample(3))
     checkpoint.verify(out, ("generator", "model"))
     card = (out / "README.md").read_text("utf-8")
-    assert "| recipe | tutorial |\n| steps | 4 |\n| seed | 0 |\n" in card
-    assert "28×28×1" in card
+    assert "| recipe | fast |\n| steps | 4 |\n| seed | 0 |\n" in card
+    assert "12×12×1" in card
     assert "licence" not in card
     assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
 

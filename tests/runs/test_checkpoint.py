@@ -185,6 +185,7 @@ def count_of_failpoints(folder: Path, again: bool) -> int:
     return len(points.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["crash", "crash inside", "crash after", "error"])
 @pytest.mark.parametrize("again", [False, True], ids=["a new step", "a step that is there"])
 def test_failing_at_every_point_of_a_save(tmp_path: Path, kind: str, again: bool) -> None:

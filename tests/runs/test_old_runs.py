@@ -122,7 +122,7 @@ def test_what_was_written_then(stopped_run: Path, tmp_path: Path) -> None:
     settings = json.loads((old / "config.json").read_text("utf-8"))
     assert len(settings) == 18
     assert settings["average"] == 0.05
-    assert settings["penalty"] == {"weight": 0.1, "on": "both", "every": 8}
+    assert settings["penalty"] == {"weight": 0.1, "on": "both", "every": 2}
     assert settings["data"].keys() == {"name", "directory"}
     model = json.loads((runs.newest(old) / "model.json").read_text("utf-8"))
     assert model["config"] == settings

@@ -739,7 +739,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     Read by TensorBoard itself, of a run that measures nothing and has no labels.
     """
     monkeypatch.undo()
-    settings = [*runs.COMPACT, "penalty.every=1", "loss=hinge"]
+    settings = ["penalty.every=1", "loss=hinge"]
     runs.train(tmp_path / "run", small_data, settings=settings, steps=3)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
@@ -751,7 +751,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     assert set(tags["images"]) == {"pictures/fixed_latents", "pictures/first_ten"}
     (first, *_) = events.Images("pictures/first_ten")
     with Image.open(io.BytesIO(first.encoded_image_string)) as picture:
-        assert picture.size == (300, 30)
+        assert picture.size == (140, 14)
         assert np.asarray(picture)[0].min() == 255  # the margin of the sheet is paper
     (layout,) = events.Tensors("custom_scalars__config__")
     charts = [

@@ -54,6 +54,7 @@ def test_equals_pytorchs_fused_adam_bit_for_bit() -> None:
         assert all(torch.equal(tensor, reference.state[parameter][key]) for key, tensor in adam.state[mine].items())
 
 
+@pytest.mark.slow
 def test_building_it_does_not_import_the_compiler() -> None:
     """What makes PyTorch's own Adam slow to build stays out."""
     code = (

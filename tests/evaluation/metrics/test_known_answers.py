@@ -30,6 +30,8 @@ from inkgan.evaluation.metrics.manifold import Manifold, manifold
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
 
+pytestmark = pytest.mark.slow
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 N = 1200
