@@ -89,8 +89,8 @@ class PenaltySettings(_Settings):
 class WatchSettings(_Settings):
     """How often a run logs, shows, measures and saves: every so many steps; 0 means never."""
 
-    log_every: CountOrNever = Field(10, description="losses and images to TensorBoard and metrics.jsonl")
-    show_every: CountOrNever = Field(100, description="a generated picture and its estimate to the terminal")
+    log_every: CountOrNever = Field(10, description="losses and images to TensorBoard, metrics.jsonl and the panel")
+    show_every: CountOrNever = Field(100, description="a generated picture to notebooks, and terminals without a panel")
     show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = Field(
         5.0, description="at least this long between two of them"
     )

@@ -1,4 +1,4 @@
-"""How a run is shown on the terminal: a live bar with pictures, plain lines, or nothing."""
+"""How a run is shown on the terminal: a live panel, a bar with pictures that scroll, plain lines, or nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.generation.model import is_bundled
@@ -25,17 +27,27 @@ from inkgan.training.watching import Opinion, Result, Silent, StepProgress, Watc
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1
+#: So is the panel, which takes longer: never more than this share of the time.
+_SECONDS_BETWEEN_PANELS = 0.5
+_SHARE_FOR_PANELS = 0.01
+#: When the panel is gone at the end of a run, its last pictures stay above so many lines of text.
+_LINES_AFTER = 8
 #: Where pictures are rare because steps are slow, a line says this often how far the run is.
 _SECONDS_OF_SILENCE = 30.0
 
 
 @contextlib.contextmanager
-def watcher_for(*, quiet: bool) -> Iterator[Watcher]:
-    """The watcher for this process: silent if asked, live on a terminal, plain lines elsewhere."""
+def watcher_for(*, quiet: bool, plain: bool = False) -> Iterator[Watcher]:
+    """The watcher for this process: silent if asked, live on a terminal, plain lines elsewhere.
+
+    Args:
+        quiet: show only warnings.
+        plain: on a terminal, show lines and pictures that scroll instead of a panel.
+    """
     if quiet:
         yield _Quiet()
     elif sys.stdout.isatty():
-        with _Live() as live:
+        with _Scrolling() if plain else _Panelled() as live:
             yield live
     else:
         yield _Plain()
@@ -103,8 +115,8 @@ class _Plain(_Quiet):
         self.say("  ".join(word for word in words if word))
 
 
-class _Live(_Plain):
-    """A progress bar, and generated pictures drawn with text."""
+class _Scrolling(_Plain):
+    """The lesson's way: lines and pictures that scroll, above a progress bar."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +134,7 @@ class _Live(_Plain):
         self._task = self._bar.add_task("starting", losses="", speed="", left="", total=None)
         self._refreshed = -math.inf
 
-    def __enter__(self) -> _Live:
+    def __enter__(self) -> _Scrolling:
         with self.telling():
             self._bar.start()
         return self
@@ -165,7 +177,7 @@ class _Live(_Plain):
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         stride = -(-image.shape[1] // self._console.width)  # a large image loses pixels
-        drawing = terminal_drawing(image[::stride, ::stride], colour=self._console.color_system is not None)
+        drawing = terminal_drawing(image[::stride, ::stride], colour=has_colours(self._console))
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         with self.telling():
@@ -186,6 +198,80 @@ class _Live(_Plain):
         self._refreshed = now if fresh else self._refreshed
         with self.telling():
             self._bar.update(self._task, refresh=fresh, **columns)
+
+
+class _Panelled(_Scrolling):
+    """A panel that is drawn in place, once a run has started; the tutorial and simple terminals have none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._panel = Panel()
+        self._live: Live | None = None
+        self._size = self._console.size
+        self._due = -math.inf
+
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
+        super().started(folder, config, about, first_step)
+        is_able = self._console.is_interactive and self._console.encoding.startswith("utf")
+        if is_able and config.recipe != "tutorial":
+            self._stop()
+            self._open()
+
+    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
+        if self._live is None:
+            super().picture(progress, image, opinion)
+
+    def fixed(self, images: Images) -> None:
+        self._panel.images = images
+        self._draw()
+
+    def verdict(self, finding: str | None) -> None:
+        self._panel.finding = finding
+        self._draw()
+
+    def stepped(self, progress: StepProgress) -> None:
+        if self._live is None:
+            super().stepped(progress)
+        self._panel.stepped(progress)
+        self._draw()
+
+    def ended(self, result: Result) -> None:
+        was_open = self._live is not None
+        self._stop()
+        if was_open and result.complete and self._panel.images is not None:
+            size = self._console.size
+            with self.telling():
+                self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
+        super().ended(result)
+
+    def _open(self) -> None:
+        self._size = self._console.size
+        # Without a thread of its own, which would end noisily with its terminal.
+        self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
+        with self.telling():
+            self._live.start()
+
+    def _draw(self) -> None:
+        """Draw the panel, if the last time is long enough ago."""
+        now = time.monotonic()
+        if self._live is None or now < self._due:
+            return
+        with self.telling():
+            if self._console.size != self._size:
+                # Lines that were longer than the window is now have been broken: what is where is not known any more.
+                self._stop()
+                self._console.clear()
+                self._open()
+            self._live.refresh()
+        cost = time.monotonic() - now
+        self._due = now + max(_SECONDS_BETWEEN_PANELS, cost / _SHARE_FOR_PANELS)
+
+    def _stop(self) -> None:
+        super()._stop()
+        if self._live is not None:
+            with self.telling(), contextlib.suppress(IndexError):
+                self._live.stop()
+            self._live = None
 
 
 class _Terminal(Console):

@@ -114,6 +114,12 @@ def train(
         bool,
         typer.Option("--dry-run", "-n", help="Print the resolved settings as TOML and stop.", rich_help_panel="How"),
     ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain", help="On a terminal, show lines and pictures that scroll, not a panel.", rich_help_panel="How"
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="How")
     ] = False,
@@ -166,5 +172,5 @@ def train(
         return
     from inkgan.cli.console import watcher_for
 
-    with watcher_for(quiet=quiet) as watcher:
+    with watcher_for(quiet=quiet, plain=plain) as watcher:
         start.train(recipe, watcher=watcher, **options)

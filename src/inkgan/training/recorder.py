@@ -84,7 +84,9 @@ class Recorder:
                 self._events.add("layout", "", LAYOUT)
             self.grid(0)
             self._show(None, number=0)
-        elif is_due(max(step, 0), run.config.watch.grid_every):
+        with self._decoration("a picture"):
+            self._watcher.fixed(self._samples.fixed(_FIRST))
+        if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
 
     def step(self, step: int, terms: Mapping[str, Tensor], seconds: float) -> None:
@@ -181,13 +183,16 @@ class Recorder:
             self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
         if self._symptoms.look(step, terms):
             self._warn_of_symptoms()
+        self._watcher.verdict(self._symptoms.found)
         if step >= 0:
             self._log_images(step)
 
     def _log_images(self, step: int) -> None:
-        """Draw the first of the fixed latents for TensorBoard: in one picture, or one by one as in the lesson."""
+        """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the lesson."""
         if not self._is_lesson:
-            self._events.add("image", FIRST_FIXED, sheet(self._samples.fixed(_FIRST), _FIRST), step)
+            images = self._samples.fixed(_FIRST)
+            self._watcher.fixed(images)
+            self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
             return
         for index, image in enumerate(self._samples.fixed(_LESSON_IMAGES)):
             self._events.add("image", lesson_image(index), picture_of(image), step)

@@ -130,6 +130,12 @@ class Watcher(Protocol):
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         """A generated image uint8 [H, W, C] and what the discriminator says about it; no progress before a step."""
 
+    def fixed(self, images: Images) -> None:
+        """What the first fixed latents are now: images uint8 [N, H, W, C], always of the same latents."""
+
+    def verdict(self, finding: str | None) -> None:
+        """What the doctor finds at present, in one sentence; None while it finds nothing."""
+
     def stepped(self, progress: StepProgress) -> None:
         """A step was done that is logged or shown, or a second has passed since the last one that was reported."""
 
@@ -152,6 +158,12 @@ class Silent:
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         """Do nothing."""
 
+    def fixed(self, images: Images) -> None:
+        """Do nothing."""
+
+    def verdict(self, finding: str | None) -> None:
+        """Do nothing."""
+
     def stepped(self, progress: StepProgress) -> None:
         """Do nothing."""
 
@@ -163,7 +175,8 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
     length = steps_text(config.steps) if config.steps is not None else f"{config.seconds:g} seconds"
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
-    where = f"{about['device']}, {about['threads']} threads, {about['precision']}"
+    threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
+    where = f"{about['device']}, {threads}, {about['precision']}"
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
 
 

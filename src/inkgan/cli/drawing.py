@@ -1,0 +1,200 @@
+"""Drawings made of text: sparklines, and pictures of blocks. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan.images import Images
+
+_BARS = "▁▂▃▄▅▆▇█"
+#: The quarters of a character that are filled, by the sum of 1 (upper left), 2 (upper right), 4 (lower left), 8.
+_QUARTERS = np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"))
+_UPPER_HALF = "▀"
+#: The parts of a character that may have one colour while the rest has another. The lower right quarter is never among
+#: them, because a part and the rest may change places.
+_SPLITS = np.array([[part >> quarter & 1 for quarter in range(4)] for part in range(8)])
+#: Colours are rounded to so many levels a channel, so that paper which is not perfectly white is one colour.
+_LEVELS = 32
+#: An image needs so many columns to be worth drawing, and gets no more than this, unless it has more pixels.
+_FEWEST_COLUMNS = 3
+_ENOUGH_COLUMNS = 28
+
+
+class Run(NamedTuple):
+    """Characters side by side in the same colours.
+
+    Attributes:
+        text: the characters.
+        ink: their colour as red, green and blue, 0 to 255; None for the terminal's own.
+        paper: the colour behind them.
+    """
+
+    text: str
+    ink: tuple[int, int, int] | None
+    paper: tuple[int, int, int] | None
+
+
+class Arrangement(NamedTuple):
+    """How images are laid out in a window.
+
+    Attributes:
+        per_line: how many stand side by side.
+        columns: how many characters wide each is.
+        rows: how many characters high.
+    """
+
+    per_line: int
+    columns: int
+    rows: int
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """A row of bars, the higher the larger the value.
+
+    Each bar is the mean of equally many values, if there are more values than bars. The scale ends at the 2nd and the
+    98th percentile, so that a few extreme values do not flatten the others.
+
+    Args:
+        values: in the order of time; those that are not finite become blanks.
+        width: the most bars.
+    """
+    if not values or width < 1:
+        return ""
+    parts = np.array_split(np.asarray(values, np.float64), min(width, len(values)))
+    means = np.array([part.mean() for part in parts])
+    finite = means[np.isfinite(means)]
+    if not len(finite):
+        return " " * len(means)
+    low, high = np.percentile(finite, [2, 98])
+    scaled = np.full(len(means), 0.5) if high <= low else (means - low) / (high - low)
+    return "".join(
+        _BARS[min(max(int(share * len(_BARS)), 0), len(_BARS) - 1)] if math.isfinite(mean) else " "
+        for share, mean in zip(np.nan_to_num(scaled), means, strict=True)
+    )
+
+
+def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> Arrangement | None:
+    """The layout in which images are largest: side by side on one line, or on several if those have room.
+
+    Args:
+        count: how many images.
+        size: their height and width in pixels. A character is about twice as high as wide.
+        columns: the width of the window in characters.
+        rows: the height of the part of it that images may take.
+
+    Returns:
+        None if there is no room.
+    """
+    height, width = size
+    enough = max(width, _ENOUGH_COLUMNS // width * width)
+    best = None
+    for lines in (lines for lines in range(1, count + 1) if count % lines == 0):
+        per_line = count // lines
+        wide = min(enough, (columns + 1) // per_line - 1)  # an empty column stands between two of them
+        wide = min(wide, int(2 * (rows // lines) * width / height))
+        if wide >= _FEWEST_COLUMNS and (best is None or wide > best.columns):
+            best = Arrangement(per_line, wide, math.ceil(wide * height / width / 2))
+    return best
+
+
+def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run]]:
+    """Draw images as lines of characters, dark ink on white paper.
+
+    Where each pixel can have a column of its own, a character shows two of them, one above the other; else it shows
+    four quarters in the two colours that come closest, which doubles what can be seen across.
+
+    Args:
+        images: uint8 [N, H, W, C]; 0 is paper and 255 is ink, if C is 1.
+        layout: how large they are, and how many stand side by side.
+        colour: False draws quarters that are mostly ink, in the terminal's own colours.
+    """
+    quarters = not colour or layout.columns < images.shape[2]
+    across = 2 if quarters else 1
+    shrunk = np.stack([_resized(image, 2 * layout.rows, across * layout.columns) for image in images])
+    sheet = _side_by_side(shrunk, layout.per_line, across)
+    if not colour:
+        return [[Run("".join(row), None, None)] for row in _QUARTERS[_ink_of(_cells(sheet, 2))]]
+    shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
+    characters, ink, paper = _as_quarters(shown) if quarters else _as_halves(shown)
+    return [_runs(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
+
+
+def _resized(image: Images, height: int, width: int) -> Images:
+    """An image [H, W, C] in another size: each new pixel is the mean of the area that it covers."""
+    from PIL import Image
+
+    picture = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+    resized = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
+    return resized.reshape(height, width, image.shape[2])
+
+
+def _side_by_side(images: Images, per_line: int, gap: int) -> Images:
+    """Lay images [N, H, W, C] out in lines, with empty columns between them but none below."""
+    n, height, width, channels = images.shape
+    empty = 255 if channels == 3 else 0
+    lines = -(-n // per_line)
+    cells = np.full((lines * per_line, height, width + gap, channels), empty, np.uint8)
+    cells[:n, :, :width] = images
+    sheet = cells.reshape(lines, per_line, height, width + gap, channels).transpose(0, 2, 1, 3, 4)
+    return sheet.reshape(lines * height, per_line * (width + gap), channels)[:, :-gap]
+
+
+def _cells(picture: Images, across: int) -> Images:
+    """The pixels [h, w, 2 · across, C] that each character shows, of a picture [2h, across · w, C]."""
+    height, width, channels = picture.shape
+    cells = picture.reshape(height // 2, 2, width // across, across, channels).transpose(0, 2, 1, 3, 4)
+    return cells.reshape(height // 2, width // across, 2 * across, channels)
+
+
+def _ink_of(cells: Images) -> NDArray[np.intp]:
+    """Which quarters of each character [h, w, 4, C] are mostly ink, as the sum of 1, 2, 4 and 8."""
+    return np.asarray((cells.mean(axis=3) > 127) @ np.array([1, 2, 4, 8]))
+
+
+def _as_halves(picture: Images) -> tuple[NDArray[np.str_], Images, Images]:
+    """Characters [h, w] whose upper half has the one colour and whose lower half has the other."""
+    cells = _cells(picture, 1)
+    return np.full(cells.shape[:2], _UPPER_HALF), cells[:, :, 0], cells[:, :, 1]
+
+
+def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
+    """Characters [h, w] of quarters in two colours each, which are the closest to the picture by least squares."""
+    cells = _cells(picture, 2).astype(np.float64)  # [h, w, 4, C]
+    counts = _SPLITS.sum(axis=1)[:, None]  # [8, 1]
+    sums = np.einsum("sq,hwqc->hwsc", _SPLITS, cells)
+    total = cells.sum(axis=2)[:, :, None]  # [h, w, 1, C]
+    inside, outside = sums / np.maximum(counts, 1), (total - sums) / (4 - counts)
+    # The sum of squares that the two means explain; what they leave is least where this is largest.
+    explained = (counts * inside**2 + (4 - counts) * outside**2).sum(axis=3)
+    best = explained.argmax(axis=2)[..., None, None]
+    ink, paper = (np.take_along_axis(means, best, axis=2)[:, :, 0] for means in (inside, outside))
+    return _QUARTERS[best[..., 0, 0]], ink, paper
+
+
+def _rounded(colours: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Colours in 0 to 255 of few levels."""
+    top = _LEVELS - 1
+    return np.rint(np.rint(np.asarray(colours, np.float64) * top / 255) * 255 / top).astype(np.int64)
+
+
+def _runs(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[Run]:
+    """A line of characters [w] with their colours [w, 3], neighbours of the same colours together."""
+    ink = np.where(characters[:, None] == " ", paper, ink)  # of a blank only the paper can be seen
+    colours = np.concatenate([ink, paper], axis=1)
+    starts = [0, *(np.flatnonzero((colours[1:] != colours[:-1]).any(axis=1)) + 1).tolist()]
+    ends = [*starts[1:], len(characters)]
+    text = "".join(characters.tolist())
+    return [
+        Run(text[start:end], _colour(ink[start]), _colour(paper[start]))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _colour(channels: NDArray[np.int64]) -> tuple[int, int, int]:
+    red, green, blue = channels.tolist()
+    return red, green, blue

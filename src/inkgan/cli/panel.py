@@ -1,0 +1,132 @@
+"""What a terminal shows of a run at a moment: one panel, redrawn in place, as large as the window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from inkgan.cli.drawing import arrangement, drawn, sparkline
+from inkgan.images import Images
+from inkgan.training.watching import StepProgress
+
+#: What is drawn over time, by the name of the term, and what it is called; see `inkgan help training`.
+_CURVES = {
+    "loss_discriminator": "D",
+    "loss_real": "D real",
+    "loss_fake": "D fake",
+    "loss_generator": "G",
+    "margin": "margin",
+}
+_HEALTHY = "healthy so far"
+#: Below this, a window has no room for pictures.
+_LOWEST_WITH_PICTURES = 10
+_NARROWEST_WITH_SPEED = 60
+
+
+class Panel:
+    """How far a run is: a bar, the first ten of the fixed latents, curves, and what the doctor says.
+
+    Rich draws it in the width and height of the window.
+
+    Attributes:
+        progress: the last step; None before the first one.
+        images: the images of the fixed latents uint8 [N, H, W, C]; None before the first ones.
+        finding: what the doctor has found; None while the run is healthy.
+    """
+
+    def __init__(self) -> None:
+        self.progress: StepProgress | None = None
+        self.images: Images | None = None
+        self.finding: str | None = None
+        self._history: dict[str, list[float]] = {}
+
+    def stepped(self, progress: StepProgress) -> None:
+        """Take in a step."""
+        self.progress = progress
+        for name in progress.terms.keys() & _CURVES.keys():
+            self._history.setdefault(name, []).append(progress.terms[name])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [*self._curves(options.max_width), self._doctor(options.max_width)]
+        # One line is for the bar, and one stays empty, in which the cursor waits.
+        yield self._bar(options.max_width)
+        room = console.height - len(lines) - 2
+        if self.images is not None and console.height >= _LOWEST_WITH_PICTURES:
+            yield Picture(self.images, options.max_width, room)
+        yield from lines
+
+    def _bar(self, width: int) -> RenderableType:
+        progress = self.progress
+        grid = Table.grid(expand=True, padding=(0, 1))
+        if progress is None:
+            return Text("the untrained generator")
+        done, total = (
+            (progress.step + 1, progress.steps) if progress.steps else (progress.seconds, progress.seconds_total)
+        )
+        bar = ProgressBar(total=total, completed=max(0.0, done), pulse=False)
+        speed = [progress.speed] if width >= _NARROWEST_WITH_SPEED else []
+        for part in (progress.position, bar, *speed, progress.time_left):
+            grid.add_column(ratio=1 if part is bar else None, no_wrap=True)
+        grid.add_row(progress.position, bar, *speed, progress.time_left)
+        return grid
+
+    def _curves(self, width: int) -> Iterator[Text]:
+        """A line for each loss and for the margin: its name, its last value, and its course."""
+        terms = {} if self.progress is None else self.progress.terms
+        for name, title in _CURVES.items():
+            if name not in self._history:
+                continue
+            value = f"{self._history[name][-1]:+.3f}" if name == "margin" else f"{self._history[name][-1]:.3f}"
+            more = f"  {terms['pairs_in_order']:.0%} in order" if name == "margin" and "pairs_in_order" in terms else ""
+            start = f"{title:<7}{value:>9} "
+            yield Text(start + sparkline(self._history[name], width - len(start) - len(more)) + more, no_wrap=True)
+
+    def _doctor(self, width: int) -> Text:
+        found = self.finding
+        text = Text(f"doctor: {found or _HEALTHY}", style="yellow" if found else "", no_wrap=True, overflow="ellipsis")
+        text.truncate(width, overflow="ellipsis")
+        return text
+
+
+class Picture(NamedTuple):
+    """Images side by side, as large as there is room for.
+
+    Attributes:
+        images: uint8 [N, H, W, C].
+        columns: how many characters wide the room is.
+        rows: how many lines high.
+    """
+
+    images: Images
+    columns: int
+    rows: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        layout = arrangement(len(self.images), self.images.shape[1:3], self.columns, self.rows)
+        if layout is None:
+            return
+        for line in drawn(self.images, layout, colour=has_colours(console)):
+            for run in line:
+                yield Segment(run.text, _style(run.ink, run.paper))
+            yield Segment.line()
+
+
+def has_colours(console: Console) -> bool:
+    """Whether a terminal shows colours and its user wants them."""
+    return console.color_system is not None and not console.no_color
+
+
+@lru_cache(maxsize=4096)
+def _style(ink: tuple[int, int, int] | None, paper: tuple[int, int, int] | None) -> Style | None:
+    if ink is None or paper is None:
+        return None
+    return Style.from_color(Color.from_rgb(*ink), Color.from_rgb(*paper))

@@ -1,0 +1,214 @@
+"""The panel of a run on a terminal, as a terminal of another's making shows it."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyte
+import pytest
+
+from inkgan.cli import console
+from inkgan.config import Config, resolve
+from inkgan.training.watching import Result, StepProgress
+
+IMAGES = np.kron(np.eye(10, dtype=np.uint8)[:, None, :, None] * 255, np.ones((1, 28, 3, 1), np.uint8))[:, :, :28]
+ABOUT = {"device": "cpu", "threads": 2, "precision": "float32"}
+
+
+class Window(io.StringIO):
+    """A terminal, and what can be seen on it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80, lines: int = 24, **environment: str) -> None:
+        super().__init__()
+        self.monkeypatch = monkeypatch
+        for name in ("NO_COLOR", "TERM", "COLORTERM", "COLUMNS", "LINES"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.stdout", self)
+        monkeypatch.setattr(console, "_SECONDS_BETWEEN_PANELS", 0.0)
+        monkeypatch.setattr(console, "_SHARE_FOR_PANELS", 1e9)
+        self.screen = pyte.Screen(columns, lines)
+        self.stream = pyte.Stream(self.screen)
+        self.screen.set_mode(pyte.modes.LNM)  # as the terminal driver does: a new line begins at the left
+        self.resize(columns, lines)
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Show text."""
+        self.stream.feed(text)
+        return super().write(text)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change its size."""
+        self.monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((columns, lines)))
+        self.screen.resize(lines, columns)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that can be seen, without those that are empty."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+
+def step(number: int, **terms: float) -> StepProgress:
+    """A step of a run of a hundred."""
+    found = {"loss_discriminator": 0.5, "loss_generator": 1.0 + number, "margin": 0.25, "pairs_in_order": 0.75}
+    return StepProgress(number, 100, number / 10, None, 10.0, found | terms)
+
+
+def run(watcher: Any, recipe: str = "fast", steps: int = 3) -> None:
+    """Let a run tell of its first steps."""
+    watcher.started(Path("runs/x"), resolve(options={"recipe": recipe}), ABOUT, 0)
+    watcher.fixed(IMAGES)
+    for number in range(steps):
+        watcher.stepped(step(number))
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (50, 20), (160, 50), (40, 12), (200, 20), (30, 6), (9, 3)])
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_panel_fits_its_window(monkeypatch: pytest.MonkeyPatch, columns: int, lines: int, colour: bool) -> None:
+    """In windows of all sizes, with colours or without, it is drawn in place: nothing scrolls away."""
+    window = Window(monkeypatch, columns, lines, **({} if colour else {"NO_COLOR": "1"}))
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher, steps=1)
+        before = window.lines
+        for number in (1, 2, 8):
+            watcher.stepped(step(number))
+        assert len(window.lines) == len(before)
+        if columns >= 30 and lines > 6:
+            assert sum(line.startswith("G  ") for line in window.lines) == 1
+            assert "▁" in next(line for line in window.lines if line.startswith("G  "))
+            assert "75% in order" in "".join(window.lines)
+            assert "doctor: healthy so far" in window.lines
+            assert any("left" in line and "step 8/100" in line for line in window.lines)
+        if lines >= 12 and columns >= 40:
+            assert len([line for line in before[1:-4] if set(line) & set("▀█▌▐")]) > 5  # the pictures
+    has_pictures = lines >= 12 and columns >= 40
+    assert ("48;2;255;255;255m" in window.getvalue()) == (colour and has_pictures)
+
+
+def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning stays above the panel; the doctor's line shows what is found at present."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        watcher.warn("the disk is nearly full")
+        watcher.verdict("all images look alike")
+        lines = window.lines
+        assert lines.index("warning: the disk is nearly full") < lines.index("doctor: all images look alike")
+        watcher.verdict(None)
+        assert "doctor: healthy so far" in window.lines
+    assert "warning: the disk is nearly full" in window.lines
+
+
+@pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
+def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:
+    """The next drawing fits; nothing of the one before is left."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        for number, size in enumerate(sizes, 5):
+            window.resize(*size)
+            watcher.stepped(step(number))
+        assert sum(line.startswith("step ") for line in window.lines) == 1
+        assert sum(line.startswith("G  ") for line in window.lines) == 1
+
+
+def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said before the panel is there, the panel is gone, and the cursor can be seen."""
+    window = Window(monkeypatch)
+
+    def interrupted() -> None:
+        with console.watcher_for(quiet=False) as watcher:
+            run(watcher)
+            assert window.screen.cursor.hidden
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [line[:8] for line in window.lines] == ["training", "run fold"]
+    assert not window.screen.cursor.hidden
+
+
+def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below them, where to go on."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        watcher.ended(Result(Path("runs/x"), 5, 1.0, complete=True, sheet=Path("runs/x/sheet.png")))
+    assert "doctor" not in " ".join(window.lines)
+    assert "▌" in " ".join(window.lines)
+    assert window.lines[-1].startswith("how good are they:")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "plain", "environment"),
+    [("tutorial", False, {}), ("fast", True, {}), ("fast", False, {"TERM": "dumb"})],
+)
+def test_where_there_is_no_panel(
+    monkeypatch: pytest.MonkeyPatch, recipe: str, plain: bool, environment: dict[str, str]
+) -> None:
+    """The tutorial, --plain and simple terminals have lines and pictures that scroll."""
+    window = Window(monkeypatch, 80, 24, **environment)
+    with console.watcher_for(quiet=False, plain=plain) as watcher:
+        run(watcher, recipe)
+        assert "doctor" not in window.getvalue()
+
+
+def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not show it."""
+    window = Window(monkeypatch)
+    window.encoding = "ascii"
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        assert "doctor" not in window.getvalue()
+
+
+@pytest.mark.parametrize("error", [OSError(5, "gone"), BrokenPipeError(32, "gone")])
+def test_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The run goes on in silence, and nothing is written any more."""
+    window, tries = Window(monkeypatch), []
+
+    def fail(_: str) -> int:
+        tries.append(1)
+        raise error
+
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        monkeypatch.setattr(window, "write", fail)
+        run(watcher, steps=6)
+        watcher.warn("a word")
+        watcher.ended(Result(Path("runs/x"), 5, 1.0, complete=False, sheet=None))
+    assert len(tries) < 5
+
+
+def test_drawing_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a drawing that took a second, the next one is a hundred seconds later."""
+    Window(monkeypatch)
+    now, drawings = [0.0], []
+    monkeypatch.setattr(console, "_SHARE_FOR_PANELS", 0.01)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def drawn(panel: object, *_: object) -> list[str]:
+        drawings.append(now[0])
+        now[0] += 1.0
+        return []
+
+    monkeypatch.setattr("inkgan.cli.panel.Panel.__rich_console__", drawn)
+    with console.watcher_for(quiet=False) as watcher:
+        watcher.started(Path("runs/x"), Config(), ABOUT, 0)
+        for number in range(1000):
+            now[0] += 1.0
+            watcher.stepped(step(number))
+    gaps = np.diff(drawings[:-1])  # the last one is rich's, which draws again when it stops
+    assert len(gaps) > 5
+    assert gaps.min() >= 100
