@@ -18,7 +18,8 @@ from report import spread
 
 import inkgan
 
-_SILENT = ("watch.log_every=0", "watch.grid_every=0", "watch.show_every=0")
+_WITHOUT_DOCTOR = ("watch.doctor_every=0",)
+_SILENT = (*_WITHOUT_DOCTOR, "watch.log_every=0", "watch.grid_every=0", "watch.show_every=0")
 
 
 def seconds_of_a_run(recipe: str, steps: int, settings: tuple[str, ...]) -> float:

@@ -53,6 +53,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "watch.log_every": ("steps", ""),
     "watch.show_every": ("steps", ""),
     "watch.show_seconds": ("seconds", ""),
+    "watch.doctor_every": ("steps", ""),
     "watch.grid_every": ("steps", ""),
     "watch.evaluate_every": ("steps", ""),
     "watch.save_every": ("steps", ""),

@@ -96,6 +96,7 @@ class WatchSettings(_Settings):
     )
     grid_every: CountOrNever = Field(50, description="the picture of the fixed latents")
     evaluate_every: CountOrNever = Field(0, description="measure the quality, and keep the best checkpoint by it")
+    doctor_every: CountOrNever = Field(30, description="the doctor looks at how healthy the run is")
     save_every: Count = Field(500, description="a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         2, description="how many of the newest checkpoints stay, besides step 0 and the best one"

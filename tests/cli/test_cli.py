@@ -49,6 +49,7 @@ SURFACE = {
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
     ],
+    "doctor": ["--help", "--strict", "RUN"],
     "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
     "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],

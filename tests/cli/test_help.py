@@ -18,7 +18,7 @@ def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split() for line in lines if line.startswith("  ")]
-    assert [line[0] for line in listed] == ["data", "metrics", "training", "writing"]
+    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "training", "writing"]
     assert all(len(line) > 3 for line in listed)
 
 
@@ -60,5 +60,6 @@ def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
-        "inkgan: no help topic 'wriing'. Did you mean 'writing'? Topics are: data, metrics, training, writing.\n"
+        "inkgan: no help topic 'wriing'. Did you mean 'writing'? "
+        "Topics are: data, doctor, metrics, training, writing.\n"
     )

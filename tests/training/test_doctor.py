@@ -1,7 +1,8 @@
-"""What a run's losses say about its health."""
+"""What the doctor says about series of signals: what is ill, when it is told, and what to try."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,39 +11,166 @@ import pytest
 
 import tiny_runs as runs
 from inkgan.config import Config, resolve
-from inkgan.training.doctor import BLOWN_UP, Symptoms, remedy
+from inkgan.errors import ConfigError
+from inkgan.training.doctor import Doctor, judged, lower_rates, read_thresholds
+from inkgan.training.doctor.rules import RULES, Rule
 from inkgan.training.losses import ADVERSARIAL_LOSSES
-from inkgan.training.watching import Silent
 
-_HIGH, _LOW = {"loss_generator": -2 * BLOWN_UP}, {"loss_generator": 3.0}
+_BY_NAME = {rule.name: rule for rule in RULES}
+_CONFIG = resolve()
+
+#: What a healthy run logs at every look.
+HEALTHY = {
+    "loss_discriminator": 0.6,
+    "loss_generator": 0.8,
+    "doctor/separation": 1.0,
+    "doctor/order_held_out": 0.75,
+    "doctor/from_average": 0.1,
+    "doctor/spread": 0.7,
+    "doctor/spread_average": 0.6,
+    "doctor/identical": 0.0,
+    "doctor/classes_known": 0.9,
+    "doctor/least_drawn": 0.8,
+    "doctor/least_drawn_class": 3.0,
+    "doctor/most_drawn": 1.3,
+    "doctor/most_drawn_class": 5.0,
+    "doctor/drawn_wrongly": 0.1,
+    "doctor/drawn_wrongly_class": 7.0,
+    "doctor/drawn_wrongly_as": 1.0,
+    "doctor/range": 0.01,
+    "doctor/dark_ink": -1.0,
+    "doctor/memory": 0.5,
+    "doctor/stuck_generator": 0.0,
+    "doctor/stuck_discriminator": 0.0,
+    "doctor/batches_in_an_epoch": 900.0,
+}
+#: What turns it ill, by the rule that must find it.
+ILL: dict[str, dict[str, float]] = {
+    "not-finite": {"not_finite": 1.0},
+    "blown-up": {"loss_generator": -1e9},
+    "discriminator-wins": {"doctor/separation": 1e4},
+    "discriminator-lost": {"doctor/order_held_out": 0.0},
+    "standing-still": {"doctor/from_average": 0.0},
+    "collapsed": {"doctor/spread": 1e-4},
+    "identical": {"doctor/identical": 1.0},
+    "class-dropped": {"doctor/least_drawn": 0.0},
+    "class-swollen": {"doctor/most_drawn": 9.9},
+    "class-wrong": {"doctor/drawn_wrongly": 1.0},
+    "other-range": {"doctor/range": 1.0},
+    "dark-ink": {"doctor/dark_ink": 1.0},
+    "memorising": {"doctor/memory": 1.0},
+    "oscillating": {"doctor/from_average": 50.0},
+    "stuck-units": {"doctor/stuck_discriminator": 1.0},
+    "few-images": {"doctor/batches_in_an_epoch": 0.5},
+}
 
 
-def seen(*terms: dict[str, float]) -> list[bool]:
-    """At which of the steps something new is found."""
-    symptoms = Symptoms()
-    return [symptoms.look(step, one) for step, one in enumerate(terms)]
+def series(*changes: dict[str, float], every: int = 30) -> list[dict[str, float]]:
+    """Healthy lines, each with a change."""
+    return [{"step": every * number, **HEALTHY, **change} for number, change in enumerate(changes)]
 
 
-def test_losses_that_stay_high_are_told_once() -> None:
-    """Five logged steps in a row, whatever the sign, are told once; and again after a recovery."""
-    assert seen(*[_HIGH] * 8) == [False] * 4 + [True] + [False] * 3
-    assert seen(*[_HIGH] * 6, _LOW, *[_HIGH] * 5) == [False] * 4 + [True] + [False] * 6 + [True]
+def found(lines: list[dict[str, float]], config: Config = _CONFIG) -> list[tuple[str, int]]:
+    """Which rules find something in a series, and at which steps."""
+    doctor = Doctor(config)
+    return [(one.rule.name, one.step) for line in lines for one in doctor.look(int(line["step"]), line)]
 
 
-def test_what_is_no_illness() -> None:
-    """A spike, large penalties and scores, and steps without losses are not told."""
-    assert not any(seen(*([_HIGH] * 4 + [_LOW]) * 3))
-    assert not any(seen(*[{"penalty": 1e9, "score_real": 1e9, "loss_real": 1.0}] * 9))
-    assert not any(seen(*[{}] * 9))
+def test_every_rule_is_tested() -> None:
+    """Those of signals below; the learning rate is a matter of settings."""
+    assert {*ILL, "learning-rate"} == set(_BY_NAME)
 
 
-def test_the_worst_loss_is_named() -> None:
-    """The sentence has the step, the loss and its value."""
-    symptoms = Symptoms()
-    for step in range(50, 55):
-        symptoms.look(step, {"loss_generator": 2000.0, "loss_real": 3e6})
-    assert symptoms.found
-    assert re.search(r"step 54 loss_real is 3e\+06", symptoms.found)
+def test_a_healthy_series_is_healthy() -> None:
+    """No rule finds anything, and every rule has judged."""
+    doctor = judged(_CONFIG, series(*[{}] * 10))
+    assert doctor.findings == []
+    assert {one.state for one in doctor.diagnoses()} == {"healthy"}
+    assert doctor.verdict is None
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_each_rule_finds_its_illness(name: str) -> None:
+    """Alone, once, as soon as it has lasted as long as the rule's patience asks; and it tells of the recovery."""
+    rule = _BY_NAME[name]
+    lines = series(*[{}] * 5, *[ILL[name]] * 8)
+    assert found(lines) == [(name, 30 * (4 + rule.patience))]
+    doctor = judged(_CONFIG, lines)
+    assert [one.rule.name for one in doctor.findings] == [name]
+    assert doctor.verdict == rule.title
+    recovered = judged(_CONFIG, [*lines, {"step": 999, **HEALTHY}])
+    assert recovered.findings == []
+    assert {one.rule.name for one in recovered.diagnoses() if one.state == "was ill"} == {name}
+
+
+@pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].patience > 1])
+def test_a_short_illness_is_none(name: str) -> None:
+    """One value fewer than the patience asks for, again and again."""
+    sick = [ILL[name]] * (_BY_NAME[name].patience - 1)
+    assert found(series(*[{}] * 3, *[*sick, {}] * 4)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].grace > 0])
+def test_the_beginning_is_not_judged(name: str) -> None:
+    """Early in training everything looks ill."""
+    rule = _BY_NAME[name]
+    early = series(*[ILL[name]] * 10, every=rule.grace // 11)
+    assert found(early) == []
+    state = next(one for one in judged(_CONFIG, early).diagnoses() if one.rule is rule)
+    assert (state.state, bool(state.reason)) == ("not judged", True)
+
+
+def test_the_average_does_not_hide_the_learner() -> None:
+    """A collapse of either of the two is one."""
+    assert found(series(*[{}] * 3, *[{"doctor/spread_average": 1e-4}] * 3)) == [("collapsed", 150)]
+
+
+def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
+    """A discriminator that cannot tell the classes of real images says nothing about generated ones."""
+    ignorant = {**ILL["class-dropped"], **ILL["class-swollen"], **ILL["class-wrong"], "doctor/classes_known": 0.3}
+    assert found(series(*[ignorant] * 10)) == []
+
+
+@pytest.mark.parametrize(("name", "said"), [("class-dropped", "'d'"), ("class-swollen", "'f'"), ("class-wrong", "'h'")])
+def test_classes_are_called_by_their_names(name: str, said: str) -> None:
+    """Not by their numbers inside."""
+    (finding,) = judged(_CONFIG, series(*[ILL[name]] * 8), "abcdefghij").findings
+    assert said in finding.sentence
+
+
+def test_the_same_offset_of_all_logits_changes_nothing() -> None:
+    """In games without a zero only differences mean anything, so no rule reads a score."""
+    assert found(series(*[{"score_real": 0.999, "score_fake": 0.999}] * 10)) == []
+
+
+def test_the_tutorial_is_judged_by_what_holds_everywhere() -> None:
+    """The other thresholds are those of the compact recipes."""
+    tutorial = resolve(overrides=["recipe=tutorial"])
+    sick = {key: value for change in ILL.values() for key, value in change.items()}
+    assert {name for name, _ in found(series(*[sick] * 10), tutorial)} == {
+        rule.name for rule in RULES if rule.any_recipe and rule.name != "learning-rate"
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ill"),
+    [((), False), (("generator.learning_rate=0.3",), True), (("discriminator.learning_rate=1e-5",), True),
+     (("generator.learning_rate=6e-3", "discriminator.learning_rate=1e-3"), False)],
+)  # fmt: skip
+def test_learning_rates_are_compared_with_the_usual_ones(overrides: tuple[str, ...], ill: bool) -> None:
+    """At the first logged step, for either network, in both directions."""
+    config = resolve(overrides=overrides)
+    assert found(series({}), config) == ([("learning-rate", 0)] if ill else [])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("overrides", [(), ("penalty.weight=0.0", "generator.learning_rate=1e-5"), ("recipe=best",)])
+def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:
+    """What is proposed is understood, and it changes something."""
+    config = resolve(overrides=overrides)
+    remedy = rule.remedy(config)
+    assert str(remedy).endswith(".")
+    resolve(overrides=remedy.settings, base=config)
 
 
 @pytest.mark.parametrize(
@@ -58,22 +186,49 @@ def test_the_worst_loss_is_named() -> None:
         ),
     ],
 )
-def test_the_remedy_can_be_typed(overrides: tuple[str, ...], said: str, tried: dict[str, float]) -> None:
-    """What was raised is named beside what is usual; what is proposed is understood."""
-    text = remedy(resolve(overrides=overrides))
-    assert said in text
-    proposed: Config = resolve(overrides=re.findall(r"--set (\S+[^\s;.])", text))
+def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, float]) -> None:
+    """What was raised is named beside what is usual."""
+    remedy = lower_rates(resolve(overrides=overrides))
+    assert said in str(remedy)
+    proposed: Config = resolve(overrides=remedy.settings)
     assert {name: getattr(proposed, name).learning_rate for name in tried} == tried
-    assert text.count("--set") == len(tried)
-    assert "`inkgan help training`" in text
+    assert str(remedy).count("--set") == len(tried)
 
 
-class _Listener(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
+def test_the_thresholds_of_the_package() -> None:
+    """There is one for each rule, and no other."""
+    content = json.loads(Path(__file__, "../../../src/inkgan/training/doctor/thresholds.json").resolve().read_text())
+    assert set(content["thresholds"]) == set(_BY_NAME)
+    assert read_thresholds() == content["thresholds"]
 
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"thresholds": {}}', '{"thresholds": null}', None, "nan"])
+def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
+    """One line that says which file, and what to do."""
+    file = tmp_path / "thresholds.json"
+    if content == "nan":
+        content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, float("nan"))})
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=r"thresholds\.json.*doctor_every=0") as caught:
+        read_thresholds(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("every", [0, 30])
+def test_a_run_with_damaged_thresholds(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """It is refused before anything is written; without the doctor it goes on."""
+    damaged = tmp_path / "thresholds.json"
+    monkeypatch.setattr(read_thresholds, "__defaults__", (damaged,))
+    options: dict[str, Any] = {"settings": [f"watch.doctor_every={every}"], "steps": 1}
+    if every:
+        with pytest.raises(ConfigError, match="thresholds"):
+            runs.train(tmp_path / "run", small_data, **options)
+        assert not (tmp_path / "run").exists()
+    else:
+        assert runs.train(tmp_path / "run", small_data, **options).complete
 
 
 @pytest.mark.parametrize(("factor", "times"), [(1.0, 0), (1e5, 2)])
@@ -84,7 +239,6 @@ def test_a_run_warns(
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
-    listener = _Listener()
-    options: dict[str, Any] = {"watcher": listener}
-    assert runs.train(tmp_path / "run", small_data, **options).complete
-    assert [bool(re.search("blown up.*learning rate", warning)) for warning in listener.warnings] == [True] * times
+    watcher = runs.Noting()
+    assert runs.train(tmp_path / "run", small_data, watcher=watcher).complete
+    assert [bool(re.search("blown up.*learning rate", warning)) for warning in watcher.warnings] == [True] * times

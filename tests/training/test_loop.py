@@ -152,8 +152,9 @@ def test_the_seed_decides(tmp_path: Path, small_data: Path, whole: dict[str, Any
 
 
 def test_watching_changes_nothing(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
-    """How often a run logs, draws and saves does not change what it learns."""
-    settings = ["watch.log_every=0", "watch.show_every=1", "watch.grid_every=0", "watch.save_every=100"]
+    """How often a run logs, draws, saves and asks the doctor does not change what it learns."""
+    never = ["watch.log_every=0", "watch.grid_every=0", "watch.doctor_every=0"]
+    settings = [*never, "watch.show_every=1", "watch.save_every=100"]
     runs.train(tmp_path / "run", small_data, settings=settings)
     learned = runs.learned(tmp_path / "run")
     for name in ("generator.safetensors", "discriminator.safetensors", "optimizers.safetensors", "sheet.png"):
@@ -746,8 +747,10 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     tags = events.Tags()
     assert set(tags["scalars"]) == {
         "loss/discriminator", "loss/generator", "loss/penalty", "margin/mean", "margin/pairs_in_order", "score/real",
-        "score/generated", "speed/steps_per_second",
+        "score/generated", "speed/steps_per_second", "gradient/discriminator", "gradient/generator",
+        *(tag for tag in tags["scalars"] if tag.startswith("doctor/")),
     }  # fmt: skip
+    assert {"doctor/spread", "doctor/order_held_out"} <= set(tags["scalars"])
     assert set(tags["images"]) == {"pictures/fixed_latents", "pictures/first_ten"}
     (first, *_) = events.Images("pictures/first_ten")
     with Image.open(io.BytesIO(first.encoded_image_string)) as picture:
@@ -760,7 +763,11 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     shown = {tag for chart in charts for tag in chart.multiline.tag}
     assert charts[0].multiline.tag == ["loss/generator", "loss/discriminator"]
     assert set(tags["scalars"]) <= shown
-    absent = {"quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated"}
+    absent = {
+        "quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated",
+        "doctor/least_drawn", "doctor/most_drawn", "doctor/drawn_wrongly", "doctor/classes_known",
+        "doctor/stuck_generator",  # a generator of so small images has no hidden convolution
+    }  # fmt: skip
     assert shown - set(tags["scalars"]) == absent
 
 
@@ -788,8 +795,9 @@ def test_metrics_are_the_terms(tutorial_run: Path) -> None:
     """Each logged step has its losses and scores; the generator has none before the joint steps."""
     lines = runs.metrics(tutorial_run)
     assert [line["step"] for line in lines] == [-2, -1, 0, 1, 2, 3, 4, 5]
-    terms = {"step", "loss_real", "loss_fake", "score_real", "score_fake"}
-    assert [set(line) - terms for line in lines] == [set()] * 2 + [{"loss_generator"}] * 6
+    terms = {"step", "loss_real", "loss_fake", "score_real", "score_fake", "gradient_discriminator"}
+    more = [{name for name in line if not name.startswith("doctor/")} - terms for line in lines]
+    assert more == [set()] * 2 + [{"loss_generator", "gradient_generator"}] * 6
     assert all(0 < line["loss_real"] < 2 and 0 < line["score_fake"] < 1 for line in lines)
 
 

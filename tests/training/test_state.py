@@ -72,10 +72,18 @@ class Mixture:
         self.generator.train()
         return images
 
+    def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """The same."""
+        return self.draw(latents, labels)
+
     def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """As it is."""
         logits: Tensor = self.discriminator(images).detach()
         return logits
+
+    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, None]:
+        """The same, without classes."""
+        return self.logits(images, labels), None
 
     def after_load(self) -> None:
         """Nothing is copied."""

@@ -309,6 +309,11 @@ class RunFolder:
 
     # Checkpoints
 
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes that the run learns; nothing without labels or before the first checkpoint."""
+        newest = self._newest_state()[0]
+        return () if newest is None else tuple(checkpoint.read_document(newest, "model").get("class_names", ()))
+
     def checkpoint(self, which: str) -> Path:
         """The folder of a checkpoint.
 

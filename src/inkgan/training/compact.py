@@ -164,10 +164,20 @@ class Compact:
         return images
 
     @torch.no_grad()
+    def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """Draw images [N, H, W, C] in [0, 1] with the generator as it is, not with its average."""
+        images: Tensor = self._mixed_generator.forward_frozen(latents, labels)
+        return images
+
+    @torch.no_grad()
+    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The discriminator's logits [N] for images of these labels, and its scores [N, classes] of their classes."""
+        logits, scores = self._mixed_discriminator.forward_frozen(images, labels)
+        return logits, scores
+
     def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator's logits [N] for images of these labels."""
-        logits: Tensor = self._mixed_discriminator.forward_frozen(images, labels)[0]
-        return logits
+        return self.judge(images, labels)[0]
 
     def after_load(self) -> None:
         """Copy the new weights."""
@@ -210,11 +220,12 @@ class Compact:
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
     def _update(self, name: str, network: MixedPrecision, terms: dict[str, Tensor]) -> None:
-        """Take a step down the gradient of the sum of the losses, if all of it is finite."""
+        """Take a step down the gradient of the sum of the losses, if all of it is finite; its norm joins the terms."""
         gradients = network.gradients(torch.stack(list(terms.values())).sum())
-        require_finite(terms, {f"the {name}'s loss": gradients})
+        (norm,) = require_finite(terms, {f"the {name}'s loss": gradients}).values()
         self.optimizers[name].step(gradients)
         network.refresh()
+        terms[f"gradient_{name}"] = norm
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

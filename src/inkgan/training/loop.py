@@ -16,7 +16,7 @@ from inkgan.device import keep_freed_memory
 from inkgan.errors import DivergenceError, Interrupted
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
-from inkgan.training.doctor import remedy
+from inkgan.training.doctor import lower_rates
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import StepInfo
 from inkgan.training.recorder import Recorder, is_due
@@ -80,13 +80,17 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
         info = StepInfo(state.step, number, _fraction_done(config, state.step, clock.seconds))
-        terms = prepared.recipe.step(info, real, labels)
+        try:
+            terms = prepared.recipe.step(info, real, labels)
+        except DivergenceError:
+            recorder.not_finite(state.step)
+            raise
         state.step += 1
 
         if untrained is not None:
             write(prepared, untrained)
             untrained = None
-        recorder.step(info.step, terms, clock.seconds)
+        recorder.step(info.step, terms, clock.seconds, real)
         if state.step > 0 and is_due(state.step, config.watch.grid_every):
             recorder.grid(state.step)
         is_best = (
@@ -157,5 +161,5 @@ def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[No
         saved = checkpoint.list_steps(prepared.folder.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
         raise DivergenceError(
-            f"training diverged at step {state.step}: {error}. {kept}. {remedy(prepared.config)}"
+            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config)}"
         ) from None

@@ -79,8 +79,14 @@ class Recipe(Protocol):
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images, float32; labels are None if ``num_classes`` is 0."""
 
+    def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """The same with the generator that learns, where :meth:`draw` uses an average of it."""
+
     def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator's logits for images, float32 [N]."""
+
+    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The same logits, and the scores [N, classes] of the discriminator's own classifier, if it has one."""
 
     def after_load(self) -> None:
         """Called after parameters and optimiser states were replaced in place."""
@@ -92,12 +98,15 @@ class Recipe(Protocol):
         """What a reader of the generator's file must know: the kind of network, the image shape and so on."""
 
 
-def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequence[Tensor]]) -> None:
+def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
     """Check losses and gradients before an update uses them.
 
     Args:
         losses: scalars by name.
         gradients: the gradients of each loss, by the loss's name.
+
+    Returns:
+        The Euclidean norm of each loss's gradient, by the loss's name: a scalar, float32.
 
     Raises:
         DivergenceError: one is not finite; the message names it.
@@ -106,7 +115,7 @@ def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequenc
     norms = {name: torch.stack(torch._foreach_norm(list(parts))).float() for name, parts in gradients.items()}
     total = torch.stack([*losses.values(), *(norm.sum() for norm in norms.values())]).sum()
     if torch.isfinite(total):
-        return
+        return {name: torch.linalg.vector_norm(norm) for name, norm in norms.items()}
     for name, loss in losses.items():
         if not torch.isfinite(loss):
             raise DivergenceError(f"{name} is {loss.item()}; the update was not made")

@@ -16,14 +16,16 @@ from torch import Tensor
 
 from inkgan.errors import reason_of
 from inkgan.images import picture_of, save_animation, save_png, sheet
+from inkgan.runs import metrics
 from inkgan.runs.folder import environment
 from inkgan.runs.metrics import MetricsWriter
-from inkgan.training.doctor import Symptoms, remedy
+from inkgan.training.doctor import Doctor, judged
+from inkgan.training.doctor.probe import Probe
 from inkgan.training.event_file import EventFile, graph_of
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe
 from inkgan.training.samples import Samples
-from inkgan.training.tags import ALL_FIXED, FIRST_FIXED, LAYOUT, lesson_image, tag_of
+from inkgan.training.tags import ALL_FIXED, CHARTED, FIRST_FIXED, LAYOUT, lesson_image, tag_of
 from inkgan.training.watching import StepProgress, Watcher
 
 #: How many images stand side by side in the picture of the fixed latents.
@@ -56,7 +58,12 @@ class Recorder:
         self._is_lesson = run.config.recipe == "tutorial"
         self._samples = Samples(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
-        self._symptoms = Symptoms()
+        self._probe: Probe | None = None
+        self._doctor: Doctor | None = None
+        if run.config.watch.doctor_every:
+            self._probe = Probe(run.recipe, run.data, run.config, run.device)
+            before = metrics.read(run.folder.metrics_file) if run.folder.metrics_file.exists() else []
+            self._doctor = judged(run.config, before, run.data.class_names)
         self._speed = _Speed()
         self._shown_at = -math.inf
         self._told_at = -math.inf
@@ -89,30 +96,40 @@ class Recorder:
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
 
-    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float) -> None:
+    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
         """Log and show a step that was just done, as often as the settings say.
 
         Args:
             step: its number.
             terms: its losses and figures.
             seconds: how long the run has trained.
+            batch: the real images [N, H, W, C] that the step learned from, at which the doctor looks.
         """
         watch = self._run.config.watch
         now = time.monotonic()
         logged = is_due(step, watch.log_every)
         shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
-        if not (logged or shown or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
+        signals = self._signals(step, batch)
+        if not (logged or shown or signals or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
             return
         self._told_at = now
         progress = self._progress(step, {name: term.item() for name, term in terms.items()}, seconds)
         self._watcher.stepped(progress)
         if logged:
-            self._log(progress)
+            self._log(progress, signals)
+        elif signals:
+            self._metrics.write(step, signals)
+        if logged or signals:
+            self._examine(step, {**progress.terms, **signals} if logged else signals)
         if shown:
             self._shown_at = now
             self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
+
+    def not_finite(self, step: int) -> None:
+        """Log that a loss or a gradient of a step is not finite, for whoever looks at the run later."""
+        self._metrics.write(step, {"not_finite": 1.0})
 
     def grid(self, step: int) -> None:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
@@ -145,8 +162,8 @@ class Recorder:
         Returns:
             The sheet's file; None if it could not be written.
         """
-        if self._symptoms.found:
-            self._warn_of_symptoms()
+        for finding in self._doctor.findings if self._doctor else ():
+            self._watcher.warn(str(finding))
         path = self._run.folder.pictures / "sheet.png"
         written = None
         with self._decoration("a picture"):
@@ -175,15 +192,23 @@ class Recorder:
             self._events.close()
         self._metrics.close()
 
-    def _log(self, progress: StepProgress) -> None:
+    def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
+        """What the doctor sees of the recipe after a joint step; nothing where it does not look."""
+        if self._probe is None or step < 0 or not is_due(step, self._run.config.watch.doctor_every):
+            return {}
+        found = self._probe.look(batch)
+        named = {f"doctor/{name}": value for name, value in found.items()}
+        for name in sorted(set(named) & CHARTED):
+            self._events.add("scalar", name, named[name], step)
+        return named
+
+    def _log(self, progress: StepProgress, signals: Mapping[str, float]) -> None:
         step, terms = progress.step, progress.terms
         seconds, speed = progress.seconds, progress.steps_per_second
-        self._metrics.write(step, {**terms, "seconds": round(seconds, 3), "steps_per_second": round(speed, 3)})
+        times = {"seconds": round(seconds, 3), "steps_per_second": round(speed, 3)}
+        self._metrics.write(step, {**terms, **signals, **times})
         for name, value in {**terms, "steps_per_second": speed}.items():
             self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
-        if self._symptoms.look(step, terms):
-            self._warn_of_symptoms()
-        self._watcher.verdict(self._symptoms.found)
         if step >= 0:
             self._log_images(step)
 
@@ -205,8 +230,12 @@ class Recorder:
         config = self._run.config
         return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
 
-    def _warn_of_symptoms(self) -> None:
-        self._watcher.warn(f"{self._symptoms.found}. {remedy(self._run.config)}")
+    def _examine(self, step: int, line: Mapping[str, float]) -> None:
+        if self._doctor is None:
+            return
+        for finding in self._doctor.look(step, line):
+            self._watcher.warn(str(finding))
+        self._watcher.verdict(self._doctor.verdict)
 
     def _frames(self) -> list[Image.Image]:
         """The pictures of the fixed latents, evenly chosen, without those that cannot be read."""

@@ -15,6 +15,7 @@ from inkgan.data.loading import from_anywhere
 from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
+from inkgan.training.doctor.thresholds import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.watching import Result, Silent, Watcher
 
@@ -177,6 +178,9 @@ def prepare(
         folder.require_free(force=force)
     if extend is not None:
         _require_complete(folder, config.before_extension())
+
+    if config.watch.doctor_every:
+        read_thresholds()  # a damaged file is told before anything is written
 
     from inkgan.data.loading import load_saved
 

@@ -19,6 +19,8 @@ _TAGS = {
     "loss_class_real": "classifier/loss_real",
     "loss_class_fake": "classifier/loss_generated",
     "steps_per_second": "speed/steps_per_second",
+    "gradient_discriminator": "gradient/discriminator",
+    "gradient_generator": "gradient/generator",
 }
 _LESSON = {
     "loss_generator": "Generator_loss",
@@ -38,6 +40,22 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
         "pairs in order: 0.5 is guessing": ["margin/pairs_in_order"],
         "distance to real images": ["quality/frechet.*"],
     },
+    "health": {
+        "images of a class differ: 1 is as much as real ones": ["doctor/spread", "doctor/spread_average"],
+        "held-out pairs in order: 0.5 is guessing": ["doctor/order", "doctor/order_held_out"],
+        "training images against held-out ones: 0.5 is no memory": ["doctor/memory"],
+        "how far real and generated images are apart": [
+            "doctor/separation",
+            "doctor/margin",
+            "doctor/margin_held_out",
+        ],
+        "the learner: identical images, distance from its average": ["doctor/identical", "doctor/from_average"],
+        "classes drawn: 1 is as often as asked for": ["doctor/least_drawn", "doctor/most_drawn"],
+        "classes drawn as another, classes known": ["doctor/drawn_wrongly", "doctor/classes_known"],
+        "pixels against those of real images": ["doctor/range", "doctor/brightness", "doctor/dark_ink"],
+        "units that are stuck": ["doctor/stuck_generator", "doctor/stuck_discriminator"],
+        "sizes of gradients": ["gradient/discriminator", "gradient/generator"],
+    },
     "details": {
         "share of images that show their class": ["quality/accuracy"],
         "auxiliary classifier": ["classifier/loss_real", "classifier/loss_generated"],
@@ -46,6 +64,9 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
         "steps per second": ["speed/steps_per_second"],
     },
 }
+
+#: Every tag that a chart shows. Only these of the doctor's signals go to TensorBoard.
+CHARTED = frozenset(tag for section in LAYOUT.values() for tags in section.values() for tag in tags)
 
 
 def tag_of(term: str, *, lesson: bool) -> str:

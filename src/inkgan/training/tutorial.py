@@ -107,10 +107,11 @@ class Tutorial:
         gradients_fake = self._mixed_discriminator.gradients(loss_fake)
 
         terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
-        require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
+        norms = require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
         self.optimizers["discriminator_real"].step(gradients_real)
         self.optimizers["discriminator_fake"].step(gradients_fake)
         self._mixed_discriminator.refresh()
+        terms["gradient_discriminator"] = torch.hypot(norms["loss_real"], norms["loss_fake"])
         return terms | losses.scores(logits_real.detach(), logits_fake.detach())
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
@@ -121,9 +122,10 @@ class Tutorial:
         gradients = self._mixed_generator.gradients(loss)
 
         terms = {"loss_generator": loss.detach()}
-        require_finite(terms, {"loss_generator": gradients})
+        norms = require_finite(terms, {"loss_generator": gradients})
         self.optimizers["generator"].step(gradients)
         self._mixed_generator.refresh()
+        terms["gradient_generator"] = norms["loss_generator"]
         return terms
 
     @torch.no_grad()
@@ -132,11 +134,19 @@ class Tutorial:
         images: Tensor = self._mixed_generator.forward(latents).float()
         return images
 
+    def draw_learner(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The same as :meth:`draw`: the tutorial averages no weights."""
+        return self.draw(latents)
+
     @torch.no_grad()
     def logits(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """The discriminator's logits [N] for images [N, 28, 28, 1]."""
         logits: Tensor = self._mixed_discriminator.forward(images).float()
         return logits
+
+    def judge(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
+        """The discriminator's logits [N] for images [N, 28, 28, 1]; it knows no classes."""
+        return self.logits(images), None
 
     def after_load(self) -> None:
         """Copy the new weights."""

@@ -1,0 +1,152 @@
+"""The doctor: all rules over the lines that a run logs, while it trains or afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from inkgan.config import Config
+from inkgan.training.doctor.rules import RULES, Line, Remedy, Rule
+from inkgan.training.doctor.thresholds import read_thresholds
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong at a step.
+
+    Attributes:
+        rule: which rule says so.
+        step: when.
+        sentence: what, in one sentence without a full stop.
+        remedy: what to try.
+    """
+
+    rule: Rule
+    step: int
+    sentence: str
+    remedy: Remedy
+
+    def __str__(self) -> str:
+        """The sentence, the remedy and where to read more, in one line."""
+        remedy = f" {self.remedy}" if str(self.remedy) else ""
+        return f"at step {self.step} {self.sentence}.{remedy} `inkgan help doctor` explains {self.rule.name}."
+
+
+@dataclass
+class _Course:
+    """How one rule's values went so far."""
+
+    ill_in_a_row: int = 0
+    judged: int = 0
+    value: float | None = None
+    found: Finding | None = None
+    first: Finding | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What one rule says about a whole series.
+
+    Attributes:
+        rule: the rule.
+        state: ``healthy``, ``ill``, ``was ill`` or ``not judged``.
+        value: the last value that was judged.
+        threshold: where the rule draws the line.
+        finding: what is or was wrong.
+        reason: why it is not judged.
+    """
+
+    rule: Rule
+    state: str
+    value: float | None
+    threshold: float
+    finding: Finding | None = None
+    reason: str = ""
+
+
+@dataclass
+class Doctor:
+    """Looks at one logged line after another.
+
+    Attributes:
+        config: the run's settings.
+        class_names: the names of the classes, for sentences; numbers are said without.
+        thresholds: by the names of rules; those of the package by default.
+    """
+
+    config: Config
+    class_names: Sequence[str] = ()
+    thresholds: Mapping[str, float] = field(default_factory=read_thresholds)
+
+    def __post_init__(self) -> None:
+        self._courses = {rule.name: _Course() for rule in RULES}
+        self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
+
+    def look(self, step: int, line: Line) -> list[Finding]:
+        """Look at what was logged at a step; returns what is wrong that was not wrong before.
+
+        Signals of one step may come in several lines.
+        """
+        new = []
+        for rule in self._rules:
+            value = rule.value(line, self.config) if step >= rule.grace else None
+            if value is None:
+                continue
+            course = self._courses[rule.name]
+            was_ill = course.found is not None
+            self._take_in(rule, course, step, value, line)
+            if course.found is not None and not was_ill:
+                new.append(course.found)
+        return new
+
+    def _take_in(self, rule: Rule, course: _Course, step: int, value: float, line: Line) -> None:
+        course.judged += 1
+        course.value = value
+        course.ill_in_a_row = course.ill_in_a_row + 1 if rule.is_ill(value, self.thresholds[rule.name]) else 0
+        if course.ill_in_a_row < rule.patience:
+            course.found = None
+            return
+        course.found = Finding(rule, step, rule.sentence(value, line, self.class_names), rule.remedy(self.config))
+        course.first = course.first or course.found
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong at present, in the order of the rules."""
+        return [course.found for course in self._courses.values() if course.found is not None]
+
+    @property
+    def verdict(self) -> str | None:
+        """What is wrong at present, for one line on a screen; None if nothing is."""
+        return "; ".join(finding.rule.title for finding in self.findings) or None
+
+    def diagnoses(self) -> list[Diagnosis]:
+        """What each rule says about all that was looked at."""
+        return [self._diagnosis(rule, self._courses[rule.name]) for rule in RULES]
+
+    def _diagnosis(self, rule: Rule, course: _Course) -> Diagnosis:
+        threshold = self.thresholds[rule.name]
+        if course.judged >= rule.patience:
+            finding = course.found or course.first
+            state = "healthy" if finding is None else "ill" if course.found else "was ill"
+            return Diagnosis(rule, state, course.value, threshold, finding)
+        if not rule.applies_to(self.config):
+            reason = "its threshold is for the recipes fast and best"
+        elif course.judged:
+            reason = f"it needs {rule.patience} values, and the run logged {course.judged} from step {rule.grace} on"
+        else:
+            reason = "the run logged no signal that it could judge by"
+        return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
+
+
+def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = ()) -> Doctor:
+    """A doctor who has looked at a whole series.
+
+    Args:
+        config: the run's settings.
+        lines: those of ``metrics.jsonl``, each with its ``step``.
+        class_names: the names of the classes.
+    """
+    doctor = Doctor(config, class_names)
+    for line in lines:
+        doctor.look(int(line["step"]), line)
+    return doctor

@@ -1,0 +1,417 @@
+"""The rules: which signal is looked at, on which side of a threshold it is ill, for how long, and what to try.
+
+Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. The thresholds are not written
+here but in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy runs and from runs with planted
+faults; docs/doctor.md has its table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from inkgan.config import Config, validated
+
+#: What was logged at a step, by name; the probe's signals begin with ``doctor/``.
+Line = Mapping[str, float]
+
+#: The discriminator's own classifier must know held-out images this well before it is asked about generated ones.
+_KNOWS = 0.6
+#: The thresholds are those of these recipes; what else is trained is judged only by rules for any recipe.
+CALIBRATED = ("fast", "best")
+
+
+class Remedy(NamedTuple):
+    """What to try.
+
+    Attributes:
+        settings: for a new run, as ``--set`` takes them.
+        advice: in one sentence, where settings are not enough.
+    """
+
+    settings: tuple[str, ...] = ()
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """Such as ``Start again with --set penalty.weight=0.3.``."""
+        tries = " ".join(f"--set {setting}" for setting in self.settings)
+        return " ".join(part for part in (f"Start again with {tries}." if tries else "", self.advice) if part)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sign of an illness.
+
+    Attributes:
+        name: also the anchor in docs/doctor.md and the key in ``thresholds.json``.
+        title: the illness in a few words.
+        value: what is looked at; None where a line does not say.
+        sentence: what is wrong, from the value, the line and the names of the classes.
+        remedy: what to try.
+        above: ill above the threshold; else below it.
+        grace: the first step that is judged, since early in training everything looks ill.
+        patience: how many values in a row must be ill.
+        log: the value is a ratio, so that halves and doubles are equally far apart.
+        any_recipe: the threshold holds for every recipe.
+    """
+
+    name: str
+    title: str
+    value: Callable[[Line, Config], float | None]
+    sentence: Callable[[float, Line, Sequence[str]], str]
+    remedy: Callable[[Config], Remedy]
+    above: bool = True
+    grace: int = 50
+    patience: int = 3
+    log: bool = False
+    any_recipe: bool = False
+
+    def is_ill(self, value: float, threshold: float) -> bool:
+        """Whether one value is on the wrong side."""
+        return value > threshold if self.above else value < threshold
+
+    def applies_to(self, config: Config) -> bool:
+        """Whether the threshold holds for a run with these settings."""
+        return self.any_recipe or config.recipe in CALIBRATED
+
+
+# What is looked at
+
+
+def largest_loss(line: Line, _config: Config) -> float | None:
+    """The largest loss, whatever its sign."""
+    losses = [abs(value) for name, value in line.items() if name.startswith("loss_")]
+    return max(losses, default=None)
+
+
+def not_finite(line: Line, _config: Config) -> float | None:
+    """1 where a loss or a gradient was not finite, 0 at every other step."""
+    return line.get("not_finite", 0.0 if "loss_discriminator" in line or "loss_real" in line else None)
+
+
+def order(line: Line, _config: Config) -> float | None:
+    """The share of pairs of a held-out real and a generated image that the discriminator has in the right order."""
+    return line.get("doctor/order_held_out")
+
+
+def separation(line: Line, _config: Config) -> float | None:
+    """How far held-out real and generated images are apart for the discriminator, in standard deviations."""
+    return line.get("doctor/separation")
+
+
+def spread(line: Line, _config: Config) -> float | None:
+    """How much images of a class differ, as a share of real ones: the learner's or its average's, whichever is less."""
+    found = [line[name] for name in ("doctor/spread", "doctor/spread_average") if name in line]
+    return min(found, default=None)
+
+
+def identical(line: Line, _config: Config) -> float | None:
+    """The share of the fixed latents whose image equals that of another one."""
+    return line.get("doctor/identical")
+
+
+def from_average(line: Line, _config: Config) -> float | None:
+    """How far the learner's images are from its average's, of the same latents, in units of the real images' spread."""
+    return line.get("doctor/from_average")
+
+
+def _if_classes_are_known(name: str, line: Line) -> float | None:
+    return line.get(name) if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
+
+
+def least_drawn(line: Line, _config: Config) -> float | None:
+    """How often the rarest class is drawn: 1 is as often as it is asked for."""
+    return _if_classes_are_known("doctor/least_drawn", line)
+
+
+def most_drawn(line: Line, _config: Config) -> float | None:
+    """How often the most frequent class is drawn: 1 is as often as it is asked for."""
+    return _if_classes_are_known("doctor/most_drawn", line)
+
+
+def drawn_wrongly(line: Line, _config: Config) -> float | None:
+    """The share of one class's images that are taken for one certain other class, where that is largest."""
+    return _if_classes_are_known("doctor/drawn_wrongly", line)
+
+
+def difference_of_ranges(line: Line, _config: Config) -> float | None:
+    """How much further real pixels reach than generated ones, or the other way round."""
+    return line.get("doctor/range")
+
+
+def dark_ink(line: Line, _config: Config) -> float | None:
+    """How many more of the batch's images are dark ink on light paper than light ink on dark."""
+    return line.get("doctor/dark_ink")
+
+
+def memory(line: Line, _config: Config) -> float | None:
+    """The share of pairs of a training and a held-out image in which the training image looks more real."""
+    return line.get("doctor/memory")
+
+
+def stuck(line: Line, _config: Config) -> float | None:
+    """The share of units that never change their side, in the network that has more of them."""
+    found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
+    return max(found, default=None)
+
+
+def far_from_usual(_line: Line, config: Config) -> float | None:
+    """By which factor a learning rate is higher or lower than the recipe's own, for the network that is further off."""
+    usual = usual_rates(config)
+    return max(math.exp(abs(math.log(rate / usual[name]))) for name, rate in own_rates(config).items())
+
+
+def batches_in_an_epoch(line: Line, _config: Config) -> float | None:
+    """How many batches the training images fill."""
+    return line.get("doctor/batches_in_an_epoch")
+
+
+# What to try
+
+
+def own_rates(config: Config) -> dict[str, float]:
+    """The learning rates of a run, by network."""
+    return {"discriminator": config.discriminator.learning_rate, "generator": config.generator.learning_rate}
+
+
+def usual_rates(config: Config) -> dict[str, float]:
+    """The learning rates of its recipe, by network."""
+    return own_rates(validated({"recipe": config.recipe}))
+
+
+def lower_rates(config: Config) -> Remedy:
+    """The recipe's own learning rates where they are higher than that; else a third of those of the run."""
+    usual, own = usual_rates(config), own_rates(config)
+    raised = [name for name in own if own[name] > usual[name]]
+    lower = {name: usual[name] if name in raised else own[name] / 3 for name in raised or own}
+    which = " and ".join(f"the {name}'s is {own[name]:g}, usual is {usual[name]:g}" for name in raised)
+    cause = f"A learning rate is probably too high: {which}." if raised else "A learning rate may be too high."
+    return Remedy(tuple(f"{name}.learning_rate={rate:.2g}" for name, rate in lower.items()), cause)
+
+
+def usual_game(config: Config) -> Remedy:
+    """The recipe's own learning rates and penalty where the run has others; else a weaker discriminator."""
+    usual, own = usual_rates(config), own_rates(config)
+    tries = {f"{name}.learning_rate": usual[name] for name in own if own[name] != usual[name]}
+    weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
+    if config.penalty.weight < weight:
+        tries["penalty.weight"] = weight
+    if not tries:
+        tries = {"discriminator.learning_rate": own["discriminator"] / 3, "penalty.weight": 3 * config.penalty.weight}
+    return Remedy(tuple(f"{key}={value:.2g}" for key, value in tries.items()))
+
+
+def stronger_discriminator(config: Config) -> Remedy:
+    """The recipe's own learning rates where the run has others; else a slower generator."""
+    usual, own = usual_rates(config), own_rates(config)
+    tries = {f"{name}.learning_rate": usual[name] for name in own if own[name] != usual[name]}
+    tries = tries or {"generator.learning_rate": own["generator"] / 3}
+    return Remedy(tuple(f"{key}={value:.2g}" for key, value in tries.items()))
+
+
+def usual_learning_rates(config: Config) -> Remedy:
+    """The recipe's own learning rates."""
+    return Remedy(tuple(f"{name}.learning_rate={rate:.2g}" for name, rate in usual_rates(config).items()))
+
+
+def _advice(text: str) -> Callable[[Config], Remedy]:
+    return lambda _config: Remedy(advice=text)
+
+
+def _class(line: Line, signal: str, names: Sequence[str]) -> str:
+    """The name of a class that a signal has the number of."""
+    number = int(line[f"doctor/{signal}"])
+    return repr(names[number]) if number < len(names) else f"number {number}"
+
+
+_BROKEN_STEP = (
+    "The settings of the recipe do not do this: look for the step of your own code that drops the latent, and lower "
+    "the learning rates if there is none."
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "not-finite",
+        "a loss or gradient is not finite",
+        not_finite,
+        lambda value, line, names: "a loss or a gradient is not finite, so the training has diverged",
+        lower_rates,
+        grace=-(10**9),
+        patience=1,
+        any_recipe=True,
+    ),
+    Rule(
+        "blown-up",
+        "the training has blown up",
+        largest_loss,
+        lambda value, line, names: f"{_largest(line)} is {value:.3g}: the training has blown up",
+        lower_rates,
+        grace=-(10**9),
+        patience=5,
+        log=True,
+        any_recipe=True,
+    ),
+    Rule(
+        "discriminator-wins",
+        "the discriminator has won",
+        separation,
+        lambda value, line, names: (
+            f"the discriminator tells held-out real images from generated ones {value:.1f} standard deviations apart: "
+            "it has won, and the generator learns little from it"
+        ),
+        usual_game,
+        log=True,
+    ),
+    Rule(
+        "discriminator-lost",
+        "the discriminator has lost",
+        order,
+        lambda value, line, names: (
+            f"the discriminator finds the real image more real in {value:.0%} of pairs, and 50% is guessing: it has "
+            "lost, and what it teaches leads astray"
+        ),
+        stronger_discriminator,
+        above=False,
+    ),
+    Rule(
+        "standing-still",
+        "the generator does not learn",
+        from_average,
+        lambda value, line, names: (
+            f"the generator is its own average (their images differ by {value:.1e}): it does not learn any more"
+        ),
+        usual_learning_rates,
+        above=False,
+        log=True,
+    ),
+    Rule(
+        "collapsed",
+        "the images of a class look alike",
+        spread,
+        lambda value, line, names: (
+            f"the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images"
+        ),
+        usual_game,
+        above=False,
+        log=True,
+    ),
+    Rule(
+        "identical",
+        "different latents give the same image",
+        identical,
+        lambda value, line, names: f"{value:.0%} of the fixed latents give an image that another one gives too",
+        _advice(_BROKEN_STEP),
+    ),
+    Rule(
+        "class-dropped",
+        "a class is not drawn",
+        least_drawn,
+        lambda value, line, names: (
+            f"class {_class(line, 'least_drawn_class', names)} is drawn {value:.2f} times as often as it is asked for"
+        ),
+        _advice("Look whether the training images of this class are there and labelled rightly: inkgan data check."),
+        above=False,
+        log=True,
+    ),
+    Rule(
+        "class-swollen",
+        "a class is drawn too often",
+        most_drawn,
+        lambda value, line, names: (
+            f"class {_class(line, 'most_drawn_class', names)} is drawn {value:.1f} times as often as it is asked for"
+        ),
+        _advice("Look whether the labels of the training images are right: inkgan data check."),
+        log=True,
+    ),
+    Rule(
+        "class-wrong",
+        "a class is drawn as another one",
+        drawn_wrongly,
+        lambda value, line, names: (
+            f"{value:.0%} of what is asked for as class {_class(line, 'drawn_wrongly_class', names)} is drawn as class "
+            f"{_class(line, 'drawn_wrongly_as', names)}"
+        ),
+        _advice("The labels that the generator gets are not those of the images it is compared with."),
+    ),
+    Rule(
+        "other-range",
+        "real and generated pixels have different ranges",
+        difference_of_ranges,
+        lambda value, line, names: (
+            f"the pixels of real and of generated images end {value:.2f} apart, where both should go from 0 to 1"
+        ),
+        _advice("Images that a recipe gets are in [0, 1]; look where yours are scaled."),
+    ),
+    Rule(
+        "dark-ink",
+        "the paper is learned as ink",
+        dark_ink,
+        lambda value, line, names: "the training images are dark ink on light paper, and are learned as negatives",
+        lambda config: Remedy(("data.ink=auto",)),
+        grace=0,
+        any_recipe=True,
+    ),
+    Rule(
+        "memorising",
+        "the discriminator knows its training images by heart",
+        memory,
+        lambda value, line, names: (
+            f"the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% "
+            "is right: it knows them by heart"
+        ),
+        lambda config: Remedy(
+            (f"penalty.weight={max(0.4, config.penalty.weight) * 10:.2g}",),
+            "Better: more training images, or fewer steps.",
+        ),
+    ),
+    Rule(
+        "oscillating",
+        "the images go round in circles",
+        from_average,
+        lambda value, line, names: (
+            f"the generator's images differ from those of its average {value:.1f} times as much as two real images of "
+            "a class: it goes round in circles"
+        ),
+        usual_game,
+        log=True,
+    ),
+    Rule(
+        "stuck-units",
+        "units are dead",
+        stuck,
+        lambda value, line, names: (
+            f"{value:.0%} of the units of one network's convolutions never change their side of zero, so they bend "
+            "nothing"
+        ),
+        lower_rates,
+    ),
+    Rule(
+        "learning-rate",
+        "a learning rate is far from usual",
+        far_from_usual,
+        lambda value, line, names: f"a learning rate is {value:.0f} times as high or as low as the recipe's own",
+        usual_learning_rates,
+        grace=0,
+        patience=1,
+        log=True,
+        any_recipe=True,
+    ),
+    Rule(
+        "few-images",
+        "the training images fill few batches",
+        batches_in_an_epoch,
+        lambda value, line, names: f"all training images fill {value:.1f} batches, so every step sees much the same",
+        lambda config: Remedy(("batch_size=16",), "Better: more training images."),
+        above=False,
+        patience=1,
+        log=True,
+        any_recipe=True,
+    ),
+)
+
+
+def _largest(line: Line) -> str:
+    sizes = {name: abs(value) for name, value in line.items() if name.startswith("loss_")}
+    return max(sizes, key=sizes.__getitem__)

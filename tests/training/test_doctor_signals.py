@@ -1,0 +1,183 @@
+"""The doctor's signals against closed forms, and the probe on tiny recipes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist  # type: ignore[import-untyped]
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+
+import tiny_runs as runs
+from inkgan.config import resolve
+from inkgan.data import DataSet, Split, load
+from inkgan.training.doctor import signals
+from inkgan.training.doctor.probe import COUNT, Probe
+from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.start import build
+from inkgan.training.state import as_arrays
+
+_TO_28 = ((0, 0), (8, 8), (8, 8), (0, 0))
+_CPU = torch.device("cpu")
+
+
+def some(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def test_pairs_in_order_is_the_area_under_the_curve() -> None:
+    """As scikit-learn computes it, ties included; and neither offset nor scale matters."""
+    high, low = np.round(some(40) + 0.5, 1), np.round(some(30, seed=1), 1)
+    area = roc_auc_score([1] * 40 + [0] * 30, np.concatenate([high, low]))
+    assert signals.pairs_in_order(high, low) == pytest.approx(area)
+    assert signals.pairs_in_order(7 * high + 3, 7 * low + 3) == pytest.approx(area)
+
+
+def test_separation() -> None:
+    """Two points a side at distance 1 from their mean, 10 apart."""
+    assert signals.separation(np.array([9.0, 11.0]), np.array([-1.0, 1.0])) == pytest.approx(10)
+    assert signals.separation(np.array([2.0, 2.0]), np.array([2.0, 2.0])) == 0
+
+
+def test_spread_within_classes() -> None:
+    """The mean of SciPy's squared distances of the pairs of each class."""
+    images, labels = some(12, 3, 2, 1), np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2])
+    pairs = np.concatenate([pdist(images[labels == k].reshape(-1, 6), "sqeuclidean") for k in range(3)])
+    assert signals.spread_within_classes(images, labels) == pytest.approx(pairs.mean())
+    assert signals.spread_within_classes(images, None) == pytest.approx(
+        pdist(images.reshape(12, 6), "sqeuclidean").mean()
+    )
+    assert math.isnan(signals.spread_within_classes(images[:3], np.arange(3)))
+
+
+def test_identical_images() -> None:
+    """Differences that nobody sees do not count; different ones do."""
+    images = np.full((8, 4, 4, 1), 0.4)
+    images[:4] += 1e-4 * np.arange(4)[:, None, None, None]
+    images[4:] += 0.1 * np.arange(1, 5)[:, None, None, None]
+    assert signals.share_of_identical(images) == 0.5
+
+
+def test_ranges() -> None:
+    """Images in [-1, 1] against [0, 1] are 1 apart."""
+    unit = np.linspace(0, 1, 9)
+    assert signals.difference_of_ranges(2 * unit - 1, unit) == 1
+    assert signals.difference_of_ranges(unit, unit) == 0
+
+
+def test_stuck_units() -> None:
+    """A unit counts if it is never above zero, or never below."""
+    yes, no = np.array([True, True, True, False]), np.array([True, False, True, True])
+    assert signals.share_of_stuck([(yes, no), (no, no)]) == 3 / 8
+    assert math.isnan(signals.share_of_stuck([]))
+
+
+def test_what_classes_are_drawn_as() -> None:
+    """The mean of the rows of each class."""
+    probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    table = signals.drawn_as(probabilities, np.array([0, 0, 2]))
+    assert table[[0, 2]].tolist() == [[0.5, 0.5, 0], [0, 0, 1]]
+    assert np.isnan(table[1]).all()
+    np.testing.assert_allclose(signals.softmax(np.array([[1e4, 1e4]])), [[0.5, 0.5]])
+
+
+def test_images_of_wanted_classes() -> None:
+    """In turn, from the first again after the last, and nothing of classes that are not there."""
+    found = signals.in_turn(np.array([1, 0, 1]), np.array([1, 1, 1, 0, 2]), 5, 3)
+    assert found.tolist() == [0, 2, 0, 1]
+    assert signals.in_turn(None, None, 64, 3).tolist() == [0, 1, 2]
+
+
+def test_the_finite_check_returns_the_norms() -> None:
+    """Of all parts of a gradient together."""
+    norms = require_finite({}, {"a": [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])], "b": [torch.zeros(2)]})
+    assert {name: norm.item() for name, norm in norms.items()} == {"a": 5.0, "b": 0.0}
+
+
+@pytest.fixture(scope="module")
+def data(small_data: Path) -> DataSet:
+    return load(small_data)
+
+
+def probe_of(data: DataSet, *overrides: str) -> tuple[Any, Probe, Any]:
+    config = resolve(overrides=[*runs.SETTINGS, *overrides])
+    recipe = build(config, data.image_shape, len(data.class_names), _CPU, torch.float32)
+    real = torch.from_numpy(data.train.images[:5]).float() / 255
+    labels = None if data.train.labels is None else torch.from_numpy(data.train.labels[:5])
+    return recipe, Probe(recipe, data, config, _CPU), (real, labels)
+
+
+def test_looking_changes_nothing(data: DataSet) -> None:
+    """Weights and optimisers are the same bits with looks in between as without, and a look twice says the same."""
+    learned = []
+    for looks in (0, 2):
+        recipe, probe, (real, labels) = probe_of(data)
+        state = torch.random.get_rng_state()
+        for step in range(2):
+            recipe.step(StepInfo(step, step, step / 2), real, labels)
+            seen = [probe.look(real) for _ in range(looks)]
+            assert all(one == seen[0] for one in seen)
+        assert torch.equal(torch.random.get_rng_state(), state)
+        learned.append({name: array.tobytes() for part in as_arrays(recipe).values() for name, array in part.items()})
+    assert learned[0] == learned[1]
+
+
+def test_what_a_look_says_of_faults(data: DataSet) -> None:
+    """Planted in a recipe that has learned nothing yet."""
+    recipe, probe, (real, _) = probe_of(data)
+    sound = probe.look(real)
+    assert sound["identical"] < 1
+    assert sound["dark_ink"] == -probe.look(1 - real)["dark_ink"]
+    assert probe.look(2 * real - 1)["range"] == pytest.approx(1 + sound["range"], abs=1)
+    with torch.no_grad():
+        for layer in recipe.discriminator.shrink:
+            layer.bias.fill_(-1e4)
+        recipe.generator.first.weight.zero_()
+        for layer in recipe.generator.scales:
+            layer.weight.zero_()
+    seen = probe.look(real)
+    assert seen["stuck_discriminator"] > sound["stuck_discriminator"]
+    assert seen["identical"] == 1
+    assert seen["spread"] == pytest.approx(0, abs=1e-9)
+    assert seen["spread_average"] == sound["spread_average"]
+
+
+@pytest.mark.parametrize("kind", ["unlabelled", "unconditional", "tutorial"])
+def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:
+    """Nothing about classes without a classifier, nothing about an average where there is none; all else is finite."""
+    if kind == "unlabelled":
+        train, validation, test = (Split(one.images, None) for one in data.splits.values())
+        data = replace(data, class_names=(), train=train, validation=validation, test=test)
+    overrides = {"unlabelled": [], "unconditional": ["conditional=false"], "tutorial": []}[kind]
+    if kind == "tutorial":
+        config = resolve(overrides=runs.TUTORIAL)
+        train, validation, test = (Split(np.pad(one.images, _TO_28), one.labels) for one in data.splits.values())
+        data = replace(data, train=train, validation=validation, test=test)
+        probe = Probe(build(config, (28, 28, 1), 0, _CPU, torch.float32), data, config, _CPU)
+        real = torch.zeros(5, 28, 28, 1)
+    else:
+        _, probe, (real, _) = probe_of(data, *overrides)
+    found = probe.look(real)
+    assert not {"classes_known", "least_drawn", "drawn_wrongly"} & found.keys()
+    assert ("from_average" in found) == (kind != "tutorial")
+    assert {"spread", "order_held_out", "memory", "range"} <= found.keys()
+
+
+def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> None:
+    """In the line of the step where that is logged, else in a line of its own; and gradient norms at every step."""
+    settings = ["watch.doctor_every=2", "watch.log_every=3"]
+    runs.train(tmp_path / "run", small_data, settings=settings, steps=5)
+    lines = {line["step"]: line for line in runs.metrics(tmp_path / "run")}
+    assert [step for step, line in lines.items() if "doctor/spread" in line] == [0, 2, 4]
+    assert [step for step, line in lines.items() if line.get("gradient_generator", 0) > 0] == [0, 3]
+    assert len(lines) == len(runs.metrics(tmp_path / "run"))
+
+
+def test_as_many_images_as_it_says() -> None:
+    """The cost of a look is that of so many images, however many classes there are."""
+    assert COUNT == 64
