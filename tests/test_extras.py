@@ -30,6 +30,7 @@ def inkgan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ["write", "2026", "-o", "2026.png"],
         ["sample", "fast", "-n", "3", "-o", "digits.npz"],
         ["morph", "1", "2", "--steps", "1", "-o", "hands.png"],
+        ["export", "fast", "-o", "fast.onnx"],
         ["data", "show", "mnist", "-o", "mnist.png"],
         ["train", "--help"],
     ],
