@@ -1,68 +1,77 @@
 """Do the figures show what they should? Images whose fault is known, and real images against real images.
 
-    python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10]
+    python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10] [--record]
 
 The first table takes MNIST's validation images, spoils them in one way each, and says whether the figures that exist
 to catch that way do: the fault is caught when the figure's interval lies clear of that of its floor, which is of as
 many test images.
 The second takes real images against real images at several n: the bias that a perfect generator has, its spread over
 disjoint draws, and beside it the standard error that a single evaluation reports. Both go through the code of
-``inkgan evaluate`` and are written to benchmarks/results.
+``inkgan evaluate``. With --record the tables and their numbers are kept under benchmarks/results.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import shlex
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from machine import say
+from report import finish, heading, parser_for, result_name
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.evaluate import measure, second_distance
+from inkgan.evaluation.features import Features
 from inkgan.evaluation.figures import figures_of
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.reference import training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler
-from inkgan.evaluation.subject import ImageSubject, draw
+from inkgan.evaluation.second_ruler import SecondRuler, make_second_ruler
+from inkgan.evaluation.subject import ImageSubject, Sample, draw
 from inkgan.evaluation.text import number
 from inkgan.images import Images, Labels
-from inkgan.runs.folder import environment
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (1_000, 3_000, 10_000)
 ABOVE, BELOW = "▲", "▼"
 
+DISTANCES = {"frechet_digit_distance": ABOVE, "frechet_random_distance": ABOVE, "kernel_digit_distance": ABOVE}
 #: What must catch the fault of each set: figures, and on which side of their floor they must lie.
 MUST: dict[str, dict[str, str]] = {
     "real, untouched": {},
-    "noise, sigma 20": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
-    "blur, mean of 3×3": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
-    "shift, 2 pixels": {"frechet_digit_distance": ABOVE, "kernel_digit_distance": ABOVE},
-    "every other image is noise alone": {"precision": BELOW, "density": BELOW, "classification_accuracy": BELOW},
-    "no threes": {"class_total_variation": ABOVE, "class_kl": ABOVE, "classes_covered": BELOW, "coverage": BELOW},
+    "noise, sigma 20": DISTANCES,
+    "blur, mean of 3×3": DISTANCES,
+    "shift, 2 pixels": DISTANCES,
+    "every other image is noise alone": {
+        "precision": BELOW, "density": BELOW, "classification_accuracy": BELOW, "frechet_random_distance": ABOVE,
+    },
+    "no threes": {
+        "class_total_variation": ABOVE, "class_kl": ABOVE, "classes_covered": BELOW, "coverage": BELOW,
+        "frechet_random_distance": ABOVE,
+    },
     "one and the same four": {"diversity": BELOW, "recall": BELOW},
-    "one repeated image": {"recall": BELOW, "coverage": BELOW, "classifier_score": BELOW, "diversity": BELOW},
+    "one repeated image": {
+        "recall": BELOW, "coverage": BELOW, "classifier_score": BELOW, "diversity": BELOW,
+        "frechet_random_distance": ABOVE,
+    },
     "training images": {"exact_copies": ABOVE, "near_copies": ABOVE, "copying_z": BELOW},
     "training images, noise of sigma 6": {"near_copies_pixels": ABOVE, "copying_z_pixels": BELOW},
     "training images, moved by 1 pixel": {"copying_z": BELOW},
     "labels 3 and 5 swapped": {"accuracy": BELOW, "classification_accuracy": BELOW},
-}
+}  # fmt: skip
 FULL = {
     "classification_accuracy",
     "near_copies_pixels",
     "copying_z_pixels",
 }  # minutes; measured where they must catch something
 SHORT = {
-    "frechet_digit_distance": "Fréchet", "kernel_digit_distance": "kernel", "class_total_variation": "total variation",
-    "class_kl": "KL", "classes_covered": "classes", "classification_accuracy": "accuracy score",
+    "frechet_digit_distance": "Fréchet", "frechet_random_distance": "Fréchet, random",
+    "kernel_digit_distance": "kernel", "class_total_variation": "total variation", "class_kl": "KL",
+    "classes_covered": "classes", "classification_accuracy": "accuracy score",
     "near_copies_pixels": "near-copies, pixels", "copying_z_pixels": "copying z, pixels",
 }  # fmt: skip
 
@@ -150,42 +159,61 @@ def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
     return table(must), table(every)
 
 
-def compared(
-    ruler: Ruler, real: ImageFeatures, own: np.ndarray, others: np.ndarray | None
-) -> dict[str, tuple[float, float]]:
+class Real(NamedTuple):
+    """Real images by both rulers."""
+
+    features: ImageFeatures
+    random: Features
+
+    def some(self, chosen: Any) -> Real:
+        """Those that an index of arrays chooses."""
+        assert self.features.probabilities is not None
+        features = ImageFeatures(self.features.features[chosen], self.features.probabilities[chosen])
+        return Real(features, self.random[chosen])
+
+
+def compared(ruler: Ruler, second: SecondRuler, own: Real, others: Real | None) -> dict[str, tuple[float, float]]:
     """Compare some real images with others, or with all training images: value and standard error by name."""
-    against = ruler
     if others is not None:
-        training = real.features[others]
-        against = replace(ruler, training=training, moments=GaussianStatistics.of(training))
-    assert real.probabilities is not None
-    part = ImageFeatures(real.features[own], real.probabilities[own])
-    found = figures_of(part, None, against, np.random.default_rng(REAL_SEED))
-    infinite = frechet_estimate(part.features, against.moments, np.random.default_rng(REAL_SEED)).extrapolated
-    found = {"frechet_extrapolated": infinite, **{key: one for key, one in found.items() if "/" not in key}}
+        training = others.features.features
+        ruler = replace(ruler, training=training, moments=GaussianStatistics.of(training))
+        second = replace(second, moments=GaussianStatistics.of(others.random))
+    found = figures_of(own.features, None, ruler, np.random.default_rng(REAL_SEED))
+    infinite = frechet_estimate(own.features.features, ruler.moments, np.random.default_rng(REAL_SEED)).extrapolated
+    random = second.distance(own.random, np.random.default_rng(REAL_SEED))
+    distances = {"frechet_extrapolated": infinite, "frechet_random_distance": random}
+    found = distances | {key: one for key, one in found.items() if "/" not in key}
     return {key: (one.value, one.standard_error) for key, one in found.items()}
 
 
 def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
     """Compare disjoint draws of training images with the others, and of test images with training images."""
-    training = ruler.extract(ruler.data.train.images)
-    test = ruler.extract(ruler.held_out(len(ruler.data.test))[0])
-    order = np.random.default_rng(1).permutation(len(training.features))
+    second, held_out = make_second_ruler(ruler.data), ruler.held_out(len(ruler.data.test))[0]
+    training = Real(ruler.extract(ruler.data.train.images), training_features(ruler.data, second.network))
+    test = Real(ruler.extract(held_out), second.network(held_out))
+    order = np.random.default_rng(1).permutation(len(training.random))
     found = {}
     for n in SIZES:
-        print(f"real against real, n = {n:,}", file=sys.stderr)
-        count = min(repeats, len(order) // n)
+        say(f"real against real, n = {n:,}")
+        draws = [slice(start, start + n) for start in range(0, repeats * n, n)]
         found[n] = {
             "training": [
-                compared(ruler, training, order[at * n : (at + 1) * n], np.delete(order, np.s_[at * n : (at + 1) * n]))
-                for at in range(count)
+                compared(ruler, second, training.some(order[one]), training.some(np.delete(order, one)))
+                for one in draws
+                if one.stop <= len(order)
             ],
-            "test": [
-                compared(ruler, test, np.arange(at * n, (at + 1) * n), None)
-                for at in range(min(repeats, len(test.features) // n))
-            ],
+            "test": [compared(ruler, second, test.some(one), None) for one in draws if one.stop <= len(held_out)],
         }
     return found
+
+
+def by_both_rulers(report: Report, sample: Sample, ruler: Ruler) -> Report:
+    """The report with the distance by the second ruler, which only a full one has."""
+    if "frechet_random_distance" in report:
+        return report
+    second = Figure.of("frechet_random_distance", second_distance(sample, ruler))
+    first, *others = report.figures
+    return replace(report, figures=(first, second, *others))
 
 
 def spread(draws: list[dict[str, tuple[float, float]]], key: str) -> str:
@@ -208,28 +236,34 @@ def biases(found: dict[int, dict[str, list[dict[str, tuple[float, float]]]]]) ->
 
 
 def main() -> None:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, print, and write if asked to."""
+    parser = parser_for(__doc__)
     parser.add_argument("--n", type=int, default=3_000, help="images of each spoiled set, at most 4,000")
     parser.add_argument("--repeats", type=int, default=10, help="most draws of real images at each n")
     given = parser.parse_args()
     start = time.perf_counter()
-    on, today = environment("cpu", torch.get_num_threads(), "float32"), datetime.datetime.now(datetime.UTC).date()
     ruler = make_ruler(load("mnist"))
+    assert ruler.network is not None
     real = real_against_real(ruler, given.repeats)
     reports = {}
     for name, (images, labels) in spoiled(ruler, given.n).items():
-        print(name, file=sys.stderr)
+        say(name)
         full = not MUST[name] or any(key in FULL for key in MUST[name])
         subject = ImageSubject(name, "known answer", images, labels, ruler.data.class_names)
-        reports[name] = measure(draw(subject, len(images), 0, ruler.data), ruler, full=full)
+        sample = draw(subject, len(images), 0, ruler.data)
+        reports[name] = by_both_rulers(measure(sample, ruler, full=full), sample, ruler)
+    measured = f"MNIST {ruler.data.digest[:12]}, features {ruler.network.card.sha256[:12]}"
+    took = f"{measured}; {time.perf_counter() - start:.0f} s"
+    head = "\n".join(heading("Known answers of the figures", torch.get_num_threads(), took))
+    figures = {name: json.loads(report.as_json()) for name, report in reports.items()}
+    numbers = {"known_answers": figures, "real_against_real": real}
+    finish(result_name("ruler_known_answers", parser, given), given, head + page(given, reports, real), numbers)
+
+
+def page(given: argparse.Namespace, reports: dict[str, Report], real: dict[int, Any]) -> str:
+    """Write the three tables and what they are."""
     must, every = known_answers(reports)
-    text = f"""# Known answers of the figures, {today}
-
-- `{shlex.join(["python", "benchmarks/ruler_known_answers.py", *sys.argv[1:]])}` at commit {str(on["commit"])[:7]}
-- {on["cpu"]}, {on["threads"]} threads, Python {on["python"]}, PyTorch {on["torch"]}, NumPy {on["numpy"]}
-- MNIST {ruler.data.digest[:12]}, features {ruler.network.card.sha256[:12]}; {time.perf_counter() - start:.0f} s
-
+    return f"""
 ## Is each fault caught by the figure that exists for it?
 
 {given.n:,} images of each set, made of validation images; in brackets 95 % intervals. Caught: the value's interval lies
@@ -252,15 +286,7 @@ evaluations reported. *Training*: draws of n of the 55,000 training images again
 precision, recall, density and coverage against n of the others): the bias of n alone. *Test*: draws of test images
 against the training images: the floor, with the difference between the two splits in it. At n = 10,000 there is one.
 
-{biases(real)}
-"""
-    RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"ruler_known_answers_{today}"
-    figures = {name: json.loads(report.as_json()) for name, report in reports.items()}
-    record = {"environment": on, "known_answers": figures, "real_against_real": real}
-    stem.with_suffix(".md").write_text(text, "utf-8")
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(text)
+{biases(real)}"""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,12 @@ Data = Annotated[
 DataDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")]
 Seed = Annotated[int, typer.Option(help="Of the images that are drawn, or of the choice among more than n.")]
 Full = Annotated[
-    bool, typer.Option("--full", help="Also train a classifier on the images and look for copies in pixels.")
+    bool,
+    typer.Option(
+        "--full",
+        help="Also measure the distance in features that learned nothing, train a classifier on the images, and look "
+        "for copies in pixels.",
+    ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

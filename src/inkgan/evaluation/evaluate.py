@@ -26,7 +26,8 @@ from inkgan.evaluation.figures import (
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.ruler import ImageFeatures, Ruler, make_ruler
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler
+from inkgan.evaluation.second_ruler import make_second_ruler
 from inkgan.evaluation.subject import Sample, What, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, unheard
 from inkgan.images import Labels
@@ -57,7 +58,8 @@ def evaluate(
             learned from, and MNIST for other images.
         data_dir: where to look for them first.
         seed: of the images that a model draws, or of the choice among more than n.
-        full: also train a classifier on the images, and look for copies in pixels: minutes more.
+        full: also measure the Fréchet distance in features of random weights, which learned nothing, train a classifier
+            on the images, and look for copies in pixels: minutes more.
         extractor: measure distances in these features instead of those of the data's feature network: a function of
             images uint8 [N, H, W, C] that returns floats [N, D].
         progress: called with what is being done and the share of it that is done.
@@ -100,6 +102,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     figures["exact_copies"] = exact_copies(sample.images, data)
     notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
     if full:
+        figures["frechet_random_distance"] = second_distance(sample, ruler, progress)
         figures |= _novelty_in_pixels(sample, images, ruler, progress)
         score, score_notes = _accuracy_score(sample, images, ruler, progress)
         figures |= score
@@ -135,6 +138,14 @@ def _title(name: str, ruler: Ruler) -> str:
     if " digit distance" not in title or ruler.features_title == "digit":
         return title
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
+
+
+def second_distance(sample: Sample, ruler: Ruler, progress: Progress = unheard) -> Beside:
+    """The Fréchet distance by the second ruler, whose features learned nothing, beside that of held-out images."""
+    n, second = len(sample.images), make_second_ruler(ruler.data, progress)
+    features = second.network.extract(sample.images, progress, "random features")[0]
+    found = second.distance(features, np.random.default_rng(sample.seed))
+    return Beside(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
 
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress) -> dict[str, Beside]:

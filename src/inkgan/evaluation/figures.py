@@ -55,6 +55,11 @@ class Kind:
 #: All figures, in the order of a report: what matters most comes first.
 KINDS: dict[str, Kind] = {
     "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
+    "frechet_random_distance": Kind(
+        "Fréchet distance, random features",
+        "lower",
+        "mean and covariance of all training images, in features of a network that learned nothing",
+    ),
     "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
     "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),
     "precision": Kind("precision", "higher", _AS_MANY),

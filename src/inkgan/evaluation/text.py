@@ -59,6 +59,11 @@ def explanations(report: Report) -> list[str]:
             "A distance may be below its floor: generated images imitate the training images, from which the feature "
             "network learned, too; held-out images are others."
         )
+    if "frechet_random_distance" in report:
+        lines.append(
+            "Fréchet distance, random features: a second ruler, a network of random weights. It learned from no image, "
+            "so it cannot favour the training images."
+        )
     features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
     if report.feature_accuracy is not None:
         features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
