@@ -198,6 +198,12 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert (score.n, score.floor_n) == (N, N)
     assert score.floor > 0.6
     assert score.value == pytest.approx(score.floor, abs=0.1)
+    second = fair["frechet_random_distance"]
+    assert [figure.name for figure in fair.figures][:2] == ["frechet_digit_distance", "frechet_random_distance"]
+    assert second.against_floor == "as real"
+    assert second.floor != fair["frechet_digit_distance"].floor
+    assert "a network of random weights" in report_text(fair)
+    assert "Fréchet distance, random features" in report_page(fair)
     assert not below(fair["copying_z_pixels"])
     assert not above(fair["near_copies_pixels"])
 

@@ -1,0 +1,91 @@
+"""The second ruler: random features see faults, and nothing but the shape of the images decides on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inkgan.data import DataSet, Split
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
+from inkgan.evaluation.second_ruler import SecondRuler, make_second_ruler, random_network
+from inkgan.images import Images
+
+
+def bars(count: int, seed: int, shape: tuple[int, int, int] = (12, 10, 1)) -> Images:
+    """Upright strokes of any place and strength."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((count, *shape), np.uint8)
+    for image in images:
+        left, top = rng.integers(1, 7), rng.integers(0, 4)
+        image[top : top + 8, left : left + 2] = rng.integers(120, 256)
+    return images
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    """600 strokes to learn from and 300 others, without labels."""
+    return DataSet("bars", Split(bars(600, 0), None), Split(bars(0, 1), None), Split(bars(300, 2), None), (), "here")
+
+
+@pytest.fixture(scope="module")
+def ruler(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> SecondRuler:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return make_second_ruler(data)
+
+
+def test_the_weights_are_always_the_same() -> None:
+    """Neither PyTorch's random numbers nor how often it is made decide; the seed of the ruler does."""
+    torch.manual_seed(1)
+    first = random_network((28, 28, 1))
+    torch.manual_seed(2)
+    second = random_network((28, 28, 1))
+    images = bars(3, 5, (28, 28, 1))
+    assert first.card.sha256 == second.card.sha256
+    np.testing.assert_array_equal(first(images), second(images))
+    drawn = np.random.default_rng(0).standard_normal((8, 1, 3, 3)) * np.sqrt(2 / 9)
+    np.testing.assert_array_equal(next(first.layers.parameters()).numpy(), drawn.astype(np.float32))
+
+
+def test_real_images_are_near_and_spoiled_ones_far(ruler: SecondRuler) -> None:
+    def distance(images: Images) -> float:
+        return ruler.distance(ruler.network(images), np.random.default_rng(0)).value
+
+    fresh = bars(300, 3)
+    near = distance(fresh)
+    assert near < 2 * ruler.floor(bars(300, 2), np.random.default_rng(0)).value
+    assert distance(np.roll(fresh, 2, axis=2)) > 5 * near
+    assert distance(fresh // 2) > 5 * near
+    assert distance(np.repeat(fresh[:1], 300, axis=0)) > 5 * near
+
+
+def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
+    """As if features had been scaled to a variance of 1, on average, before anything is computed."""
+    training, features = ruler.network(ruler.data.train.images), ruler.network(bars(300, 3))
+    unit = np.sqrt(training.var(axis=0, ddof=1).mean())
+    expected = frechet_distance(GaussianStatistics.of(features / unit), GaussianStatistics.of(training / unit))
+    found = ruler.distance(features, np.random.default_rng(0))
+    assert found.value == pytest.approx(expected, rel=1e-3)
+    assert found.interval.low <= found.value <= found.interval.high
+
+
+def test_a_floor_is_measured_once(ruler: SecondRuler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For other data it is another one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told: list[str] = []
+
+    def floor(of: SecondRuler) -> object:
+        told.clear()
+        return of.floor(of.data.test.images, np.random.default_rng(0), lambda doing, _: told.append(doing))
+
+    first = floor(ruler)
+    assert told
+    assert floor(ruler) == first
+    assert not told
+    other = DataSet(
+        "other", ruler.data.train, ruler.data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64
+    )
+    assert floor(make_second_ruler(other)) != first
