@@ -544,6 +544,20 @@ def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypa
     assert "sheet.png" in re.sub(r"\s", "", shown)
 
 
+@pytest.mark.slow
+def test_a_terminal_shows_a_panel(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a run is drawn in place; in the end its pictures stay, and where to go on; --plain has none."""
+    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
+    assert code == 0
+    assert shown.index("run folder: ") < shown.index("doctor: healthy so far") < shown.index("done: 6 steps")
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is hidden and shown again
+    assert "the discriminator" not in shown
+    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "plain", small_data, "--plain")))
+    assert code == 0
+    assert "doctor: " not in shown
+    assert "to the discriminator this looks" in shown
+
+
 class _Gone(io.StringIO):
     """A terminal that went away in the middle."""
 

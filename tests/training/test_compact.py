@@ -302,10 +302,12 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("spared")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("precision", "settings"), [("float32", ()), ("bfloat16", ()), ("float32", ("loss=wgan-gp", "critic_steps=2"))]
+)
+def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, settings: tuple[str, ...]) -> None:
     """N + N steps are 2N: average, learner, discriminator, optimisers, metrics and pictures."""
-    options: dict[str, Any] = {"precision": precision}
+    options: dict[str, Any] = {"precision": precision, "settings": settings}
     runs.train(tmp_path / "whole", labelled, **options)
     runs.train(tmp_path / "parts", labelled, stop_at=1, **options)
     runs.train(tmp_path / "parts", labelled, stop_at=5, resume=True, **options)
