@@ -34,7 +34,6 @@ class Window(io.StringIO):
         monkeypatch.setattr(console, "_SHARE_FOR_PANELS", 1e9)
         self.screen = pyte.Screen(columns, lines)
         self.stream = pyte.Stream(self.screen)
-        self.screen.set_mode(pyte.modes.LNM)  # as the terminal driver does: a new line begins at the left
         self.resize(columns, lines)
 
     encoding = "utf-8"
@@ -49,9 +48,13 @@ class Window(io.StringIO):
         return super().write(text)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change its size."""
+        """Change its size. As in many terminals, what does not fit into a line any more goes on in the next one."""
+        lines_before = self.screen.display[: self.screen.cursor.y + 1]
         self.monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((columns, lines)))
         self.screen.resize(lines, columns)
+        self.screen.reset()
+        self.screen.set_mode(pyte.modes.LNM)  # as the terminal driver does: a new line begins at the left
+        self.stream.feed("\n".join(line.rstrip() for line in lines_before))
 
     @property
     def lines(self) -> list[str]:
@@ -112,15 +115,19 @@ def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
 def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:
-    """The next drawing fits; nothing of the one before is left."""
+    """The next drawing is that of a window which always had this size, and nothing of the one before is left."""
     window = Window(monkeypatch)
     with console.watcher_for(quiet=False) as watcher:
         run(watcher)
-        for number, size in enumerate(sizes, 5):
+        for number, size in enumerate(sizes, 3):
             window.resize(*size)
             watcher.stepped(step(number))
-        assert sum(line.startswith("step ") for line in window.lines) == 1
-        assert sum(line.startswith("G  ") for line in window.lines) == 1
+        resized = window.lines
+    fresh = Window(monkeypatch, *sizes[-1])
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher, steps=3 + len(sizes))
+        lines = fresh.lines
+    assert resized == lines[[line[:5] for line in lines].index("step ") :]
 
 
 def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatch) -> None:
