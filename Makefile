@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests of one file share what they train, so they run in one process.
+PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
@@ -21,7 +23,7 @@ digits: .venv/installed
 	@echo "report card:      runs/digits-report.html           go on with:   source .venv/bin/activate; inkgan --help"
 
 test: .venv/installed-dev lint contracts types
-	$(BIN)/pytest --numprocesses 2
+	$(PYTEST)
 
 # Two at a time: the type checker and the tests keep one core busy each.
 check: .venv/installed-dev
@@ -38,7 +40,7 @@ contracts: .venv/installed-dev
 	$(BIN)/lint-imports
 
 fast-tests: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 wheel: .venv/installed-dev
 	rm -rf dist
