@@ -119,6 +119,9 @@ class Config(_Settings):
     critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
         1, description="updates of the discriminator in each step, each on a batch of its own"
     )
+    slices: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(
+        1, description="equal parts of a batch that processes can share; the result depends on it in rounding"
+    )
     pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
     precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
     conditional: bool = Field(True, strict=True, description="learn each class by its label, where there are labels")
@@ -144,6 +147,12 @@ class Config(_Settings):
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
             raise ValueError("extended_from goes up to less than steps; only `inkgan train --extend` sets it")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_equal(self) -> Config:
+        if self.batch_size % self.slices:
+            raise ValueError(f"slices={self.slices} does not divide batch_size={self.batch_size} into equal parts")
         return self
 
     @model_validator(mode="after")
@@ -176,8 +185,8 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _NOT_OF_THE_TUTORIAL = (
-    "conditional", "latent_dim", "critic_steps", "loss", "class_weight", "ema_half_life", "fade", "generator.channels",
-    "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every", "penalty.pixels",
+    "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight", "ema_half_life", "fade",
+    "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every", "penalty.pixels",
 )  # fmt: skip
 
 #: What settings are called that had another name in earlier versions.

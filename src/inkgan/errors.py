@@ -8,7 +8,8 @@
     |   |-- OutputError         a place to write: it exists, is not writable, is full, is in use
     |   |-- EvaluationError     images, features or labels to be measured
     |   `-- MissingExtraError   a library that an optional extra of the package brings (ImportError)
-    `-- DivergenceError         training met a non-finite loss or gradient             exit 3
+    |-- DivergenceError         training met a non-finite loss or gradient             exit 3
+    `-- LostProcessError        one of several processes ended or does not answer      exit 3
 
     KeyboardInterrupt
     `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
@@ -79,6 +80,12 @@ class MissingExtraError(InputError, ImportError):
 
 class DivergenceError(InkganError):
     """Training met a loss or a gradient that is not finite, and stopped before using it."""
+
+    exit_code = 3
+
+
+class LostProcessError(InkganError):
+    """One of the processes that train a run together has ended, does not answer, or computes something else."""
 
     exit_code = 3
 

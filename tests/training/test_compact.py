@@ -16,7 +16,7 @@ from inkgan.config import Config, resolve
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents
-from inkgan.training.compact import Compact
+from inkgan.training.compact import Compact, Losses, Slice
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 from inkgan.training.recipe import StepInfo, require_finite
 from inkgan.training.samples import Samples
@@ -86,13 +86,14 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    terms, logits = recipe.discriminator_step(0, real, fake.detach(), labels)
-    assert float(terms["loss_discriminator"]) == pytest.approx(game.discriminator(logits_real, logits_fake).item())
-    assert float(terms["loss_class_real"]) == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
-    logits_fake, scores_fake = recipe.discriminator(fake, labels)  # it learned
-    terms = recipe.generator_step(logits, fake, labels)
-    assert float(terms["loss_generator"]) == pytest.approx(game.generator(logits_real, logits_fake).item())
-    assert float(terms["loss_class_fake"]) == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
+    part = Slice(slice(6), real, fake, labels)
+    terms, _, logits = recipe.discriminator_losses(0, part)
+    assert terms["loss_discriminator"].item() == pytest.approx(game.discriminator(logits_real, logits_fake).item())
+    assert terms["loss_class_real"].item() == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
+    logits_fake, scores_fake = recipe.discriminator(fake, labels)
+    terms, _, _ = recipe.generator_losses(part, logits)
+    assert terms["loss_generator"].item() == pytest.approx(game.generator(logits_real, logits_fake).item())
+    assert terms["loss_class_fake"].item() == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
 
 
 @pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES)
@@ -167,9 +168,9 @@ def test_the_penalty_is_r1_and_r2() -> None:
             up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
             squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
     network.float()
-    terms, _ = recipe.discriminator_step(0, real, fake, labels)
+    terms = recipe.discriminator_losses(0, Slice(slice(2), real, fake, labels)).terms
     squared /= 4  # with respect to pixels in [-1, 1]
-    assert float(terms["penalty"]) == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
+    assert terms["penalty"].item() == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
 
 
 def test_units_of_before() -> None:
@@ -189,25 +190,28 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three updates of the discriminator, each on its own batch and latents, then one of the generator on the last."""
     (real, labels), seen = batch_for(), []
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
-    step = recipe.discriminator_step
+    losses = recipe.discriminator_losses
 
-    def noting(number: int, images: torch.Tensor, fake: torch.Tensor, kinds: torch.Tensor) -> Any:
-        seen.append((number, images, fake, kinds))
-        return step(number, images, fake, kinds)
+    def noting(number: int, part: Slice) -> Losses:
+        seen.append((number, part))
+        return losses(number, part)
 
-    monkeypatch.setattr(recipe, "discriminator_step", noting)
+    monkeypatch.setattr(recipe, "discriminator_losses", noting)
     terms = recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real, real / 2]), torch.cat([labels] * 3))
-    assert [number for number, *_ in seen] == [6, 7, 8]
-    for (_, images, _, kinds), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
-        assert torch.equal(images, expected)
-        assert torch.equal(kinds, labels)
-    assert len({fake.numpy().tobytes() for _, _, fake, _ in seen}) == 3
-    for number, images, fake, kinds in seen:  # the same by hand
-        expected_terms, logits = alone.discriminator_step(number, images, fake, kinds)
+    assert [number for number, _ in seen] == [6, 7, 8]
+    for (_, part), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
+        assert torch.equal(part.real, expected)
+        assert part.labels is not None
+        assert torch.equal(part.labels, labels)
+    assert len({part.fake.detach().numpy().tobytes() for _, part in seen}) == 3
+    for number, part in seen:  # the same by hand
+        found = alone.discriminator_losses(number, part)
+        expected_terms = alone._update("discriminator", alone._mixed_discriminator, [found])
     latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
     fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
-    assert torch.equal(fake.detach(), seen[-1][2])
-    expected_terms |= alone.generator_step(logits, fake, labels)
+    assert torch.equal(fake, part.fake)
+    found = alone.generator_losses(part._replace(fake=fake), found.logits_real)
+    expected_terms |= alone._update("generator", alone._mixed_generator, [found])
     assert {name: term.item() for name, term in terms.items()} == {
         name: term.item() for name, term in expected_terms.items()
     }

@@ -81,6 +81,22 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in --out.", rich_help_panel="Where")
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train with so many processes on this machine; N divides the setting slices. (default: 1)",
+            rich_help_panel="How",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long processes wait for each other before they give up.",
+            rich_help_panel="How",
+        ),
+    ] = 300.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="How")] = "auto",
     precision: Annotated[
         str | None,
@@ -158,6 +174,8 @@ def train(
         "out": out,
         "resume": resume,
         "force": force,
+        "processes": processes,
+        "timeout": timeout,
         "device": device,
         "precision": precision,
         "resize": resize,

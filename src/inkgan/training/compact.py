@@ -1,13 +1,14 @@
 """The recipes ``fast`` and ``best``: compact networks, a regularised game, and a moving average of the generator.
 
-:meth:`Compact.discriminator_step` and :meth:`Compact.generator_step` contain everything that is optimised. Real and
+:meth:`Compact.discriminator_losses` and :meth:`Compact.generator_losses` have everything that is optimised. Real and
 generated images form pairs that share a label, so that the relativistic loss compares like with like.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import Adam
 from inkgan.training.penalties import input_gradients, one_centered_penalty, zero_centered_penalty
 from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.slices import Contribution, mean_over_slices
+from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
 #: size: a gradient that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99,
@@ -30,6 +33,36 @@ _BETAS = (0.0, 0.9)
 #: they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
 _SHORT = 300
 _LONG = 1800
+
+
+class Slice(NamedTuple):
+    """A part of a batch: real and generated images in pairs, image i of both being of one class.
+
+    Attributes:
+        place: where in the batch it is.
+        real: real images [N, H, W, C].
+        fake: generated ones; gradients reach the generator.
+        labels: their classes [N]; None without labels.
+    """
+
+    place: slice
+    real: Tensor
+    fake: Tensor
+    labels: Tensor | None
+
+
+class Losses(NamedTuple):
+    """What a network minimises, and what is shown beside it.
+
+    Attributes:
+        terms: the losses, whose sum is minimised; scalars.
+        figures: other scalars.
+        logits_real: the logits [N] of the real images, without a gradient.
+    """
+
+    terms: dict[str, Tensor]
+    figures: dict[str, Tensor]
+    logits_real: Tensor
 
 
 class Compact:
@@ -45,6 +78,7 @@ class Compact:
         num_classes: how many classes the labels name; 0 without labels.
         dtype: the precision that the networks compute in.
         device: where they compute.
+        team: the processes that share each batch; by default this one alone.
     """
 
     def __init__(
@@ -55,8 +89,10 @@ class Compact:
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        team: Team | None = None,
     ) -> None:
         self._config = config
+        self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
         self._device = device
@@ -94,67 +130,62 @@ class Compact:
 
         terms: dict[str, Tensor] = {}
         for number, (images, kinds) in enumerate(self._batches(real, labels), start=info.number * config.critic_steps):
-            z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, number, len(images), self.latent_dim))
-            fake = self._mixed_generator.forward(z.to(self._device), kinds)
-            found, logits_real = self.discriminator_step(number, images, fake.detach(), kinds)
-            terms |= found
+            parts = [self._slice(number, index, images, kinds) for index in self._team.own_slices(config.slices)]
+            losses = [self.discriminator_losses(number, part) for part in parts]
+            terms |= self._update("discriminator", self._mixed_discriminator, losses)
         # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
         if info.step >= 0:
-            terms |= self.generator_step(logits_real, fake, kinds)
+            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
+            terms |= self._update("generator", self._mixed_generator, losses)
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
 
-    def discriminator_step(
-        self, number: int, real: Tensor, fake: Tensor, labels: Tensor | None
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Update the discriminator on real and generated images [N, H, W, C].
+    def discriminator_losses(self, number: int, part: Slice) -> Losses:
+        """What the discriminator minimises, on real and generated images that form pairs.
 
         Args:
             number: how many updates of the discriminator came before this one.
-            real: real images.
-            fake: generated ones, without a gradient.
-            labels: their classes [N], real image i and generated image i being of one; None without labels.
-
-        Returns:
-            The losses and how real images compare with generated ones, and the logits [N] of the real images.
+            part: the images.
         """
         penalty = self._config.penalty
-        n = len(real)
-        images = torch.cat([real, fake.to(self._dtype)])
+        n = len(part.real)
+        images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
         penalty_is_due = penalty.weight > 0 and number % penalty.every == 0
         images.requires_grad_(penalty_is_due and self._config.loss != "wgan-gp")
 
-        both_labels = None if labels is None else torch.cat([labels, labels])
+        both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
         logits, class_scores = self._mixed_discriminator.forward(images, both_labels)
-        logits_real, logits_fake = logits[:n], logits[n:]
-        terms = {"loss_discriminator": self._loss.discriminator(logits_real, logits_fake)}
-        if class_scores is not None and labels is not None:
-            terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], labels)
+        real, fake = logits[:n], logits[n:]
+        terms = {"loss_discriminator": self._loss.discriminator(real, fake)}
+        if class_scores is not None and part.labels is not None:
+            terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], part.labels)
         if penalty_is_due:
             # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
-            terms["penalty"] = penalty.weight * penalty.every * self._penalty(number, images, logits, labels)
-        self._update("discriminator", self._mixed_discriminator, terms)
+            terms["penalty"] = penalty.weight * penalty.every * self._penalty(number, images, logits, part)
 
-        logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
-        figures = comparison(logits_real, logits_fake)
+        real, fake = real.detach(), fake.detach()
+        figures = comparison(real, fake)
         if self.logits_have_zero:
-            figures |= scores(logits_real, logits_fake)
-        return {name: term.detach() for name, term in terms.items()} | figures, logits_real
+            figures |= scores(real, fake)
+        return Losses(terms, figures, real)
 
-    def generator_step(self, logits_real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """Update the generator by the updated discriminator's opinion of the images that it drew.
+    def generator_losses(self, part: Slice, logits_real: Tensor) -> Losses:
+        """What the generator minimises: the updated discriminator's opinion of the images that it drew.
 
         The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
         losses that compare pairs therefore mix two states of the discriminator: the loss reported for ``relativistic``
         is too low, and each pair's weight in the gradient is not exactly the one of the published loss. Whether this
         costs quality was not measured.
+
+        Args:
+            part: the images.
+            logits_real: of its real images [N].
         """
-        logits_fake, class_scores = self._mixed_discriminator.forward_frozen(fake, labels)
+        logits_fake, class_scores = self._mixed_discriminator.forward_frozen(part.fake, part.labels)
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
-        if class_scores is not None and labels is not None:
-            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
-        self._update("generator", self._mixed_generator, terms)
-        return {name: term.detach() for name, term in terms.items()}
+        if class_scores is not None and part.labels is not None:
+            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, part.labels)
+        return Losses(terms, {}, logits_real)
 
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
@@ -205,27 +236,62 @@ class Compact:
         kinds = [None] * count if labels is None else labels.reshape(count, -1)
         return list(zip(images, kinds, strict=True))
 
-    def _penalty(self, number: int, images: Tensor, logits: Tensor, labels: Tensor | None) -> Tensor:
+    def _slice(self, number: int, index: int, real: Tensor, labels: Tensor | None) -> Slice:
+        """A slice of a batch, with the images that the generator draws for it.
+
+        Args:
+            number: how many updates of the discriminator came before this one.
+            index: which of the slices.
+            real: the real images of the whole batch.
+            labels: their classes.
+        """
+        count = len(real) // self._config.slices
+        place = slice(index * count, (index + 1) * count)
+        # Those of the whole batch are drawn, so that they do not depend on the number of slices.
+        z = latents(self._config.seed, Stream.GENERATOR_LATENTS, number, len(real), self.latent_dim)[place]
+        kinds = None if labels is None else labels[place]
+        fake = self._mixed_generator.forward(torch.from_numpy(z).to(self._device), kinds)
+        return Slice(place, real[place], fake, kinds)
+
+    def _penalty(self, number: int, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
         """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
         pixels = self._config.penalty.pixels
         if self._config.loss == "wgan-gp":
-            share = rng(self._config.seed, Stream.INTERPOLATION, number).random((n, 1, 1, 1), dtype="float32")
+            shares = rng(self._config.seed, Stream.INTERPOLATION, number)
+            share = shares.random((n * self._config.slices, 1, 1, 1), dtype="float32")[part.place]
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
-            logits_between = self._mixed_discriminator.forward(between, labels)[0]
+            logits_between = self._mixed_discriminator.forward(between, part.labels)[0]
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
         if self._config.penalty.on == "real":
             return zero_centered_penalty(gradients[:n]) / 2
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
-    def _update(self, name: str, network: MixedPrecision, terms: dict[str, Tensor]) -> None:
-        """Take a step down the gradient of the sum of the losses, if all of it is finite; its norm joins the terms."""
-        gradients = network.gradients(torch.stack(list(terms.values())).sum())
-        (norm,) = require_finite(terms, {f"the {name}'s loss": gradients}).values()
+    def _update(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
+        """Take a step down the gradient of the sum of the losses, if all of it is finite.
+
+        Args:
+            name: of the network.
+            network: the network.
+            losses: those of each slice that this process computes.
+
+        Returns:
+            The losses and figures of the whole batch, and the norm of the gradient.
+        """
+        own = [
+            Contribution(
+                network.gradients(torch.stack(list(one.terms.values())).sum()),
+                {key: term.detach() for key, term in {**one.terms, **one.figures}.items()},
+            )
+            for one in losses
+        ]
+        gradients, terms = mean_over_slices(self._team, own, self._config.slices)
+        minimised = {key: terms[key] for key in losses[0].terms}
+        (norm,) = require_finite(minimised, {f"the {name}'s loss": gradients}).values()
         self.optimizers[name].step(gradients)
         network.refresh()
-        terms[f"gradient_{name}"] = norm
+        return {**terms, f"gradient_{name}": norm}
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shlex
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,11 +20,15 @@ from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import lower_rates
 from inkgan.training.prepared import PreparedRun
-from inkgan.training.recipe import StepInfo
+from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.signals import StopSignals
-from inkgan.training.state import RunState, is_saved, restore, snapshot, write
+from inkgan.training.state import RunState, is_saved, learned_tensors, restore, snapshot, write
+from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
+
+#: Processes that train together compare their weights once in so many steps.
+_COMPARED_EVERY = 50
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -35,6 +41,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     Raises:
         CheckpointError: the run's checkpoints cannot be used.
         OutputError: another process trains in the folder, or it cannot be written.
+        LostProcessError: another process of the team ended, does not answer or computes something else.
         DivergenceError: a loss or gradient is not finite; the last good checkpoint is kept.
         Interrupted: a signal came; the run was saved and can be resumed.
     """
@@ -46,6 +53,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         else:
             folder.start(prepared.config, force=prepared.force)
         state = restore(prepared, watcher)
+        _share(prepared, state)
         with (
             _explained_divergence(prepared, state),
             contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
@@ -53,7 +61,8 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         ):
             recorder.begin(state.step)
             clock = _Clock(state.seconds)
-            complete = _train(prepared, state, recorder, clock, signals)
+            _train(prepared, state, recorder, clock, signals)
+            complete = state.is_complete
             if not is_saved(prepared, state):
                 _save(prepared, state, recorder, clock)
             if signals.received is not None and not complete:
@@ -68,39 +77,107 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     return result
 
 
-def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> bool:
-    """Do one step after another; whether the run is complete."""
-    config = prepared.config
-    batches = Batches(prepared.data, config, prepared.device)
+def follow(prepared: PreparedRun) -> Result:
+    """Train along with the first process of a team, and write nothing; see :func:`run`.
+
+    Raises:
+        DismissedError: the run ended otherwise than by reaching its end; the first process says why.
+    """
+    keep_freed_memory()
+    state = RunState(prepared.first_step)
+    _share(prepared, state)
+    clock = _Clock(state.seconds)
+    try:
+        # The first process decides when to stop, and gets the same signals.
+        with StopSignals():
+            for _ in _steps(prepared, state, clock, None):
+                pass
+    except DivergenceError as error:
+        raise DismissedError(error.exit_code) from error
+    return Result(prepared.folder.path, state.step, clock.seconds, state.is_complete, None)
+
+
+def _share(prepared: PreparedRun, state: RunState) -> None:
+    """Bring every process of a team to where the first one is."""
+    step, seconds = prepared.team.follow(float(state.step), state.seconds)
+    state.step = int(step)
+    state.seconds = seconds
+    if prepared.team.size > 1:
+        prepared.team.share(learned_tensors(prepared.recipe))
+        prepared.recipe.after_load()
+
+
+def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
+    """Do one step after another, and record and save what comes of them."""
+    watch = prepared.config.watch
     # Step 0 is a checkpoint too. It is written after the first step, which is done sooner that way.
     untrained = snapshot(prepared, state) if state.step == 0 and not is_saved(prepared, state) else None
-    while not _is_complete(config, state.step, clock.seconds):
-        if signals.received is not None or (prepared.stop_at is not None and state.step >= prepared.stop_at):
-            return False
+    try:
+        for done in _steps(prepared, state, clock, signals):
+            if untrained is not None:
+                write(prepared, untrained)
+                untrained = None
+            step = done.info.step
+            recorder.step(step, done.terms, clock.seconds, done.real)
+            if state.step > 0 and is_due(state.step, watch.grid_every):
+                recorder.grid(state.step)
+            is_best = (
+                state.step > 0 and is_due(state.step, watch.evaluate_every) and state.is_best(recorder.quality(step))
+            )
+            if is_best or is_due(state.step, watch.save_every):
+                _save(prepared, state, recorder, clock)
+    except DivergenceError:
+        recorder.not_finite(state.step)
+        raise
+
+
+class _Done(NamedTuple):
+    """A step that was done.
+
+    Attributes:
+        info: where in the run it is.
+        terms: its losses and figures.
+        real: the real images [N, H, W, C] that it learned from.
+    """
+
+    info: StepInfo
+    terms: dict[str, Tensor]
+    real: Tensor
+
+
+def _steps(prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None) -> Iterator[_Done]:
+    """Do one step after another, until the run is complete or is asked to stop.
+
+    Args:
+        prepared: the run.
+        state: how far it is; it moves on with each step.
+        clock: how long the run has trained.
+        signals: what asks it to stop; None in processes that follow the first one.
+    """
+    config = prepared.config
+    batches = Batches(prepared.data, config, prepared.device)
+    while True:
+        is_asked = signals is not None and signals.received is not None
+        seconds, stops = prepared.team.follow(clock.seconds, float(is_asked))
+        state.is_complete = _is_complete(config, state.step, seconds)
+        if state.is_complete or stops or (prepared.stop_at is not None and state.step >= prepared.stop_at):
+            return
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
-        info = StepInfo(state.step, number, _fraction_done(config, state.step, clock.seconds))
-        try:
-            terms = prepared.recipe.step(info, real, labels)
-        except DivergenceError:
-            recorder.not_finite(state.step)
-            raise
+        info = StepInfo(state.step, number, _fraction_done(config, state.step, seconds))
+        terms = prepared.recipe.step(info, real, labels)
         state.step += 1
+        if is_due(state.step, _COMPARED_EVERY):
+            prepared.team.require_equal(lambda: _digest(prepared.recipe), state.step)
+        yield _Done(info, terms, real)
 
-        if untrained is not None:
-            write(prepared, untrained)
-            untrained = None
-        recorder.step(info.step, terms, clock.seconds, real)
-        if state.step > 0 and is_due(state.step, config.watch.grid_every):
-            recorder.grid(state.step)
-        is_best = (
-            state.step > 0
-            and is_due(state.step, config.watch.evaluate_every)
-            and state.is_best(recorder.quality(info.step))
-        )
-        if is_best or is_due(state.step, config.watch.save_every):
-            _save(prepared, state, recorder, clock)
-    return True
+
+def _digest(recipe: Recipe) -> str:
+    """The SHA-256 of everything that a recipe has learned."""
+    digest = hashlib.sha256()
+    for tensor in learned_tensors(recipe):
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:

@@ -12,6 +12,7 @@ from inkgan.data import DataSet
 from inkgan.images import Images, Labels
 from inkgan.runs.folder import RunFolder
 from inkgan.training.recipe import Recipe
+from inkgan.training.team import Team
 
 #: A quality measure: images uint8 [N, H, W, C] and their classes in, figures by name out. The first figure decides
 #: which checkpoint is best: the lower, the better.
@@ -29,6 +30,7 @@ class PreparedRun:
         recipe: networks and optimisers, freshly initialised.
         device: where to compute.
         precision: what the networks compute in.
+        team: the processes that train it.
         measure: what ``watch.evaluate_every`` measures; None if it is 0.
         resume: continue the run in the folder.
         force: replace the run in the folder.
@@ -41,6 +43,7 @@ class PreparedRun:
     recipe: Recipe
     device: torch.device
     precision: torch.dtype
+    team: Team
     measure: Measure | None = None
     resume: bool = False
     force: bool = False

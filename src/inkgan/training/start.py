@@ -17,6 +17,7 @@ from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor.thresholds import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
+from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, team_of
 from inkgan.training.watching import Result, Silent, Watcher
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class TrainingOptions(TypedDict, total=False):
     out: str | Path | None
     resume: bool
     force: bool
+    processes: SupportsIndex | None
+    timeout: SupportsFloat
     device: str
     precision: str | None
     resize: str | int | None
@@ -71,6 +74,10 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``out``: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if that is taken.
             * ``resume``: continue the run in ``out``, or the newest of its name, bit for bit.
             * ``force``: replace the run that is in ``out``.
+            * ``processes``: train with so many processes on this machine. Their number must divide the setting
+              ``slices``, on which the result depends; it does not depend on ``processes``. Under ``torchrun`` leave
+              it out.
+            * ``timeout``: how many seconds a process waits for the others before it gives up. 300 by default.
             * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
@@ -84,17 +91,24 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     Raises:
         InputError: something given cannot be used; the message says what and why. Nothing was written.
         DivergenceError: a loss or gradient was not finite; the last good checkpoint is kept.
+        LostProcessError: one of several processes ended or does not answer; the newest checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
     """
-    watcher = watcher or _default_watcher()
-    prepared = prepare(recipe, watcher=watcher, **options)
-    if options.get("out") is None and not prepared.resume:
-        # Of several runs that start at one moment, each gets a folder of its own.
-        place = claim_run_path(RUNS, _default_name(prepared.config))
-        prepared = dataclasses.replace(prepared, folder=RunFolder(place))
-    from inkgan.training import loop
+    _require_known(options)
+    processes = _plain(options.get("processes"))
+    timeout = float(options.get("timeout", SECONDS_TO_WAIT))
+    with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:
+        watcher = (watcher or _default_watcher()) if team.leads else Silent()
+        if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
+            options["resume"] = True
+        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **options), _identity)
+        from inkgan.training import loop
 
-    return loop.run(prepared, watcher)
+        if team.leads and options.get("out") is None and not prepared.resume:
+            # Of several runs that start at one moment, each gets a folder of its own.
+            place = claim_run_path(RUNS, _default_name(prepared.config))
+            prepared = dataclasses.replace(prepared, folder=RunFolder(place))
+        return loop.run(prepared, watcher) if team.leads else loop.follow(prepared)
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
@@ -154,19 +168,26 @@ def _with_absolute_data(config: Config) -> Config:
 
 
 def prepare(
-    recipe: str | None = None, *, watcher: Watcher | None = None, **options: Unpack[TrainingOptions]
+    recipe: str | None = None,
+    *,
+    watcher: Watcher | None = None,
+    team: Team | None = None,
+    **options: Unpack[TrainingOptions],
 ) -> PreparedRun:
     """Check everything that a run needs, and make what it starts with. Nothing is written.
 
     Args:
         recipe: as for :func:`train`.
         watcher: is told how far a download or the training of a feature network is.
+        team: the processes that train together; by default this one alone.
         **options: as for :func:`train`.
 
     Raises:
         InputError: something given cannot be used.
     """
     config, path = configure(recipe, **options)
+    team = team or Team()
+    _require_shareable(config, team)
     extend = options.get("extend")
     resume = options.get("resume", False) or extend is not None
     force = options.get("force", False)
@@ -194,19 +215,24 @@ def prepare(
 
     device = resolve_device(options.get("device", "auto"))
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
-    built = build(config, data.image_shape, len(data.class_names), device, precision)
+    built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
         folder.require_same(config if extend is None else config.before_extension(), data.digest)
     measure = None
-    if config.watch.evaluate_every:
+    if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.ruler import quick_measure
 
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
-    return PreparedRun(config, folder, data, built, device, precision, measure, resume, force, stop_at)
+    return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at)
 
 
 def build(
-    config: Config, image_shape: tuple[int, int, int], num_classes: int, device: torch.device, precision: torch.dtype
+    config: Config,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    device: torch.device,
+    precision: torch.dtype,
+    team: Team | None = None,
 ) -> Recipe:
     """Make the recipe that a configuration names, freshly initialised.
 
@@ -216,6 +242,7 @@ def build(
         num_classes: how many classes their labels name; 0 without labels.
         device: where to compute.
         precision: what the networks compute in.
+        team: the processes that train together; by default this one alone.
 
     Raises:
         ConfigError: the recipe cannot learn images of this shape.
@@ -224,8 +251,49 @@ def build(
     from inkgan.training.tutorial import Tutorial
 
     recipes = {"fast": Compact, "best": Compact, "tutorial": Tutorial}
-    recipe: Recipe = recipes[config.recipe](config, image_shape, num_classes, dtype=precision, device=device)
+    recipe: Recipe = recipes[config.recipe](
+        config, image_shape, num_classes, dtype=precision, device=device, team=team or Team()
+    )
     return recipe
+
+
+def _require_shareable(config: Config, team: Team) -> None:
+    """Refuse a team that cannot divide the work of a step evenly."""
+    if team.size == 1:
+        return
+    if config.recipe == "tutorial":
+        raise ConfigError(
+            "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or leave out "
+            "--processes."
+        )
+    if config.slices % team.size:
+        raise ConfigError(
+            f"{team.size} processes cannot share slices={config.slices} evenly. Give --set slices={team.size}, or a "
+            "multiple of it that divides the batch size; the result depends on it."
+        )
+
+
+def _identity(prepared: PreparedRun) -> dict[str, str]:
+    """What must be the same on every process that trains a run, by what messages call it."""
+    import torch
+
+    import inkgan
+
+    return {
+        "inkgan's version": inkgan.__version__,
+        "PyTorch's version": torch.__version__,
+        "the number of threads": str(torch.get_num_threads()),
+        "the data's digest": prepared.data.digest,
+        "the precision": prepared.precision_name,
+        **{f"the setting {name}": str(value) for name, value in prepared.config.model_dump().items()},
+    }
+
+
+def _as_json(options: TrainingOptions) -> dict[str, Any]:
+    """The options as JSON holds them."""
+    plain = {name: _plain(value) for name, value in options.items()}
+    settings = plain.get("settings", ())
+    return {**plain, "settings": settings if isinstance(settings, dict) else list(map(str, settings))}
 
 
 def _default_watcher() -> Watcher:

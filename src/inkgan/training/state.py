@@ -27,12 +27,14 @@ class RunState:
         seconds: how long the run had trained when it was saved.
         best_step: after which step the quality was best; None if it was not measured.
         best_value: the first figure of that measurement.
+        is_complete: whether the run has reached its end.
     """
 
     step: int
     seconds: float = 0.0
     best_step: int | None = None
     best_value: float = math.inf
+    is_complete: bool = False
 
     def is_best(self, value: float) -> bool:
         """Take in a measurement of the quality; whether it is the best so far."""
@@ -160,6 +162,12 @@ def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None
     for name, tensor in _optimizer_tensors(recipe):
         tensor.copy_(torch.from_numpy(arrays["optimizers"][name]))
     recipe.after_load()
+
+
+def learned_tensors(recipe: Recipe) -> list[Tensor]:
+    """Everything that a recipe has learned: the tensors themselves, in an order that does not change."""
+    networks = [tensor for network in recipe.networks.values() for tensor in network.state_dict().values()]
+    return [*networks, *(tensor for _, tensor in _optimizer_tensors(recipe))]
 
 
 def _array(tensor: Tensor) -> Any:

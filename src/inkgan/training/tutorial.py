@@ -20,6 +20,7 @@ from inkgan.training import losses
 from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import TensorFlowAdam
 from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.team import Team
 
 #: How many batches the standing statistics of a saved generator are averaged over.
 _STANDING_BATCHES = 20
@@ -37,6 +38,7 @@ class Tutorial:
         num_classes: accepted because other recipes need it; the tutorial does not use labels.
         dtype: the precision that the networks compute in.
         device: where they compute.
+        team: accepted because other recipes need it; one process trains the tutorial.
 
     Raises:
         ConfigError: the images have another shape.
@@ -54,6 +56,7 @@ class Tutorial:
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        team: Team | None = None,
     ) -> None:
         if image_shape != IMAGE_SHAPE:
             height, width, channels = image_shape

@@ -1,0 +1,261 @@
+"""Many processes that train one run: how they find each other, talk by ``torch.distributed``, and end together."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import PrefixStore, Store, TCPStore, rendezvous  # type: ignore[attr-defined]
+
+from inkgan.errors import ConfigError, InkganError, LostProcessError
+from inkgan.training.team import DismissedError, Team
+
+T = TypeVar("T")
+#: More processes than this for each processor would mostly wait for each other.
+_PROCESSES_PER_PROCESSOR = 4
+#: How long the processes that this one started have for ending by themselves.
+_SECONDS_TO_END = 5.0
+
+
+class ManyProcesses(Team):
+    """A team of more than one process, connected by ``torch.distributed``.
+
+    Args:
+        store: where the processes find each other.
+        rank: the number of this process.
+        size: how many there are.
+        seconds_to_wait: how long a process waits for the others before it gives up.
+    """
+
+    def __init__(self, store: Store, rank: int, size: int, seconds_to_wait: float) -> None:
+        self.rank = rank
+        self.size = size
+        self._seconds_to_wait = seconds_to_wait
+        self._store = store
+        self._questions = 0
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        timeout = datetime.timedelta(seconds=seconds_to_wait)
+        store.set_timeout(timeout)
+        with self._explained_loss():
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """See :meth:`Team.gather`."""
+        everyone = rows.new_empty(self.size, *rows.shape)
+        with self._explained_loss():
+            dist.all_gather(list(everyone.unbind()), rows.contiguous())
+        return everyone.flatten(0, 1)
+
+    def follow(self, *values: float) -> tuple[float, ...]:
+        """See :meth:`Team.follow`."""
+        message = torch.tensor([0.0, *values], dtype=torch.float64)
+        with self._explained_loss():
+            dist.broadcast(message, src=0)
+        exit_code, *followed = message.tolist()
+        if exit_code and not self.leads:
+            raise DismissedError(int(exit_code))
+        return tuple(followed)
+
+    def dismiss(self, exit_code: int) -> None:
+        """See :meth:`Team.dismiss`. The values that :meth:`follow` waits for do not matter any more."""
+        message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
+        with contextlib.suppress(RuntimeError):
+            dist.broadcast(message, src=0)
+
+    def share(self, tensors: Sequence[Tensor]) -> None:
+        """See :meth:`Team.share`."""
+        with self._explained_loss(), torch.no_grad():
+            for tensor in tensors:
+                sent = tensor.detach().contiguous()
+                dist.broadcast(sent, src=0)
+                tensor.copy_(sent)
+
+    def agree(self, prepare: Callable[[], T], identity: Callable[[T], Mapping[str, str]]) -> T:
+        """See :meth:`Team.agree`."""
+        answer: dict[str, Any]
+        try:
+            prepared = prepare()
+            answer = {"identity": dict(identity(prepared))}
+        except InkganError as error:
+            if self.leads:
+                self._answers({"exit_code": error.exit_code})
+                raise
+            answer = {"error": str(error), "exit_code": error.exit_code}
+        answers = self._answers(answer)
+        problem = _disagreement(answers)
+        if problem is not None:
+            message, exit_code = problem
+            raise ConfigError(message) if self.leads else DismissedError(exit_code)
+        return prepared
+
+    def require_equal(self, digest: Callable[[], str], step: int) -> None:
+        """See :meth:`Team.require_equal`."""
+        digests = [answer["digest"] for answer in self._answers({"digest": digest()})]
+        other = next((rank for rank, one in enumerate(digests) if one != digests[0]), None)
+        if other is not None:
+            raise LostProcessError(
+                f"at step {step} process {other} has other weights than process 0, so the run stops. The machines do "
+                "not compute the same: use one kind of machine, one version of PyTorch and one number of threads."
+            )
+
+    def close(self) -> None:
+        """Leave the team."""
+        dist.destroy_process_group()
+
+    def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The answers of all processes to one question, in the order of ranks, by way of the store."""
+        self._questions += 1
+        with self._explained_loss():
+            self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
+            return [json.loads(self._store.get(f"answer-{self._questions}-{rank}")) for rank in range(self.size)]
+
+    @contextlib.contextmanager
+    def _explained_loss(self) -> Iterator[None]:
+        """Say in one line that the others are gone or do not answer; only the first process says so."""
+        try:
+            yield
+        except RuntimeError as error:  # of gloo, NCCL and the store, for a process that ended as for one that hangs
+            if not self.leads:
+                raise DismissedError(LostProcessError.exit_code) from error
+            raise LostProcessError(
+                f"another process of this run has ended, or did not answer within {self._seconds_to_wait:g} s. "
+                "Nothing that was saved is lost; --resume continues from the newest checkpoint."
+            ) from error
+
+
+def _disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
+    """Why the processes cannot train together, and the exit code; None if they can."""
+    for rank, answer in enumerate(answers):
+        if "exit_code" in answer:
+            return f"process {rank} of {len(answers)} cannot start: {answer.get('error', '')}", answer["exit_code"]
+    first = answers[0]["identity"]
+    for rank, answer in enumerate(answers):
+        for key, value in answer["identity"].items():
+            if value != first[key]:
+                return (
+                    f"process {rank} differs from process 0: {key} is {value} there and {first[key]} here. "
+                    "Start every process with the same options, data and versions."
+                ), ConfigError.exit_code
+    return None
+
+
+def _place() -> tuple[int, int]:
+    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+def _require_possible(count: int) -> None:
+    most = _PROCESSES_PER_PROCESSOR * available_processors()
+    if not 1 <= count <= most:
+        raise ConfigError(
+            f"--processes {count} is not possible here: this machine has {available_processors()} processors. "
+            f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
+        )
+
+
+def available_processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _store_of_the_environment(seconds_to_wait: float) -> Store:
+    """The store at MASTER_ADDR and MASTER_PORT; keys of an earlier start of the same processes are not seen."""
+    try:
+        store, _, _ = next(rendezvous("env://", timeout=datetime.timedelta(seconds=seconds_to_wait)))
+    except (RuntimeError, ValueError) as error:
+        if int(os.environ["RANK"]) != 0:
+            raise DismissedError(ConfigError.exit_code) from error
+        where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
+        raise ConfigError(
+            f"the processes cannot meet at {where} (MASTER_ADDR and MASTER_PORT): {_first_line(error)}. "
+            "Give a free port and an address that every process reaches."
+        ) from None
+    return PrefixStore(f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+@contextlib.contextmanager
+def started_by_a_launcher(seconds_to_wait: float) -> Iterator[Team]:
+    """The team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
+    store = _store_of_the_environment(seconds_to_wait)
+    with _left_at_the_end(ManyProcesses(store, *_place(), seconds_to_wait)) as team:
+        yield team
+
+
+@contextlib.contextmanager
+def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any]) -> Iterator[Team]:
+    """Start the other processes on this machine; at the end none of them is left.
+
+    See :func:`inkgan.training.team.team_of`.
+    """
+    _require_possible(count)
+    # Port 0 takes a free one, so no two runs want the same.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    threads = torch.get_num_threads()
+    each = int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, available_processors() // count)
+    torch.set_num_threads(each)
+    others = [_start(rank, count, store.port, each, seconds_to_wait, command) for rank in range(1, count)]
+    try:
+        with _left_at_the_end(ManyProcesses(PrefixStore("inkgan-0", store), 0, count, seconds_to_wait)) as team:
+            yield team
+    finally:
+        torch.set_num_threads(threads)
+        _end(others)
+
+
+def _start(
+    rank: int, count: int, port: int, threads: int, seconds_to_wait: float, command: Mapping[str, Any]
+) -> subprocess.Popen[bytes]:
+    place = {"RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    environment = {name: str(value) for name, value in {**place, "OMP_NUM_THREADS": threads}.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inkgan.training.follower"],
+        stdin=subprocess.PIPE,
+        env=os.environ | environment,
+        start_new_session=True,  # Ctrl-C is for the first process, which stops all of them in order
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({**command, "seconds_to_wait": seconds_to_wait}).encode())
+    process.stdin.close()
+    return process
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Wait a little for processes to end, then end them; one that is stopped by a signal too."""
+    for process in processes:
+        try:
+            process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _left_at_the_end(team: ManyProcesses) -> Iterator[Team]:
+    """Dismiss the others if this process fails, and leave the team."""
+    try:
+        yield team
+    except (DismissedError, LostProcessError):
+        raise
+    except InkganError as error:
+        if team.leads:
+            team.dismiss(error.exit_code)
+        raise
+    except BaseException:
+        if team.leads:
+            team.dismiss(1)
+        raise
+    finally:
+        with contextlib.suppress(RuntimeError):
+            team.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

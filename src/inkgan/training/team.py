@@ -1,0 +1,136 @@
+"""The processes that train one run together, as a recipe and the loop see them.
+
+A batch is cut into a fixed number of slices, the setting ``slices``. Each process computes some of them. The gradients
+of all slices are gathered by everyone and added in the order of the slices, so every process makes the same update, and
+its bits depend on the number of slices but not on the number of processes. No module is wrapped: the penalties need
+gradients of gradients, which the hooks of wrappers do not see.
+
+The first process, rank 0, decides, writes and speaks. The others compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from inkgan.errors import ConfigError, InkganError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
+#: How long a process waits for the others, if nothing else is asked for.
+SECONDS_TO_WAIT = 300.0
+
+
+class DismissedError(InkganError):
+    """This process has nothing to say: the first one reports what happened.
+
+    Args:
+        exit_code: that of the first process.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code
+
+
+class Team:
+    """The processes of one run. A process alone is a team of one, which exchanges nothing.
+
+    Attributes:
+        rank: the number of this process, from 0.
+        size: how many processes there are.
+    """
+
+    rank = 0
+    size = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that decides, writes and speaks."""
+        return self.rank == 0
+
+    def own_slices(self, slices: int) -> range:
+        """The numbers of the slices of a batch that this process computes."""
+        each = slices // self.size
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, in the order of ranks: [own, M] in, [all, M] out, the same on each process."""
+        return rows
+
+    def follow(self, *values: float) -> tuple[float, ...]:
+        """The first process's values, on every process."""
+        return values
+
+    def share(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors with those of the first process, in place."""
+
+    def agree(self, prepare: Callable[[], T], identity: Callable[[T], Mapping[str, str]]) -> T:
+        """Prepare on every process, and go on only if all of them succeeded and prepared the same.
+
+        Args:
+            prepare: what each process does.
+            identity: what must be equal, by name.
+
+        Raises:
+            InkganError: one process failed, or one is different. Only the first process says why.
+        """
+        return prepare()
+
+    def require_equal(self, digest: Callable[[], str], step: int) -> None:
+        """Stop if the processes no longer have the same weights.
+
+        Args:
+            digest: of this process's weights.
+            step: the step that the message names.
+
+        Raises:
+            LostProcessError: the digests differ.
+        """
+
+    def dismiss(self, exit_code: int) -> None:
+        """End the other processes, which wait in :meth:`follow`."""
+
+
+@contextlib.contextmanager
+def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> Iterator[Team]:
+    """The team that this process belongs to, until the run ends.
+
+    Under ``torchrun``, or whatever else sets RANK and WORLD_SIZE, these processes are the team. Elsewhere this process
+    starts the others on the same machine, if more than one is asked for.
+
+    Args:
+        count: how many processes are asked for; None leaves it to the environment, and else means this one alone.
+        seconds_to_wait: how long a process waits for the others before it gives up.
+        command: what a process needs to train along, as JSON: the arguments of :func:`inkgan.train`.
+
+    Raises:
+        ConfigError: so many processes are not possible here, or they cannot find each other.
+        LostProcessError: they did not all come.
+    """
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        size = int(os.environ["WORLD_SIZE"])
+        if count not in (None, size):
+            raise ConfigError(f"--processes {count} contradicts the launcher, which started {size}. Leave it out.")
+        if size > 1:
+            from inkgan.training.processes import started_by_a_launcher
+
+            with started_by_a_launcher(seconds_to_wait) as team:
+                yield team
+            return
+    elif count not in (None, 1):
+        from inkgan.training.processes import started_here
+
+        with started_here(count, seconds_to_wait, command) as team:
+            yield team
+        return
+    yield Team()  # PyTorch is not imported for it, so wrong options are told at once
+
+
+def is_restart() -> bool:
+    """Whether ``torchrun`` started these processes again after one of them failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
