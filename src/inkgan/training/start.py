@@ -275,12 +275,12 @@ def _require_shareable(config: Config, team: Team) -> None:
 
 def _identity(prepared: PreparedRun) -> dict[str, str]:
     """What must be the same on every process that trains a run, by what messages call it."""
+    from importlib import metadata
+
     import torch
 
-    import inkgan
-
     return {
-        "inkgan's version": inkgan.__version__,
+        "inkgan's version": metadata.version("inkgan"),
         "PyTorch's version": torch.__version__,
         "the number of threads": str(torch.get_num_threads()),
         "the data's digest": prepared.data.digest,
