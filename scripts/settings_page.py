@@ -22,6 +22,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "seconds": ("seconds", ""),
     "extended_from": ("steps", ""),
     "batch_size": ("images", ""),
+    "slices": ("parts of a batch", ""),
     "critic_steps": (
         "updates of the discriminator",
         "k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",

@@ -61,5 +61,5 @@ def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out == ""
     assert said.err == (
         "inkgan: no help topic 'wriing'. Did you mean 'writing'? "
-        "Topics are: data, doctor, metrics, training, writing.\n"
+        "Topics are: data, doctor, metrics, processes, training, writing.\n"
     )

@@ -91,7 +91,7 @@ class ManyProcesses(Team):
                 raise
             answer = {"error": str(error), "exit_code": error.exit_code}
         answers = self._answers(answer)
-        problem = _disagreement(answers)
+        problem = disagreement(answers)
         if problem is not None:
             message, exit_code = problem
             raise ConfigError(message) if self.leads else DismissedError(exit_code)
@@ -132,7 +132,7 @@ class ManyProcesses(Team):
             ) from error
 
 
-def _disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
+def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
     """Why the processes cannot train together, and the exit code; None if they can."""
     for rank, answer in enumerate(answers):
         if "exit_code" in answer:

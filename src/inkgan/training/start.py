@@ -97,6 +97,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     _require_known(options)
     processes = _plain(options.get("processes"))
     timeout = float(options.get("timeout", SECONDS_TO_WAIT))
+    if processes is not None and processes > 1:
+        _require_shareable(configure(recipe, **options)[0], processes)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Silent()
         if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
@@ -187,7 +189,7 @@ def prepare(
     """
     config, path = configure(recipe, **options)
     team = team or Team()
-    _require_shareable(config, team)
+    _require_shareable(config, team.size)
     extend = options.get("extend")
     resume = options.get("resume", False) or extend is not None
     force = options.get("force", False)
@@ -257,18 +259,18 @@ def build(
     return recipe
 
 
-def _require_shareable(config: Config, team: Team) -> None:
-    """Refuse a team that cannot divide the work of a step evenly."""
-    if team.size == 1:
+def _require_shareable(config: Config, processes: int) -> None:
+    """Refuse a number of processes that cannot divide the work of a step evenly."""
+    if processes == 1:
         return
     if config.recipe == "tutorial":
         raise ConfigError(
             "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or leave out "
             "--processes."
         )
-    if config.slices % team.size:
+    if config.slices % processes:
         raise ConfigError(
-            f"{team.size} processes cannot share slices={config.slices} evenly. Give --set slices={team.size}, or a "
+            f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}, or a "
             "multiple of it that divides the batch size; the result depends on it."
         )
 

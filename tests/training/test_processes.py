@@ -1,0 +1,245 @@
+"""Processes that share a batch: the same bits for any number of them, and an end in order when one is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tiny_runs as runs
+from inkgan.config import resolve
+from inkgan.errors import ConfigError
+from inkgan.training.compact import Compact
+from inkgan.training.processes import available_processors, disagreement
+from inkgan.training.recipe import StepInfo
+from inkgan.training.slices import Contribution, mean_over_slices
+from inkgan.training.state import learned_tensors
+from inkgan.training.team import Team, team_of
+
+SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
+
+
+class _Part(Team):
+    """One of several processes, which is given what the others computed."""
+
+    def __init__(self, rank: int, size: int, everyone: torch.Tensor) -> None:
+        self.rank = rank
+        self.size = size
+        self._everyone = everyone
+
+    def gather(self, rows: torch.Tensor) -> torch.Tensor:
+        each = len(self._everyone) // self.size
+        assert torch.equal(rows, self._everyone[self.rank * each : (self.rank + 1) * each])
+        return self._everyone
+
+
+def contributions(count: int) -> list[Contribution]:
+    """Gradients of very different sizes, so that the order of a sum shows; one lies channels last in memory."""
+    source = torch.Generator().manual_seed(0)
+    scales = 10.0 ** torch.arange(count)
+    return [
+        Contribution(
+            [
+                (torch.randn(2, 3, 4, 4, generator=source) * scale).contiguous(memory_format=torch.channels_last),
+                torch.randn(5, generator=source) * scale,
+            ],
+            {"loss": torch.randn((), generator=source)},
+        )
+        for scale in scales
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_mean_does_not_depend_on_the_number_of_processes(size: int) -> None:
+    """Every process finds the mean in the order of the slices, laid out in memory as the gradients are."""
+    all_slices = contributions(4)
+    flat = torch.stack(
+        [torch.cat([one.gradients[0].reshape(-1), one.gradients[1], one.terms["loss"][None]]) for one in all_slices]
+    )
+    expected = (((flat[0] + flat[1]) + flat[2]) + flat[3]) / 4
+    for rank in range(size):
+        team = _Part(rank, size, flat)
+        own = [all_slices[index] for index in team.own_slices(4)]
+        gradients, terms = mean_over_slices(team, own, 4)
+        found = torch.cat([gradients[0].reshape(-1), gradients[1], terms["loss"][None]])
+        assert torch.equal(found, expected)
+        assert gradients[0].stride() == all_slices[0].gradients[0].stride()
+
+
+def test_one_slice_is_left_as_it_is() -> None:
+    """A run that shares nothing computes nothing more."""
+    (only,) = contributions(1)
+    assert mean_over_slices(Team(), [only], 1) is only
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "wgan-gp"])
+def test_slices_change_rounding_alone(loss: str) -> None:
+    """In float64, 20 steps with four slices and with one agree to 1e-9."""
+    learned = []
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        for slices in (1, 4):
+            settings = ["batch_size=8", f"slices={slices}", f"loss={loss}", "critic_steps=1", "penalty.every=3"]
+            settings += ["generator.channels=8", "discriminator.channels=8", "latent_dim=3"]
+            recipe = Compact(resolve(overrides=settings), (8, 8, 1), 3, dtype=torch.float64)
+            source = np.random.default_rng(0)
+            for step in range(20):
+                real = torch.from_numpy(source.random((8, 8, 8, 1)))
+                recipe.step(StepInfo(step, step, step / 20), real, torch.arange(8) % 3)
+            learned.append([tensor.clone() for tensor in learned_tensors(recipe)])
+    finally:
+        torch.set_default_dtype(before)
+    assert all(tensor.dtype == torch.float64 for tensor in learned[0] if tensor.numel() > 1)
+    for one, other in zip(*learned, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+    assert any(not torch.equal(one, other) for one, other in zip(*learned, strict=True))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"processes": 3, "settings": SLICED}, "3 processes cannot share slices=4 evenly. Give --set slices=3"),
+        ({"processes": 2}, "2 processes cannot share slices=1"),
+        ({"processes": 0}, "--processes 0 is not possible here"),
+        ({"processes": 10_000}, f"this machine has {available_processors()} processors. Give 1 to"),
+        ({"settings": ["batch_size=9", "slices=2"]}, "slices=2 does not divide batch_size=9"),
+        ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),
+    ],
+    ids=["uneven", "one slice", "none", "many", "batch", "tutorial"],
+)
+def test_what_cannot_be_shared(tmp_path: Path, small_data: Path, options: dict[str, Any], needed: str) -> None:
+    """One line says what would work; nothing is written, and no process is left."""
+    with pytest.raises(ConfigError) as caught:
+        runs.train(tmp_path / "run", small_data, **options)
+    assert needed in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "run").exists()
+    assert followers(tmp_path) == []
+
+
+def test_a_number_that_contradicts_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launcher has started the processes already."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="--processes 4 contradicts the launcher, which started 2"), team_of(4, 5, {}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answers", "needed"),
+    [
+        ([{"data": "a"}, {"data": "a"}, {"data": "b"}], "process 2 differs from process 0: data is b there and a here"),
+        ([{"data": "a"}, "there is no file x."], "process 1 of 2 cannot start: there is no file x."),
+    ],
+)
+def test_processes_that_differ(answers: list[Any], needed: str) -> None:
+    """Other data, settings or versions, or an error in one of them: the line names the process."""
+    given = [{"identity": one} if isinstance(one, dict) else {"error": one, "exit_code": 2} for one in answers]
+    found = disagreement(given)
+    assert found is not None
+    assert found[0].startswith(needed)
+    assert found[1] == 2
+    assert disagreement(given[:1]) is None
+
+
+# Whole runs
+
+
+def followers(folder: Path) -> list[int]:
+    """The processes that train along with a run in a folder, by what they were started with."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes().split(b"\0")
+            mine = f"INKGAN_TEST={folder}".encode() in (place / "environ").read_bytes()
+        except OSError:
+            continue
+        if mine and b"inkgan.training.follower" in words:
+            found.append(int(place.name))
+    return found
+
+
+@pytest.fixture
+def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Processes that a test starts can be found, and none is left when it ends."""
+    monkeypatch.setenv("INKGAN_TEST", str(tmp_path))
+    yield
+    assert followers(tmp_path) == []
+
+
+def command(folder: Path, data: Path, *options: object) -> list[str]:
+    """The words of ``inkgan train`` for a run that can be shared."""
+    settings = [part for setting in (*runs.SETTINGS, *SLICED, "watch.save_every=2") for part in ("--set", setting)]
+    words = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", *settings, *options]
+    return [sys.executable, "-m", "inkgan", *map(str, words)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
+    """What one process learns."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    runs.train(folder, small_data, settings=[*SLICED, "watch.save_every=2"])
+    return runs.learned(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+@pytest.mark.parametrize("processes", [2, 4])
+def test_the_bits_do_not_depend_on_the_processes(
+    tmp_path: Path, small_data: Path, alone: dict[str, Any], processes: int
+) -> None:
+    """Weights, optimisers, metrics and pictures are the same."""
+    options = {"processes": processes, "settings": [*SLICED, "watch.save_every=2"]}
+    assert runs.train(tmp_path / "run", small_data, **options).complete
+    assert runs.learned(tmp_path / "run") == alone
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """Its processes are found by the environment that it sets."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    words = [*launcher, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    assert runs.learned(tmp_path / "run") == alone
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:
+    """Killed or stopped: one line, exit code 3, nobody left. On one process the run then ends the same."""
+    folder = tmp_path / "run"
+    words = command(folder, small_data, "--steps", 3000, "--processes", 2, "--timeout", 4, "--quiet")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        while not (folder / "checkpoints" / "step-0000004").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        (lost,) = followers(tmp_path)
+        os.kill(lost, kind)
+        began = time.monotonic()
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 3
+    assert said.startswith("inkgan: another process of this run has ended, or did not answer within 4 s")
+    assert said.count("\n") == 1
+    assert time.monotonic() - began < 4 + 10 + 5
+    assert followers(tmp_path) == []
+    step = runs.steps_saved(folder)[-1]
+    resumed = command(folder, small_data, "--resume", "--steps", 3000, "--stop-at", step + 2, "--quiet")
+    subprocess.run(resumed, check=True, timeout=60)
+    undisturbed = command(tmp_path / "other", small_data, "--steps", 3000, "--stop-at", step + 2, "--quiet")
+    subprocess.run(undisturbed, check=True, timeout=60)
+    assert runs.learned(folder) == runs.learned(tmp_path / "other")
