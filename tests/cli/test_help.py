@@ -18,7 +18,7 @@ def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split() for line in lines if line.startswith("  ")]
-    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "training", "writing"]
+    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "processes", "training", "writing"]
     assert all(len(line) > 3 for line in listed)
 
 
