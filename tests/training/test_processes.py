@@ -114,7 +114,10 @@ def test_slices_change_rounding_alone(loss: str) -> None:
         ({"processes": 3, "settings": SLICED}, "3 processes cannot share slices=4 evenly. Give --set slices=3"),
         ({"processes": 2}, "2 processes cannot share slices=1"),
         ({"processes": 0}, "--processes 0 is not possible here"),
-        ({"processes": 512, "settings": ["batch_size=512", "slices=512"]}, f"this machine has {available_processors()} processors. Give 1 to"),
+        (
+            {"processes": 512, "settings": ["batch_size=512", "slices=512"]},
+            f"this machine has {available_processors()} processors. Give 1 to",
+        ),
         ({"settings": ["batch_size=9", "slices=2"]}, "slices=2 does not divide batch_size=9"),
         ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),
     ],
