@@ -22,6 +22,8 @@ from inkgan.training.team import DismissedError, Team
 T = TypeVar("T")
 #: More processes than this for each processor would mostly wait for each other.
 _PROCESSES_PER_PROCESSOR = 4
+#: Processes may begin so far apart, whatever they wait for each other later: they import PyTorch and read the data.
+_SECONDS_TO_MEET = 120.0
 #: How long the processes that this one started have for ending by themselves.
 _SECONDS_TO_END = 5.0
 
@@ -44,7 +46,7 @@ class ManyProcesses(Team):
         self._questions = 0
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=seconds_to_wait)
-        store.set_timeout(timeout)
+        store.set_timeout(datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
         with self._explained_loss():
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
 
@@ -169,7 +171,9 @@ def available_processors() -> int:
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
     """The store at MASTER_ADDR and MASTER_PORT; keys of an earlier start of the same processes are not seen."""
     try:
-        store, _, _ = next(rendezvous("env://", timeout=datetime.timedelta(seconds=seconds_to_wait)))
+        store, _, _ = next(
+            rendezvous("env://", timeout=datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
+        )
     except (RuntimeError, ValueError) as error:
         if int(os.environ["RANK"]) != 0:
             raise DismissedError(ConfigError.exit_code) from error
