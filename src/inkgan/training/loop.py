@@ -53,13 +53,13 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         else:
             folder.start(prepared.config, force=prepared.force)
         state = restore(prepared, watcher)
-        _share(prepared, state)
         with (
             _explained_divergence(prepared, state),
             contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
             StopSignals() as signals,
         ):
             recorder.begin(state.step)
+            _share(prepared, state)
             clock = _Clock(state.seconds)
             _train(prepared, state, recorder, clock, signals)
             complete = state.is_complete
@@ -99,6 +99,7 @@ def follow(prepared: PreparedRun) -> Result:
 
 def _share(prepared: PreparedRun, state: RunState) -> None:
     """Bring every process of a team to where the first one is."""
+    prepared.team.meet()
     step, seconds = prepared.team.follow(float(state.step), state.seconds)
     state.step = int(step)
     state.seconds = seconds

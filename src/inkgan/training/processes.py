@@ -50,6 +50,10 @@ class ManyProcesses(Team):
         with self._explained_loss():
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
 
+    def meet(self) -> None:
+        """See :meth:`Team.meet`."""
+        self._answers({})
+
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
         everyone = rows.new_empty(self.size, *rows.shape)

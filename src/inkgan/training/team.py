@@ -58,6 +58,9 @@ class Team:
         each = slices // self.size
         return range(self.rank * each, (self.rank + 1) * each)
 
+    def meet(self) -> None:
+        """Wait until every process is here. The start of a run may take longer than a process waits later."""
+
     def gather(self, rows: Tensor) -> Tensor:
         """The rows of all processes, in the order of ranks: [own, M] in, [all, M] out, the same on each process."""
         return rows
