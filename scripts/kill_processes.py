@@ -1,0 +1,110 @@
+"""Kill processes that train one run, again and again, and compare with a run that was left alone.
+
+    python scripts/kill_processes.py [--kills 20] [--seed 0]
+
+The run is tiny and begins with 4 processes. Each start has another number of them: 4, 1, 2, 4 and so on. After a random
+time SIGKILL ends a random one, the first included. When the kills are spent, the run is finished, and the SHA-256 of
+its weights, optimisers and metrics must be those of a run on one process that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from inkgan.runs.folder import RunFolder
+
+_STEPS = 600
+_SETTINGS = (
+    "slices=4", "batch_size=8", "generator.channels=8", "discriminator.channels=8", "latent_dim=3",
+    "watch.save_every=10", "watch.log_every=1",
+)  # fmt: skip
+_MARK = "INKGAN_KILL_PROCESSES"
+
+
+def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start or resume a run, quietly."""
+    command = [sys.executable, "-m", "inkgan", "train", "--data", str(data), "--out", str(folder), "--quiet"]
+    command += ["--device", "cpu", "--precision", "float32", "--steps", str(_STEPS), "--timeout", "20", *options]
+    command += [part for setting in _SETTINGS for part in ("--set", setting)]
+    command += ["--resume"] if RunFolder(folder).is_run else ["--force"] if folder.exists() else []
+    environment = os.environ | {"OMP_NUM_THREADS": "1", _MARK: str(folder)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Every process of a run."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{_MARK}={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
+                found.append(int(place.name))
+    return found
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of all that a complete run has learned and logged, but for times."""
+    newest = RunFolder(folder).checkpoint("latest")
+    found = hashlib.sha256(newest.name.encode())
+    for path in sorted(newest.glob("*.safetensors")):
+        found.update(path.read_bytes())
+    for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines():
+        logged = json.loads(line)
+        found.update(json.dumps({key: logged[key] for key in sorted(logged) if "second" not in key}).encode())
+    return found.hexdigest()
+
+
+def main() -> None:
+    """Kill, resume, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    source = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="inkgan-kills-") as place:
+        data = Path(place) / "data.npz"
+        images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+        np.savez(data, images=images, labels=np.arange(40) % 3)
+        folder = Path(place) / "killed"
+        sizes = itertools.cycle((4, 1, 2))
+        kills = 0
+        while kills < options.kills:
+            size = next(sizes)
+            first = start(folder, data, "--processes", str(size))
+            time.sleep(source.uniform(2, 15))
+            victims = processes_of(folder)
+            if first.poll() is None and victims:
+                os.kill(source.choice(victims), signal.SIGKILL)
+                kills += 1
+            first.wait(60)
+            left = processes_of(folder)
+            saved = RunFolder(folder).newest_step() if RunFolder(folder).is_run else None
+            print(f"kill {kills}: {size} processes, exit code {first.returncode}, step {saved}, left over: {len(left)}")
+            if left:
+                sys.exit("processes are left over")
+            if saved == _STEPS:
+                break
+        for run, arguments in ((folder, ("--processes", "2")), (Path(place) / "alone", ())):
+            finished = start(run, data, *arguments)
+            if finished.wait():
+                sys.exit(f"{run.name} could not be finished: {finished.communicate()[1].decode()}")
+        same = digest(folder) == digest(Path(place) / "alone")
+        print(f"{kills} kills; the result is {'the same' if same else 'ANOTHER'} as without them")
+        sys.exit(0 if same else 1)
+
+
+if __name__ == "__main__":
+    main()
