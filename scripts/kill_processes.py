@@ -32,6 +32,7 @@ _SETTINGS = (
     "slices=4", "batch_size=8", "generator.channels=8", "discriminator.channels=8", "latent_dim=3",
     "watch.save_every=10", "watch.log_every=1",
 )  # fmt: skip
+_SECONDS_TO_END = 30.0
 _MARK = "INKGAN_KILL_PROCESSES"
 
 
@@ -90,7 +91,9 @@ def main() -> None:
                 os.kill(source.choice(victims), signal.SIGKILL)
                 kills += 1
             first.wait(60)
-            left = processes_of(folder)
+            until = time.monotonic() + _SECONDS_TO_END
+            while (left := processes_of(folder)) and time.monotonic() < until:
+                time.sleep(0.1)  # the others notice in their next exchange that one is gone
             saved = RunFolder(folder).newest_step() if RunFolder(folder).is_run else None
             print(f"kill {kills}: {size} processes, exit code {first.returncode}, step {saved}, left over: {len(left)}")
             if left:
