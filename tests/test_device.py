@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from inkgan.device import resolve_device
 
 _PROGRAM = """
 import json, resource, sys
@@ -35,3 +38,25 @@ def test_freed_memory_is_kept() -> None:
     is_glibc = platform.libc_ver()[0] == "glibc"
     assert before >= 50 or not is_glibc  # 200 MB; where pages are of 2 MB, these are 100
     assert after < before / 10 or not is_glibc  # elsewhere it must only do no harm
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "expected"),
+    [
+        ("auto", None, "cuda"),
+        ("auto", "1", "cuda:1"),
+        ("cuda", "2", "cuda:0"),
+        ("cuda:1", "0", "cuda:1"),
+        ("cpu", "1", "cpu"),
+    ],
+)
+def test_each_process_of_a_machine_has_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, name: str, rank: str | None, expected: str
+) -> None:
+    """On a machine with two GPUs, as far as they go; who names one gets that one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert str(resolve_device(name)) == expected

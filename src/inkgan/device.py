@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 
 import torch
 
@@ -16,6 +17,9 @@ _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 def resolve_device(name: str) -> torch.device:
     """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
 
+    Of several processes on a machine, which the variable LOCAL_RANK numbers, each gets a GPU of its own from ``auto``
+    and ``cuda``, as far as there are enough.
+
     Raises:
         ConfigError: there is no such device here.
     """
@@ -25,7 +29,9 @@ def resolve_device(name: str) -> torch.device:
     if torch.backends.mps.is_available():
         available.append("mps")
     if name == "auto":
-        return torch.device("cuda" if "cuda" in available else "cpu")
+        name = "cuda" if "cuda" in available else "cpu"
+    if name == "cuda" and name in available and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     if name not in available:
         raise ConfigError(f"there is no device {name!r} here. Give one of: auto, {', '.join(available)}.")
     return torch.device(name)

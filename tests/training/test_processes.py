@@ -222,6 +222,28 @@ def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> No
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
+def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """A worker that is killed takes all with it; the next start resumes by itself, and ends the same."""
+    folder = tmp_path / "run"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    launcher += ["--max-restarts", "1", "--monitor-interval", "0.1"]
+    runs.train(folder, small_data, settings=[*SLICED, "watch.save_every=2"], stop_at=2)
+    # As it would be if the first start had been killed after step 2.
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import os, sys\n"
+        "if os.environ['TORCHELASTIC_RESTART_COUNT'] == '0':\n"
+        "    sys.exit(1)\n"
+        "from inkgan.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    words = [*launcher, str(script), *command(folder, small_data, "--steps", runs.STEPS)[3:]]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    assert runs.learned(folder) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:
     """Killed or stopped: one line, exit code 3, nobody left. On one process the run then ends the same."""

@@ -221,7 +221,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
 def _start(
     rank: int, count: int, port: int, threads: int, seconds_to_wait: float, command: Mapping[str, Any]
 ) -> subprocess.Popen[bytes]:
-    place = {"RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     environment = {name: str(value) for name, value in {**place, "OMP_NUM_THREADS": threads}.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "inkgan.training.follower"],
