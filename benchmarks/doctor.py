@@ -12,26 +12,58 @@ docs/doctor.md; ``--refit`` trains nothing but the remedies.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
+import math
 import os
-import sys
+import statistics
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from doctor_cases import FAULTS, Case, healthy, series, whole
-from machine import say
+from doctor_cases import FAULTS, STEPS, Case, Line, healthy, recipes, series, whole
+from machine import REPOSITORY, commit, cpu_model, say
+from report import TODAY, finish, heading, result_name, table
+from scipy.stats import beta
+
+from inkgan.config import Config, from_saved
+from inkgan.training.doctor import Doctor
+from inkgan.training.doctor.rules import RULES, Rule
+from inkgan.training.doctor.thresholds import FILE
 
 #: Seeds below the first number fit the thresholds; those from it to below the second are counted.
-SEEDS = {"healthy": (60, 360), "whole": (4, 12)} | dict.fromkeys(FAULTS, (5, 30))
+SEEDS = {"healthy": (60, 360), "whole": (4, 12), "recipes": (0, 8)} | dict.fromkeys(FAULTS, (5, 30))
+
+
+#: Two rules got their form after a look at the runs below these seeds; those from here on were trained later.
+UNSEEN = {"healthy": 276} | dict.fromkeys(FAULTS, 23)
+SOUND = ("healthy", "whole", "recipes")
+#: Each remedy is tried with these seeds, which nothing else uses.
+REMEDY_SEEDS = range(30, 35)
+#: A threshold lies half way between the worst healthy run and the mildest ill one, but at most this factor, or this
+#: difference, beyond the worst healthy run: a planted fault is more flagrant than what happens to people.
+_FACTOR = 5.0
+_DIFFERENCE = 0.5
+
+
+class Run(NamedTuple):
+    """A run and its series."""
+
+    kind: str
+    seed: int
+    config: Config
+    lines: Sequence[Line]
 
 
 def case_of(kind: str, seed: int) -> Case:
     """A run by its kind and seed."""
     if kind == "healthy":
         return healthy(seed)
-    return whole(seed) if kind == "whole" else FAULTS[kind][0](seed)
+    others = {"whole": whole, "recipes": recipes}
+    return others[kind](seed) if kind in others else FAULTS[kind][0](seed)
 
 
 def path_of(work: Path, kind: str, seed: int) -> Path:
@@ -81,17 +113,252 @@ def collect(work: Path, workers: int, until: str | None) -> None:
                 say(f"{done} of {len(tasks)}: {kind} {seed} at {datetime.datetime.now():%H:%M:%S}")
 
 
+def read_all(work: Path) -> list[Run]:
+    """The runs that are in the work folder, without those of remedies."""
+    runs = []
+    for kind, (_, last) in SEEDS.items():
+        for seed in range(last):
+            path = path_of(work, kind, seed)
+            if path.exists():
+                content = json.loads(path.read_text("utf-8"))
+                runs.append(Run(kind, seed, from_saved(content["config"]), content["lines"]))
+    return runs
+
+
+def is_for_fitting(run: Run) -> bool:
+    """Whether thresholds are fitted on this run; else it is counted."""
+    return run.seed < SEEDS[run.kind][0]
+
+
+def worst(rule: Rule, run: Run) -> float | None:
+    """The value that a run holds for as long as the rule's patience asks, where that is worst; None if none is judged.
+
+    The rule is ill on the run if and only if this value is beyond the threshold.
+    """
+    values: list[float] = []
+    probe = _Listening(run.config, rule, values)
+    for line in run.lines:
+        probe.look(int(line["step"]), line)
+    lasting, extreme = (min, max) if rule.above else (max, min)
+    windows = [lasting(values[i : i + rule.patience]) for i in range(len(values) - rule.patience + 1)]
+    return extreme(windows) if windows else None
+
+
+class _Listening(Doctor):
+    """A doctor who notes the values of one rule."""
+
+    def __init__(self, config: Config, rule: Rule, values: list[float]) -> None:
+        super().__init__(config, thresholds=dict.fromkeys((each.name for each in RULES), math.inf))
+        self._rules = [rule]
+        self._values = values
+
+    def _take_in(self, rule: Rule, course: Any, step: int, value: float, line: Line) -> None:
+        self._values.append(value)
+
+
+def fit(runs: Sequence[Run]) -> dict[str, float]:
+    """The threshold of each rule: half way from the worst healthy run for fitting to the mildest ill one."""
+    found = {}
+    for rule in RULES:
+        if rule.name == "not-finite":
+            found[rule.name] = 0.5  # between no and yes
+            continue
+        faults = [name for name, (_, rules) in FAULTS.items() if rule.name in rules]
+        sound = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in ("healthy", "whole")]
+        ill = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in faults]
+        sound += [rule.harmless]
+        found[rule.name] = between(rule, [x for x in sound if x is not None], [x for x in ill if x is not None])
+    return found
+
+
+def between(rule: Rule, sound: Sequence[float], ill: Sequence[float]) -> float:
+    """Half way from the worst of the sound values to the mildest of the ill ones, on the rule's scale."""
+    sign = 1.0 if rule.above else -1.0
+    scale = (lambda x: math.log(max(x, 1e-12))) if rule.log else (lambda x: x)
+    edge = max(sign * scale(x) for x in sound)
+    gap = min(sign * scale(x) for x in ill) - edge
+    if gap <= 0:
+        say(f"{rule.name}: healthy and ill runs overlap")
+    at = sign * (edge + min(max(gap, 0.0) / 2, math.log(_FACTOR) if rule.log else _DIFFERENCE))
+    return float(f"{math.exp(at) if rule.log else at:.3g}")
+
+
+def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:
+    """The rules that find something in a run, and the first step at which each does."""
+    doctor = Doctor(run.config, thresholds=thresholds)
+    found: dict[str, int] = {}
+    for line in run.lines:
+        for finding in doctor.look(int(line["step"]), line):
+            found.setdefault(finding.rule.name, finding.step)
+    return found
+
+
+def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share: Clopper and Pearson, 1934."""
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
+    high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
+    return low, high
+
+
+def share(hits: int, count: int) -> str:
+    """A share with its interval in percent."""
+    if not count:
+        return "none ran"
+    low, high = interval(hits, count)
+    return f"{hits} of {count} [{low:.1%}, {high:.1%}]"
+
+
+def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Case, str]:
+    """A fault's run with the doctor's remedy, and that remedy.
+
+    Where the remedy is no setting, the fault is no setting either: the remedy is to mend what is broken.
+    """
+    maker, rules = FAULTS[name]
+    case = maker(seed)
+    config, lines = series(case, seed)
+    doctor = Doctor(config, thresholds=thresholds)
+    found = [finding for line in lines for finding in doctor.look(int(line["step"]), line)]
+    own = [finding for finding in found if finding.rule.name in rules]
+    settings = dict(setting.split("=") for setting in own[0].remedy.settings) if own else {}
+    if settings.pop("data.ink", None) == "auto":
+        return dataclasses.replace(case, data="inverted-auto"), "data.ink=auto"
+    if not settings:
+        return Case(case.settings, case.data), "what was broken is mended" if own else "not found, so mended by hand"
+    numbers = {key: int(value) if key == "batch_size" else float(value) for key, value in settings.items()}
+    said = " ".join(f"--set {key}={value}" for key, value in settings.items())
+    return dataclasses.replace(case, settings={**case.settings, **numbers}, steps=STEPS), said
+
+
+def remedy_run(work: Path, name: str, seed: int, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Train a fault with its remedy, or read what that gave; the series is kept like the others."""
+    path = path_of(work, f"remedy-{name}", seed)
+    if not path.exists():
+        case, said = remedied(name, seed, thresholds)
+        config, lines = series(case, seed)
+        content = {"config": config.model_dump(mode="json"), "lines": lines, "said": said}
+        path.write_text(json.dumps(content), "utf-8")
+    read: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return read
+
+
+def try_remedies(
+    work: Path, workers: int, thresholds: Mapping[str, float], train: bool
+) -> dict[str, list[tuple[str, dict[str, int]]]]:
+    """For each fault: what the remedy was and what the doctor finds then, by seed."""
+    tasks = [(name, seed) for name in FAULTS for seed in REMEDY_SEEDS]
+    if not train:
+        tasks = [task for task in tasks if path_of(work, f"remedy-{task[0]}", task[1]).exists()]
+    found: dict[str, list[tuple[str, dict[str, int]]]] = {name: [] for name in FAULTS}
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = [(name, seed, pool.submit(remedy_run, work, name, seed, thresholds)) for name, seed in tasks]
+        for name, seed, job in jobs:
+            content = job.result()
+            run = Run(name, seed, from_saved(content["config"]), content["lines"])
+            found[name].append((content["said"], alarms(run, thresholds)))
+    return found
+
+
+def rows_of_rules(runs: Sequence[Run], thresholds: Mapping[str, float]) -> Iterator[list[str]]:
+    """A row for each rule: where it draws the line, and what healthy and ill runs come to."""
+    yield ["rule", "ill", "from step", "in a row", "worst of healthy", "false alarms"]
+    counted = [run for run in runs if run.kind in SOUND and not is_for_fitting(run)]
+    for rule in RULES:
+        values = [value for run in counted if (value := worst(rule, run)) is not None]
+        extreme = (max if rule.above else min)(values)
+        false = sum(rule.is_ill(value, thresholds[rule.name]) for value in values)
+        sign = "above" if rule.above else "below"
+        start = "any" if rule.grace < 0 else f"{rule.grace}"
+        ill = f"{sign} {thresholds[rule.name]:.3g}"
+        yield [f"`{rule.name}`", ill, start, str(rule.patience), f"{extreme:.3g}", f"{false} of {len(values)}"]
+
+
+def rows_of_faults(
+    runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Mapping[str, list[tuple[str, dict[str, int]]]]
+) -> Iterator[list[str]]:
+    """A row for each fault: how often it is found, how soon, and whether the remedy ends it."""
+    yield ["planted fault", "has to be found by", "found", "steps to the alarm", "other rules", "remedy", "quiet then"]
+    for name, (maker, rules) in FAULTS.items():
+        counted = [alarms(run, thresholds) for run in runs if run.kind == name and not is_for_fitting(run)]
+        steps = [min(found[rule] for rule in rules if rule in found) for found in counted if set(rules) & found.keys()]
+        others = sorted({other for found in counted for other in found} - set(rules))
+        soon = f"{statistics.median(steps):.0f} [{min(steps)} to {max(steps)}]" if steps else "-"
+        tried = remedies[name]
+        said = tried[0][0] if tried else "not tried"
+        quiet = sum(not found for _, found in tried)
+        still = sorted({rule for _, found in tried for rule in found})
+        rest = f"{quiet} of {len(tried)}" + (f" (then {', '.join(still)})" if still else "")
+        doc = (maker.__doc__ or "").strip().rstrip(".")
+        named = ", ".join(f"`{rule}`" for rule in rules)
+        yield [doc, named, share(len(steps), len(counted)), soon, ", ".join(others) or "-", said, rest]
+
+
+def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) -> str:
+    """The two tables and what stands around them."""
+    counted = {kind: [run for run in runs if run.kind == kind and not is_for_fitting(run)] for kind in SEEDS}
+    fitted = {kind: sum(is_for_fitting(run) for run in runs if run.kind == kind) for kind in SEEDS}
+    false = {kind: sum(bool(alarms(run, thresholds)) for run in counted[kind]) for kind in SOUND}
+    names = sorted({name for kind in false for run in counted[kind] for name in alarms(run, thresholds)})
+    intro = (
+        f"**False alarms: {share(false['healthy'], len(counted['healthy']))} of the healthy short runs had any**, "
+        f"{share(false['whole'], len(counted['whole']))} of whole ones of 1,800 steps, and "
+        f"{share(false['recipes'], len(counted['recipes']))} of `fast` and `best` as they are, {STEPS} steps long "
+        f"(95 % intervals of Clopper and Pearson){': by ' + ', '.join(names) if names else ''}. "
+        f"The thresholds come from {fitted['healthy']} other healthy short runs, {fitted['whole']} whole ones and "
+        f"{fitted['one_latent']} runs of each fault. {cpu_model()}, {TODAY}."
+    )
+    unseen = [run for run in counted["healthy"] if run.seed >= UNSEEN["healthy"]]
+    ill = [run for run in runs if run.kind in FAULTS and run.seed >= UNSEEN[run.kind]]
+    alarmed = sum(bool(alarms(run, thresholds)) for run in unseen)
+    recognised = sum(bool(alarms(run, thresholds).keys() & set(FAULTS[run.kind][1])) for run in ill)
+    later = (
+        f"Of the runs trained after the rules had their form: {share(alarmed, len(unseen))} healthy ones had an alarm, "
+        f"and {share(recognised, len(ill))} ill ones, all faults together, were found."
+    )
+    tables = [rows_of_rules(runs, thresholds), rows_of_faults(runs, thresholds, remedies)]
+    return "\n\n".join([intro, later, *(table(list(rows)) for rows in tables)])
+
+
+def write_files(runs: Sequence[Run], thresholds: Mapping[str, float], text: str) -> None:
+    """Write ``thresholds.json`` and the tables in docs/doctor.md."""
+    fitted = [run for run in runs if is_for_fitting(run)]
+    about = {
+        "calibrated": True,
+        "by": "benchmarks/doctor.py",
+        "date": str(TODAY),
+        "commit": commit(),
+        "fitted on": f"{len(fitted)} runs, {sum(run.kind in ('healthy', 'whole') for run in fitted)} of them healthy",
+    }
+    FILE.write_text(json.dumps({"about": about, "thresholds": thresholds}, indent=1) + "\n", "utf-8")
+    page = REPOSITORY / "docs" / "doctor.md"
+    before, _, rest = page.read_text("utf-8").partition("<!-- benchmarks/doctor.py writes from here -->\n")
+    _, _, after = rest.partition("<!-- to here -->")
+    marks = ("<!-- benchmarks/doctor.py writes from here -->", "<!-- to here -->")
+    page.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{after}", "utf-8")
+
+
 def main() -> None:
     """Collect, fit, count, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "inkgan-doctor")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--until", help="train no new run after this time of day, such as 22:20")
-    parser.add_argument("--refit", action="store_true", help="train nothing")
+    parser.add_argument("--refit", action="store_true", help="train nothing, and use the runs that there are")
+    parser.add_argument("--write", action="store_true", help="write thresholds.json and the tables of docs/doctor.md")
+    parser.add_argument("--record", action="store_true", help="keep the result under benchmarks/results")
     options = parser.parse_args()
     if not options.refit:
         collect(options.work, options.workers, options.until)
+    runs = read_all(options.work)
+    thresholds = fit(runs)
+    remedies = try_remedies(options.work, options.workers, thresholds, train=not options.refit)
+    text = report(runs, thresholds, remedies)
+    if options.write:
+        write_files(runs, thresholds, text)
+    name = result_name("doctor", parser, options, apart=("work", "workers", "until", "refit", "write"))
+    numbers = {"thresholds": thresholds, "runs": {f"{run.kind}-{run.seed}": alarms(run, thresholds) for run in runs}}
+    finish(name, options, "\n".join([*heading("The doctor", options.workers), text]), numbers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

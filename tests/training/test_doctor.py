@@ -48,9 +48,9 @@ HEALTHY = {
 ILL: dict[str, dict[str, float]] = {
     "not-finite": {"not_finite": 1.0},
     "blown-up": {"loss_generator": -1e9},
-    "discriminator-wins": {"doctor/separation": 1e4},
+    "discriminator-wins": {"doctor/separation": 9.0, "doctor/spread": 0.1, "doctor/from_average": 0.0015},
     "discriminator-lost": {"doctor/order_held_out": 0.0},
-    "standing-still": {"doctor/from_average": 0.0},
+    "standing-still": {"doctor/from_average": 0.0, "doctor/separation": 0.0},
     "collapsed": {"doctor/spread": 1e-4},
     "identical": {"doctor/identical": 1.0},
     "class-dropped": {"doctor/least_drawn": 0.0},
@@ -59,7 +59,7 @@ ILL: dict[str, dict[str, float]] = {
     "other-range": {"doctor/range": 1.0},
     "dark-ink": {"doctor/dark_ink": 1.0},
     "memorising": {"doctor/memory": 1.0},
-    "oscillating": {"doctor/from_average": 50.0},
+    "oscillating": {"doctor/most_drawn": 9.9, "doctor/classes_known": 0.1},
     "stuck-units": {"doctor/stuck_discriminator": 1.0},
     "few-images": {"doctor/batches_in_an_epoch": 0.5},
 }
@@ -68,6 +68,15 @@ ILL: dict[str, dict[str, float]] = {
 def series(*changes: dict[str, float], every: int = 30) -> list[dict[str, float]]:
     """Healthy lines, each with a change."""
     return [{"step": every * number, **HEALTHY, **change} for number, change in enumerate(changes)]
+
+
+def sick(name: str, count: int) -> list[dict[str, float]]:
+    """What a run with an illness logs; where classes come and go, at each look another one is the most frequent."""
+    changes = [dict(ILL[name]) for _ in range(count)]
+    if name == "oscillating":
+        for number, change in enumerate(changes):
+            change["doctor/most_drawn_class"] = float(number % 3)
+    return changes
 
 
 def found(lines: list[dict[str, float]], config: Config = _CONFIG) -> list[tuple[str, int]]:
@@ -93,8 +102,9 @@ def test_a_healthy_series_is_healthy() -> None:
 def test_each_rule_finds_its_illness(name: str) -> None:
     """Alone, once, as soon as it has lasted as long as the rule's patience asks; and it tells of the recovery."""
     rule = _BY_NAME[name]
-    lines = series(*[{}] * 5, *[ILL[name]] * 8)
-    assert found(lines) == [(name, 30 * (4 + rule.patience))]
+    lines = series(*[{}] * 5, *sick(name, 8))
+    two_looks = name == "oscillating"
+    assert found(lines) == [(name, 30 * (4 + rule.patience + two_looks))]
     doctor = judged(_CONFIG, lines)
     assert [one.rule.name for one in doctor.findings] == [name]
     assert doctor.verdict == rule.title
@@ -106,15 +116,15 @@ def test_each_rule_finds_its_illness(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].patience > 1])
 def test_a_short_illness_is_none(name: str) -> None:
     """One value fewer than the patience asks for, again and again."""
-    sick = [ILL[name]] * (_BY_NAME[name].patience - 1)
-    assert found(series(*[{}] * 3, *[*sick, {}] * 4)) == []
+    short = sick(name, _BY_NAME[name].patience - 1)
+    assert found(series(*[{}] * 3, *[*short, {}] * 4)) == []
 
 
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].grace > 0])
 def test_the_beginning_is_not_judged(name: str) -> None:
     """Early in training everything looks ill."""
     rule = _BY_NAME[name]
-    early = series(*[ILL[name]] * 10, every=rule.grace // 11)
+    early = series(*sick(name, 10), every=rule.grace // 11)
     assert found(early) == []
     state = next(one for one in judged(_CONFIG, early).diagnoses() if one.rule is rule)
     assert (state.state, bool(state.reason)) == ("not judged", True)
@@ -131,10 +141,15 @@ def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
     assert found(series(*[ignorant] * 10)) == []
 
 
+def test_one_class_that_stays_is_no_oscillation() -> None:
+    """A class that is always drawn too often is another illness; and two looks without a change are none."""
+    assert found(series(*[{**ILL["oscillating"], "doctor/most_drawn_class": 2.0}] * 9)) == []
+
+
 @pytest.mark.parametrize(("name", "said"), [("class-dropped", "'d'"), ("class-swollen", "'f'"), ("class-wrong", "'h'")])
 def test_classes_are_called_by_their_names(name: str, said: str) -> None:
     """Not by their numbers inside."""
-    (finding,) = judged(_CONFIG, series(*[ILL[name]] * 8), "abcdefghij").findings
+    (finding,) = judged(_CONFIG, series(*sick(name, 8)), "abcdefghij").findings
     assert said in finding.sentence
 
 
@@ -146,8 +161,8 @@ def test_the_same_offset_of_all_logits_changes_nothing() -> None:
 def test_the_tutorial_is_judged_by_what_holds_everywhere() -> None:
     """The other thresholds are those of the compact recipes."""
     tutorial = resolve(overrides=["recipe=tutorial"])
-    sick = {key: value for change in ILL.values() for key, value in change.items()}
-    assert {name for name, _ in found(series(*[sick] * 10), tutorial)} == {
+    everything = {key: value for change in ILL.values() for key, value in change.items()}
+    assert {name for name, _ in found(series(*[everything] * 10), tutorial)} == {
         rule.name for rule in RULES if rule.any_recipe and rule.name != "learning-rate"
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inkgan.config import Config
-from inkgan.training.doctor.rules import RULES, Line, Remedy, Rule
+from inkgan.training.doctor.rules import BEFORE, RULES, Line, Remedy, Rule
 from inkgan.training.doctor.thresholds import read_thresholds
 
 
@@ -79,6 +79,7 @@ class Doctor:
     thresholds: Mapping[str, float] = field(default_factory=read_thresholds)
 
     def __post_init__(self) -> None:
+        self._before: Line = {}
         self._courses = {rule.name: _Course() for rule in RULES}
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
@@ -88,6 +89,10 @@ class Doctor:
         Signals of one step may come in several lines.
         """
         new = []
+        signals = {name: value for name, value in line.items() if name.startswith("doctor/")}
+        line = {**line, **self._before}
+        if signals:
+            self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
         for rule in self._rules:
             value = rule.value(line, self.config) if step >= rule.grace else None
             if value is None:
