@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,9 @@ import typer
 
 if TYPE_CHECKING:
     from inkgan.training.doctor import Diagnosis
+
+#: Sentences are wrapped to this.
+_WIDTH = 100
 
 
 def doctor(
@@ -53,8 +57,10 @@ def report(diagnoses: list[Diagnosis]) -> list[str]:
         detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g})"
         lines.append(f"{one.rule.name:{width}}  {one.state:10}  {detail}")
         if one.finding is not None:
-            said = [f"at step {one.finding.step}: {one.finding.sentence}.", str(one.finding.remedy)]
-            lines += [f"{'':{width}}  {part}" for part in said if part]
+            indent = " " * (width + 2)
+            sentence = f"at step {one.finding.step}: {one.finding.sentence}."
+            lines += textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+            lines += [f"{indent}{one.finding.remedy}"]  # in one line, so that its settings can be copied
     return lines
 
 

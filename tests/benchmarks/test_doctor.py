@@ -1,0 +1,90 @@
+"""The benchmark of the doctor: thresholds, intervals and counts on series that are made up, and its page."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+from inkgan.config import resolve
+from inkgan.training.doctor import read_thresholds
+from inkgan.training.doctor.rules import RULES
+
+_REPOSITORY = Path(__file__).parents[2]
+_BY_NAME = {rule.name: rule for rule in RULES}
+_MEMORY, _SPREAD = _BY_NAME["memorising"], _BY_NAME["collapsed"]
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/doctor.py."""
+    monkeypatch.syspath_prepend(_REPOSITORY / "benchmarks")
+    return importlib.import_module("doctor")
+
+
+def run_of(doctor: ModuleType, kind: str, seed: int, *memory: float) -> Any:
+    """A run that logged nothing but this signal."""
+    lines = [{"step": 60 + 30 * number, "doctor/memory": value} for number, value in enumerate(memory)]
+    return doctor.Run(kind, seed, resolve(), lines)
+
+
+def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
+    """On the rule's scale, above or below; and not far beyond what healthy runs do."""
+    assert doctor.between(_MEMORY, [0.4, 0.5], [0.7, 0.9]) == pytest.approx(0.6)
+    assert doctor.between(_SPREAD, [0.4, 0.9], [0.1, 0.025]) == pytest.approx(0.2)
+    assert doctor.between(_SPREAD, [0.4], [1e-9]) == pytest.approx(0.4 / 5)
+    assert doctor.between(_MEMORY, [0.5], [9.0]) == pytest.approx(1.0)
+
+
+def test_where_healthy_and_ill_runs_overlap_no_healthy_one_alarms(
+    doctor: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The threshold is then the worst healthy value, and that is told."""
+    assert doctor.between(_MEMORY, [0.8], [0.7]) == pytest.approx(0.8)
+    assert "overlap" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 300), (7, 25), (25, 25)])
+def test_intervals_are_exact(doctor: ModuleType, hits: int, count: int) -> None:
+    """As SciPy's."""
+    expected = binomtest(hits, count).proportion_ci(0.95, "exact")
+    assert doctor.interval(hits, count) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("memory", [(0.5,) * 6, (0.9, 0.9, 0.5, 0.9), (0.5, 0.7, 0.8, 0.9), (0.65, 0.66, 0.64)])
+def test_the_worst_value_decides(doctor: ModuleType, memory: tuple[float, ...]) -> None:
+    """A run alarms if and only if the value that it holds for long enough is beyond the threshold."""
+    run = run_of(doctor, "healthy", 0, *memory)
+    for threshold in (0.4, 0.6, 0.645, 0.75):
+        found = doctor.alarms(run, dict(read_thresholds()) | {"memorising": threshold})
+        assert ("memorising" in found) == (doctor.worst(_MEMORY, run) > threshold)
+
+
+def test_no_run_is_fitted_on_and_counted(doctor: ModuleType) -> None:
+    """Each kind of run is divided by its seeds, and remedies have seeds of their own."""
+    for kind, (first, last) in doctor.SEEDS.items():
+        fitted = [doctor.is_for_fitting(doctor.Run(kind, seed, resolve(), ())) for seed in range(last)]
+        assert fitted == [True] * first + [False] * (last - first)
+    assert min(doctor.REMEDY_SEEDS) >= max(last for kind, (_, last) in doctor.SEEDS.items() if kind in doctor.FAULTS)
+
+
+def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
+    """And every fault a rule."""
+    assert {rule for _, rules in doctor.FAULTS.values() for rule in rules} == set(_BY_NAME)
+
+
+def test_the_page_has_the_thresholds_of_the_package() -> None:
+    """Its tables were written together with the file."""
+    page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
+    written = dict(re.findall(r"^\| `([a-z-]+)` +\| (?:above|below) (\S+) ", page, re.MULTILINE))
+    assert written == {name: f"{value:.3g}" for name, value in read_thresholds().items()}
+    for rule in RULES:
+        assert f'<a id="{rule.name}"></a>' in page
+    content = json.loads((_REPOSITORY / "src/inkgan/training/doctor/thresholds.json").read_text("utf-8"))
+    assert content["about"]["calibrated"] is True
