@@ -1,25 +1,35 @@
 """A process that trains along with the one that started it: ``python -m inkgan.training.follower``.
 
-It reads from its input, as JSON, the arguments of :func:`inkgan.train` that the first process was called with.
+It reads from its input, as a line of JSON, the arguments of :func:`inkgan.train` that the first process was called
+with. The input ends when the first process does, and so does this one.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from typing import Any
 
-from inkgan.errors import InkganError
+from inkgan.errors import InkganError, LostProcessError
 from inkgan.training.start import train
 
 
 def main() -> None:
     """Train along, and end as the first process does. It alone says why."""
-    command: dict[str, Any] = json.load(sys.stdin)
+    command: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:
         train(command["recipe"], **command["options"])
     except InkganError as error:
         sys.exit(error.exit_code)
+
+
+def _end_with_the_first() -> None:
+    """End this process at once when the first one is gone, wherever it waits; it has nothing to save."""
+    sys.stdin.read()
+    os._exit(LostProcessError.exit_code)
 
 
 if __name__ == "__main__":

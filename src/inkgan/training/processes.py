@@ -209,7 +209,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     threads = torch.get_num_threads()
     each = int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, available_processors() // count)
     torch.set_num_threads(each)
-    others = [_start(rank, count, store.port, each, seconds_to_wait, command) for rank in range(1, count)]
+    others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
     try:
         with _left_at_the_end(ManyProcesses(PrefixStore("inkgan-0", store), 0, count, seconds_to_wait)) as team:
             yield team
@@ -218,9 +218,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
         _end(others)
 
 
-def _start(
-    rank: int, count: int, port: int, threads: int, seconds_to_wait: float, command: Mapping[str, Any]
-) -> subprocess.Popen[bytes]:
+def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     environment = {name: str(value) for name, value in {**place, "OMP_NUM_THREADS": threads}.items()}
     process = subprocess.Popen(
@@ -230,8 +228,8 @@ def _start(
         start_new_session=True,  # Ctrl-C is for the first process, which stops all of them in order
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps({**command, "seconds_to_wait": seconds_to_wait}).encode())
-    process.stdin.close()
+    process.stdin.write(json.dumps(command).encode() + b"\n")
+    process.stdin.flush()  # it stays open: its end tells the other process that this one is gone
     return process
 
 
@@ -243,6 +241,8 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @contextlib.contextmanager
