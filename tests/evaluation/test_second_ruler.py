@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split
+from inkgan.evaluation.figures import Beside
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.second_ruler import SecondRuler, make_second_ruler, random_network
+from inkgan.evaluation.text import report_text
 from inkgan.images import Images
 
 
@@ -70,6 +74,23 @@ def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
     found = ruler.distance(features, np.random.default_rng(0))
     assert found.value == pytest.approx(expected, rel=1e-3)
     assert found.interval.low <= found.value <= found.interval.high
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"), [(1.0, 1.0, True), (1.0, 3.0, False), (3.0, 1.0, False), (3.0, 3.0, False)]
+)
+def test_a_report_says_when_both_rulers_agree(first: float, second: float, said: bool) -> None:
+    """That a model is nearer to the training images than held-out images are."""
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(value, 0.1, Interval(value - 0.2, value + 0.2))
+
+    values = {"frechet_digit_distance": first, "frechet_random_distance": second, "exact_copies": 0, "copying_z": 0}
+    figures = tuple(Figure.of(name, Beside(estimate(value), 9, estimate(2), 9)) for name, value in values.items())
+    report = Report("m", "model", "bars", "d", "own", 9, 0, figures, ())
+    text = " ".join(report_text(report).split())
+    assert "a second ruler, a network of random weights" in text
+    assert ("By this ruler, too, the distance is below its floor." in text) == said
 
 
 def test_a_floor_is_measured_once(ruler: SecondRuler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

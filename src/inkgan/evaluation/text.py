@@ -63,6 +63,7 @@ def explanations(report: Report) -> list[str]:
         lines.append(
             "Fréchet distance, random features: a second ruler, a network of random weights. It learned from no image, "
             "so it cannot favour the training images."
+            + (" By this ruler, too, the distance is below its floor." if _is_below_both_floors(report) else "")
         )
     features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
     if report.feature_accuracy is not None:
@@ -71,6 +72,11 @@ def explanations(report: Report) -> list[str]:
         f"Measured against {_shortened(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s."
     )
     return lines
+
+
+def _is_below_both_floors(report: Report) -> bool:
+    distances = ("frechet_digit_distance", "frechet_random_distance")
+    return all(report[name].against_floor == "better" for name in distances)
 
 
 def figure_cells(figure: Figure) -> tuple[str, ...]:
