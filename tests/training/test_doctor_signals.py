@@ -101,7 +101,10 @@ def test_the_finite_check_returns_the_norms() -> None:
 
 @pytest.fixture(scope="module")
 def data(small_data: Path) -> DataSet:
-    return load(small_data)
+    """Small data with three classes."""
+    unlabelled = load(small_data)
+    train, validation, test = (Split(one.images, np.arange(len(one)) % 3) for one in unlabelled.splits.values())
+    return replace(unlabelled, class_names=("a", "b", "c"), train=train, validation=validation, test=test)
 
 
 def probe_of(data: DataSet, *overrides: str) -> tuple[Any, Probe, Any]:
@@ -125,6 +128,20 @@ def test_looking_changes_nothing(data: DataSet) -> None:
         assert torch.equal(torch.random.get_rng_state(), state)
         learned.append({name: array.tobytes() for part in as_arrays(recipe).values() for name, array in part.items()})
     assert learned[0] == learned[1]
+
+
+def test_what_a_look_says_of_classes(data: DataSet) -> None:
+    """A discriminator whose classifier takes every image for the same class finds it drawn as often as all together."""
+    recipe, probe, (real, _) = probe_of(data)
+    with torch.no_grad():
+        recipe.discriminator.last.weight[3:] = 0
+        recipe.discriminator.last.bias[3:] = torch.tensor([0.0, 99.0, 0.0])
+    found = probe.look(real)
+    assert found["most_drawn"] == pytest.approx(3)
+    assert (found["most_drawn_class"], found["drawn_wrongly_as"]) == (1, 1)
+    assert found["least_drawn"] == pytest.approx(0, abs=1e-6)
+    assert found["drawn_wrongly"] == pytest.approx(1)
+    assert found["classes_known"] == pytest.approx(1 / 2)  # the two held-out images are of classes 0 and 1
 
 
 def test_what_a_look_says_of_faults(data: DataSet) -> None:
@@ -166,6 +183,27 @@ def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:
     assert not {"classes_known", "least_drawn", "drawn_wrongly"} & found.keys()
     assert ("from_average" in found) == (kind != "tutorial")
     assert {"spread", "order_held_out", "memory", "range"} <= found.keys()
+
+
+def test_a_data_set_of_one_image_a_class(data: DataSet) -> None:
+    """Whose held-out image is of a class that no latent shows: nothing is said about spreads, all else is finite."""
+    held_out = Split(data.train.images[5:6], np.array([17]))
+    train = Split(np.repeat(data.train.images[:10], 2, axis=0), np.arange(20))
+    few = replace(data, class_names=tuple(map(str, range(20))), train=train, validation=held_out, test=held_out)
+    _, probe, (real, _) = probe_of(few)
+    found = probe.look(real)
+    assert "spread" not in found
+    assert "classes_known" in found
+    assert 0 <= found["memory"] <= 1
+
+
+def test_a_look_that_fails_costs_one_warning(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the run."""
+    monkeypatch.setattr(signals, "margin", lambda *_: 1 / 0)
+    watcher = runs.Noting()
+    settings = ["watch.doctor_every=1"]
+    assert runs.train(tmp_path / "run", small_data, settings=settings, steps=3, watcher=watcher).complete
+    assert ["doctor's look" in warning for warning in watcher.warnings] == [True]
 
 
 def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> None:

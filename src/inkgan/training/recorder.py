@@ -196,7 +196,9 @@ class Recorder:
         """What the doctor sees of the recipe after a joint step; nothing where it does not look."""
         if self._probe is None or step < 0 or not is_due(step, self._run.config.watch.doctor_every):
             return {}
-        found = self._probe.look(batch)
+        found: dict[str, float] = {}
+        with self._decoration("the doctor's look"):
+            found = self._probe.look(batch)
         named = {f"doctor/{name}": value for name, value in found.items()}
         for name in sorted(set(named) & CHARTED):
             self._events.add("scalar", name, named[name], step)

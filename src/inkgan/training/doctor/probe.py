@@ -55,7 +55,8 @@ class Probe:
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
-        self._real_spread = signals.spread_within_classes(self._seen, seen_labels)
+        # Of one image a class nothing can be said; what is not a number is left out.
+        self._real_spread = signals.spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = torch.from_numpy(np.concatenate([self._seen, self._unseen])).to(device)
         self._judged_as: Tensor | None = None
         if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
@@ -149,6 +150,8 @@ def _labels(classes: int) -> Labels | None:
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
     """Real images of the wanted classes and their labels."""
     places = signals.in_turn(labels, wanted, COUNT, len(images))
+    if not len(places):  # a small held-out split may have none of them
+        places = np.arange(min(COUNT, len(images)))
     return signals.as_floats(images[places]), None if labels is None or wanted is None else labels[places]
 
 
