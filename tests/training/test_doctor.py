@@ -13,7 +13,7 @@ import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError
 from inkgan.training.doctor import Doctor, judged, lower_rates, read_thresholds
-from inkgan.training.doctor.rules import RULES, Rule
+from inkgan.training.doctor.rules import RULES, Rule, usual_game
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -186,6 +186,14 @@ def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:
     remedy = rule.remedy(config)
     assert str(remedy).endswith(".")
     resolve(overrides=remedy.settings, base=config)
+
+
+def test_a_penalty_of_an_earlier_version_is_not_called_weak() -> None:
+    """Its weight refers to other pixels: 0.1 there is 0.4 here."""
+    earlier = resolve(overrides=["penalty.pixels=0..1", "penalty.weight=0.1", "generator.learning_rate=0.1"])
+    weak = resolve(overrides=["penalty.weight=0.1", "generator.learning_rate=0.1"])
+    assert usual_game(earlier).settings == ("generator.learning_rate=0.003",)
+    assert usual_game(weak).settings == ("generator.learning_rate=0.003", "penalty.weight=0.4")
 
 
 @pytest.mark.parametrize(

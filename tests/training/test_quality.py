@@ -21,4 +21,5 @@ def test_a_hundred_and_fifty_steps_draw_digits(tmp_path: Path) -> None:
     )
     report = inkgan.evaluate(run.folder, n=1000)
     assert report["frechet_digit_distance"].value < 12
-    assert min(one.accuracy.value for one in report.classes if one.accuracy) > 0.6
+    assert report["accuracy"].value > 0.85
+    assert min(one.accuracy.value for one in report.classes if one.accuracy) > 0.4

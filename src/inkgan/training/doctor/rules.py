@@ -223,7 +223,8 @@ def usual_game(config: Config) -> Remedy:
     usual, own = usual_rates(config), own_rates(config)
     tries = {f"{name}.learning_rate": usual[name] for name in own if own[name] != usual[name]}
     weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
-    if config.penalty.weight < weight:
+    # Weights that refer to other pixels, those of earlier runs, cannot be compared.
+    if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
         tries["penalty.weight"] = weight
     if not tries:
         tries = {"discriminator.learning_rate": own["discriminator"] / 3, "penalty.weight": 3 * config.penalty.weight}
