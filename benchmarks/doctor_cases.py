@@ -310,7 +310,7 @@ FAULTS: Mapping[str, tuple[Callable[[int], Case], tuple[str, ...]]] = {
     "strong_discriminator": (strong_discriminator, ("discriminator-wins",)),
     "frozen_discriminator": (frozen_discriminator, ("discriminator-lost",)),
     "frozen_generator": (frozen_generator, ("standing-still",)),
-    "one_latent": (one_latent, ("collapsed", "identical")),
+    "one_latent": (one_latent, ("identical", "collapsed")),
     "missing_class": (missing_class, ("class-dropped",)),
     "swollen_class": (swollen_class, ("class-swollen",)),
     "swapped_classes": (swapped_classes, ("class-wrong",)),

@@ -390,10 +390,7 @@ RULES: tuple[Rule, ...] = (
             f"the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% "
             "is right: it knows them by heart"
         ),
-        lambda config: Remedy(
-            (f"penalty.weight={max(0.4, config.penalty.weight) * 10:.2g}",),
-            "Better: more training images, or fewer steps.",
-        ),
+        _advice("Add training images, or train for fewer steps; ten times the penalty did not help in trials."),
     ),
     Rule(
         "oscillating",
@@ -416,7 +413,10 @@ RULES: tuple[Rule, ...] = (
             f"{value:.0%} of the units of one network's convolutions never change their side of zero, so they bend "
             "nothing"
         ),
-        lower_rates,
+        _advice(
+            "Such units do not come back. Start again, with lower learning rates if the run has blown up before, and "
+            "look at the biases that your own code starts from."
+        ),
     ),
     Rule(
         "learning-rate",
