@@ -32,9 +32,8 @@ SURFACE = {
     "": ["--help", "--version"],
     "train": [
         "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--extend", "--force",
-        "--help", "--out", "--precision", "--quiet", "--recipe", "--resize", "--resume", "--seconds", "--seed", "--set",
-        "--steps",
-        "--stop-at",
+        "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize", "--resume",
+        "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
