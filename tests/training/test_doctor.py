@@ -113,6 +113,14 @@ def test_each_rule_finds_its_illness(name: str) -> None:
     assert {one.rule.name for one in recovered.diagnoses() if one.state == "was ill"} == {name}
 
 
+def test_an_illness_that_comes_and_goes_is_told_once() -> None:
+    """Whether it is there at present, the state says."""
+    lines = series(*[{}] * 3, *[*sick("collapsed", 3), {}] * 4)
+    assert found(lines) == [("collapsed", 150)]
+    assert judged(_CONFIG, lines).verdict is None
+    assert judged(_CONFIG, lines[:-1]).verdict
+
+
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].patience > 1])
 def test_a_short_illness_is_none(name: str) -> None:
     """One value fewer than the patience asks for, again and again."""

@@ -84,7 +84,9 @@ class Doctor:
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
     def look(self, step: int, line: Line) -> list[Finding]:
-        """Look at what was logged at a step; returns what is wrong that was not wrong before.
+        """Look at what was logged at a step; returns what is wrong that was never wrong before.
+
+        An illness that comes and goes is told once; :attr:`findings` says whether it is there.
 
         Signals of one step may come in several lines.
         """
@@ -98,9 +100,9 @@ class Doctor:
             if value is None:
                 continue
             course = self._courses[rule.name]
-            was_ill = course.found is not None
+            is_known = course.first is not None
             self._take_in(rule, course, step, value, line)
-            if course.found is not None and not was_ill:
+            if course.found is not None and not is_known:
                 new.append(course.found)
         return new
 
