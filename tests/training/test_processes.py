@@ -17,9 +17,9 @@ import torch
 
 import tiny_runs as runs
 from inkgan.config import resolve
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, LostProcessError
 from inkgan.training.compact import Compact
-from inkgan.training.processes import available_processors, disagreement
+from inkgan.training.processes import ManyProcesses, available_processors, disagreement
 from inkgan.training.recipe import StepInfo
 from inkgan.training.slices import Contribution, mean_over_slices
 from inkgan.training.state import learned_tensors
@@ -139,6 +139,37 @@ def test_a_number_that_contradicts_the_launcher(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="--processes 4 contradicts the launcher, which started 2"), team_of(4, 5, {}):
         pass
+
+
+@pytest.mark.parametrize("timeout", [0, -3, float("nan"), float("inf")])
+def test_a_timeout_that_is_no_time(tmp_path: Path, small_data: Path, timeout: float) -> None:
+    """It is refused before anything is started."""
+    with pytest.raises(ConfigError, match="number of seconds above 0"):
+        runs.train(tmp_path / "run", small_data, timeout=timeout)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("rank", "size"), [("a", "2"), ("0", ""), ("2", "2"), ("-1", "2")])
+def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, rank: str, size: str) -> None:
+    """Variables that something else set are named in one line."""
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(ConfigError, match="name no place among processes"), team_of(None, 5, {}):
+        pass
+
+
+@pytest.mark.parametrize(("digests", "other"), [(["a", "a", "b"], 2), (["a", "a", "a"], None)])
+def test_weights_that_differ_end_the_run(
+    monkeypatch: pytest.MonkeyPatch, digests: list[str], other: int | None
+) -> None:
+    """The line names the step and the process."""
+    team = object.__new__(ManyProcesses)
+    monkeypatch.setattr(team, "_answers", lambda _own: [{"digest": one} for one in digests])
+    if other is None:
+        team.require_equal(lambda: "a", 150)
+        return
+    with pytest.raises(LostProcessError, match=f"at step 150 process {other} has other weights than process 0"):
+        team.require_equal(lambda: "a", 150)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,9 @@ class Compact:
 
         terms: dict[str, Tensor] = {}
         for number, (images, kinds) in enumerate(self._batches(real, labels), start=info.number * config.critic_steps):
-            parts = [self._slice(number, index, images, kinds) for index in self._team.own_slices(config.slices)]
+            # Drawn for the whole batch, so that they do not depend on the number of slices.
+            z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, number, len(images), self.latent_dim))
+            parts = [self._slice(index, images, z, kinds) for index in self._team.own_slices(config.slices)]
             losses = [self.discriminator_losses(number, part) for part in parts]
             terms |= self._update("discriminator", self._mixed_discriminator, losses)
         # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
@@ -236,21 +238,19 @@ class Compact:
         kinds = [None] * count if labels is None else labels.reshape(count, -1)
         return list(zip(images, kinds, strict=True))
 
-    def _slice(self, number: int, index: int, real: Tensor, labels: Tensor | None) -> Slice:
+    def _slice(self, index: int, real: Tensor, z: Tensor, labels: Tensor | None) -> Slice:
         """A slice of a batch, with the images that the generator draws for it.
 
         Args:
-            number: how many updates of the discriminator came before this one.
             index: which of the slices.
             real: the real images of the whole batch.
-            labels: their classes.
+            z: the latents of the whole batch [N, D].
+            labels: the classes of the whole batch.
         """
         count = len(real) // self._config.slices
         place = slice(index * count, (index + 1) * count)
-        # Those of the whole batch are drawn, so that they do not depend on the number of slices.
-        z = latents(self._config.seed, Stream.GENERATOR_LATENTS, number, len(real), self.latent_dim)[place]
         kinds = None if labels is None else labels[place]
-        fake = self._mixed_generator.forward(torch.from_numpy(z).to(self._device), kinds)
+        fake = self._mixed_generator.forward(z[place].to(self._device), kinds)
         return Slice(place, real[place], fake, kinds)
 
     def _penalty(self, number: int, images: Tensor, logits: Tensor, part: Slice) -> Tensor:

@@ -97,6 +97,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     _require_known(options)
     processes = _plain(options.get("processes"))
     timeout = float(options.get("timeout", SECONDS_TO_WAIT))
+    if not 0 < timeout <= 10**6:
+        raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
     if processes is not None and processes > 1:
         _require_shareable(configure(recipe, **options)[0], processes)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:

@@ -116,7 +116,7 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         LostProcessError: they did not all come.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        size = int(os.environ["WORLD_SIZE"])
+        size = _size_of_the_environment()
         if count not in (None, size):
             raise ConfigError(f"--processes {count} contradicts the launcher, which started {size}. Leave it out.")
         if size > 1:
@@ -132,6 +132,17 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
             yield team
         return
     yield Team()  # PyTorch is not imported for it, so wrong options are told at once
+
+
+def _size_of_the_environment() -> int:
+    """WORLD_SIZE, checked together with RANK."""
+    rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
+    if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+        raise ConfigError(
+            f"RANK={rank!r} and WORLD_SIZE={size!r} in the environment name no place among processes. Unset both, or "
+            "let torchrun set them."
+        )
+    return int(size)
 
 
 def is_restart() -> bool:
