@@ -258,7 +258,7 @@ def resolve(
     """
     layers = [
         {} if base is None else _flat(base.model_dump()),
-        {} if file is None else _flat(_read_toml(file)),
+        {} if file is None else _flat(read_toml(file)),
         {key: value for key, value in (options or {}).items() if value is not None},
         _flat(overrides if isinstance(overrides, Mapping) else dict(map(_split, overrides))),
     ]
@@ -414,7 +414,12 @@ def _require_known(key: str, value: Any) -> None:
     raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of at most 1 MiB.
+
+    Raises:
+        ConfigError: it cannot be read, or is something else.
+    """
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     WRITER = 10
     WRITING = 11
     MEASURED_LATENTS = 12
+    TEXT = 13
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

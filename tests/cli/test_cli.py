@@ -214,6 +214,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write 1 --texts none.txt -o a.png", "one of both"),
         ("write --texts none.txt -o a.png", "none.txt"),
         ("write --texts text.txt -o a.png", "text.txt, line 1: cannot write 'hello'"),
+        ("write {dat} -o a.png", "Did you mean 'date'?"),
         ("write 1 --force -o", "-o"),
         ("write -5 -o a.png", "Put -- before"),
         ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),

@@ -12,7 +12,7 @@ import pytest
 from hands import RealDigits
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation.texts import read_texts
+from inkgan.generation.texts import InTurn, Lines, Mixture, read_texts
 from inkgan.generation.writing import write
 
 
@@ -20,8 +20,8 @@ def test_a_text_for_each_line(tmp_path: Path) -> None:
     """Line ends of any system, a byte order mark, spaces within, and a last line without an end."""
     path = tmp_path / "texts.txt"
     path.write_bytes("\ufeff2026\r\n 1 2 \ndd.d\n3".encode())
-    assert read_texts(path) == ["2026", " 1 2 ", "dd.d", "3"]
-    assert read_texts(str(path)) == read_texts(path)
+    assert list(Lines(path)) == ["2026", " 1 2 ", "dd.d", "3"]
+    assert list(Lines(str(path))) == list(Lines(path))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,7 @@ def test_a_text_for_each_line(tmp_path: Path) -> None:
         ("1\né\n".encode("latin-1"), "line 2: it is not UTF-8"),
         ("12\n".encode("utf-16"), "line 1: it is not UTF-8"),
         (b"1\n2\x00\n", r"line 2: cannot write '\\x00'"),
+        (b"1\nx\n3\ny\n\n", r"line 2: cannot write 'x'.* In all, 3 of its 5 lines are wrong"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
@@ -57,8 +58,8 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 
 def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More lines than images can be written at once are refused before the rest is read."""
-    monkeypatch.setattr("inkgan.generation.texts.LARGEST_SAMPLE", 3)
+    """More lines than a file may have are refused before the rest is read."""
+    monkeypatch.setattr("inkgan.generation.texts.MOST_LINES", 3)
     path = tmp_path / "texts.txt"
     path.write_text("1\n2\n3\n", "utf-8")
     assert len(read_texts(path)) == 3
@@ -89,3 +90,87 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ConfigError, match="standard input is closed"):
         read_texts("-")
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """More lines than are kept, of several lengths, forwards, backwards and around: each one is that line."""
+    texts = [str(number) for number in range(5000)]
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(texts).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    lines = Lines(path if source == "file" else "-")
+    assert len(lines) == 5000
+    assert lines[:] == texts
+    assert [lines[index] for index in (4999, 0, 1024, 1023, -1)] == ["4999", "0", "1024", "1023", "4999"]
+    assert [lines.text(3, index) for index in (1, 5001)] == ["1", "1"]
+    with pytest.raises(IndexError):
+        lines[5000]
+
+
+def test_templates_in_turn() -> None:
+    """Text i is of template i mod n, and depends on the seed and i alone."""
+    both = InTurn(["{digits:6}", "{date}"])
+    assert len(both) == 2
+    texts = [both.text(4, index) for index in range(40)]
+    assert all(text.isdecimal() for text in texts[::2])
+    assert all(text[4] == "-" for text in texts[1::2])
+    assert len(set(texts)) == 40
+    assert [InTurn(["{digits:6}", "{date}"]).text(4, index) for index in (7, 3)] == [texts[7], texts[3]]
+    assert both.text(5, 0) != texts[0]
+
+
+def mixture(folder: Path, content: str) -> Mixture:
+    """Read a mixture."""
+    path = folder / "texts.toml"
+    path.write_text(content, "utf-8")
+    read = read_texts(path)
+    assert isinstance(read, Mixture)
+    return read
+
+
+def test_a_mixture(tmp_path: Path) -> None:
+    """Templates come as often as their weights say, of the lengths that are allowed; files are beside the mixture."""
+    (tmp_path / "codes.txt").write_text("1.1\n2.2\n", "utf-8")
+    content = """
+        lengths = [3, 5]
+        [[texts]]
+        template = "{digits:1..64}"
+        weight = 3
+        [[texts]]
+        template = "{choice:codes.txt}"
+    """
+    texts = [mixture(tmp_path, content).text(1, index) for index in range(400)]
+    assert {len(text) for text in texts} == {3, 4, 5}
+    assert 70 < sum("." in text for text in texts) < 130
+    assert mixture(tmp_path, content).text(1, 123) == texts[123]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "texts is missing"),
+        ("texts = []", "texts = \\[\\] is not allowed"),
+        ('[[texts]]\ntemplat = "1"', "no texts.1.templat. Did you mean 'template'\\?"),
+        ('[[texts]]\ntemplate = "1"\nweight = 0', "texts.1.weight = 0 is not allowed"),
+        ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
+        ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),
+        ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),
+        ('lengths = [5, 65]\n[[texts]]\ntemplate = "1"', "lengths.2 = 65 is not allowed"),
+        ('[[texts]]\ntemplate = "{choice:none.txt}"', "cannot read .*none.txt"),
+        ("[[texts]", "is not a TOML file"),
+    ],
+)
+def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) -> None:
+    """One line with the file's name."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        mixture(tmp_path, content)
+    assert "texts.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mixture_has_no_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many images there are has to be said."""
+    (tmp_path / "a.toml").write_text('[[texts]]\ntemplate = "1"', "utf-8")
+    assert run(["write", "--texts", f"{tmp_path}/a.toml", "-o", f"{tmp_path}/a/"]) == 2
+    assert "Say how many images with -n" in capsys.readouterr().err

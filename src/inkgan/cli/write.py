@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from inkgan.generation.texts import Texts
 
 ModelName = Annotated[
     str,
@@ -23,7 +26,9 @@ def write(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TEXT...", help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus."
+            metavar="TEXT...",
+            help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus. Chance fills "
+            "fields: {date:%d.%m.%Y}, {time:%H:%M}, {int:1..9999}, {digits:6}, {amount:1,234.56}, {choice:FILE}.",
         ),
     ] = None,
     out: Annotated[
@@ -39,7 +44,10 @@ def write(
     file: Annotated[
         str | None,
         typer.Option(
-            "--texts", metavar="FILE|-", help="Take the texts from the lines of a file in UTF-8, or standard input (-)."
+            "--texts",
+            metavar="FILE|FILE.toml|-",
+            help="Take the texts from the lines of a file in UTF-8, or of standard input (-); or from the weighted "
+            "templates of a .toml (inkgan help writing).",
         ),
     ] = None,
     model: ModelName = "best",
@@ -80,6 +88,8 @@ def write(
 
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
 
+        inkgan write "{date:%d.%m.%Y}" -n 1000 --labels -o dates/
+
         inkgan write --texts dates.txt -o dates.npz
     """
     from inkgan.generation import writing
@@ -88,14 +98,14 @@ def write(
     if out is not None:
         check_output(out, 1, force=force)
     given = _given_texts(texts or [], file)
-    number = len(given) if count is None else count
+    number = _number(given, count)
     if out is None:
-        out = _default_output(given, number)
+        out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
     generator = writing.loaded(model)
     written = (
         writing.write(
-            given[index % len(given)],
+            given.text(seed, index),
             model=generator,
             seed=seed,
             writer=index,
@@ -111,9 +121,9 @@ def write(
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
 
 
-def _default_output(texts: list[str], number: int) -> str:
+def _default_output(text: str, number: int) -> str:
     """The picture's name where none was given: the text, with what separates folders or words as a minus."""
-    name = re.sub(r"[^\w.,+-]", "-", texts[0][:64]).strip(".")
+    name = re.sub(r"[^\w.,+-]", "-", text).strip(".")
     if number != 1 or not name:
         raise ConfigError(
             "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
@@ -121,9 +131,9 @@ def _default_output(texts: list[str], number: int) -> str:
     return f"{name}.png"
 
 
-def _given_texts(texts: list[str], file: str | None) -> list[str]:
+def _given_texts(texts: list[str], file: str | None) -> Texts:
     """The texts from the command line or from a file."""
-    from inkgan.generation.texts import read_texts
+    from inkgan.generation.texts import InTurn, read_texts
 
     if texts and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of both.")
@@ -131,7 +141,14 @@ def _given_texts(texts: list[str], file: str | None) -> list[str]:
         return read_texts(file)
     if not texts:
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
-    return texts
+    return InTurn(texts)
+
+
+def _number(texts: Texts, count: int | None) -> int:
+    """How many images: as many as were asked for, or one of each text."""
+    if count is None and not len(texts):
+        raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
+    return len(texts) if count is None else count
 
 
 def morph(

@@ -1,0 +1,296 @@
+"""Templates of texts: ``{date:%d.%m.%Y}``, ``{int:1..9999}`` and the like, filled by chance.
+
+A template is read once, into pieces. A piece is a fixed text, or a field that draws its text; the grammar is::
+
+    template  =  (literal | "{" name [":" argument] "}")*
+    argument  =  [format] [" in "] [first ".." last]
+
+Whatever is wrong is said when the template is read, so that drawing cannot fail.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.generation.writing import LONGEST_TEXT, valid_text
+
+T = TypeVar("T")
+
+#: Draws the text of a piece.
+Draw = Callable[[np.random.Generator], str]
+#: Reads the lines of a file, for ``{choice:FILE}``.
+LinesOf = Callable[[Path], Sequence[str]]
+
+_FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
+_DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
+_SEPARATOR = " in "
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
+_LARGEST_INTEGER = 10**15
+_DATES = (date(1970, 1, 1), date(2029, 12, 31))
+_TIMES = ("00:00", "23:59")
+_AMOUNTS = ("1", "9999.99")
+
+#: What a directive of a date stands for; a minus leaves out the zero before it.
+_OF_DATES: dict[str, Callable[[date], str]] = {
+    "%Y": lambda day: f"{day.year:04d}",
+    "%y": lambda day: f"{day.year % 100:02d}",
+    "%m": lambda day: f"{day.month:02d}",
+    "%-m": lambda day: f"{day.month}",
+    "%d": lambda day: f"{day.day:02d}",
+    "%-d": lambda day: f"{day.day}",
+    "%j": lambda day: f"{day.timetuple().tm_yday:03d}",
+}
+_OF_TIMES: dict[str, Callable[[int], str]] = {
+    "%H": lambda second: f"{second // 3600:02d}",
+    "%-H": lambda second: f"{second // 3600}",
+    "%I": lambda second: f"{(second // 3600 - 1) % 12 + 1:02d}",
+    "%-I": lambda second: f"{(second // 3600 - 1) % 12 + 1}",
+    "%M": lambda second: f"{second // 60 % 60:02d}",
+    "%S": lambda second: f"{second % 60:02d}",
+}
+#: How an amount may be written: what stands between thousands, and before the cents.
+_OF_AMOUNTS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a template: how its text is drawn, and how many characters that has at most."""
+
+    draw: Draw
+    longest: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template that was read.
+
+    Attributes:
+        source: what it was read from.
+        pieces: its parts, from left to right.
+    """
+
+    source: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def longest(self) -> int:
+        """The most characters that a text of it can have."""
+        return sum(piece.longest for piece in self.pieces)
+
+    def text(self, draws: np.random.Generator) -> str:
+        """Fill the fields from left to right."""
+        return "".join(piece.draw(draws) for piece in self.pieces)
+
+
+def read_template(source: str, lines: LinesOf) -> Template:
+    """Read a template.
+
+    Args:
+        source: characters that can be written, ``d`` for any digit, and fields (see ``inkgan help writing``).
+        lines: reads the file of a ``{choice:FILE}``.
+
+    Raises:
+        ConfigError: there is no such field, its argument makes no sense, a character cannot be written, or a text
+            could be longer than 64 characters. The message says what is allowed.
+    """
+    if not isinstance(source, str) or not {"{", "}"} & set(source):
+        return Template(source, (_literal(valid_text(source)),))
+    if {"{", "}"} & set(_FIELD.sub("", source)):
+        raise ConfigError(
+            f"the template {shown(source)!r} has a brace without its partner. A field looks like {{int:1..9999}}."
+        )
+    pieces = []
+    end = 0
+    for match in _FIELD.finditer(source):
+        pieces.append(_checked_literal(source[end : match.start()], source))
+        pieces.append(_field(match[1].strip(), match[2] or "", source, lines))
+        end = match.end()
+    pieces.append(_checked_literal(source[end:], source))
+    template = Template(source, tuple(piece for piece in pieces if piece.longest))
+    if template.longest > LONGEST_TEXT:
+        raise ConfigError(
+            f"the template {shown(source)!r} can make texts of {template.longest} characters. "
+            f"A text has at most {LONGEST_TEXT}."
+        )
+    return template
+
+
+def _literal(text: str) -> Piece:
+    return Piece(lambda _: text, len(text))
+
+
+def _checked_literal(text: str, source: str) -> Piece:
+    """The piece of a fixed text, which may be spaces alone or nothing."""
+    if text.strip():
+        try:
+            valid_text(text)
+        except ConfigError as error:
+            raise ConfigError(f"in the template {shown(source)!r}: {error}") from None
+    return _literal(text)
+
+
+def _field(name: str, argument: str, source: str, lines: LinesOf) -> Piece:
+    makers: dict[str, Callable[[str], Piece]] = {
+        "date": _date,
+        "time": _time,
+        "int": _integer,
+        "digits": _digits,
+        "amount": _amount,
+        "choice": lambda path: _choice(path, lines),
+    }
+    if name not in makers:
+        raise ConfigError(
+            f"the template {shown(source)!r} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
+            f"Use {', '.join(makers)}."
+        )
+    try:
+        return makers[name](argument)
+    except ConfigError as error:
+        raise ConfigError(f"the field {{{name}:{shown(argument)}}}: {error}") from None
+
+
+def _date(argument: str) -> Piece:
+    """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%Y-%m-%d", *map(str, _DATES))
+    start, end = _day(first), _day(last)
+    if end < start:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the earlier date first.")
+    days = (end - start).days + 1
+    parts = _parts(form, _OF_DATES, end)
+    longest = len(_joined(parts, date(2000, 12, 31)))
+    return Piece(lambda draws: _joined(parts, start + timedelta(int(draws.integers(days)))), longest)
+
+
+def _time(argument: str) -> Piece:
+    """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%H:%M", *_TIMES)
+    start, end = _second(first), _second(last)
+    if end < start:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the earlier time first.")
+    end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
+    parts = _parts(form, _OF_TIMES, end)
+    longest = len(_joined(parts, 12 * 3600))
+    return Piece(lambda draws: _joined(parts, int(draws.integers(start, end + 1))), longest)
+
+
+def _integer(argument: str) -> Piece:
+    """``{int:1..9999}``: all numbers equally likely; ``{int:0001..9999}`` has four digits always."""
+    first, last = _range(argument or "0..9999")
+    if not (first.isdecimal() and last.isdecimal() and (first + last).isascii() and int(last) < _LARGEST_INTEGER):
+        raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
+    least, most = int(first), int(last)
+    if most < least:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the smaller number first.")
+    width = len(first) if first.startswith("0") and len(first) > 1 else 1
+    return Piece(lambda draws: f"{int(draws.integers(least, most + 1)):0{width}d}", max(len(str(most)), width))
+
+
+def _digits(argument: str) -> Piece:
+    """``{digits:6}`` or ``{digits:3..8}``: so many digits, the first one a zero as often as any other."""
+    first, last = _range(argument) if ".." in argument else (argument.strip() or "6",) * 2
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
+        raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
+    least, most = int(first), int(last)
+
+    def draw(draws: np.random.Generator) -> str:
+        return "".join(map(str, draws.integers(10, size=draws.integers(least, most + 1)).tolist()))
+
+    return Piece(draw, most)
+
+
+def _amount(argument: str) -> Piece:
+    """``{amount:1,234.56 in 1..50000}``: small amounts as likely as large ones, on a logarithmic scale."""
+    form, first, last = _form_and_range(argument, "1234.56", *_AMOUNTS)
+    if form not in _OF_AMOUNTS:
+        raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_OF_AMOUNTS)}.")
+    thousands, point = _OF_AMOUNTS[form]
+    least, most = _cents(first), _cents(last)
+    if most < least:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the smaller amount first.")
+
+    def written(cents: int) -> str:
+        return f"{cents // 100:,}".replace(",", thousands) + f"{point}{cents % 100:02d}"
+
+    def draw(draws: np.random.Generator) -> str:
+        cents = round(math.exp(draws.uniform(math.log(least), math.log(most))))
+        return written(min(max(cents, least), most))
+
+    return Piece(draw, len(written(most)))
+
+
+def _choice(argument: str, lines: LinesOf) -> Piece:
+    """``{choice:names.txt}``: a line of a file, all equally likely."""
+    if not argument.strip():
+        raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
+    texts = lines(Path(argument.strip()))
+    return Piece(lambda draws: texts[int(draws.integers(len(texts)))], max(map(len, texts)))
+
+
+def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
+    """What is given of a format and a range, and the default for what is not."""
+    given, separator, limits = argument.partition(_SEPARATOR)
+    if not separator and ".." in given:
+        given, limits = "", given
+    return given or form, *(_range(limits) if limits else (first, last))
+
+
+def _range(limits: str) -> tuple[str, str]:
+    first, separator, last = (part.strip() for part in limits.partition(".."))
+    if not (first and separator and last):
+        raise ConfigError(f"{shown(limits)!r} is no range. Write the first and the last with .. between them.")
+    return first, last
+
+
+def _parts(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> list[Callable[[T], str]]:
+    """What writes each part of a format, in turn."""
+    parts: list[Callable[[T], str]] = []
+    end = 0
+    for match in _DIRECTIVE.finditer(form):
+        parts.append(_fixed(form[end : match.start()]))
+        if match[0] not in directives:
+            raise ConfigError(f"there is no {shown(match[0])!r} in its format. Use {' '.join(directives)}.")
+        parts.append(directives[match[0]])
+        end = match.end()
+    parts.append(_fixed(form[end:]))
+    valid_text(_joined(parts, example).strip() or "-")
+    return parts
+
+
+def _fixed(text: str) -> Callable[[Any], str]:
+    return lambda _: text
+
+
+def _joined(parts: Sequence[Callable[[T], str]], value: T) -> str:
+    return "".join(part(value) for part in parts)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{shown(text)!r} is no date. Write dates of the range like 2026-11-30.") from None
+
+
+def _second(text: str) -> int:
+    """A time of the day, in seconds."""
+    try:
+        moment = time.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{shown(text)!r} is no time. Write times of the range like 08:00 or 23:59:59.") from None
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+def _cents(text: str) -> int:
+    """An amount, in cents."""
+    if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
+        raise ConfigError(f"{shown(text)!r} is no amount. Write amounts of the range like 0.01 or 50000.")
+    return cents

@@ -1,0 +1,135 @@
+"""Templates: every text is what its field says, all of them come up, and what makes no sense is said in one line."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkgan.errors import ConfigError
+from inkgan.generation.templates import read_template
+from inkgan.generation.writing import CHARACTERS
+
+CODES = ["12", "345 6"]
+
+
+def texts(source: str, count: int = 300) -> list[str]:
+    """Texts of a template."""
+    template = read_template(source, lambda _: CODES)
+    drawn = [template.text(np.random.default_rng(number)) for number in range(count)]
+    assert max(map(len, drawn)) <= template.longest
+    assert set("".join(drawn)) <= {*CHARACTERS, "d"}
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%y", "%-d.%-m.%Y", "%Y/%j", "%d %m %Y"], ids=lambda form: form
+)
+def test_dates(form: str) -> None:
+    """Python's own parser reads each date in its format; all lie in the range, and both of its ends come up."""
+    for text in texts(f"{{date:{form}}}"):
+        day = datetime.datetime.strptime(text, form.replace("%-", "%")).date()
+        assert datetime.date(1970, 1, 1) <= day <= datetime.date(2029, 12, 31)
+    days = texts(f"{{date:{form} in 2024-02-28..2024-03-01}}", 60)
+    read = {datetime.datetime.strptime(text, form.replace("%-", "%")).day for text in days}
+    assert read == {28, 29, 1}
+
+
+@pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M"])
+def test_times(form: str) -> None:
+    """Python's own parser reads each time; they begin and end when they should."""
+    for text in texts(f"{{time:{form}}}"):
+        datetime.datetime.strptime(text, form.replace("%-", "%"))
+    assert set(texts("{time:%H:%M in 09:59..10:01}", 60)) == {"09:59", "10:00", "10:01"}
+    assert set(texts("{time:%S in 10:00:58..10:00:59}", 60)) == {"58", "59"}
+    assert {*texts("{time:%I}", 500)} == {f"{hour:02d}" for hour in range(1, 13)}
+
+
+def test_numbers() -> None:
+    """Every number of the range, and no other; leading zeros where the range begins with them."""
+    assert set(texts("{int:8..11}")) == {"8", "9", "10", "11"}
+    assert set(texts("{int:008..11}")) == {"008", "009", "010", "011"}
+    assert all(re.fullmatch(r"[0-9]{6}", text) for text in texts("{digits:6}"))
+    lengths = Counter(map(len, texts("{digits:3..5}", 600)))
+    assert lengths.keys() == {3, 4, 5}
+    assert min(lengths.values()) > 150
+    assert {text[0] for text in texts("{digits:6}")} == set("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        ("1234.56", r"\d+\.\d\d"),
+        ("1234,56", r"\d+,\d\d"),
+        ("1,234.56", r"\d{1,3}(,\d{3})*\.\d\d"),
+        ("1.234,56", r"\d{1,3}(\.\d{3})*,\d\d"),
+    ],
+)
+def test_amounts(form: str, pattern: str) -> None:
+    """As they are written in each form; within the range; a power of ten is as likely as the next one."""
+    drawn = texts(f"{{amount:{form} in 10..99999.99}}", 800)
+    assert all(re.fullmatch(pattern, text) for text in drawn)
+    cents = [int(re.sub(r"\D", "", text)) for text in drawn]
+    assert 1000 <= min(cents) <= max(cents) <= 9_999_999
+    powers = Counter(len(str(one)) for one in cents)
+    assert powers.keys() == {4, 5, 6, 7}
+    assert min(powers.values()) > 150
+
+
+def test_around_fields() -> None:
+    """What stands around fields stays, spaces and wildcards included; a choice is a line of the file."""
+    assert set(texts("{choice:codes.txt}/ d{int:7..7}")) == {"12/ d7", "345 6/ d7"}
+    assert texts("2026-d", 1) == ["2026-d"]
+    asked: list[Path] = []
+
+    def lines(path: Path) -> list[str]:
+        asked.append(path)
+        return CODES
+
+    read_template("{choice: codes.txt}", lines)
+    assert asked == [Path("codes.txt")]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{dat:%Y}", "unknown field {dat}. Did you mean 'date'? Use date, time, int"),
+        ("{}", "unknown field {}"),
+        ("{int:1..9", "a brace without its partner"),
+        ("int}", "a brace without its partner"),
+        ("{date:%B %Y}", "no '%B' in its format. Use %Y %y"),
+        ("{date:100%}", "no '%' in its format"),
+        ("{date:day %d}", "cannot write 'ay'"),
+        ("{date:%Y in 2030-01-01..2020-01-01}", "runs backwards, from 2030-01-01 to 2020-01-01"),
+        ("{date:%Y in 2021-02-29..2022-01-01}", "'2021-02-29' is no date. Write dates of the range like"),
+        ("{date:%Y in 2021}", "'2021' is no range"),
+        ("{date:..}", "is no range"),
+        ("{time:%H in 10:00..09:00}", "runs backwards"),
+        ("{time:%H in 10:00..24:00}", "'24:00' is no time"),
+        ("{time:%Y}", "no '%Y' in its format. Use %H"),
+        ("{int:9..1}", "runs backwards, from 9 to 1"),
+        ("{int:-5..1}", "whole numbers from 0 to"),
+        ("{int:1..1.5}", "whole numbers from 0 to"),
+        ("{int:1..9999999999999999999}", "whole numbers from 0 to"),
+        ("{digits:0}", "a number from 1 to 64"),
+        ("{digits:x}", "a number from 1 to 64"),
+        ("{digits:5..3}", "a number from 1 to 64"),
+        ("{digits:65}", "a number from 1 to 64"),
+        ("{digits:60} {time}", "can make texts of 66 characters. A text has at most 64"),
+        ("{amount:12 in 1..2}", "cannot be written like '12'. Choose from 1234.56"),
+        ("{amount:2..1}", "runs backwards"),
+        ("{amount:0..1}", "'0' is no amount"),
+        ("{choice}", "it needs a file"),
+        ("No {int}", "in the template 'No {int}': cannot write 'No'"),
+    ],
+)
+def test_what_makes_no_sense(source: str, said: str) -> None:
+    """One line: what was given, what is allowed."""
+    with pytest.raises(ConfigError) as caught:
+        read_template(source, lambda _: CODES)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
