@@ -1,5 +1,6 @@
 # make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
 #               what was learned, and write today's date with it
+# make lessons  set everything up and open the lessons in the browser
 # make test     set everything up, run every check and every test
 # make check    lint, types, the order of imports and the fast tests: a few minutes
 # make wheel    build dist/*.whl, install it into a clean environment and use it
@@ -13,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits test check lint types contracts fast-tests wheel clean
+.PHONY: digits lessons test check lint types contracts fast-tests wheel clean
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force
@@ -21,6 +22,11 @@ digits: .venv/installed
 	$(BIN)/inkgan write $$(date +%Y-%m-%d) --model runs/digits -o runs/digits-date.png --force
 	@echo "generated digits: runs/digits/pictures/sheet.png   today's date: runs/digits-date.png"
 	@echo "report card:      runs/digits-report.html           go on with:   source .venv/bin/activate; inkgan --help"
+
+# Copies to work in: what you change in them stays.
+lessons: .venv/installed-lessons
+	$(BIN)/python scripts/lessons.py copy my-lessons
+	$(BIN)/jupyter lab my-lessons
 
 test: .venv/installed-dev lint contracts types
 	$(PYTEST)
@@ -56,9 +62,13 @@ wheel: .venv/installed-dev
 	$(BIN)/python -m pip install --editable '.[train]'
 	touch $@
 
+.venv/installed-lessons: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --editable '.[lessons]'
+	touch $@ .venv/installed
+
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --editable '.[dev]'
-	touch $@ .venv/installed
+	touch $@ .venv/installed .venv/installed-lessons
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inkgan.errors import OutputError, shown
-from inkgan.images import arrange, save_animation, save_png, sheet, terminal_drawing, to_uint8
+from inkgan.images import arrange, curves, save_animation, save_png, sheet, terminal_drawing, to_uint8
 
 
 def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
@@ -118,3 +118,23 @@ def test_terminal_drawing_of_coloured_images() -> None:
     image[0] = (255, 128, 7)
     assert "38;2;255;128;7;48;2;0;0;0m▀" in terminal_drawing(image, colour=True)
     assert terminal_drawing(image, colour=False) == "."
+
+
+def test_curves_go_from_left_to_right_and_from_low_to_high() -> None:
+    """The line of rising numbers goes from the lower left to the upper right; each line has its colour."""
+    picture = np.asarray(curves([0, 1, 2], [2, 2, 2], width=60, height=40))
+    blue = (picture == (0x25, 0x63, 0xEB)).all(2)
+    rows, columns = np.nonzero(blue)
+    assert rows[columns.argmin()] > 30
+    assert rows[columns.argmax()] < 10
+    orange = (picture == (0xEA, 0x7A, 0x17)).all(2)
+    assert np.nonzero(orange)[0].max() < 10
+
+
+def test_curves_leave_a_gap_for_what_is_not_finite() -> None:
+    """NaN and infinity neither fail nor move the limits."""
+    picture = np.asarray(curves([0, 1, float("nan"), float("inf"), 1, 0], width=66, height=40))
+    blue = (picture == (0x25, 0x63, 0xEB)).all(2)
+    assert not blue[:, 22:42].any()
+    assert blue[:, :16].any()
+    assert blue[:, 48:].any()

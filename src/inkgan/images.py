@@ -6,6 +6,7 @@ Pictures are for people: dark ink on white paper, as in the tutorial's ``cmap='G
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +74,46 @@ def sheet(images: Images, columns: int, *, scale: int = 1, paper: bool = True) -
     picture = picture_of(arrange(with_channels(images), columns), paper=paper)
     if scale > 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    return picture
+
+
+#: Of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
+LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280")
+
+
+def curves(
+    *series: Sequence[float], width: int = 560, height: int = 180, limits: tuple[float, float] | None = None
+) -> Image.Image:
+    """A picture of lines, each over its own numbers from left to right, without any text; zero has a thin grey line.
+
+    Args:
+        series: numbers, two or more each; what is not finite leaves a gap. Their colours: :data:`LINE_COLOURS`.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        limits: the values at its lower and upper edge; by default those of the numbers.
+    """
+    from PIL import Image, ImageDraw
+
+    every = np.concatenate([np.asarray(one, np.float64) for one in series])
+    every = every[np.isfinite(every)]
+    low, high = limits or (every.min(), every.max())
+    margin = 6
+    scale = (height - 2 * margin) / ((high - low) or 1)
+
+    def row(value: float) -> float:
+        return float(height - margin - (min(max(value, low), high) - low) * scale)
+
+    picture = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(picture)
+    if low < 0 < high:
+        pen.line([(0, row(0)), (width, row(0))], "#c8ccd2")
+    for number, one in enumerate(series):
+        columns = np.linspace(margin, width - margin, len(one))
+        points = [(x, row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
+        for first, second in itertools.pairwise(points):
+            if first and second:
+                pen.line([first, second], LINE_COLOURS[number % len(LINE_COLOURS)], 2)
+    pen.rectangle([0, 0, width - 1, height - 1], outline="#c8ccd2")
     return picture
 
 

@@ -1,0 +1,460 @@
+# %% [markdown] lang="en"
+# # 1 · Two networks and a game
+#
+# One network draws handwritten digits. It has never seen one. A second network looks at digits, real ones and drawn
+# ones, and says which are which. The first learns from the second's answers only. That is a *generative adversarial
+# network*, a GAN.
+#
+# In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Nothing is trained
+# until the end. You need Python, PyTorch, and about ten minutes.
+
+# %% [markdown] lang="zh" of="2d5d17b3"
+# # 1 · 两个网络，一场博弈
+#
+# 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
+# 画图的那个网络，唯一的老师就是看图的那个网络的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
+#
+# 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练。
+# 你只需要 Python、PyTorch 和大约十分钟。
+
+# %% [markdown] lang="en"
+# ## What is a real image, for a network?
+#
+# MNIST has 70,000 handwritten digits, and inkgan carries them inside. How many numbers make up one digit?
+
+# %% [markdown] lang="zh" of="d7dcd3dc"
+# ## 在网络眼里，一张真图是什么？
+#
+# MNIST 有 70,000 张手写数字，inkgan 自带这些数据。先猜一猜：一个数字由多少个数组成？
+
+# %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inkgan.data import load
+from inkgan.images import sheet, to_uint8
+
+torch.manual_seed(0)  # the same random numbers each time
+mnist = load("mnist")
+print("training images:", mnist.train.images.shape, mnist.train.images.dtype)
+sheet(mnist.train.images[:20], columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan 0 is paper and 255 is ink; the picture above shows ink dark, as
+# people do. Networks like small numbers, so we divide by 255. PyTorch also wants the channel before rows and columns:
+# [number of images, channels, rows, columns].
+
+# %% [markdown] lang="zh" of="62057262"
+# 28 行、28 列、1 个通道，一共 784 个数。inkgan 里 0 是白纸，255 是墨；上面的图按习惯画成白纸黑字。
+# 网络喜欢小一点的数，所以我们除以 255。PyTorch 还要求通道放在行和列前面：[图像数，通道，行，列]。
+
+# %%
+real = torch.tensor(mnist.train.images[:50]).permute(0, 3, 1, 2) / 255
+print("shape:", list(real.shape), " smallest:", real.min().item(), " largest:", real.max().item())
+print("share of pixels without any ink:", round((real == 0).float().mean().item(), 2))
+assert real[0].numel() == 784
+
+# %% [markdown] lang="en"
+# ## The discriminator: from an image to one number
+#
+# The discriminator is a classifier with two classes, real and generated. What would you build? Probably this: two
+# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. That is what the
+# well-known tutorial has that this course grew from.
+#
+# How does the shape change on the way? Guess before you run the cell.
+
+# %% [markdown] lang="zh" of="1e059ef5"
+# ## 判别器：从一张图到一个数
+#
+# 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
+# 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，那里的判别器正是如此。
+#
+# 数据的形状一路上怎么变？先猜，再运行。
+
+# %%
+discriminator = nn.Sequential(
+    nn.Conv2d(1, 32, 5, padding=2),
+    nn.ReLU(),
+    nn.AvgPool2d(2),
+    nn.Conv2d(32, 64, 5, padding=2),
+    nn.ReLU(),
+    nn.AvgPool2d(2),
+    nn.Flatten(),
+    nn.Linear(7 * 7 * 64, 1024),
+    nn.ReLU(),
+    nn.Linear(1024, 1),
+)
+
+
+def show_shapes(network, x):
+    print(f"{'input':12}", list(x.shape))
+    for layer in network:
+        x = layer(x)
+        print(f"{type(layer).__name__:12}", list(x.shape))
+
+
+show_shapes(discriminator, real)
+
+# %% [markdown] lang="en"
+# 50 images went in, 50 numbers came out. Such a number is called a **logit**. It can be anything from −∞ to ∞: above 0
+# means "looks real", below 0 means "looks generated". The sigmoid turns it into a probability, σ(logit) between 0 and 1.
+#
+# What does a discriminator say that has learned nothing?
+
+# %% [markdown] lang="zh" of="6939d94c"
+# 进去 50 张图，出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
+# 小于 0 表示“像生成的”。用 sigmoid 函数一变，就得到 0 到 1 之间的概率 σ(logit)。
+#
+# 一个什么都没学过的判别器，会怎么说？
+
+# %%
+for layer in discriminator:
+    if isinstance(layer, nn.Conv2d | nn.Linear):  # small random weights, as the tutorial has them
+        nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.04, b=0.04)
+        nn.init.zeros_(layer.bias)
+logits = discriminator(real).squeeze(1)
+print("logits:", [round(x, 4) for x in logits[:5].tolist()])
+print("probability of being real:", [round(x, 3) for x in torch.sigmoid(logits[:5]).tolist()])
+assert (torch.sigmoid(logits) - 0.5).abs().max() < 0.01
+
+# %% [markdown] lang="en"
+# One half, each time. It shrugs.
+#
+# ## Why convolutions?
+#
+# The first layer could be fully connected too. How many weights would that take, for the same output of 32 maps of
+# 28×28?
+
+# %% [markdown] lang="zh" of="4dba6dcd"
+# 每次都是二分之一：它只会耸耸肩，“不知道”。
+#
+# ## 为什么用卷积？
+#
+# 第一层也可以用全连接。如果输出还是 32 张 28×28 的特征图，需要多少个权重？
+
+# %%
+convolution = discriminator[0]
+by_convolution = convolution.weight.numel() + convolution.bias.numel()
+fully_connected = (28 * 28) * (28 * 28 * 32)
+print(f"convolution: {by_convolution:,} numbers    fully connected: {fully_connected:,}")
+assert by_convolution == 832
+assert fully_connected == 19_668_992
+
+# %% [markdown] lang="en"
+# Nearly twenty million against 832. The convolution looks for the same 5×5 pattern everywhere, so it needs to learn it
+# only once. And if a digit moves, what happens to the maps? They move along. Here is an image, one of its maps, and
+# below the same for the image shifted by 4 pixels.
+
+# %% [markdown] lang="zh" of="81d07383"
+# 将近两千万，对 832。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
+# 如果数字挪了位置，特征图会怎么样？跟着挪。下面上排是一张图和它的一张特征图，下排是把图平移 4 个像素之后的结果。
+
+# %%
+image = real[:1]
+shifted = torch.roll(image, 4, dims=3)
+maps, maps_of_shifted = convolution(image), convolution(shifted)
+inside = slice(6, -6)  # near the edge the two differ: a convolution sees zeros beyond it
+same = torch.allclose(torch.roll(maps, 4, 3)[..., inside], maps_of_shifted[..., inside], atol=1e-6)
+assert same
+
+
+def stretched(x):  # to 0..1, to be looked at
+    return (x - x.min()) / (x.max() - x.min())
+
+
+rows = [image[0], stretched(maps[0, :1]), shifted[0], stretched(maps_of_shifted[0, :1])]
+sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=2, scale=3)
+
+# %% [markdown] lang="en"
+# ## Why pooling?
+#
+# Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. It also makes the
+# network care less about small shifts. Does it really? Shift an image by one pixel and compare, before and after two
+# poolings.
+
+# %% [markdown] lang="zh" of="3ab6ee4c"
+# ## 为什么要池化？
+#
+# 平均池化把每个 2×2 的小块换成平均值。特征图小了四倍，计算也省了；同时，网络对小小的平移就不那么敏感了。
+# 真是这样吗？把图平移一个像素，比较池化两次前后的差别。
+
+
+# %%
+def change(before, after):
+    return ((before - after).norm() / before.norm()).item()
+
+
+moved = torch.roll(real, 1, dims=3)
+pooled, pooled_moved = (F.avg_pool2d(F.avg_pool2d(x, 2), 2) for x in (real, moved))
+print(f"change by one pixel: {change(real, moved):.2f} of the image, {change(pooled, pooled_moved):.2f} after pooling")
+assert change(pooled, pooled_moved) < 0.6 * change(real, moved)
+sheet(to_uint8(pooled[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=6)
+
+# %% [markdown] lang="en"
+# At 7×7 pixels you can still guess most digits. That is about what the fully connected layers get to see, only with 64
+# maps instead of one.
+#
+# ## The generator: from noise to an image
+#
+# The generator goes the other way. It gets 100 random numbers, the **latent**, and must return 784 pixels. Other
+# numbers, another image. What should the first layer do?
+
+# %% [markdown] lang="zh" of="8272ac38"
+# 缩到 7×7 像素，大多数数字还猜得出来。全连接层看到的大致就是这样的图，只不过不是一张，而是 64 张。
+#
+# ## 生成器：从噪声到一张图
+#
+# 生成器（generator）反过来走：给它 100 个随机数，也就是**隐变量**（latent），它要交出 784 个像素。隐变量不同，图也不同。
+# 第一层该做什么？
+
+# %%
+generator = nn.Sequential(
+    nn.Linear(100, 56 * 56),
+    nn.Unflatten(1, (1, 56, 56)),
+    nn.BatchNorm2d(1),
+    nn.ReLU(),
+    nn.Conv2d(1, 50, 3, stride=2, padding=1),
+    nn.BatchNorm2d(50),
+    nn.ReLU(),
+    nn.Upsample(size=56, mode="bilinear"),
+    nn.Conv2d(50, 25, 3, stride=2, padding=1),
+    nn.BatchNorm2d(25),
+    nn.ReLU(),
+    nn.Upsample(size=56, mode="bilinear"),
+    nn.Conv2d(25, 1, 1, stride=2),
+    nn.Sigmoid(),
+)
+latents = torch.randn(50, 100)
+show_shapes(generator, latents)
+
+# %% [markdown] lang="en"
+# A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
+# and one image. Now the picture that everybody wants to see: what does a generator draw that has learned nothing?
+
+# %% [markdown] lang="zh" of="32aae089"
+# 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
+# 大家都想看的是：没学过的生成器，画出来是什么样？
+
+# %%
+for layer in generator:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.04, b=0.04)
+with torch.no_grad():
+    fake = generator(latents)
+print("smallest pixel:", round(fake.min().item(), 2), " largest:", round(fake.max().item(), 2))
+assert fake.shape == real.shape
+assert 0.3 < fake.mean() < 0.7
+sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers before
+# it say. Real images have the same range. If the two ranges differed, the discriminator could tell them apart by that
+# alone, and the generator would learn nothing about digits.
+#
+# ## Why batch normalisation?
+#
+# The weights are small, so each layer shrinks its input. Batch normalisation brings every channel back to mean 0 and
+# spread 1. What would we see without it?
+
+# %% [markdown] lang="zh" of="482db00a"
+# 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
+# 如果两者范围不同，判别器光看范围就能分出真假，生成器就学不到数字长什么样了。
+#
+# ## 为什么要批归一化？
+#
+# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道重新拉回均值 0、标准差 1。去掉它会怎样？
+
+# %%
+without = nn.Sequential(*[layer for layer in generator if not isinstance(layer, nn.BatchNorm2d)])
+with torch.no_grad():
+    plain = without(latents)
+spread, spread_plain = (x.std(dim=0).mean().item() for x in (fake, plain))
+print(f"how much a pixel differs from latent to latent: {spread:.5f} with normalisation, {spread_plain:.7f} without")
+assert spread_plain < spread / 100
+both = torch.cat([stretched(fake[:10]), (plain[:10] - plain.mean()) / (fake.max() - fake.min()) + 0.5])
+sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# Above with normalisation, below without, both drawn with the same contrast. Without it all latents give the same flat
+# grey: the signal has died on the way, and so would the gradient.
+#
+# ## What is a "deconvolution"?
+#
+# The tutorial calls this network a deconvolutional one. Look at the shapes again: is any layer the reverse of a
+# convolution? No. Its code enlarges a map by interpolation (`Upsample`) and then convolves as usual.
+#
+# Other generators use a *transposed* convolution. That name is honest: it puts zeros between the pixels and then
+# convolves. See for yourself.
+
+# %% [markdown] lang="zh" of="602fdfb6"
+# 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
+#
+# ## “反卷积”到底是什么？
+#
+# 那篇教程把这个网络叫作反卷积网络。再看看上面的形状：有哪一层是卷积的逆运算吗？没有。
+# 它的代码先用插值（`Upsample`）把特征图放大，再做普通的卷积。
+#
+# 别的生成器会用*转置*卷积，这个名字才是实话：先在像素之间插入零，再做卷积。我们来验证。
+
+# %%
+small = torch.rand(1, 1, 7, 7)
+kernel = torch.rand(1, 1, 3, 3)
+transposed = F.conv_transpose2d(small, kernel, stride=2)
+between = torch.zeros(1, 1, 13, 13)
+between[..., ::2, ::2] = small  # zeros between the pixels
+by_hand = F.conv2d(between, kernel.flip(2, 3), padding=2)
+print("largest difference:", (transposed - by_hand).abs().max().item())
+assert torch.allclose(transposed, by_hand, atol=1e-6)
+
+# %% [markdown] lang="en"
+# Which of the two draws smoother? Give both a map of equal pixels and a kernel of ones.
+
+# %% [markdown] lang="zh" of="e4d22f99"
+# 两种做法，哪一种画得更平滑？给它们同一张各处相等的图，卷积核全是 1。
+
+# %%
+flat, ones = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 3, 3)
+checkered = F.conv_transpose2d(flat, ones, stride=2)[..., 1:-1, 1:-1]  # 15 × 15
+smooth = F.conv2d(F.interpolate(flat, 17, mode="bilinear"), ones / 4)  # 15 × 15
+print("transposed:", checkered.unique().tolist(), "  enlarged, then convolved:", smooth.unique().tolist())
+assert checkered.unique().tolist() == [1, 2, 4]
+assert smooth.std() < 1e-6
+pictures = torch.cat([checkered / 4, smooth / 4]).permute(0, 2, 3, 1)
+sheet(to_uint8(pictures.numpy()), columns=2, scale=10)
+
+# %% [markdown] lang="en"
+# The transposed convolution draws a chequered pattern, because some pixels get four neighbours and others one. A
+# generator has to unlearn that first. Enlarging first avoids it.
+#
+# ## The game
+#
+# Now let the discriminator play alone for a moment. The generator stays as it is. The discriminator gets 50 real and 50
+# generated images per step, the answers 1 and 0, and learns like any classifier. How many steps will it need?
+
+# %% [markdown] lang="zh" of="d5a04737"
+# 转置卷积画出了棋盘格：有的像素周围凑够了四份，有的只有一份。生成器得先花力气忘掉这个花纹。先放大再卷积，就没有这个问题。
+#
+# ## 博弈
+#
+# 现在让判别器自己先练一会儿，生成器不动。每一步给判别器 50 张真图和 50 张生成的图，答案分别是 1 和 0，像普通分类器一样学。
+# 它需要多少步？
+
+# %% short=["STEPS = 30", "STEPS = 3"]
+STEPS = 30
+optimizer = torch.optim.Adam(discriminator.parameters(), 3e-4)
+images = torch.tensor(mnist.train.images[: 50 * STEPS]).permute(0, 3, 1, 2) / 255
+course_real, course_fake = [], []
+for step in range(STEPS):
+    batch = images[50 * step : 50 * step + 50]
+    with torch.no_grad():
+        fake = generator(torch.randn(50, 100))
+    logits_real, logits_fake = discriminator(batch), discriminator(fake)
+    answers = torch.cat([torch.ones(50, 1), torch.zeros(50, 1)])
+    loss = F.binary_cross_entropy_with_logits(torch.cat([logits_real, logits_fake]), answers)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    course_real.append(torch.sigmoid(logits_real).mean().item())
+    course_fake.append(torch.sigmoid(logits_fake).mean().item())
+
+# %%
+from inkgan.images import curves
+
+print(f"probability of being real, at the end: real images {course_real[-1]:.3f}, generated ones {course_fake[-1]:.3f}")
+curves(course_real, course_fake, limits=(0, 1))
+
+# %% full=true
+assert course_real[20] > 0.9
+assert course_fake[20] < 0.1
+
+# %% [markdown] lang="en"
+# The blue line is the discriminator's mean probability for real images, the orange one for generated images, from the
+# first step to the last. After twenty steps or so it hardly errs. That was easy: fog against digits.
+#
+# Now it would be the generator's turn: change its weights so that the discriminator says "real" to its images. Then the
+# discriminator learns the new tricks, and so on. That is the game. Nobody ever shows the generator a digit; all it gets
+# is the gradient that flows back through the discriminator. Lesson 2 is about that gradient.
+#
+# ## Exercises
+#
+# **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
+
+# %% [markdown] lang="zh" of="fabfdf8b"
+# 蓝线是判别器认为真图为真的平均概率，橙线是它认为生成的图为真的平均概率，从第一步画到最后一步。二十来步之后，它就几乎不出错了。
+# 这太容易：一边是雾，一边是数字。
+#
+# 接下来该生成器走了：改变自己的权重，让判别器对它的图说“真”。然后判别器学会识破新花招，如此往复，这就是博弈。
+# 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。第 2 课就讲这个梯度。
+#
+# ## 练习
+#
+# **1.** 判别器的哪一层权重最多？占总数的几成？先猜。
+
+# %%
+counts = {i: sum(p.numel() for p in layer.parameters()) for i, layer in enumerate(discriminator)}
+largest = max(counts, key=counts.get)
+total = sum(counts.values())
+print(f"layer {largest}, {discriminator[largest]}: {counts[largest]:,} of {total:,} = {counts[largest] / total:.1%}")
+assert total == 3_265_409
+assert counts[largest] / total > 0.98
+
+# %% [markdown] lang="en"
+# The first fully connected layer has 98 % of them. This discriminator is mostly one big matrix.
+#
+# **2.** Draw the same latent twice: once among the first 50 latents, once among other ones. Is it the same image? Why?
+
+# %% [markdown] lang="zh" of="25ae9029"
+# 第一个全连接层占了 98 %。这个判别器基本上就是一个大矩阵。
+#
+# **2.** 把同一个隐变量画两次：一次和原来的 50 个隐变量放在一批，一次和另外一批放在一起。画出来一样吗？为什么？
+
+# %%
+others = torch.randn(50, 100)
+others[0] = latents[0]
+with torch.no_grad():
+    first, second = generator(latents)[0], generator(others)[0]
+print("largest difference of a pixel:", round((first - second).abs().max().item(), 4))
+assert not torch.allclose(first, second, atol=1e-4)
+
+# %% [markdown] lang="en"
+# No. Batch normalisation uses the mean and the spread of the *batch*, so an image depends on its neighbours. The
+# original tutorial draws like this to the end. `inkgan sample` uses fixed statistics instead, and newer generators do
+# without batch normalisation.
+#
+# **3.** The discriminator has learned. What does it think of a digit with paper and ink exchanged? Of a blank page?
+
+# %% [markdown] lang="zh" of="19a2ceff"
+# 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。原教程自始至终都这样画。
+# `inkgan sample` 改用固定的统计量，更新的生成器则干脆不用批归一化。
+#
+# **3.** 判别器已经学过一点了。把墨和纸对调的数字，它怎么看？一张白纸呢？
+
+# %%
+strange = torch.cat([real[:1], 1 - real[:1], torch.zeros(1, 1, 28, 28)])
+with torch.no_grad():
+    opinions = torch.sigmoid(discriminator(strange)).squeeze(1)
+for name, opinion in zip(["a digit", "exchanged", "blank"], opinions.tolist(), strict=True):
+    print(f"{name}: {opinion:.3f}")
+sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
+
+# %% [markdown] lang="en"
+# It knows fog and it knows digits. For everything else its answer is an accident: it never had to learn "this is a
+# digit", only "this is not fog". A discriminator is as good as the fakes it has met. That is why both networks must grow
+# together.
+#
+# ## Can you answer these?
+#
+# * Why does the generator need random input at all? (Without it, it could draw only one image.)
+# * What would the discriminator's best answer be if generated images were perfect? (One half, for every image.)
+# * Why must the pixels of real and generated images have the same range? (Else the range gives them away.)
+
+# %% [markdown] lang="zh" of="50a8b8ae"
+# 它认得雾，也认得数字。对别的东西，它的回答全凭偶然：它从来不需要学“这是数字”，只需要学“这不是雾”。
+# 判别器有多高明，取决于它见过多高明的假货。所以两个网络必须一起成长。
+#
+# ## 自测
+#
+# * 生成器为什么一定要随机输入？（没有的话，它只能画出一张图。）
+# * 如果生成的图完美无缺，判别器最好的回答是什么？（对每张图都说二分之一。）
+# * 真图和生成的图，像素范围为什么必须一致？（不一致的话，光看范围就露馅了。）

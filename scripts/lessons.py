@@ -1,0 +1,335 @@
+"""Build, run and check the lessons.
+
+    python scripts/lessons.py check                     # translations, and the built notebooks, are up to date
+    python scripts/lessons.py stamp 3                   # lesson 3 has just been translated: note of which sentences
+    python scripts/lessons.py run --short --language zh # execute without writing anything
+    python scripts/lessons.py build                     # execute, and write lessons/en/*.ipynb and lessons/zh/*.ipynb
+    python scripts/lessons.py copy my-lessons           # notebooks to work in, without results
+
+A lesson is one file of jupytext's percent format. Its code stands there once, its prose in two languages: each cell
+``# %% [markdown] lang="en"`` is followed by ``# %% [markdown] lang="zh" of="3f9a01c2"``, where ``of`` is the beginning
+of the SHA-256 of the English cell that it translates. When an English sentence changes, the hash no longer fits.
+
+In the short form, which the tests run, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text
+replaced by the second, and a cell with ``full=true`` is left out: it asserts what only the full form computes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+FOLDER = Path(__file__).parents[1] / "lessons"
+#: No cell may take longer.
+_SECONDS_A_CELL = 600
+_WORDS = {
+    "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
+    "zh": {"other": "English", "next": "下一课", "before": "上一课"},
+}
+#: A line that ends and goes on in Chinese: Markdown would put a space there.
+_BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
+#: What a kernel needs besides the environment of this process: no telling off for frozen modules.
+_ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+class LessonError(Exception):
+    """A lesson is not as it has to be; the message says where and what to do."""
+
+
+def lessons(wanted: Sequence[int] = ()) -> list[Path]:
+    """The files of the lessons, in order; all of them, or those of certain numbers."""
+    found = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
+    return [path for path in found if not wanted or int(path.name[:2]) in wanted]
+
+
+def read(lesson: Path) -> Any:
+    """The cells of a lesson in both languages, as one notebook."""
+    # Editors of Windows end lines otherwise, which must change neither the hash nor a cell.
+    return jupytext.reads(lesson.read_text("utf-8").replace("\r\n", "\n"), fmt="py:percent")
+
+
+def digest(text: str) -> str:
+    """What a translation carries of the cell that it translates."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()[:8]
+
+
+def pairs(lesson: Path) -> Iterator[tuple[Any, Any]]:
+    """Each English cell with its Chinese one.
+
+    Raises:
+        LessonError: one is missing, or a cell has no language.
+    """
+    english = None
+    for cell in [*read(lesson).cells, None]:
+        language = cell.metadata.get("lang") if cell is not None and cell.cell_type == "markdown" else None
+        if language == "zh" and english is not None:
+            yield english, cell
+            english = None
+            continue
+        if english is not None:
+            raise LessonError(f"{lesson.name}: no Chinese cell follows {_beginning(english)}")
+        if language == "zh":
+            raise LessonError(f"{lesson.name}: no English cell stands before {_beginning(cell)}")
+        if cell is not None and cell.cell_type == "markdown" and language != "en":
+            raise LessonError(f'{lesson.name}: give lang="en" or lang="zh" to {_beginning(cell)}')
+        english = cell if language == "en" else None
+
+
+def stale(lesson: Path) -> list[Any]:
+    """The English cells whose Chinese ones translate something else."""
+    return [english for english, chinese in pairs(lesson) if chinese.metadata.get("of") != digest(english.source)]
+
+
+def stamp(lesson: Path) -> list[Any]:
+    """Write the hashes of the English cells into the Chinese ones; returns those that were not right."""
+    changed = stale(lesson)
+    rest = iter([digest(english.source) for english, _ in pairs(lesson)])
+    lines = lesson.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith('# %% [markdown] lang="zh"'):
+            lines[number] = f'# %% [markdown] lang="zh" of="{next(rest)}"'
+    lesson.write_text("\n".join(lines) + "\n", "utf-8")
+    return changed
+
+
+def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
+    """The notebook of a lesson in a language, not executed.
+
+    Raises:
+        LessonError: what the short form replaces is not there.
+    """
+    made = nbformat.v4.new_notebook()
+    made.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in read(lesson).cells:
+        if cell.cell_type == "markdown" and cell.metadata.get("lang") == language:
+            made.cells.append(nbformat.v4.new_markdown_cell(_BROKEN_CHINESE.sub("", cell.source)))
+        elif cell.cell_type == "code" and not (short and cell.metadata.get("full")):
+            source = _shortened(lesson, cell) if short else cell.source
+            made.cells.append(nbformat.v4.new_code_cell(source))
+    made.cells.append(nbformat.v4.new_markdown_cell(_navigation(lesson, language)))
+    for number, cell in enumerate(made.cells):
+        cell.id = f"cell-{number:03}"  # nbformat draws them at random
+    return made
+
+
+def execute(made: Any, title: str = "notebook") -> Any:
+    """Run a notebook in a temporary folder; returns it with its results.
+
+    Raises:
+        LessonError: a cell fails or warns, or the kernel dies.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="inkgan-lesson-") as folder,
+        tempfile.TemporaryDirectory(prefix="inkgan-") as sockets,
+    ):
+        place = {"metadata": {"path": folder}}
+        client = NotebookClient(made, timeout=_SECONDS_A_CELL, resources=place)
+        manager: Any = client.create_kernel_manager()
+        if os.name == "posix":  # files instead of ports: nobody else can listen
+            manager.transport = "ipc"
+            manager.ip = str(Path(sockets) / "kernel")
+        try:
+            client.execute(env={**os.environ, **_ENVIRONMENT})
+        except CellExecutionError as error:
+            raise LessonError(f"{title}: a cell fails.\n{error}") from None
+        except (DeadKernelError, TimeoutError) as error:
+            raise LessonError(f"{title}: the kernel died or did not answer: {error}") from None
+    for cell in made.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                raise LessonError(f"{title}: a cell warns.\n{cell.source}\n\n{output.text}")
+    return cleaned(made)
+
+
+def cleaned(made: Any) -> Any:
+    """Take away what differs each time and what nobody reads: counters, times, second copies of pictures."""
+    for cell in made.cells:
+        cell.metadata.clear()
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        for output in cell.outputs:
+            output.pop("transient", None)
+            if "execution_count" in output:
+                output.execution_count = None
+            if "image/png" in output.get("data", {}):
+                output.data.pop("image/jpeg", None)
+                output.data["text/plain"] = "(picture)"
+                output.metadata.clear()
+    made.metadata["language_info"] = {"name": "python"}
+    return made
+
+
+def built(lesson: Path, language: Language) -> Path:
+    """Where the executed notebook of a lesson is kept."""
+    return FOLDER / language / f"{lesson.stem}.ipynb"
+
+
+def out_of_date(lesson: Path, language: Language) -> str | None:
+    """What is wrong with the notebook that is kept; None if it has the cells of the lesson."""
+    path = built(lesson, language)
+    if not path.is_file():
+        return f"{path.name} is missing in lessons/{language}"
+    kept = nbformat.read(path, as_version=4)
+    made = notebook(lesson, language)
+    if [(cell.cell_type, cell.source) for cell in kept.cells] != [(cell.cell_type, cell.source) for cell in made.cells]:
+        return f"lessons/{language}/{path.name} is not what {lesson.name} says now"
+    return None
+
+
+def build(lesson: Path) -> None:
+    """Execute a lesson once, and write its notebook in both languages: their code cells are the same."""
+    english = execute(notebook(lesson, "en"), lesson.name)
+    results = [cell.outputs for cell in english.cells if cell.cell_type == "code"]
+    chinese = notebook(lesson, "zh")
+    codes = (cell for cell in chinese.cells if cell.cell_type == "code")
+    for cell, outputs in zip(codes, results, strict=True):
+        cell.outputs = outputs
+    for language, made in (("en", english), ("zh", chinese)):
+        path = FOLDER / language / f"{lesson.stem}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(nbformat.writes(made), "utf-8")
+
+
+def refresh(lesson: Path) -> bool:
+    """Renew the prose of the notebooks that are kept, if no code changed since; returns whether that was possible."""
+    for language in LANGUAGES:
+        path = built(lesson, language)
+        made = notebook(lesson, language)
+        if not path.is_file():
+            return False
+        kept = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        codes = [cell for cell in made.cells if cell.cell_type == "code"]
+        if [cell.source for cell in kept] != [cell.source for cell in codes]:
+            return False
+        for cell, old in zip(codes, kept, strict=True):
+            cell.outputs = old.outputs
+        path.write_text(nbformat.writes(made), "utf-8")
+    return True
+
+
+def copy(folder: Path) -> list[Path]:
+    """Write notebooks to work in; one that is there already stays as it is. Returns those that were written."""
+    written = []
+    for language in LANGUAGES:
+        (folder / language).mkdir(parents=True, exist_ok=True)
+        for lesson in lessons():
+            path = folder / language / f"{lesson.stem}.ipynb"
+            if not path.exists():
+                path.write_text(nbformat.writes(notebook(lesson, language)), "utf-8")
+                written.append(path)
+    return written
+
+
+def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: bool, workers: int = 2) -> list[str]:
+    """Execute lessons and write nothing; returns a line for each that was run.
+
+    Raises:
+        LessonError: one fails or warns.
+    """
+
+    def run(job: tuple[Path, Language]) -> str:
+        lesson, language = job
+        since = time.perf_counter()
+        execute(notebook(lesson, language, short=short), f"{lesson.name} ({language})")
+        line = f"{lesson.stem} ({language}): {time.perf_counter() - since:.0f} s"
+        print(line, file=sys.stderr)
+        return line
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(run, [(lesson, language) for language in languages for lesson in wanted]))
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description="Build, run and check the lessons.")
+    parser.add_argument("command", choices=["check", "stamp", "run", "build", "refresh", "copy"])
+    parser.add_argument("what", nargs="*", help="numbers of lessons, all by default; for copy a folder")
+    parser.add_argument("--short", action="store_true", help="run the short form")
+    parser.add_argument("--language", choices=LANGUAGES, help="run one language; both by default")
+    parser.add_argument("--workers", type=int, default=2, help="how many run at a time")
+    given = parser.parse_args()
+    if given.command == "copy":
+        folder = Path(*given.what[:1])
+        print(f"{len(copy(folder))} notebooks written to {folder}/; those that were there are as you left them.")
+        return
+    wanted = lessons([int(number) for number in given.what])
+    try:
+        _do(given.command, wanted, given)
+    except LessonError as error:
+        sys.exit(str(error))
+
+
+def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None:
+    if command == "check":
+        wrong = [
+            f"{lesson.name}: not translated yet: {_beginning(cell)}" for lesson in wanted for cell in stale(lesson)
+        ]
+        wrong += filter(None, (out_of_date(lesson, language) for lesson in wanted for language in LANGUAGES))
+        if wrong:
+            raise LessonError("\n".join(wrong))
+    elif command == "stamp":
+        for lesson in wanted:
+            for cell in stamp(lesson):
+                print(f"{lesson.name}: stamped {_beginning(cell)}")
+    elif command == "run":
+        run_all(wanted, [given.language] if given.language else LANGUAGES, short=given.short, workers=given.workers)
+    elif command == "build":
+        with ThreadPoolExecutor(given.workers) as pool:
+            list(pool.map(build, wanted))
+    else:
+        for lesson in wanted:
+            if not refresh(lesson):
+                raise LessonError(f"the code of {lesson.name} has changed: python scripts/lessons.py build")
+
+
+def _shortened(lesson: Path, cell: Any) -> str:
+    replaced = cell.metadata.get("short", [])
+    source: str = cell.source
+    for old, new in zip(replaced[::2], replaced[1::2], strict=True):
+        if old not in source:
+            raise LessonError(f"{lesson.name}: the short form replaces {old!r}, which is not in its cell")
+        source = source.replace(old, new)
+    return source
+
+
+def _navigation(lesson: Path, language: Language) -> str:
+    """The line below a lesson: where the other language and the neighbours are."""
+    words = _WORDS[language]
+    order = lessons()
+    place = order.index(lesson)
+    other = "zh" if language == "en" else "en"
+    parts = [f"[{words['other']}](../{other}/{lesson.stem}.ipynb)"]
+    if place:
+        parts.append(f"[{words['before']}]({order[place - 1].stem}.ipynb)")
+    if place + 1 < len(order):
+        parts.append(f"[{words['next']}]({order[place + 1].stem}.ipynb)")
+    return "---\n" + " · ".join(parts)
+
+
+def _beginning(cell: Any) -> str:
+    first = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
+    return repr(first[:70])
+
+
+if __name__ == "__main__":
+    main()

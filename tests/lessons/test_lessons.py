@@ -1,0 +1,186 @@
+"""The lessons: both languages say the same, and every cell runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _script() -> Any:
+    spec = importlib.util.spec_from_file_location("lessons_script", ROOT / "scripts" / "lessons.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+script = _script()
+LESSONS = script.lessons()
+SHORT = """
+# %% [markdown] lang="en"
+# # A title
+
+# %% [markdown] lang="zh" of="{of}"
+# # 标题
+
+# %% short=["2 + 2", "1 + 1"]
+{code}
+
+# %% full=true
+assert result == 4
+"""
+
+
+def lesson(folder: Path, code: str = "result = 2 + 2", of: str | None = None) -> Path:
+    path = folder / "01-short.py"
+    path.write_text(SHORT.format(code=code, of=of or script.digest("# A title")), "utf-8")
+    return path
+
+
+def glossary() -> list[tuple[str, str, list[str]]]:
+    """English term, its translation, and what must not stand there."""
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", (script.FOLDER / "glossary.md").read_text("utf-8"), re.M
+    )
+    return [(term, chinese, wrong.split(", ")) for term, chinese, wrong in rows if set(term) != {"-"}][1:]
+
+
+def prose(text: str) -> str:
+    """Markdown without code, formulas and the addresses of links."""
+    text = re.sub(r"```.*?```", "`", text, flags=re.DOTALL)
+    return re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`|\$[^$]*\$", "`", text))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_cell_is_translated(path: Path) -> None:
+    """Each English cell is followed by the Chinese one that carries its hash."""
+    assert [cell.source for cell in script.stale(path)] == []
+    assert sum(1 for _ in script.pairs(path)) > 10
+
+
+@pytest.mark.parametrize("language", script.LANGUAGES)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_kept_notebooks_are_those_of_the_lesson(path: Path, language: str) -> None:
+    """``python scripts/lessons.py build`` or ``refresh`` would change no cell."""
+    assert script.out_of_date(path, language) is None
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_terms_are_those_of_the_glossary(path: Path) -> None:
+    """One thing has one name, in both languages."""
+    terms = glossary()
+    assert len(terms) > 10
+    for english, chinese in script.pairs(path):
+        for term, translated, wrong in terms:
+            if re.search(rf"\b{re.escape(term)}(s|es)?\b", prose(english.source), re.IGNORECASE):
+                assert translated in chinese.source, (term, english.source)
+            assert not [one for one in wrong if one in chinese.source], chinese.source
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_chinese_has_its_own_punctuation(path: Path) -> None:
+    """No half-width mark stands beside a Chinese character."""
+    for _, chinese in script.pairs(path):
+        text = prose(chinese.source)
+        assert not re.search(r"[\u4e00-\u9fff][,.;:?!()]|[,;:?!()][\u4e00-\u9fff]", text), text
+        assert not re.search(r'["\'][\u4e00-\u9fff]|[\u4e00-\u9fff]["\']', text), text
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_chinese_is_not_left_in_english(path: Path) -> None:
+    """A Chinese cell has Chinese in it, an English one none."""
+    for english, chinese in script.pairs(path):
+        assert re.search(r"[\u4e00-\u9fff]", chinese.source)
+        assert not re.search(r"[\u4e00-\u9fff]", prose(english.source)) or "](" in english.source
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_links_between_lessons_lead_somewhere(path: Path) -> None:
+    """Relative links lead to a notebook that is kept, or to a document."""
+    for language in script.LANGUAGES:
+        for cell in script.notebook(path, language).cells:
+            for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", cell.source if cell.cell_type == "markdown" else ""):
+                assert "://" in target or (script.FOLDER / language / target).exists(), target
+
+
+def test_a_changed_sentence_makes_its_translation_stale(tmp_path: Path) -> None:
+    path = lesson(tmp_path)
+    assert script.stale(path) == []
+    path.write_text(path.read_text("utf-8").replace("A title", "Another title"), "utf-8")
+    assert [cell.source for cell in script.stale(path)] == ["# Another title"]
+    assert len(script.stamp(path)) == 1
+    assert script.stale(path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('# %% [markdown] lang="zh"', '# %% [markdown] lang="en"', "no Chinese cell follows '# A title'"),
+        ('# %% [markdown] lang="en"', "# %% [markdown]", "give lang="),
+        ('# %% [markdown] lang="en"\n# # A title\n', "", "no English cell stands before"),
+    ],
+)
+def test_a_missing_cell_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = lesson(tmp_path)
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(script.LessonError, match=re.escape(says)):
+        list(script.pairs(path))
+
+
+def test_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
+    path = lesson(tmp_path)
+    before = script.read(path).cells
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [cell.source for cell in script.read(path).cells] == [cell.source for cell in before]
+    assert script.stale(path) == []
+
+
+def test_the_short_form_replaces_and_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lesson(tmp_path)
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    codes = [cell.source for cell in script.notebook(path, "zh", short=True).cells if cell.cell_type == "code"]
+    assert codes == ["result = 1 + 1"]
+    codes = [cell.source for cell in script.notebook(path, "zh").cells if cell.cell_type == "code"]
+    assert codes == ["result = 2 + 2", "assert result == 4"]
+    with pytest.raises(script.LessonError, match=re.escape("replaces '2 + 2', which is not in its cell")):
+        script.notebook(lesson(tmp_path, code="result = 4"), "en", short=True)
+
+
+def test_a_copy_keeps_what_the_reader_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    lesson(tmp_path)
+    own = tmp_path / "own"
+    assert len(script.copy(own)) == 2
+    (own / "en" / "01-short.ipynb").write_text("mine", "utf-8")
+    assert script.copy(own) == []
+    assert (own / "en" / "01-short.ipynb").read_text("utf-8") == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("result = 3", "a cell fails"),
+        ("import warnings; warnings.warn('beware'); result = 4", "a cell warns"),
+        ("import os; os._exit(1)", "the kernel died"),
+    ],
+)
+def test_what_fails_or_warns_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str) -> None:
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    with pytest.raises(script.LessonError, match=says):
+        script.execute(script.notebook(lesson(tmp_path, code), "en"))
+
+
+@pytest.mark.slow
+def test_every_lesson_runs_in_its_short_form() -> None:
+    """In one language: the code of both is the same."""
+    assert len(script.run_all(LESSONS, ["en"], short=True)) == len(LESSONS)
