@@ -42,7 +42,7 @@ assert result == 4
 
 def lesson(folder: Path, code: str = "result = 2 + 2", of: str | None = None) -> Path:
     path = folder / "01-short.py"
-    path.write_text(SHORT.format(code=code, of=of or script.digest("# A title")), "utf-8")
+    path.write_text(SHORT.lstrip().format(code=code, of=of or script.digest("# A title")), "utf-8")
     return path
 
 
