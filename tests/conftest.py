@@ -85,7 +85,12 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let no run of a test read or write what belongs to the user."""
+    """Let no run of a test read or write what belongs to the user; the features of MNIST are extracted once for all."""
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session = session.parent  # above the folders of the workers
+    cache = session / "cache"
+    cache.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(cache))
         yield

@@ -183,8 +183,9 @@ def test_wrong_labels_are_told_by_the_accuracy(tmp_path: Path, real: tuple[Image
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A classifier of few steps in the classification accuracy score."""
-    monkeypatch.setattr(classifier, "PROBE", replace(classifier.PROBE, least_steps=80, average_steps=10))
+    """A classifier of few and small steps in the classification accuracy score."""
+    short = replace(classifier.PROBE, least_steps=100, batch_images=32, average_steps=10)
+    monkeypatch.setattr(classifier, "PROBE", short)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -245,7 +246,7 @@ def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_traini
 
 @pytest.mark.usefixtures("hurried")
 def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real: tuple[Images, Labels]) -> None:
-    """Without threes among the images no test image is called a three; wrong labels teach wrong; a seed decides."""
+    """Without threes among the images no test image is called a three; wrong labels teach wrong."""
     images, labels = real
     names = tuple(map(str, range(10)))
     kept = labels != 3
@@ -253,9 +254,7 @@ def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real
     def score(labels: Labels) -> float:
         return classifier.classification_accuracy((images[kept], labels[kept]), real, names, 1).value
 
-    right = score(labels)
-    assert kept.mean() - 0.15 < right <= kept.mean()
-    assert score(labels) == right
+    assert kept.mean() - 0.15 < score(labels) <= kept.mean()
     assert score((labels + 1) % 10) < 0.1
 
 

@@ -86,13 +86,13 @@ def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes
 
 @pytest.mark.slow
 def test_starts_at_one_moment(tmp_path: Path, small_data: Path) -> None:
-    """Three runs of one default name that start together end well, each in a folder of its own."""
+    """Two runs of one default name that start together end well, each in a folder of its own."""
     settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
     command = [sys.executable, "-m", "inkgan", "train", "--data", str(small_data), "--steps", "1", "--quiet", *settings]
-    started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for one in started:
         _, said = one.communicate(timeout=120)
         assert (one.returncode, said) == (0, "")
     stem = "fast-small-seed0"
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [stem, f"{stem}-2", f"{stem}-3"]
-    assert [runs.steps_saved(path)[-1] for path in (tmp_path / "runs").iterdir()] == [1, 1, 1]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [stem, f"{stem}-2"]
+    assert [runs.steps_saved(path)[-1] for path in (tmp_path / "runs").iterdir()] == [1, 1]

@@ -26,6 +26,7 @@ from inkgan.training.state import learned_tensors
 from inkgan.training.team import Team, team_of
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
+SAVING = (*SLICED, "watch.save_every=2")
 
 
 class _Part(Team):
@@ -216,7 +217,7 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def command(folder: Path, data: Path, *options: object) -> list[str]:
     """The words of ``inkgan train`` for a run that can be shared."""
-    settings = [part for setting in (*runs.SETTINGS, *SLICED, "watch.save_every=2") for part in ("--set", setting)]
+    settings = [part for setting in (*runs.SETTINGS, *SAVING) for part in ("--set", setting)]
     words = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", *settings, *options]
     return [sys.executable, "-m", "inkgan", *map(str, words)]
 
@@ -225,7 +226,7 @@ def command(folder: Path, data: Path, *options: object) -> list[str]:
 def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
     """What one process learns."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    runs.train(folder, small_data, settings=[*SLICED, "watch.save_every=2"])
+    runs.train(folder, small_data, settings=SAVING)
     return runs.learned(folder)
 
 
@@ -236,7 +237,7 @@ def test_the_bits_do_not_depend_on_the_processes(
     tmp_path: Path, small_data: Path, alone: dict[str, Any], processes: int
 ) -> None:
     """Weights, optimisers, metrics and pictures are the same."""
-    options = {"processes": processes, "settings": [*SLICED, "watch.save_every=2"]}
+    options = {"processes": processes, "settings": SAVING}
     assert runs.train(tmp_path / "run", small_data, **options).complete
     assert runs.learned(tmp_path / "run") == alone
 
@@ -258,7 +259,7 @@ def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str
     folder = tmp_path / "run"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     launcher += ["--max-restarts", "1", "--monitor-interval", "0.1"]
-    runs.train(folder, small_data, settings=[*SLICED, "watch.save_every=2"], stop_at=2)
+    runs.train(folder, small_data, settings=SAVING, stop_at=2)
     # As it would be if the first start had been killed after step 2.
     script = tmp_path / "worker.py"
     script.write_text(
@@ -293,9 +294,7 @@ def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.S
     assert said.count("\n") == 1
     assert time.monotonic() - began < 10 + 10
     assert followers(tmp_path) == []
-    step = runs.steps_saved(folder)[-1]
-    resumed = command(folder, small_data, "--resume", "--steps", 3000, "--stop-at", step + 2, "--quiet")
-    subprocess.run(resumed, check=True, timeout=60)
-    undisturbed = command(tmp_path / "other", small_data, "--steps", 3000, "--stop-at", step + 2, "--quiet")
-    subprocess.run(undisturbed, check=True, timeout=60)
+    options = {"settings": SAVING, "steps": 3000, "stop_at": runs.steps_saved(folder)[-1] + 2}
+    runs.train(folder, small_data, resume=True, **options)
+    runs.train(tmp_path / "other", small_data, **options)
     assert runs.learned(folder) == runs.learned(tmp_path / "other")
