@@ -17,6 +17,7 @@ replaced by the second, and a cell with ``full=true`` is left out: it asserts wh
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import os
 import re
@@ -148,7 +149,7 @@ def execute(made: Any, title: str = "notebook") -> Any:
             manager.transport = "ipc"
             manager.ip = str(Path(sockets) / "kernel")
         try:
-            client.execute(env={**os.environ, **_ENVIRONMENT})
+            asyncio.run(client.async_execute(env={**os.environ, **_ENVIRONMENT}))
         except CellExecutionError as error:
             raise LessonError(f"{title}: a cell fails.\n{error}") from None
         except (DeadKernelError, TimeoutError) as error:

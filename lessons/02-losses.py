@@ -1,0 +1,466 @@
+# %% [markdown] lang="en"
+# # 2 · The losses
+#
+# Two networks, so two losses. In this lesson you compute them by hand for three images, see which gradient flows where,
+# and draw that gradient onto the pixels. At the end you will know why the generator's loss is not simply the
+# discriminator's with the sign changed.
+
+# %% [markdown] lang="zh" of="70c999eb"
+# # 2 · 损失函数
+#
+# 两个网络，两个损失。这一课先为三张图手算损失，再看梯度流向哪里，并把梯度画到像素上。
+# 学完你会明白：生成器的损失为什么不是简单地把判别器的损失变个号。
+
+# %% [markdown] lang="en"
+# ## How wrong is an answer?
+#
+# The discriminator saw three images. For a real one it said 0.9, the probability of being real. For two generated ones
+# it said 0.2 and 0.6. Which answer is the worst, and how bad is it in all?
+#
+# **Cross-entropy** charges −log(probability given to the truth). The truth of the first is "real": −log 0.9. The truth of
+# the others is "generated", which got 0.8 and 0.4.
+
+# %% [markdown] lang="zh" of="93aab468"
+# ## 一个回答错得有多离谱？
+#
+# 判别器看了三张图。对一张真图，它说为真的概率是 0.9；对两张生成的图，它说 0.2 和 0.6。哪个回答最差？总共有多差？
+#
+# **交叉熵**（cross-entropy）的收费标准是：−log（给正确答案的概率）。第一张的正确答案是“真”，收 −log 0.9；
+# 另外两张的正确答案是“生成的”，判别器给它的概率分别是 0.8 和 0.4。
+
+# %%
+import math
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from inkgan.images import curves, sheet, to_uint8
+
+said = torch.tensor([0.9, 0.2, 0.6])
+truth = torch.tensor([1.0, 0.0, 0.0])
+by_hand = [-math.log(0.9), -math.log(1 - 0.2), -math.log(1 - 0.6)]
+print("charged:", [round(x, 3) for x in by_hand], "  mean:", round(sum(by_hand) / 3, 3))
+assert math.isclose(sum(by_hand) / 3, F.binary_cross_entropy(said, truth).item(), rel_tol=1e-6)
+
+# %% [markdown] lang="en"
+# The third answer costs by far the most. Being a little wrong is cheap; being sure and wrong is expensive. The curve
+# shows −log p, from p = 0.01 on the left to p = 1 on the right.
+
+# %% [markdown] lang="zh" of="fa963c5e"
+# 第三个回答的代价远远高于其他两个。错一点点很便宜，又错又自信就贵了。下面的曲线是 −log p，左端 p = 0.01，右端 p = 1。
+
+# %%
+p = np.linspace(0.01, 1, 200)
+curves(-np.log(p))
+
+# %% [markdown] lang="en"
+# ## Why do we work with logits?
+#
+# A network returns a logit l, and p = σ(l). What happens to −log(1 − σ(l)) when the discriminator is very sure, say
+# l = 100?
+
+# %% [markdown] lang="zh" of="911a62e3"
+# ## 为什么用 logit 来算？
+#
+# 网络返回的是 logit，记作 l，概率 p = σ(l)。如果判别器非常有把握，比如 l = 100，−log(1 − σ(l)) 会变成什么？
+
+# %%
+logit = torch.tensor(100.0)
+naive = -torch.log(1 - torch.sigmoid(logit))
+print("naive:", naive.item(), "  softplus:", F.softplus(logit).item())
+assert naive.isinf()
+assert F.softplus(logit) == 100
+
+# %% [markdown] lang="en"
+# The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), which
+# does not overflow. So every good implementation uses the logits: −log σ(l) = softplus(−l) and
+# −log(1 − σ(l)) = softplus(l). These are three lines of inkgan:
+
+# %% [markdown] lang="zh" of="bb8bfe86"
+# 照字面算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数写成 softplus(l) = log(1 + e^l) 就不会溢出。
+# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数：
+
+# %%
+from inkgan.training import losses
+
+logits_real = torch.tensor([2.2])
+logits_fake = torch.tensor([-1.4, 0.4])
+print("real as real:", round(losses.real_as_real(logits_real).item(), 3))
+print("fake as fake:", round(losses.fake_as_fake(logits_fake).item(), 3))
+print("fake as real:", round(losses.fake_as_real(logits_fake).item(), 3))
+assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_real).log().mean())
+
+# %% [markdown] lang="en"
+# The first two belong to the discriminator, the third to the generator. Three losses for two networks: we come back to
+# that.
+#
+# ## What would a perfect discriminator say?
+#
+# Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve, generated ones from
+# another. Here we do not train a network: there is one free logit for each place on the line, and plain gradient descent
+# finds the best. What should the best probability be where real numbers are three times as frequent as generated ones?
+
+# %% [markdown] lang="zh" of="df811a3c"
+# 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
+#
+# ## 完美的判别器会怎么说？
+#
+# 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一条钟形曲线，生成的数来自另一条。这里不训练网络：
+# 数轴上每个位置放一个可以自由调整的 logit，用普通的梯度下降找到最优值。
+# 如果某个位置上真的数出现的次数是生成的数的三倍，那里的最优概率应该是多少？
+
+# %%
+line = torch.linspace(-4, 4, 161)
+real_share = torch.exp(-((line + 0.8) ** 2) / 2)
+fake_share = torch.exp(-((line - 0.8) ** 2) / 2)
+real_share, fake_share = real_share / real_share.sum(), fake_share / fake_share.sum()
+best = torch.zeros(161, requires_grad=True)
+optimizer = torch.optim.Adam([best], 0.1)
+for _ in range(600):
+    loss = (real_share * F.softplus(-best) + fake_share * F.softplus(best)).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+formula = real_share / (real_share + fake_share)
+difference = (torch.sigmoid(best) - formula).abs().max().item()
+print("largest difference from real / (real + generated):", round(difference, 5))
+assert difference < 0.01
+curves(real_share / real_share.max(), fake_share / fake_share.max(), torch.sigmoid(best).tolist(), limits=(0, 1))
+
+# %% [markdown] lang="en"
+# Blue: where real numbers lie. Orange: where generated ones lie. Green: the best discriminator, p = real / (real +
+# generated). Three times as frequent means 3 / (3 + 1) = 0.75.
+#
+# So the discriminator measures something useful: the *ratio* of the two densities. And if the generator is perfect, the
+# two curves are one, p = 1/2 everywhere, and the loss is 2 · log 2 = 1.386. Remember that number; you will see it in
+# training curves.
+
+# %% [markdown] lang="zh" of="f8e463bd"
+# 蓝线：真的数在哪里。橙线：生成的数在哪里。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
+#
+# 可见判别器量出了有用的东西：两个密度之*比*。如果生成器完美，两条曲线重合，处处 p = 1/2，
+# 判别器的损失就是 2 · log 2 = 1.386。记住这个数，训练曲线里还会见到它。
+
+# %%
+undecided = torch.zeros(50)
+at_best = losses.real_as_real(undecided) + losses.fake_as_fake(undecided)
+print("the discriminator's loss when it cannot tell:", round(at_best.item(), 3))
+assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
+
+# %% [markdown] lang="en"
+# ## What should the generator minimise?
+#
+# The discriminator minimises −log(1 − D) for generated images. The generator wants the opposite. So let it minimise
+# +log(1 − D)? That is the game as it is usually written. Look at the *slope* of this loss with respect to the logit.
+# What happens when the discriminator is sure that an image is generated, far to the left?
+
+# %% [markdown] lang="zh" of="b01bcd73"
+# ## 生成器该最小化什么？
+#
+# 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写。
+# 来看这个损失对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
+
+# %%
+logit = torch.linspace(-10, 4, 200, requires_grad=True)
+minimax_slope = torch.autograd.grad(torch.log(1 - torch.sigmoid(logit)).sum(), logit)[0]
+own_slope = torch.autograd.grad(F.softplus(-logit).sum(), logit)[0]
+at = (logit - -8).abs().argmin()
+print(f"slopes at logit -8:  log(1 - D): {minimax_slope[at]:.4f}   -log D: {own_slope[at]:.4f}")
+assert minimax_slope[at].abs() < 0.001
+assert own_slope[at].abs() > 0.999
+curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05))
+
+# %% [markdown] lang="en"
+# Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training every generated
+# image is far to the left. There log(1 − D) is flat: the generator learns nothing, just when it has everything to
+# learn. With −log D the push is strongest exactly when the generator is worst.
+#
+# So the generator minimises −log D(G(z)): it treats its images as if they were labelled "real". This is called the
+# **non-saturating** loss. It wants the same thing, and its gradient does not vanish.
+#
+# ## Where does the generator's lesson come from?
+#
+# From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows something.
+# Train one for 40 steps on real digits against the images of a generator that knows nothing.
+
+# %% [markdown] lang="zh" of="af27de51"
+# 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全在最左边。
+# 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
+#
+# 所以生成器最小化 −log D(G(z))，等于把自己的图当成标着“真”的图。这叫**非饱和**损失（non-saturating）。目标相同，梯度却不会消失。
+#
+# ## 生成器学到的东西从哪里来？
+#
+# 来自判别器对*像素*的梯度。要看到它，先得有一个懂点东西的判别器。我们让判别器用真数字和一个什么都不会的生成器的图练 40 步。
+
+# %% short=["STEPS = 40", "STEPS = 3"]
+from inkgan.data import load
+from inkgan.networks.tutorial import Discriminator, Generator
+
+STEPS = 40
+source = torch.Generator().manual_seed(1)
+discriminator, generator = Discriminator(source), Generator(source)
+images = torch.tensor(load("mnist").train.images[: 50 * STEPS]) / 255
+optimizer = torch.optim.Adam(discriminator.parameters(), 3e-4)
+for step in range(STEPS):
+    with torch.no_grad():
+        fake = generator(torch.randn(50, 100, generator=source))
+    real = images[50 * step : 50 * step + 50]
+    loss = losses.real_as_real(discriminator(real)) + losses.fake_as_fake(discriminator(fake))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print("the discriminator's loss at the end:", round(loss.item(), 4))
+
+# %% full=true
+assert loss < 0.3
+
+# %% [markdown] lang="en"
+# Now take some images, ask for the generator's loss, and let PyTorch compute its gradient with respect to each pixel. In
+# the picture, blue means "more ink here would look more real", red means "less". Above are a real digit, fog from the
+# generator, and a blank page; below what the discriminator would change.
+
+# %% [markdown] lang="zh" of="fa2b139b"
+# 现在取几张图，算出生成器的损失，让 PyTorch 求它对每个像素的梯度。图中蓝色表示“这里多一点墨会更像真的”，红色表示“这里少一点墨”。
+# 上排是一个真数字、生成器画的雾和一张白纸，下排是判别器想怎么改。
+
+
+# %%
+def in_colours(gradient):
+    """Downhill directions [N, 28, 28, 1] as pictures: blue for more ink, red for less."""
+    strength = (gradient / gradient.abs().amax(dim=(1, 2, 3), keepdim=True)).clamp(-1, 1)
+    paper = torch.ones_like(strength)
+    red, blue = paper - strength.clamp(min=0), paper + strength.clamp(max=0)
+    return to_uint8(torch.cat([red, paper - strength.abs(), blue], dim=3).numpy())
+
+
+looked_at = torch.cat([real[:1], fake[:1], torch.zeros(1, 28, 28, 1)]).requires_grad_()
+loss = F.softplus(-discriminator(looked_at)).sum()
+wish = -torch.autograd.grad(loss, looked_at)[0]
+above = np.repeat(255 - to_uint8(looked_at.detach().numpy()), 3, axis=3)
+sheet(np.concatenate([above, in_colours(wish)]), columns=3, scale=4)
+
+# %% [markdown] lang="en"
+# For the fog the message is clear: paper at the edges, ink in the middle. If we follow it, not with the generator but
+# directly with the pixels, does the discriminator's estimate rise?
+
+# %% [markdown] lang="zh" of="d184ea53"
+# 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计会上升吗？
+
+# %%
+pixels = fake[:1].clone()
+estimates, stages = [], []
+for number in range(60):
+    pixels.requires_grad_()
+    estimate = discriminator(pixels).sum()
+    (direction,) = torch.autograd.grad(F.softplus(-estimate), pixels)
+    estimates.append(estimate.item())
+    pixels = (pixels - 0.02 * direction / direction.abs().max()).clamp(0, 1).detach()
+    if number % 12 == 0:
+        stages.append(pixels.clone())
+print("estimate before and after:", round(estimates[0], 2), round(estimates[-1], 2))
+assert estimates[-1] > estimates[0]
+sheet(to_uint8(torch.cat(stages).numpy()), columns=5, scale=3)
+
+# %% full=true
+assert estimates[0] < -1
+assert estimates[-1] > 0
+
+# %% [markdown] lang="en"
+# The discriminator is convinced, and yet no digit appears, only a blob. The gradient leads to what *this* discriminator
+# takes for real. It had to tell digits from fog, so it learned where digits have their ink, and no more. Once the
+# generator draws blobs, the discriminator learns that blobs are not enough, and the next gradient says more. The digits
+# come out of this exchange, not out of one gradient.
+#
+# ## Who may change which weights?
+#
+# The generator's loss runs through both networks: z → G → image → D → logit → loss. So `backward()` gives gradients to
+# the weights of *both*. Look:
+
+# %% [markdown] lang="zh" of="6ae0ba9c"
+# 判别器被说服了，可是没有出现数字，只有一团墨。梯度指向的，是*眼前这个*判别器所认为的“真”。
+# 它只需要把数字和雾分开，所以只学到了数字的墨一般落在哪里。等生成器画出墨团，判别器又会学到“光有墨团还不够”，下一次的梯度就会说得更多。
+# 数字是在这样一来一往中产生的，不是一次梯度就能给出的。
+#
+# ## 谁可以改哪些权重？
+#
+# 生成器的损失穿过两个网络：z → G → 图像 → D → logit → 损失。所以 `backward()` 会让*两个*网络的权重都得到梯度。看：
+
+# %%
+z = torch.randn(50, 100, generator=source)
+loss = losses.fake_as_real(discriminator(generator(z)))
+discriminator.zero_grad()
+generator.zero_grad()
+loss.backward()
+reached = {
+    "generator": sum(p.grad.abs().sum() > 0 for p in generator.parameters()).item(),
+    "discriminator": sum(p.grad.abs().sum() > 0 for p in discriminator.parameters()).item(),
+}
+print("parameters that got a gradient:", reached)
+assert reached["discriminator"] == 8
+
+# %% [markdown] lang="en"
+# Only the optimiser decides who moves. The generator's Adam holds the generator's weights and nothing else. What if you
+# handed it the discriminator's weights by mistake?
+
+# %% [markdown] lang="zh" of="37730cd5"
+# 谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
+
+# %%
+import copy
+
+victim = copy.deepcopy(discriminator)
+wrong = torch.optim.Adam(victim.parameters(), 3e-4)
+with torch.no_grad():
+    drawn = generator(z)
+course = []
+for _ in range(15):
+    loss = losses.fake_as_real(victim(drawn))
+    wrong.zero_grad()
+    loss.backward()
+    wrong.step()
+    course.append(loss.item())
+print("the generator's loss:", [round(x, 2) for x in course[::7]])
+assert course[-1] < course[0]
+curves(course)
+
+# %% full=true
+assert course[-1] < 0.1 * course[0]
+
+# %% [markdown] lang="en"
+# The loss falls beautifully, and no image changed by a single pixel: the judge was bribed. When a generator's loss drops
+# to zero at once, this is the first thing to look for.
+#
+# The other way round there is `no_grad()` (or `detach()`), as in the training loop above: the discriminator's loss must
+# not reach the generator, or the generator would learn to be found out.
+#
+# ## Three losses, three Adams
+#
+# The original tutorial has one Adam for "real as real", one for "fake as fake", both with the discriminator's weights,
+# and one for the generator. Is that the same as one Adam for the sum? Adam divides each gradient by its usual size, so
+# that every step is about as long as the learning rate. What do you expect of two Adams?
+
+# %% [markdown] lang="zh" of="99b450eb"
+# 损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
+#
+# 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器，
+# 否则生成器学到的就是怎么被识破。
+#
+# ## 三个损失，三个 Adam
+#
+# 原教程里，“真图判为真”用一个 Adam，“假图判为假”用另一个 Adam，两个都更新判别器的权重，再加一个 Adam 给生成器。
+# 这和对两个损失之和只用一个 Adam 一样吗？Adam 会把梯度除以它平时的大小，所以每一步的长度都和学习率差不多。
+# 那么用两个 Adam，你预计会怎样？
+
+
+# %%
+def moved(pairs):
+    """How far two networks' weights are apart, at most."""
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+
+one, two = copy.deepcopy(discriminator), copy.deepcopy(discriminator)
+single = torch.optim.Adam(one.parameters(), 3e-4)
+for_real = torch.optim.Adam(two.parameters(), 3e-4)
+for_fake = torch.optim.Adam(two.parameters(), 3e-4)
+
+single.zero_grad()
+(losses.real_as_real(one(real)) + losses.fake_as_fake(one(drawn))).backward()
+single.step()
+
+gradients_real = torch.autograd.grad(losses.real_as_real(two(real)), list(two.parameters()))
+gradients_fake = torch.autograd.grad(losses.fake_as_fake(two(drawn)), list(two.parameters()))
+for adam, gradients in ((for_real, gradients_real), (for_fake, gradients_fake)):
+    for parameter, gradient in zip(two.parameters(), gradients, strict=True):
+        parameter.grad = gradient
+    adam.step()
+
+length_one = moved(zip(discriminator.parameters(), one.parameters(), strict=True))
+length_two = moved(zip(discriminator.parameters(), two.parameters(), strict=True))
+print(f"longest step of a weight: one Adam {length_one:.6f}, two Adams {length_two:.6f}")
+assert length_one < 1.01 * 3e-4
+assert length_two > 1.9 * 3e-4
+
+# %% [markdown] lang="en"
+# Two Adams take two steps, so a weight can move twice as far; and where the two losses pull in opposite directions, they
+# cancel however strong each pull is. Neither is wrong, but they are different algorithms. If you rebuild a paper and the
+# numbers do not fit, look at the optimisers.
+#
+# ## Exercises
+#
+# **1.** The discriminator says 0.5 to everything. What are the three losses of the tutorial?
+
+# %% [markdown] lang="zh" of="9f54bb2f"
+# 两个 Adam 走两步，所以一个权重最多能走两倍远；而在两个损失方向相反的地方，不管各自拉力多大，都会互相抵消。
+# 两种做法都不算错，但它们是不同的算法。如果你复现一篇论文，数字对不上，就去查优化器。
+#
+# ## 练习
+#
+# **1.** 判别器对一切都说 0.5。那篇教程里的三个损失各是多少？
+
+# %%
+zeros = torch.zeros(50)
+three = [losses.real_as_real(zeros), losses.fake_as_fake(zeros), losses.fake_as_real(zeros)]
+print([round(loss.item(), 3) for loss in three])
+assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in three)
+
+# %% [markdown] lang="en"
+# log 2 = 0.693 each.
+#
+# **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a generated
+# image. Add 5 to every logit. Which losses change?
+
+# %% [markdown] lang="zh" of="3f378599"
+# 都是 log 2 = 0.693。
+#
+# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(假) − D(真))，一张真图和一张生成的图配成一对。
+# 把所有 logit 都加 5，哪些损失会变？
+
+# %%
+a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
+for name, game in losses.ADVERSARIAL_LOSSES.items():
+    before, after = game.discriminator(a, b), game.discriminator(a + 5, b + 5)
+    print(f"{name:15} {before:7.3f} -> {after:7.3f}", "" if game.has_zero else "   unchanged")
+    assert torch.isclose(before, after, atol=1e-5) == (not game.has_zero)
+
+# %% [markdown] lang="en"
+# `relativistic` and `wgan-gp` do not change: they look at differences only. So in these games a single logit means
+# nothing. inkgan shows margins between pairs instead.
+#
+# **3.** Somebody writes softmax before PyTorch's `cross_entropy`, which contains one already. The classifier is right and
+# very sure. What loss is left, with ten classes?
+
+# %% [markdown] lang="zh" of="f73d97b4"
+# `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，inkgan 改为显示成对的差值。
+#
+# **3.** 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
+# 分类器答对了，而且非常有把握。如果一共十类，损失还剩多少？
+
+# %%
+sure = torch.tensor([[20.0] + [0.0] * 9])
+right = F.cross_entropy(sure, torch.tensor([0]))
+twice = F.cross_entropy(sure.softmax(1), torch.tensor([0]))
+print("once:", round(right.item(), 6), "  twice:", round(twice.item(), 3))
+assert right < 1e-6
+assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
+
+# %% [markdown] lang="en"
+# 1.461 instead of 0. The loss can never fall below that, because after a softmax the logits differ by 1 at most. Training
+# still works somehow, which is why this mistake survives so long.
+#
+# ## Can you answer these?
+#
+# * What does the best discriminator compute? (The share of real among all, at each point: real / (real + generated).)
+# * Why −log D and not log(1 − D)? (The second is flat where the generator is bad.)
+# * Which line of your code makes sure that the generator's loss does not change the discriminator? (The one that gives
+#   the optimiser its parameters.)
+
+# %% [markdown] lang="zh" of="25039750"
+# 剩 1.461，而不是 0。损失永远降不到这个数以下，因为 softmax 之后各个 logit 最多相差 1。训练好歹还能进行，所以这个错误往往能藏很久。
+#
+# ## 自测
+#
+# * 最优判别器算的是什么？（每一点上真的所占的份额：真 / （真 + 生成的）。）
+# * 为什么用 −log D，不用 log(1 − D)？（后者在生成器很差的地方是平的。）
+# * 你的代码里，哪一行保证生成器的损失不会改动判别器？（把参数交给优化器的那一行。）
