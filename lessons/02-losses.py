@@ -414,7 +414,7 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # %% [markdown] lang="zh" of="3f378599"
 # 都是 log 2 = 0.693。
 #
-# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(假) − D(真))，一张真图和一张生成的图配成一对。
+# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对。
 # 把所有 logit 都加 5，哪些损失会变？
 
 # %%
