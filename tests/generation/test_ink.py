@@ -1,4 +1,4 @@
-"""Specks: pieces of ink that are left out, by an oracle that labels connected pieces."""
+"""Ink: specks are left out, by an oracle that labels connected pieces; digits are enlarged as Pillow would do it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from inkgan import data
@@ -57,3 +58,46 @@ def test_a_spiral_is_one_piece(size: int) -> None:
         image[bottom, left + 2 : right + 1] = image[top + 2 : bottom + 1, left + 2 if left + 2 <= right else left] = 255
         top, left, bottom, right = top + 2, left + 2, bottom - 2, right - 2
     np.testing.assert_array_equal(ink.without_specks(image[None])[0], expected(image))
+
+
+def test_enlarging() -> None:
+    """Four times as large and smooth, as Pillow's cubic and its Gaussian make it but for rounding."""
+    digits = data.load("mnist").test.images[:40, :, :, 0]
+    large = ink.enlarged(digits)
+    assert large.shape == (40, 112, 112)
+    for digit, one in zip(digits, large, strict=True):
+        resized = Image.fromarray(digit).resize((112, 112), Image.Resampling.BICUBIC)
+        theirs = np.asarray(resized.filter(ImageFilter.GaussianBlur(2.4)), int)
+        assert np.abs(one - theirs).max() <= 16
+        assert np.abs(one - theirs).mean() < 1.2
+    np.testing.assert_array_equal(large[7], ink.enlarged(digits[7:8])[0])
+    full = ink.enlarged(np.full((1, 9, 13), 255, np.uint8))
+    assert full.shape == (1, 36, 52)
+    assert full.min() >= 253  # up to the edge of the image
+
+
+def test_enlarging_is_exact_in_float32() -> None:
+    """Products and sums are those of float64, so that no processor rounds otherwise."""
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
+    images[:3] = np.indices((28, 28)).sum(0) % 2 * 255
+    weights = ink._enlarging(28).astype(np.float64)
+    across = np.rint(images.astype(np.float64) @ weights.T * 16) / 16
+    np.testing.assert_array_equal(ink.enlarged(images), np.clip(np.rint(weights @ across), 0, 255))
+
+
+@pytest.mark.parametrize("lean", [-1.0, 0.0, 0.4])
+def test_a_digit_is_drawn_in_the_part_of_the_line_that_it_reaches(lean: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn over the whole line, the strips are the same, also where digits reach the edge of their images."""
+    line = ink.Line(48, 37.4, 27.8)
+    digits = ink.without_specks(data.load("mnist").test.images[:30, :, :, 0])
+    digits[20:] = np.roll(digits[20:], 6, 2)
+    rng = np.random.default_rng(1)
+    turn, grow, lift = rng.uniform(-0.12, 0.12, 30), rng.uniform(0.9, 1.1, 30), rng.uniform(-1, 1, 30)
+
+    def drawn() -> list[NDArray[np.uint8]]:
+        return ink.digits(digits, line, lean=lean, turn=turn, grow=grow, lift=lift)
+
+    narrow = drawn()
+    monkeypatch.setattr(ink, "_windows", lambda images, *_: np.tile([-120, 0, 120, 48], (len(images), 1)))
+    for one, other in zip(narrow, drawn(), strict=True):
+        np.testing.assert_array_equal(one, other)

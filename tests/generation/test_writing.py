@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
 from inkgan.generation.saving import save_writings
-from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, morph, slerp
+from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, in_batches, morph, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
@@ -73,9 +73,10 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
     """Where only one character has ink, it is where its box was, and nothing else is."""
     drawn: list[ink.Strip] = []
 
-    def noting(*given: Any) -> list[ink.Strip]:
-        drawn.extend(true(*given))
-        return drawn
+    def noting(*given: Any) -> list[list[ink.Strip]]:
+        rows = true(*given)
+        drawn.extend(rows[0])
+        return rows
 
     true = writing._characters
     monkeypatch.setattr(writing, "_characters", noting)
@@ -238,9 +239,9 @@ def test_specks_are_not_ink() -> None:
     image[4:24, 8:11] = image[4:24, 15:18] = 255
     clean = image.copy()
     image[2:4, 24:26] = 255
-    line = ink.Line(96, 74.9, 57.6)
-    np.testing.assert_array_equal(ink.digit(image, line), ink.digit(clean, line))
-    assert ndimage.label(ink.digit(clean, line))[1] == 2
+    dirty, drawn = ink.digits(ink.without_specks(np.stack([image, clean])), ink.Line(96, 74.9, 57.6))
+    np.testing.assert_array_equal(dirty, drawn)
+    assert ndimage.label(drawn)[1] == 2
 
 
 def test_a_digit_without_ink() -> None:
@@ -305,6 +306,37 @@ def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: s
         with pytest.raises(CheckpointError, match=f"mine cannot write: {said}") as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+def test_lines_do_not_depend_on_each_other() -> None:
+    """Many lines together are what each is alone, whatever their texts and their order; batches change nothing."""
+    lines = [
+        ("2026-11-22", 4),
+        ("1 2", 0),
+        ("-", 4),
+        ("d.d", 2**63 - 1),
+        ("0123456789", 7),
+        (" ,1", 1),
+        ("2026-11-22", 4),
+    ]
+    for model in (RealDigits(), inkgan.load("fast")):
+        options: dict[str, Any] = {"model": model, "seed": 3, "style": 0.6, "slant": -12, "height": 40}
+        alone = [inkgan.write(text, writer=writer, **options) for text, writer in lines]
+        together = write_batch(lines, **options)
+        backwards = write_batch(lines[::-1], **options)[::-1]
+        in_parts = list(in_batches(iter(lines * 30), **options))
+        assert len(in_parts) == 30 * len(lines)
+        for others in (together, backwards, in_parts[: len(lines)], in_parts[-len(lines) :]):
+            for one, other in zip(alone, others, strict=True):
+                assert (one.text, one.boxes) == (other.text, other.boxes)
+                np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_batches_take_lines_as_they_need_them() -> None:
+    """Of endless lines, the first images come at once; no line at all gives no image."""
+    written = in_batches((("1", writer) for writer in count()), model=RealDigits(), height=512)
+    assert next(written).text == "1"
+    assert write_batch([], model=RealDigits()) == []
 
 
 @pytest.mark.parametrize("order", ["9876543210", "3145926078"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inkgan.generation.numpy_networks import compact_shapes, draw_compact
+from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact
 from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
 from inkgan.networks.compact import Discriminator, Generator
 
@@ -27,6 +27,16 @@ def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int)
     assert ours.shape == (7, *shape)
     assert np.abs(ours - drawn.detach().numpy()).max() < 1e-5
     assert ours.std() > 1e-3
+
+
+@pytest.mark.parametrize("outputs", [1, 4, 12, 20, 48])
+def test_numpy_convolves_as_torch_does(outputs: int) -> None:
+    """Few channels and many, which are computed in different ways."""
+    rng = np.random.default_rng(outputs)
+    maps = rng.standard_normal((3, 5, 9, 7), np.float32)
+    weight = rng.standard_normal((outputs, 7, 3, 3), np.float32)
+    expected = F.conv2d(torch.from_numpy(maps).permute(0, 3, 1, 2), torch.from_numpy(weight), padding=1)
+    np.testing.assert_allclose(convolved(maps, weight), expected.permute(0, 2, 3, 1).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)

@@ -103,18 +103,14 @@ def write(
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
     generator = writing.loaded(model)
-    written = (
-        writing.write(
-            given.text(seed, index),
-            model=generator,
-            seed=seed,
-            writer=index,
-            style=style,
-            slant=slant,
-            height=height,
-            background=background,  # type: ignore[arg-type]  # checked there
-        )
-        for index in range(number)
+    written = writing.in_batches(
+        ((given.text(seed, index), index) for index in range(number)),
+        model=generator,
+        seed=seed,
+        style=style,
+        slant=slant,
+        height=height,
+        background=background,
     )
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)

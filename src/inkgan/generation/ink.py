@@ -6,14 +6,15 @@ characters are set side by side without any offsets of their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from inkgan.images import Images
 
@@ -32,8 +33,10 @@ STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
     "+": (((0.00, 0.44), (0.23, 0.46), (0.48, 0.45)), ((0.24, 0.70), (0.24, 0.44), (0.23, 0.20))),
 }
 _ENLARGED = 4
+_SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the image
 _EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
 _FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
+_CHUNK = 32  # images that are enlarged at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -56,57 +59,119 @@ def empty_strip(line: Line) -> Strip:
     return np.zeros((line.height, 0), np.uint8)
 
 
-def digit(
-    image: Strip,
+def digits(
+    images: Images,
     line: Line,
     *,
     lean: float = 0.0,
-    turn: float = 0.0,
-    grow: float = 1.0,
-    lift: float = 0.0,
-    has_specks: bool = True,
-) -> Strip:
-    """Draw a model's digit on a line.
+    turn: float | Floats = 0.0,
+    grow: float | Floats = 1.0,
+    lift: float | Floats = 0.0,
+) -> list[Strip]:
+    """Draw a model's digits on a line. Each strip depends on its own image alone.
 
     Args:
-        image: uint8 [H, W], 0 paper, 255 ink.
-        line: where it stands.
-        lean: the tangent of the angle by which it leans to the right.
-        turn: the angle by which it turns, in radians, clockwise.
-        grow: its size, relative to the usual one.
+        images: uint8 [N, H, W], 0 paper, 255 ink, without specks; see :func:`without_specks`.
+        line: where they stand.
+        lean: the tangent of the angle by which they lean to the right.
+        turn: the angle by which each turns, in radians, clockwise; [N], or one for all.
+        grow: the size of each, relative to the usual one.
         lift: rows above the baseline.
-        has_specks: whether there may be specks, which are left out; see :func:`without_specks`.
     """
-    if has_specks:
-        image = without_specks(image[None])[0]
-    rows, columns = (np.flatnonzero((image > _FAINT).any(axis)) for axis in (1, 0))
-    if not len(rows):
-        return empty_strip(line)
-    top = rows[0]
-    bottom = rows[-1] + 1
-    left = columns[0]
-    right = columns[-1] + 1
+    turn, grow, lift = (np.broadcast_to(np.asarray(values, np.float64), len(images)) for values in (turn, grow, lift))
+    top, bottom, left, right = _ink_boxes(images)
     # Very wide digits stay lower than others, and digits with little ink small.
-    scale = grow * line.size / max(bottom - top, 0.9 * (right - left), 0.5 * len(image))
-    width = int((2.5 + 2.5 * abs(lean)) * line.size)
-    # To the line: shear @ rotation, about the middle of the digit's foot. Pillow takes the inverse map.
-    forward = scale * np.array([[1, -lean], [0, 1]]) @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-    back = np.linalg.inv(forward) * _ENLARGED
-    foot = np.array([(left + right) / 2, bottom]) * _ENLARGED
-    offset = foot - back @ [width / 2, line.baseline - lift]
-    large = Image.fromarray(image).resize(
-        (image.shape[1] * _ENLARGED, image.shape[0] * _ENLARGED), Image.Resampling.BICUBIC
-    )
-    smooth = large.filter(ImageFilter.GaussianBlur(0.6 * _ENLARGED))
-    placed = smooth.transform(
-        (width, line.height),
-        Image.Transform.AFFINE,
-        (back[0, 0], back[0, 1], offset[0], back[1, 0], back[1, 1], offset[1]),
-        Image.Resampling.BICUBIC,
-    )
+    extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])
+    scale = grow * line.size / extent
+    cos, sin = np.cos(turn), np.sin(turn)
+    # To the line: shear @ rotation, about the middle of the digit's foot.
+    forward = np.stack([cos - lean * sin, -sin - lean * cos, sin, cos], 1) * scale[:, None]
+    foot = np.stack([(left + right) / 2, bottom], 1)
+    windows = _windows(images, forward, foot, line.baseline - lift, line.height)
+    # Pillow takes the inverse map, from a window of the line to the enlarged image.
+    back = np.stack([cos, sin + lean * cos, -sin, cos - lean * sin], 1) * (_ENLARGED / scale)[:, None]
+    away = np.stack([windows[:, 0], windows[:, 1] - (line.baseline - lift)], 1)  # of the window's corner from the foot
+    x, y = ((foot[:, i] * _ENLARGED + (back[:, 2 * i : 2 * i + 2] * away).sum(1)) for i in (0, 1))
+    maps = np.stack([back[:, 0], back[:, 1], x, back[:, 2], back[:, 3], y], 1).tolist()
     # The larger the digit, the slower its grey rises across an edge. Make it rise within about two pixels again.
-    half = min(0.35, 0.45 / scale)
-    return _trimmed((np.asarray(placed, np.float32) / 255 - _EDGE) / (2 * half) + 0.5)
+    half = np.minimum(0.35, 0.45 / scale)[:, None]
+    levels = _to_bytes((np.arange(256) / 255 - _EDGE) / (2 * half) + 0.5)
+    strips = []
+    for start in range(0, len(images), _CHUNK):
+        for index, large in enumerate(enlarged(images[start : start + _CHUNK]), start):
+            west, north, east, south = windows[index].tolist()
+            placed = Image.fromarray(large).transform(
+                (east - west, south - north), Image.Transform.AFFINE, maps[index], Image.Resampling.BICUBIC
+            )
+            strip = np.zeros((line.height, east - west), np.uint8)
+            np.take(levels[index], np.asarray(placed), out=strip[north:south])
+            strips.append(_trimmed(strip))
+    return strips
+
+
+def _ink_boxes(images: Images, faint: int = _FAINT) -> tuple[NDArray[np.intp], ...]:
+    """Top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's."""
+    ink: NDArray[np.bool_] = images > faint
+    rows: NDArray[np.bool_] = ink.any(2)
+    columns: NDArray[np.bool_] = ink.any(1)
+    top, left = rows.argmax(1), columns.argmax(1)
+    return top, rows.shape[1] - rows[:, ::-1].argmax(1), left, columns.shape[1] - columns[:, ::-1].argmax(1)
+
+
+def _windows(images: Images, forward: Floats, foot: Floats, base: Floats, height: int) -> NDArray[np.int64]:
+    """Left, top, right and bottom [N, 4] of the part of a line that a digit can reach, in columns from its foot.
+
+    Args:
+        images: uint8 [N, H, W].
+        forward: the rows of the map from an image to the line [N, 4].
+        foot: the place in the image that comes to stand on column 0 and on row ``base`` [N].
+        base: as said.
+        height: of the line.
+    """
+    top, bottom, left, right = _ink_boxes(images, 0)
+    blur = 3  # pixels that enlarging may add on each side
+    x = np.stack([left - blur, right + blur, left - blur, right + blur], 1) - foot[:, :1]
+    y = np.stack([top - blur, top - blur, bottom + blur, bottom + blur], 1) - foot[:, 1:]
+    across = forward[:, :1] * x + forward[:, 1:2] * y
+    down = forward[:, 2:3] * x + forward[:, 3:] * y + base[:, None]
+    north, south = np.clip(np.floor(down.min(1)), 0, height - 1), np.clip(np.ceil(down.max(1)), 1, height)
+    return np.stack([np.floor(across.min(1)), north, np.ceil(across.max(1)), south], 1).astype(np.int64)
+
+
+def enlarged(images: Images) -> Images:
+    """Enlarge images [N, H, W] four times by a cubic, smoothed over 0.6 of their pixels: uint8 [N, 4H, 4W].
+
+    Weights are whole multiples of 2^-11, and what comes between rows and columns of 2^-4. So every product and every
+    sum is exact in float32, and the result is the same on every processor.
+    """
+    _, height, width = images.shape
+    across = images.astype(np.float32) @ _enlarging(width).T
+    across = np.rint(across * np.float32(16)) / np.float32(16)
+    both = _enlarging(height) @ across
+    result: Images = np.clip(np.rint(both), 0, 255).astype(np.uint8)
+    return result
+
+
+@cache
+def _enlarging(length: int) -> NDArray[np.float32]:
+    """The weights [4 · length, length] that enlarge and smooth a row of pixels.
+
+    First the cubic of Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -1/2; then a
+    Gaussian. Outside, the row goes on as it ends.
+    """
+    reach = 4  # source pixels that are added on each side
+    places = np.arange(_ENLARGED * (length + 2 * reach))
+    distance = np.abs((places[:, None] + 0.5) / _ENLARGED - 0.5 - np.arange(length + 2 * reach))
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = -0.5 * (((distance - 5) * distance + 8) * distance - 4)
+    cubic = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
+    gaussian = np.exp(-0.5 * ((places[:, None] - places) / (_SMOOTHED * _ENLARGED)) ** 2)
+    weights = (gaussian / gaussian.sum(1, keepdims=True)) @ cubic
+    weights = weights[_ENLARGED * reach : -_ENLARGED * reach]
+    weights[:, reach] += weights[:, :reach].sum(1)
+    weights[:, -reach - 1] += weights[:, -reach:].sum(1)
+    rounded: NDArray[np.float32] = (np.rint(weights[:, reach:-reach] * 2**11) / 2**11).astype(np.float32)
+    return rounded
 
 
 def without_specks(images: Images) -> Images:
@@ -115,32 +180,45 @@ def without_specks(images: Images) -> Images:
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink.
     """
-    ink = images > _FAINT
-    # Each pixel of ink takes the largest number among its neighbours, until all of a piece have the largest of all.
-    # A number is the place of a pixel in the piece, so what that pixel has found by now is taken at once.
-    numbers = np.where(ink, np.arange(1, ink.size + 1, dtype=np.intp).reshape(ink.shape), 0)
-    while True:
-        largest = np.where(ink, _largest_around(numbers), 0)
-        found = np.concatenate([[0], largest.ravel()])[largest]
-        if np.array_equal(found, numbers):
-            break
-        numbers = found
-    sizes = np.bincount(numbers.ravel())
-    enough = 0.1 * ink.sum((1, 2), keepdims=True)
-    kept = _largest_around(ink & (sizes[numbers] >= enough))  # with its soft edge
-    result: Images = np.where(kept, images, np.uint8(0))
+    count, height, width = images.shape
+    # An empty row and column after each image: a step along the memory never leads from one end of it to another.
+    rest = np.zeros((count, height + 1, width + 1), bool)
+    rest[:, :height, :width] = images > _FAINT
+    kept = np.zeros_like(rest)
+    enough = 0.1 * rest.sum((1, 2))
+    open_images = np.flatnonzero(enough)
+    while len(open_images):  # one piece of each image at a time
+        ink = rest[open_images]
+        flat = ink.reshape(len(ink), -1)
+        piece = np.zeros_like(ink)
+        piece.reshape(len(ink), -1)[np.arange(len(ink)), flat.argmax(1)] = True
+        _fill(piece, ink)
+        kept[open_images] |= piece & (piece.sum((1, 2)) >= enough[open_images])[:, None, None]
+        ink ^= piece
+        rest[open_images] = ink
+        open_images = open_images[ink.any((1, 2))]
+    _spread(kept)  # with its soft edge
+    result: Images = np.where(kept[:, :height, :width], images, np.uint8(0))
     return result
 
 
-def _largest_around(values: NDArray[Any]) -> NDArray[Any]:
-    """The largest of the 3x3 values around each, of maps [N, H, W]."""
-    result = values.copy()
-    np.maximum(values[:, 1:], values[:, :-1], out=result[:, 1:])
-    np.maximum(result[:, :-1], values[:, 1:], out=result[:, :-1])
-    values = result.copy()
-    np.maximum(values[:, :, 1:], values[:, :, :-1], out=result[:, :, 1:])
-    np.maximum(result[:, :, :-1], values[:, :, 1:], out=result[:, :, :-1])
-    return result
+def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
+    """Let pieces grow, in place, to all the ink [N, H + 1, W + 1] that is connected with them."""
+    size = 0
+    while (new := int(np.count_nonzero(pieces))) != size:
+        size = new
+        for _ in range(6):
+            _spread(pieces)
+            pieces &= ink
+
+
+def _spread(maps: NDArray[np.bool_]) -> None:
+    """Set, in place, the eight pixels around each that is set, of maps [N, H + 1, W + 1] whose last are ignored."""
+    flat = maps.reshape(-1)
+    for step in (1, maps.shape[2]):
+        before = flat.copy()
+        flat[step:] |= before[:-step]
+        flat[:-step] |= before[step:]
 
 
 def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -> Strip:
@@ -152,15 +230,18 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
         width: of the pen, in pixels.
         lean: the tangent of the angle by which it leans to the right.
     """
-    reach = (1 + 1.2 * abs(lean)) * line.size + width
-    y, x = np.mgrid[: line.height, : int(2 * reach)] + 0.5
     t = np.linspace(0, 1, 9)[:, None]
-    distances = []
-    for start, control, end in strokes:
-        curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
-        path = np.stack([curve[:, 0] + lean * curve[:, 1], -curve[:, 1]], 1) * line.size + [reach, line.baseline]
-        distances += [_distance(x, y, a, b) for a, b in pairwise(path)]
-    return _trimmed((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
+    start, control, end = strokes[:, None, 0], strokes[:, None, 1], strokes[:, None, 2]
+    curves = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end  # [S, 9, 2]
+    paths = np.stack([curves[..., 0] + lean * curves[..., 1], -curves[..., 1]], 2) * line.size + [0, line.baseline]
+    left, top = (math.floor(paths[..., axis].min() - width / 2 - 1) for axis in (0, 1))
+    right, bottom = (math.ceil(paths[..., axis].max() + width / 2 + 1) for axis in (0, 1))
+    top, bottom = max(top, 0), min(bottom, line.height)
+    y, x = np.mgrid[top:bottom, left:right] + 0.5
+    distances = [_distance(x, y, a, b) for path in paths for a, b in pairwise(path)]
+    strip = np.zeros((line.height, right - left), np.uint8)
+    strip[top:bottom] = _to_bytes((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
+    return _trimmed(strip)
 
 
 def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
@@ -171,9 +252,14 @@ def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     return distance
 
 
-def _trimmed(ink: Floats) -> Strip:
-    """Round ink in [0, 1] to 0..255 and cut away the columns without any, left and right."""
-    strip: Strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
+def _to_bytes(ink: Floats) -> Strip:
+    """Round ink in [0, 1] to 0..255."""
+    levels: Strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
+    return levels
+
+
+def _trimmed(strip: Strip) -> Strip:
+    """Cut away the columns without any ink, left and right."""
     columns = np.flatnonzero(strip.any(0))
     return strip[:, columns[0] : columns[-1] + 1] if len(columns) else strip[:, :0]
 

@@ -32,6 +32,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 _EPSILON = np.float32(1e-5)
+_FEW = 16  # channels
 
 
 def draw_tutorial(
@@ -127,24 +128,30 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
     grid = grid_of(image_shape)
 
     def linear(name: str, inputs: Array) -> Array:
-        result: Array = inputs @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        result: Array = inputs @ weights[f"{name}.weight"].T
+        result += weights[f"{name}.bias"]
         return result
 
     def convolve(name: str, maps: Array) -> Array:
-        return _convolve(maps, weights[f"{name}.weight"]) + weights[f"{name}.bias"]
+        maps = convolved(maps, weights[f"{name}.weight"])
+        maps += weights[f"{name}.bias"]
+        return maps
 
     style = latents if labels is None else np.concatenate([latents, weights["embedding"][labels]], 1)
     maps = _leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
     for level in range(grid.doublings - 1):
         first, second = (1 + linear(f"scales.{2 * level + number}", style)[:, None, None] for number in (0, 1))
         maps = _leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
-        maps = _leaky(convolve(f"refine.{level}", maps) * second)
+        maps = convolve(f"refine.{level}", maps)
+        maps *= second
+        maps = _leaky(maps)
     return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
 
 
 def _leaky(maps: Array) -> Array:
-    result: Array = np.maximum(maps, np.float32(SLOPE) * maps)
-    return result
+    """A leaky ReLU, in place."""
+    np.maximum(maps, np.float32(SLOPE) * maps, out=maps)
+    return maps
 
 
 def _sigmoid(x: Array) -> Array:
@@ -152,15 +159,37 @@ def _sigmoid(x: Array) -> Array:
     return result
 
 
-def _convolve(maps: Array, weight: NDArray[Any]) -> Array:
+def convolved(maps: Array, weight: NDArray[Any]) -> Array:
     """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side, as one product."""
     n, height, width, channels = maps.shape
-    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    patches = np.concatenate(taps, 3).reshape(-1, 9 * channels)
+    if len(weight) < _FEW:
+        return _convolved_to_few(maps, weight)
+    padded = np.zeros((n, height + 2, width + 2, channels), np.float32)
+    padded[:, 1:-1, 1:-1] = maps
+    # Three neighbours of a row lie side by side in memory, so a patch is three pieces of it.
+    image, row, column, _ = padded.strides
+    shape = (n, height, width, 3, 3 * channels)
+    strides = (image, row, column, row, padded.itemsize)
+    patches = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
-    result: Array = (patches @ kernel).reshape(n, height, width, -1)
+    result: Array = (patches.reshape(-1, 9 * channels) @ kernel).reshape(n, height, width, -1)
     return result
+
+
+def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
+    """As :func:`convolved`: the products of every pixel with all taps, and then their sums over neighbours.
+
+    Matrix products are slow where a side is short.
+    """
+    n, height, width, channels = maps.shape
+    outputs = len(weight)
+    kernel = weight.transpose(2, 3, 0, 1).reshape(-1, channels)
+    products = (kernel @ maps.reshape(-1, channels).T).reshape(3, 3, outputs, n, height, width)
+    sums = np.zeros((outputs, n, height + 2, width + 2), np.float32)
+    for i in range(3):
+        for j in range(3):
+            sums[:, :, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += products[i, j]
+    return sums[:, :, 1:-1, 1:-1].transpose(1, 2, 3, 0)
 
 
 def _channels_to_blocks(maps: Array) -> Array:

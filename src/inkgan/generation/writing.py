@@ -6,11 +6,12 @@ near the writer's, since nobody writes a digit twice the same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from inkgan.errors import CheckpointError, ConfigError, did_you_mean, shown
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.arguments import number_between, valid_seed, whole_number
+from inkgan.generation.spacing import Setting, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng
 
@@ -41,6 +43,12 @@ LONGEST_TEXT = 64
 MOST_HANDS = 1000
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
+#: The digits that show a writer's pen, and the line on which they show it.
+_PEN_DIGITS = "0147"
+_PEN_LINE = ink.Line(64, 50.0, 37.0)
+#: Rows of all images that are written at once, which bounds the memory.
+_BATCH_ROWS = 3072
+_WRITER = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
 _SLANT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
 _HEIGHT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
 
@@ -133,9 +141,43 @@ def write(
         ConfigError: an argument is out of range, or the text holds what cannot be written; the message says what can.
         CheckpointError: there is no such model, or its classes are not the ten digits.
     """
-    text = valid_text(text)
+    line = (text, writer)
+    return write_batch([line], model=model, seed=seed, style=style, slant=slant, height=height, background=background)[
+        0
+    ]
+
+
+def write_batch(
+    lines: Sequence[tuple[str, SupportsIndex]],
+    *,
+    model: str | Path | Generator = DEFAULT,
+    seed: SupportsIndex = 0,
+    style: SupportsFloat = 0.25,
+    slant: SupportsFloat = 0.0,
+    height: SupportsIndex = 96,
+    background: Background = "white",
+) -> list[Writing]:
+    """Write many lines together, which is much faster than one by one.
+
+    Line i is what :func:`write` writes for its text and writer: it depends on no other line. Memory grows with the
+    number of lines; :func:`in_batches` bounds it.
+
+    Args:
+        lines: the text and the number of the writer of each.
+        model: this and all others as in :func:`write`.
+        seed: of all writers.
+        style: of all lines.
+        slant: of all lines.
+        height: of all images.
+        background: of all pictures.
+
+    Raises:
+        ConfigError: as in :func:`write`.
+        CheckpointError: as in :func:`write`.
+    """
+    texts = [valid_text(text) for text, _ in lines]
+    writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
     seed = valid_seed(seed)
-    writer = whole_number(writer, "there is no writer {}. Writers are numbered from 0 to 2^63 - 1.", 0, LARGEST_SEED)
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
     slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
     height = whole_number(height, _HEIGHT, *HEIGHTS)
@@ -143,21 +185,34 @@ def write(
         hint = did_you_mean(str(background), BACKGROUNDS)
         raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
     generator = loaded(model)
-    latent, gap = _hand(generator, seed, writer)
-    draws = rng(seed, Stream.WRITING, writer)
-    text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
+    if not lines:
+        return []
+    plans = [
+        _planned(text, generator.latent_dim, seed, writer, style) for text, writer in zip(texts, writers, strict=True)
+    ]
     line = ink.Line(height, 0.78 * height, 0.58 * height)
-    strips = _characters(text, generator, latent, line, style, np.tan(np.radians(slant)), draws)
-    gaps = gap * line.size * np.exp(0.5 * style * draws.standard_normal(len(text)))
-    left = _side_by_side(text, strips, line, gaps)
-    page = np.zeros((height, left[-1]), np.uint8)
-    boxes = []
-    for strip, x in zip(strips, left, strict=False):
-        np.maximum(part := page[:, x : x + strip.shape[1]], strip, out=part)
-        rows = np.flatnonzero(strip.any(1))
-        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (round(line.baseline),) * 2
-        boxes.append((x, top, x + strip.shape[1], bottom))
-    return Writing(text, page, tuple(boxes), background)
+    strips = _characters(plans, generator, line, float(np.tan(np.radians(slant))))
+    settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    return [
+        Writing(plan.text, *_page(row, setting, height), background)
+        for plan, row, setting in zip(plans, strips, settings, strict=True)
+    ]
+
+
+def in_batches(
+    lines: Iterable[tuple[str, SupportsIndex]], *, height: SupportsIndex = 96, **options: Any
+) -> Iterator[Writing]:
+    """Write any number of lines one after the other, in batches that bound the memory.
+
+    Args:
+        lines: as in :func:`write_batch`; taken as they are needed.
+        height: as there.
+        options: as there.
+    """
+    at_once = max(1, _BATCH_ROWS // operator.index(height))
+    source = iter(lines)
+    while batch := list(islice(source, at_once)):
+        yield from write_batch(batch, height=height, **options)
 
 
 def valid_text(text: str) -> str:
@@ -202,55 +257,119 @@ def _digit_classes(generator: Generator) -> Mapping[str, int]:
     return {name: index for index, name in enumerate(generator.class_names)}
 
 
-def _hand(generator: Generator, seed: int, writer: int) -> tuple[Latent, float]:
+def _hand(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
     """A writer's latent, and the gap between its characters in heights of a digit."""
     hand = rng(seed, Stream.WRITER, writer)
-    return hand.standard_normal(generator.latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
+    return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
 
 
-def _characters(
-    text: str,
-    generator: Generator,
-    latent: Latent,
-    line: ink.Line,
-    style: float,
-    lean: float,
-    draws: np.random.Generator,
-) -> list[ink.Strip]:
-    """The strip of each character; that of a space is empty."""
-    others = draws.standard_normal((len(text), generator.latent_dim), dtype=np.float32)
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """All that chance decides of a line of K characters.
+
+    Attributes:
+        text: with a digit for each wildcard.
+        hand: the writer's latent [D].
+        latents: of each digit [N, D].
+        shaken: rotation, change of size and shift of each character [K, 3].
+        strokes: of each separator, in heights of a digit.
+        gaps: before each character [K], in heights of a digit.
+    """
+
+    text: str
+    hand: Latent
+    latents: Latent
+    shaken: NDArray[np.float64]
+    strokes: list[NDArray[np.float64]]
+    gaps: NDArray[np.float64]
+
+
+def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -> _Plan:
+    """Draw all numbers of a line, in an order that is part of what a seed means."""
+    hand, gap = _hand(latent_dim, seed, writer)
+    draws = rng(seed, Stream.WRITING, writer)
+    text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
+    others = draws.standard_normal((len(text), latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
-    # Rotation, change of size and shift; without tails, so that nothing leaves the page.
-    shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02 * line.size]
-    classes = _digit_classes(generator)
-    latents = [slerp(latent, one, style) for character, one in zip(text, others, strict=True) if character in DIGITS]
-    labels = [classes[character] for character in text if character in DIGITS]
-    separators = not set(text) <= set(DIGITS + " ")
-    if separators:  # the writer's own ten digits show the pen
-        latents += [latent] * len(DIGITS)
-        labels += [classes[digit] for digit in DIGITS]
-    images = ink.without_specks(np.asarray(generator.draw(np.array(latents), np.array(labels))))
-    width, upright = _pen(images[-len(DIGITS) :], line) if separators else (0.0, 0.0)
-    digits = iter(images)
+    # Without tails, so that nothing leaves the page.
+    shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02]
+    strokes = []
+    for character in text:
+        if character in ink.STROKES:
+            straight = np.array(ink.STROKES[character])
+            strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
+    gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
+    latents = slerp(hand, others[[character in DIGITS for character in text]], style)
+    return _Plan(text, hand, latents, shaken, strokes, gaps)
+
+
+def _characters(plans: Sequence[_Plan], generator: Generator, line: ink.Line, lean: float) -> list[list[ink.Strip]]:
+    """The strip of each character of each line; that of a space is empty."""
+    images, shown = _drawn(plans, generator)
+    is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
+    turn, grow, lift = np.concatenate([plan.shaken for plan in plans])[is_digit].T
+    digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
+    pens = iter(_pens(shown))
     strips = []
-    for character, (turn, grow, lift) in zip(text, shaken, strict=True):
-        if character in DIGITS:
-            strip = ink.digit(next(digits), line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift, has_specks=False)
-        elif character == " ":
-            strip = ink.empty_strip(line)
-        else:
-            strokes = np.array(ink.STROKES[character])
-            strokes += 0.03 * loose * np.clip(draws.standard_normal(strokes.shape), -2, 2)
-            strip = ink.separator(strokes, line, width=width, lean=lean + upright)
-        strips.append(strip)
+    for plan in plans:
+        width, upright = next(pens) if plan.strokes else (0.0, 0.0)
+        strokes = iter(plan.strokes)
+        row = []
+        for character in plan.text:
+            if character in DIGITS:
+                row.append(next(digits))
+            elif character == " ":
+                row.append(ink.empty_strip(line))
+            else:
+                strip = ink.separator(next(strokes), line, width=width * line.size, lean=lean + upright)
+                row.append(strip)
+        strips.append(row)
     return strips
 
 
-def _pen(images: Images, line: ink.Line) -> tuple[float, float]:
-    """The width of a writer's strokes in pixels, from ten digits, and the tangent of the slant, from the 1."""
-    strips = [ink.digit(image, line, has_specks=False) for image in images]
-    slant = min(max(ink.lean_of(strips[1]), -0.5), 0.5)  # a 1 with a flag seems to lean more than its writer does
-    return float(np.mean([ink.stroke_width(strip) for strip in strips])), slant
+def _drawn(plans: Sequence[_Plan], generator: Generator) -> tuple[Images, Images]:
+    """The digits of all lines, and those that show the pen of each line with separators; uint8 [N, H, W] each.
+
+    They are drawn in one call and have no specks.
+    """
+    classes = _digit_classes(generator)
+    hands = [plan.hand for plan in plans if plan.strokes]
+    labels = [classes[character] for plan in plans for character in plan.text if character in DIGITS]
+    count = len(labels)
+    labels += [classes[digit] for digit in _PEN_DIGITS] * len(hands)
+    latents = np.concatenate(
+        [*(plan.latents for plan in plans), *(hand[None].repeat(len(_PEN_DIGITS), 0) for hand in hands)]
+    )
+    images = ink.without_specks(np.asarray(generator.draw(latents, np.array(labels))))
+    return images[:count], images[count:]
+
+
+def _pens(images: Images) -> list[tuple[float, float]]:
+    """The pen of each writer: the width of its strokes in heights of a digit, and the tangent of the slant of its 1.
+
+    Args:
+        images: of each writer's own :data:`_PEN_DIGITS`, one writer after the other. They are measured in one size,
+            whatever the line's.
+    """
+    strips = ink.digits(images, _PEN_LINE)
+    pens = []
+    for start in range(0, len(strips), len(_PEN_DIGITS)):
+        own = strips[start : start + len(_PEN_DIGITS)]
+        # A 1 with a flag seems to lean more than its writer does.
+        upright = min(max(ink.lean_of(own[_PEN_DIGITS.index("1")]), -0.5), 0.5)
+        pens.append((float(np.mean([ink.stroke_width(strip) for strip in own])) / _PEN_LINE.size, upright))
+    return pens
+
+
+def _page(strips: Sequence[ink.Strip], setting: Setting, height: int) -> tuple[Images, tuple[Box, ...]]:
+    """The image of a line, and the boxes of its characters."""
+    page = np.zeros((height, setting.width), np.uint8)
+    boxes = []
+    for strip, left, top, bottom in zip(strips, setting.left, setting.top, setting.bottom, strict=False):
+        right = left + strip.shape[1]
+        np.maximum(part := page[:, left:right], strip, out=part)
+        boxes.append((left, top, right, bottom))
+    return page, tuple(boxes)
 
 
 def morph(
@@ -274,7 +393,7 @@ def morph(
     hands = number_of_hands(numbers, steps)
     generator = loaded(model)
     classes = _digit_classes(generator)
-    writers = [_hand(generator, seed, 0)[0] for seed in numbers]
+    writers = [_hand(generator.latent_dim, seed, 0)[0] for seed in numbers]
     ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
     images = generator.draw(latents, np.tile([classes[digit] for digit in DIGITS], hands))
@@ -298,47 +417,23 @@ def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int
 
 
 def slerp(a: Latent, b: Latent, t: float) -> Latent:
-    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, [D] each, along an arc.
+    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, along an arc.
 
     On the straight line, latents are shorter than those of N(0, 1) that the generator was trained on. Shoemake,
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
+
+    Args:
+        a: float32 [D].
+        b: float32 [D], or [N, D] for N ways from ``a``.
+        t: 0 to 1.
     """
-    angle = np.arccos(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1, 1))
-    if np.sin(angle) < 1e-6:  # parallel, or opposite, where the arc is not unique
-        return a if t < 0.5 else b
-    mixed: Latent = ((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)).astype(np.float32)
-    return mixed
-
-
-def _side_by_side(text: str, strips: Sequence[ink.Strip], line: ink.Line, gaps: NDArray[np.floating]) -> list[int]:
-    """The left edge of each strip, and at the end the width of the page.
-
-    Characters move together until their outlines are a gap apart at the closest point.
-    """
-    edge = margin = round(0.25 * line.size)
-    right = np.full(line.height, -np.inf)  # of the ink so far, by row
-    left = []
-    for character, strip, gap in zip(text, strips, gaps, strict=True):
-        if not strip.shape[1]:
-            left.append(edge)
-            if character == " ":
-                edge += round(0.45 * line.size)
-                right[:] = -np.inf
-            continue
-        inked = strip.any(1)
-        first = np.where(inked, (strip > 0).argmax(1), np.inf)
-        x = edge if not left else round(max(edge - 0.15 * line.size, np.max(_dilated(right, gap) - first)))
-        last = x + strip.shape[1] - (strip[:, ::-1] > 0).argmax(1)
-        right = np.maximum(right, np.where(inked, last, -np.inf))
-        left.append(x)
-        edge = max(edge, x + strip.shape[1])
-    return [*left, edge + margin]
-
-
-def _dilated(right: NDArray[np.floating], gap: float) -> NDArray[np.floating]:
-    """The right edge of ink, by row, after a disc of radius ``gap`` has gone around it."""
-    reach = int(gap)
-    padded = np.pad(right, reach, constant_values=-np.inf)
-    shifted = [padded[k : k + len(right)] + np.sqrt(gap**2 - (k - reach) ** 2) for k in range(2 * reach + 1)]
-    dilated: NDArray[np.floating] = np.max(shifted, 0)
-    return dilated
+    # Sums and not matrix products, in which a row could depend on how many there are.
+    lengths = np.sqrt(np.square(a).sum() * np.square(b).sum(-1))
+    angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
+    # Parallel, or opposite, where the arc is not unique.
+    is_parallel = np.sin(angle) < 1e-6
+    sine = np.where(is_parallel, np.float32(1), np.sin(angle))
+    mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
+    nearest = np.broadcast_to(a, b.shape) if t < 0.5 else b
+    result: Latent = np.where(is_parallel, nearest, mixed).astype(np.float32)
+    return result

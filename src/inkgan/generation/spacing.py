@@ -1,0 +1,111 @@
+"""Spacing: where the characters of a line stand. They move together until their outlines are a gap apart.
+
+Many lines are set at once, their first characters together, then their second ones, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan.generation.ink import Line, Strip
+
+Floats = NDArray[np.float64]
+
+_MARGIN = 0.25  # at both ends of a line; this and what follows is in heights of a digit
+_SPACE = 0.45
+_OVERLAP = 0.15  # how far a character may reach into the space of the one before it
+
+
+class Setting(NamedTuple):
+    """Where the characters of a line stand.
+
+    Attributes:
+        left: of each character, its first column.
+        top: its first row with ink.
+        bottom: the first row below its ink; both are on the baseline where there is none.
+        width: of the whole line.
+    """
+
+    left: list[int]
+    top: list[int]
+    bottom: list[int]
+    width: int
+
+
+def side_by_side(
+    texts: Sequence[str], strips: Sequence[Sequence[Strip]], line: Line, gaps: Sequence[Floats]
+) -> list[Setting]:
+    """Set lines of strips.
+
+    Args:
+        texts: of each line.
+        strips: of its characters; that of a space is empty.
+        line: on which all stand.
+        gaps: before each character, in pixels: the distance of its outline from those before it, at the closest point.
+    """
+    first, last = _outlines(strips, line)  # [L, K, H]
+    lines, longest, height = first.shape
+    widths = np.zeros((lines, longest), np.int64)
+    gap = np.ones((lines, longest))
+    is_space = np.zeros((lines, longest), bool)
+    for index, (text, row) in enumerate(zip(texts, strips, strict=True)):
+        widths[index, : len(row)] = [strip.shape[1] for strip in row]
+        gap[index, : len(row)] = gaps[index]
+        is_space[index, : len(row)] = [character == " " for character in text]
+    margin = round(_MARGIN * line.size)
+    edge = np.full(lines, margin)
+    right = np.full((lines, height), -np.inf)  # of the ink so far, by row
+    left = np.zeros((lines, longest), np.int64)
+    for k in range(longest):
+        inked = widths[:, k] > 0
+        nearest = (_dilated(right, gap[:, k]) - first[:, k]).max(1)
+        x = np.rint(np.maximum(edge - _OVERLAP * line.size, nearest)).astype(np.int64) if k else edge
+        left[:, k] = np.where(inked, x, edge)
+        right = np.maximum(right, left[:, k, None] + last[:, k])
+        right[is_space[:, k]] = -np.inf
+        edge = np.maximum(edge, np.where(inked, x + widths[:, k], edge))
+        edge = edge + np.where(is_space[:, k], round(_SPACE * line.size), 0)
+    top, bottom = _rows(first, line)
+    return [
+        Setting(left[i, : len(row)].tolist(), top[i].tolist(), bottom[i].tolist(), int(edge[i]) + margin)
+        for i, row in enumerate(strips)
+    ]
+
+
+def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Floats]:
+    """The first column of ink in each row of each strip and the first one after it, [L, K, H]; ±inf without ink."""
+    longest = max(len(row) for row in strips)
+    widest = max(strip.shape[1] for row in strips for strip in row)
+    ink = np.zeros((len(strips), longest, line.height, max(widest, 1)), bool)
+    for index, row in enumerate(strips):
+        for k, strip in enumerate(row):
+            np.not_equal(strip, 0, out=ink[index, k, :, : strip.shape[1]])
+    inked = ink.any(3)
+    first = np.where(inked, ink.argmax(3), np.inf)
+    last = np.where(inked, ink.shape[3] - ink[..., ::-1].argmax(3), -np.inf)
+    return first, last
+
+
+def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first row with ink and the first one below it, [L, K]."""
+    inked = np.isfinite(first)
+    none = ~inked.any(2)
+    baseline = round(line.baseline)
+    top = np.where(none, baseline, inked.argmax(2))
+    bottom = np.where(none, baseline, line.height - inked[..., ::-1].argmax(2))
+    return top, bottom
+
+
+def _dilated(right: Floats, gap: Floats) -> Floats:
+    """The right edge of ink [L, H], by row, after a disc of radius ``gap`` [L] has gone around it."""
+    reach = int(gap.max())
+    padded = np.pad(right, ((0, 0), (reach, reach)), constant_values=-np.inf)
+    dilated = np.full_like(right, -np.inf)
+    for k in range(-reach, reach + 1):
+        beside = np.where(abs(k) <= gap, np.sqrt(np.maximum(gap**2 - k**2, 0)), -np.inf)
+        np.maximum(dilated, padded[:, reach + k : reach + k + right.shape[1]] + beside[:, None], out=dilated)
+    return dilated
