@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from inkgan import config, seeds
@@ -22,6 +22,7 @@ from inkgan.evaluation import features
 from inkgan.exporting.eight_bits import from_eight_bits, to_eight_bits
 from inkgan.generation import model as generation
 from inkgan.generation import writing
+from inkgan.generation.ink import enlarged
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
@@ -178,11 +179,10 @@ def drawing() -> None:
         written.append(about | {"ink": ink.ravel().tolist()})
     write_json("written.json", written)
     digits = rounded.sample(20, seed=8)
-    large = [Image.fromarray(one).resize((112, 112), Image.Resampling.BICUBIC) for one in digits]
-    smooth = [one.filter(ImageFilter.GaussianBlur(2.4)) for one in large]
+    smooth = [Image.fromarray(one) for one in enlarged(np.asarray(digits))]
     way = (0.7, 0.2, -5.0, -0.1, 0.9, 8.0)
     moved = [one.transform((90, 120), Image.Transform.AFFINE, way, Image.Resampling.BICUBIC) for one in smooth]
-    pictures = {"large": large, "smooth": smooth, "moved": moved}
+    pictures = {"smooth": smooth, "moved": moved}
     write("pillow", {name: np.stack([np.asarray(one) for one in many]) for name, many in pictures.items()})
     write("pillow-digits", {"digits": digits})
 

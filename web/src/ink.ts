@@ -3,7 +3,8 @@
  * the same pen. A character is a strip: as high as the line it stands on and as wide as its ink, 0 paper to 255 ink.
  */
 
-import { type Affine, blur, enlarge, type Picture, transform } from "./pillow";
+import { enlarged } from "./enlarging";
+import { type Affine, type Picture, transform } from "./pillow";
 import { roundHalfEven } from "./rounding";
 
 export type Strip = Picture;
@@ -67,6 +68,7 @@ export const STROKES: Readonly<Record<string, readonly Stroke[]>> = {
 };
 
 const ENLARGED = 4;
+const SMOOTHED = 0.6; // the standard deviation of the Gaussian, in pixels of the image
 const EDGE = 0.4; // the grey level, of 1, that becomes the edge of the ink
 const FAINT = 64; // what is lighter, of 255, is no ink but the soft edge of it
 
@@ -108,7 +110,7 @@ export function digit(image: Picture, line: Line, { lean, turn, grow, lift }: Se
   const [a, b, c, d] = [scale * (cos - lean * sin), scale * (-sin - lean * cos), scale * sin, scale * cos];
   const share = ENLARGED / (a * d - b * c);
   const back = [d * share, -b * share, -c * share, a * share];
-  const [x, y] = [width / 2, line.baseline - lift];
+  const [x, y] = [Math.floor(width / 2), line.baseline - lift];
   const way: Affine = [
     back[0],
     back[1],
@@ -117,7 +119,7 @@ export function digit(image: Picture, line: Line, { lean, turn, grow, lift }: Se
     back[3],
     bottom * ENLARGED - back[2] * x - back[3] * y,
   ];
-  const placed = transform(blur(enlarge(clean, ENLARGED), 0.6 * ENLARGED), width, line.height, way);
+  const placed = transform(enlarged(clean, ENLARGED, SMOOTHED), width, line.height, way);
   // The larger the digit, the slower its grey rises across an edge: make it rise within about two pixels again.
   const half = Math.min(0.35, 0.45 / scale);
   return cut(width, line.height, (i) => (placed.pixels[i] / 255 - EDGE) / (2 * half) + 0.5);
@@ -189,8 +191,8 @@ function forAround(place: number, width: number, visit: (x: number, y: number) =
 
 /** Draw a separator with a round pen of a width in pixels, leaning to the right. */
 export function separator(strokes: readonly Stroke[], line: Line, width: number, lean: number): Strip {
-  const reach = (1 + 1.2 * Math.abs(lean)) * line.size + width;
-  const columns = Math.floor(2 * reach);
+  const reach = Math.ceil((1 + 1.2 * Math.abs(lean)) * line.size + width);
+  const columns = 2 * reach;
   const paths = strokes.map(([start, control, end]) =>
     Array.from({ length: 9 }, (_, i): Point => {
       const t = i / 8;

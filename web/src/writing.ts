@@ -20,6 +20,9 @@ export const CHARACTERS = `${DIGITS}${Object.keys(STROKES).join("")} `;
 /** Stands for any digit, drawn by the seed. */
 export const WILDCARD = "d";
 export const LONGEST_TEXT = 64;
+/** The digits that show a hand's pen, and the line on which they show it. */
+const PEN_DIGITS = "0147";
+const PEN_LINE: Line = { height: 64, baseline: 50, size: 37 };
 
 /** Draws digits: uint8 [N, H, W], 0 paper to 255 ink, for latents [N, D] and labels [N]. */
 export interface Pen {
@@ -76,7 +79,7 @@ export function write(text: string, pen: Pen, options: WritingOptions = {}): Wri
   const line: Line = { height, baseline: 0.78 * height, size: 0.58 * height };
   const lean = Math.tan((slant * Math.PI) / 180);
   const strips = charactersOf(written, pen, hand, line, style, lean, source);
-  const gaps = Array.from(strips, () => hand.gap * line.size * Math.exp(0.5 * style * source.normal()));
+  const gaps = Array.from(strips, () => hand.gap * Math.exp(0.5 * style * source.normal()) * line.size);
   const left = sideBySide(written, strips, line, gaps);
   const width = left[left.length - 1];
   const ink = new Uint8Array(width * height);
@@ -115,31 +118,31 @@ function charactersOf(
   const aside = characters.map(() => source.normals32(pen.latent));
   const loose = Math.sqrt(style);
   const clipped = () => Math.min(2, Math.max(-2, source.normal())); // without tails, so that nothing leaves the page
-  const sizes = [0.06, 0.05, 0.02 * line.size];
+  const sizes = [0.06, 0.05, 0.02];
   const shaken = characters.map(() => sizes.map((size) => loose * clipped() * size));
   const isDigit = (character: string) => DIGITS.includes(character);
   const latents = aside.filter((_, i) => isDigit(characters[i])).map((one) => between(hand.latent, one, style));
   const labels = characters.filter(isDigit).map(Number);
   const separators = characters.some((character) => !isDigit(character) && character !== " ");
   if (separators) {
-    // The hand's own ten digits tell of its pen.
-    latents.push(...Array.from(DIGITS, () => hand.latent));
-    labels.push(...Array.from(DIGITS, Number));
+    // A few of the hand's own digits show its pen.
+    latents.push(...Array.from(PEN_DIGITS, () => hand.latent));
+    labels.push(...Array.from(PEN_DIGITS, Number));
   }
   const images = drawn(pen, latents, labels);
-  const nib = separators ? nibOf(images.slice(-DIGITS.length), line) : { width: 0, slant: 0 };
+  const nib = separators ? nibOf(images.slice(-PEN_DIGITS.length)) : { width: 0, slant: 0 };
   const digits = images.values();
   return characters.map((character, i) => {
     const [turn, grow, lift] = shaken[i];
     if (isDigit(character)) {
-      return digit(digits.next().value as Strip, line, { lean, turn, grow: Math.exp(grow), lift });
+      return digit(digits.next().value as Strip, line, { lean, turn, grow: Math.exp(grow), lift: lift * line.size });
     }
     if (character === " ") {
       return nothing(line);
     }
     const shake = (point: readonly [number, number]) => point.map((one) => one + 0.03 * loose * clipped());
     const strokes = STROKES[character].map((stroke) => stroke.map(shake) as unknown as Stroke);
-    return separator(strokes, line, nib.width, lean + nib.slant);
+    return separator(strokes, line, nib.width * line.size, lean + nib.slant);
   });
 }
 
@@ -154,11 +157,12 @@ function drawn(pen: Pen, latents: readonly Float32Array[], labels: readonly numb
   return latents.map((_, i) => ({ width, height, pixels: images.subarray(i * size, (i + 1) * size) }));
 }
 
-/** The width of a hand's strokes in pixels, from its ten digits, and the tangent of its slant, from its 1. */
-function nibOf(images: readonly Strip[], line: Line): { width: number; slant: number } {
-  const strips = images.map((image) => digit(image, line, STRAIGHT));
-  const width = strips.reduce((sum, strip) => sum + strokeWidth(strip), 0) / strips.length;
-  return { width, slant: Math.min(0.5, Math.max(-0.5, leanOf(strips[1]))) };
+/** The width of a hand's strokes in heights of a digit, from its `PEN_DIGITS`, and the tangent of its slant, from its 1. */
+function nibOf(images: readonly Strip[]): { width: number; slant: number } {
+  const strips = images.map((image) => digit(image, PEN_LINE, STRAIGHT));
+  const width = strips.reduce((sum, strip) => sum + strokeWidth(strip), 0) / strips.length / PEN_LINE.size;
+  const slant = leanOf(strips[PEN_DIGITS.indexOf("1")]);
+  return { width, slant: Math.min(0.5, Math.max(-0.5, slant)) };
 }
 
 /** The latent at `t` of the way from `a` to `b`, along the arc between them. */

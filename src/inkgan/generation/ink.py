@@ -111,9 +111,7 @@ def digits(
 
 def _ink_boxes(images: Images, faint: int = _FAINT) -> tuple[NDArray[np.intp], ...]:
     """Top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's."""
-    ink: NDArray[np.bool_] = images > faint
-    rows: NDArray[np.bool_] = ink.any(2)
-    columns: NDArray[np.bool_] = ink.any(1)
+    rows, columns = (np.asarray((images > faint).any(axis)) for axis in (2, 1))
     top, left = rows.argmax(1), columns.argmax(1)
     return top, rows.shape[1] - rows[:, ::-1].argmax(1), left, columns.shape[1] - columns[:, ::-1].argmax(1)
 
