@@ -1,0 +1,405 @@
+# %% [markdown] lang="en"
+# # 3 · The loop, written by you
+#
+# You know both networks and the three losses. What is missing is the order of things: who learns when, from which
+# images, and how often. In this lesson you write the loop of the original tutorial in forty lines, and check it: it must
+# give the same losses as `inkgan train --recipe tutorial`, to five decimals.
+
+# %% [markdown] lang="zh" of="3065319b"
+# # 3 · 亲手写训练循环
+#
+# 两个网络和三个损失你都认识了，还差一样：顺序。谁在什么时候学、看哪些图、学几次？
+# 这一课你用四十行写出原教程的训练循环，再检验它：损失必须和 `inkgan train --recipe tutorial` 的一样，精确到小数点后五位。
+
+# %% [markdown] lang="en"
+# ## What happens in one step?
+#
+# Before you read on, put these in order: update the generator; draw latents for the discriminator; update the
+# discriminator; take a batch of real images; draw latents for the generator.
+#
+# The tutorial does it like this:
+#
+# 1. Take 50 real images, draw 50 latents, let the generator draw 50 images.
+# 2. Update the discriminator on both.
+# 3. Draw 50 *new* latents, and update the generator with them.
+#
+# Before all this, the discriminator learns alone for 300 steps, so that its gradient has something to say from the
+# start.
+
+# %% [markdown] lang="zh" of="3b7badae"
+# ## 一步里发生什么？
+#
+# 往下看之前，先给这几件事排个序：更新生成器；为判别器抽隐变量；更新判别器；取一批真图；为生成器抽隐变量。
+#
+# 教程的做法是：
+#
+# 1. 取 50 张真图，抽 50 个隐变量，让生成器画 50 张图。
+# 2. 用这两批图更新判别器。
+# 3. 另抽 50 个*新的*隐变量，用它们更新生成器。
+#
+# 在这之前，判别器先单独学 300 步，这样它的梯度从一开始就言之有物。
+
+# %% [markdown] lang="en"
+# ## Where do random numbers come from?
+#
+# To compare two programs number by number, both need the same random numbers. inkgan draws every one of them from a
+# seed, a purpose, and the number of the step. So the latents of step 7 can be had without drawing those of steps 0 to 6.
+# Why is that practical? Because a run can stop and go on later as if nothing had happened.
+
+# %% [markdown] lang="zh" of="63e6aa3d"
+# ## 随机数从哪里来？
+#
+# 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：种子、用途、步数。
+# 所以不用抽第 0 到 6 步的隐变量，就能直接得到第 7 步的。这有什么好处？训练可以随时停下，以后接着来，就像没停过一样。
+
+# %%
+import numpy as np
+import torch
+
+from inkgan.data import load
+from inkgan.images import curves, sheet, to_uint8
+from inkgan.seeds import BatchOrder, Stream, latents, rng
+
+SEED = 0
+mnist = load("mnist")
+order = BatchOrder(SEED, len(mnist.train), 50)
+print("the first images of batch 7:", order.batch(7)[:5])
+again = latents(SEED, Stream.DISCRIMINATOR_LATENTS, 7, 50, 100)
+assert np.array_equal(again, latents(SEED, Stream.DISCRIMINATOR_LATENTS, 7, 50, 100))
+assert not np.array_equal(again, latents(SEED, Stream.GENERATOR_LATENTS, 7, 50, 100))
+sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# `BatchOrder` shuffles all 55,000 images and deals them out, batch by batch. No image comes twice before all have come
+# once. That is one *epoch*. How many steps of 50 images is that?
+
+# %% [markdown] lang="zh" of="ff303a23"
+# `BatchOrder` 把 55,000 张图洗乱，一批一批发出去。所有图都发过一次之前，没有一张会发第二次，这叫一个 *epoch*（轮）。
+# 每步 50 张，一轮要多少步？
+
+# %%
+print(len(mnist.train) // 50, "steps")
+assert len(mnist.train) // 50 == 1100
+
+# %% [markdown] lang="en"
+# ## The forty lines
+#
+# Read them twice. Where does the discriminator's loss stop from reaching the generator? Where does Adam get its
+# parameters? At which point are the two gradients of the discriminator taken?
+#
+# The tutorial ran on TensorFlow, whose Adam adds its ε in another place. Five lines make PyTorch's do the same.
+
+# %% [markdown] lang="zh" of="81a6c3bd"
+# ## 四十行
+#
+# 读两遍。判别器的损失在哪里被拦住、传不到生成器？Adam 的参数在哪里给的？判别器的两个梯度是在哪一点上求的？
+#
+# 原教程用 TensorFlow，它的 Adam 加 ε 的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。
+
+# %%
+from torch.nn.functional import softplus
+
+from inkgan.networks.tutorial import Discriminator, Generator
+
+
+def adam_for(network, rate):
+    return torch.optim.Adam(network.parameters(), rate, betas=(0.9, 0.999))
+
+
+def update(adam, gradients, count):
+    """One step of Adam with TensorFlow's epsilon; `count` steps came before."""
+    group = adam.param_groups[0]
+    group["eps"] = 1e-8 / (1 - 0.999 ** (count + 1)) ** 0.5
+    for parameter, gradient in zip(group["params"], gradients, strict=True):
+        parameter.grad = gradient
+    adam.step()
+
+
+def train(pretraining, steps):
+    """The tutorial's loop; returns the losses of each step, and the networks."""
+    source = torch.Generator().manual_seed(int(rng(SEED, Stream.INITIALISATION).integers(2**63)))
+    D, G = Discriminator(source), Generator(source)
+    d_real, d_fake, g = adam_for(D, 3e-4), adam_for(D, 3e-4), adam_for(G, 1e-4)
+    history = []
+    for number in range(pretraining + steps):
+        real = torch.tensor(mnist.train.images[order.batch(number)]) / 255
+        z = torch.from_numpy(latents(SEED, Stream.DISCRIMINATOR_LATENTS, number, 50, 100))
+        with torch.no_grad():
+            fake = G(z)
+
+        loss_real = softplus(-D(real)).mean()
+        loss_fake = softplus(D(fake)).mean()
+        gradients_real = torch.autograd.grad(loss_real, list(D.parameters()))
+        gradients_fake = torch.autograd.grad(loss_fake, list(D.parameters()))
+        update(d_real, gradients_real, number)
+        update(d_fake, gradients_fake, number)
+        found = {"loss_real": loss_real.item(), "loss_fake": loss_fake.item()}
+
+        if number >= pretraining:
+            z = torch.from_numpy(latents(SEED, Stream.GENERATOR_LATENTS, number, 50, 100))
+            loss_generator = softplus(-D(G(z))).mean()
+            gradients = torch.autograd.grad(loss_generator, list(G.parameters()))
+            update(g, gradients, number - pretraining)
+            found["loss_generator"] = loss_generator.item()
+        history.append(found)
+    return history, D, G
+
+
+# %% [markdown] lang="en"
+# Now run it, with 8 steps of pre-training instead of 300, and 6 joint steps. It is slow, on purpose: these are the
+# tutorial's own layers with their large 56×56 maps. Watch the losses: near which number must all three begin?
+
+# %% [markdown] lang="zh" of="677f2943"
+# 运行它：预训练 8 步，不是 300 步，再加 6 步联合训练。它很慢，这是有意的：这里用的是教程原来的层，特征图有 56×56 那么大。
+# 看看损失：三个损失应该从哪个数附近开始？
+
+# %% short=["PRETRAINING, STEPS = 8, 6", "PRETRAINING, STEPS = 1, 2"]
+PRETRAINING, STEPS = 8, 6
+mine, D, G = train(PRETRAINING, STEPS)
+for line in mine:
+    print("  ".join(f"{name} {value:.5f}" for name, value in line.items()))
+
+# %% [markdown] lang="en"
+# ## The same from inkgan
+#
+# `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every number
+# that it logs is in `metrics.jsonl`. In a terminal this would be
+# `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`.
+
+# %% [markdown] lang="zh" of="81eea371"
+# ## inkgan 的结果
+#
+# `inkgan.train` 做同样的事，只是网络改写得更快。它还会记录、保存和画图；记录的每个数都在 `metrics.jsonl` 里。
+# 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`。
+
+# %%
+import inkgan
+from inkgan.runs import metrics
+
+settings = {"pretraining_steps": PRETRAINING, "watch.log_every": 1, "watch.show_every": 2, "watch.show_seconds": 0.0}
+result = inkgan.train(
+    "tutorial",
+    steps=STEPS,
+    seed=SEED,
+    out="runs/check",
+    precision="float32",
+    device="cpu",
+    force=True,
+    settings=settings,
+)
+
+# %%
+theirs = [line for line in metrics.read(result.folder / "metrics.jsonl") if "loss_real" in line]
+assert len(theirs) == len(mine)
+pairs = [(own[name], other[name]) for own, other in zip(mine, theirs, strict=True) for name in own]
+differences = [abs(own - other) / max(1, own) for own, other in pairs]
+print(f"{len(differences)} losses compared, largest difference: {max(differences):.1e}")
+assert max(differences) < 1e-5
+
+# %% [markdown] lang="en"
+# The same numbers, from two programs. That is the strongest test of a rebuilt algorithm there is: not "the pictures look
+# alike", but "each loss of each step is the same". Break one thing in your forty lines and run them again. Use the same
+# latents for both updates; take the second gradient of the discriminator after its first update; forget the new epsilon.
+# The numbers will tell you at once.
+#
+# ## What do you see while it trains?
+#
+# The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one every
+# second step. What is an estimate of −3? And what would you like to see at the end of a good training?
+
+# %% [markdown] lang="zh" of="5de5fb62"
+# 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。
+# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才求第二个梯度；忘了改 ε。数字马上就会告诉你。
+#
+# ## 训练的时候看什么？
+#
+# 原教程每 100 步打印一张图，以及判别器对它的*估计*。上面 inkgan 每两步显示一次。估计为 −3 是什么意思？
+# 训练得好的话，最后你希望看到什么？
+
+# %%
+with torch.no_grad():
+    drawn = G(torch.from_numpy(latents(SEED, Stream.SHOWN_LATENTS, 0, 50, 100)))
+    estimates = D(drawn)
+print("estimates of the first five:", [round(x, 2) for x in estimates[:5].tolist()])
+print("as probabilities:", [round(x, 3) for x in torch.sigmoid(estimates[:5]).tolist()])
+sheet(to_uint8(drawn[:10].numpy()), columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# An estimate is a logit. −3 would mean a probability of 0.05: "almost certainly generated". After these few steps it is
+# still a shrug. In a perfect game it would hover around 0, too, but with digits to look at.
+#
+# ## TensorBoard
+#
+# The original writes its losses and pictures for TensorBoard every 10 steps, and so does inkgan. In a terminal:
+# `tensorboard --logdir runs`; in a notebook: `%load_ext tensorboard`, then `%tensorboard --logdir runs`. What is in
+# those files? Curves and pictures, each under a name. We read them without a browser.
+
+# %% [markdown] lang="zh" of="09b4a63a"
+# 估计就是 logit。−3 对应的概率是 0.05：“几乎可以肯定是生成的”。才练了这么几步，判别器还在耸肩。
+# 理想的博弈里，估计也应该在 0 附近徘徊，只不过那时看到的是数字。
+#
+# ## TensorBoard
+#
+# 原教程每 10 步给 TensorBoard 写一次损失和图片，inkgan 也一样。在终端里用 `tensorboard --logdir runs`；
+# 在 notebook 里先 `%load_ext tensorboard`，再 `%tensorboard --logdir runs`。这些文件里有什么？曲线和图片，各有名字。我们不用浏览器，直接读出来。
+
+# %%
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+events = EventAccumulator(str(result.folder / "tensorboard")).Reload()
+lesson_tags = [tag for tag in events.Tags()["scalars"] if tag.startswith(("Generator", "Discriminator"))]
+print("curves of the tutorial:", lesson_tags)
+print("pictures:", events.Tags()["images"])
+assert set(lesson_tags) == {"Generator_loss", "Discriminator_loss_real", "Discriminator_loss_fake"}
+curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson_tags)])
+
+# %% [markdown] lang="en"
+# The blue curve is the discriminator's loss on generated images, the orange one that on real images, the green one the
+# generator's. Each begins near 0.693, the loss of a coin toss. In its first steps the discriminator calls everything a
+# little more real, so its loss on real images falls and that on generated ones rises. It already puts the real ones
+# higher, though (exercise 1). After some twenty steps it has both, as you saw in lesson 1.
+#
+# ## What happens in 100,000 steps?
+#
+# This takes two hours on two cores, so we did it once; `inkgan train --recipe tutorial` repeats it. The same twenty
+# latents after 1,000, 3,000, 10,000, 30,000 and 100,000 steps:
+#
+# ![Twenty latents after 1,000 to 100,000 steps](../../docs/pictures/tutorial.png)
+#
+# What do you notice? When does it become good, and does it stay good? The last generator is bundled with inkgan. Let it
+# draw.
+
+# %% [markdown] lang="zh" of="106c1499"
+# 蓝线是判别器在生成的图上的损失，橙线是它在真图上的损失，绿线是生成器的损失。三条线都从 0.693 附近开始，也就是抛硬币的损失。
+# 最初几步，判别器对什么都更倾向于说“真”，所以它在真图上的损失下降，在生成的图上的损失反而上升。
+# 不过它给真图的分数已经更高了（见练习 1）。再过二十来步，两边它都能答对，第 1 课里已经看到过。
+#
+# ## 100,000 步之后呢？
+#
+# 在两个核上要两小时，所以我们替你跑过一遍，`inkgan train --recipe tutorial` 可以重复。
+# 下面是同样的二十个隐变量在 1,000、3,000、10,000、30,000 和 100,000 步之后的样子：
+#
+# ![二十个隐变量，从 1,000 步到 100,000 步](../../docs/pictures/tutorial.png)
+#
+# 你注意到了什么？什么时候变好的？之后一直好吗？最后那个生成器随 inkgan 一起提供，让它来画。
+
+# %%
+tutorial = inkgan.load("tutorial")
+drawn = tutorial.sample(1000, seed=1)
+sheet(drawn[:40], columns=20, scale=1)
+
+# %% [markdown] lang="en"
+# Some are digits; many are almost. Do all ten digits appear? We cannot count a thousand by eye, but a classifier can. It
+# must name a digit for every blot, so take it with a grain of salt.
+
+# %% [markdown] lang="zh" of="78ed67fa"
+# 有些是数字，很多只是差不多。十个数字都出现了吗？一千张用眼睛数不过来，但分类器可以。
+# 不过它对每个墨团都必须说出一个数字，所以结果要打点折扣。
+
+# %%
+from inkgan.evaluation.features import load_features
+
+judge = load_features()
+named = judge.probabilities(drawn[..., None]).argmax(1)
+counts = np.bincount(named, minlength=10)
+real_counts = np.bincount(mnist.train.labels[:1000], minlength=10)
+for digit in range(10):
+    print(digit, "generated", f"{counts[digit]:4}", "#" * (counts[digit] // 10))
+    print("  real     ", f"{real_counts[digit]:4}", "#" * (real_counts[digit] // 10))
+assert counts.argmax() == 3
+assert counts[3] > 3 * 100
+assert counts[0] < 20
+assert real_counts.min() > 70
+
+# %% [markdown] lang="en"
+# More than three times as many threes as there should be, and next to no zeros. The generator found out what *passes*.
+# Nobody told it to draw everything.
+#
+# The recorded losses say the rest (medians of 500 steps; [the record](../../docs/experiments.md) has the whole course):
+#
+# ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
+#
+# * In the first 2,000 steps the discriminator wins outright. Its losses are near 0, and the pictures are blots.
+# * Until about 20,000 steps there is a fair game, and the digits appear.
+# * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
+#   generated images alike. It is *sure and wrong*: nothing keeps its logits small.
+#
+# So what went wrong? Nothing holds the discriminator back; the generator is never asked to cover all digits; and no
+# average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail: that
+# is lesson 4.
+#
+# ## Exercises
+#
+# **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
+# steps?
+
+# %% [markdown] lang="zh" of="8ff0b9c2"
+# 三的数量是应有的三倍多，零几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
+#
+# 其余的问题，记录下来的损失会说（500 步的中位数；[完整记录](../../docs/experiments.md)在这里）：
+#
+# ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
+#
+# * 前 2,000 步判别器大获全胜，它的损失接近 0，图只是墨团。
+# * 到 20,000 步左右为止，双方势均力敌，数字渐渐出现。
+# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此。它*又自信又错*：没有什么约束它的 logit。
+#
+# 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
+# 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。
+#
+# ## 练习
+#
+# **1.** 才练了这么几步，你的判别器在多大比例的图对里，给真图的分数比生成的图高？
+
+# %%
+with torch.no_grad():
+    real = torch.tensor(mnist.validation.images[:50]) / 255
+    in_order = (D(real)[:, None] > D(G(torch.randn(50, 100)))[None, :]).float().mean().item()
+print(f"{in_order:.0%} of {50 * 50} pairs")
+
+# %% full=true
+assert in_order > 0.9
+
+# %% [markdown] lang="en"
+# **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps. How
+# large does the difference get if the second gradient is taken after the first step? Change the loop and look at the
+# losses.
+
+# %% [markdown] lang="zh" of="9773ae23"
+# **2.** 教程在同一组权重上求判别器的两个梯度，然后走两步 Adam。如果第二个梯度在第一步之后才求，差别有多大？改一下循环，看看损失。
+
+# %%
+source = torch.Generator().manual_seed(int(rng(SEED, Stream.INITIALISATION).integers(2**63)))
+other, still = Discriminator(source), Generator(source)
+first, second = adam_for(other, 3e-4), adam_for(other, 3e-4)
+for number in range(2):
+    real = torch.tensor(mnist.train.images[order.batch(number)]) / 255
+    with torch.no_grad():
+        fake = still(torch.from_numpy(latents(SEED, Stream.DISCRIMINATOR_LATENTS, number, 50, 100)))
+    loss_real = softplus(-other(real)).mean()
+    update(first, torch.autograd.grad(loss_real, list(other.parameters())), number)
+    loss_fake = softplus(other(fake)).mean()  # after the first step
+    update(second, torch.autograd.grad(loss_fake, list(other.parameters())), number)
+    print(
+        f"step {number}: loss_fake {loss_fake.item():.5f} here, {mine[number]['loss_fake']:.5f} in the tutorial's order"
+    )
+assert abs(loss_fake.item() - mine[1]["loss_fake"]) > 1e-4
+
+# %% [markdown] lang="en"
+# Visible in the first step already. Neither order is better, but only one is the tutorial's.
+#
+# ## Can you answer these?
+#
+# * Why new latents for the generator's update? (The discriminator has just learned from the old ones.)
+# * What does a discriminator's loss of 0.693 on real images mean? (It says 0.5: it is tossing a coin.)
+# * The discriminator's loss is nearly 0 for a thousand steps. Good news? (No. The generator learns little from a judge
+#   who is never in doubt.)
+
+# %% [markdown] lang="zh" of="1a251683"
+# 第一步就看得出差别。两种顺序没有优劣，但只有一种是教程的。
+#
+# ## 自测
+#
+# * 更新生成器时，为什么要抽新的隐变量？（旧的那批，判别器刚刚学过。）
+# * 判别器在真图上的损失是 0.693，说明什么？（它说 0.5，等于在抛硬币。）
+# * 判别器的损失连续一千步接近 0，是好消息吗？（不是。裁判从不犹豫，生成器就学不到多少。）
