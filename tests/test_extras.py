@@ -1,4 +1,4 @@
-"""Without the extra `train`: what needs no PyTorch works, and the rest says in one line what to install."""
+"""Without the extras: what needs no PyTorch works, and the rest says in one line what to install."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 #: Runs the command line in a process that cannot import what the extra brings.
 _WITHOUT = """
 import sys
-sys.modules.update(dict.fromkeys(("torch", "tensorboard", "scipy", "pooch", "jinja2")))
+sys.modules.update(dict.fromkeys(("torch", "tensorboard", "scipy", "pooch", "jinja2", "fastapi", "starlette", "uvicorn", "prometheus_client")))
 from inkgan.cli import run
 sys.exit(run(sys.argv[1:]))
 """
@@ -49,3 +49,10 @@ def test_what_needs_it_says_what_to_install(tmp_path: Path, arguments: list[str]
     said = r"inkgan: this needs (PyTorch|SciPy)\. Install it with: pip install 'inkgan\[train\]'\n"
     assert re.fullmatch(said, done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_serving_says_what_to_install(tmp_path: Path) -> None:
+    done = inkgan(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr == "inkgan: this needs uvicorn. Install it with: pip install 'inkgan[serve]'\n"

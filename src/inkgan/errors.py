@@ -35,6 +35,10 @@ _OPTIONAL = {
     "pooch": ("pooch", "train"),
     "jinja2": ("Jinja", "train"),
     "onnx": ("onnx", "onnx"),
+    "fastapi": ("FastAPI", "serve"),
+    "starlette": ("FastAPI", "serve"),
+    "uvicorn": ("uvicorn", "serve"),
+    "prometheus_client": ("prometheus-client", "serve"),
 }
 
 

@@ -50,6 +50,7 @@ SURFACE = {
     ],
     "doctor": ["--help", "--strict", "RUN"],
     "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
+    "serve": ["--access-log", "--allow-host", "--help", "--host", "--port", "--workers", "[MODEL]"],
     "help": ["--help", "[TOPIC]"],
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "--resize", "--set", "NAME_OR_PATH"],

@@ -18,7 +18,7 @@ def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split() for line in lines if line.startswith("  ")]
-    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "processes", "training", "writing"]
+    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "processes", "serving", "training", "writing"]
     assert all(len(line) > 3 for line in listed)
 
 
@@ -61,5 +61,5 @@ def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out == ""
     assert said.err == (
         "inkgan: no help topic 'wriing'. Did you mean 'writing'? "
-        "Topics are: data, doctor, metrics, processes, training, writing.\n"
+        "Topics are: data, doctor, metrics, processes, serving, training, writing.\n"
     )

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli import compare, data, doctor, evaluate, export, sample, train, write
+from inkgan.cli import compare, data, doctor, evaluate, export, sample, serve, train, write
 from inkgan.cli import help as help_pages
 from inkgan.errors import InkganError, InkganWarning, Interrupted, missing_extra, reason_of, shown
 
@@ -39,6 +39,7 @@ app.command("write", rich_help_panel="Use")(write.write)
 app.command("sample", rich_help_panel="Use")(sample.sample)
 app.command("morph", rich_help_panel="Use")(write.morph)
 app.command("export", rich_help_panel="Use")(export.export)
+app.command("serve", rich_help_panel="Use")(serve.serve)
 app.command("evaluate", rich_help_panel="Measure")(evaluate.evaluate)
 app.command("compare", rich_help_panel="Measure")(compare.compare)
 app.command("doctor", rich_help_panel="Train")(doctor.doctor)

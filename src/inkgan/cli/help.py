@@ -23,7 +23,7 @@ def show(
         str | None, typer.Argument(metavar="[TOPIC]", help="A topic or a command. Without one, list the topics.")
     ] = None,
 ) -> None:
-    """Explain a topic: training, processes, doctor, data, writing or metrics.
+    """Explain a topic: training, processes, doctor, data, writing, serving or metrics.
 
     Examples:
         inkgan help

@@ -50,14 +50,19 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
         folder = model_folder.prepare(path, force=force)
         return model_folder.fill(folder, read(what, which))
     refuse_to_overwrite(path, force=force)
-    make: dict[str, Callable[[Saved], bytes]] = {"html": _page, "onnx": onnx_file.build}
+    make: dict[str, Callable[[Saved], bytes]] = {"html": web_page, "onnx": onnx_file.build}
     content = make[kind](read(what, which))
     write_bytes(path, content, force=force)
     return len(content)
 
 
-def _page(saved: Saved) -> bytes:
-    """The page with a model in it, in UTF-8."""
+def web_page(saved: Saved) -> bytes:
+    """The page with a model in it, in UTF-8.
+
+    Raises:
+        CheckpointError: the page does not draw networks of this kind.
+        OutputError: it would be too large.
+    """
     if saved.network != "compact":
         raise CheckpointError(
             f"a page draws networks of fast and best, and that of {shown(saved.name)} is {shown(saved.network)}. "

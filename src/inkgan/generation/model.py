@@ -74,7 +74,7 @@ class Model:
         self.num_classes: int = description["num_classes"]
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
-        self._weights = weights
+        self._weights = {name: _as_float32(array) for name, array in weights.items()}
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
         self._draw_chunk = self._drawing()
@@ -306,12 +306,13 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
         InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
     found = read(path, str(which))
-    weights = {
-        name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in found.arrays.items()
-    }
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
-    return Model(str(path), found.description, weights, found.notes, found.folder)
+    return Model(str(path), found.description, found.arrays, found.notes, found.folder)
+
+
+def _as_float32(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _valid_count(n: SupportsIndex) -> int:

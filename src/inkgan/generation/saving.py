@@ -115,9 +115,14 @@ def writer_for(
     if kind_of(name) == "folder":
         return _folder_writer(path, count, labels, class_names, force=force, progress=progress)
     if check_output(name, count, force=force) == "npz":
-        named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
-        return lambda images: write_arrays(path, {"images": images, **named}, force=force)
+        return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
     return lambda images: save_png(sheet(images, columns or math.ceil(math.sqrt(count)), scale=2), path, force=force)
+
+
+def arrays_of(images: Images, labels: Labels | None, class_names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz: ``images`` and, with labels, ``labels`` [N] and ``class_names`` [K]."""
+    named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
+    return {"images": images, **named}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool) -> None:
@@ -141,11 +146,9 @@ def _folder_writer(
     progress: Progress,
 ) -> Callable[[Images], None]:
     """What writes one picture each; with labels in a folder for each class, as image classifiers want them."""
-    names = [numbered(index, count) for index in range(count)]
+    names = names_in_folder(count, labels, class_names)
     if labels is not None:
-        folders = {label: _folder_name(class_names[label]) for label in np.unique(labels).tolist()}
-        _refuse_splits(path, list(folders.values()))
-        names = [f"{folders[label]}/{name}" for label, name in zip(labels.tolist(), names, strict=True)]
+        _refuse_splits(path, [class_names[label] for label in np.unique(labels).tolist()])
     output = OutputFolder(path, names, force=force)
 
     def write(images: Images) -> None:
@@ -157,6 +160,19 @@ def _folder_writer(
                 progress("writing", (index + 1) / count)
 
     return write
+
+
+def names_in_folder(count: int, labels: Labels | None, class_names: Sequence[str]) -> list[str]:
+    """The name of each image in a folder; with labels in a subfolder for each class.
+
+    Raises:
+        OutputError: a class has a name that no folder can have.
+    """
+    names = [numbered(index, count) for index in range(count)]
+    if labels is None:
+        return names
+    folders = {label: _folder_name(class_names[label]) for label in np.unique(labels).tolist()}
+    return [f"{folders[label]}/{name}" for label, name in zip(labels.tolist(), names, strict=True)]
 
 
 def _folder_name(name: str) -> str:

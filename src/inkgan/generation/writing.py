@@ -257,7 +257,7 @@ def _digit_classes(generator: Generator) -> Mapping[str, int]:
     return {name: index for index, name in enumerate(generator.class_names)}
 
 
-def _hand(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
+def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
     """A writer's latent, and the gap between its characters in heights of a digit."""
     hand = rng(seed, Stream.WRITER, writer)
     return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
@@ -286,7 +286,7 @@ class _Plan:
 
 def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -> _Plan:
     """Draw all numbers of a line, in an order that is part of what a seed means."""
-    hand, gap = _hand(latent_dim, seed, writer)
+    hand, gap = hand_of(latent_dim, seed, writer)
     draws = rng(seed, Stream.WRITING, writer)
     text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
     others = draws.standard_normal((len(text), latent_dim), dtype=np.float32)
@@ -393,7 +393,7 @@ def morph(
     hands = number_of_hands(numbers, steps)
     generator = loaded(model)
     classes = _digit_classes(generator)
-    writers = [_hand(generator.latent_dim, seed, 0)[0] for seed in numbers]
+    writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
     ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
     images = generator.draw(latents, np.tile([classes[digit] for digit in DIGITS], hands))

@@ -1,0 +1,51 @@
+"""``inkgan serve``."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="[MODEL]", help="A bundled model (fast, best, tutorial), a run or a model folder."),
+    ] = "best",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; other machines reach 0.0.0.0.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Also answer requests to this name; may be given more than once."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that answer; one for each core is most.")] = 1,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Print each request as a line of JSON.")] = False,
+) -> None:
+    """Serve a model: its page, and its images to programs.
+
+    Open the address that it prints in a browser. /docs there lists all addresses, with examples. An answer depends on
+    the model and its address alone, so a link shows the same image tomorrow. Ctrl-C stops the server.
+
+    Examples:
+        inkgan serve
+
+        inkgan serve runs/fast-mnist-seed0 --port 8001 --workers 2
+
+        inkgan serve best --host 0.0.0.0 --allow-host ink.example.org --access-log
+    """
+    # Requests share the cores, not each of their matrix products; must come before NumPy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from inkgan.serving.server import serve as serve_model
+
+    serve_model(
+        model,
+        host=host,
+        port=port,
+        allow_hosts=allow_host or [],
+        workers=workers,
+        access_log=access_log,
+        say=lambda address: typer.echo(f"{model} is at {address} (Ctrl-C stops it)"),
+    )

@@ -1,0 +1,134 @@
+"""What is answered: pure functions of a model and a question."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import math
+import zipfile
+from functools import cache
+from importlib.metadata import version
+from typing import NamedTuple
+
+import numpy as np
+
+from inkgan.exporting.saved import Saved
+from inkgan.generation import writing
+from inkgan.generation.model import Model
+from inkgan.generation.saving import arrays_of, names_in_folder
+from inkgan.images import picture_of, png_bytes, sheet
+from inkgan.serving import questions
+
+PNG = "image/png"
+_JSON = "application/json"
+#: The time that files in a .zip bear, so that the same question gives the same bytes.
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+class Answer(NamedTuple):
+    """Bytes, and what they are."""
+
+    content: bytes
+    media_type: str
+
+
+def write(model: Model, asked: questions.Write) -> Answer:
+    """A text by hand; the picture is the one that ``inkgan write`` saves.
+
+    Raises:
+        ConfigError: the text holds what cannot be written.
+        CheckpointError: the model's classes are not the ten digits.
+    """
+    settings = asked.model_dump(exclude={"text", "format", "model"})
+    written = writing.write(asked.text, model=model, **settings)
+    picture = png_bytes(written.picture)
+    if asked.format == "png":
+        return Answer(picture, PNG)
+    height, width = written.image.shape
+    return as_json(
+        {
+            "text": written.text,
+            "width": width,
+            "height": height,
+            "boxes": written.boxes,
+            "png": base64.b64encode(picture).decode(),
+        }
+    )
+
+
+def digit(model: Model, name: str, asked: questions.Digit) -> Answer:
+    """One class as a writer draws it, in the size of the model's images.
+
+    Raises:
+        ConfigError: the model has no class of this name.
+    """
+    latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
+    image = np.asarray(model.draw(latent[None], name))[0]
+    picture = picture_of(image)
+    return Answer(png_bytes(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
+
+
+def sample(model: Model, asked: questions.Sample) -> Answer:
+    """Images: the first ``n`` that ``inkgan sample`` draws with this seed.
+
+    Raises:
+        ConfigError: the model has no class of this name.
+        OutputError: a class has a name that no file can have, and a .zip was asked for.
+    """
+    labels = model.labels_for(asked.n, asked.label)
+    images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
+    if asked.format == "png":
+        return Answer(png_bytes(sheet(images, math.ceil(math.sqrt(asked.n)), scale=2)), PNG)
+    file = io.BytesIO()
+    if asked.format == "npz":
+        np.savez_compressed(file, **arrays_of(images, labels, model.class_names))  # type: ignore[arg-type]
+        return Answer(file.getvalue(), "application/octet-stream")
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, image in zip(names_in_folder(asked.n, labels, model.class_names), images, strict=True):
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), png_bytes(picture_of(image)))
+    return Answer(file.getvalue(), "application/zip")
+
+
+def models(saved: Saved) -> Answer:
+    """What is known of the model that is served."""
+    about = {
+        "name": saved.name,
+        "digest": digest(saved)[: questions.DIGEST_LENGTH],
+        "weights_sha256": saved.digest,
+        "network": saved.network,
+        "image_shape": saved.description["image_shape"],
+        "class_names": saved.class_names,
+        "licence": saved.licence,
+        "card": saved.card,
+    }
+    return as_json({"models": [about]})
+
+
+def digest(saved: Saved) -> str:
+    """What names a model: the SHA-256 of its weights and of the names of its classes."""
+    return hashlib.sha256(json.dumps([saved.digest, saved.class_names]).encode()).hexdigest()
+
+
+def tag(model: str, path: str, asked: questions.Question) -> str:
+    """The strong ETag of an answer: it follows from the model, the address and what draws, without drawing.
+
+    Args:
+        model: its digest.
+        path: of the address.
+        asked: its parameters, defaults included.
+    """
+    known = json.dumps([model, _drawn_by(), path, asked.model_dump(exclude={"model"})])
+    return f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
+
+
+@cache
+def _drawn_by() -> list[str]:
+    """The releases that decide about the bytes of an answer."""
+    return [version(package) for package in ("inkgan", "numpy", "pillow")]
+
+
+def as_json(value: object) -> Answer:
+    """A value as JSON."""
+    return Answer(json.dumps(value, ensure_ascii=False).encode(), _JSON)

@@ -1,0 +1,222 @@
+"""The addresses: which question goes to which answer, and how it may be kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
+from inkgan.exporting.export import web_page
+from inkgan.exporting.saved import Saved
+from inkgan.generation.model import Model
+from inkgan.serving import answers, figures, guide
+from inkgan.serving.answers import PNG, Answer
+from inkgan.serving.problems import problem
+from inkgan.serving.questions import DIGEST_LENGTH, Digit, Question, Sample, Write
+
+_HTML, _JSON = "text/html; charset=utf-8", "application/json"
+#: Within this time nobody asks again; then a browser does, with the ETag. An address that names its model never
+#: changes; another may, when another model is served under the same name.
+_A_MINUTE, _A_YEAR = "public, max-age=60, immutable", "public, max-age=31536000, immutable"
+_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+
+
+class Problem(BaseModel):
+    """What every answer that is an error holds: one line."""
+
+    error: str
+
+
+class Service:
+    """A model that is served: what it is, and what draws."""
+
+    def __init__(self, saved: Saved) -> None:
+        self.saved = saved
+        self.model = Model(saved.name, saved.description, saved.weights)
+        self.digest = answers.digest(saved)
+
+    @cached_property
+    def page(self) -> tuple[bytes, str]:
+        """The page with the model in it, and its policy; where there is none for this network, the guide."""
+        try:
+            content = web_page(self.saved)
+        except InkganError:
+            return self.guide
+        found = _POLICY.search(content[:10_000].decode("utf-8", "replace"))
+        assert found
+        return content, f"{found[1]}; frame-ancestors 'none'"
+
+    @cached_property
+    def guide(self) -> tuple[bytes, str]:
+        """The page that explains the addresses, and its policy."""
+        return guide.page(self.saved, application(self).openapi())
+
+    def draw_once(self) -> None:
+        """Draw an image, so that whatever cannot draw says so before anybody asks."""
+        label = 0 if self.model.num_classes else None
+        self.model.draw(np.zeros((1, self.model.latent_dim), np.float32), label)
+
+
+def application(service: Service) -> FastAPI:
+    """The addresses of a model, without bounds; see :class:`inkgan.serving.guard.Guard`."""
+    app = FastAPI(
+        title="inkgan",
+        version=version("inkgan"),
+        description="A GAN that learned handwriting. An answer depends on the model and its address alone.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses={"4XX": {"model": Problem, "description": "One line that says what is wrong, as JSON."}},
+    )
+    app.state.service = service
+    app.add_exception_handler(RequestValidationError, _wrong_parameters)
+    app.add_exception_handler(HTTPException, _no_such_address)
+    app.add_exception_handler(InkganError, lambda _, error: problem(400, str(error)))
+    app.add_exception_handler(Exception, lambda *_: problem(500, "this is a defect of inkgan; its log says more."))
+    for path, endpoint, media_types in (
+        ("/v1/write", _write, [PNG, _JSON]),
+        ("/v1/digits/{name}", _digit, [PNG]),
+        ("/v1/sample", _sample, [PNG, "application/octet-stream", "application/zip"]),
+        ("/v1/models", _models, [_JSON]),
+    ):
+        content: dict[str, Any] = {kind: {} for kind in media_types}
+        responses: dict[int | str, dict[str, Any]] = {200: {"content": content}}
+        app.get(path, response_class=Response, responses=responses)(endpoint)
+    for path, kept in (
+        ("/", _page),
+        ("/docs", _guide),
+        ("/openapi.json", _openapi),
+        ("/healthz", _healthy),
+        ("/readyz", _ready),
+        ("/metrics", _metrics),
+    ):
+        app.get(path, include_in_schema=False)(kept)
+    return app
+
+
+def _write(request: Request, asked: Annotated[Write, Query()]) -> Response:
+    """A text by hand."""
+    return _drawn(request, asked, lambda model: answers.write(model, asked))
+
+
+def _digit(
+    request: Request,
+    name: Annotated[str, Path(max_length=255, description="The name of a class.", examples=["7"])],
+    asked: Annotated[Digit, Query()],
+) -> Response:
+    """One digit by one writer, or one image of any other class."""
+    try:
+        return _drawn(request, asked, lambda model: answers.digit(model, name, asked))
+    except ConfigError as error:  # the parameters are fine, so it is the name
+        return problem(404, str(error))
+
+
+def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
+    """Images by many writers."""
+    return _drawn(request, asked, lambda model: answers.sample(model, asked))
+
+
+def _models(request: Request) -> Response:
+    """The model that is served: its names of classes, its digest, its licence and its card."""
+    return _asked_each_time(request, *answers.models(_service(request).saved))
+
+
+def _page(request: Request) -> Response:
+    content, policy = _service(request).page
+    return _asked_each_time(request, content, _HTML, policy)
+
+
+def _guide(request: Request) -> Response:
+    content, policy = _service(request).guide
+    return _asked_each_time(request, content, _HTML, policy)
+
+
+def _openapi(request: Request) -> Response:
+    return _asked_each_time(request, *answers.as_json(request.app.openapi()))
+
+
+async def _healthy() -> Response:
+    return Response("ok\n", media_type="text/plain")
+
+
+async def _ready() -> Response:
+    """The guard answers in its place while there is no room."""
+    return Response("ok\n", media_type="text/plain")
+
+
+async def _metrics() -> Response:
+    return Response(figures.exposed(), media_type=figures.MEDIA_TYPE)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _drawn(request: Request, asked: Question, draw: Callable[[Model], Answer]) -> Response:
+    """An answer that follows from its address: it is drawn only if the asker does not have it."""
+    service = _service(request)
+    digest = service.digest[:DIGEST_LENGTH]
+    if asked.model not in {None, digest}:
+        return problem(404, f"this server draws with the model {digest}, not {asked.model}.")
+    kept = {
+        "ETag": answers.tag(service.digest, request.url.path, asked),
+        "Cache-Control": _A_MINUTE if asked.model is None else _A_YEAR,
+    }
+    if _has(request, kept["ETag"]):
+        return Response(status_code=304, headers=kept)
+    content, media_type = draw(service.model)
+    return Response(content, media_type=media_type, headers=kept)
+
+
+def _asked_each_time(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
+    """An answer that may change with the next start: a browser asks each time whether it did."""
+    kept = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+    if policy is not None:
+        kept["Content-Security-Policy"] = policy
+    if _has(request, kept["ETag"]):
+        return Response(status_code=304, headers=kept)
+    return Response(content, media_type=media_type, headers=kept)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the asker has the answer with this tag; caches may have marked it as weak."""
+    given = request.headers.get("If-None-Match", "").split(",")
+    return tag in (one.strip().removeprefix("W/") for one in given)
+
+
+def _wrong_parameters(request: Request, error: Exception) -> Response:
+    """One line for the first parameter that is wrong."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name, given = shown(str(first["loc"][-1])), shown(str(first["input"]))[:40]
+    if first["type"] == "missing":
+        return problem(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
+    if first["type"] == "extra_forbidden":
+        known = _parameters(request)
+        return problem(400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}.")
+    return problem(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
+
+
+def _parameters(request: Request) -> list[str]:
+    """The names of the parameters of an address."""
+    described = request.app.openapi()["paths"][request.scope["route"].path]["get"]["parameters"]
+    return [one["name"] for one in described if one["in"] == "query"]
+
+
+def _no_such_address(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code != 404:
+        return problem(error.status_code, str(error.detail))
+    addresses = ", ".join(request.app.openapi()["paths"])
+    return problem(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")

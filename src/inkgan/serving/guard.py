@@ -1,0 +1,174 @@
+"""Bounds around the addresses: who may ask, how, how much, how long; and what every answer says to a browser.
+
+Nothing here reads a body: a request that has one is refused by its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inkgan.errors import shown
+from inkgan.serving import figures
+from inkgan.serving.hosts import LOCAL, name_of
+from inkgan.serving.problems import no_room, problem
+
+#: Requests that are answered or wait at one time; the next ones are asked to come back.
+MOST_AT_ONCE = 64
+#: Seconds until an answer begins, and then until it was sent.
+SECONDS_TO_ANSWER, SECONDS_TO_SEND = 10.0, 30.0
+#: Requests in a second from one address in the long run, and at once.
+RATE, BURST = 500.0, 1000.0
+_MOST_REMEMBERED = 4096
+#: What is answered even when there is no room.
+_ALWAYS = ("/healthz", "/metrics")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+
+class Rates:
+    """A token bucket for each of the addresses that asked last."""
+
+    def __init__(self, rate: float = RATE, burst: float = BURST, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def allow(self, who: str) -> bool:
+        """Take a token from somebody's bucket, if there is one."""
+        now = self._clock()
+        tokens, since = self._buckets.pop(who, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        allowed = tokens >= 1
+        self._buckets[who] = (tokens - allowed, now)
+        if len(self._buckets) > _MOST_REMEMBERED:
+            self._buckets.popitem(last=False)
+        return allowed
+
+
+class Guard:
+    """An application behind bounds.
+
+    Attributes:
+        app: what answers.
+        hosts: the names under which it may be asked, in lower case, without port.
+        access_log: whether to say each request in a line of JSON on stderr.
+        rates: how often each client may ask.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = LOCAL, *, access_log: bool = False) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.access_log = access_log
+        self.rates = Rates()
+        self._in_progress = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        visit = _Visit(scope, send)
+        self._in_progress += 1
+        figures.in_progress.inc()
+        try:
+            answer = self._refusal(scope) or self.app
+            async with asyncio.timeout(SECONDS_TO_ANSWER) as visit.limit:
+                await answer(visit.scope, receive, visit.send)
+        except TimeoutError:
+            if visit.status:
+                raise
+            late = no_room(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
+            await late(visit.scope, receive, visit.send)
+        finally:
+            self._in_progress -= 1
+            figures.in_progress.dec()
+            visit.count()
+            if self.access_log:
+                visit.report()
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """The error for a request that is not answered; None for one that is."""
+        headers = Headers(scope=scope)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return problem(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
+        if headers.get("transfer-encoding") or headers.get("content-length", "0") != "0":
+            return problem(413, "a request to this server has no body.", Connection="close")
+        host = headers.get("host", "")
+        if name_of(host) not in self.hosts:
+            named = shown(host)[:80]
+            return problem(403, f"this server does not answer for the host {named!r}; --allow-host says for which.")
+        client = scope.get("client")
+        if not self.rates.allow(client[0] if client else ""):
+            return problem(429, f"more than {RATE:.0f} requests in a second.", Retry_After="1")
+        if self._in_progress > MOST_AT_ONCE and scope["path"] not in _ALWAYS:
+            return no_room(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
+        return None
+
+
+class _Visit:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        # The application has no HEAD: it is a GET whose body is not sent.
+        self.scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
+        self.limit: asyncio.Timeout | None = None
+        self.status = 0
+        self._method: str = scope["method"]
+        self._send = send
+        self._bytes = 0
+        self._began = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer on, with the headers that all answers have."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _SECURITY.items():
+                headers[name] = value
+            headers.setdefault("Content-Security-Policy", _POLICY)
+            headers.setdefault("Cache-Control", "no-store")
+            if self.limit is not None and not self.limit.expired():
+                self.limit.reschedule(asyncio.get_running_loop().time() + SECONDS_TO_SEND)
+        elif self._method == "HEAD":
+            message = {**message, "body": b""}
+        self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def count(self) -> None:
+        """Put the request into the figures; addresses that do not exist share one name."""
+        route = self.scope.get("route")
+        path = "other" if route is None else route.path
+        figures.requests.labels(path, str(self.status)).inc()
+        figures.seconds.labels(path).observe(time.perf_counter() - self._began)
+
+    def report(self) -> None:
+        """Say the request in one line; JSON escapes what would control a terminal."""
+        client = self.scope.get("client")
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "client": client[0] if client else None,
+            "method": self._method,
+            "path": self.scope["path"],
+            "query": self.scope["query_string"].decode("latin-1"),
+            "status": self.status,
+            "bytes": self._bytes,
+            "ms": round(1000 * (time.perf_counter() - self._began), 1),
+        }
+        with suppress(OSError, ValueError):  # where nobody reads it
+            sys.stderr.write(json.dumps(line) + "\n")
+            sys.stderr.flush()

@@ -1,0 +1,89 @@
+"""The page that explains the addresses, made from the OpenAPI description: no script, nothing from elsewhere.
+
+All that comes from a model is text: its name, its classes and its card are escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from inkgan.exporting.saved import Saved
+
+_HERE = Path(__file__).parent
+_CLASSES_SHOWN = 100
+
+
+def page(saved: Saved, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
+    """The page, in UTF-8, and its Content-Security-Policy."""
+    style = (_HERE / "guide.css").read_text("utf-8")
+    template = Template((_HERE / "guide.html").read_text("utf-8"))
+    names = saved.class_names[:_CLASSES_SHOWN]
+    more = ["…"] if len(saved.class_names) > len(names) else []
+    content = template.substitute(
+        name=escape(saved.name),
+        style=style,
+        description=escape(openapi["info"]["description"]),
+        classes=escape(", ".join([*names, *more])) or "none",
+        addresses="\n".join(_address(path, methods["get"]) for path, methods in openapi["paths"].items()),
+        card=escape(saved.card),
+    )
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    allowed = f"img-src 'self'; style-src 'sha256-{digest}'"
+    return content.encode(), f"default-src 'none'; {allowed}; frame-ancestors 'none'; base-uri 'none'"
+
+
+def _address(path: str, described: Mapping[str, Any]) -> str:
+    """One address: what it gives, an example, and its parameters."""
+    parameters = described.get("parameters", [])
+    example = escape(example_of(path, parameters))
+    picture = f'<img src="{example}" alt="">' if "image/png" in described["responses"]["200"]["content"] else ""
+    rows = "\n".join(map(_row, parameters))
+    table = f"<table><tr><th>parameter<th>range<th>default<th>meaning</tr>{rows}</table>" if rows else ""
+    return (
+        f"<h2>{escape(path)}</h2><p>{escape(described['description'])}</p>"
+        f'<p><a href="{example}">{example}</a>{picture}</p>{table}'
+    )
+
+
+def example_of(path: str, parameters: list[dict[str, Any]]) -> str:
+    """An address with the example of every parameter that has one."""
+    query = {}
+    for one in parameters:
+        examples = one["schema"].get("examples")
+        if not examples:
+            continue
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", quote(examples[0], safe=""))
+        else:
+            query[one["name"]] = examples[0]
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _row(one: Mapping[str, Any]) -> str:
+    schema = one["schema"]
+    default = schema.get("default", "needed" if one.get("required") else "")
+    cells = (one["name"], _range(schema), default, one.get("description", ""))
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + "</tr>"
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """What a parameter may be, in words."""
+    if "enum" in schema or "const" in schema:
+        return ", ".join(schema.get("enum", [schema.get("const")]))
+    if "maximum" in schema:
+        most = schema["maximum"]
+        return f"{schema['minimum']:g} to {most:g}" if most < 2**53 else f"{schema['minimum']} to 2^63 - 1"
+    if "anyOf" in schema:  # or nothing
+        return _range(schema["anyOf"][0])
+    if "pattern" in schema:
+        return schema["pattern"].strip("^$")
+    if "maxLength" in schema:
+        return f"{schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    return ""

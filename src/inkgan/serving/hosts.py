@@ -1,0 +1,41 @@
+"""The names under which a server may be asked: a page from elsewhere must not make its own name point here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from inkgan.errors import ConfigError, shown
+
+#: Names by which this machine calls itself.
+LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: Addresses that mean every one of this machine's.
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d+)?")
+
+
+def name_of(header: str) -> str | None:
+    """The name in a ``Host`` header, in lower case and without its port; None if there is none."""
+    found = _HOST.fullmatch(header.lower())
+    return found[1] if found else None
+
+
+def names(host: str, others: Sequence[str]) -> frozenset[str]:
+    """The names under which a server that listens on ``host`` may be asked.
+
+    Raises:
+        ConfigError: one of the others is no name, or there is none that another machine could use.
+    """
+    for name in others:
+        if name_of(name) != name.lower():
+            raise ConfigError(f"{shown(name)!r} is no name of a host. Give one as in an address, without a port.")
+    if host in _EVERYWHERE and not others:
+        raise ConfigError(
+            f"nobody could ask a server on {host}: name this machine as browsers will, with --allow-host NAME."
+        )
+    return LOCAL | {in_address(host).lower()} | {name.lower() for name in others}
+
+
+def in_address(host: str) -> str:
+    """A host as an address has it: numbers of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,75 @@
+"""What may be asked: the parameters of each address, with their ranges and examples.
+
+A parameter that is not named here is an error, so that a misspelled ``sed=4`` does not draw another hand.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from inkgan.generation.writing import HEIGHTS, LONGEST_TEXT, STEEPEST, Background
+from inkgan.seeds import LARGEST_SEED
+
+#: The most images in one answer.
+LARGEST_SAMPLE = 64
+#: How many digits of the SHA-256 of the weights name a model in an address.
+DIGEST_LENGTH = 12
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, examples=[4])]
+Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}$")]
+
+
+class Question(BaseModel):
+    """What every address takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Digest | None = Field(
+        None,
+        description="The digest of the model, from /v1/models. With it the answer never changes, and may be kept "
+        "for a year; if another model is served, the answer is 404.",
+    )
+
+
+class Write(Question):
+    """What ``/v1/write`` takes."""
+
+    text: str = Field(
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Digits, . , - : / + and space; d stands for any digit. In an address + is %2B.",
+        examples=["2026-11-26"],
+    )
+    seed: Seed = Field(0, description="Another seed is another hand.")
+    writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")
+    style: float = Field(0.25, ge=0, le=1, description="How much the writer varies.")
+    slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, description="Degrees to lean to the right.")
+    height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Of the image, in pixels.", examples=[96])
+    background: Background = Field("white", description="Of a picture.")
+    format: Literal["png", "json"] = Field(
+        "png", description="A picture; or the text, the box of each character and the picture in base64."
+    )
+
+
+class Digit(Question):
+    """What ``/v1/digits/...`` takes."""
+
+    seed: Seed = Field(0, description="Another seed is another hand; the same as in /v1/write.", examples=[1])
+    writer: Seed = Field(0, description="Which of the seed's writers holds the pen.", examples=[3])
+    scale: int = Field(1, ge=1, le=16, description="How many pixels wide each pixel becomes.", examples=[4])
+    format: Literal["png"] = Field("png", description="A picture.")
+
+
+class Sample(Question):
+    """What ``/v1/sample`` takes."""
+
+    n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="How many images.", examples=[64])
+    seed: Seed = Field(0, description="The same seed gives the same images.", examples=[0])
+    label: str | None = Field(
+        None, max_length=255, description="One class for all images; without it, the classes in turn."
+    )
+    format: Literal["png", "npz", "zip"] = Field(
+        "png", description="A sheet; arrays images, labels and class_names; or a picture of each image."
+    )

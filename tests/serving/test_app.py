@@ -1,0 +1,261 @@
+"""The addresses of a served model: what they give, how it may be kept, and what is said to a wrong question."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+from starlette.testclient import TestClient
+
+import inkgan
+from inkgan import cli
+from inkgan.exporting.saved import Saved, read
+from inkgan.generation.numpy_networks import compact_shapes
+from inkgan.generation.writing import morph
+from inkgan.images import picture_of
+from inkgan.serving import figures
+from inkgan.serving.app import Service, application
+from inkgan.serving.guide import example_of
+
+_SCRIPT = "<script>alert(1)</script>"
+
+
+def client_of(saved: Saved) -> TestClient:
+    return TestClient(application(Service(saved)), raise_server_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+def fast() -> TestClient:
+    return client_of(read("fast", "latest"))
+
+
+@pytest.fixture(scope="module")
+def hostile() -> TestClient:
+    """A small model whose name, classes and card would be HTML if somebody let them."""
+    names = [_SCRIPT, "../x"]
+    about = {
+        "network": "compact", "image_shape": [8, 8, 3], "num_classes": 2, "latent_dim": 3, "channels": 8,
+        "class_names": names,
+    }  # fmt: skip
+    draws = np.random.default_rng(0)
+    shapes = compact_shapes((8, 8, 3), 2, 3, 8)
+    weights = {name: draws.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    return client_of(Saved(_SCRIPT, about, weights, tuple(names), f"# A card\n\n{_SCRIPT}"))
+
+
+def picture(content: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_a_writing_is_the_file_that_the_command_writes(fast: TestClient, tmp_path: Path) -> None:
+    out = tmp_path / "sum.png"
+    options = ["--seed", "4", "--height", "40", "--style", "0.5", "--slant", "5", "--background", "transparent"]
+    assert cli.run(["write", "1+2d", "--model", "fast", *options, "-o", str(out)]) == 0
+    answer = fast.get(
+        "/v1/write",
+        params={"text": "1+2d", "seed": 4, "height": 40, "style": 0.5, "slant": 5, "background": "transparent"},
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == out.read_bytes()
+
+
+def test_a_writing_as_json(fast: TestClient) -> None:
+    written = inkgan.write("1d", model="fast", seed=2, height=30)
+    answer = fast.get("/v1/write?text=1d&seed=2&height=30&format=json").json()
+    assert (answer["text"], answer["height"], answer["width"]) == (written.text, *written.image.shape)
+    assert answer["boxes"] == [list(box) for box in written.boxes]
+    assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
+
+
+def test_a_digit_is_the_writers(fast: TestClient) -> None:
+    expected = morph([5], steps=1, model="fast")[0, 7]
+    assert_array_equal(picture(fast.get("/v1/digits/7?seed=5").content), 255 - expected)
+    twice = picture(fast.get("/v1/digits/7?seed=5&scale=2").content)
+    assert_array_equal(twice, 255 - expected.repeat(2, 0).repeat(2, 1))
+    other = fast.get("/v1/digits/7?seed=5&writer=1").content
+    assert (picture(other) != 255 - expected).any()
+
+
+@pytest.mark.parametrize("label", [None, "3"])
+def test_a_sample_is_what_the_model_draws(fast: TestClient, label: str | None) -> None:
+    asked = {"n": 11, "seed": 3} | ({} if label is None else {"label": label})
+    expected = np.asarray(inkgan.load("fast").sample(11, seed=3, labels=label))
+    labels = np.arange(11) % 10 if label is None else np.repeat(3, 11)
+    arrays = np.load(io.BytesIO(fast.get("/v1/sample", params={**asked, "format": "npz"}).content))
+    assert_array_equal(arrays["images"], expected)
+    assert_array_equal(arrays["labels"], labels)
+    assert arrays["class_names"].tolist() == list("0123456789")
+    archive = zipfile.ZipFile(io.BytesIO(fast.get("/v1/sample", params={**asked, "format": "zip"}).content))
+    assert archive.namelist() == [f"{k}/{index:02d}.png" for index, k in enumerate(labels)]
+    for name, image in zip(archive.namelist(), expected, strict=True):
+        assert_array_equal(picture(archive.read(name)), np.asarray(picture_of(image)))
+    sheet = picture(fast.get("/v1/sample", params=asked).content)
+    assert sheet.shape == (3 * 60, 4 * 60)  # 4 columns of 28 pixels and a gap of 2, twice as large
+    assert_array_equal(sheet[2:58:2, 62:118:2], 255 - expected[1])
+
+
+@pytest.mark.parametrize("kind", ["png", "npz", "zip"])
+def test_the_same_address_gives_the_same_bytes(fast: TestClient, kind: str) -> None:
+    first, second = (fast.get(f"/v1/sample?n=2&format={kind}") for _ in range(2))
+    assert first.content == second.content
+    assert first.headers["etag"] == second.headers["etag"]
+
+
+def test_an_answer_that_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of(read("fast", "latest"))
+    first = client.get("/v1/write?text=12")
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "public, max-age=60, immutable"
+    monkeypatch.setattr("inkgan.serving.answers.write", None)
+    for given in (tag, f"W/{tag}", f'"other", {tag}'):
+        again = client.get("/v1/write?text=12&seed=0", headers={"If-None-Match": given})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+def test_a_tag_follows_the_question_and_the_model(fast: TestClient) -> None:
+    """Whatever changes the answer changes the tag; here by asking for its headers only as far as they differ."""
+    questions = ["text=1", "text=2", "text=1&seed=1", "text=1&height=30", "text=1&format=json", "text=1&slant=1"]
+    tags = {fast.get(f"/v1/write?{question}").headers["etag"] for question in questions}
+    assert len(tags) == len(questions)
+    other = client_of(read("best", "latest"))
+    assert other.get("/v1/write?text=1").headers["etag"] not in tags
+
+
+def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
+    digest = fast.get("/v1/models").json()["models"][0]["digest"]
+    answer = fast.get(f"/v1/digits/1?model={digest}")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["etag"] == fast.get("/v1/digits/1").headers["etag"]
+    other = fast.get(f"/v1/digits/1?model={'0' * 12}")
+    assert other.status_code == 404
+    assert other.json() == {"error": f"this server draws with the model {digest}, not {'0' * 12}."}
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/v1/write", 400, "text is missing. /v1/write takes it; see /docs."),
+        ("/v1/write?text=", 400, "text=: string should have at least 1 character."),
+        ("/v1/write?text=abc", 400, "cannot write 'abc'. Write digits,"),
+        ("/v1/write?text=1&sed=4", 400, "there is no parameter sed. Did you mean 'seed'? There are: model, text,"),
+        ("/v1/write?text=1&height=1e9", 400, "height=1e9: input should be a valid integer"),
+        ("/v1/write?text=1&style=nan", 400, "style=nan: input should be"),
+        ("/v1/write?text=1&seed=9223372036854775808", 400, "seed=9223372036854775808: input should be less than"),
+        ("/v1/write?text=1&format=exe", 400, "format=exe: input should be 'png' or 'json'."),
+        ("/v1/write?text=1&model=x", 400, "model=x: string should match pattern"),
+        (f"/v1/sample?n={'9' * 5000}", 400, "n=999"),
+        ("/v1/sample?n=65", 400, "n=65: input should be less than or equal to 64."),
+        ("/v1/sample?n=-1", 400, "n=-1: input should be greater than or equal to 1."),
+        ("/v1/sample?label=x", 400, "there is no class 'x': fast draws 0 to 9."),
+        ("/v1/sample?%0a=1", 400, r"there is no parameter \n."),
+        ("/v1/digits/x", 404, "there is no class 'x': fast draws 0 to 9."),
+        ("/v1/digits/%2e%2e%2fx", 404, "there is no /v1/digits/../x. Addresses are /, /v1/write,"),
+        ("/etc/passwd", 404, "there is no /etc/passwd. Addresses are /, /v1/write,"),
+    ],
+)  # fmt: skip
+def test_a_wrong_question_is_answered_in_one_line(fast: TestClient, address: str, status: int, said: str) -> None:
+    answer = fast.get(address)
+    assert answer.status_code == status
+    line = answer.json()["error"]
+    assert line.startswith(said)
+    assert line.isprintable()
+    assert len(line) < 400
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_model_that_cannot_write_says_so() -> None:
+    tutorial = client_of(read("tutorial", "latest"))
+    answer = tutorial.get("/v1/write?text=1")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("tutorial cannot write: it draws without labels")
+    assert tutorial.get("/v1/digits/1").status_code == 404
+    assert picture(tutorial.get("/v1/sample?n=1").content).shape == (60, 60)
+    assert tutorial.get("/").content == tutorial.get("/docs").content  # its network has no page
+
+
+class Tags(HTMLParser):
+    """The tags of a page with their attributes, and its text."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_names_and_cards_are_text(hostile: TestClient) -> None:
+    found = Tags(hostile.get("/docs").text)
+    assert "script" not in {tag for tag, _ in found.tags}
+    assert found.text.count(_SCRIPT) == 4  # title, heading, classes and card
+    assert hostile.get("/v1/models").json()["models"][0]["class_names"] == [_SCRIPT, "../x"]
+    assert _SCRIPT not in hostile.get("/").text
+    answer = hostile.get("/v1/digits/x")
+    assert answer.headers["content-type"] == "application/json"
+    assert _SCRIPT in answer.json()["error"]
+
+
+def test_a_name_cannot_leave_an_archive(hostile: TestClient) -> None:
+    answer = hostile.get("/v1/sample?format=zip")
+    assert answer.status_code == 400
+    assert "cannot have a folder of that name" in answer.json()["error"]
+    assert picture(hostile.get("/v1/sample?n=1").content).shape == (20, 20, 3)
+
+
+def test_the_page_has_its_own_policy(hostile: TestClient) -> None:
+    answer = hostile.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert policy.endswith("; frame-ancestors 'none'")
+    assert policy.removesuffix("; frame-ancestors 'none'") in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+    again = hostile.get("/", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_guide_needs_nothing_from_elsewhere(fast: TestClient) -> None:
+    answer = fast.get("/docs")
+    assert answer.headers["content-security-policy"].startswith(
+        "default-src 'none'; img-src 'self'; style-src 'sha256-"
+    )
+    for tag, attributes in Tags(answer.text).tags:
+        assert tag not in {"script", "link", "iframe"}
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "/").startswith("/")
+
+
+def test_every_example_of_the_description_works(fast: TestClient) -> None:
+    described = fast.get("/openapi.json").json()
+    for path, methods in described["paths"].items():
+        assert list(methods) == ["get"]
+        answer = fast.get(example_of(path, methods["get"].get("parameters", [])))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] in methods["get"]["responses"]["200"]["content"]
+    assert json.dumps(described).count("http") == 0
+
+
+def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "exposed", lambda: 1 / 0)
+    client = TestClient(application(Service(read("fast", "latest"))), raise_server_exceptions=False)
+    answer = client.get("/metrics")
+    assert (answer.status_code, list(answer.json())) == (500, ["error"])
+
+
+def test_health(fast: TestClient) -> None:
+    assert fast.get("/healthz").text == fast.get("/readyz").text == "ok\n"
+    assert "inkgan_requests_total" in fast.get("/metrics").text

@@ -1,0 +1,124 @@
+"""Connections: the time and the bytes that a request's head may take, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from uvicorn.server import ServerState
+
+from inkgan.serving import connection
+from inkgan.serving.connection import LARGEST_HEAD, Connection
+
+_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def with_server(talk: Callable[[int], None]) -> None:
+    """Run a server on a free port of this machine, and beside it a client that gets the port."""
+
+    async def run() -> None:
+        config = uvicorn.Config(
+            PlainTextResponse("hello"),
+            log_config=None,
+            log_level="critical",
+            timeout_keep_alive=60,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+        )
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(config, state, {}, loop), "127.0.0.1", 0)
+        async with server:
+            await asyncio.to_thread(talk, server.sockets[0].getsockname()[1])
+            for one in list(state.connections):
+                one.transport.abort()
+            await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def answer(port: int, request: bytes) -> bytes:
+    """All that the server says until it closes the connection."""
+    said = b""
+    with socket.create_connection(("127.0.0.1", port), 5) as client, suppress(ConnectionResetError):
+        client.sendall(request)
+        while part := client.recv(2**16):
+            said += part
+    return said
+
+
+@pytest.mark.parametrize("start", [b"", b"GET", _GET])
+def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+
+    def talk(port: int) -> None:
+        assert answer(port, start) == b""
+
+    with_server(talk)
+
+
+def test_half_a_request_is_not_waited_for_after_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+
+    def talk(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 2) as client, suppress(ConnectionResetError):
+            client.sendall(_GET + b"\r\n")
+            assert client.recv(2**16).startswith(b"HTTP/1.1 200 OK")
+            client.sendall(_GET)
+            while client.recv(2**16):
+                pass
+
+    with_server(talk)
+
+
+def test_drops_of_a_head_do_not_make_the_time_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+
+    def talk(port: int) -> None:
+        with (
+            socket.create_connection(("127.0.0.1", port), 5) as client,
+            suppress(ConnectionResetError, BrokenPipeError),
+        ):
+            for letter in _GET * 3:
+                client.sendall(bytes([letter]))
+                time.sleep(0.005)
+            pytest.fail("the whole head was taken")
+
+    with_server(talk)
+
+
+def test_a_request_that_is_whole_is_answered_in_its_own_time() -> None:
+    def talk(port: int) -> None:
+        assert answer(port, _GET + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+
+    with_server(talk)
+
+
+@pytest.mark.parametrize("wrong", [b"HELLO\r\n\r\n", _GET + b"A: " + b"x" * LARGEST_HEAD + b"\r\n"])
+def test_what_is_no_head_is_answered_in_one_line(wrong: bytes) -> None:
+    def talk(port: int) -> None:
+        head, _, body = answer(port, wrong).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["error"].startswith("Invalid HTTP request received. A request's head may have 16,384 ")
+
+    with_server(talk)
+
+
+def test_too_many_connections_are_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 2)
+
+    def talk(port: int) -> None:
+        with ExitStack() as others:
+            for _ in range(2):
+                others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            said = answer(port, b"")
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in said
+
+    with_server(talk)

@@ -1,0 +1,180 @@
+"""The bounds around the addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+
+from inkgan.serving import guard
+from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, Rates
+from inkgan.serving.hosts import LOCAL
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that tells the method it sees."""
+    await PlainTextResponse(scope["method"], headers={"ETag": '"x"'})(scope, receive, send)
+
+
+def client_of(bounded: Guard) -> TestClient:
+    return TestClient(bounded, base_url="http://127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])
+def test_only_get_and_head_are_answered(method: str) -> None:
+    answer = client_of(Guard(hello)).request(method, "/")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_a_head_is_a_get_without_its_body() -> None:
+    client = client_of(Guard(hello))
+    get, head = client.get("/"), client.head("/")
+    assert (get.text, head.content) == ("GET", b"")
+    assert head.headers == get.headers
+
+
+def test_a_body_is_refused() -> None:
+    client = client_of(Guard(hello))
+    assert client.request("GET", "/", content=b"x" * 100_000).status_code == 413
+    assert client.request("GET", "/", content=iter([b"x"])).status_code == 413  # in chunks
+    assert client.request("GET", "/", headers={"Content-Length": "0"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:1", 200),
+        ("[::1]:8000", 200),
+        ("ink.example", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost:80:80", 403),
+        ("localhost@evil", 403),
+        ("", 403),
+        ("\x1b[31m", 403),
+    ],
+)
+def test_other_names_are_refused(host: str, status: int) -> None:
+    """A page from elsewhere that makes its own name point here learns nothing (DNS rebinding)."""
+    answer = client_of(Guard(hello, LOCAL | {"ink.example"})).get("/", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["error"].isprintable()
+
+
+@pytest.mark.parametrize("arguments", [("GET", "/"), ("POST", "/")])
+def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) -> None:
+    headers = client_of(Guard(hello)).request(*arguments).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert not any(name.startswith("access-control") for name in headers)
+
+
+async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]:
+    """Status and headers of an answer, in a loop that runs already."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": ("a", 1)}
+    await bounded(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+def test_too_many_at_once_are_asked_to_come_back() -> None:
+    """The crowd is answered when it can be; health is told meanwhile, readiness not."""
+
+    async def crowd() -> None:
+        gate = asyncio.Event()
+
+        async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] != "/healthz":
+                await gate.wait()
+            await Response("")(scope, receive, send)
+
+        bounded = Guard(wait)
+        waiting = [asyncio.create_task(ask(bounded)) for _ in range(MOST_AT_ONCE)]
+        await asyncio.sleep(0)
+        for path in ("/", "/readyz"):
+            status, headers = await ask(bounded, path)
+            assert (status, headers[b"retry-after"]) == (503, b"1")
+        assert (await ask(bounded, "/healthz"))[0] == 200
+        gate.set()
+        assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
+        assert (await ask(bounded))[0] == 200
+
+    asyncio.run(crowd())
+
+
+def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "SECONDS_TO_ANSWER", 0.01)
+
+    async def sleep(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(60)
+
+    status, headers = asyncio.run(ask(Guard(sleep)))
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+
+
+def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that has begun has its own time, and then fails, so that the server cuts the connection."""
+    monkeypatch.setattr(guard, "SECONDS_TO_SEND", 0.01)
+
+    async def stall(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(ask(Guard(stall)))
+
+
+def test_a_client_has_a_rate_of_its_own() -> None:
+    now = 0.0
+    rates = Rates(clock=lambda: now)
+    assert sum(rates.allow("a") for _ in range(2000)) == BURST
+    assert rates.allow("b")
+    now = 0.1
+    assert sum(rates.allow("a") for _ in range(2000)) == round(RATE / 10)
+    now = 1e6
+    assert sum(rates.allow("a") for _ in range(2000)) == BURST
+
+
+def test_too_many_requests_of_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounded = Guard(hello)
+    monkeypatch.setattr(bounded.rates, "allow", lambda _: False)
+    answer = client_of(bounded).get("/")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_clients_that_are_long_gone_are_forgotten() -> None:
+    rates = Rates(burst=1, rate=0)
+    assert rates.allow("first")
+    assert not rates.allow("first")
+    for number in range(5000):
+        rates.allow(str(number))
+    assert rates.allow("first")
+
+
+def test_the_access_log_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    client_of(Guard(hello, access_log=True)).get("/a%0a%1b[31m?b=%0a")
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()
+    said = json.loads(line)
+    assert (said["method"], said["path"], said["query"]) == ("GET", "/a\n\x1b[31m", "b=%0a")
+    assert (said["status"], said["bytes"]) == (200, 3)
+    client_of(Guard(hello)).get("/")
+    assert capsys.readouterr().err == ""

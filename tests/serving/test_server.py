@@ -1,0 +1,137 @@
+"""The server as a process: its command, its port, its workers and its end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from inkgan import cli
+from inkgan.errors import ConfigError
+from inkgan.serving import hosts
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which something else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "best --port PORT",
+            "cannot listen on port PORT of 127.0.0.1: address already in use. Name others with --host",
+        ),
+        (
+            "best --port 0 --host 203.0.113.7",
+            "cannot listen on port 0 of 203.0.113.7: cannot assign requested address.",
+        ),
+        ("best --port 0 --host no.such.host.invalid", "cannot listen on port 0 of no.such.host.invalid: "),
+        (
+            "best --port 0 --host 0.0.0.0",
+            "nobody could ask a server on 0.0.0.0: name this machine as browsers will, with",
+        ),
+        ("best --port 0 --allow-host a:80", "'a:80' is no name of a host. Give one as in an address, without a port."),
+        ("best --port 0 --allow-host http://a", "'http://a' is no name of a host."),
+        ("best --port 0 --workers 0", "there cannot be 0 workers. Ask for 1 to 64."),
+        ("bset --port 0", "there is no model or run 'bset'. Did you mean 'best'?"),
+        ("damaged --port 0", "damaged"),
+        ("best --port 70000", "Invalid value for '--port'"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    taken: int,
+    arguments: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("damaged").mkdir()
+    Path("damaged/model.json").write_text("{}")
+    assert cli.run(["serve", *arguments.replace("PORT", str(taken)).split()]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith(f"inkgan: {said.replace('PORT', str(taken))}")
+    assert error.count("\n") == 1
+
+
+def test_names_of_the_server() -> None:
+    assert hosts.names("127.0.0.1", []) == {"localhost", "127.0.0.1", "[::1]"}
+    assert hosts.names("::1", ["Ink.Example"]) == {"localhost", "127.0.0.1", "[::1]", "ink.example"}
+    assert "192.0.2.1" in hosts.names("192.0.2.1", [])
+    with pytest.raises(ConfigError, match="nobody could ask"):
+        hosts.names("::", [])
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of the model ``fast``, and its address."""
+    command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.fullmatch(r"fast is at (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops it\)\n", line)
+            assert found, line
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one", "two"])
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order(options: list[str], asked: signal.Signals) -> None:
+    """What was asked before is answered, nothing that idles delays the end, and nothing stays behind."""
+    with running("--access-log", *options) as (process, address):
+        host, port = "127.0.0.1", int(address.rstrip("/").rpartition(":")[2])
+        with socket.create_connection((host, port)), socket.create_connection((host, port)) as half:
+            half.sendall(b"GET / HT")
+            got = []
+            thread = threading.Thread(target=lambda: got.append(urllib.request.urlopen(address + "v1/sample").read()))
+            thread.start()
+            time.sleep(0.05)
+            began = time.monotonic()
+            process.send_signal(asked)
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 5
+            thread.join()
+        assert got[0].startswith(b"\x89PNG")
+        assert process.stderr is not None
+        assert '"path": "/v1/sample"' in process.stderr.read()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, port))
+
+
+@pytest.mark.slow
+def test_workers_share_their_figures_and_die_with_their_parent() -> None:
+    with running("--workers", "2") as (process, address):
+        for _ in range(20):
+            urllib.request.urlopen(address + "healthz").read()
+        figures = urllib.request.urlopen(address + "metrics").read().decode()
+        assert 'inkgan_requests_total{path="/healthz",status="200"} 20.0' in figures
+        process.kill()
+        process.wait()
+        port = int(address.rstrip("/").rpartition(":")[2])
+        for _ in range(100):
+            time.sleep(0.05)
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+            except ConnectionRefusedError:
+                return
+        pytest.fail("a worker still listens")
