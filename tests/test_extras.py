@@ -12,7 +12,9 @@ import pytest
 #: Runs the command line in a process that cannot import what the extra brings.
 _WITHOUT = """
 import sys
-sys.modules.update(dict.fromkeys(("torch", "tensorboard", "scipy", "pooch", "jinja2", "fastapi", "starlette", "uvicorn", "prometheus_client")))
+train = ("torch", "tensorboard", "scipy", "pooch", "jinja2")
+serve = ("fastapi", "starlette", "uvicorn", "prometheus_client")
+sys.modules.update(dict.fromkeys(train + serve))
 from inkgan.cli import run
 sys.exit(run(sys.argv[1:]))
 """
