@@ -83,7 +83,7 @@ def _range(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:  # or nothing
         return _range(schema["anyOf"][0])
     if "pattern" in schema:
-        return schema["pattern"].strip("^$")
+        return str(schema["pattern"]).strip("^$")
     if "maxLength" in schema:
         return f"{schema.get('minLength', 0)} to {schema['maxLength']} characters"
     return ""
