@@ -39,6 +39,7 @@ _OPTIONAL = {
     "starlette": ("FastAPI", "serve"),
     "uvicorn": ("uvicorn", "serve"),
     "prometheus_client": ("prometheus-client", "serve"),
+    "ray": ("Ray", "ray"),
 }
 
 

@@ -34,6 +34,7 @@ class Stream(IntEnum):
     WRITING = 11
     MEASURED_LATENTS = 12
     TEXT = 13
+    SPLIT = 14
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -40,8 +40,8 @@ SURFACE = {
         "--statistics", "RUN_OR_MODEL",
     ],
     "write": [
-        "--background", "--count", "--force", "--height", "--help", "--labels", "--model", "--out", "--seed", "--slant",
-        "--style", "--texts", "TEXT...",
+        "--background", "--count", "--engine", "--force", "--format", "--height", "--help", "--jobs", "--labels",
+        "--model", "--out", "--seed", "--shard", "--shards", "--slant", "--split", "--style", "--texts", "TEXT...",
     ],
     "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],

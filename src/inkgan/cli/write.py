@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inkgan.cli.progress import counted, progress_line
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from inkgan.generation.texts import Texts
@@ -20,6 +21,12 @@ ModelName = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
 ]
+
+_hand = partial(typer.Option, rich_help_panel="Hand")
+_page = partial(typer.Option, rich_help_panel="Page")
+_set = partial(typer.Option, rich_help_panel="Data sets in shards")
+#: How many images a shard of a data set has at most, if nothing is said.
+_SHARD = 10_000
 
 
 def write(
@@ -50,16 +57,6 @@ def write(
             "templates of a .toml (inkgan help writing).",
         ),
     ] = None,
-    model: ModelName = "best",
-    seed: Annotated[int, typer.Option(help="The writer: another seed is another person.")] = 0,
-    style: Annotated[
-        float, typer.Option(help="How much the writer varies: at 0 every 2 is the same, at 1 as if by many people.")
-    ] = 0.25,
-    slant: Annotated[float, typer.Option(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
-    height: Annotated[int, typer.Option(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
-    background: Annotated[
-        str, typer.Option(metavar="white|transparent", help="Of the pictures; an .npz holds the ink alone.")
-    ] = "white",
     count: Annotated[
         int | None,
         typer.Option("-n", "--count", help="How many images, each by another writer. (default: one of each text)"),
@@ -68,16 +65,46 @@ def write(
         bool,
         typer.Option(
             "--labels",
-            help="Also write the texts and a box [left, top, right, bottom] for each character, as JSON lines "
+            help="Also write the texts and a box (left, top, right, bottom) for each character, as JSON lines "
             "(FILE.jsonl, DIR/labels.jsonl) or, in an .npz, as the arrays texts and boxes.",
         ),
     ] = False,
     force: Force = False,
+    model: Annotated[str, _hand(metavar="NAME_OR_RUN", help="A bundled model or a run; one with classes 0 to 9.")] = (
+        "best"
+    ),
+    seed: Annotated[int, _hand(help="The writer: another seed is another person.")] = 0,
+    style: Annotated[
+        float, _hand(help="How much the writer varies: at 0 every 2 is the same, at 1 as if by many people.")
+    ] = 0.25,
+    slant: Annotated[float, _hand(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
+    height: Annotated[int, _page(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
+    background: Annotated[
+        str, _page(metavar="white|transparent", help="Of the pictures; an .npz holds the ink alone.")
+    ] = "white",
+    form: Annotated[
+        str | None,
+        _set("--format", metavar="NAME", help="Write a data set in a format: webdataset, imagefolder."),
+    ] = None,
+    shards: Annotated[
+        int | None, _set(metavar="K", help="Divide it into so many parts, by default of up to 10,000 images.")
+    ] = None,
+    split: Annotated[
+        str | None, _set(metavar="NAME=SHARE,...", help="Divide it by writer, such as train=.9,test=.1.")
+    ] = None,
+    part: Annotated[
+        str | None, _set("--shard", metavar="I/N", help="Make part I of N, as one of N machines that share a disk.")
+    ] = None,
+    jobs: Annotated[int | None, _set(metavar="N", help="Processes at work. (default: one for each core)")] = None,
+    engine: Annotated[str, _set(metavar="processes|ray", help="What runs the work.")] = "processes",
 ) -> None:
     """Write digits by hand: a date, an amount, or a labelled data set.
 
     An image has one writer: the same slant, the same pen, yet no two digits quite the same. Each of several images is
     by another writer; image i depends on the model, its text, the seed and i alone. The texts are taken in turn.
+
+    Options of a data set write shards with labels into a folder. The same command again, also after a crash, makes
+    what is missing.
 
     Examples:
         inkgan write 2026
@@ -88,33 +115,101 @@ def write(
 
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
 
-        inkgan write "{date:%d.%m.%Y}" -n 1000 --labels -o dates/
-
         inkgan write --texts dates.txt -o dates.npz
+
+        inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 -o dates/
     """
+    look = {"seed": seed, "style": style, "slant": slant, "height": height, "background": background}
+    if any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes":
+        _write_data_set(
+            {"texts": texts or (), "texts_file": file, "count": count, "model": model, **look},
+            out, form=form, shards=shards, split=split, part=part, jobs=jobs, engine=engine, force=force,
+        )  # fmt: skip
+    else:
+        _write_images(texts or [], file, out, count, model, look, labels=labels, force=force)
+
+
+def _write_images(
+    texts: list[str],
+    file: str | None,
+    out: str | None,
+    count: int | None,
+    model: str,
+    look: dict[str, Any],
+    *,
+    labels: bool,
+    force: bool,
+) -> None:
+    """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation import writing
     from inkgan.generation.saving import check_output, save_writings
 
     if out is not None:
         check_output(out, 1, force=force)
-    given = _given_texts(texts or [], file)
+    given = _given_texts(texts, file)
     number = _number(given, count)
+    seed = look["seed"]
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
     generator = writing.loaded(model)
-    written = writing.in_batches(
-        ((given.text(seed, index), index) for index in range(number)),
-        model=generator,
-        seed=seed,
-        style=style,
-        slant=slant,
-        height=height,
-        background=background,
-    )
+    texts_by_writer = ((given.text(seed, index), index) for index in range(number))
+    written = writing.in_batches(texts_by_writer, model=generator, **look)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
+
+
+def _write_data_set(
+    given: dict[str, Any],
+    out: str | None,
+    *,
+    form: str | None,
+    shards: int | None,
+    split: str | None,
+    part: str | None,
+    jobs: int | None,
+    engine: str,
+    force: bool,
+) -> None:
+    """Write a data set in shards, or what is missing of it."""
+    from inkgan.generation.shards import write_shards
+    from inkgan.generation.spec import Spec
+
+    if out is None:
+        raise ConfigError("a data set needs a folder. Name it with -o.")
+    if force:
+        raise ConfigError("--force replaces no data set. Name another folder, or remove this one.")
+    index, parts = (1, 1) if part is None else _part(part)
+    if given["count"] is None:
+        given["count"] = _number(_given_texts(list(given["texts"]), given["texts_file"]), None)
+    if shards is None:
+        shards = parts if part else -(-given["count"] // _SHARD)
+    spec = Spec(**given, shards=shards, format=form or "webdataset", split=_shares(split) if split else ())
+    with progress_line() as progress:
+        try:
+            made, kept = write_shards(spec, out, part=(index, parts), jobs=jobs, engine=engine, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped. The same command goes on where it was.") from None
+    there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
+    of_all = f" of {spec.shards:,}" if parts > 1 else ""
+    typer.echo(f"{spec.count:,} images, {made + kept:,}{of_all} shards{there}: {out}")
+
+
+def _part(text: str) -> tuple[int, int]:
+    """The numbers of ``3/64``."""
+    index, slash, parts = text.partition("/")
+    if not (slash and index.isdecimal() and parts.isdecimal()):
+        raise ConfigError(f"--shard {shown(text)} is not I/N. Write 3/64 for the third of 64 parts.")
+    return int(index), int(parts)
+
+
+def _shares(text: str) -> list[dict[str, str]]:
+    """The names and shares of ``train=.9,test=.1``."""
+    pairs = [one.partition("=") for one in text.split(",")]
+    if not all(name.strip() and share.strip() for name, _, share in pairs):
+        raise ConfigError(f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1.")
+    return [{"name": name.strip(), "share": share.strip()} for name, _, share in pairs]
 
 
 def _default_output(text: str, number: int) -> str:

@@ -6,6 +6,7 @@ place i mod 32 of a batch of 32, so that not even the rounding depends on how ma
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -90,6 +91,15 @@ class Model:
     def data_digest(self) -> str | None:
         """The digest of the data that it learned from; None if not saved."""
         return self.description.get("digest")
+
+    @property
+    def weights_digest(self) -> str:
+        """The SHA-256 of its weights, in hexadecimal: models that draw the same have the same."""
+        digest = hashlib.sha256()
+        for name, array in sorted(self._weights.items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def __repr__(self) -> str:
         height, width, channels = self.image_shape

@@ -1,17 +1,23 @@
-"""What may be said in a file of texts, checked."""
+"""What a data set of writings depends on, and what a file of texts may say; both checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inkgan.errors import ConfigError, did_you_mean, shown
-from inkgan.generation.writing import LONGEST_TEXT
+from inkgan.generation.formats import FORMATS
+from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
+from inkgan.seeds import LARGEST_SEED
 
 M = TypeVar("M", bound=BaseModel)
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
+
+#: Shards have names of five digits.
+MOST_SHARDS = 99_999
+_MOST_IMAGES = 10**12
 
 
 class Table(BaseModel):
@@ -32,6 +38,86 @@ class MixtureFile(Table):
 
     texts: tuple[WeightedTemplate, ...] = Field(min_length=1)
     lengths: tuple[Length, Length] = (1, LONGEST_TEXT)
+
+
+class Share(Table):
+    """A part of a data set, such as ``train``, and its share of the writers."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$")
+    share: float = Field(gt=0, le=1)
+
+
+class Spec(Table):
+    """Everything that the images of a data set depend on, and how they are packed.
+
+    Image i depends on these and on i alone: on no other image, and neither on who draws it nor on when.
+
+    Attributes:
+        texts: templates, which are taken in turn (``inkgan help writing`` lists their fields).
+        texts_file: in place of them, a file with a text on each line, or a ``.toml`` with a mixture.
+        count: how many images, 1 to 10^12.
+        shards: into how many parts of about the same size the data set is divided, 1 to 99,999.
+        format: of the files; one of ``inkgan.generation.formats.FORMATS``.
+        split: the parts of the data set by writer, so that none is in two of them; empty for no parts.
+        model: the name of a bundled model, or a run or model folder.
+        seed: of all writers and texts, 0 to 2^63 - 1. Each image is by another writer.
+        style: 0 to 1, how much a writer varies.
+        slant: degrees by which all characters lean further to the right, -45 to 45.
+        height: of the images in pixels, 24 to 512.
+        background: of the pictures, ``white`` or ``transparent``.
+
+    Raises:
+        ConfigError: something is unknown, missing or out of range; the message says what is allowed.
+    """
+
+    texts: tuple[str, ...] = ()
+    texts_file: str | None = None
+    count: int = Field(ge=1, le=_MOST_IMAGES)
+    shards: int = Field(1, ge=1, le=MOST_SHARDS)
+    format: str = "webdataset"
+    split: tuple[Share, ...] = ()
+    model: str = DEFAULT
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    style: float = Field(0.25, ge=0, le=1)
+    slant: float = Field(0.0, ge=-STEEPEST, le=STEEPEST)
+    height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
+    background: Literal["white", "transparent"] = "white"
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise ConfigError(_one_line(type(self), error)) from None
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"there is no such format.{did_you_mean(name, FORMATS)} Choose from {', '.join(FORMATS)}")
+        return name
+
+    @field_validator("split")
+    @classmethod
+    def _shares_are_whole(cls, split: tuple[Share, ...]) -> tuple[Share, ...]:
+        if split and abs(sum(one.share for one in split) - 1) > 1e-6:
+            raise ValueError(f"the shares have to add up to 1, and not to {sum(one.share for one in split):g}")
+        if len({one.name for one in split}) < len(split):
+            raise ValueError("two parts have one name")
+        return split
+
+    @model_validator(mode="after")
+    def _fits(self) -> Spec:
+        if bool(self.texts) == (self.texts_file is not None):
+            raise ValueError("give texts or a texts_file, one of both")
+        if self.shards > self.count:
+            raise ValueError(f"{self.count} images do not fill {self.shards} shards. Ask for fewer shards")
+        return self
+
+    def images_of(self, shard: int) -> range:
+        """The numbers of a shard's images; shards are numbered from 0."""
+        return range(self.count * shard // self.shards, self.count * (shard + 1) // self.shards)
 
 
 def checked(kind: type[M], given: Mapping[str, Any]) -> M:
@@ -56,7 +142,14 @@ def _one_line(kind: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{place} is missing."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place} = {first['input']!r:.60} is not allowed: {message[0].lower()}{message[1:]}."
+    if not place:
+        return f"{message}."
+    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
+
+
+def _given(value: Any) -> str:
+    """What was given, in one short line."""
+    return shown(value)[:60] if isinstance(value, str) else f"{value!r:.60}"
 
 
 def _names(kind: type[BaseModel]) -> list[str]:

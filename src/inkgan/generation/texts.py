@@ -36,6 +36,10 @@ _ATTEMPTS = 1000
 class Texts(Protocol):
     """Texts by their number."""
 
+    @property
+    def files(self) -> list[Path]:
+        """The files of their choices."""
+
     def __len__(self) -> int:
         """How many there are before they repeat; 0 where they never end."""
 
@@ -57,15 +61,16 @@ class InTurn:
     def __init__(self, sources: Sequence[str], folder: Path | None = None) -> None:
         if not sources:
             raise ConfigError("there is no text to write. Give one, such as 2026.")
-        read = _lines_in(folder or Path())
-        self.templates: list[Template] = [read_template(source, read) for source in sources]
+        self.files: list[Path] = []
+        read = _lines_in(folder or Path(), self.files)
+        self._templates = [read_template(source, read) for source in sources]
 
     def __len__(self) -> int:
-        return len(self.templates)
+        return len(self._templates)
 
     def text(self, seed: int, index: int) -> str:
         """The text of an image, by the seed and the image's number."""
-        return self.templates[index % len(self.templates)].text(rng(seed, Stream.TEXT, index))
+        return self._templates[index % len(self._templates)].text(rng(seed, Stream.TEXT, index))
 
 
 class Lines(Sequence[str]):
@@ -80,6 +85,7 @@ class Lines(Sequence[str]):
     """
 
     def __init__(self, source: str | Path) -> None:
+        self.files: list[Path] = []
         self._name = "standard input" if source == "-" else shown(Path(source))
         try:
             if source == "-":
@@ -163,7 +169,8 @@ class Mixture:
     """Templates, chosen at random by their weights; see :func:`read_texts`."""
 
     def __init__(self, templates: Sequence[tuple[str, float]], folder: Path, lengths: tuple[int, int]) -> None:
-        read = _lines_in(folder)
+        self.files: list[Path] = []
+        read = _lines_in(folder, self.files)
         self._templates = [read_template(source, read) for source, _ in templates]
         weights = np.cumsum([weight for _, weight in templates])
         self._upto = weights / weights[-1]
@@ -226,8 +233,14 @@ def _mixture(given: Mapping[str, Any], folder: Path) -> Mixture:
     return Mixture([(one.template, one.weight) for one in mixture.texts], folder, mixture.lengths)
 
 
-def _lines_in(folder: Path) -> LinesOf:
-    return lambda path: list(Lines(folder / path))
+def _lines_in(folder: Path, files: list[Path]) -> LinesOf:
+    """What reads files of a folder, and lists them."""
+
+    def read(path: Path) -> list[str]:
+        files.append(folder / path)
+        return list(Lines(folder / path))
+
+    return read
 
 
 def _without_end(line: str) -> str:

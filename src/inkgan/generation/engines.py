@@ -1,0 +1,186 @@
+"""Engines: what calls a task for many numbers, in several processes or on several machines.
+
+An engine is a function of a task, its numbers and how many to do at a time; it yields each result as it comes. A task
+leaves its results on the disk under the number's name and may be called twice, so that an engine is free to repeat what
+was lost. Numbers and small results are all that an engine carries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from multiprocessing import connection, get_context
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from inkgan.errors import ConfigError, InkganError, did_you_mean
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+T = TypeVar("T")
+#: Has to be picklable, as a dataclass is whose fields are.
+Task = Callable[[int], T]
+Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
+
+#: How often a number is tried whose process was killed.
+_ATTEMPTS = 3
+_RAY_STORE = 80 * 2**20  # bytes; Ray takes a third of the memory otherwise, and there is nothing to store
+
+
+def engine(name: str) -> Engine[Any]:
+    """The engine of a name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    engines: dict[str, Engine[Any]] = {"processes": processes, "ray": ray}
+    if name not in engines:
+        raise ConfigError(f"unknown engine {name!r}.{did_you_mean(name, engines)} Use {' or '.join(engines)}.")
+    return engines[name]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Worker:
+    """A process that does a task for one number after another."""
+
+    def __init__(self, task: Task[Any]) -> None:
+        context = get_context("spawn")
+        self.number: int | None = None
+        self.connection: Connection
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
+        self.process.start()
+        theirs.close()  # so that this end is told when that process ends
+
+    def give(self, number: int) -> None:
+        """Let it do the task for a number."""
+        self.number = number
+        self.connection.send(number)
+
+    def end(self) -> None:
+        """End it at once, whatever it does."""
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
+
+
+def _work(ours: Connection, task: Task[Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C, the first process ends this one
+    while True:
+        try:
+            number = ours.recv()
+        except EOFError:  # the first process has ended
+            return
+        try:
+            result, error = task(number), None
+        except Exception as caught:  # noqa: BLE001 - it is raised in the first process
+            result, error = None, caught
+        ours.send((result, error))
+
+
+def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
+    """Do a task in new processes on this machine; a number whose process is killed goes to another one.
+
+    Raises:
+        InkganError: processes were killed at one number three times.
+    """
+    waiting = deque(numbers)
+    killed: Counter[int] = Counter()
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.number is not None for worker in workers):
+            workers += [_Worker(task) for _ in range(min(jobs - len(workers), len(waiting)))]
+            for worker in workers:
+                if worker.number is None and waiting:
+                    worker.give(waiting.popleft())
+            busy = {worker.connection: worker for worker in workers if worker.number is not None}
+            for ready in connection.wait(list(busy)):
+                worker = busy[ready]  # type: ignore[index]  # they are of one kind
+                number, worker.number = worker.number, None
+                assert number is not None
+                try:
+                    result, error = worker.connection.recv()
+                except (EOFError, OSError):
+                    workers.remove(worker)
+                    worker.end()
+                    killed[number] += 1
+                    _require_hope(number, killed[number], worker.process.exitcode)
+                    waiting.appendleft(number)
+                    continue
+                if error is not None:
+                    raise error
+                yield result
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _require_hope(number: int, killed: int, exit_code: int | None) -> None:
+    if killed >= _ATTEMPTS:
+        reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
+        raise InkganError(
+            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). What is made is "
+            "kept, and the same command goes on; try it with fewer --jobs."
+        )
+
+
+def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
+    """Do a task on a Ray cluster: the one that RAY_ADDRESS names, else one of ``jobs`` cores on this machine.
+
+    Of a cluster, all cores are used. Ray repeats a number whose process or machine is lost.
+
+    Raises:
+        InkganError: processes were lost at one number three times.
+        MissingExtraError: Ray is not installed.
+    """
+    core: Any = import_module("ray")
+    is_ours = not core.is_initialized()
+    if is_ours:
+        _start_ray(core, jobs)
+    try:
+        shared = core.put(task)
+        remote = core.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(_called)
+        at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # each core has its next number
+        waiting = deque(numbers)
+        flying: list[Any] = []
+        while waiting or flying:
+            while waiting and len(flying) < at_once:
+                flying.append(remote.remote(shared, waiting.popleft()))
+            ready, flying = core.wait(flying)
+            for one in ready:
+                yield _result_of(core, one)
+    finally:
+        if is_ours:
+            core.shutdown()
+
+
+def _start_ray(core: Any, jobs: int) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a busy machine takes longer than 30 seconds
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    local = {"address": "local", "num_cpus": jobs, "object_store_memory": _RAY_STORE, "include_dashboard": False}
+    core.init(log_to_driver=False, logging_level="error", **({} if os.environ.get("RAY_ADDRESS") else local))
+
+
+def _called(task: Task[T], number: int) -> T:
+    return task(number)
+
+
+def _result_of(core: Any, reference: Any) -> Any:
+    """A result from Ray, or the error that the task raised there."""
+    try:
+        return core.get(reference)
+    except core.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except core.exceptions.RayError as error:
+        reason = str(error).splitlines()[0]
+        raise InkganError(f"Ray gave up: {reason} What is made is kept, and the same command goes on.") from None

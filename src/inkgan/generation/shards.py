@@ -1,0 +1,317 @@
+"""Data sets of any size, in shards: each is a pure function of the spec and its number.
+
+A data set is a folder. ``manifest.json`` is written first and says what the data set is. A shard appears whole, and
+then its record ``.sha256/NUMBER``, a list of its files for ``sha256sum --check``. A shard is done when its record is
+there and holds; so the same command, again or elsewhere, makes what is missing and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
+from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, sha256_of, unheard
+from inkgan.generation import engines
+from inkgan.generation.formats import Files, packer
+from inkgan.generation.many import files_of, model_of, samples
+from inkgan.generation.spec import Spec
+from inkgan.seeds import Stream, rng
+
+#: In the folder of a data set, what it is.
+MANIFEST = "manifest.json"
+_RECORDS = ".sha256"
+_WORKPLACE = ".tmp"
+_WHAT = "a data set that inkgan wrote; here, `sha256sum --check .sha256/*` checks its files"
+_LARGEST_MANIFEST = 2**20
+#: The files of a shard are synced one by one if there are no more than this; a damaged one is made again anyway.
+_SYNCED = 8
+_ATTEMPTS = 10
+
+
+def make_shard(spec: Spec, number: int) -> Files:
+    """The files of a shard, by their names in the data set's folder: a pure function.
+
+    Args:
+        spec: the data set.
+        number: of the shard, 0 to ``spec.shards - 1``.
+
+    Raises:
+        ConfigError: there is no such shard, or a text cannot be written.
+        CheckpointError: the model cannot write.
+        MissingExtraError: a library that the format needs is not installed.
+    """
+    if not 0 <= number < spec.shards:
+        raise ConfigError(f"there is no shard {number} of {spec.shards}. Shards are numbered from 0.")
+    pack = packer(spec.format)
+    numbers = spec.images_of(number)
+    if not spec.split:
+        return pack(f"{number:05d}", samples(spec, numbers))
+    parts: dict[str, list[int]] = {}
+    for one in numbers:
+        parts.setdefault(part_of(spec, one), []).append(one)
+    files: Files = {}
+    for name, ones in sorted(parts.items()):
+        files |= pack(f"{name}/{number:05d}", samples(spec, ones))
+    return files
+
+
+def part_of(spec: Spec, writer: int) -> str:
+    """The part of the data set, such as ``train``, that a writer belongs to: chosen by seed and writer alone."""
+    bounds = np.cumsum([share.share for share in spec.split])
+    place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
+    return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The task of an engine: to see that a shard is there.
+
+    Attributes:
+        spec: the data set.
+        out: its folder.
+        digests: see :func:`digests_of`; a worker that reads another model or other texts must not go on.
+    """
+
+    spec: Spec
+    out: Path
+    digests: Mapping[str, str]
+
+    def __call__(self, number: int) -> bool:
+        """Make a shard unless it is done. Returns whether it was made."""
+        if is_done(self.out, number):
+            return False
+        if digests_of(self.spec) != self.digests:
+            raise OutputError(
+                f"the model or the texts of {self.out} changed while it was written. Name another folder."
+            )
+        _put(make_shard(self.spec, number), self.out, number, depth=2 if self.spec.split else 1)
+        return True
+
+
+def write_shards(
+    spec: Spec,
+    out: str | Path,
+    *,
+    part: tuple[int, int] = (1, 1),
+    jobs: int | None = None,
+    engine: str = "processes",
+    progress: Progress = unheard,
+) -> tuple[int, int]:
+    """Write a data set, or what is missing of it.
+
+    Args:
+        spec: the data set.
+        out: its folder; missing, empty, or one that this function wrote for the same spec.
+        part: ``(3, 64)`` makes the third of 64 parts of the shards, for machines that share a disk.
+        jobs: how many shards to make at a time; by default as many as there are cores.
+        engine: ``processes`` on this machine, or ``ray``.
+        progress: called with the share of shards that are there.
+
+    Returns:
+        How many shards were made, and how many were there already.
+
+    Raises:
+        ConfigError: an argument or a text cannot be used.
+        CheckpointError: the model cannot write.
+        OutputError: the folder holds something else, or cannot be written.
+        InkganError: processes were killed again and again.
+
+    Warns:
+        InkganWarning: the folder was begun with other versions of the libraries that decide the bytes.
+    """
+    folder = Path(out)
+    run = engines.engine(engine)
+    jobs = engines.cores() if jobs is None else jobs
+    if jobs < 1:
+        raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
+    packer(spec.format)
+    task = Shards(spec, folder, digests_of(spec))
+    numbers = range(index - 1, spec.shards, parts)
+    _begin(folder, spec, task.digests)
+    made = 0
+    try:
+        for count, was_made in enumerate(run(task, numbers, jobs), 1):
+            made += was_made
+            progress("writing", count / len(numbers))
+    finally:
+        _sweep(folder)
+    return made, len(numbers) - made
+
+
+@lru_cache(maxsize=2)
+def digests_of(spec: Spec) -> dict[str, str]:
+    """The SHA-256 of what a spec names: the model's weights, and each file of texts."""
+    files = {str(path): sha256_of(path) for path in files_of(spec)}
+    return {"model": model_of(spec).weights_digest, **files}
+
+
+def is_done(out: Path, number: int) -> bool:
+    """Whether a shard is there as it was made: its record is, and every file in it has its SHA-256."""
+    try:
+        lines = (out / _RECORDS / f"{number:05d}").read_text("utf-8").splitlines()
+        return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
+    except (OSError, ValueError):
+        return False
+
+
+def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
+    """Write the manifest, or make sure that the one that is there is of the same data set."""
+    manifest = {"what": _WHAT, "spec": json.loads(spec.model_dump_json()), "digests": dict(digests)}
+    versions = {name: metadata.version(name) for name in ("inkgan", "numpy", "pillow")}
+    path = out / MANIFEST
+    _refuse_foreign(out)
+    with output_errors(out):
+        if not path.exists():
+            with _workplace(out) as place:
+                _write_first(json.dumps(manifest | {"versions": versions}, indent=1) + "\n", place / MANIFEST, path)
+        _sweep(out)
+    there = _read(path)
+    for name in ("spec", "digests"):
+        for key, value in manifest[name].items():
+            if there[name].get(key) != value:
+                raise OutputError(
+                    f"{shown(out)} holds another data set: its {shown(key)} is {_short(there[name].get(key))}, and not "
+                    f"{_short(value)}. Name another folder."
+                )
+    if there["versions"] != versions:
+        named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
+        warnings.warn(
+            f"{shown(out)} was begun with other versions ({named}): new shards may differ from those in small ways.",
+            InkganWarning,
+            stacklevel=3,
+        )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a place that holds files and is no data set."""
+    with output_errors(out):
+        is_file = out.exists() and not out.is_dir()
+        holds_files = out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir())
+    if is_file:
+        raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
+    if holds_files and not (out / MANIFEST).exists():  # looked for last: another process may begin now
+        raise OutputError(f"{shown(out)} holds files already. A data set needs a folder of its own.")
+
+
+def _write_first(content: str, temporary: Path, path: Path) -> None:
+    """Write a file whole, unless another process was faster."""
+    temporary.write_text(content, "utf-8")
+    fsync(temporary)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in UNSUPPORTED and not isinstance(error, PermissionError):
+            raise
+        temporary.replace(path)  # a disk without links
+    fsync(path.parent)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The manifest of a data set."""
+    manifest: Any = None
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        manifest = json.loads(path.read_bytes()[:_LARGEST_MANIFEST])
+    tables = ("spec", "digests", "versions")
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(name), dict) for name in tables):
+        raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
+    return manifest
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{text:.40}"
+
+
+def _put(files: Files, out: Path, number: int, *, depth: int) -> None:
+    """Put the files of a shard in their place, and then its record; a shard is what has a name of this depth."""
+    record = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    with output_errors(out), _workplace(out) as place:
+        for name, content in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(content)
+            if len(files) <= _SYNCED:
+                fsync(place / name)
+        for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
+            _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
+        (place / "record").write_text(record, "utf-8")
+        fsync(place / "record")
+        (out / _RECORDS).mkdir(exist_ok=True)
+        (place / "record").replace(out / _RECORDS / f"{number:05d}")
+        fsync(out / _RECORDS)
+
+
+def _move(source: Path, target: Path, ours: set[str]) -> None:
+    """Move a file or a folder of a shard to its place, over what is left there of the same shard."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and target.exists():
+        found = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
+        foreign = sorted(set(found) - ours)
+        if foreign:
+            raise OutputError(f"{shown(target)} holds {shown(foreign[0])}, which inkgan did not write. Move it away.")
+        with contextlib.suppress(FileNotFoundError):  # another process moved it
+            target.rename(source.with_name(f"{source.name}.old"))
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        # Another process put the same shard there in this moment.
+    fsync(target.parent)
+
+
+@contextlib.contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    """A folder of this process in a data set's folder, on the same disk."""
+    for attempt in itertools.count():
+        (out / _WORKPLACE).mkdir(parents=True, exist_ok=True)
+        try:
+            place = Path(tempfile.mkdtemp(prefix=f"{os.uname().nodename}-{os.getpid()}-", dir=out / _WORKPLACE))
+        except FileNotFoundError:  # another process that was done removed the folder in this moment
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            break
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _sweep(out: Path) -> None:
+    """Remove the workplaces of processes of this machine that have ended."""
+    with contextlib.suppress(OSError):
+        for place in (out / _WORKPLACE).iterdir():
+            host, process, _ = place.name.rsplit("-", 2)
+            if host == os.uname().nodename and process.isdecimal() and not _is_running(int(process)):
+                shutil.rmtree(place, ignore_errors=True)
+        (out / _WORKPLACE).rmdir()  # unless others work in it
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,77 @@
+"""Engines: every number once, whatever is killed; and errors reach whoever asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine_tasks import Noting
+from inkgan.errors import ConfigError, InkganError
+from inkgan.generation.engines import engine, processes
+
+SQUARES = [number * number for number in range(6)]
+
+
+def noted(folder: Path) -> dict[int, str]:
+    """The numbers that were done, and the process of each."""
+    return {int(path.name): path.read_text("utf-8") for path in folder.iterdir() if path.name.isdecimal()}
+
+
+def test_one_process(tmp_path: Path) -> None:
+    """One job is one other process."""
+    assert list(processes(Noting(tmp_path), range(6), 1)) == SQUARES
+    assert noted(tmp_path).keys() == set(range(6))
+    assert len({*noted(tmp_path).values()} - {str(os.getpid())}) == 1
+    assert list(processes(Noting(tmp_path), [], 3)) == []
+
+
+@pytest.mark.slow
+def test_a_killed_process(tmp_path: Path) -> None:
+    """What a killed process should have done, another one does."""
+    done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
+    assert done == SQUARES
+    assert len(noted(tmp_path)) == 6
+    assert len(list(tmp_path.glob("kill-*"))) == 2
+    assert len(set(noted(tmp_path).values())) >= 2
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    """After three times, one line says what may be the reason."""
+    with pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"):
+        list(processes(Noting(tmp_path, deadly=1, kills=9), range(6), 1))
+    assert noted(tmp_path).keys() == {0}
+
+
+def test_an_error(tmp_path: Path) -> None:
+    """An error of the task is raised here."""
+    with pytest.raises(ConfigError, match="the number 1 is wrong"):
+        list(processes(Noting(tmp_path, wrong=1), range(6), 1))
+
+
+def test_names() -> None:
+    """An engine has one of two names."""
+    assert engine("processes") is processes
+    with pytest.raises(ConfigError, match=r"unknown engine 'rey'. Did you mean 'ray'\?"):
+        engine("rey")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of two cores does the same, also when a worker is killed; it hands errors on."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")  # other tests run beside it
+    import ray  # noqa: PLC0415
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+    try:
+        run = engine("ray")
+        assert sorted(run(Noting(tmp_path, deadly=2, kills=2), range(6), 2)) == SQUARES
+        assert len(list(tmp_path.glob("kill-*"))) == 2
+        assert len(noted(tmp_path)) == 6
+        with pytest.raises(ConfigError, match="the number 1 is wrong"):
+            list(run(Noting(tmp_path, wrong=1), range(6), 2))
+    finally:
+        ray.shutdown()

@@ -1,0 +1,421 @@
+"""Data sets in shards: pure functions, done only when their hash holds; the same command goes on where it was."""
+
+from __future__ import annotations
+
+import errno
+import io
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inkgan
+import tiny_runs as runs
+from documents import ROOT, blocks
+from inkgan.cli import run
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
+from inkgan.generation import engines, many, shards
+from inkgan.generation.engines import Task
+from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
+from inkgan.generation.spec import Spec
+from inkgan.generation.templates import read_template
+from inkgan.seeds import Stream, rng
+
+TEXTS = ("{digits:2}", "{int:1..9}/d")
+
+
+def spec(**changes: Any) -> Spec:
+    """A small data set."""
+    return Spec(**{"texts": TEXTS, "count": 10, "shards": 4, "model": "fast", "height": 24, "seed": 7, **changes})
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do the work in this process."""
+
+    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
+        return map(task, numbers)
+
+    monkeypatch.setattr(engines, "processes", engine)
+
+
+def entries(content: bytes) -> dict[str, bytes]:
+    """The files of a tar, by name."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    """All files of a data set."""
+    assert not (folder / ".tmp").exists()
+    return runs.listing(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data set, written by one process. Read it only."""
+    folder = tmp_path_factory.mktemp("shards") / "whole"
+    assert write_shards(spec(), folder, jobs=1) == (4, 0)
+    return folder
+
+
+def copied(whole: Path, to: Path) -> Path:
+    """A copy of a data set."""
+    return shutil.copytree(whole, to)
+
+
+def test_an_image_depends_on_its_number_alone() -> None:
+    """Image i is what `write` writes for text i and writer i, in whatever shard it is."""
+    found = {
+        name: content for k in range(4) for name, content in entries(make_shard(spec(), k)[f"0000{k}.tar"]).items()
+    }
+    assert sorted(found) == [f"{i:012d}.{end}" for i in range(10) for end in ("json", "png")]
+    assert found == entries(make_shard(spec(shards=1), 0)["00000.tar"])
+    for i in (0, 3, 9):
+        text = read_template(TEXTS[i % 2], lambda _: []).text(rng(7, Stream.TEXT, i))
+        written = inkgan.write(text, model="fast", seed=7, writer=i, height=24)
+        with Image.open(io.BytesIO(found[f"{i:012d}.png"])) as picture:
+            assert np.abs(np.asarray(picture, int) - (255 - written.image)).max() <= 1  # rounding of several threads
+        assert json.loads(found[f"{i:012d}.json"]) == {
+            "text": written.text,
+            "boxes": [list(box) for box in written.boxes],
+            "width": written.image.shape[1],
+            "height": 24,
+            "writer": i,
+        }
+
+
+def test_a_folder(whole: Path) -> None:
+    """The manifest says what it is; the system's own tool checks the records; again, nothing is made."""
+    assert {path.name for path in whole.iterdir()} == {"manifest.json", ".sha256", *(f"0000{k}.tar" for k in range(4))}
+    manifest = json.loads((whole / "manifest.json").read_text("utf-8"))
+    assert Spec(**manifest["spec"]) == spec()
+    assert manifest["versions"]["numpy"] == np.__version__
+    records = [f".sha256/0000{k}" for k in range(4)]
+    checked = subprocess.run(["sha256sum", "--check", *records], cwd=whole, check=True, capture_output=True)
+    assert checked.stdout.count(b"OK") == 4
+    for k in range(4):
+        assert (whole / f"0000{k}.tar").read_bytes() == make_shard(spec(), k)[f"0000{k}.tar"]
+
+
+@pytest.mark.slow
+def test_two_processes(whole: Path, tmp_path: Path) -> None:
+    """Any number of processes writes the same bytes, and a second run of them makes nothing."""
+    assert write_shards(spec(), tmp_path / "a", jobs=2) == (4, 0)
+    assert visible(tmp_path / "a") == visible(whole)
+    assert write_shards(spec(), tmp_path / "a", jobs=2) == (0, 4)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a shard is missing": lambda out: (out / "00002.tar").unlink(),
+    "a record is missing": lambda out: (out / ".sha256/00002").unlink(),
+    "a record is empty": lambda out: (out / ".sha256/00002").write_bytes(b""),
+    "a record is nonsense": lambda out: (out / ".sha256/00002").write_bytes(b"\xff\n"),
+    "a bit is wrong": lambda out: runs.damage(out / "00002.tar"),
+    "a shard is short": lambda out: os.truncate(out / "00002.tar", 100),
+}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> None:
+    """Only the shard that is not whole is made again, as it was."""
+    out = copied(whole, tmp_path / "a")
+    DAMAGES[damage](out)
+    assert not is_done(out, 2)
+    assert write_shards(spec(), out) == (1, 3)
+    assert visible(out) == visible(whole)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", ["imagefolder", "webdataset"])
+def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Wherever the disk is full: one line, no shard that is not whole; then the same call goes on."""
+    small = spec(count=3, shards=2, format=name, split=[{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}])
+    write_shards(small, tmp_path / "whole")
+    expected = visible(tmp_path / "whole")
+    true_rename, true_write, true_replace = Path.rename, Path.write_bytes, Path.replace
+    calls = itertools.count()
+
+    def failing(true: Callable[..., Any], at: int) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            if next(calls) == at:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return true(*given)
+
+        return call
+
+    for at in range(30):
+        out = tmp_path / str(at)
+        calls = itertools.count()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", failing(true_rename, at))
+            patch.setattr(Path, "write_bytes", failing(true_write, at))
+            patch.setattr(Path, "replace", failing(true_replace, at))
+            said = ""
+            try:
+                write_shards(small, out)
+            except OutputError as error:
+                said = str(error)
+            if not said:
+                break
+        assert "the disk is full" in said
+        assert not (out / ".tmp").exists()
+        write_shards(small, out)
+        assert visible(out) == expected
+    assert at > 5
+
+
+@pytest.mark.usefixtures("here")
+def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
+    """Both end, both tell no lie, and all is there once."""
+    out = tmp_path / "a"
+    counts: list[tuple[int, int]] = []
+    threads = [threading.Thread(target=lambda: counts.append(write_shards(spec(), out))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counts) == 3
+    assert all(made + kept == 4 for made, kept in counts)
+    assert visible(out) == visible(whole)
+
+
+@pytest.mark.usefixtures("here")
+def test_parts(whole: Path, tmp_path: Path) -> None:
+    """Each of several machines makes its part; together they make all."""
+    out = tmp_path / "a"
+    assert [write_shards(spec(), out, part=(index, 3)) for index in (2, 1, 3)] == [(1, 0), (2, 0), (1, 0)]
+    assert visible(out) == visible(whole)
+    assert write_shards(spec(), tmp_path / "b", part=(9, 9)) == (0, 0)
+    for part in ((0, 3), (4, 3), (1, 0)):
+        with pytest.raises(ConfigError, match="Parts are numbered from 1"):
+            write_shards(spec(), tmp_path / "c", part=part)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of another data set, or of anything else, is refused in one line, and stays as it is."""
+    before = visible(whole)
+    for changes, said in (
+        ({"seed": 8}, "its seed is 7, and not 8"),
+        ({"texts": ["1"]}, "its texts is"),
+        ({"count": 11}, "its count is 10, and not 11"),
+    ):
+        with pytest.raises(OutputError, match=said):
+            write_shards(spec(**changes), whole)
+    monkeypatch.setattr("inkgan.generation.shards.digests_of", lambda _: {"model": "another"})
+    with pytest.raises(OutputError, match=r"its model is .*, and not another"):
+        write_shards(spec(), whole)
+    monkeypatch.undo()
+    assert visible(whole) == before
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match="holds files already"):
+        write_shards(spec(), other)
+    (other / "manifest.json").write_text("{}", "utf-8")
+    with pytest.raises(OutputError, match="was not written by inkgan"):
+        write_shards(spec(), other)
+    with pytest.raises(OutputError, match="is a file"):
+        write_shards(spec(), other / "mine.txt")
+    assert len(runs.listing(other)) == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_other_versions(whole: Path, tmp_path: Path) -> None:
+    """A data set that was begun with other libraries goes on with a warning."""
+    out = copied(whole, tmp_path / "a")
+    path = out / "manifest.json"
+    path.write_text(path.read_text("utf-8").replace(f'"{np.__version__}"', '"1.0"'), "utf-8")
+    with pytest.warns(InkganWarning, match=r"numpy 1\.0"):
+        assert write_shards(spec(), out) == (0, 4)
+
+
+@pytest.mark.usefixtures("here")
+def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts may come from a file; when it changes, the data set is another one."""
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text("1\n22\n", "utf-8")
+    Path("codes.txt").write_text("4\n", "utf-8")
+    lined = spec(texts=(), texts_file="texts.txt", count=4, shards=1)
+    assert [written.text for written in inkgan.write_many(lined)] == ["1", "22", "1", "22"]
+    chosen = spec(texts=["{choice:codes.txt}"], count=2, shards=1)
+    for one in (lined, chosen):
+        out = tmp_path / f"{one.count}"
+        write_shards(one, out)
+        for path in (Path("texts.txt"), Path("codes.txt")):
+            path.write_text(path.read_text("utf-8") + "3\n", "utf-8")
+        for cached in (many.texts_of, shards.digests_of):
+            cached.cache_clear()  # as in another process
+        with pytest.raises(OutputError, match=r"its (texts|codes).txt is"):
+            write_shards(one, out)
+    with pytest.raises(ConfigError, match="standard input"):
+        write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
+
+
+def test_a_split_by_writer() -> None:
+    """No writer is in two parts; the parts have about their shares, whatever the shards."""
+    shares = [{"name": "train", "share": 0.75}, {"name": "test", "share": 0.25}]
+    parts = [part_of(spec(split=shares), writer) for writer in range(1000)]
+    assert 700 < parts.count("train") < 800
+    assert parts.count("train") + parts.count("test") == 1000
+    found: dict[str, bytes] = {}
+    for k in range(2):
+        found |= make_shard(spec(split=shares, shards=2, count=12), k)
+    for name, content in found.items():
+        writers = [json.loads(one)["writer"] for key, one in entries(content).items() if key.endswith(".json")]
+        assert {parts[writer] for writer in writers} == {name.partition("/")[0]}
+    assert found.keys() <= {"train/00000.tar", "test/00000.tar", "train/00001.tar", "test/00001.tar"}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
+    """A file of the user's in the folder of a shard is never removed."""
+    small = spec(count=2, shards=1, format="imagefolder")
+    write_shards(small, tmp_path / "a")
+    (tmp_path / "a/.sha256/00000").unlink()
+    assert write_shards(small, tmp_path / "a") == (1, 0)
+    (tmp_path / "a/.sha256/00000").unlink()
+    (tmp_path / "a/00000/notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
+        write_shards(small, tmp_path / "a")
+    assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
+
+
+def test_lazily() -> None:
+    """Images come one by one, and several readers share them without a duplicate or a hole."""
+    endless = spec(count=10**12)
+    first = next(iter(inkgan.write_many(endless)))
+    assert first.image.shape[0] == 24
+    parts = [[written.text for written in inkgan.write_many(spec(), part, 3)] for part in range(3)]
+    alone = [written.text for written in inkgan.write_many(spec())]
+    assert [alone[part::3] for part in range(3)] == parts
+    with pytest.raises(ConfigError, match="no part 3 of 3"):
+        inkgan.write_many(spec(), 3, 3)
+
+
+@pytest.mark.slow
+def test_a_data_loader_of_two_workers() -> None:
+    """The guide's IterableDataset: two workers draw every image once, as one reader does."""
+    from torch.utils.data import DataLoader  # noqa: PLC0415
+
+    names: dict[str, Any] = {"inkgan": inkgan}
+    for example in blocks(ROOT / "docs" / "scale.md", "python"):
+        exec(example, names)
+    loader: Any = DataLoader(names["Lines"](spec(texts=["{digits:9}"], count=9)), batch_size=None, num_workers=2)
+    texts = [text for _, text in loader]
+    assert sorted(texts) == sorted(written.text for written in inkgan.write_many(spec(texts=["{digits:9}"], count=9)))
+    assert len(set(texts)) == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"count": 0}, "count = 0 is not allowed"),
+        ({"count": 3}, "3 images do not fill 4 shards"),
+        ({"hight": 24}, r"there is no hight. Did you mean 'height'\?"),
+        ({"height": 23}, "height = 23 is not allowed: input should be greater than or equal to 24"),
+        ({"style": 2}, "style = 2"),
+        ({"texts": ()}, "give texts or a texts_file"),
+        ({"texts_file": "a.txt"}, "give texts or a texts_file"),
+        ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),
+        ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
+        ({"split": [{"name": "train", "share": 0.5}]}, "add up to 1, and not to 0.5"),
+        ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = a/b"),
+        ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
+        ({"background": "black"}, "background = black"),
+    ],
+)
+def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
+    """One line that says what is allowed."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        spec(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    """A text or a model that cannot be used, an unknown engine, no jobs."""
+    for wrong, options in (
+        (spec(texts=["{x}"]), {}),
+        (spec(model="tutorial"), {}),
+        (spec(), {"engine": "rey"}),
+        (spec(), {"jobs": 0}),
+    ):
+        with pytest.raises((ConfigError, CheckpointError)):
+            write_shards(wrong, tmp_path / "a", **options)
+    for number in (-1, 4):
+        with pytest.raises(ConfigError, match="no shard"):
+            make_shard(spec(), number)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The options become the spec; it says what was made and what was there."""
+    out = str(tmp_path / "a")
+    words = [
+        "write",
+        *TEXTS,
+        "-n",
+        "10",
+        "--shards",
+        "4",
+        "--model",
+        "fast",
+        "--height",
+        "24",
+        "--seed",
+        "7",
+        "-o",
+        out,
+    ]
+    assert run([*words, "--shard", "2/3"]) == 0
+    assert run(words) == 0
+    assert (
+        capsys.readouterr().out
+        == f"10 images, 1 of 4 shards: {out}\n10 images, 4 shards (1 of them was there): {out}\n"
+    )
+    assert visible(Path(out)) == visible(whole)
+    assert run(["write", "1", "--split", "train=.9,test=.1", "-o", f"{tmp_path}/b/"]) == 0
+    assert json.loads((tmp_path / "b/manifest.json").read_text())["spec"]["split"] == [
+        {"name": "train", "share": 0.9},
+        {"name": "test", "share": 0.1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-n 99 --shard 65/64 -o a", "no part 65 of 64"),
+        ("--shard 3of4 -o a", "is not I/N"),
+        ("--split train -o a", "is not NAME=SHARE"),
+        ("--split train=x,test=y -o a", "split.1.share = x"),
+        ("--shards 2", "Name it with -o"),
+        ("--shards 2 -o a --force", "--force replaces no data set"),
+        ("--format zip -o a", "no such format"),
+        ("--engine rey -o a", "Did you mean 'ray'"),
+        ("--texts - --shards 2 -n 3 -o a", "one of both"),
+    ],
+)
+def test_commands_that_make_no_sense(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    """Exit code 2, one line, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["write", "1", *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
