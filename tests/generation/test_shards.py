@@ -144,6 +144,8 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     small = spec(count=3, shards=2, format=name, split=[{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}])
     write_shards(small, tmp_path / "whole")
     expected = visible(tmp_path / "whole")
+    made = [make_shard(small, k) for k in range(2)]
+    monkeypatch.setattr(shards, "make_shard", lambda _, k: made[k])
     true_rename, true_write, true_replace = Path.rename, Path.write_bytes, Path.replace
     calls = itertools.count()
 
