@@ -21,6 +21,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "steps": ("steps", ""),
     "seconds": ("seconds", ""),
     "extended_from": ("steps", ""),
+    "changes": ("", ""),
     "batch_size": ("images", ""),
     "slices": ("parts of a batch", ""),
     "critic_steps": (
@@ -179,7 +180,7 @@ def _allowed(schema: dict[str, Any], key: str) -> str:
     field = next((one for one in field.get("anyOf", ()) if one.get("type") != "null"), field)
     if "enum" in field:
         return ", ".join(field["enum"])
-    words = {"boolean": "true, false", "string": "text", "array": "set by `--extend` alone"}
+    words = {"boolean": "true, false", "string": "text", "array": "an array, usually set by inkgan"}
     if field["type"] in words:
         return words[field["type"]]
     low = f"above {field['exclusiveMinimum']:g}, up to" if "exclusiveMinimum" in field else f"{field['minimum']:g} to"

@@ -103,6 +103,50 @@ class WatchSettings(_Settings):
     )
 
 
+class Change(NamedTuple):
+    """Settings that change while a run trains.
+
+    Attributes:
+        step: the first joint step for which they hold; negative in pre-training.
+        settings: the new values, by dotted key; see :data:`CHANGEABLE`.
+        reason: why, for whoever reads it.
+    """
+
+    step: int
+    settings: Mapping[str, float]
+    reason: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Change:
+        """Read ``STEP KEY=VALUE ... # REASON``, the form in which settings hold a change.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        what, _, reason = text.partition("#")
+        step, *settings = what.split() or [""]
+        pairs = dict(one.partition("=")[::2] for one in settings)
+        try:
+            number = int(step)
+            values = {key: float(value) for key, value in pairs.items()}
+        except ValueError:
+            values = {}
+        if not values or not values.keys() <= set(CHANGEABLE):
+            raise ValueError(
+                f"a change is written like '400 generator.learning_rate=0.001', and can be of {', '.join(CHANGEABLE)}"
+            )
+        return cls(number, values, reason.strip())
+
+    def __str__(self) -> str:
+        """The form that :meth:`parse` reads."""
+        settings = " ".join(f"{key}={value}" for key, value in self.settings.items())
+        return f"{self.step} {settings}{f' # {self.reason}' if self.reason else ''}"
+
+
+#: The settings that may change while a run trains: those that leave every tensor its shape.
+CHANGEABLE = ("generator.learning_rate", "discriminator.learning_rate", "penalty.weight")
+
+
 class Config(_Settings):
     """Everything that decides what a run computes and writes."""
 
@@ -114,6 +158,9 @@ class Config(_Settings):
     )
     extended_from: tuple[Count, ...] = Field(
         (), description="the totals of steps that the run had before `inkgan train --extend` made it longer"
+    )
+    changes: tuple[Annotated[str, Field(max_length=500)], ...] = Field(
+        (), description="settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds such"
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(64, description="images in a batch")
     critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
@@ -150,6 +197,17 @@ class Config(_Settings):
         return self
 
     @model_validator(mode="after")
+    def _changes_are_in_order(self) -> Config:
+        steps = [change.step for change in self.parsed_changes()]
+        if steps != sorted(set(steps)):
+            raise ValueError("changes are in the order of their steps, one for each step")
+        try:
+            self.at(steps[-1] if steps else 0)
+        except ValidationError as error:
+            raise ValueError(_one_line(error).removesuffix(".")) from None
+        return self
+
+    @model_validator(mode="after")
     def _slices_are_equal(self) -> Config:
         if self.batch_size % self.slices:
             raise ValueError(f"slices={self.slices} does not divide batch_size={self.batch_size} into equal parts")
@@ -164,6 +222,25 @@ class Config(_Settings):
                 if own[key] != usual[key]:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
         return self
+
+    def parsed_changes(self) -> list[Change]:
+        """The changes, in the order of their steps."""
+        return [Change.parse(text) for text in self.changes]
+
+    def at(self, step: int) -> Config:
+        """The settings that hold at a joint step, without the changes that led to them."""
+        if not self.changes:
+            return self
+        settings = {**_flat(self.model_dump()), "changes": ()}
+        for change in self.parsed_changes():
+            if change.step <= step:
+                settings |= change.settings
+        return Config.model_validate(_nested(settings))
+
+    def before(self, step: int) -> Config:
+        """The same settings with only those changes that come before a step."""
+        earlier = tuple(str(change) for change in self.parsed_changes() if change.step < step)
+        return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
 
     def extended(self, steps: int) -> Config:
         """The settings of the same run with so many steps more.
@@ -185,7 +262,7 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _NOT_OF_THE_TUTORIAL = (
-    "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight", "ema_half_life", "fade",
+    "changes", "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight", "ema_half_life", "fade",
     "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every", "penalty.pixels",
 )  # fmt: skip
 

@@ -81,6 +81,15 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in --out.", rich_help_panel="Where")
     ] = False,
+    heal: Annotated[
+        bool,
+        typer.Option(
+            "--heal",
+            help="Where the run blows up or collapses, go back to a healthy checkpoint and continue with the doctor's "
+            "remedy, at most three times.",
+            rich_help_panel="How",
+        ),
+    ] = False,
     processes: Annotated[
         int | None,
         typer.Option(
@@ -174,6 +183,7 @@ def train(
         "out": out,
         "resume": resume,
         "force": force,
+        "heal": heal,
         "processes": processes,
         "timeout": timeout,
         "device": device,

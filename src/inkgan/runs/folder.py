@@ -219,6 +219,9 @@ class RunFolder:
             before = before.model_copy(update={"precision": saved.precision})
         if saved.extended_from and saved.extended_from[-1] == before.steps == state.get("step"):
             saved = saved.before_extension()  # the run was complete and made longer since
+        step = state.get("step", 0)  # what changes later has changed nothing yet
+        before = before.before(step)
+        saved = saved.before(step)
         edited = differences(before, saved)
         if edited:
             raise ConfigError(
@@ -234,6 +237,10 @@ class RunFolder:
         )
         if changed != saved:
             self._write_config(changed)
+
+    def write_changes(self, config: Config) -> None:
+        """Save settings that differ in ``changes`` alone, of steps that the newest checkpoint has not reached."""
+        self._write_config(config)
 
     def _write_config(self, config: Config) -> None:
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())

@@ -92,6 +92,7 @@ class Compact:
         team: Team | None = None,
     ) -> None:
         self._config = config
+        self._now = config  # what holds at the present step
         self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
@@ -122,7 +123,7 @@ class Compact:
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
-        config = self._config
+        config = self._now = self._config.at(info.step)
         labels = labels if self.num_classes else None
         factor = schedule_factor(info, config.fade)
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
@@ -149,7 +150,7 @@ class Compact:
             number: how many updates of the discriminator came before this one.
             part: the images.
         """
-        penalty = self._config.penalty
+        penalty = self._now.penalty
         n = len(part.real)
         images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
         penalty_is_due = penalty.weight > 0 and number % penalty.every == 0

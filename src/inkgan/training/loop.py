@@ -19,6 +19,7 @@ from inkgan.errors import DivergenceError, Interrupted
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import lower_rates
+from inkgan.training.healing import IllnessError
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
@@ -43,6 +44,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         OutputError: another process trains in the folder, or it cannot be written.
         LostProcessError: another process of the team ended, does not answer or computes something else.
         DivergenceError: a loss or gradient is not finite; the last good checkpoint is kept.
+        IllnessError: the run is to be healed, and has blown up or collapsed.
         Interrupted: a signal came; the run was saved and can be resumed.
     """
     folder = prepared.folder
@@ -119,7 +121,9 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
                 write(prepared, untrained)
                 untrained = None
             step = done.info.step
-            recorder.step(step, done.terms, clock.seconds, done.real)
+            found = recorder.step(step, done.terms, clock.seconds, done.real)
+            if found:
+                raise IllnessError.of_finding(found[0])
             if state.step > 0 and is_due(state.step, watch.grid_every):
                 recorder.grid(state.step)
             is_best = (
@@ -127,8 +131,10 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
             )
             if is_best or is_due(state.step, watch.save_every):
                 _save(prepared, state, recorder, clock)
-    except DivergenceError:
+    except DivergenceError as error:
         recorder.not_finite(state.step)
+        if prepared.heal:
+            raise IllnessError.of_divergence(error, state.step, prepared.config) from None
         raise
 
 
@@ -239,5 +245,5 @@ def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[No
         saved = checkpoint.list_steps(prepared.folder.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
         raise DivergenceError(
-            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config)}"
+            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config.at(state.step))}"
         ) from None

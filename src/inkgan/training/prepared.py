@@ -35,6 +35,7 @@ class PreparedRun:
         resume: continue the run in the folder.
         force: replace the run in the folder.
         stop_at: save and stop after this step.
+        heal: where training blows up or collapses, raise an :class:`inkgan.training.healing.IllnessError`.
     """
 
     config: Config
@@ -48,6 +49,7 @@ class PreparedRun:
     resume: bool = False
     force: bool = False
     stop_at: int | None = None
+    heal: bool = False
 
     @property
     def precision_name(self) -> str:

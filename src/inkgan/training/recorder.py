@@ -19,8 +19,9 @@ from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.runs import metrics
 from inkgan.runs.folder import environment
 from inkgan.runs.metrics import MetricsWriter
-from inkgan.training.doctor import Doctor, judged
+from inkgan.training.doctor import Doctor, Finding, judged
 from inkgan.training.doctor.probe import Probe
+from inkgan.training.doctor.rules import HEALED
 from inkgan.training.event_file import EventFile, graph_of
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe
@@ -96,7 +97,7 @@ class Recorder:
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
 
-    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
+    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> list[Finding]:
         """Log and show a step that was just done, as often as the settings say.
 
         Args:
@@ -104,6 +105,9 @@ class Recorder:
             terms: its losses and figures.
             seconds: how long the run has trained.
             batch: the real images [N, H, W, C] that the step learned from, at which the doctor looks.
+
+        Returns:
+            What the doctor finds for the first time and is to be healed.
         """
         watch = self._run.config.watch
         now = time.monotonic()
@@ -111,7 +115,7 @@ class Recorder:
         shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
         signals = self._signals(step, batch)
         if not (logged or shown or signals or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
-            return
+            return []
         self._told_at = now
         progress = self._progress(step, {name: term.item() for name, term in terms.items()}, seconds)
         self._watcher.stepped(progress)
@@ -119,13 +123,13 @@ class Recorder:
             self._log(progress, signals)
         elif signals:
             self._metrics.write(step, signals)
-        if logged or signals:
-            self._examine(step, {**progress.terms, **signals} if logged else signals)
+        found = self._examine(step, {**progress.terms, **signals} if logged else signals)
         if shown:
             self._shown_at = now
             self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
+        return found
 
     def not_finite(self, step: int) -> None:
         """Log that a loss or a gradient of a step is not finite, for whoever looks at the run later."""
@@ -232,12 +236,18 @@ class Recorder:
         config = self._run.config
         return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
 
-    def _examine(self, step: int, line: Mapping[str, float]) -> None:
-        if self._doctor is None:
-            return
+    def _examine(self, step: int, line: Mapping[str, float]) -> list[Finding]:
+        """Let the doctor look at what was logged, if anything was. What is to be healed is not told here."""
+        if self._doctor is None or not line:
+            return []
+        to_heal = []
         for finding in self._doctor.look(step, line):
-            self._watcher.warn(str(finding))
+            if self._run.heal and finding.rule.name in HEALED:
+                to_heal.append(finding)
+            else:
+                self._watcher.warn(str(finding))
         self._watcher.verdict(self._doctor.verdict)
+        return to_heal
 
     def _frames(self) -> list[Image.Image]:
         """The pictures of the fixed latents, evenly chosen, without those that cannot be read."""

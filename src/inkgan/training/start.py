@@ -43,6 +43,7 @@ class TrainingOptions(TypedDict, total=False):
     out: str | Path | None
     resume: bool
     force: bool
+    heal: bool
     processes: SupportsIndex | None
     timeout: SupportsFloat
     device: str
@@ -74,6 +75,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``out``: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if that is taken.
             * ``resume``: continue the run in ``out``, or the newest of its name, bit for bit.
             * ``force``: replace the run that is in ``out``.
+            * ``heal``: where the run blows up or collapses, go back to its last healthy checkpoint and continue with
+              the doctor's remedy, at most three times. The setting ``changes`` records it.
             * ``processes``: train with so many processes on this machine. Their number must divide the setting
               ``slices``, on which the result depends; it does not depend on ``processes``. Under ``torchrun`` leave
               it out.
@@ -107,12 +110,19 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             options["resume"] = True
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **options), _identity)
         from inkgan.training import loop
+        from inkgan.training.healing import IllnessError, go_back
 
         if team.leads and options.get("out") is None and not prepared.resume:
             # Of several runs that start at one moment, each gets a folder of its own.
             place = claim_run_path(RUNS, _default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
-        return loop.run(prepared, watcher) if team.leads else loop.follow(prepared)
+        if not team.leads:
+            return loop.follow(prepared)
+        while True:
+            try:
+                return loop.run(prepared, watcher)
+            except IllnessError as illness:
+                prepared = _changed(prepared, go_back(prepared, illness, watcher))
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
@@ -192,6 +202,9 @@ def prepare(
     config, path = configure(recipe, **options)
     team = team or Team()
     _require_shareable(config, team.size)
+    heal = options.get("heal", False)
+    if heal:
+        _require_healable(config, team.size)
     extend = options.get("extend")
     resume = options.get("resume", False) or extend is not None
     force = options.get("force", False)
@@ -215,6 +228,7 @@ def prepare(
         watcher.warn(note)
 
     from inkgan.device import resolve_device, resolve_precision
+    from inkgan.training.healing import may_heal
     from inkgan.training.prepared import PreparedRun
 
     device = resolve_device(options.get("device", "auto"))
@@ -227,7 +241,17 @@ def prepare(
         from inkgan.evaluation.ruler import quick_measure
 
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
-    return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at)
+    heal = heal and may_heal(config)  # also where an earlier start healed it
+    return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
+
+
+def _changed(prepared: PreparedRun, config: Config) -> PreparedRun:
+    """The run with other settings, to be resumed."""
+    from inkgan.training.healing import may_heal
+
+    data = prepared.data
+    recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision, prepared.team)
+    return dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
 
 
 def build(
@@ -275,6 +299,16 @@ def _require_shareable(config: Config, processes: int) -> None:
             f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}, or a "
             "multiple of it that divides the batch size; the result depends on it."
         )
+
+
+def _require_healable(config: Config, processes: int) -> None:
+    """Refuse to heal a run where that is not possible."""
+    if config.recipe == "tutorial":
+        raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
+    if not config.watch.doctor_every:
+        raise ConfigError("--heal needs the doctor, and watch.doctor_every=0 turns it off. Leave out one of the two.")
+    if processes > 1:
+        raise ConfigError(f"--heal works with one process, and {processes} train this run. Leave out one of the two.")
 
 
 def _identity(prepared: PreparedRun) -> dict[str, str]:

@@ -5,7 +5,7 @@
 """
 
 from inkgan.training.doctor.judgement import Diagnosis, Doctor, Finding, judged
-from inkgan.training.doctor.rules import lower_rates
+from inkgan.training.doctor.rules import Remedy, lower_rates
 from inkgan.training.doctor.thresholds import read_thresholds
 
-__all__ = ["Diagnosis", "Doctor", "Finding", "judged", "lower_rates", "read_thresholds"]
+__all__ = ["Diagnosis", "Doctor", "Finding", "Remedy", "judged", "lower_rates", "read_thresholds"]

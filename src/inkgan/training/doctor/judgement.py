@@ -19,12 +19,14 @@ class Finding:
         step: when.
         sentence: what, in one sentence without a full stop.
         remedy: what to try.
+        healthy_at: the last step at which the rule found nothing wrong; None if it has never judged so.
     """
 
     rule: Rule
     step: int
     sentence: str
     remedy: Remedy
+    healthy_at: int | None = None
 
     def __str__(self) -> str:
         """The sentence, the remedy and where to read more, in one line."""
@@ -37,6 +39,7 @@ class _Course:
     """How one rule's values went so far."""
 
     ill_in_a_row: int = 0
+    healthy_at: int | None = None
     judged: int = 0
     value: float | None = None
     found: Finding | None = None
@@ -96,7 +99,7 @@ class Doctor:
         if signals:
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
         for rule in self._rules:
-            value = rule.value(line, self.config) if step >= rule.grace else None
+            value = rule.value(line, self.config.at(step)) if step >= rule.grace else None
             if value is None:
                 continue
             course = self._courses[rule.name]
@@ -109,11 +112,16 @@ class Doctor:
     def _take_in(self, rule: Rule, course: _Course, step: int, value: float, line: Line) -> None:
         course.judged += 1
         course.value = value
-        course.ill_in_a_row = course.ill_in_a_row + 1 if rule.is_ill(value, self.thresholds[rule.name]) else 0
+        if rule.is_ill(value, self.thresholds[rule.name]):
+            course.ill_in_a_row += 1
+        else:
+            course.ill_in_a_row = 0
+            course.healthy_at = step
         if course.ill_in_a_row < rule.patience:
             course.found = None
             return
-        course.found = Finding(rule, step, rule.sentence(value, line, self.class_names), rule.remedy(self.config))
+        sentence = rule.sentence(value, line, self.class_names)
+        course.found = Finding(rule, step, sentence, rule.remedy(self.config.at(step)), course.healthy_at)
         course.first = course.first or course.found
 
     @property

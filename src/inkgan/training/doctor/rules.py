@@ -26,6 +26,8 @@ _LEAST_SPREAD = 0.02
 _LEAST_CHANGE = 1e-12
 #: The thresholds are those of these recipes; what else is trained is judged only by rules for any recipe.
 CALIBRATED = ("fast", "best")
+#: The rules whose illness other settings can heal in a run that goes on from before it.
+HEALED = ("not-finite", "blown-up", "collapsed")
 
 
 class Remedy(NamedTuple):
@@ -422,7 +424,7 @@ RULES: tuple[Rule, ...] = (
         "learning-rate",
         "a learning rate is far from usual",
         far_from_usual,
-        lambda value, line, names: f"a learning rate is {value:.0f} times as high or as low as the recipe's own",
+        lambda value, line, names: f"a learning rate is {value:,.0f} times as high or as low as the recipe's own",
         usual_learning_rates,
         grace=0,
         patience=1,

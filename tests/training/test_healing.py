@@ -1,0 +1,168 @@
+"""Healing: back to a healthy checkpoint, on with the remedy, and a record that repeats it bit for bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import inkgan
+import tiny_runs as runs
+from inkgan.config import Change, Config, resolve
+from inkgan.errors import ConfigError, DivergenceError
+from inkgan.runs.folder import RunFolder
+from inkgan.training.healing import healings
+from inkgan.training.recorder import Recorder
+
+#: Without pre-training, which would spoil what step 0 goes back to.
+SAVING = ("pretraining_steps=0", "watch.save_every=2", "watch.keep=5", "watch.doctor_every=1")
+WILD = (*SAVING, "discriminator.learning_rate=10.0")
+
+
+def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]]:
+    """The settings that a healed run ends with, and its warnings of healing."""
+    watcher = runs.Noting()
+    assert runs.train(folder, data, watcher=watcher, heal=True, **{"steps": 12, **options}).complete
+    told = [message for message in watcher.warnings if "Healing" in message]
+    return RunFolder(folder).saved_config(), told
+
+
+@pytest.mark.usefixtures("spared")
+def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data: Path) -> None:
+    """It goes back to step 0 with the usual rate. A new run with its settings computes the same, and is never ill."""
+    config, told = trained(tmp_path / "ill", small_data, settings=WILD)
+    (change,) = config.parsed_changes()
+    assert change.step == 0
+    assert change.settings == {"discriminator.learning_rate": 0.003}
+    assert change.reason.startswith("healing 1: blown-up at step ")
+    assert config.discriminator.learning_rate == 10
+    assert len(told) == 1
+    assert (
+        "the training has blown up. Healing 1 of 3: back to step 0, and on with discriminator.learning_rate=0.003."
+        in told[0]
+    )
+    assert list((tmp_path / "ill" / "checkpoints").glob("*.damaged"))
+
+    changes = {"changes": list(config.changes), "discriminator.learning_rate": 10.0}
+    again = runs.Noting()
+    settings = [*SAVING, *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
+    runs.train(tmp_path / "again", small_data, steps=12, watcher=again, settings=settings)
+    assert runs.learned(tmp_path / "again") == runs.learned(tmp_path / "ill")
+    assert not [message for message in again.warnings if "blown up" in message]
+
+
+@pytest.fixture
+def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Steps at which the training diverges, each once, in the order of the list."""
+    left: list[int] = []
+    shown = Recorder.step
+
+    def step(self: Recorder, step: int, *rest: Any) -> Any:
+        if left and step == left[0]:
+            left.pop(0)
+            raise DivergenceError("loss_generator is nan; the update was not made")
+        return shown(self, step, *rest)
+
+    monkeypatch.setattr(Recorder, "step", step)
+    return left
+
+
+@pytest.mark.usefixtures("spared")
+def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
+    """The newest checkpoint first; a third of the rates each time; what was changed stays changed."""
+    ill_at += [7, 7, 7]
+    config, told = trained(tmp_path / "run", small_data, settings=SAVING)
+    assert [message.partition("Healing ")[2][:24] for message in told] == [
+        "1 of 3: back to step 6, ",
+        "2 of 3: back to step 4, ",
+        "3 of 3: back to step 2, ",
+    ]
+    (change,) = config.parsed_changes()
+    assert change.step == 2
+    assert change.settings["generator.learning_rate"] == pytest.approx(1e-3 / 27, rel=0.01)
+    assert healings(config) == 3
+    assert ill_at == []
+
+
+@pytest.mark.usefixtures("spared")
+def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
+    """The fourth time ends the run as without healing, and so does the next start."""
+    ill_at += [7, 7, 7, 3, 3]
+    with pytest.raises(DivergenceError, match="training diverged at step 4: loss_generator is nan"):
+        runs.train(tmp_path / "run", small_data, steps=12, heal=True, settings=SAVING)
+    assert healings(RunFolder(tmp_path / "run").saved_config()) == 3
+    with pytest.raises(DivergenceError, match="training diverged"):
+        runs.train(tmp_path / "run", small_data, steps=12, heal=True, resume=True, settings=SAVING)
+    assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete
+
+
+@pytest.mark.usefixtures("spared")
+def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
+    """One line says that there is nothing to go back to."""
+    settings = ["discriminator.learning_rate=1e3", "pretraining_steps=9", "watch.save_every=500"]
+    with pytest.raises(
+        DivergenceError, match=r"no checkpoint to go back to, so the run cannot be healed\. Start again"
+    ):
+        runs.train(tmp_path / "run", small_data, heal=True, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"recipe": "tutorial"}, "the tutorial is fixed, so it cannot be healed"),
+        ({"settings": ["watch.doctor_every=0"]}, "--heal needs the doctor"),
+        ({"settings": ["slices=2"], "processes": 2}, "--heal works with one process, and 2 train"),
+    ],
+)
+def test_where_it_is_refused(tmp_path: Path, options: dict[str, Any], needed: str) -> None:
+    """In one line, before anything is written."""
+    with pytest.raises(ConfigError, match=needed):
+        inkgan.train(out=tmp_path / "run", heal=True, device="cpu", **options)
+    assert not (tmp_path / "run").exists()
+
+
+# Settings that change
+
+
+def test_changes_hold_from_their_step_on() -> None:
+    """The last change of a setting wins; the settings of a step have no changes of their own."""
+    config = resolve(
+        overrides={"changes": ["3 penalty.weight=2 generator.learning_rate=0.5", "5 penalty.weight=0 # why"]}
+    )
+    assert [config.at(step).penalty.weight for step in (-1, 2, 3, 4, 5, 99)] == [0.4, 0.4, 2, 2, 0, 0]
+    assert [config.at(step).generator.learning_rate for step in (2, 3, 99)] == [0.003, 0.5, 0.5]
+    assert config.at(9).changes == ()
+    assert config.before(5).changes == ("3 penalty.weight=2.0 generator.learning_rate=0.5",)
+    assert config.before(6).parsed_changes() == config.parsed_changes()
+    assert config.at(0) == resolve()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0 penalty.weight=0.1", "12 generator.learning_rate=1e-05 penalty.weight=3.0 # healing 1: collapsed at step 9"],
+)
+def test_a_change_is_read_as_it_is_written(text: str) -> None:
+    """Numbers, order and reason."""
+    assert str(Change.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        (["penalty.weight=1"], "a change is written like"),
+        (["x penalty.weight=1"], "a change is written like"),
+        (["3"], "a change is written like"),
+        ([""], "a change is written like"),
+        (["3 penalty.weight=heavy"], "a change is written like"),
+        (["3 batch_size=9"], "can be of generator.learning_rate"),
+        (["3 penalty.weight=-1"], "penalty.weight=-1.0 is not allowed"),
+        (["3 penalty.weight=nan"], "penalty.weight=nan is not allowed"),
+        (["3 penalty.weight=1", "3 penalty.weight=2"], "in the order of their steps"),
+    ],
+)
+def test_changes_that_are_none(changes: list[str], needed: str) -> None:
+    """One line says what is allowed."""
+    with pytest.raises(ConfigError, match=needed):
+        resolve(overrides={"changes": changes})
