@@ -40,6 +40,8 @@ _OPTIONAL = {
     "uvicorn": ("uvicorn", "serve"),
     "prometheus_client": ("prometheus-client", "serve"),
     "ray": ("Ray", "ray"),
+    "pyarrow": ("Apache Arrow", "parquet"),
+    "lmdb": ("lmdb", "lmdb"),
 }
 
 

@@ -84,7 +84,11 @@ def write(
     ] = "white",
     form: Annotated[
         str | None,
-        _set("--format", metavar="NAME", help="Write a data set in a format: webdataset, imagefolder."),
+        _set(
+            "--format",
+            metavar="NAME",
+            help="Write webdataset, imagefolder, parquet, lmdb, paddleocr, doctr, coco, yolo or npz.",
+        ),
     ] = None,
     shards: Annotated[
         int | None, _set(metavar="K", help="Divide it into so many parts, by default of up to 10,000 images.")

@@ -27,7 +27,7 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, sha256_of, unheard
 from inkgan.generation import engines
-from inkgan.generation.formats import Files, packer
+from inkgan.generation.formats import LIBRARIES, Files, packer
 from inkgan.generation.many import files_of, model_of, samples
 from inkgan.generation.spec import Spec
 from inkgan.seeds import Stream, rng
@@ -163,6 +163,12 @@ def digests_of(spec: Spec) -> dict[str, str]:
     return {"model": model_of(spec).weights_digest, **files}
 
 
+def versions_for(form: str) -> dict[str, str]:
+    """The versions of what decides the bytes of a format."""
+    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[form]] if form in LIBRARIES else [])]
+    return {name: metadata.version(name) for name in names}
+
+
 def is_done(out: Path, number: int) -> bool:
     """Whether a shard is there as it was made: its record is, and every file in it has its SHA-256."""
     try:
@@ -175,7 +181,7 @@ def is_done(out: Path, number: int) -> bool:
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one that is there is of the same data set."""
     manifest = {"what": _WHAT, "spec": json.loads(spec.model_dump_json()), "digests": dict(digests)}
-    versions = {name: metadata.version(name) for name in ("inkgan", "numpy", "pillow")}
+    versions = versions_for(spec.format)
     path = out / MANIFEST
     _refuse_foreign(out)
     with output_errors(out):

@@ -1,0 +1,204 @@
+"""Formats: each is read by the tool that it is for, and the same samples give the same bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from inkgan.errors import MissingExtraError
+from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.formats.coco import CATEGORIES
+from inkgan.generation.formats.sample import Sample
+from inkgan.generation.shards import versions_for
+from inkgan.generation.writing import Box, Writing
+
+TEXTS = ("2026-11", "7", "1 2")
+
+
+def sample(number: int, text: str) -> Sample:
+    """A sample of noise, with boxes that are told apart."""
+    width = 12 * len(text) + 4
+    image = np.random.default_rng(number).integers(0, 256, (24, width), dtype=np.uint8)
+    boxes: list[Box] = [
+        (12 * k + 2, 14, 12 * k + 2, 14) if character == " " else (12 * k + 2, 3 + k, 12 * k + 11, 20 - k)
+        for k, character in enumerate(text)
+    ]
+    return Sample(number, Writing(text, image, tuple(boxes)))
+
+
+SAMPLES = [sample(number + 40, text) for number, text in enumerate(TEXTS)]
+
+
+def packed(name: str, folder: Path, stem: str = "00003") -> Files:
+    """Pack the samples, and write the files."""
+    files = packer(name)(stem, iter(SAMPLES))
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return files
+
+
+def pixels(picture: Any) -> NDArray[np.uint8]:
+    """The ink of a picture of dark ink."""
+    return 255 - np.asarray(picture)
+
+
+def require_images(pictures: list[Any]) -> None:
+    """Make sure that these are the pictures of the samples."""
+    assert len(pictures) == len(SAMPLES)
+    for picture, one in zip(pictures, SAMPLES, strict=True):
+        np.testing.assert_array_equal(pixels(picture), one.writing.image)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_bytes(name: str) -> None:
+    """Twice the same, under names that begin with the stem; and the manifest has the library's version."""
+    first, second = (packer(name)("train/00007", iter(SAMPLES)) for _ in range(2))
+    assert first == second
+    assert all(re.match(r"train/00007[./]", path) for path in first)
+    assert len({path.split("/")[1] for path in first}) == 1
+    assert versions_for(name).items() >= versions_for("npz").items()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves the file open
+def test_webdataset(tmp_path: Path) -> None:
+    """The library of that name reads pictures and labels, in their order."""
+    webdataset: Any = import_module("webdataset")
+    packed("webdataset", tmp_path)
+    read = list(webdataset.WebDataset(str(tmp_path / "00003.tar"), shardshuffle=False).decode("pil"))
+    assert [one["__key__"] for one in read] == [one.key for one in SAMPLES]
+    assert [one["json"] for one in read] == [one.label for one in SAMPLES]
+    require_images([one["png"].convert("L") for one in read])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # its own
+def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``datasets`` reads folders with their labels and splits, and Parquet with its pictures."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets: Any = import_module("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    for stem in ("train/00003", "train/00004", "test/00003"):
+        packed("imagefolder", tmp_path / "folder", stem)
+    (tmp_path / "folder/manifest.json").write_text('{"spec": {}}', "utf-8")
+    (tmp_path / "folder/.sha256").mkdir()
+    (tmp_path / "folder/.sha256/00003").write_text("hash  file\n", "utf-8")
+    packed("parquet", tmp_path / "parquet")
+    options = {"cache_dir": str(tmp_path / "cache")}
+    folder = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "folder"), **options)
+    assert {name: len(part) for name, part in folder.items()} == {"train": 6, "test": 3}
+    files = str(tmp_path / "parquet/00003.parquet")
+    parquet = datasets.load_dataset("parquet", data_files=files, split="train", **options)
+    for rows in (folder["test"], parquet):
+        require_images([row["image"].convert("L") for row in rows])
+        for row, one in zip(rows, SAMPLES, strict=True):
+            assert {name: row[name] for name in one.label} == one.label
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """Arrow reads the same, and each row's picture is a PNG."""
+    parquet: Any = import_module("pyarrow.parquet")
+    packed("parquet", tmp_path)
+    rows = parquet.read_table(tmp_path / "00003.parquet").to_pylist()
+    assert [{**row, "image": None} for row in rows] == [{"image": None, **one.label} for one in SAMPLES]
+    require_images([Image.open(io.BytesIO(row["image"]["bytes"])) for row in rows])
+
+
+def test_lmdb(tmp_path: Path) -> None:
+    """As PARSeq's reader does it (strhub/data/dataset.py): how many, then image and label by numbers from 1."""
+    lmdb: Any = import_module("lmdb")
+    packed("lmdb", tmp_path)
+    roots = [path.parent for path in tmp_path.rglob("data.mdb")]
+    database = lmdb.open(str(roots[0]), max_readers=1, readonly=True, lock=False, readahead=False, meminit=False)
+    with database, database.begin() as transaction:
+        count = int(transaction.get(b"num-samples"))
+        labels = [transaction.get(f"label-{index:09d}".encode()).decode() for index in range(1, count + 1)]
+        images = [transaction.get(f"image-{index:09d}".encode()) for index in range(1, count + 1)]
+        metas = [json.loads(transaction.get(f"meta-{index:09d}".encode())) for index in range(1, count + 1)]
+    assert labels == list(TEXTS)
+    assert metas == [one.label for one in SAMPLES]
+    require_images([Image.open(io.BytesIO(one)).convert("L") for one in images])
+
+
+def test_paddleocr(tmp_path: Path) -> None:
+    """As PaddleOCR's reader does it (ppocr/data/simple_dataset.py): a path below data_dir, a tab, a label."""
+    packed("paddleocr", tmp_path)
+    with (tmp_path / "00003/rec_gt.txt").open("rb") as file:
+        pairs = [line.decode("utf-8").strip("\n").split("\t") for line in file.readlines()]
+    assert [label for _, label in pairs] == list(TEXTS)
+    require_images([Image.open(tmp_path / name) for name, _ in pairs])
+
+
+def test_doctr(tmp_path: Path) -> None:
+    """As docTR's reader does it (doctr/datasets/recognition.py): names in labels.json, pictures in images/."""
+    packed("doctr", tmp_path)
+    labels = json.loads((tmp_path / "00003/labels.json").read_text("utf-8"))
+    assert list(labels.values()) == list(TEXTS)
+    require_images([Image.open(tmp_path / "00003/images" / name) for name in labels])
+
+
+def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For each image, pycocotools finds a box with its category for each character but spaces."""
+    coco: Any = import_module("pycocotools.coco")
+    packed("coco", tmp_path)
+    read = coco.COCO(str(tmp_path / "00003/annotations.json"))
+    images = read.loadImgs(read.getImgIds())
+    require_images([Image.open(tmp_path / "00003/images" / image["file_name"]) for image in images])
+    for image, one in zip(images, SAMPLES, strict=True):
+        assert (image["width"], image["height"]) == (one.writing.image.shape[1], 24)
+        found = read.loadAnns(read.getAnnIds(imgIds=image["id"]))
+        text = "".join(category["name"] for ann in found for category in read.loadCats(ann["category_id"]))
+        assert text == one.writing.text.replace(" ", "")
+        boxes = [[left, top, left + width, top + height] for left, top, width, height in (ann["bbox"] for ann in found)]
+        assert boxes == [list(box) for box in one.writing.boxes if box[0] < box[2]]
+    numbers = [annotation["id"] for annotation in read.loadAnns(read.getAnnIds())]
+    assert len(set(numbers)) == len(numbers) == sum(len(text.replace(" ", "")) for text in TEXTS)
+
+
+def test_yolo(tmp_path: Path) -> None:
+    """The format's definition: class, middle, width and height as shares, in a file of the image's name."""
+    packed("yolo", tmp_path)
+    names = re.findall(r'^  (\d+): "(.)"$', (tmp_path / "00003/data.yaml").read_text("utf-8"), re.MULTILINE)
+    assert [name for _, name in names] == list(CATEGORIES)
+    assert [int(index) for index, _ in names] == list(range(len(CATEGORIES)))
+    pictures = [Image.open(path) for path in sorted((tmp_path / "00003/images").iterdir())]
+    require_images(pictures)
+    labels = sorted((tmp_path / "00003/labels").iterdir())
+    for picture, label, one in zip(pictures, labels, SAMPLES, strict=True):
+        rows = np.loadtxt(label, ndmin=2)
+        assert "".join(CATEGORIES[int(row[0])] for row in rows) == one.writing.text.replace(" ", "")
+        middle, size = rows[:, 1:3] * picture.size, rows[:, 3:] * picture.size
+        boxes = np.concatenate([middle - size / 2, middle + size / 2], 1)
+        np.testing.assert_allclose(boxes, [box for box in one.writing.boxes if box[0] < box[2]], atol=0.01)
+
+
+def test_npz(tmp_path: Path) -> None:
+    """NumPy reads arrays that are filled up to one size."""
+    packed("npz", tmp_path)
+    with np.load(tmp_path / "00003.npz") as archive:
+        assert archive["texts"].tolist() == list(TEXTS)
+        assert archive["writers"].tolist() == [40, 41, 42]
+        for k, one in enumerate(SAMPLES):
+            width = archive["widths"][k]
+            np.testing.assert_array_equal(archive["images"][k, :, :width], one.writing.image)
+            assert not archive["images"][k, :, width:].any()
+            assert archive["boxes"][k, : len(one.writing.text)].tolist() == [list(box) for box in one.writing.boxes]
+            assert (archive["boxes"][k, len(one.writing.text) :] == -1).all()
+
+
+@pytest.mark.parametrize(("name", "library", "extra"), [("parquet", "pyarrow", "parquet"), ("lmdb", "lmdb", "lmdb")])
+def test_without_its_library(monkeypatch: pytest.MonkeyPatch, name: str, library: str, extra: str) -> None:
+    """One line says what to install, before anything is drawn."""
+    monkeypatch.setitem(sys.modules, library, None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=rf"pip install 'inkgan\[{extra}\]'"):
+        packer(name)
