@@ -109,20 +109,11 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
             options["resume"] = True
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **options), _identity)
-        from inkgan.training import loop
-        from inkgan.training.healing import IllnessError, go_back
-
         if team.leads and options.get("out") is None and not prepared.resume:
             # Of several runs that start at one moment, each gets a folder of its own.
             place = claim_run_path(RUNS, _default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
-        if not team.leads:
-            return loop.follow(prepared)
-        while True:
-            try:
-                return loop.run(prepared, watcher)
-            except IllnessError as illness:
-                prepared = _changed(prepared, go_back(prepared, illness, watcher))
+        return _trained(prepared, watcher)
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
@@ -243,6 +234,20 @@ def prepare(
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
     heal = heal and may_heal(config)  # also where an earlier start healed it
     return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
+
+
+def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
+    """Train a run; where it falls ill and is to be healed, again from a healthy checkpoint."""
+    from inkgan.training import loop
+    from inkgan.training.healing import IllnessError, go_back
+
+    if not prepared.team.leads:
+        return loop.follow(prepared)
+    while True:
+        try:
+            return loop.run(prepared, watcher)
+        except IllnessError as illness:
+            prepared = _changed(prepared, go_back(prepared, illness, watcher))
 
 
 def _changed(prepared: PreparedRun, config: Config) -> PreparedRun:
