@@ -40,6 +40,7 @@ def test_public_names_are_sorted_and_exist() -> None:
         assert getattr(inkgan, name).__name__ == name
 
 
+@pytest.mark.slow
 def test_nothing_read_is_executed() -> None:
     """No pickle, no eval, no exec, no unsafe load anywhere in the package."""
     forbidden = {"eval", "exec", "compile", "__import__"}

@@ -46,6 +46,7 @@ def test_other_commands_exist(command: str) -> None:
         assert words[0] in {"pip", "tensorboard"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document", [README, *(ROOT / f"docs/{page}.md" for page in ("training", "writing", "export"))], ids=name
 )

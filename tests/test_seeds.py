@@ -61,6 +61,7 @@ def test_numpy_seeds(seed: int, kind: type[np.integer[Any]]) -> None:
     np.testing.assert_array_equal(drawn, expected)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
 def test_something_else_each_time(seed: int, stream: Stream, index: int) -> None:
@@ -83,6 +84,7 @@ def test_latents_are_normal() -> None:
     assert abs(drawn.var() - 1) < 5 * np.sqrt(2 / 1e5)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SEEDS, SIZES)
 def test_each_epoch_is_a_permutation(seed: int, sizes: tuple[int, int]) -> None:

@@ -420,6 +420,7 @@ def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: st
     assert (tmp_path / "run" / "lock").stat().st_size == 0
 
 
+@pytest.mark.slow
 def test_an_error_with_closed_streams(tmp_path: Path) -> None:
     """The exit code tells what the message cannot."""
     done = program("bash", "-c", f"{shlex.quote(sys.executable)} -m inkgan train --seed -1 >&- 2>&-", cwd=tmp_path)
@@ -498,6 +499,7 @@ def test_too_little_memory(
     assert "not enough memory" in fails(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     """A file may have a name that no text can be; the work is done and said all the same."""
     command = Path(sys.executable).with_name("inkgan")
@@ -615,6 +617,7 @@ def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[s
     return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.slow
 def test_both_names_are_one() -> None:
     """``inkgan`` and ``python -m inkgan`` do the same."""
     command = Path(sys.executable).with_name("inkgan")
@@ -628,6 +631,7 @@ def test_both_names_are_one() -> None:
     assert by_name.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy() -> None:
     """``inkgan --help`` needs neither PyTorch nor NumPy nor pydantic."""
     code = (
@@ -640,6 +644,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded & {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["write 2026 -o x.png", "sample fast -n 2 -o x.png"])
 def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
     """The bundled models write and sample without PyTorch, SciPy and what checks settings."""
@@ -654,6 +659,7 @@ def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
     assert not loaded & {"torch", "scipy", "pydantic", "tensorboard", "filelock", "pooch", "jinja2"}
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away() -> None:
     """When the reader of the output leaves, the program ends without a word."""
     reading, writing = os.pipe()
@@ -665,6 +671,7 @@ def test_a_reader_that_goes_away() -> None:
     assert ended.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["train --dry-run", "write --help"])
 def test_output_to_a_full_disk(arguments: str) -> None:
     """When what is said cannot be written, one line tells why."""

@@ -76,6 +76,7 @@ def run(watcher: Any, recipe: str = "fast", steps: int = 3) -> None:
         watcher.stepped(step(number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (50, 20), (160, 50), (40, 12), (200, 20), (30, 6), (9, 3)])
 @pytest.mark.parametrize("colour", [True, False])
 def test_a_panel_fits_its_window(monkeypatch: pytest.MonkeyPatch, columns: int, lines: int, colour: bool) -> None:
@@ -113,6 +114,7 @@ def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.Monkey
     assert "warning: the disk is nearly full" in window.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
 def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:
     """The next drawing is that of a window which always had this size, and nothing of the one before is left."""

@@ -519,6 +519,7 @@ def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
         assert image[8, 12] > 100
 
 
+@pytest.mark.slow
 def test_ink_of_a_folder_is_noticed_and_can_be_told(folder: Path) -> None:
     digits = load("mnist").test.images[:60, :, :, 0]
     folder.mkdir()

@@ -122,6 +122,7 @@ def test_other_contents_than_images_and_labels(file: Path) -> None:
     complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "shape (4,)", "5 images")
 
 
+@pytest.mark.slow
 def test_bombs_take_no_memory(file: Path) -> None:
     big = 150 * 2**20
     header = struct.pack(">4B3I", 0, 0, 8, 3, 1, 28, 28)

@@ -46,6 +46,7 @@ def test_mnist_is_embedded_and_split_as_in_the_tutorial() -> None:
     assert data.digest == "a129a1a24620a9de9be06c51cf563c23b8b6296b4cb9bdfce61ea51fe1290a41"
 
 
+@pytest.mark.slow
 def test_importing_needs_neither_torch_nor_the_network() -> None:
     code = (
         "import sys, inkgan.data; "
@@ -229,6 +230,7 @@ def test_a_file_that_is_no_set(tmp_path: Path) -> None:
     complaint(lambda: load(str(tmp_path / "a.txt")), "is a single file")
 
 
+@pytest.mark.slow
 def test_digest_sees_pixels_labels_and_order() -> None:
     data = load("mnist")
     few = [split[:5] for split in data.splits.values()]
@@ -241,6 +243,7 @@ def test_digest_sees_pixels_labels_and_order() -> None:
     assert len(digests) == 4
 
 
+@pytest.mark.slow
 def test_held_out_parts_are_disjoint_and_complete() -> None:
     data = load("mnist")
     parts = hold_out(data.test[:101], 2, "here")
@@ -284,6 +287,7 @@ def test_paths_of_ones_own_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tm
         assert from_anywhere(unchanged, tmp_path / "sets") == unchanged
 
 
+@pytest.mark.slow
 def test_a_data_set_is_short_in_print_and_a_picture_in_notebooks() -> None:
     data = load("mnist")
     assert repr(data) == "<DataSet mnist: 55,000 + 5,000 + 10,000 images of 28x28x1, 10 classes>"

@@ -316,6 +316,7 @@ def test_one_cycle_goes_up_and_down() -> None:
     assert rates[20:] == sorted(rates[20:], reverse=True)
 
 
+@pytest.mark.slow
 def test_the_shipped_network_is_what_its_card_says(shipped: FeatureNetwork) -> None:
     mnist = load("mnist")
     assert shipped.card.data["digest"] == mnist.digest
@@ -329,6 +330,7 @@ def test_the_shipped_network_is_what_its_card_says(shipped: FeatureNetwork) -> N
     assert accuracy(shipped, images[::5], labels[::5]) >= 0.993  # 2,000 images: 0.995 less one standard error
 
 
+@pytest.mark.slow
 def test_the_shipped_features_fill_their_space(shipped: FeatureNetwork) -> None:
     """About unit variance in each dimension, and far more directions than the 9 that ten classes need."""
     features = shipped(load("mnist").test.images[::10])

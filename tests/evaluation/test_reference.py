@@ -79,6 +79,7 @@ def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
         compute_reference(make_data(labelled=False), network)
 
 
+@pytest.mark.slow
 def test_the_shipped_statistics_belong_to_the_shipped_network() -> None:
     network, mnist = load_features(), load("mnist")
     reference = load_reference()

@@ -54,6 +54,7 @@ def test_the_weights_are_always_the_same() -> None:
     np.testing.assert_array_equal(next(first.layers.parameters()).numpy(), drawn.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_real_images_are_near_and_spoiled_ones_far(ruler: SecondRuler) -> None:
     def distance(images: Images) -> float:
         return ruler.distance(ruler.network(images), np.random.default_rng(0)).value
@@ -66,6 +67,7 @@ def test_real_images_are_near_and_spoiled_ones_far(ruler: SecondRuler) -> None:
     assert distance(np.repeat(fresh[:1], 300, axis=0)) > 5 * near
 
 
+@pytest.mark.slow
 def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
     """As if features had been scaled to a variance of 1, on average, before anything is computed."""
     training, features = ruler.network(ruler.data.train.images), ruler.network(bars(300, 3))
@@ -93,6 +95,7 @@ def test_a_report_says_when_both_rulers_agree(first: float, second: float, said:
     assert ("By this ruler, too, the distance is below its floor." in text) == said
 
 
+@pytest.mark.slow
 def test_a_floor_is_measured_once(ruler: SecondRuler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """For other data it is another one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -57,6 +57,7 @@ def inputs(model: Saved, n: int) -> dict[str, NDArray[Any]]:
     return {name: array[:n] for name, array in given.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: Path) -> None:
     """For any number of images, each the same as among others."""

@@ -39,6 +39,7 @@ def test_two_thousand_digits() -> None:
     assert (ink.without_specks(dirty) != dirty).any((1, 2)).mean() > 0.9
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
 def test_any_image(seed: int, height: int, width: int, share: float) -> None:

@@ -45,12 +45,14 @@ def test_what_is_drawn(model: Model) -> None:
     assert len({image.tobytes() for image in images}) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 10, 31, 32, 33])
 def test_an_image_does_not_depend_on_its_neighbours(model: Model, count: int) -> None:
     """Image i is the same alone, in ten and in a hundred."""
     np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
 
 
+@pytest.mark.slow
 def test_the_seed_decides(model: Model) -> None:
     """The same seed draws the same images, another seed draws others, up to the largest one."""
     np.testing.assert_array_equal(model.sample(3, seed=7), model.sample(3, seed=7))
@@ -127,6 +129,7 @@ def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> Non
     assert needed in str(caught.value)
 
 
+@pytest.mark.slow
 def test_which_checkpoint(tutorial_run: Path, model: Model) -> None:
     """A checkpoint is chosen by its step, by its path, or as the latest one."""
     first = inkgan.load(tutorial_run, which="4")
@@ -167,6 +170,7 @@ def test_a_damaged_model(tutorial_run: Path, tmp_path: Path, file: str, how: str
         inkgan.load(folder, which="6")
 
 
+@pytest.mark.slow
 def test_a_run_whose_newest_checkpoint_is_damaged(
     tutorial_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,6 +364,7 @@ def test_nothing_is_overwritten(
     assert runs.listing(tmp_path) != before
 
 
+@pytest.mark.slow
 def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
     """Sampling never imports PyTorch, neither from Python nor on the command line."""
     code = (
@@ -372,6 +377,7 @@ def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
     subprocess.run(command, check=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", bundled_models())
 def test_bundled_models_draw_digits(name: str) -> None:
     """Every model that ships is small, and draws what the digit classifier takes for digits, of the class asked for."""

@@ -312,6 +312,7 @@ def test_a_killed_command(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in out.iterdir()) == [MANIFEST, "0.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["sample", "morph", "write"])
 def test_commands_touch_nothing_of_the_users(
     tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -25,6 +25,7 @@ def by_name(given: data.DataSet) -> dict[str, set[bytes]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [NAMES, ("one", "Two 2", "drei", "四", "5", "six-6", "7.7", "acht'", "n%ine")])
 @pytest.mark.parametrize("out", ["drawn/", "drawn.npz"])
 def test_what_is_drawn_is_read_back_by_name(tmp_path: Path, out: str, names: tuple[str, ...]) -> None:
@@ -36,6 +37,7 @@ def test_what_is_drawn_is_read_back_by_name(tmp_path: Path, out: str, names: tup
     assert by_name(data.load(str(tmp_path / out.rstrip("/")))) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("train", "test"), ("Training", "val_data"), ("train", "test", "valid")])
 def test_classes_that_would_be_read_as_splits(
     tmp_path: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -129,6 +129,7 @@ def mixture(folder: Path, content: str) -> Mixture:
     return read
 
 
+@pytest.mark.slow
 def test_a_mixture(tmp_path: Path) -> None:
     """Templates come as often as their weights say, of the lengths that are allowed; files are beside the mixture."""
     (tmp_path / "codes.txt").write_text("1.1\n2.2\n", "utf-8")

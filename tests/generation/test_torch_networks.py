@@ -123,6 +123,7 @@ def test_a_network_of_another_shape(tiny: tuple[Path, Tiny], tmp_path: Path) -> 
         inkgan.load(tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
     """Where PyTorch is missing, one line says what to install."""
     code = (

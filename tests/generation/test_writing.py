@@ -68,6 +68,7 @@ def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: f
     assert not outside.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SAMPLES)
 def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only one character has ink, it is where its box was, and nothing else is."""
@@ -92,6 +93,7 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(written.image, together)
 
 
+@pytest.mark.slow
 def test_a_classifier_reads_it() -> None:
     """The bundled classifier, which saw none of this drawing, reads the boxes as their labels, or nearly all."""
     images, labels = [], []
@@ -124,6 +126,7 @@ def test_hands_differ() -> None:
     assert len({page.image.tobytes() for page in pages}) == 4
 
 
+@pytest.mark.slow
 def test_one_hand() -> None:
     """The digits of a hand are nearer to each other in weight and slant than those of many hands."""
 
@@ -155,6 +158,7 @@ def test_slant() -> None:
     assert abs(np.mean(leans[1]) - np.mean(leans[0]) - np.tan(np.radians(20))) < 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [32, 96, 300])
 def test_digits_stand_on_the_baseline(height: int) -> None:
     """Feet are on one line and heads at one height, but for a small jitter; a comma hangs below, a dash floats."""
@@ -224,6 +228,7 @@ def test_in_a_notebook() -> None:
     assert repr(written) == f"<Writing '12:45': image {height}x{width}, 5 boxes>"
 
 
+@pytest.mark.slow
 def test_any_digit() -> None:
     """``d`` becomes a digit that the seed and the writer decide, every one in time; the rest stays."""
     texts = [write("dd-d", writer=writer, height=24).text for writer in range(60)]
@@ -557,6 +562,7 @@ class TestCommands:
         assert run(["morph", "1", "2", "-o", str(out)]) == 2
 
 
+@pytest.mark.slow
 def test_no_torch(tmp_path: Path) -> None:
     """Writing never imports PyTorch, neither from Python nor on the command line."""
     code = (

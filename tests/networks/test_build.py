@@ -48,6 +48,7 @@ def _empty_memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.empty", lambda *args, **kwargs: empty(*args, **kwargs).fill_(torch.nan))
 
 
+@pytest.mark.slow
 @every_network
 @pytest.mark.usefixtures("_empty_memory_is_nan")
 def test_a_fresh_network_has_drawn_its_weights(make: Callable[[], nn.Module]) -> None:
@@ -57,6 +58,7 @@ def test_a_fresh_network_has_drawn_its_weights(make: Callable[[], nn.Module]) ->
         assert parameter.ndim == 1 or parameter.std() > 0, name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_empty_memory_is_nan")
 def test_a_fresh_generator_draws_images_that_a_fresh_discriminator_scores() -> None:
     images = tutorial.Generator()(torch.randn(3, 100))
@@ -64,6 +66,7 @@ def test_a_fresh_generator_draws_images_that_a_fresh_discriminator_scores() -> N
     assert tutorial.Discriminator()(images).isfinite().all()
 
 
+@pytest.mark.slow
 @every_network
 def test_print_shows_every_layer(make: Callable[[], nn.Module]) -> None:
     """Each parameter's layer has a line with its name; the shapes stand beside the names."""
@@ -93,6 +96,7 @@ def test_the_generator_of_a_model_takes_its_weights(name: str) -> None:
     assert np.abs(drawn[..., 0].astype(int) - by_numpy).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best", "fast", "tutorial"])
 def test_the_discriminator_of_a_model_is_as_wide_as_its_settings_say(name: str) -> None:
     description = _description(name)

@@ -67,6 +67,7 @@ def _gradients(network: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Tensor]
     return output, list(torch.autograd.grad((output * weights).mean(), [inputs, *network.parameters()]))
 
 
+@pytest.mark.slow
 def test_the_literal_networks_are_tensorflows() -> None:
     """Images, logits, losses and gradients are those that the lesson's own graph computed."""
     with np.load(_GOLDEN, allow_pickle=False) as file:
@@ -89,6 +90,7 @@ def test_the_literal_networks_are_tensorflows() -> None:
     assert max(differences.values()) < golden.BEFORE
 
 
+@pytest.mark.slow
 @both_precisions
 @pytest.mark.parametrize("name", ["Generator", "Discriminator"])
 def test_fast_equals_literal_for_any_batch(
@@ -153,6 +155,7 @@ def test_resize_is_the_legacy_bilinear(dtype: torch.dtype) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_initialisation_is_a_truncated_normal() -> None:
     """Deviation 0.02 before the cut at two deviations (0.0176 after it); D's biases and G's offsets are zero."""
     rng = torch.Generator().manual_seed(0)

@@ -630,6 +630,7 @@ def test_integers_and_truths(tmp_path: Path) -> None:
         complaint(lambda: checkpoint.read_arrays(folder, "generator", shapes, others), name, str(dtypes[name]))  # noqa: B023
 
 
+@pytest.mark.slow
 def test_too_large_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of arrays, a long header or too much data are refused by their size, before anything is read."""
 
@@ -716,6 +717,7 @@ def test_the_attacks_are_attacks(tmp_path: Path) -> None:
     assert checkpoint.read_arrays(tmp_path, "x", {"w": (3, 4)})["w"].tolist() == [[0.0] * 4] * 3
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.one_of(

@@ -103,6 +103,7 @@ def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -
     assert {**runs.learned(old), "model.json": b""} == {**runs.learned(tutorial_run), "model.json": b""}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
     """So does one of a compact recipe with classes, whose names are their numbers."""

@@ -45,6 +45,7 @@ def test_a_disk_that_fails_once(
     assert runs.learned(folder) == runs.learned(finished_run)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """The run falls back over it, and it stays under another name, from which --force removes it."""
@@ -72,6 +73,7 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
     assert runs.listing(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 @pytest.mark.parametrize("name", [b"run\xff", b"\xe9t\xe9 1", b"a\nb", "ü 字".encode(), b"--help"])
 def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes) -> None:

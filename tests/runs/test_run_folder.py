@@ -201,6 +201,7 @@ def test_links_to_nothing(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a removal ends, the folder is still a run, which --force replaces."""
     real = os.unlink
@@ -278,6 +279,7 @@ def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     refusal(lambda: RunFolder(tmp_path / "run").locked().__enter__(), "input/output error")
 
 
+@pytest.mark.slow
 def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     """A second trainer is refused, in this process and in another one, until the first is done."""
     run = RunFolder(tmp_path / "run")

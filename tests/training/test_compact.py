@@ -305,6 +305,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 @pytest.mark.parametrize(
     ("precision", "settings"), [("float32", ()), ("bfloat16", ()), ("float32", ("loss=wgan-gp", "critic_steps=2"))]
@@ -321,6 +322,7 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, setti
     assert runs.learned(tmp_path / "parts") == whole
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """The saved average draws in NumPy what training drew, each class on request."""
@@ -340,6 +342,7 @@ def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
         model.sample(2, labels=[1, 1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lowest first figure decides, also over a stop; it is drawn from by name, and logged."""
@@ -389,6 +392,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
     assert len(told) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run by the clock tells its recipe how much of the time is over."""

@@ -164,6 +164,7 @@ def test_what_a_look_says_of_faults(data: DataSet) -> None:
     assert seen["spread_average"] == sound["spread_average"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unlabelled", "unconditional", "tutorial"])
 def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:
     """Nothing about classes without a classifier, nothing about an average where there is none; all else is finite."""
@@ -206,6 +207,7 @@ def test_a_look_that_fails_costs_one_warning(tmp_path: Path, small_data: Path, m
     assert ["doctor's look" in warning for warning in watcher.warnings] == [True]
 
 
+@pytest.mark.slow
 def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> None:
     """In the line of the step where that is logged, else in a line of its own; and gradient norms at every step."""
     settings = ["watch.doctor_every=2", "watch.log_every=3"]

@@ -82,6 +82,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_r
     return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "ends"),
     [
@@ -121,6 +122,7 @@ def test_the_precisions_differ(whole: dict[str, Any]) -> None:
     assert (single["state"]["precision"], half["state"]["precision"]) == ("float32", "bfloat16")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [-2, 3, 5])
 def test_resuming_after_a_kill(tmp_path: Path, small_data: Path, whole: dict[str, Any], step: int) -> None:
     """Work since the last checkpoint is done again, with no step twice in the metrics and no picture left over."""
@@ -144,6 +146,7 @@ def test_resuming_a_complete_run(tmp_path: Path, small_data: Path, finished_run:
     assert runs.learned(folder) == whole["float32"]
 
 
+@pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
     """Another seed learns something else."""
     runs.train(tmp_path / "run", small_data, seed=1)
@@ -151,6 +154,7 @@ def test_the_seed_decides(tmp_path: Path, small_data: Path, whole: dict[str, Any
     assert not [name for name in learned if name.endswith(".safetensors") and learned[name] == whole["float32"][name]]
 
 
+@pytest.mark.slow
 def test_watching_changes_nothing(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
     """How often a run logs, draws, saves and asks the doctor does not change what it learns."""
     never = ["watch.log_every=0", "watch.grid_every=0", "watch.doctor_every=0"]
@@ -212,6 +216,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     assert configure(out=folder, resume=True)[0].data.name == str(moved)  # it needs not be said again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("began", ["float32", "bfloat16"])
 def test_auto_goes_on_as_it_began(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, began: str
@@ -411,6 +416,7 @@ def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
     return {f"{stem}.{name}": a.tobytes() for stem, arrays in as_arrays(recipe).items() for name, a in arrays.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "term"),
     [
@@ -445,6 +451,7 @@ def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatc
     assert not {name for name in changed if not name.startswith(allowed)} if allowed else not changed
 
 
+@pytest.mark.slow
 # After the last step before a save, so that no loss would notice.
 @pytest.mark.parametrize("parameter", ["generator.first.bias", "learner.first.bias", "discriminator.summary.bias"])
 def test_weights_that_are_not_finite(
@@ -641,6 +648,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
     """Runs in two threads do not disturb each other: both end as one alone does."""
     options: dict[str, Any] = {"steps": 12}
@@ -686,6 +694,7 @@ def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path)
 # What a run writes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pretraining_steps", [2, 0])
 def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, pretraining_steps: int) -> None:
     """Step 0 is a checkpoint that stays, whatever is kept: it draws what the first picture shows."""

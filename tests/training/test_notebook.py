@@ -62,6 +62,7 @@ def test_a_kernel_shows_lines_and_pictures(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_elsewhere_nothing_is_shown(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

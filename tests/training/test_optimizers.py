@@ -67,6 +67,7 @@ def test_building_it_does_not_import_the_compiler() -> None:
     assert float(moved) == pytest.approx(0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", ["tutorial", "fast"])
 def test_gradients_lie_as_their_parameters_do(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,7 @@ def test_one_slice_is_left_as_it_is() -> None:
     assert mean_over_slices(Team(), [only], 1) is only
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["relativistic", "wgan-gp"])
 def test_slices_change_rounding_alone(loss: str) -> None:
     """In float64, 20 steps with four slices and with one agree to 1e-9."""

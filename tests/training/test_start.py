@@ -134,6 +134,7 @@ def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run:
     assert runs.listing(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["--data", "mnits"], ["--set", "los=1"]])
 def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: list[str]) -> None:
     """Settings are printed, and slips are found, without waiting for PyTorch."""

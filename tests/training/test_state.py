@@ -97,6 +97,7 @@ class Mixture:
         return {"network": "mixture", "image_shape": [12, 12, 1], "latent_dim": 3, "num_classes": 0}
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_truth_values_are_saved_and_read(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_what_is_copied_stays(small_data: Path) -> None:
         assert all(np.array_equal(kept[stem][name], array) for name, array in group.items())
 
 
+@pytest.mark.slow
 def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole numbers that were saved as fractions are not what this recipe keeps."""
     monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)

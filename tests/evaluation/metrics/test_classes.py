@@ -62,6 +62,7 @@ def test_score_leave_outs_are_what_they_say() -> None:
     assert estimate.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_score_interval_covers_its_expected_value() -> None:
     """Nominal 95 %, 300 trials (standard error 1.3 %)."""
     estimates = [classifier_score(softmax(i, 200, 4), rng(), 20) for i in range(300)]
@@ -108,6 +109,7 @@ def test_balance_intervals_cover() -> None:
     assert np.mean((chance.low <= fair) & (fair <= chance.high)) == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=80))
 def test_balance_properties(values: list[int]) -> None:
@@ -137,6 +139,7 @@ def test_diversity_by_definition() -> None:
     assert diversity(np.tile(x[:1], (30, 1)), rng()).value == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_diversity_interval_covers() -> None:
     """Nominal 95 %, 300 trials (standard error 1.3 %); the truth is 2 tr(I) = 6."""
     source = np.random.default_rng(6)

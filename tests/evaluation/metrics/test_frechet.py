@@ -113,6 +113,7 @@ def simulate(scale: float, repeats: int) -> tuple[Array, Array, Array]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "least", "most"), [(1.3, 0.91, 0.99), (1.0, 0.95, 1.0)])
 def test_intervals_cover_the_expected_value_at_n(scale: float, least: float, most: float) -> None:
     """Nominal 95 %, 300 trials (standard error 1.3 %); conservative when the distributions are equal."""
@@ -121,6 +122,7 @@ def test_intervals_cover_the_expected_value_at_n(scale: float, least: float, mos
     assert least <= covered <= most
 
 
+@pytest.mark.slow
 def test_extrapolation_removes_the_bias() -> None:
     """The true distance is 6 (1.3 - 1)^2 = 0.54; at n = 300 the plain figure is too large."""
     values, _, extrapolated = simulate(1.3, 200)

@@ -26,6 +26,7 @@ from inkgan.evaluation.metrics.intervals import (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @example(n=85, share=0.0156, level=0.99)  # one success: its low end, 6e-5, is the least exact
 @given(st.integers(1, 300), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
@@ -60,6 +61,7 @@ def test_student_has_the_quantiles_of_the_tables(level: float, freedom: float, q
     assert ends == pytest.approx((10 - 2 * quantile, 10 + 2 * quantile), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_clopper_pearson_covers_at_least_its_level_and_wilson_about() -> None:
     """Exactly, by summing the binomial probabilities of the outcomes whose interval holds p."""
     n, outcomes = 60, np.arange(61)
@@ -123,6 +125,7 @@ def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
     assert (sure.low, sure.high) == pytest.approx((2 - wide, 2 + wide))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=6), st.lists(st.floats(-1, 1), min_size=2, max_size=6),

@@ -56,6 +56,7 @@ def test_equals_the_double_sum() -> None:
     assert kernel_distance(x, y) == pytest.approx(within_x + within_y - 2 * between, rel=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.floats(-2, 2))
 def test_properties(seed: int, d: int, shift: float) -> None:

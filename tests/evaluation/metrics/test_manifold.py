@@ -99,6 +99,7 @@ def simulate(scale: float) -> list[Manifold]:
     return [manifold(real, normal(i, 400, 4, scale), rng, num_groups=20) for i in range(1, 151)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 0.7])
 def test_intervals_cover_the_expected_value_at_n(scale: float) -> None:
     """Nominal 95 %, 150 trials (standard error 1.8 %), for each of the four; wider is allowed."""
