@@ -41,6 +41,8 @@ def test_streams_are_numbered_for_ever() -> None:
         "WRITER",
         "WRITING",
         "MEASURED_LATENTS",
+        "TEXT",
+        "SPLIT",
     ]
     assert sorted(Stream) == list(range(13))
 

@@ -32,7 +32,7 @@ SURFACE = {
     "": ["--help", "--version"],
     "train": [
         "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--extend", "--force",
-        "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize", "--resume",
+        "--heal", "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize", "--resume",
         "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
     ],
     "sample": [

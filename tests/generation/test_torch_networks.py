@@ -163,6 +163,7 @@ def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
         assert not np.array_equal(model.judge(archive["images"])[:5], logits[:5])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged(tutorial_run: Path) -> None:
     """A model without a discriminator, images of another shape or type, labels that a model lacks: one line each."""
     model = inkgan.load(tutorial_run)

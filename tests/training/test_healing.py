@@ -69,6 +69,7 @@ def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return left
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """The newest checkpoint first; a third of the rates each time; what was changed stays changed."""
@@ -86,6 +87,7 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
     assert ill_at == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """The fourth time ends the run as without healing, and so does the next start."""

@@ -99,11 +99,12 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     """
     _require_known(options)
     processes = _plain(options.get("processes"))
+    heal = options.get("heal", False)
     timeout = float(options.get("timeout", SECONDS_TO_WAIT))
     if not 0 < timeout <= 10**6:
         raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
     if processes is not None and processes > 1:
-        _require_shareable(configure(recipe, **options)[0], processes)  # before any process is started
+        _require_possible(configure(recipe, **options)[0], processes, heal)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Silent()
         if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
@@ -192,10 +193,8 @@ def prepare(
     """
     config, path = configure(recipe, **options)
     team = team or Team()
-    _require_shareable(config, team.size)
     heal = options.get("heal", False)
-    if heal:
-        _require_healable(config, team.size)
+    _require_possible(config, team.size, heal)
     extend = options.get("extend")
     resume = options.get("resume", False) or extend is not None
     force = options.get("force", False)
@@ -290,10 +289,16 @@ def build(
     return recipe
 
 
+def _require_possible(config: Config, processes: int, heal: bool) -> None:
+    """Refuse what cannot be: healing where it does not work, processes that cannot share a step."""
+    if heal:
+        _require_healable(config, processes)
+    if processes > 1:
+        _require_shareable(config, processes)
+
+
 def _require_shareable(config: Config, processes: int) -> None:
     """Refuse a number of processes that cannot divide the work of a step evenly."""
-    if processes == 1:
-        return
     if config.recipe == "tutorial":
         raise ConfigError(
             "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or leave out "
