@@ -44,7 +44,7 @@ def test_streams_are_numbered_for_ever() -> None:
         "TEXT",
         "SPLIT",
     ]
-    assert sorted(Stream) == list(range(13))
+    assert sorted(Stream) == list(range(15))
 
 
 @settings(deadline=None)

@@ -32,8 +32,8 @@ SURFACE = {
     "": ["--help", "--version"],
     "train": [
         "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--extend", "--force",
-        "--heal", "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize", "--resume",
-        "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
+        "--heal", "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize",
+        "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",

@@ -99,12 +99,10 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     """
     _require_known(options)
     processes = _plain(options.get("processes"))
-    heal = options.get("heal", False)
-    timeout = float(options.get("timeout", SECONDS_TO_WAIT))
-    if not 0 < timeout <= 10**6:
-        raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
+    timeout = _timeout(options)
     if processes is not None and processes > 1:
-        _require_possible(configure(recipe, **options)[0], processes, heal)  # before any process is started
+        # Before any process is started.
+        _require_possible(configure(recipe, **options)[0], processes, options.get("heal", False))
     with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Silent()
         if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
@@ -233,6 +231,14 @@ def prepare(
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
     heal = heal and may_heal(config)  # also where an earlier start healed it
     return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
+
+
+def _timeout(options: TrainingOptions) -> float:
+    """How many seconds processes wait for each other."""
+    timeout = float(options.get("timeout", SECONDS_TO_WAIT))
+    if not 0 < timeout <= 10**6:
+        raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
+    return timeout
 
 
 def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
