@@ -38,7 +38,7 @@ class Saved(NamedTuple):
 
     Attributes:
         name: what the user called it.
-        description: its ``model.json``.
+        description: its ``model.json``, without the folders of the user's data.
         weights: its arrays by name, float32 or float16.
         class_names: the name of each class, in the order of its labels; empty where it draws without labels.
         card: what it is, where it comes from and its licence, as Markdown.
@@ -78,7 +78,18 @@ def read(what: str | Path, which: str) -> Saved:
         warnings.warn(note, InkganWarning, stacklevel=3)
     class_names = loading.class_names_of(found.description, found.folder)
     card = _card_in(found.folder) or _card_of(str(what), found.description)
-    return Saved(str(what), found.description, found.arrays, class_names, card)
+    return Saved(str(what), _without_folders(found.description), found.arrays, class_names, card)
+
+
+def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``model.json`` in which the user's data have their own name alone: their folders are nobody else's business."""
+    described = dict(description)
+    config = described.get("config")
+    data = config.get("data") if isinstance(config, Mapping) else None
+    if isinstance(config, Mapping) and isinstance(data, Mapping):
+        where = {"name": Path(str(data.get("name"))).name, "directory": None}
+        described["config"] = {**config, "data": {**data, **where}}
+    return described
 
 
 def _card_in(folder: Path) -> str | None:
