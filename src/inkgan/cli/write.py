@@ -82,6 +82,15 @@ def write(
     background: Annotated[
         str, _page(metavar="white|transparent", help="Of the pictures; an .npz holds the ink alone.")
     ] = "white",
+    legible: Annotated[
+        float,
+        _hand(
+            "--legible",
+            metavar="P",
+            help="Draw a digit again, closer to the mean of its class, until the digit classifier reads it with this "
+            "probability; 0 takes digits as they come.",
+        ),
+    ] = 0.99,
     form: Annotated[
         str | None,
         _set(
@@ -123,7 +132,8 @@ def write(
 
         inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 -o dates/
     """
-    look = {"seed": seed, "style": style, "slant": slant, "height": height, "background": background}
+    look: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
+    look |= {"height": height, "background": background, "legible": legible}
     if any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes":
         _write_data_set(
             {"texts": texts or (), "texts_file": file, "count": count, "model": model, **look},
@@ -259,6 +269,7 @@ def morph(
     ],
     steps: Annotated[int, typer.Option(help="From one writer to the next; 1 shows the writers alone.")] = 8,
     model: ModelName = "best",
+    legible: Annotated[float, typer.Option("--legible", metavar="P", help="As in inkgan write.")] = 0.99,
     force: Force = False,
 ) -> None:
     """Turn one hand into another: the ten digits of each writer, and of the hands between them.
@@ -278,11 +289,11 @@ def morph(
 
     count = writing.number_of_hands(seeds, steps)
     if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz")) == "gif":
-        hands = writing.morph(seeds, steps=steps, model=model)
+        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
         save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
     else:
         labels = np.tile(np.arange(10), count)
         write_images = writer_for(out, 10 * count, labels, writing.DIGITS, columns=10, force=force)
-        hands = writing.morph(seeds, steps=steps, model=model)
+        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
         write_images(hands.reshape(-1, *hands.shape[2:]))
     typer.echo(f"{len(hands)} {'hand' if len(hands) == 1 else 'hands'}: {out}")

@@ -159,20 +159,20 @@ def _sigmoid(x: Array) -> Array:
     return result
 
 
-def convolved(maps: Array, weight: NDArray[Any]) -> Array:
+def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side, as one product."""
     n, height, width, channels = maps.shape
-    if len(weight) < _FEW:
+    if len(weight) < _FEW and stride == 1:
         return _convolved_to_few(maps, weight)
     padded = np.zeros((n, height + 2, width + 2, channels), np.float32)
     padded[:, 1:-1, 1:-1] = maps
     # Three neighbours of a row lie side by side in memory, so a patch is three pieces of it.
     image, row, column, _ = padded.strides
-    shape = (n, height, width, 3, 3 * channels)
-    strides = (image, row, column, row, padded.itemsize)
+    shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
+    strides = (image, stride * row, stride * column, row, padded.itemsize)
     patches = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
-    result: Array = (patches.reshape(-1, 9 * channels) @ kernel).reshape(n, height, width, -1)
+    result: Array = (patches.reshape(-1, 9 * channels) @ kernel).reshape(*shape[:3], -1)
     return result
 
 

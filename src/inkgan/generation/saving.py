@@ -283,7 +283,11 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
 
 
 def _label(writing: Writing, file: str) -> str:
-    return json.dumps({"file": file, "text": writing.text, "boxes": writing.boxes}) + "\n"
+    label: dict[str, Any] = {"file": file, "text": writing.text, "boxes": writing.boxes}
+    if writing.probabilities:
+        label["probabilities"] = [None if one is None else round(one, 4) for one in writing.probabilities]
+        label["factors"] = [None if one is None else round(one, 1) for one in writing.factors]
+    return json.dumps(label) + "\n"
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:

@@ -6,20 +6,21 @@ near the writer's, since nobody writes a digit twice the same way.
 
 from __future__ import annotations
 
-import operator
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, did_you_mean, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.arguments import number_between, valid_seed, whole_number
+from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.spacing import Setting, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng
@@ -85,12 +86,17 @@ class Writing:
         image: uint8 [H, W], 0 paper to 255 ink.
         boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
         background: of the picture: ``white`` or ``transparent``.
+        probabilities: with which the digit classifier reads each character; None for those that are no digits, and for
+            all where legibility was not asked for.
+        factors: by what the latent of each digit was multiplied so that it can be read; 1 for most.
     """
 
     text: str
     image: Images
     boxes: tuple[Box, ...]
     background: Background = "white"
+    probabilities: tuple[float | None, ...] = ()
+    factors: tuple[float | None, ...] = ()
 
     def __repr__(self) -> str:
         height, width = self.image.shape
@@ -120,6 +126,7 @@ def write(
     slant: SupportsFloat = 0.0,
     height: SupportsIndex = 96,
     background: Background = "white",
+    legible: SupportsFloat = LEGIBLE,
 ) -> Writing:
     """Write a text by hand.
 
@@ -132,19 +139,24 @@ def write(
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
         background: of the picture, ``white`` or ``transparent``.
+        legible: 0 to 0.9999; a digit that the bundled classifier reads with a lower probability is drawn again, closer
+            to the mean of its class, until it passes. 0 takes digits as they come and is faster.
 
     Returns:
-        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink, and the box of each character. A
-        notebook shows its picture, which is dark on white.
+        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink, the box of each character, and how well
+        it can be read. A notebook shows its picture, which is dark on white.
 
     Raises:
         ConfigError: an argument is out of range, or the text holds what cannot be written; the message says what can.
         CheckpointError: there is no such model, or its classes are not the ten digits.
+
+    Warns:
+        InkganWarning: a digit is not as legible as it should be, however often it was drawn again.
     """
-    line = (text, writer)
-    return write_batch([line], model=model, seed=seed, style=style, slant=slant, height=height, background=background)[
-        0
-    ]
+    options = (model, seed, style, slant, height, background, legible)
+    written = _written([(text, writer)], *options)
+    _warn_of_illegible(written, float(legible))
+    return written[0]
 
 
 def write_batch(
@@ -156,6 +168,7 @@ def write_batch(
     slant: SupportsFloat = 0.0,
     height: SupportsIndex = 96,
     background: Background = "white",
+    legible: SupportsFloat = LEGIBLE,
 ) -> list[Writing]:
     """Write many lines together, which is much faster than one by one.
 
@@ -170,17 +183,72 @@ def write_batch(
         slant: of all lines.
         height: of all images.
         background: of all pictures.
+        legible: of all digits.
 
     Raises:
         ConfigError: as in :func:`write`.
         CheckpointError: as in :func:`write`.
+
+    Warns:
+        InkganWarning: as in :func:`write`.
     """
+    options = (model, seed, style, slant, height, background, legible)
+    written = _written(lines, *options)
+    _warn_of_illegible(written, float(legible))
+    return written
+
+
+def in_batches(
+    lines: Iterable[tuple[str, SupportsIndex]],
+    *,
+    model: str | Path | Generator = DEFAULT,
+    seed: SupportsIndex = 0,
+    style: SupportsFloat = 0.25,
+    slant: SupportsFloat = 0.0,
+    height: SupportsIndex = 96,
+    background: Background = "white",
+    legible: SupportsFloat = LEGIBLE,
+) -> Iterator[Writing]:
+    """Write any number of lines one after the other, in batches that bound the memory.
+
+    Args:
+        lines: taken as they are needed; this and all others as in :func:`write_batch`.
+        model: as there.
+        seed: as there.
+        style: as there.
+        slant: as there.
+        height: as there.
+        background: as there.
+        legible: as there. The warning comes once.
+    """
+    generator = loaded(model)
+    at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT, *HEIGHTS))
+    source = iter(lines)
+    warned = False
+    while batch := list(islice(source, at_once)):
+        written = _written(batch, generator, seed, style, slant, height, background, legible)
+        warned = warned or _warn_of_illegible(written, float(legible))
+        yield from written
+
+
+def _written(
+    lines: Sequence[tuple[str, SupportsIndex]],
+    model: str | Path | Generator,
+    seed: SupportsIndex,
+    style: SupportsFloat,
+    slant: SupportsFloat,
+    height: SupportsIndex,
+    background: Background,
+    legible: SupportsFloat,
+) -> list[Writing]:
+    """See :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
     writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
     seed = valid_seed(seed)
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
     slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
     height = whole_number(height, _HEIGHT, *HEIGHTS)
+    legible = valid_legible(legible)
     if background not in BACKGROUNDS:
         hint = did_you_mean(str(background), BACKGROUNDS)
         raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
@@ -191,28 +259,30 @@ def write_batch(
         _planned(text, generator.latent_dim, seed, writer, style) for text, writer in zip(texts, writers, strict=True)
     ]
     line = ink.Line(height, 0.78 * height, 0.58 * height)
-    strips = _characters(plans, generator, line, float(np.tan(np.radians(slant))))
+    digits, pens = _drawn(plans, generator, legible)
+    strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
     settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    readings = _readings(plans, digits) if legible else [((), ())] * len(plans)
     return [
-        Writing(plan.text, *_page(row, setting, height), background)
-        for plan, row, setting in zip(plans, strips, settings, strict=True)
+        Writing(plan.text, *_page(row, setting, height), background, *reading)
+        for plan, row, setting, reading in zip(plans, strips, settings, readings, strict=True)
     ]
 
 
-def in_batches(
-    lines: Iterable[tuple[str, SupportsIndex]], *, height: SupportsIndex = 96, **options: Any
-) -> Iterator[Writing]:
-    """Write any number of lines one after the other, in batches that bound the memory.
-
-    Args:
-        lines: as in :func:`write_batch`; taken as they are needed.
-        height: as there.
-        options: as there.
-    """
-    at_once = max(1, _BATCH_ROWS // operator.index(height))
-    source = iter(lines)
-    while batch := list(islice(source, at_once)):
-        yield from write_batch(batch, height=height, **options)
+def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
+    """Warn if a digit is not as legible as it should be; return whether one is not."""
+    for writing in written:
+        for character, probability in zip(writing.text, writing.probabilities, strict=False):
+            if probability is not None and probability < legible:
+                warnings.warn(
+                    f"a {character} of {shown(writing.text)} is read with a probability of {probability:.4f} only, the "
+                    f"best of all that were drawn. Labels name the probability of each digit; --legible "
+                    "(legible=) lowers what is asked for.",
+                    InkganWarning,
+                    stacklevel=3,
+                )
+                return True
+    return False
 
 
 def valid_text(text: str) -> str:
@@ -303,13 +373,14 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
     return _Plan(text, hand, latents, shaken, strokes, gaps)
 
 
-def _characters(plans: Sequence[_Plan], generator: Generator, line: ink.Line, lean: float) -> list[list[ink.Strip]]:
-    """The strip of each character of each line; that of a space is empty."""
-    images, shown = _drawn(plans, generator)
+def _characters(
+    plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
+) -> list[list[ink.Strip]]:
+    """The strip of each character of each line, that of a space is empty; of images as :func:`_drawn` draws them."""
     is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
     turn, grow, lift = np.concatenate([plan.shaken for plan in plans])[is_digit].T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
-    pens = iter(_pens(shown))
+    pens = iter(_pens(shown_pens))
     strips = []
     for plan in plans:
         width, upright = next(pens) if plan.strokes else (0.0, 0.0)
@@ -327,21 +398,34 @@ def _characters(plans: Sequence[_Plan], generator: Generator, line: ink.Line, le
     return strips
 
 
-def _drawn(plans: Sequence[_Plan], generator: Generator) -> tuple[Images, Images]:
-    """The digits of all lines, and those that show the pen of each line with separators; uint8 [N, H, W] each.
+def _drawn(plans: Sequence[_Plan], generator: Generator, legible: float) -> tuple[Legible, Images]:
+    """The digits of all lines, and those that show the pen of each line with separators, without specks.
 
-    They are drawn in one call and have no specks.
+    All are drawn in one call; after it, only the digits that cannot be read.
     """
     classes = _digit_classes(generator)
-    hands = [plan.hand for plan in plans if plan.strokes]
-    labels = [classes[character] for plan in plans for character in plan.text if character in DIGITS]
-    count = len(labels)
-    labels += [classes[digit] for digit in _PEN_DIGITS] * len(hands)
-    latents = np.concatenate(
-        [*(plan.latents for plan in plans), *(hand[None].repeat(len(_PEN_DIGITS), 0) for hand in hands)]
-    )
-    images = ink.without_specks(np.asarray(generator.draw(latents, np.array(labels))))
-    return images[:count], images[count:]
+    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
+    labels = np.array([classes[str(digit)] for digit in digits.tolist()], np.int64)
+    latents = np.concatenate([plan.latents for plan in plans])
+    hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
+    pen_labels = [classes[digit] for digit in _PEN_DIGITS] * (len(hands) // len(_PEN_DIGITS))
+
+    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
+        return ink.without_specks(np.asarray(generator.draw(latents, labels)))
+
+    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), np.append(labels, pen_labels).astype(int))
+    own, pens = images[: len(digits)], images[len(digits) :]
+    return made_legible(draw, own, latents, labels, digits, legible), pens
+
+
+def _readings(plans: Sequence[_Plan], digits: Legible) -> list[tuple[tuple[float | None, ...], ...]]:
+    """The probability and the factor of each character of each line; None for those that are no digits."""
+    values = iter(zip(digits.probabilities.tolist(), digits.factors.tolist(), strict=True))
+    readings: list[tuple[tuple[float | None, ...], ...]] = []
+    for plan in plans:
+        pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
+        readings.append((tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)))
+    return readings
 
 
 def _pens(images: Images) -> list[tuple[float, float]]:
@@ -373,7 +457,11 @@ def _page(strips: Sequence[ink.Strip], setting: Setting, height: int) -> tuple[I
 
 
 def morph(
-    seeds: Sequence[SupportsIndex], *, steps: SupportsIndex = 8, model: str | Path | Generator = DEFAULT
+    seeds: Sequence[SupportsIndex],
+    *,
+    steps: SupportsIndex = 8,
+    model: str | Path | Generator = DEFAULT,
+    legible: SupportsFloat = LEGIBLE,
 ) -> Images:
     """The ten digits of one writer after another, and of the hands between them.
 
@@ -381,6 +469,7 @@ def morph(
         seeds: one or more, 0 to 2^63 - 1; the first writer of each.
         steps: from one writer to the next, 1 or above; 1 shows the writers alone.
         model: as in :func:`write`.
+        legible: as in :func:`write`.
 
     Returns:
         uint8 [R, 10, H, W], 0 paper to 255 ink, with R = (writers - 1) · steps + 1 hands.
@@ -391,13 +480,20 @@ def morph(
     """
     numbers = [valid_seed(seed) for seed in seeds]
     hands = number_of_hands(numbers, steps)
+    legible = valid_legible(legible)
     generator = loaded(model)
     classes = _digit_classes(generator)
     writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
     ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
-    images = generator.draw(latents, np.tile([classes[digit] for digit in DIGITS], hands))
-    return np.asarray(images).reshape(hands, len(DIGITS), *images.shape[1:])
+    labels = np.tile([classes[digit] for digit in DIGITS], hands)
+
+    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
+        return np.asarray(generator.draw(latents, labels))
+
+    digits = np.tile(np.arange(len(DIGITS)), hands)
+    images = made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images
+    return images.reshape(hands, len(DIGITS), *images.shape[1:])
 
 
 def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:

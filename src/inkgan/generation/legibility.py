@@ -1,0 +1,178 @@
+"""Legible digits: the bundled digit classifier in NumPy, and drawing again what it cannot read.
+
+The classifier is that of :mod:`inkgan.evaluation.features`, which needs PyTorch. Here it judges digits only, so one
+forward pass in NumPy is enough; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from inkgan.errors import CheckpointError
+from inkgan.files import sha256_of
+from inkgan.generation.arguments import number_between
+from inkgan.generation.numpy_networks import Array, convolved
+from inkgan.images import Images
+
+#: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
+Draw = Callable[[Array, NDArray[np.int64]], Images]
+
+#: The probability below which a digit is drawn again, if nothing else is asked for.
+LEGIBLE = 0.99
+MOST_LEGIBLE = 0.9999
+_FOLDER = Path(__file__).parents[1] / "models" / "digit-features"
+_SIDE = 28  # of the images that the classifier reads
+_CHUNK = 8  # images are read in chunks of one size, so that none depends on how many there are
+_HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
+_GRID = 4
+#: By what a latent is multiplied if its digit cannot be read, tried in this order. A group is drawn in one call.
+_FACTORS = ((0.9, 0.8), (0.7, 0.6, 0.5), (0.4, 0.3, 0.2, 0.1, 0.0))
+
+
+class Legible(NamedTuple):
+    """Digits, and how well they can be read.
+
+    Attributes:
+        images: uint8 [N, H, W].
+        probabilities: of each digit's own class, float32 [N].
+        factors: by what each latent was multiplied, 1 where the digit was drawn once; float32 [N].
+    """
+
+    images: Images
+    probabilities: Array
+    factors: Array
+
+
+def valid_legible(legible: SupportsFloat) -> float:
+    """Return a probability below which digits are drawn again, 0 for none.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    complaint = f"legible {{}} is out of range. It runs from 0, which takes digits as they come, to {MOST_LEGIBLE}."
+    return number_between(legible, complaint, 0, MOST_LEGIBLE)
+
+
+def made_legible(
+    draw: Draw,
+    images: Images,
+    latents: Array,
+    labels: NDArray[np.int64],
+    digits: NDArray[np.int64],
+    legible: float,
+) -> Legible:
+    """Draw those digits again that the classifier reads with a lower probability than ``legible``.
+
+    Such a digit's latent is multiplied by 0.9, 0.8, ... 0 until it can be read. The shorter the latent, the closer its
+    digit is to the mean of its class: this is truncation (Brock et al., "Large scale GAN training", 2019, section 3.1)
+    of the digits that need it alone. Where no factor is enough, the digit with the highest probability is taken.
+
+    Args:
+        draw: the generator.
+        images: what it drew for these latents and labels.
+        latents: float32 [N, D].
+        labels: the index of each one's class, int64 [N].
+        digits: what each is to be read as, 0 to 9, int64 [N].
+        legible: 0 to 0.9999; with 0 nothing is judged, and all probabilities are NaN.
+
+    Returns:
+        Each digit depends on its own latent and label alone.
+    """
+    factors = np.ones(len(images), np.float32)
+    if not legible:
+        return Legible(images, np.full(len(images), np.nan, np.float32), factors)
+    images = images.copy()
+    read = probabilities(images)[np.arange(len(images)), digits]
+    for group in _FACTORS:
+        missing = np.flatnonzero(read < legible)
+        if not len(missing):
+            break
+        tried = np.repeat(np.array(group, np.float32), len(missing))
+        again = np.tile(missing, len(group))
+        drawn = draw(latents[again] * tried[:, None], labels[again])
+        found = probabilities(drawn)[np.arange(len(drawn)), digits[again]]
+        for place, factor, image, probability in zip(again.tolist(), tried, drawn, found, strict=True):
+            if read[place] < legible and probability > read[place]:  # the first that passes stays
+                images[place], read[place], factors[place] = image, probability, factor
+    return Legible(images, read, factors)
+
+
+def probabilities(images: Images) -> Array:
+    """The probability of each digit, 0 to 9, by the bundled classifier.
+
+    Args:
+        images: uint8 [N, H, W], 0 paper, 255 ink; of another size than 28x28 they are resized.
+
+    Returns:
+        float32 [N, 10], rows summing to 1; row i depends on image i alone.
+
+    Raises:
+        CheckpointError: the classifier's files are missing or damaged.
+    """
+    weights = _weights()
+    resized = np.stack([_resized(image) for image in images]) if images.shape[1:] != (_SIDE, _SIDE) else images
+    rows = [np.zeros((0, 10), np.float32)]
+    for start in range(0, len(images), _CHUNK):
+        part = resized[start : start + _CHUNK]
+        chunk = np.zeros((_CHUNK, _SIDE, _SIDE, 1), np.float32)
+        chunk[: len(part), ..., 0] = part / np.float32(255)
+        rows.append(_softmax(_logits(weights, chunk)[: len(part)]))
+    return np.concatenate(rows)
+
+
+def _resized(image: Images) -> Images:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+
+
+def _logits(weights: dict[str, Array], maps: Array) -> Array:
+    """The logits [N, 10] of images [N, 28, 28, 1] in [0, 1]; see :class:`inkgan.evaluation.features.FeatureLayers`."""
+    number = 0
+    while f"convolutions.{number}.weight" in weights:
+        maps = convolved(maps, weights[f"convolutions.{number}.weight"], 2 if number in _HALVING else 1)
+        maps += weights[f"convolutions.{number}.bias"]
+        np.maximum(maps, 0, out=maps)
+        number += 1
+    rows, columns = (_pooling(side) for side in maps.shape[1:3])
+    pooled = np.einsum("ay,bx,nyxc->ncab", rows, columns, maps, optimize=True).reshape(len(maps), -1)
+    features = pooled @ weights["hidden.weight"].T + weights["hidden.bias"]
+    logits: Array = np.maximum(features, 0) @ weights["classes.weight"].T + weights["classes.bias"]
+    return logits
+
+
+def _pooling(length: int) -> Array:
+    """The weights [4, length] of the means over four parts of a row, which may overlap: PyTorch's adaptive pooling."""
+    weights = np.zeros((_GRID, length), np.float32)
+    for part in range(_GRID):
+        start, end = part * length // _GRID, -(-(part + 1) * length // _GRID)
+        weights[part, start:end] = 1 / (end - start)
+    return weights
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    result: Array = powers / powers.sum(1, keepdims=True)
+    return result
+
+
+@cache
+def _weights() -> dict[str, Array]:
+    """The classifier's weights in float32, by name."""
+    file = _FOLDER / "weights.safetensors"
+    try:
+        card = json.loads((_FOLDER / "card.json").read_text("utf-8"))
+        if sha256_of(file) != card["sha256"]:
+            raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
+        return {name: array.astype(np.float32) for name, array in load_file(file).items()}
+    except (OSError, ValueError, LookupError, SafetensorError) as error:
+        raise CheckpointError(f"{_FOLDER} is not the digit classifier: {error}. Install inkgan again.") from None
