@@ -25,6 +25,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
+from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.saving import save_writings
 from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, in_batches, morph, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
@@ -35,8 +36,8 @@ SAMPLES = ["2026-11-22", "3.14159", "12:45", "1/2 + 3", "1,000"]
 
 
 def write(text: str, **options: Any) -> Writing:
-    """Write with real digits."""
-    return inkgan.write(text, **{"model": RealDigits(), **options})
+    """Write with real digits as they come."""
+    return inkgan.write(text, **{"model": RealDigits(), "legible": 0, **options})
 
 
 def part(written: Writing, place: int) -> NDArray[np.uint8]:
@@ -256,7 +257,7 @@ def test_a_digit_without_ink() -> None:
         def draw(self, latents: Any, labels: Any) -> NDArray[np.uint8]:
             return np.zeros((len(latents), 28, 28), np.uint8)
 
-    written = inkgan.write("1-2", model=Blank())
+    written = inkgan.write("1-2", model=Blank(), legible=0)
     assert written.boxes[0][0] == written.boxes[0][2]
     assert written.image.min() >= 0
 
@@ -279,6 +280,8 @@ def test_a_digit_without_ink() -> None:
         ("1", {"height": 23}, "a height of 23"),
         ("1", {"height": 513}, "24 to 512"),
         ("1", {"background": "whit"}, "Did you mean 'white'?"),
+        ("1", {"legible": 1}, "legible 1 is out of range"),
+        ("1", {"legible": -0.1}, "0, which takes digits as they come, to 0.9999"),
     ],
 )
 def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
@@ -313,28 +316,25 @@ def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: s
         assert "\n" not in str(caught.value)
 
 
-def test_lines_do_not_depend_on_each_other() -> None:
+def test_lines_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many lines together are what each is alone, whatever their texts and their order; batches change nothing."""
-    lines = [
-        ("2026-11-22", 4),
-        ("1 2", 0),
-        ("-", 4),
-        ("d.d", 2**63 - 1),
-        ("0123456789", 7),
-        (" ,1", 1),
-        ("2026-11-22", 4),
-    ]
-    for model in (RealDigits(), inkgan.load("fast")):
-        options: dict[str, Any] = {"model": model, "seed": 3, "style": 0.6, "slant": -12, "height": 40}
-        alone = [inkgan.write(text, writer=writer, **options) for text, writer in lines]
-        together = write_batch(lines, **options)
-        backwards = write_batch(lines[::-1], **options)[::-1]
-        in_parts = list(in_batches(iter(lines * 30), **options))
-        assert len(in_parts) == 30 * len(lines)
-        for others in (together, backwards, in_parts[: len(lines)], in_parts[-len(lines) :]):
-            for one, other in zip(alone, others, strict=True):
-                assert (one.text, one.boxes) == (other.text, other.boxes)
-                np.testing.assert_array_equal(one.image, other.image)
+    lines = [("2026-11-22", 4), ("1 2", 0), ("-", 4), ("d.d", LARGEST_SEED), ("9876543210", 7), (" ,1", 1)]
+    options: dict[str, Any] = {"model": inkgan.load("fast"), "seed": 7, "style": 1, "slant": -12, "height": 40}
+    alone = [inkgan.write(text, writer=writer, **options) for text, writer in lines]
+    assert any(factor not in (None, 1) for one in alone for factor in one.factors)
+    monkeypatch.setattr(writing, "_BATCH_ROWS", 200)
+    in_parts = list(in_batches(iter(lines * 2), **options))
+    assert len(in_parts) == 12
+    for others in (
+        write_batch(lines, **options),
+        write_batch(lines[::-1], **options)[::-1],
+        in_parts[:6],
+        in_parts[6:],
+    ):
+        for one, other in zip(alone, others, strict=True):
+            assert (one.text, one.boxes) == (other.text, other.boxes)
+            assert (one.probabilities, one.factors) == (other.probabilities, other.factors)
+            np.testing.assert_array_equal(one.image, other.image)
 
 
 def test_batches_take_lines_as_they_need_them() -> None:
@@ -405,10 +405,15 @@ class TestCommands:
         out = tmp_path / "new" / "date.png"
         assert run(["write", "2026-11-22", "-o", str(out), "--seed", "7", "--slant", "-5", "--labels"]) == 0
         assert capsys.readouterr().out == f"1 image: {out}\n"
-        written = write("2026-11-22", seed=7, slant=-5)
+        written = write("2026-11-22", seed=7, slant=-5, legible=LEGIBLE)
         with Image.open(out) as picture:
             np.testing.assert_array_equal(np.asarray(picture), 255 - written.image)
         label = json.loads(out.with_suffix(".jsonl").read_text())
+        assert label["probabilities"] == [None if p is None else round(p, 4) for p in written.probabilities]
+        assert label["factors"] == list(written.factors)
+        assert [place for place, p in enumerate(label["probabilities"]) if p is None] == [4, 7]
+        assert [p is None for p in label["probabilities"]] == [f is None for f in label["factors"]]
+        del label["probabilities"], label["factors"]
         assert label == {"file": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
 
     def test_transparent_png(self, tmp_path: Path) -> None:
@@ -429,7 +434,8 @@ class TestCommands:
         files = {path.name for path in Path(out).iterdir()}
         assert files == {*(label["file"] for label in labels), "labels.jsonl", ".inkgan.json"}
         for index, label in enumerate(labels):
-            written = write(["dd", "d.d"][index % 2], seed=3, writer=index, height=32, background=background)
+            hand: dict[str, Any] = {"seed": 3, "writer": index}
+            written = write(["dd", "d.d"][index % 2], **hand, height=32, background=background, legible=LEGIBLE)
             assert label["text"] == written.text
             assert label["boxes"] == [list(box) for box in written.boxes]
             with Image.open(Path(out, label["file"])) as picture:
@@ -440,11 +446,15 @@ class TestCommands:
         """An .npz has the images of Python, filled up with paper; with labels also texts and boxes, filled with -1."""
         out = tmp_path / "numbers.npz"
         assert run(["write", "1", "2345", "-o", str(out), "--labels", "--background", background]) == 0
-        short = write("1", background=background)
+        short = write("1", background=background, legible=LEGIBLE)
         with np.load(out) as archive:
             assert archive["texts"].tolist() == ["1", "2345"]
             assert archive["boxes"].shape == (2, 4, 4)
             assert archive["boxes"][0].tolist() == [list(short.boxes[0]), *[[-1] * 4] * 3]
+            np.testing.assert_array_equal(
+                archive["probabilities"][0], np.array([*short.probabilities, *[np.nan] * 3], np.float32)
+            )
+            np.testing.assert_array_equal(archive["factors"][0], np.array([*short.factors, *[np.nan] * 3], np.float32))
             width = short.image.shape[1]
             np.testing.assert_array_equal(archive["images"][0, :, :width], short.image)
             assert not archive["images"][0, :, width:].any()

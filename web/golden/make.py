@@ -172,7 +172,7 @@ def drawing() -> None:
         write(f"drawn-{name}", {"images": rounded.sample(1000, seed=3)})
     written = []
     for text, options in TEXTS:
-        done = writing.write(text, model=rounded, **options)
+        done = writing.write(text, model=rounded, legible=0, **options)
         ink = done.image
         given = {key: str(value) for key, value in options.items()}
         about = {"text": text, "written": done.text, "options": given, "boxes": done.boxes, "shape": ink.shape}

@@ -46,6 +46,15 @@ def sample(
             "tutorial's own behaviour, by those of all images drawn.",
         ),
     ] = "standing",
+    legible: Annotated[
+        float,
+        typer.Option(
+            "--legible",
+            metavar="P",
+            help="Draw a digit again, closer to the mean of its class, until the digit classifier reads it with this "
+            "probability, such as 0.99. (0 takes images as they come)",
+        ),
+    ] = 0.0,
     columns: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. (default: about square)")
     ] = None,
@@ -75,6 +84,6 @@ def sample(
         labels = model.labels_for(count, label)
         names = model.class_names
         write = writer_for(out, count, labels, names, columns=columns, force=force, progress=progress)
-        write(model.sample(count, seed=seed, labels=labels, statistics=statistics, progress=progress))  # type: ignore[arg-type]  # checked there
+        write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
     of_class = "" if label is None else f" of class {label}"
     typer.echo(f"{count} {'image' if count == 1 else 'images'}{of_class}: {out}")

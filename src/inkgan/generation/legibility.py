@@ -20,18 +20,19 @@ from safetensors.numpy import load_file
 from inkgan.errors import CheckpointError
 from inkgan.files import sha256_of
 from inkgan.generation.arguments import number_between
-from inkgan.generation.numpy_networks import Array, convolved
+from inkgan.generation.numpy_networks import Array, convolved, linear_of
 from inkgan.images import Images
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
 Draw = Callable[[Array, NDArray[np.int64]], Images]
 
+DIGITS = "0123456789"
 #: The probability below which a digit is drawn again, if nothing else is asked for.
 LEGIBLE = 0.99
 MOST_LEGIBLE = 0.9999
 _FOLDER = Path(__file__).parents[1] / "models" / "digit-features"
 _SIDE = 28  # of the images that the classifier reads
-_CHUNK = 8  # images are read in chunks of one size, so that none depends on how many there are
+_CHUNK = 16  # images that are read at once: bounds the memory
 _HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
 _GRID = 4
 #: By what a latent is multiplied if its digit cannot be read, tried in this order. A group is drawn in one call.
@@ -122,10 +123,8 @@ def probabilities(images: Images) -> Array:
     resized = np.stack([_resized(image) for image in images]) if images.shape[1:] != (_SIDE, _SIDE) else images
     rows = [np.zeros((0, 10), np.float32)]
     for start in range(0, len(images), _CHUNK):
-        part = resized[start : start + _CHUNK]
-        chunk = np.zeros((_CHUNK, _SIDE, _SIDE, 1), np.float32)
-        chunk[: len(part), ..., 0] = part / np.float32(255)
-        rows.append(_softmax(_logits(weights, chunk)[: len(part)]))
+        ink = resized[start : start + _CHUNK, ..., None].astype(np.float32) / np.float32(255)
+        rows.append(_softmax(_logits(weights, ink)))
     return np.concatenate(rows)
 
 
@@ -144,10 +143,10 @@ def _logits(weights: dict[str, Array], maps: Array) -> Array:
         np.maximum(maps, 0, out=maps)
         number += 1
     rows, columns = (_pooling(side) for side in maps.shape[1:3])
-    pooled = np.einsum("ay,bx,nyxc->ncab", rows, columns, maps, optimize=True).reshape(len(maps), -1)
-    features = pooled @ weights["hidden.weight"].T + weights["hidden.bias"]
-    logits: Array = np.maximum(features, 0) @ weights["classes.weight"].T + weights["classes.bias"]
-    return logits
+    pooled = columns @ (rows @ maps.reshape(*maps.shape[:2], -1)).reshape(len(maps), _GRID, *maps.shape[2:])
+    flat = pooled.transpose(0, 3, 1, 2).reshape(len(maps), -1)
+    features = linear_of(flat, weights["hidden.weight"], weights["hidden.bias"])
+    return linear_of(np.maximum(features, 0), weights["classes.weight"], weights["classes.bias"])
 
 
 def _pooling(length: int) -> Array:

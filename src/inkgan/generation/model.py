@@ -10,7 +10,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
+from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import (
     bundled_models,
     class_names_of,
@@ -43,6 +44,8 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
+#: More at once, since only a few of them are drawn again.
+_LEGIBLE_CHUNK = 16 * _CHUNK
 _NAMES_SHOWN = 12
 
 
@@ -113,6 +116,7 @@ class Model:
         seed: SupportsIndex = 0,
         labels: Classes | None = None,
         statistics: Statistics = "standing",
+        legible: SupportsFloat = 0.0,
         progress: Progress = unheard,
     ) -> Samples:
         """Draw images.
@@ -122,6 +126,9 @@ class Model:
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
+            legible: 0 to 0.9999; digits that the bundled classifier reads with a lower probability are drawn again,
+                closer to the mean of their class, until they pass. 0 takes images as they come, which is what
+                measures of a generator need.
             progress: called with the share of images that are drawn.
 
         Returns:
@@ -129,11 +136,13 @@ class Model:
             sheet.
 
         Raises:
-            ConfigError: an argument is out of range.
+            ConfigError: an argument is out of range, or the model's classes are no digits and ``legible`` is not 0.
         """
         asked = self.labels_for(n, labels)
         n = _valid_count(n)
         seed = valid_seed(seed)
+        legible = valid_legible(legible)
+        digits = self._digits(asked, legible, statistics)
         if statistics not in STATISTICS:
             raise ConfigError(
                 f"unknown statistics {statistics!r}.{did_you_mean(str(statistics), STATISTICS)} Use standing or batch."
@@ -142,11 +151,40 @@ class Model:
         if statistics == "batch":
             images[:] = self._draw_together(self._latents(seed, 0, n))
         else:
-            for start in range(0, n, _CHUNK):
-                part = None if asked is None else asked[start : start + _CHUNK]
-                images[start : start + _CHUNK] = self._draw(self._latents(seed, start, min(_CHUNK, n - start)), part)
-                progress("drawing", min(1.0, (start + _CHUNK) / n))
+            step = _CHUNK if digits is None else _LEGIBLE_CHUNK
+            for start in range(0, n, step):
+                part = slice(start, min(start + step, n))
+                drawn_from = self._latents(seed, start, part.stop - start)
+                if asked is None or digits is None:
+                    images[part] = self._draw(drawn_from, None if asked is None else asked[part])
+                else:
+                    images[part] = self._drawn_legibly(drawn_from, asked[part], digits[part], legible)
+                progress("drawing", part.stop / n)
         return _without_grey_axis(images)
+
+    def _digits(self, labels: Labels | None, legible: float, statistics: Statistics) -> Labels | None:
+        """The digit of each class that was asked for, int64 [n]; None if nothing has to be legible.
+
+        Raises:
+            ConfigError: it has to, and this model draws something else than grey digits by their names.
+        """
+        if not legible:
+            return None
+        digits = [DIGITS.find(name) if len(name) == 1 else -1 for name in self.class_names]
+        if labels is None or min(digits) < 0 or self.image_shape[2] != 1 or statistics != "standing":
+            raise ConfigError(
+                f"{self.name} cannot draw legibly: that is for grey images whose classes are digits, 0 to 9. "
+                "Leave legible at 0."
+            )
+        return np.array(digits)[labels]
+
+    def _drawn_legibly(self, latents: NDArray[np.float32], labels: Labels, digits: Labels, legible: float) -> Images:
+        """Images [N, H, W, 1] of digits that can be read."""
+
+        def draw(latents: NDArray[np.float32], labels: Labels) -> Images:
+            return np.asarray(self.draw(latents, labels))
+
+        return made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images[..., None]
 
     def draw(self, latents: NDArray[np.floating], labels: Classes | None = None) -> Samples:
         """Draw images for given latents: the way to hold a hand still, or to walk from one to another.
@@ -278,15 +316,21 @@ class Model:
             return lambda latents, labels: numpy_form.draw(self._weights, self.image_shape, latents, labels)
         from inkgan.generation import torch_networks
 
-        return torch_networks.TorchGenerator(self.description, self._weights).draw
+        whole = torch_networks.TorchGenerator(self.description, self._weights).draw
+
+        def padded(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
+            """Compute a whole chunk, so that no image depends on how many there are."""
+            n = len(latents)
+            latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
+            if labels is not None:
+                labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
+            return whole(latents, labels)[:n]
+
+        return padded
 
     def _draw(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
-        """At most a chunk of images, computed as a whole chunk, so that none depends on how many there are."""
-        n = len(latents)
-        latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
-        if labels is not None:
-            labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-        return to_uint8(self._draw_chunk(latents, labels)[:n])
+        """At most a chunk of images."""
+        return to_uint8(self._draw_chunk(latents, labels))
 
     def _draw_together(self, latents: NDArray[np.float32]) -> Images:
         """Images that are normalised by their common statistics."""

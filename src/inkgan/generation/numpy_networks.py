@@ -1,8 +1,9 @@
 """The generators in NumPy: drawing images from trained weights without PyTorch.
 
 Sampling needs neither gradients nor speed records, so one short implementation serves every model on every machine.
-The tests hold it to the training networks. :mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch
-draws a network that is missing there.
+Every matrix product is that of one image, since in a larger one the last bits of a row depend on where it stands: so an
+image has the same bits alone and among others. The tests hold it to the training networks.
+:mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch draws a network that is missing there.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def draw_tutorial(
         result: Array = np.maximum(normal, 0).astype(np.float32)
         return result
 
-    x = (latents @ weights["w1"].T + weights["b1"]).reshape(-1, 56, 56, 1)
+    x = linear_of(latents, weights["w1"], weights["b1"]).reshape(-1, 56, 56, 1)
     x = normalise_relu(x, "1")
     x = normalise_relu(_halve(x[:, :, :, 0], weights["w2"]) + weights["b2"], "2")
     x = normalise_relu(_double_and_halve(x, weights["w3"]) + weights["b3"], "3")
@@ -128,9 +129,7 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
     grid = grid_of(image_shape)
 
     def linear(name: str, inputs: Array) -> Array:
-        result: Array = inputs @ weights[f"{name}.weight"].T
-        result += weights[f"{name}.bias"]
-        return result
+        return linear_of(inputs, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
     def convolve(name: str, maps: Array) -> Array:
         maps = convolved(maps, weights[f"{name}.weight"])
@@ -148,6 +147,13 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
     return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
 
 
+def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
+    """A linear layer [O, I] of inputs [N, I], as one product for each input."""
+    result: Array = (inputs[:, None] @ weight.T)[:, 0]
+    result += bias
+    return result
+
+
 def _leaky(maps: Array) -> Array:
     """A leaky ReLU, in place."""
     np.maximum(maps, np.float32(SLOPE) * maps, out=maps)
@@ -160,7 +166,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
-    """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side, as one product."""
+    """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side: a product for each map."""
     n, height, width, channels = maps.shape
     if len(weight) < _FEW and stride == 1:
         return _convolved_to_few(maps, weight)
@@ -172,7 +178,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     strides = (image, stride * row, stride * column, row, padded.itemsize)
     patches = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
-    result: Array = (patches.reshape(-1, 9 * channels) @ kernel).reshape(*shape[:3], -1)
+    result: Array = (patches.reshape(n, -1, 9 * channels) @ kernel).reshape(*shape[:3], -1)
     return result
 
 
@@ -184,12 +190,12 @@ def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
     n, height, width, channels = maps.shape
     outputs = len(weight)
     kernel = weight.transpose(2, 3, 0, 1).reshape(-1, channels)
-    products = (kernel @ maps.reshape(-1, channels).T).reshape(3, 3, outputs, n, height, width)
-    sums = np.zeros((outputs, n, height + 2, width + 2), np.float32)
+    products = (kernel @ maps.reshape(n, -1, channels).transpose(0, 2, 1)).reshape(n, 3, 3, outputs, height, width)
+    sums = np.zeros((n, outputs, height + 2, width + 2), np.float32)
     for i in range(3):
         for j in range(3):
-            sums[:, :, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += products[i, j]
-    return sums[:, :, 1:-1, 1:-1].transpose(1, 2, 3, 0)
+            sums[:, :, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += products[:, i, j]
+    return sums[:, :, 1:-1, 1:-1].transpose(0, 2, 3, 1)
 
 
 def _channels_to_blocks(maps: Array) -> Array:

@@ -226,8 +226,10 @@ def save_writings(
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, filled
             up on the right to the widest; or for one writing a .png.
         labels: write texts and boxes, too. In a folder, ``labels.jsonl`` has a line for each picture, ``{"file": ...,
-            "text": ..., "boxes": [[left, top, right, bottom], ...]}``; beside a .png is a .jsonl of that name; an .npz
-            has ``texts`` [N] and ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text.
+            "text": ..., "boxes": [[left, top, right, bottom], ...]}``, and where digits were judged the lists
+            ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`); beside a .png is a
+            .jsonl of that name; an .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after the end of a
+            text, and ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit.
         force: replace what is there; of a folder, only what inkgan wrote there.
 
     Raises:
@@ -286,7 +288,7 @@ def _label(writing: Writing, file: str) -> str:
     label: dict[str, Any] = {"file": file, "text": writing.text, "boxes": writing.boxes}
     if writing.probabilities:
         label["probabilities"] = [None if one is None else round(one, 4) for one in writing.probabilities]
-        label["factors"] = [None if one is None else round(one, 1) for one in writing.factors]
+        label["factors"] = writing.factors
     return json.dumps(label) + "\n"
 
 
@@ -322,4 +324,17 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
         images[index, :, : writing.image.shape[1]] = writing.image
         boxes[index, : len(writing.boxes)] = writing.boxes
     arrays: dict[str, NDArray[Any]] = {"images": images}
-    return arrays | {"texts": np.array([writing.text for writing in kept]), "boxes": boxes} if labels else arrays
+    if labels:
+        arrays |= {"texts": np.array([writing.text for writing in kept]), "boxes": boxes}
+        if kept[0].probabilities:
+            arrays["probabilities"] = _table([writing.probabilities for writing in kept], boxes.shape[1])
+            arrays["factors"] = _table([writing.factors for writing in kept], boxes.shape[1])
+    return arrays
+
+
+def _table(rows: Sequence[Sequence[float | None]], length: int) -> NDArray[np.float32]:
+    """Rows of numbers as an array [N, length], NaN where there is none."""
+    table = np.full((len(rows), length), np.nan, np.float32)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = [np.nan if one is None else one for one in row]
+    return table

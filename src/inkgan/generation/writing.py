@@ -420,7 +420,8 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, legible: float) -> tupl
 
 def _readings(plans: Sequence[_Plan], digits: Legible) -> list[tuple[tuple[float | None, ...], ...]]:
     """The probability and the factor of each character of each line; None for those that are no digits."""
-    values = iter(zip(digits.probabilities.tolist(), digits.factors.tolist(), strict=True))
+    factors = [round(factor, 1) for factor in digits.factors.tolist()]
+    values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
     readings: list[tuple[tuple[float | None, ...], ...]] = []
     for plan in plans:
         pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
