@@ -33,7 +33,9 @@ def sample(number: int, text: str) -> Sample:
         (12 * k + 2, 14, 12 * k + 2, 14) if character == " " else (12 * k + 2, 3 + k, 12 * k + 11, 20 - k)
         for k, character in enumerate(text)
     ]
-    return Sample(number, Writing(text, image, tuple(boxes)))
+    read = tuple(0.99 + 0.0001 * k if character.isdigit() else None for k, character in enumerate(text))
+    factors = tuple(None if one is None else 0.9 for one in read)
+    return Sample(number, Writing(text, image, tuple(boxes), probabilities=read, factors=factors))
 
 
 SAMPLES = [sample(number + 40, text) for number, text in enumerate(TEXTS)]

@@ -92,6 +92,7 @@ def test_an_image_depends_on_its_number_alone() -> None:
             "width": written.image.shape[1],
             "height": 24,
             "writer": i,
+            **written.reading,
         }
 
 

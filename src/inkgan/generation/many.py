@@ -53,6 +53,7 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
         slant=spec.slant,
         height=spec.height,
         background=spec.background,
+        legible=spec.legible,
     )
     for number in numbers:
         with threads.limit(limits=1):

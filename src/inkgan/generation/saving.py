@@ -286,10 +286,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
 
 def _label(writing: Writing, file: str) -> str:
     label: dict[str, Any] = {"file": file, "text": writing.text, "boxes": writing.boxes}
-    if writing.probabilities:
-        label["probabilities"] = [None if one is None else round(one, 4) for one in writing.probabilities]
-        label["factors"] = writing.factors
-    return json.dumps(label) + "\n"
+    return json.dumps(label | writing.reading) + "\n"
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.generation.formats import FORMATS
+from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
 from inkgan.seeds import LARGEST_SEED
 
@@ -65,6 +66,7 @@ class Spec(Table):
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the images in pixels, 24 to 512.
         background: of the pictures, ``white`` or ``transparent``.
+        legible: 0 to 0.9999, the probability with which each digit can be read (:func:`inkgan.write`); 0 asks for none.
 
     Raises:
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
@@ -82,6 +84,7 @@ class Spec(Table):
     slant: float = Field(0.0, ge=-STEEPEST, le=STEEPEST)
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
     background: Literal["white", "transparent"] = "white"
+    legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
 
     if not TYPE_CHECKING:
 

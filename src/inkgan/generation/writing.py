@@ -111,6 +111,14 @@ class Writing:
             return Image.fromarray(np.stack([np.zeros_like(self.image), self.image], 2))
         return Image.fromarray(255 - self.image)
 
+    @property
+    def reading(self) -> dict[str, list[float | None]]:
+        """How well each digit can be read, as labels have it: ``probabilities`` and ``factors``; {} if not judged."""
+        if not self.probabilities:
+            return {}
+        rounded = [None if one is None else round(one, 4) for one in self.probabilities]
+        return {"probabilities": rounded, "factors": list(self.factors)}
+
     def _repr_png_(self) -> bytes:
         """The picture, for notebooks."""
         return png_bytes(self.picture)

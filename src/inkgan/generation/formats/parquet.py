@@ -12,6 +12,8 @@ from inkgan.generation.formats.sample import Sample
 
 #: Readers take a group of rows at a time.
 _ROWS_IN_A_GROUP = 100
+#: Columns with a number for each digit of the text, where digits were judged.
+_READING = ("probabilities", "factors")
 
 
 def pack(stem: str, samples: Iterable[Sample]) -> Files:
@@ -30,6 +32,7 @@ def pack(stem: str, samples: Iterable[Sample]) -> Files:
             "width": arrow.int32(),
             "height": arrow.int32(),
             "writer": arrow.int64(),
+            **{name: arrow.list_(arrow.float64()) for name in _READING},
         },
         metadata={"huggingface": json.dumps({"info": {"features": _features()}})},
     )
@@ -55,4 +58,5 @@ def _features() -> dict[str, Any]:
         "boxes": {"feature": {"feature": {"dtype": "int32", "_type": "Value"}, "_type": "List"}, "_type": "List"},
         **numbers,
         "writer": {"dtype": "int64", "_type": "Value"},
+        **{name: {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "List"} for name in _READING},
     }

@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def label(self) -> dict[str, Any]:
-        """All that is known of the image: its text, a box for each character, its size and its writer."""
+        """All that is known of the image: text, a box for each character, size, writer, and how well it can be read."""
         height, width = self.writing.image.shape
         return {
             "text": self.writing.text,
@@ -42,4 +42,5 @@ class Sample:
             "width": width,
             "height": height,
             "writer": self.number,
+            **self.writing.reading,
         }
