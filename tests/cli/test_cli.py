@@ -36,14 +36,15 @@ SURFACE = {
         "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
     ],
     "sample": [
-        "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--out", "--seed",
-        "--statistics", "RUN_OR_MODEL",
+        "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--legible", "--out",
+        "--seed", "--statistics", "RUN_OR_MODEL",
     ],
     "write": [
         "--background", "--count", "--engine", "--force", "--format", "--height", "--help", "--jobs", "--labels",
-        "--model", "--out", "--seed", "--shard", "--shards", "--slant", "--split", "--style", "--texts", "TEXT...",
+        "--legible", "--model", "--out", "--seed", "--shard", "--shards", "--slant", "--split", "--style", "--texts",
+        "TEXT...",
     ],
-    "morph": ["--force", "--help", "--model", "--out", "--steps", "SEED..."],
+    "morph": ["--force", "--help", "--legible", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
