@@ -1,0 +1,550 @@
+# %% [markdown] lang="en"
+# # 4 · When it fails
+#
+# A GAN can fail in many ways, and from the outside most look alike: bad pictures. This lesson is a cabinet of failures.
+# Each one is made on purpose with a setting or a few lines, on small images and in seconds. Each comes with its picture,
+# its losses, what inkgan's doctor says, and the cure. Once you have seen them all, you will recognise the next one.
+
+# %% [markdown] lang="zh" of="e878de2a"
+# # 4 · 失败陈列馆
+#
+# GAN 的失败方式很多，从外面看却都差不多：图不好。这一课把各种失败陈列出来。每一种都是故意制造的，只用一个设置或几行代码，
+# 图很小，几秒钟就好。每一种都配有图、损失曲线、inkgan 的“医生”说的话，还有治法。全部看过一遍，下次遇到就认得出来。
+
+# %% [markdown] lang="en"
+# ## The laboratory
+#
+# We need a run that takes seconds: digits of 14×14 pixels, networks a quarter as wide as usual, 240 steps of 16 images.
+# `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
+# steps the **doctor** has a look: is everything drawn, does it vary, who is winning?
+
+# %% [markdown] lang="zh" of="26006a10"
+# ## 实验室
+#
+# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的四分之一，240 步，每步 16 张图。
+# `play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
+# 该画的都画了吗？有变化吗？谁占上风？
+
+# %% short=["STEPS = 240", "STEPS = 30"]
+import dataclasses
+
+import numpy as np
+import torch
+from PIL import Image
+
+from inkgan.config import resolve
+from inkgan.data import load
+from inkgan.errors import DivergenceError
+from inkgan.images import curves, sheet, to_uint8
+from inkgan.training.compact import Compact
+from inkgan.training.doctor import judged
+from inkgan.training.doctor.probe import Probe
+from inkgan.training.loop import Batches
+from inkgan.training.recipe import StepInfo
+
+STEPS = 240
+CPU = torch.device("cpu")
+mnist = load("mnist", resize=14)
+small = {"batch_size": 16, "generator.channels": 16, "discriminator.channels": 16, "latent_dim": 16}
+
+
+def play(settings=None, data=mnist, batch=None, tamper=None):
+    """Train, with the doctor watching; returns the settings, what was logged, images of 20 latents, and the recipe."""
+    config = resolve(options={**small, "steps": STEPS, **(settings or {})})
+    recipe = Compact(config, data.image_shape, len(data.class_names))
+    if tamper:
+        tamper(recipe)
+    batches, probe, lines = Batches(data, config, CPU), Probe(recipe, data, config, CPU), []
+    for step in range(STEPS + 1):
+        real, labels = batches.batch(step)
+        if batch:
+            real, labels = batch(step, real, labels)
+        try:
+            terms = recipe.step(StepInfo(step, step, step / STEPS), real, labels)
+        except DivergenceError:
+            lines.append({"step": step, "not_finite": 1.0})
+            break
+        if step % 10 == 0:
+            lines.append({"step": step, **{name: term.item() for name, term in terms.items()}})
+        if step % 30 == 0:
+            lines.append({"step": step, **{f"doctor/{name}": value for name, value in probe.look(real).items()}})
+    z = torch.from_numpy(np.random.default_rng(5).standard_normal((20, 16), dtype=np.float32))
+    drawn = recipe.draw(z, torch.arange(20) % 10)
+    return config, lines, to_uint8(drawn.detach().numpy()), recipe
+
+
+healthy_config, healthy_lines, healthy, healthy_recipe = play()
+sheet(healthy, columns=20, scale=2)
+
+# %% full=true
+assert judged(healthy_config, healthy_lines).findings == []
+
+# %% [markdown] lang="en"
+# A healthy run: each digit twice, from two latents. The doctor finds nothing. In every picture below, the first row is
+# the ill run, the second row the same seed without the fault. Under them are the losses of the ill run, the
+# discriminator's in blue and the generator's in orange.
+
+# %% [markdown] lang="zh" of="acae0a23"
+# 这是健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是有病的训练，
+# 第二行是同一个种子、去掉毛病之后的结果。再下面是有病那次的损失：蓝线是判别器的，橙线是生成器的。
+
+
+# %%
+def case(expected, **fault):
+    """Play with a fault, print what the doctor says, and return the picture."""
+    config, lines, drawn, recipe = play(**fault)
+    findings = judged(config, lines, mnist.class_names).findings
+    for found in findings[:2]:
+        print(f"{found.rule.name}: {found.sentence}.\n    {found.remedy}")
+    assert STEPS < 240 or not expected or expected in [found.rule.name for found in findings], findings
+    course = [
+        [line.get(name, np.nan) for line in lines if name in line] for name in ("loss_discriminator", "loss_generator")
+    ]
+    pictures = [
+        sheet(np.concatenate([drawn, healthy]), columns=20, scale=2).convert("RGB"),
+        curves(*course, width=640, height=90),
+    ]
+    both = Image.new("RGB", (640, sum(one.height for one in pictures)), "white")
+    both.paste(pictures[0], (0, 0))
+    both.paste(pictures[1], (0, pictures[0].height))
+    return both, findings, recipe
+
+
+# %% [markdown] lang="en"
+# ## 1. The blow-up
+#
+# What happens with a learning rate a hundred times as large?
+
+# %% [markdown] lang="zh" of="aa8abbbf"
+# ## 1. 爆炸
+#
+# 学习率放大一百倍，会怎样？
+
+# %%
+picture, blown_up, _ = case("blown-up", settings={"discriminator.learning_rate": 0.3, "generator.learning_rate": 0.3})
+picture
+
+# %% [markdown] lang="en"
+# The losses reach tens of thousands, and the picture is a pattern of black and white that no latent changes. The cure is
+# the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
+# run. Is it really the healthy configuration?
+
+# %% [markdown] lang="zh" of="1d1f5316"
+# 损失涨到几万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
+# 照方抓药，真能回到健康的设置吗？
+
+# %% full=true
+cured = resolve(
+    options={**small, "steps": STEPS, "discriminator.learning_rate": 0.3, "generator.learning_rate": 0.3},
+    overrides=blown_up[0].remedy.settings,
+)
+assert cured == healthy_config
+print("after the remedy, the settings are those of the healthy run")
+
+# %% [markdown] lang="en"
+# ## 2. The discriminator wins
+#
+# Take away the penalty that keeps the discriminator smooth, let it learn three times as fast and the generator thirty
+# times as slowly. Who learns from whom?
+
+# %% [markdown] lang="zh" of="efeb961c"
+# ## 2. 判别器赢了
+#
+# 去掉让判别器保持平滑的惩罚项，让它学得快三倍，让生成器慢三十倍。谁还能从谁那里学到东西？
+
+# %%
+wins = {"penalty.weight": 0.0, "discriminator.learning_rate": 9e-3, "generator.learning_rate": 1e-4}
+picture, _, _ = case("discriminator-wins", settings=wins)
+picture
+
+# %% [markdown] lang="en"
+# The discriminator's loss lies on the floor, the generator's climbs, the picture is fog. A perfect judge teaches
+# nothing. The cure is balance: equal learning rates and the penalty, which you will meet again in lesson 6.
+#
+# ## 3. The discriminator loses
+#
+# The other way round: what does a generator learn from a judge that knows nothing?
+
+# %% [markdown] lang="zh" of="820f6e58"
+# 判别器的损失贴着地，生成器的不断上升，图是一片雾。完美的裁判什么也教不了。治法是平衡：两边同样的学习率，再加上惩罚项，第 6 课还会讲到它。
+#
+# ## 3. 判别器输了
+#
+# 反过来：裁判什么都不懂，生成器能学到什么？
+
+# %%
+picture, _, _ = case("discriminator-lost", settings={"discriminator.learning_rate": 1e-9})
+picture
+
+# %% [markdown] lang="en"
+# It finds a pattern that this judge likes, and stays with it. The generator's loss looks excellent. Remember lesson 2:
+# a loss that falls to nothing at once is a reason for doubt.
+#
+# ## 4. Mode collapse
+#
+# In the worst case every latent gives the same image. We get it for certain by dropping the latent on its way in, a
+# mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
+
+# %% [markdown] lang="zh" of="57f8406c"
+# 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
+#
+# ## 4. 模式崩溃
+#
+# 最坏的情况下，所有隐变量都得到同一张图，这就是模式崩溃。要保证让它发生，只需在半路上弄丢隐变量：
+# 一行之差，真实代码里也会有（漏了一个参数，或者某一维是 0）。
+
+
+# %%
+def without_latent(_network, given):
+    return torch.zeros_like(given[0]), *given[1:]
+
+
+def forget_latents(recipe):
+    recipe.generator.register_forward_pre_hook(without_latent)
+    recipe.ema_generator.register_forward_pre_hook(without_latent)
+
+
+picture, _, _ = case("identical", tamper=forget_latents)
+picture
+
+# %% [markdown] lang="en"
+# Look at the first row: the first and the second 0 are the same, and so are all the others. Each single image may even
+# be good, so you never see a collapse in one image. Look at ten latents of the same class, or count: the doctor compares
+# how much images of a class differ with how much real ones do.
+#
+# ## 5. A label that is never drawn
+#
+# `randint(0, 9)` in NumPy gives 0 to 8. What happens to the nines?
+
+# %% [markdown] lang="zh" of="1d9ff804"
+# 看第一行：两个 0 一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
+# 要看同一类的十个隐变量，或者数一数：医生比较的是同类图之间的差别，和真图之间的差别相比有多大。
+#
+# ## 5. 从来没被抽到的标签
+#
+# NumPy 的 `randint(0, 9)` 给出 0 到 8。那么“9”会怎样？
+
+
+# %%
+def never_nine(step, real, labels):
+    others = torch.nonzero(labels != 9).flatten()
+    places = torch.where(labels == 9, others[0], torch.arange(len(labels)))
+    return real[places], labels[places]
+
+
+picture, _, _ = case("class-dropped", batch=never_nine)
+picture
+
+# %% [markdown] lang="en"
+# Nine digits are fine; the nine is rubbish. No loss shows it, because nobody ever asks. Count what you draw, class by
+# class.
+#
+# ## 6. Another range
+#
+# The images come in [−1, 1], as for tanh, but the generator ends in a sigmoid: [0, 1]. Or they were "normalised" to mean
+# 0. What will the discriminator learn first?
+
+# %% [markdown] lang="zh" of="5d5047f2"
+# 九个数字都好，“9”却是一团糟。没有哪个损失会显示出来，因为从来没人问过它。画出来的东西，要按类别数一数。
+#
+# ## 6. 范围对不上
+#
+# 图像的范围是 [−1, 1]（配 tanh 用的），生成器的末端却是 sigmoid：[0, 1]。或者图像被“归一化”到了均值 0。判别器首先会学到什么？
+
+# %%
+picture, _, _ = case("other-range", batch=lambda step, real, labels: (real * 2 - 1, labels))
+picture
+
+# %% [markdown] lang="en"
+# Real paper is −1, and the generator cannot go below 0. So the discriminator needs only one pixel to tell them apart.
+# The generator answers by making everything as extreme as it can: thin, broken strokes. The cure is to look at `min()`
+# and `max()` of both, before the first step.
+#
+# ## 7. Dark on light
+#
+# Scans are dark ink on white paper; MNIST is white ink on black. Is it a problem to learn one instead of the other?
+
+# %% [markdown] lang="zh" of="0f1d6146"
+# 真图的纸是 −1，生成器却到不了 0 以下，判别器只看一个像素就能分出真假。生成器只好把一切推向极端：笔画又细又断。
+# 治法：第一步之前，先看看两边的 `min()` 和 `max()`。
+#
+# ## 7. 黑白颠倒
+#
+# 扫描件是白纸黑字，MNIST 是黑底白字。学反了要紧吗？
+
+# %%
+picture, _, _ = case("dark-ink", batch=lambda step, real, labels: (1 - real, labels))
+picture
+
+# %% [markdown] lang="en"
+# It learns negatives, and not badly. But whatever you mix with them, measure them by, or write with them is the other
+# way round. For your own folders inkgan looks which it is (`data.ink=auto`).
+#
+# ## 8. No shuffling
+#
+# The file is sorted by class, and somebody forgot to shuffle. For a while every batch is all zeros, then all ones, and
+# so on. After the nines, what is left of the zeros?
+
+# %% [markdown] lang="zh" of="28410feb"
+# 它学会了画反相的图，画得还不差。但是和别的图混用、拿去度量、用来写字，全都是反的。对你自己的文件夹，inkgan 会自己看是哪一种（`data.ink=auto`）。
+#
+# ## 8. 没有洗牌
+#
+# 文件按类别排好了序，有人忘了洗牌。于是有一阵每一批全是 0，接着全是 1，依此类推。等学完 9，0 还剩多少？
+
+# %%
+in_order = torch.from_numpy(np.argsort(mnist.train.labels, kind="stable"))
+all_images, all_labels = torch.from_numpy(mnist.train.images), torch.from_numpy(mnist.train.labels)
+
+
+def not_shuffled(step, real, labels):
+    places = in_order[torch.arange(16) + step * (len(in_order) - 16) // STEPS]
+    return all_images[places] / 255, all_labels[places]
+
+
+picture, _, _ = case("oscillating", batch=not_shuffled)
+picture
+
+# %% [markdown] lang="en"
+# Several digits begin to look like nines, and the discriminator's own classifier takes nearly everything for a nine now.
+# Networks have no memory but their weights, and those follow whatever comes in.
+#
+# ## 9. Going round in circles
+#
+# No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
+
+# %% [markdown] lang="zh" of="1f571ff9"
+# 好几个数字开始像“9”，判别器自带的分类器现在几乎把一切都认作“9”。网络的记忆只有权重，而权重总是跟着刚进来的数据走。
+#
+# ## 9. 原地转圈
+#
+# 没有惩罚项，学习率是十倍：还不到爆炸的地步，两个网络却开始互相追逐。
+
+# %%
+circles = {"penalty.weight": 0.0, "discriminator.learning_rate": 3e-2, "generator.learning_rate": 3e-2}
+picture, findings, _ = case("", settings=circles)
+picture
+
+# %% full=true
+assert findings
+
+# %% [markdown] lang="en"
+# Wild losses, digits in crumbs, one class drawn for another. Why do they circle? Imagine the simplest game: one number
+# each, x and y; the first wants x·y small, the second wants it large. Both follow their gradient. Where do they go?
+
+# %% [markdown] lang="zh" of="a789f7da"
+# 损失乱跳，数字成了碎屑，要这一类却画成那一类。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
+# 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？
+
+# %%
+x, y, path = 1.0, 0.0, []
+for _ in range(400):
+    x, y = x - 0.05 * y, y + 0.05 * x
+    path.append((x, y))
+distance_from_rest = [np.hypot(*point) for point in path]
+print("distance from the resting point: 1 at first,", round(distance_from_rest[-1], 2), "after 400 steps")
+assert distance_from_rest[-1] > 1.5
+curves([point[0] for point in path], [point[1] for point in path])
+
+# %% [markdown] lang="en"
+# They never arrive. Each step is right for itself, and together they go round and outwards. A penalty works like
+# friction; averaging the weights takes the middle of the circle. Try both: multiply x and y by 0.98 in each step.
+#
+# ## 10. Fifty images
+#
+# With only 50 training images the discriminator can know each one by heart. What does it say about real images that it
+# has never seen?
+
+# %% [markdown] lang="zh" of="e6b31794"
+# 他们永远到不了。每一步单独看都对，合起来却是转着圈往外走。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
+# 两样都可以试：每一步把 x 和 y 乘以 0.98。
+#
+# ## 10. 五十张图
+#
+# 训练图只有 50 张，判别器可以全都背下来。对没见过的真图，它会怎么说？
+
+# %%
+few = dataclasses.replace(mnist, train=mnist.train[slice(0, 50)])
+picture, findings, recipe = case("few-images", data=few)
+picture
+
+# %% [markdown] lang="en"
+# The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real
+# held-out ones. What it teaches then is not "draw a digit" but "draw one of these fifty".
+#
+# ## 11. Evaluating on the training data
+#
+# The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
+# images that it has never seen?
+
+# %% [markdown] lang="zh" of="30d67b38"
+# 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图更真。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。
+#
+# ## 11. 在训练数据上评估
+#
+# 同一个陷阱，用一个数来说。这个判别器分辨真假的本事如何：在训练图上，在从没见过的图上？
+
+# %%
+with torch.no_grad():
+    fake = recipe.draw(torch.randn(50, 16), torch.from_numpy(few.train.labels))
+    margins = {}
+    for name, split in {"training images": few.train, "held-out images": mnist.validation[slice(0, 50)]}.items():
+        shown, labels = torch.from_numpy(split.images) / 255, torch.from_numpy(split.labels)
+        margins[name] = (recipe.judge(shown, labels)[0].mean() - recipe.judge(fake, labels)[0].mean()).item()
+print({name: round(margin, 2) for name, margin in margins.items()})
+
+# %% full=true
+assert margins["training images"] > margins["held-out images"] + 0.1
+
+# %% [markdown] lang="en"
+# The lead over generated images is much larger on images that it learned from. Whatever you measure, measure it on
+# images that nobody trained on.
+#
+# ## 12. ε = 0.8 in batch normalisation
+#
+# A widely copied GAN writes `BatchNorm1d(n, 0.8)`. In PyTorch the second argument is ε, not the momentum that the author
+# of the original had in mind. What does batch normalisation with ε = 0.8 do to a weak signal?
+
+# %% [markdown] lang="zh" of="5887ce48"
+# 在学过的图上，它领先生成的图一大截。无论度量什么，都要用没人训练过的图。
+#
+# ## 12. 批归一化里的 ε = 0.8
+#
+# 一份被到处复制的 GAN 代码写着 `BatchNorm1d(n, 0.8)`。在 PyTorch 里第二个参数是 ε，不是原作者想的动量。
+# ε = 0.8 的批归一化，会把微弱的信号变成什么样？
+
+# %%
+signal = 0.1 * torch.randn(1000, 1)
+right, wrong = torch.nn.BatchNorm1d(1, eps=1e-5), torch.nn.BatchNorm1d(1, 0.8)
+print("spread:", round(signal.std().item(), 3), "->", [round(norm(signal).std().item(), 3) for norm in (right, wrong)])
+assert right(signal).std() > 0.99
+assert wrong(signal).std() < 0.15
+
+# %% [markdown] lang="en"
+# Instead of 1 the spread stays near 0.1: the layer is nearly switched off. Nothing crashes, and the pictures are merely
+# worse. Name your arguments: `eps=`, `momentum=`.
+#
+# ## 13. Softmax before cross-entropy
+#
+# You know this one from lesson 2: the loss cannot fall below 1.461. What does it do to learning? Train two small
+# classifiers on the same digits.
+
+# %% [markdown] lang="zh" of="7ce63ca4"
+# 标准差没有变成 1，还是 0.1 上下：这一层几乎被关掉了。程序不会崩，只是图差一些。参数要写名字：`eps=`、`momentum=`。
+#
+# ## 13. 交叉熵之前多了一个 softmax
+#
+# 这个在第 2 课见过：损失降不到 1.461 以下。它对学习有什么影响？用同样的数字训练两个小分类器。
+
+# %%
+import torch.nn.functional as F
+
+ends = {}
+for name, twice in (("once", False), ("twice", True)):
+    torch.manual_seed(0)
+    classifier = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(196, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
+    )
+    adam = torch.optim.Adam(classifier.parameters(), 3e-3)
+    course = []
+    for step in range(200):
+        places = torch.arange(64) + 64 * step
+        scores = classifier(all_images[places] / 255)
+        loss = F.cross_entropy(scores.softmax(1) if twice else scores, all_labels[places])
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        course.append(loss.item())
+    ends[name] = course
+print("loss at the end:", {name: round(float(np.mean(course[-20:])), 3) for name, course in ends.items()})
+assert np.mean(ends["once"][-20:]) < 0.6
+assert min(ends["twice"]) > 1.461
+curves(*ends.values())
+
+# %% [markdown] lang="en"
+# Blue once, orange twice. The orange one stays high for ever and seems to learn; so the mistake survives. PyTorch's
+# `cross_entropy` and `BCEWithLogitsLoss` want logits.
+#
+# ## 14. Drawing in training mode
+#
+# The tutorial's generator normalises by the batch, also when it draws. Draw latent number 0 with one other, then with
+# 99 others. Is it the same image?
+
+# %% [markdown] lang="zh" of="7177ba7d"
+# 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss` 要的是 logit。
+#
+# ## 14. 用训练模式画图
+#
+# 教程的生成器用当前这一批做归一化，画图时也是。第 0 号隐变量，先和另外一个一起画，再和另外 99 个一起画，还是同一张图吗？
+
+# %%
+import inkgan
+
+tutorial = inkgan.load("tutorial")
+together = [tutorial.sample(n, seed=3, statistics="batch")[0] for n in (2, 20, 100)]
+alone = [tutorial.sample(n, seed=3)[0] for n in (2, 20, 100)]
+change = int(np.abs(together[0].astype(int) - together[2]).max())
+print(
+    "largest change of a pixel:",
+    change,
+    "with the batch's statistics,",
+    int(np.abs(alone[0].astype(int) - alone[2]).max()),
+    "with fixed ones",
+)
+assert change > 20
+assert np.array_equal(alone[0], alone[2])
+sheet(np.stack(together + alone), columns=3, scale=3)
+
+# %% [markdown] lang="en"
+# Above with the batch's statistics, below with standing ones. In PyTorch, call `generator.eval()` before you draw.
+#
+# ## Exercises
+#
+# **1.** You see a run's losses: the discriminator's near 0, the generator's rising. Which of the fourteen can it be? Which
+# single number would you look at next?
+#
+# Numbers 2, 6, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels: it is the
+# cheapest question, and it decides between them.
+#
+# **2.** Mend the circle of number 9 with friction. Which factor is enough?
+
+# %% [markdown] lang="zh" of="099c01ca"
+# 上排用当前这一批的统计量，下排用固定的统计量。在 PyTorch 里，画图之前要调用 `generator.eval()`。
+#
+# ## 练习
+#
+# **1.** 你看到一次训练的损失：判别器的接近 0，生成器的一直上升。可能是这十四种里的哪几种？下一步只看一个数，你看什么？
+#
+# 可能是第 2 种、第 6 种，或者像第 3 课那样开局不利。先看真图和生成的图的 `min()` 和 `max()`：这个问题最便宜，还能区分它们。
+#
+# **2.** 用摩擦力治好第 9 种里的圆圈。乘多大的数就够了？
+
+# %%
+for factor in (1.0, 0.999, 0.998, 0.98):
+    x, y = 1.0, 0.0
+    for _ in range(400):
+        x, y = factor * (x - 0.05 * y), factor * (y + 0.05 * x)
+    print(f"{factor}: {np.hypot(x, y):.4f}")
+assert np.hypot(x, y) < 0.01
+
+# %% [markdown] lang="en"
+# Each step grows the distance by √(1 + 0.05²) = 1.00125, so any factor below 1 / 1.00125 = 0.99875 wins in the end.
+#
+# ## Can you answer these?
+#
+# * Why does one good picture not rule out mode collapse? (It may be the only one.)
+# * Which failures does no loss show? (Dropped classes, copies, negatives, a collapse that passes.)
+# * What do you check before the first step? (Shapes, ranges, labels, whether the batches are shuffled.)
+#
+# All rules of the doctor, with their thresholds and how often they are wrong: [the doctor](../../docs/doctor.md).
+
+# %% [markdown] lang="zh" of="e4ef68e3"
+# 每一步让距离增大 √(1 + 0.05²) = 1.00125 倍，所以只要因子小于 1 / 1.00125 = 0.99875，最后总能收住。
+#
+# ## 自测
+#
+# * 为什么一张好图排除不了模式崩溃？（它可能是唯一的一张。）
+# * 哪些失败在任何损失里都看不出来？（丢掉的类别、抄袭、反相、蒙混过关的崩溃。）
+# * 第一步之前要检查什么？（形状、范围、标签，还有每一批是否洗过牌。）
+#
+# 医生的全部规则、阈值和误诊率，见[医生](../../docs/doctor.md)。

@@ -1,0 +1,361 @@
+# %% [markdown] lang="en"
+# # 7 · Latents
+#
+# A trained generator is a map: 64 numbers in, a digit out. What do the numbers mean? Nobody wrote that down; the network
+# arranged it itself. In this lesson you walk through this space, hold a hand still while it writes ten digits, trade
+# variety for legibility, and find the latent of a digit that the generator has never seen.
+
+# %% [markdown] lang="zh" of="0b749b05"
+# # 7 · 隐变量
+#
+# 训练好的生成器是一个映射：输入 64 个数，输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
+# 这一课你将在隐变量的空间里散步，让同一只手写出十个数字，用多样换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
+
+# %% [markdown] lang="en"
+# ## Where do latents live?
+#
+# A latent is drawn from a bell curve in 64 dimensions. Most values of a bell curve are near 0. So most latents lie near
+# the origin. True?
+
+# %% [markdown] lang="zh" of="c61e59cc"
+# ## 隐变量住在哪里？
+#
+# 隐变量是从 64 维的钟形分布里抽出来的。钟形分布的值大多在 0 附近，所以大多数隐变量都在原点附近。对吗？
+
+# %%
+import numpy as np
+import torch
+
+import inkgan
+from inkgan.data import load
+from inkgan.images import sheet
+
+random = np.random.default_rng(0)
+z = random.standard_normal((1000, 64), dtype=np.float32)
+lengths = np.linalg.norm(z, axis=1)
+print(f"lengths: {lengths.mean():.2f} ± {lengths.std():.2f}; the shortest of 1,000 is {lengths.min():.2f}")
+assert 7.8 < lengths.mean() < 8.1
+assert lengths.min() > 5
+
+# %% [markdown] lang="en"
+# False. Each number is near 0, but 64 of them make a length of about √64 = 8, and it hardly varies. Latents live on a
+# thin shell, and nearly nothing lives inside.
+#
+# ## A walk
+#
+# Take two latents and go from one to the other. The straight way, `(1 - t) * a + t * b`, cuts through the inside of the
+# shell. The arc stays on it. How long is the latent half way?
+
+# %% [markdown] lang="zh" of="f79354ff"
+# 不对。每个数都在 0 附近，但 64 个数合起来，长度大约是 √64 = 8，而且几乎不变。隐变量住在一层薄壳上，壳里面几乎是空的。
+#
+# ## 散步
+#
+# 取两个隐变量，从一个走到另一个。直线 `(1 - t) * a + t * b` 会穿过壳的内部，弧线则一直留在壳上。走到一半时，隐变量有多长？
+
+
+# %%
+model = inkgan.load("fast")
+a, b = z[2], z[3]
+steps = np.linspace(0, 1, 12, dtype=np.float32)[:, None]
+
+
+def arc(a, b, t):
+    """From a to b along the sphere (Shoemake 1985)."""
+    angle = np.arccos(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b))
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+
+
+straight = (1 - steps) * a + steps * b
+curved = arc(a, b, steps).astype(np.float32)
+middle = [float(np.linalg.norm(way, axis=1)[5:7].mean()) for way in (straight, curved)]
+print("length half way: straight", round(middle[0], 2), " arc", round(middle[1], 2))
+assert middle[0] < 0.85 * middle[1]
+sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), columns=12, scale=2)
+
+# %% [markdown] lang="en"
+# Above straight, below along the arc. Every step is a three, and every step is a little different from the one before:
+# the generator is continuous. In the middle the straight way comes out plainer, because short latents are near the
+# average. `inkgan morph` walks along arcs.
+#
+# ## A hand
+#
+# Now keep the latent and change the label instead. What stays the same?
+
+# %% [markdown] lang="zh" of="0ad734ce"
+# 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到中间，直线画得更平淡，
+# 因为短的隐变量接近平均。`inkgan morph` 走的是弧线。
+#
+# ## 一只手
+#
+# 现在隐变量不变，只换标签。有什么是不变的？
+
+# %%
+hands = np.repeat(z[:6], 10, axis=0)
+written = model.draw(hands, np.tile(np.arange(10), 6))
+sheet(written, columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# One row, one latent, ten labels. A row looks as if one person wrote it: thick or thin, upright or leaning. Nobody told
+# the generator what a writer is; MNIST's labels do not say. Can we measure it? Compare the ink of digits in a row.
+
+# %% [markdown] lang="zh" of="0c5cb366"
+# 一行一个隐变量，十个标签。同一行看起来像同一个人写的：或粗或细，或正或斜。没有人告诉生成器什么是“书写者”，MNIST 的标签里也没有。
+# 能量出来吗？比较同一行里各个数字的用墨量。
+
+# %%
+ink = model.draw(np.repeat(z[:100], 10, axis=0), np.tile(np.arange(10), 100)).mean(axis=(1, 2)).reshape(100, 10)
+ink = (ink - ink.mean(0)) / ink.std(0)  # an eight has more ink than a one; that is not the writer's doing
+within = np.corrcoef(ink.T)[~np.eye(10, dtype=bool)].mean()
+print(f"mean correlation of the ink of two digits of one latent: {within:.2f}")
+assert within > 0.4
+
+# %% [markdown] lang="en"
+# Of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan write` can write
+# a date by one hand: one latent for all characters.
+#
+# ## Legible or varied?
+#
+# Now and then a digit is hard to read. Shorten the latents: multiply all by ψ (psi) between 0 and 1. This is called
+# truncation. What is won and what is lost?
+
+# %% [markdown] lang="zh" of="f33171cb"
+# 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一只手写出一个日期：所有字符共用一个隐变量。
+#
+# ## 清晰还是多样？
+#
+# 偶尔会有难认的数字。把隐变量缩短：全部乘以 0 到 1 之间的 ψ（psi），这叫截断。得到什么，失去什么？
+
+# %% short=["(0.0, 0.3, 0.6, 0.8, 1.0, 1.3)", "(0.0, 0.6, 1.0)"]
+from inkgan.evaluation.features import load_features
+
+reader = load_features()
+N = 400
+labels = np.arange(N) % 10
+
+
+def legible_and_varied(drawn):
+    """The share of digits that a classifier reads with p >= 0.99, and the spread of features within a class."""
+    sure = reader.probabilities(drawn[..., None])[np.arange(N), labels] >= 0.99
+    features = reader(drawn[..., None])
+    return sure.mean(), np.mean([features[labels == digit].var(axis=0).sum() for digit in range(10)])
+
+
+psis = (0.0, 0.3, 0.6, 0.8, 1.0, 1.3)
+found = [legible_and_varied(model.draw(np.float32(psi) * z[:N], labels)) for psi in psis]
+for psi, (legible, varied) in zip(psis, found, strict=True):
+    print(f"psi {psi}: {legible:.1%} legible, variety {varied:.1f}")
+assert found[0][0] == 1.0
+assert found[0][1] < 0.01
+sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi in psis]), columns=20)
+
+# %% [markdown] lang="en"
+# One row for each ψ, from 0 at the top. At ψ = 0 all twos are the same two: the most legible, and dull. Beyond 1 the
+# latents lie outside of the shell, where the generator has never been; digits fall apart.
+#
+# ## Only where it is needed
+#
+# At ψ = 1 only a few digits in a hundred are hard to read. Must all pay for them? Shrink only those, step by step, until
+# the reader is sure.
+
+# %% [markdown] lang="zh" of="30b36ab2"
+# 每行一个 ψ，最上面是 0。ψ = 0 时所有的“2”都是同一个“2”：最清晰，也最乏味。超过 1，隐变量跑到了壳的外面，
+# 生成器从没去过那里，数字就散架了。
+#
+# ## 只在需要的地方
+#
+# ψ = 1 时，一百个里只有几个难认。要让所有数字都为它们付出代价吗？只缩短这几个，一步一步来，直到分类器有把握为止。
+
+# %%
+scale = np.ones((N, 1), np.float32)
+before = model.draw(z[:N], labels)
+for _ in range(10):
+    drawn = model.draw(scale * z[:N], labels)
+    unsure = reader.probabilities(drawn[..., None])[np.arange(N), labels] < 0.99
+    if not unsure.any():
+        break
+    scale[unsure] -= np.float32(0.1)
+changed = np.flatnonzero(scale[:, 0] < 1)
+legible, varied = legible_and_varied(drawn)
+print(
+    f"{len(changed)} of {N} digits changed; {legible:.1%} legible, variety {varied:.1f} instead of {legible_and_varied(before)[1]:.1f}"
+)
+assert legible == 1.0
+assert varied > 0.95 * legible_and_varied(before)[1]
+assert len(changed) < 0.1 * N
+sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
+
+# %% [markdown] lang="en"
+# Above the hard ones, below what became of them. All are legible now, and the variety is what it was. Compare that with
+# ψ = 0.8 for all.
+#
+# ## Backwards: from a digit to its latent
+#
+# So far we went from latents to digits. Somebody wrote a digit, on paper, and the generator has never seen it. Is there
+# a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network learns
+# here?
+
+# %% [markdown] lang="zh" of="dd1fd5ce"
+# 上排是难认的，下排是调整之后的。现在全都清晰可辨，多样性却和原来一样。拿它和“一律 ψ = 0.8”比一比。
+#
+# ## 反过来：从数字到隐变量
+#
+# 前面都是从隐变量到数字。现在有人在纸上写了一个数字，生成器从没见过。有没有一个隐变量能画出它？
+# 搜索：从 z = 0 出发，沿着像素之差下山。这里学习的是哪个网络？
+
+# %% short=["range(150)", "range(10)"]
+from inkgan.generation.loading import read
+from inkgan.networks.compact import build_generator
+
+saved = read("fast", "latest")
+generator = build_generator(saved.description).requires_grad_(False)
+generator.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in saved.arrays.items()})
+
+
+def find(targets, labels):
+    """Latents whose images are near the targets [N, 28, 28, 1] in [0, 1]; also the images and how far they are off."""
+    latents = torch.zeros(len(targets), 64, requires_grad=True)
+    adam = torch.optim.Adam([latents], 0.1)
+    for _ in range(150):
+        apart = (generator(latents, labels) - targets).square().mean(dim=(1, 2, 3))
+        adam.zero_grad()
+        apart.sum().backward()
+        adam.step()
+    drawn = generator(latents.detach(), labels)
+    return latents.detach(), drawn, (drawn - targets).square().mean(dim=(1, 2, 3))
+
+
+mnist = load("mnist")
+targets = torch.from_numpy(mnist.test.images[:10]) / 255
+classes = torch.from_numpy(mnist.test.labels[:10])
+latents, drawn, apart = find(targets, classes)
+print(
+    f"mean squared difference of a pixel: {apart.mean():.4f}; lengths of the latents: {latents.norm(dim=1).mean():.1f}"
+)
+sheet(np.concatenate([mnist.test.images[:10], (drawn.numpy() * 255).astype(np.uint8)]), columns=10, scale=2)
+
+# %% full=true
+at_zero = (generator(torch.zeros(10, 64), classes) - targets).square().mean()
+assert apart.mean() < 0.15 * at_zero
+print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the difference is explained")
+
+# %% [markdown] lang="en"
+# No network learns; the latent does. Above real digits, below the nearest that the generator can draw. They are close,
+# down to slant and loops, though none was in its training. So it did not learn its images by heart: it learned how
+# digits vary.
+#
+# And now the surprise. We have the latent of somebody's seven. Give it the other labels.
+
+# %% [markdown] lang="zh" of="c2463a30"
+# 没有网络在学习，学习的是隐变量。上排是真数字，下排是生成器能画出的最接近的。倾斜、弯钩都很接近，尽管没有一个在它的训练集里。
+# 可见它不是背下了那些图，而是学会了数字可以怎样变化。
+#
+# 接下来是惊喜。我们有了某人写的“7”的隐变量，给它换上别的标签。
+
+# %%
+own_hand = model.draw(np.repeat(latents[:4].numpy(), 10, axis=0), np.tile(np.arange(10), 4))
+rows = [np.concatenate([mnist.test.images[i], own_hand[10 * i : 10 * i + 10, :, :, None]], axis=None) for i in range(4)]
+sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
+
+# %% [markdown] lang="en"
+# On the left the digit that somebody wrote; beside it, all ten digits as that hand might write them. The web page that
+# `inkgan export best -o model.html` makes does this with a digit that you draw.
+#
+# ## What can it not draw?
+#
+# Search for the latents of things that are no digits: a cross, a frame, a digit upside down, and noise. Which will
+# fail?
+
+# %% [markdown] lang="zh" of="446d9d14"
+# 最左边是某人写的数字，旁边是这只手写十个数字可能的样子。`inkgan export best -o model.html` 做出的网页，能对你亲手画的数字这样做。
+#
+# ## 它画不出什么？
+#
+# 给不是数字的东西找隐变量：一个叉、一个框、一个倒过来的数字，还有噪声。哪些会失败？
+
+# %%
+strange = np.zeros((4, 28, 28, 1), np.float32)
+for i in range(6, 22):
+    strange[0, i, i - 1 : i + 2] = strange[0, i, 27 - i - 1 : 27 - i + 2] = 1
+strange[1, 5:23, 5:23] = 1
+strange[1, 8:20, 8:20] = 0
+strange[2] = mnist.test.images[0, ::-1] / 255
+strange[3] = random.random((28, 28, 1))
+labels_tried = torch.tensor([8, 0, 7, 8])
+places, nearest, off = find(torch.from_numpy(strange), labels_tried)
+for i, name in enumerate(["cross", "frame", "upside down", "noise"]):
+    print(f"{name:12} difference {off[i]:.4f}, length of the latent {places[i].norm():.1f}")
+sheet((np.concatenate([strange, nearest.numpy()]) * 255).astype(np.uint8), columns=4, scale=3)
+
+# %% full=true
+assert off[2:].min() > 3 * apart.mean()
+assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
+
+# %% [markdown] lang="en"
+# Noise and the upside-down seven fail: the generator draws the nearest digit instead. 64 numbers are far fewer than 784.
+# The cross and the frame are a surprise: an angular eight, an angular zero. But look at the lengths. Real digits are
+# drawn by latents of length 7 or 8, these by latents of length 12, far outside of the shell. The generator *can* draw
+# them, and in a lifetime of random latents it never *would*. Both numbers together, difference and length, say how
+# unusual an image is.
+#
+# ## Exercises
+#
+# **1.** Is there a direction for "more ink"? Fit a straight line: ink as a function of the 64 numbers. Then walk along it.
+
+# %% [markdown] lang="zh" of="71448627"
+# 噪声和倒过来的“7”失败了：生成器画的是最接近的数字。64 个数毕竟远少于 784 个。
+# 叉和框却出人意料：一个棱角分明的“8”，一个棱角分明的“0”。不过请看长度：真数字的隐变量长 7 到 8，它们的隐变量长 12，远在壳外。
+# 生成器*画得出*它们，但随机抽一辈子隐变量也*不会*去画。差别和长度这两个数合在一起，才说明一张图有多不寻常。
+#
+# ## 练习
+#
+# **1.** 有没有一个方向代表“更多的墨”？拟合一条直线：把用墨量写成那 64 个数的函数，然后沿着它走。
+
+# %%
+fives = model.draw(z[:600], "5").mean(axis=(1, 2))
+direction = np.linalg.lstsq(z[:600], fives - fives.mean(), rcond=None)[0]
+direction /= np.linalg.norm(direction)
+amounts = np.linspace(-3, 3, 9, dtype=np.float32)
+start = z[0] - (z[0] @ direction) * direction
+walk = model.draw((start + amounts[:, None] * direction).astype(np.float32), "5")
+print("ink on the way:", [round(float(x), 1) for x in walk.mean(axis=(1, 2))])
+assert walk[-1].mean() > 1.2 * walk[0].mean()
+sheet(walk, columns=9, scale=2)
+
+# %% [markdown] lang="en"
+# There is: nobody put it there. The same works for slant.
+#
+# **2.** What does the latent 0 draw? Compare it with the mean of many digits of a class.
+
+# %% [markdown] lang="zh" of="ab4c2fdb"
+# 有这样的方向，而且不是谁放进去的。倾斜也可以照样找。
+#
+# **2.** 隐变量 0 画出什么？和同一类许多数字的平均值比一比。
+
+# %%
+centre = model.draw(np.zeros((10, 64), np.float32), np.arange(10))
+means = np.stack([mnist.train.images[mnist.train.labels == digit][:, :, :, 0].mean(axis=0) for digit in range(10)])
+sharpness = [float(np.abs(np.diff(np.asarray(some, float), axis=2)).mean()) for some in (centre, means)]
+print("mean step between neighbouring pixels:", [round(x, 1) for x in sharpness])
+assert sharpness[0] > 1.3 * sharpness[1]
+sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
+
+# %% [markdown] lang="en"
+# Above latent 0, below the mean image. The generator's middle is a sharp digit in the most ordinary hand; the mean of
+# pixels is a blur. Averaging latents is not averaging images.
+#
+# ## Can you answer these?
+#
+# * Why an arc and not a straight line? (Between two points of the shell the straight line leaves it.)
+# * What does truncation cost? (Variety.)
+# * You found a latent for a photograph with little error. What did the generator learn from it? (Nothing. Its weights
+#   stayed as they were.)
+
+# %% [markdown] lang="zh" of="d93e19e7"
+# 上排是隐变量 0，下排是平均图。生成器的正中间是一个清楚的数字，写法最普通；像素的平均却是一团模糊。隐变量的平均不是图像的平均。
+#
+# ## 自测
+#
+# * 为什么走弧线，不走直线？（壳上两点之间的直线会离开壳。）
+# * 截断的代价是什么？（多样性。）
+# * 你给一张照片找到了误差很小的隐变量。生成器从中学到了什么？（什么也没学到，它的权重没有变。）
