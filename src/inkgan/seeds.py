@@ -35,6 +35,7 @@ class Stream(IntEnum):
     MEASURED_LATENTS = 12
     TEXT = 13
     SPLIT = 14
+    LOOK = 15
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

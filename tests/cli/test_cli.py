@@ -41,8 +41,8 @@ SURFACE = {
     ],
     "write": [
         "--background", "--count", "--engine", "--force", "--format", "--height", "--help", "--jobs", "--labels",
-        "--legible", "--model", "--out", "--seed", "--shard", "--shards", "--slant", "--split", "--style", "--texts",
-        "TEXT...",
+        "--legible", "--look", "--model", "--out", "--preview", "--seed", "--shard", "--shards", "--slant", "--split",
+        "--style", "--texts", "TEXT...",
     ],
     "morph": ["--force", "--help", "--legible", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],

@@ -9,6 +9,7 @@ import pytest
 
 from engine_tasks import Noting
 from inkgan.errors import ConfigError, InkganError
+from inkgan.generation import engines
 from inkgan.generation.engines import engine, processes
 
 SQUARES = [number * number for number in range(6)]
@@ -62,10 +63,11 @@ def test_names() -> None:
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster of two cores does the same, also when a worker is killed; it hands errors on."""
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")  # other tests run beside it
+    here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # of the tasks
     import ray  # noqa: PLC0415
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+    engines._start_ray(ray, 2)  # once for both
     try:
         run = engine("ray")
         assert sorted(run(Noting(tmp_path, deadly=2, kills=2), range(6), 2)) == SQUARES

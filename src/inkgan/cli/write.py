@@ -12,6 +12,7 @@ from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, shown
 
 if TYPE_CHECKING:
+    from inkgan.generation.spec import Spec
     from inkgan.generation.texts import Texts
 
 ModelName = Annotated[
@@ -91,6 +92,7 @@ def write(
             "probability; 0 takes digits as they come.",
         ),
     ] = 0.99,
+    look: Annotated[str, _page(metavar="clean|scan|photo|field", help="How the page looks.")] = "clean",
     form: Annotated[
         str | None,
         _set(
@@ -110,6 +112,10 @@ def write(
     ] = None,
     jobs: Annotated[int | None, _set(metavar="N", help="Processes at work. (default: one for each core)")] = None,
     engine: Annotated[str, _set(metavar="processes|ray", help="What runs the work.")] = "processes",
+    preview: Annotated[
+        bool,
+        _set("--preview", help="Only draw 24 images on a sheet, DIR-preview.png, and say how long all would take."),
+    ] = False,
 ) -> None:
     """Write digits by hand: a date, an amount, or a labelled data set.
 
@@ -130,17 +136,34 @@ def write(
 
         inkgan write --texts dates.txt -o dates.npz
 
-        inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 -o dates/
+        inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 --look scan -o dates/
     """
-    look: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
-    look |= {"height": height, "background": background, "legible": legible}
-    if any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes":
-        _write_data_set(
-            {"texts": texts or (), "texts_file": file, "count": count, "model": model, **look},
-            out, form=form, shards=shards, split=split, part=part, jobs=jobs, engine=engine, force=force,
-        )  # fmt: skip
+    hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
+    hand |= {"height": height, "background": background, "legible": legible}
+    in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
+    if not in_shards and not preview:
+        _write_images(texts or [], file, out, count, model, look, hand, labels=labels, force=force)
+        return
+    index, parts = (1, 1) if part is None else _part(part)
+    if count is None:
+        count = _number(_given_texts(texts or [], file), None)
+    from inkgan.generation.spec import Spec
+
+    spec = Spec(
+        texts=texts or (),
+        texts_file=file,
+        count=count,
+        shards=shards or (parts if part else -(-count // _SHARD)),
+        format=form or "webdataset",
+        split=_shares(split) if split else (),
+        model=model,
+        look=look,
+        **hand,
+    )
+    if preview:
+        _show_preview(spec, out, jobs, force=force)
     else:
-        _write_images(texts or [], file, out, count, model, look, labels=labels, force=force)
+        _write_data_set(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
 
 
 def _write_images(
@@ -149,65 +172,75 @@ def _write_images(
     out: str | None,
     count: int | None,
     model: str,
-    look: dict[str, Any],
+    look: str,
+    hand: dict[str, Any],
     *,
     labels: bool,
     force: bool,
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation import writing
+    from inkgan.generation.looks import valid_look, with_look
     from inkgan.generation.saving import check_output, save_writings
 
     if out is not None:
         check_output(out, 1, force=force)
     given = _given_texts(texts, file)
     number = _number(given, count)
-    seed = look["seed"]
+    seed = hand["seed"]
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
+    valid_look(look, hand["background"])
     generator = writing.loaded(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
-    written = writing.in_batches(texts_by_writer, model=generator, **look)
+    clean = writing.in_batches(texts_by_writer, model=generator, **hand)
+    written = (with_look(one, look, seed, index) for index, one in enumerate(clean))
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
 
 
 def _write_data_set(
-    given: dict[str, Any],
-    out: str | None,
-    *,
-    form: str | None,
-    shards: int | None,
-    split: str | None,
-    part: str | None,
-    jobs: int | None,
-    engine: str,
-    force: bool,
+    spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
 ) -> None:
     """Write a data set in shards, or what is missing of it."""
     from inkgan.generation.shards import write_shards
-    from inkgan.generation.spec import Spec
 
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
     if force:
         raise ConfigError("--force replaces no data set. Name another folder, or remove this one.")
-    index, parts = (1, 1) if part is None else _part(part)
-    if given["count"] is None:
-        given["count"] = _number(_given_texts(list(given["texts"]), given["texts_file"]), None)
-    if shards is None:
-        shards = parts if part else -(-given["count"] // _SHARD)
-    spec = Spec(**given, shards=shards, format=form or "webdataset", split=_shares(split) if split else ())
     with progress_line() as progress:
         try:
-            made, kept = write_shards(spec, out, part=(index, parts), jobs=jobs, engine=engine, progress=progress)
+            made, kept = write_shards(spec, out, part=part, jobs=jobs, engine=engine, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped. The same command goes on where it was.") from None
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
-    of_all = f" of {spec.shards:,}" if parts > 1 else ""
+    of_all = f" of {spec.shards:,}" if part[1] > 1 else ""
     typer.echo(f"{spec.count:,} images, {made + kept:,}{of_all} shards{there}: {out}")
+
+
+def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool) -> None:
+    """Draw the first images of a data set on a sheet, and say how long all of them would take."""
+    import datetime
+    from pathlib import Path
+
+    from inkgan.files import refuse_to_overwrite
+    from inkgan.generation.engines import cores
+    from inkgan.generation.preview import preview
+    from inkgan.images import save_png, sheet
+
+    path = Path("preview.png" if out is None else f"{out.rstrip('/')}-preview.png")
+    refuse_to_overwrite(path, force=force)
+    images, speed = preview(spec)
+    save_png(sheet(images, 3), path, force=force)
+    at_once = jobs or cores()
+    rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
+    typer.echo(
+        f"{len(images)} of {spec.count:,} images: {path}\n"
+        f"{speed:,.0f} images a second in one process; {at_once} would need about {rest} for all."
+    )
 
 
 def _part(text: str) -> tuple[int, int]:

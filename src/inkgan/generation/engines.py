@@ -165,7 +165,8 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
 def _start_ray(core: Any, jobs: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a busy machine takes longer than 30 seconds
+    for patience in ("RAY_raylet_start_wait_time_s", "RAY_agent_register_timeout_ms"):  # a busy machine needs it
+        os.environ.setdefault(patience, "120000" if patience.endswith("ms") else "120")
     logging.getLogger("ray").setLevel(logging.ERROR)
     local = {"address": "local", "num_cpus": jobs, "object_store_memory": _RAY_STORE, "include_dashboard": False}
     core.init(log_to_driver=False, logging_level="error", **({} if os.environ.get("RAY_ADDRESS") else local))

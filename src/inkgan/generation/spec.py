@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
+from inkgan.generation.looks import valid_look
 from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
 from inkgan.seeds import LARGEST_SEED
 
@@ -67,6 +68,7 @@ class Spec(Table):
         height: of the images in pixels, 24 to 512.
         background: of the pictures, ``white`` or ``transparent``.
         legible: 0 to 0.9999, the probability with which each digit can be read (:func:`inkgan.write`); 0 asks for none.
+        look: ``clean``, or as on a ``scan``, in a ``photo``, or in the ``field`` of a form.
 
     Raises:
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
@@ -85,6 +87,7 @@ class Spec(Table):
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
     background: Literal["white", "transparent"] = "white"
     legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
+    look: str = "clean"
 
     if not TYPE_CHECKING:
 
@@ -116,6 +119,7 @@ class Spec(Table):
             raise ValueError("give texts or a texts_file, one of both")
         if self.shards > self.count:
             raise ValueError(f"{self.count} images do not fill {self.shards} shards. Ask for fewer shards")
+        valid_look(self.look, self.background)
         return self
 
     def images_of(self, shard: int) -> range:
@@ -146,7 +150,7 @@ def _one_line(kind: type[BaseModel], error: ValidationError) -> str:
         return f"{place} is missing."
     message = first["msg"].removeprefix("Value error, ")
     if not place:
-        return f"{message}."
+        return message if message.endswith(".") else f"{message}."
     return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
 
 
