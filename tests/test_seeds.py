@@ -43,6 +43,7 @@ def test_streams_are_numbered_for_ever() -> None:
         "MEASURED_LATENTS",
         "TEXT",
         "SPLIT",
+        "LOOK",
     ]
     assert sorted(Stream) == list(range(15))
 
