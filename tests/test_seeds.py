@@ -45,7 +45,7 @@ def test_streams_are_numbered_for_ever() -> None:
         "SPLIT",
         "LOOK",
     ]
-    assert sorted(Stream) == list(range(15))
+    assert sorted(Stream) == list(range(16))
 
 
 @settings(deadline=None)

@@ -164,12 +164,21 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
 
 def _start_ray(core: Any, jobs: int) -> None:
+    """Connect to the cluster that the environment names, or start one here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told
-    for patience in ("RAY_raylet_start_wait_time_s", "RAY_agent_register_timeout_ms"):  # a busy machine needs it
-        os.environ.setdefault(patience, "120000" if patience.endswith("ms") else "120")
     logging.getLogger("ray").setLevel(logging.ERROR)
     local = {"address": "local", "num_cpus": jobs, "object_store_memory": _RAY_STORE, "include_dashboard": False}
-    core.init(log_to_driver=False, logging_level="error", **({} if os.environ.get("RAY_ADDRESS") else local))
+    given = {} if os.environ.get("RAY_ADDRESS") else local
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            core.init(log_to_driver=False, logging_level="error", **given)
+        except Exception as error:  # noqa: BLE001 - Ray raises no other
+            core.shutdown()
+            if attempt == _ATTEMPTS:
+                reason = str(error).partition("\n")[0]
+                raise InkganError(f"Ray does not start: {reason} Use --engine processes, or try again.") from None
+        else:
+            return
 
 
 def _called(task: Task[T], number: int) -> T:
