@@ -118,7 +118,7 @@ class Spec(Table):
         if bool(self.texts) == (self.texts_file is not None):
             raise ValueError("give texts or a texts_file, one of both")
         if self.shards > self.count:
-            raise ValueError(f"{self.count} images do not fill {self.shards} shards. Ask for fewer shards")
+            raise ValueError(f"{self.shards} shards need {self.shards} images or more, and not {self.count}")
         valid_look(self.look, self.background)
         return self
 
