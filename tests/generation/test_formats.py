@@ -19,6 +19,7 @@ from inkgan.errors import MissingExtraError
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.coco import CATEGORIES
 from inkgan.generation.formats.sample import Sample
+from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
 from inkgan.generation.writing import Box, Writing
 
@@ -96,11 +97,16 @@ def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "folder/.sha256").mkdir()
     (tmp_path / "folder/.sha256/00003").write_text("hash  file\n", "utf-8")
     packed("parquet", tmp_path / "parquet")
+    save_writings((one.writing for one in SAMPLES), 3, f"{tmp_path}/plain/", labels=True)
     options = {"cache_dir": str(tmp_path / "cache")}
     folder = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "folder"), **options)
     assert {name: len(part) for name, part in folder.items()} == {"train": 6, "test": 3}
     files = str(tmp_path / "parquet/00003.parquet")
     parquet = datasets.load_dataset("parquet", data_files=files, split="train", **options)
+    plain = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "plain"), split="train", **options)
+    assert plain["text"] == list(TEXTS)
+    assert plain["boxes"] == [[list(box) for box in one.writing.boxes] for one in SAMPLES]
+    require_images([picture.convert("L") for picture in plain["image"]])
     for rows in (folder["test"], parquet):
         require_images([row["image"].convert("L") for row in rows])
         for row, one in zip(rows, SAMPLES, strict=True):

@@ -414,7 +414,7 @@ class TestCommands:
         assert [place for place, p in enumerate(label["probabilities"]) if p is None] == [4, 7]
         assert [p is None for p in label["probabilities"]] == [f is None for f in label["factors"]]
         del label["probabilities"], label["factors"]
-        assert label == {"file": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
+        assert label == {"file_name": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
 
     def test_transparent_png(self, tmp_path: Path) -> None:
         """A transparent image keeps its second channel."""
@@ -429,16 +429,16 @@ class TestCommands:
         out = f"{tmp_path}/numbers/"
         options = ["--seed", "3", "--height", "32", "--background", background]
         assert run(["write", "dd", "d.d", "-n", "11", "--labels", *options, "-o", out]) == 0
-        labels = [json.loads(line) for line in Path(out, "labels.jsonl").read_text().splitlines()]
-        assert [label["file"] for label in labels] == [f"{index:02d}.png" for index in range(11)]
+        labels = [json.loads(line) for line in Path(out, "metadata.jsonl").read_text().splitlines()]
+        assert [label["file_name"] for label in labels] == [f"{index:02d}.png" for index in range(11)]
         files = {path.name for path in Path(out).iterdir()}
-        assert files == {*(label["file"] for label in labels), "labels.jsonl", ".inkgan.json"}
+        assert files == {*(label["file_name"] for label in labels), "metadata.jsonl", ".inkgan.json"}
         for index, label in enumerate(labels):
             hand: dict[str, Any] = {"seed": 3, "writer": index}
             written = write(["dd", "d.d"][index % 2], **hand, height=32, background=background, legible=LEGIBLE)
             assert label["text"] == written.text
             assert label["boxes"] == [list(box) for box in written.boxes]
-            with Image.open(Path(out, label["file"])) as picture:
+            with Image.open(Path(out, label["file_name"])) as picture:
                 np.testing.assert_array_equal(np.asarray(picture), np.asarray(written.picture))
 
     @pytest.mark.parametrize("background", ["white", "transparent"])

@@ -67,7 +67,7 @@ def write(
         typer.Option(
             "--labels",
             help="Also write the texts and a box (left, top, right, bottom) for each character, as JSON lines "
-            "(FILE.jsonl, DIR/labels.jsonl) or, in an .npz, as the arrays texts and boxes.",
+            "(FILE.jsonl, DIR/metadata.jsonl) or, in an .npz, as the arrays texts and boxes.",
         ),
     ] = False,
     force: Force = False,

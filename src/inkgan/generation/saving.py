@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
-#: In a folder of writings, the file with their texts and boxes.
-LABELS = "labels.jsonl"
+#: In a folder of writings, the file with their texts and boxes, by the name that Hugging Face's ``datasets`` looks for.
+LABELS = "metadata.jsonl"
 #: Under this keyword, a .png keeps the SHA-256 of the .jsonl that was written with it, and so may be replaced with it.
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
@@ -225,11 +225,11 @@ def save_writings(
         count: 1 to 1,000,000.
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, filled
             up on the right to the widest; or for one writing a .png.
-        labels: write texts and boxes, too. In a folder, ``labels.jsonl`` has a line for each picture, ``{"file": ...,
-            "text": ..., "boxes": [[left, top, right, bottom], ...]}``, and where digits were judged the lists
-            ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`); beside a .png is a
-            .jsonl of that name; an .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after the end of a
-            text, and ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit.
+        labels: write texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
+            ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, and where digits were
+            judged the lists ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`);
+            beside a .png is a .jsonl of that name; an .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1
+            after the end of a text, and ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit.
         force: replace what is there; of a folder, only what inkgan wrote there.
 
     Raises:
@@ -285,7 +285,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
 
 
 def _label(writing: Writing, file: str) -> str:
-    label: dict[str, Any] = {"file": file, "text": writing.text, "boxes": writing.boxes}
+    label: dict[str, Any] = {"file_name": file, "text": writing.text, "boxes": writing.boxes}
     return json.dumps(label | writing.reading) + "\n"
 
 
