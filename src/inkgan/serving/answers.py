@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from inkgan.exporting.saved import Saved
 from inkgan.generation import writing
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
 
 
 def write(model: Model, asked: questions.Write) -> Answer:
-    """A text by hand; the picture is the one that ``inkgan write`` saves.
+    """A text by hand; its pixels are those that ``inkgan write`` saves.
 
     Raises:
         ConfigError: the text holds what cannot be written.
@@ -43,7 +44,7 @@ def write(model: Model, asked: questions.Write) -> Answer:
     """
     settings = asked.model_dump(exclude={"text", "format", "model"})
     written = writing.write(asked.text, model=model, **settings)
-    picture = png_bytes(written.picture)
+    picture = _png(written.picture)
     if asked.format == "png":
         return Answer(picture, PNG)
     height, width = written.image.shape
@@ -67,7 +68,7 @@ def digit(model: Model, name: str, asked: questions.Digit) -> Answer:
     latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     picture = picture_of(image)
-    return Answer(png_bytes(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
+    return Answer(_png(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
 
 
 def sample(model: Model, asked: questions.Sample) -> Answer:
@@ -80,22 +81,22 @@ def sample(model: Model, asked: questions.Sample) -> Answer:
     labels = model.labels_for(asked.n, asked.label)
     images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
     if asked.format == "png":
-        return Answer(png_bytes(sheet(images, math.ceil(math.sqrt(asked.n)), scale=2)), PNG)
+        return Answer(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=2)), PNG)
     file = io.BytesIO()
     if asked.format == "npz":
         np.savez_compressed(file, **arrays_of(images, labels, model.class_names))  # type: ignore[arg-type]
         return Answer(file.getvalue(), "application/octet-stream")
     with zipfile.ZipFile(file, "w") as archive:
         for name, image in zip(names_in_folder(asked.n, labels, model.class_names), images, strict=True):
-            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), png_bytes(picture_of(image)))
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), _png(picture_of(image)))
     return Answer(file.getvalue(), "application/zip")
 
 
-def models(saved: Saved) -> Answer:
+def models(saved: Saved, digest: str) -> Answer:
     """What is known of the model that is served."""
     about = {
         "name": saved.name,
-        "digest": digest(saved)[: questions.DIGEST_LENGTH],
+        "digest": digest[: questions.DIGEST_LENGTH],
         "weights_sha256": saved.digest,
         "network": saved.network,
         "image_shape": saved.description["image_shape"],
@@ -127,6 +128,10 @@ def tag(model: str, path: str, asked: questions.Question) -> str:
 def _drawn_by() -> list[str]:
     """The releases that decide about the bytes of an answer."""
     return [version(package) for package in ("inkgan", "numpy", "pillow")]
+
+
+def _png(picture: Image.Image) -> bytes:
+    return png_bytes(picture, smallest=False)
 
 
 def as_json(value: object) -> Answer:

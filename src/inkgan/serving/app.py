@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
-from inkgan.exporting.export import web_page
 from inkgan.exporting.saved import Saved
 from inkgan.generation.model import Model
 from inkgan.serving import answers, figures, guide
@@ -44,10 +43,13 @@ class Service:
         self.saved = saved
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = answers.digest(saved)
+        self.models = answers.models(saved, self.digest)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
         """The page with the model in it, and its policy; where there is none for this network, the guide."""
+        from inkgan.exporting.export import web_page  # noqa: PLC0415 - with data sets, and a digit needs none
+
         try:
             content = web_page(self.saved)
         except InkganError:
@@ -76,13 +78,14 @@ def application(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         responses={"4XX": {"model": Problem, "description": "One line that says what is wrong, as JSON."}},
     )
     app.state.service = service
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_exception_handler(HTTPException, _no_such_address)
-    app.add_exception_handler(InkganError, lambda _, error: problem(400, str(error)))
-    app.add_exception_handler(Exception, lambda *_: problem(500, "this is a defect of inkgan; its log says more."))
+    app.add_exception_handler(InkganError, _wrong_question)
+    app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
         ("/v1/write", _write, [PNG, _JSON]),
         ("/v1/digits/{name}", _digit, [PNG]),
@@ -115,20 +118,17 @@ def _digit(
     asked: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    try:
-        return _drawn(request, asked, lambda model: answers.digit(model, name, asked))
-    except ConfigError as error:  # the parameters are fine, so it is the name
-        return problem(404, str(error))
+    return _drawn_of_class(request, asked, lambda model: answers.digit(model, name, asked))
 
 
 def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return _drawn(request, asked, lambda model: answers.sample(model, asked))
+    return _drawn_of_class(request, asked, lambda model: answers.sample(model, asked))
 
 
-def _models(request: Request) -> Response:
+async def _models(request: Request) -> Response:
     """The model that is served: its names of classes, its digest, its licence and its card."""
-    return _asked_each_time(request, *answers.models(_service(request).saved))
+    return _asked_each_time(request, *_service(request).models)
 
 
 def _page(request: Request) -> Response:
@@ -141,7 +141,7 @@ def _guide(request: Request) -> Response:
     return _asked_each_time(request, content, _HTML, policy)
 
 
-def _openapi(request: Request) -> Response:
+async def _openapi(request: Request) -> Response:
     return _asked_each_time(request, *answers.as_json(request.app.openapi()))
 
 
@@ -179,6 +179,14 @@ def _drawn(request: Request, asked: Question, draw: Callable[[Model], Answer]) -
     return Response(content, media_type=media_type, headers=kept)
 
 
+def _drawn_of_class(request: Request, asked: Question, draw: Callable[[Model], Answer]) -> Response:
+    """The same, where all that can be wrong with parameters in their ranges is the name of a class."""
+    try:
+        return _drawn(request, asked, draw)
+    except ConfigError as error:
+        return problem(404, str(error))
+
+
 def _asked_each_time(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
     """An answer that may change with the next start: a browser asks each time whether it did."""
     kept = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
@@ -195,7 +203,7 @@ def _has(request: Request, tag: str) -> bool:
     return tag in (one.strip().removeprefix("W/") for one in given)
 
 
-def _wrong_parameters(request: Request, error: Exception) -> Response:
+async def _wrong_parameters(request: Request, error: Exception) -> Response:
     """One line for the first parameter that is wrong."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
@@ -208,13 +216,21 @@ def _wrong_parameters(request: Request, error: Exception) -> Response:
     return problem(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
 
 
+async def _wrong_question(_: Request, error: Exception) -> Response:
+    return problem(400, str(error))
+
+
+async def _defect(*_: object) -> Response:
+    return problem(500, "this is a defect of inkgan; its log says more.")
+
+
 def _parameters(request: Request) -> list[str]:
     """The names of the parameters of an address."""
     described = request.app.openapi()["paths"][request.scope["route"].path]["get"]["parameters"]
     return [one["name"] for one in described if one["in"] == "query"]
 
 
-def _no_such_address(request: Request, error: Exception) -> Response:
+async def _no_such_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code != 404:
         return problem(error.status_code, str(error.detail))

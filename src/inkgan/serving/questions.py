@@ -5,11 +5,12 @@ A parameter that is not named here is an error, so that a misspelled ``sed=4`` d
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from inkgan.generation.writing import HEIGHTS, LONGEST_TEXT, STEEPEST, Background
+from inkgan.generation.writing import CHARACTERS, HEIGHTS, LONGEST_TEXT, STEEPEST, WILDCARD, Background
 from inkgan.seeds import LARGEST_SEED
 
 #: The most images in one answer.
@@ -41,6 +42,7 @@ class Write(Question):
         max_length=LONGEST_TEXT,
         description="Digits, . , - : / + and space; d stands for any digit. In an address + is %2B.",
         examples=["2026-11-26"],
+        json_schema_extra={"pattern": rf"^(?=.*[^ ])[{re.escape(CHARACTERS + WILDCARD)}]+$"},  # told better by `write`
     )
     seed: Seed = Field(0, description="Another seed is another hand.")
     writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")
