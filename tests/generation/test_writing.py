@@ -344,6 +344,16 @@ def test_batches_take_lines_as_they_need_them() -> None:
     assert write_batch([], model=RealDigits()) == []
 
 
+def test_lines_with_a_seed_each() -> None:
+    """Each line is what it is alone; and there are as many seeds as lines."""
+    lines = [("12", 0), ("3-4", 2)]
+    together = write_batch(lines, model=RealDigits(), seed=[5, 6], legible=0)
+    for (text, writer), seed, line in zip(lines, (5, 6), together, strict=True):
+        assert np.array_equal(line.image, write(text, seed=seed, writer=writer).image)
+    with pytest.raises(ConfigError, match="1 seeds do not fit 2 lines"):
+        write_batch(lines, model=RealDigits(), seed=[5])
+
+
 @pytest.mark.parametrize("order", ["9876543210", "3145926078"])
 def test_digits_are_drawn_by_name(order: str) -> None:
     """Where a model has the ten digits in another order, each is drawn by its name."""

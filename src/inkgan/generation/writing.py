@@ -171,7 +171,7 @@ def write_batch(
     lines: Sequence[tuple[str, SupportsIndex]],
     *,
     model: str | Path | Generator = DEFAULT,
-    seed: SupportsIndex = 0,
+    seed: SupportsIndex | Sequence[SupportsIndex] = 0,
     style: SupportsFloat = 0.25,
     slant: SupportsFloat = 0.0,
     height: SupportsIndex = 96,
@@ -186,7 +186,7 @@ def write_batch(
     Args:
         lines: the text and the number of the writer of each.
         model: this and all others as in :func:`write`.
-        seed: of all writers.
+        seed: of all writers, or one for each line.
         style: of all lines.
         slant: of all lines.
         height: of all images.
@@ -194,7 +194,7 @@ def write_batch(
         legible: of all digits.
 
     Raises:
-        ConfigError: as in :func:`write`.
+        ConfigError: as in :func:`write`, or there is not a seed for each line.
         CheckpointError: as in :func:`write`.
 
     Warns:
@@ -242,7 +242,7 @@ def in_batches(
 def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,
-    seed: SupportsIndex,
+    seed: SupportsIndex | Sequence[SupportsIndex],
     style: SupportsFloat,
     slant: SupportsFloat,
     height: SupportsIndex,
@@ -252,7 +252,9 @@ def _written(
     """See :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
     writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
-    seed = valid_seed(seed)
+    seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
+    if len(seeds) != len(lines):
+        raise ConfigError(f"{len(seeds)} seeds do not fit {len(lines)} lines: give one for all, or one for each.")
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
     slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
     height = whole_number(height, _HEIGHT, *HEIGHTS)
@@ -264,7 +266,8 @@ def _written(
     if not lines:
         return []
     plans = [
-        _planned(text, generator.latent_dim, seed, writer, style) for text, writer in zip(texts, writers, strict=True)
+        _planned(text, generator.latent_dim, one, writer, style)
+        for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
     line = ink.Line(height, 0.78 * height, 0.58 * height)
     digits, pens = _drawn(plans, generator, legible)

@@ -8,9 +8,10 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -35,17 +36,32 @@ class Answer(NamedTuple):
     media_type: str
 
 
-def write(model: Model, asked: questions.Write) -> Answer:
-    """A text by hand; its pixels are those that ``inkgan write`` saves.
+def check(model: Model, asked: questions.Write) -> None:
+    """Make sure that a text can be written, before it waits for others.
 
     Raises:
         ConfigError: the text holds what cannot be written.
         CheckpointError: the model's classes are not the ten digits.
     """
-    settings = asked.model_dump(exclude={"text", "format", "model"})
-    written = writing.write(asked.text, model=model, **settings)
+    writing.valid_text(asked.text)
+    writing.loaded(model)
+
+
+def look(asked: questions.Write) -> tuple[tuple[str, Any], ...]:
+    """What texts must have in common to be written together."""
+    return tuple(asked.model_dump(include={"style", "slant", "height", "background", "legible"}).items())
+
+
+def write(model: Model, asked: Sequence[questions.Write]) -> list[Answer]:
+    """Texts of one look by hand, each as if it were alone; the pixels are those that ``inkgan write`` saves."""
+    lines = [(one.text, one.writer) for one in asked]
+    written = writing.write_batch(lines, model=model, seed=[one.seed for one in asked], **dict(look(asked[0])))
+    return [_written(one, question.format) for one, question in zip(written, asked, strict=True)]
+
+
+def _written(written: writing.Writing, kind: str) -> Answer:
     picture = _png(written.picture)
-    if asked.format == "png":
+    if kind == "png":
         return Answer(picture, PNG)
     height, width = written.image.shape
     return as_json(
@@ -54,6 +70,7 @@ def write(model: Model, asked: questions.Write) -> Answer:
             "width": width,
             "height": height,
             "boxes": written.boxes,
+            **written.reading,
             "png": base64.b64encode(picture).decode(),
         }
     )

@@ -22,6 +22,7 @@ from inkgan.serving import answers, figures, guide
 from inkgan.serving.answers import PNG, Answer
 from inkgan.serving.problems import problem
 from inkgan.serving.questions import DIGEST_LENGTH, Digit, Question, Sample, Write
+from inkgan.serving.together import Together
 
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
 #: Within this time nobody asks again; then a browser does, with the ETag. An address that names its model never
@@ -44,6 +45,7 @@ class Service:
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = answers.digest(saved)
         self.models = answers.models(saved, self.digest)
+        self.writer = Together(lambda asked: answers.write(self.model, asked), answers.look)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
@@ -107,9 +109,15 @@ def application(service: Service) -> FastAPI:
     return app
 
 
-def _write(request: Request, asked: Annotated[Write, Query()]) -> Response:
+async def _write(request: Request, asked: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
-    return _drawn(request, asked, lambda model: answers.write(model, asked))
+    service = _service(request)
+    kept = _kept(request, asked)
+    if _has(request, kept["ETag"]):
+        return Response(status_code=304, headers=kept)
+    answers.check(service.model, asked)
+    content, media_type = await service.writer.ask(asked)
+    return Response(content, media_type=media_type, headers=kept)
 
 
 def _digit(
@@ -118,12 +126,12 @@ def _digit(
     asked: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    return _drawn_of_class(request, asked, lambda model: answers.digit(model, name, asked))
+    return _drawn(request, asked, lambda model: answers.digit(model, name, asked))
 
 
 def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return _drawn_of_class(request, asked, lambda model: answers.sample(model, asked))
+    return _drawn(request, asked, lambda model: answers.sample(model, asked))
 
 
 async def _models(request: Request) -> Response:
@@ -164,27 +172,31 @@ def _service(request: Request) -> Service:
 
 
 def _drawn(request: Request, asked: Question, draw: Callable[[Model], Answer]) -> Response:
-    """An answer that follows from its address: it is drawn only if the asker does not have it."""
-    service = _service(request)
-    digest = service.digest[:DIGEST_LENGTH]
-    if asked.model not in {None, digest}:
-        return problem(404, f"this server draws with the model {digest}, not {asked.model}.")
-    kept = {
-        "ETag": answers.tag(service.digest, request.url.path, asked),
-        "Cache-Control": _A_MINUTE if asked.model is None else _A_YEAR,
-    }
+    """An answer that is drawn only if the asker does not have it."""
+    kept = _kept(request, asked)
     if _has(request, kept["ETag"]):
         return Response(status_code=304, headers=kept)
-    content, media_type = draw(service.model)
+    try:
+        content, media_type = draw(_service(request).model)
+    except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
+        return problem(404, str(error))
     return Response(content, media_type=media_type, headers=kept)
 
 
-def _drawn_of_class(request: Request, asked: Question, draw: Callable[[Model], Answer]) -> Response:
-    """The same, where all that can be wrong with parameters in their ranges is the name of a class."""
-    try:
-        return _drawn(request, asked, draw)
-    except ConfigError as error:
-        return problem(404, str(error))
+def _kept(request: Request, asked: Question) -> dict[str, str]:
+    """How an answer that follows from its address may be kept.
+
+    Raises:
+        HTTPException: the question is for another model.
+    """
+    service = _service(request)
+    digest = service.digest[:DIGEST_LENGTH]
+    if asked.model not in {None, digest}:
+        raise HTTPException(404, f"this server draws with the model {digest}, not {asked.model}.")
+    return {
+        "ETag": answers.tag(service.digest, request.url.path, asked),
+        "Cache-Control": _A_MINUTE if asked.model is None else _A_YEAR,
+    }
 
 
 def _asked_each_time(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
@@ -232,7 +244,7 @@ def _parameters(request: Request) -> list[str]:
 
 async def _no_such_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code != 404:
+    if "route" in request.scope:
         return problem(error.status_code, str(error.detail))
     addresses = ", ".join(request.app.openapi()["paths"])
     return problem(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")

@@ -9,10 +9,11 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from inkgan.errors import ConfigError, reason_of, shown
+from inkgan.errors import ConfigError, InkganWarning, reason_of, shown
 from inkgan.exporting import saved
 from inkgan.generation.arguments import whole_number
 from inkgan.serving import hosts
@@ -118,6 +119,7 @@ def _prepared(what: str, names: frozenset[str], listener: socket.socket, *, acce
 
     service = Service(saved.read(what, "latest"))
     service.draw_once()
+    warnings.simplefilter("ignore", InkganWarning)  # of what is drawn: nobody who asked reads the server's stderr
     guarded = Guard(application(service), names, access_log=access_log)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

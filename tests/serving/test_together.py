@@ -1,0 +1,96 @@
+"""Questions that are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+from anyio import to_thread
+
+from inkgan.exporting.saved import read
+from inkgan.serving import answers, questions
+from inkgan.serving.app import Service
+from inkgan.serving.together import MOST_TOGETHER, Together
+
+
+def asked_together(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
+    """Ask all at one time with one thread to answer: the answers, and the batches in which they were answered."""
+    batches: list[list[str]] = []
+
+    def answer(batch: Sequence[str]) -> list[str]:
+        batches.append(list(batch))
+        time.sleep(slow)
+        return [one.upper() for one in batch]
+
+    async def run() -> list[str]:
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        together: Together[str, str] = Together(answer, lambda one: one[0])
+        return await asyncio.gather(*(together.ask(one) for one in asked))
+
+    return asyncio.run(run()), batches
+
+
+def test_what_waits_is_answered_together_by_kind() -> None:
+    got, batches = asked_together(["a1", "b1", "a2", "b2", "a3"])
+    assert got == ["A1", "B1", "A2", "B2", "A3"]
+    assert batches == [["a1", "a2", "a3"], ["b1", "b2"]]
+
+
+def test_there_is_a_most() -> None:
+    asked = [f"a{k}" for k in range(2 * MOST_TOGETHER + 1)]
+    got, batches = asked_together(asked, slow=0)
+    assert got == [one.upper() for one in asked]
+    assert [len(one) for one in batches] == [MOST_TOGETHER, MOST_TOGETHER, 1]
+
+
+def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
+    def answer(batch: Sequence[str]) -> list[str]:
+        if "a2" in batch:
+            raise ValueError
+        return list(batch)
+
+    async def run() -> list[str | BaseException]:
+        together: Together[str, str] = Together(answer, lambda one: one[0])
+        return await asyncio.gather(*map(together.ask, ["a1", "b1", "a2"]), return_exceptions=True)
+
+    first, other, second = asyncio.run(run())
+    assert isinstance(first, ValueError)
+    assert isinstance(second, ValueError)
+    assert other == "b1"
+
+
+def test_who_leaves_disturbs_no_one() -> None:
+    gate = threading.Event()
+    seen: list[list[str]] = []
+
+    def answer(batch: Sequence[str]) -> list[str]:
+        gate.wait(5)
+        seen.append(list(batch))
+        return list(batch)
+
+    async def run() -> str:
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        together: Together[str, str] = Together(answer, lambda one: one[0])
+        tasks = [asyncio.create_task(together.ask(one)) for one in ("b1", "a1", "a2", "a3")]
+        await asyncio.sleep(0.01)
+        tasks[0].cancel()  # it is being answered
+        tasks[1].cancel()  # it waits
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+        return await tasks[2] + await tasks[3]
+
+    assert asyncio.run(run()) == "a2a3"
+    assert seen == [["b1"], ["a2", "a3"]]
+
+
+def test_a_text_is_the_same_alone_and_with_others() -> None:
+    model = Service(read("fast", "latest")).model
+    asked = [
+        questions.Write(text=text, seed=seed, writer=seed % 2, height=32, format=kind)
+        for seed, (text, kind) in enumerate([("12", "png"), ("1.5", "json"), ("ddd", "png"), ("7", "json")])
+    ]
+    assert answers.write(model, asked) == [answers.write(model, [one])[0] for one in asked]
