@@ -3,6 +3,7 @@
 # make lessons  set everything up and open the lessons in the browser
 # make test     set everything up, run every check and every test
 # make check    lint, types, the order of imports and the fast tests: a few minutes
+# make gpu      on a machine with a CUDA device: the tests that need one, and what only it can measure (20 minutes)
 # make wheel    build dist/*.whl, install it into a clean environment and use it
 # make clean    remove what make made
 
@@ -14,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits lessons test check lint types contracts fast-tests wheel clean
+.PHONY: digits lessons test check lint types contracts fast-tests gpu wheel clean
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force
@@ -47,6 +48,10 @@ contracts: .venv/installed-dev
 
 fast-tests: .venv/installed-dev
 	$(PYTEST) -m "not slow and not gpu"
+
+gpu: .venv/installed-dev
+	$(BIN)/pytest -m gpu
+	$(BIN)/python benchmarks/gpu.py --record
 
 wheel: .venv/installed-dev
 	rm -rf dist
