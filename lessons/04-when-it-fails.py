@@ -390,7 +390,9 @@ with torch.no_grad():
     margins = {}
     for name, split in {"training images": few.train, "held-out images": mnist.validation[slice(0, 50)]}.items():
         shown, labels = torch.from_numpy(split.images) / 255, torch.from_numpy(split.labels)
-        margins[name] = (recipe.judge(shown, labels)[0].mean() - recipe.judge(fake, labels)[0].mean()).item()
+        margins[name] = (
+            recipe.discriminate(shown, labels)[0].mean() - recipe.discriminate(fake, labels)[0].mean()
+        ).item()
 print({name: round(margin, 2) for name, margin in margins.items()})
 
 # %% full=true

@@ -53,8 +53,8 @@ def recompute(golden: Arrays) -> dict[str, Any]:
     found: dict[str, Any] = {
         "generated": recipe.draw(latents[0]),
         "generated_alone": recipe.draw(latents[0][:1]),
-        "logits_real": recipe.logits(real[:batch])[:, None],
-        "logits_fake": recipe.logits(recipe.draw(latents[0]))[:, None],
+        "logits_real": recipe.discriminate(real[:batch])[0][:, None],
+        "logits_fake": recipe.discriminate(recipe.draw(latents[0]))[0][:, None],
     }
     found |= losses_and_gradients(recipe.generator, recipe.discriminator, real[:batch], latents[0])
     steps = []
@@ -65,8 +65,8 @@ def recompute(golden: Arrays) -> dict[str, Any]:
     found |= {
         "losses": torch.tensor(steps),
         "after_generated": recipe.draw(latents[0]),
-        "after_logits_real": recipe.logits(real[:batch])[:, None],
-        "after_logits_fake": recipe.logits(recipe.draw(latents[0]))[:, None],
+        "after_logits_real": recipe.discriminate(real[:batch])[0][:, None],
+        "after_logits_fake": recipe.discriminate(recipe.draw(latents[0]))[0][:, None],
     }
     return found
 

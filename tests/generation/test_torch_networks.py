@@ -146,11 +146,11 @@ def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
     """The logits are those of the run's own discriminator, for images in any shape they come in."""
     model = inkgan.load(tutorial_run)
     images = model.sample(300, seed=1)
-    logits = model.judge(images)
+    logits = model.logits(images)
     assert logits.dtype == np.float32
     assert logits.shape == (300,)
-    np.testing.assert_array_equal(model.judge(images[..., None]), logits)
-    np.testing.assert_allclose(model.judge(np.asarray(images)[100:110]), logits[100:110], atol=1e-5)
+    np.testing.assert_array_equal(model.logits(images[..., None]), logits)
+    np.testing.assert_allclose(model.logits(np.asarray(images)[100:110]), logits[100:110], atol=1e-5)
     network = networks.build_discriminator(model.description)
     folder = runs.newest(tutorial_run)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -160,7 +160,7 @@ def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
         expected = network(torch.from_numpy(np.asarray(images)[..., None].astype(np.float32) / 255))
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
     with np.load(tutorial_data) as archive:
-        assert not np.array_equal(model.judge(archive["images"])[:5], logits[:5])
+        assert not np.array_equal(model.logits(archive["images"])[:5], logits[:5])
 
 
 @pytest.mark.slow
@@ -168,13 +168,13 @@ def test_what_cannot_be_judged(tutorial_run: Path) -> None:
     """A model without a discriminator, images of another shape or type, labels that a model lacks: one line each."""
     model = inkgan.load(tutorial_run)
     with pytest.raises(CheckpointError, match="fast has no discriminator"):
-        inkgan.load("fast").judge(np.zeros((1, 28, 28), np.uint8), labels=3)
+        inkgan.load("fast").logits(np.zeros((1, 28, 28), np.uint8), labels=3)
     wrong: list[Any] = [np.zeros((1, 28, 27), np.uint8), np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), 3]
     for images in wrong:
         with pytest.raises(ConfigError, match=r"give uint8 \[N, 28, 28, 1\]"):
-            model.judge(images)
+            model.logits(images)
     with pytest.raises(ConfigError, match="draws without labels"):
-        model.judge(np.zeros((1, 28, 28), np.uint8), labels=3)
+        model.logits(np.zeros((1, 28, 28), np.uint8), labels=3)
 
 
 def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
@@ -184,11 +184,11 @@ def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
     runs.train(tmp_path / "run", tmp_path / "data.npz", steps=2)
     model: Model = inkgan.load(tmp_path / "run")
     assert model.class_names == ("0", "1", "2")
-    as_first = model.judge(images, labels=0)
-    np.testing.assert_array_equal(model.judge(images, labels="0"), as_first)
-    assert not np.array_equal(model.judge(images, labels="1"), as_first)
+    as_first = model.logits(images, labels=0)
+    np.testing.assert_array_equal(model.logits(images, labels="0"), as_first)
+    assert not np.array_equal(model.logits(images, labels="1"), as_first)
     with pytest.raises(ConfigError, match="give each image a class, 0 to 2"):
-        model.judge(images)
+        model.logits(images)
 
 
 def test_the_description_reaches_the_network(tiny: tuple[Path, Tiny], monkeypatch: pytest.MonkeyPatch) -> None:

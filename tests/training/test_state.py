@@ -76,14 +76,9 @@ class Mixture:
         """The same."""
         return self.draw(latents, labels)
 
-    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """As it is."""
-        logits: Tensor = self.discriminator(images).detach()
-        return logits
-
-    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, None]:
-        """The same, without classes."""
-        return self.logits(images, labels), None
+    def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, None]:
+        """As it is, without classes."""
+        return self.discriminator(images).detach(), None
 
     def after_load(self) -> None:
         """Nothing is copied."""

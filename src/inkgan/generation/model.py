@@ -215,7 +215,7 @@ class Model:
         ]
         return _without_grey_axis(np.concatenate(parts))
 
-    def judge(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
+    def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
         """The logits of the run's discriminator for images, by PyTorch.
 
         Args:
@@ -248,7 +248,7 @@ class Model:
         checkpoint.verify(self._folder, ("discriminator",))
         layout = torch_networks.discriminator_layout(self.description)
         weights = checkpoint.read_arrays(self._folder, "discriminator", *layout)
-        return torch_networks.judge(self.description, weights, given, asked)
+        return torch_networks.logits_of(self.description, weights, given, asked)
 
     def labels_for(self, n: SupportsIndex, labels: Classes | None = None) -> Labels | None:
         """The class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.

@@ -72,7 +72,7 @@ class TorchGenerator:
         return images
 
 
-def judge(
+def logits_of(
     description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], images: Images, labels: Labels | None
 ) -> NDArray[np.float32]:
     """A discriminator's logits.

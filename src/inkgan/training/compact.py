@@ -204,14 +204,10 @@ class Compact:
         return images
 
     @torch.no_grad()
-    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The discriminator's logits [N] for images of these labels, and its scores [N, classes] of their classes."""
         logits, scores = self._mixed_discriminator.forward_frozen(images, labels)
         return logits, scores
-
-    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """The discriminator's logits [N] for images of these labels."""
-        return self.judge(images, labels)[0]
 
     def after_load(self) -> None:
         """Copy the new weights."""

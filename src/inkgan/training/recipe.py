@@ -82,11 +82,8 @@ class Recipe(Protocol):
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """The same with the generator that learns, where :meth:`draw` uses an average of it."""
 
-    def logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """The discriminator's logits for images, float32 [N]."""
-
-    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The same logits, and the scores [N, classes] of the discriminator's own classifier, if it has one."""
+    def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The discriminator's logits [N] for images, and its classifier's scores [N, classes], if it has one."""
 
     def after_load(self) -> None:
         """Called after parameters and optimiser states were replaced in place."""

@@ -52,12 +52,12 @@ class Samples:
         source = rng(self._seed, Stream.SHOWN_LABELS, number)
         label = self._labels(source.integers(2**31, size=1))
         image = self._recipe.draw(latent, label)
-        logit = self._recipe.logits(image, label).item()
+        logit = self._recipe.discriminate(image, label)[0].item()
         if self._recipe.logits_have_zero:
             opinion = Opinion(estimate=logit)
         else:
             real = self._real_image(label, source)
-            opinion = Opinion(margin=self._recipe.logits(real, label).item() - logit)
+            opinion = Opinion(margin=self._recipe.discriminate(real, label)[0].item() - logit)
         return to_uint8(image.cpu().numpy())[0], opinion
 
     def _real_image(self, label: Tensor | None, source: np.random.Generator) -> Tensor:

@@ -142,14 +142,10 @@ class Tutorial:
         return self.draw(latents)
 
     @torch.no_grad()
-    def logits(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The discriminator's logits [N] for images [N, 28, 28, 1]."""
-        logits: Tensor = self._mixed_discriminator.forward(images).float()
-        return logits
-
-    def judge(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
         """The discriminator's logits [N] for images [N, 28, 28, 1]; it knows no classes."""
-        return self.logits(images), None
+        logits: Tensor = self._mixed_discriminator.forward(images).float()
+        return logits, None
 
     def after_load(self) -> None:
         """Copy the new weights."""

@@ -75,7 +75,7 @@ class Probe:
             drawn = recipe.draw_learner(self._latents, self._classes)
         average = recipe.draw(*self._some_latents)
         with _watched(recipe.networks["discriminator"]) as in_discriminator:
-            logits, scores = recipe.judge(torch.cat([drawn.to(self._real.dtype), self._real]), self._judged_as)
+            logits, scores = recipe.discriminate(torch.cat([drawn.to(self._real.dtype), self._real]), self._judged_as)
         found = self._of_images(_array(drawn), _array(average), _array(batch))
         found |= self._of_logits(_array(logits[:COUNT]), _array(logits[COUNT:]))
         if scores is not None:
