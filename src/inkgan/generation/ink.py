@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,11 +99,12 @@ def digits(
     for start in range(0, len(images), _CHUNK):
         for index, large in enumerate(enlarged(images[start : start + _CHUNK]), start):
             west, north, east, south = windows[index].tolist()
+            size = (east - west, south - north)
             placed = Image.fromarray(large).transform(
-                (east - west, south - north), Image.Transform.AFFINE, maps[index], Image.Resampling.BICUBIC
+                size, Image.Transform.AFFINE, maps[index], Image.Resampling.BICUBIC
             )
-            strip = np.zeros((line.height, east - west), np.uint8)
-            np.take(levels[index], np.asarray(placed), out=strip[north:south])
+            strip = np.zeros((line.height, size[0]), np.uint8)
+            strip[north:south] = levels[index][np.frombuffer(placed.tobytes(), np.uint8)].reshape(size[::-1])
             strips.append(_trimmed(strip))
     return strips
 
@@ -235,19 +235,22 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
     left, top = (math.floor(paths[..., axis].min() - width / 2 - 1) for axis in (0, 1))
     right, bottom = (math.ceil(paths[..., axis].max() + width / 2 + 1) for axis in (0, 1))
     top, bottom = max(top, 0), min(bottom, line.height)
-    y, x = np.mgrid[top:bottom, left:right] + 0.5
-    distances = [_distance(x, y, a, b) for path in paths for a, b in pairwise(path)]
+    y, x = np.arange(top, bottom)[:, None] + 0.5, np.arange(left, right) + 0.5
+    starts, ends = paths[:, :-1].reshape(-1, 2), paths[:, 1:].reshape(-1, 2)
+    distance = np.sqrt(_squared_distances(x, y, starts, ends).min(0))
     strip = np.zeros((line.height, right - left), np.uint8)
-    strip[top:bottom] = _to_bytes((width / 2 - np.min(distances, 0)) / 1.5 + 0.5)
+    strip[top:bottom] = _to_bytes((width / 2 - distance) / 1.5 + 0.5)
     return _trimmed(strip)
 
 
-def _distance(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
-    """The distance of points to the line from ``a`` to ``b``."""
-    along = b - a
-    t = np.clip(((x - a[0]) * along[0] + (y - a[1]) * along[1]) / max(along @ along, 1e-9), 0, 1)
-    distance: Floats = np.hypot(x - a[0] - t * along[0], y - a[1] - t * along[1])
-    return distance
+def _squared_distances(x: Floats, y: Floats, starts: Floats, ends: Floats) -> Floats:
+    """The squared distances [S, H, W] of points in columns ``x`` [W] and rows ``y`` [H, 1] to lines between [S, 2]."""
+    along = ends - starts
+    u, v = (values[:, None, None] for values in along.T)
+    dx, dy = (points - from_[:, None, None] for points, from_ in zip((x, y), starts.T, strict=True))
+    t = np.clip((dx * u + dy * v) / np.maximum(u * u + v * v, 1e-9), 0, 1)
+    squared: Floats = (dx - t * u) ** 2 + (dy - t * v) ** 2
+    return squared
 
 
 def _to_bytes(ink: Floats) -> Strip:
@@ -267,14 +270,17 @@ def stroke_width(strip: Strip) -> float:
 
     The outline's length is the total variation of the grey levels (coarea formula), so soft edges do not matter.
     """
-    ink = np.pad(strip / 255.0, 1)
-    outline = np.hypot(np.diff(ink, axis=0)[:, :-1], np.diff(ink, axis=1)[:-1]).sum()
+    ink = np.zeros((strip.shape[0] + 2, strip.shape[1] + 2))
+    ink[1:-1, 1:-1] = strip / 255
+    down, across = ink[1:, :-1] - ink[:-1, :-1], ink[:-1, 1:] - ink[:-1, :-1]
+    outline = np.sqrt(down * down + across * across).sum()
     return float(2 * ink.sum() / outline) if outline else 0.0
 
 
 def lean_of(strip: Strip) -> float:
     """The tangent of the angle by which a stroke leans to the right, from its second moments; 0 without ink."""
     y, x = np.nonzero(strip > 127)
-    if len(set(y)) < 2:
+    if not len(y) or y[0] == y[-1]:  # the rows come in order
         return 0.0
-    return float(-np.cov(x, y)[0, 1] / y.var(ddof=1))
+    down = y - y.mean()
+    return float(-(down @ (x - x.mean())) / (down @ down))

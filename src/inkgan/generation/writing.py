@@ -270,7 +270,7 @@ def _written(
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
     line = ink.Line(height, 0.78 * height, 0.58 * height)
-    digits, pens = _drawn(plans, generator, legible)
+    digits, pens = _drawn(plans, generator, style, legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
     settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
     readings = _readings(plans, digits) if legible else [((), ())] * len(plans)
@@ -351,7 +351,7 @@ class _Plan:
     Attributes:
         text: with a digit for each wildcard.
         hand: the writer's latent [D].
-        latents: of each digit [N, D].
+        others: for each digit, the latent that the hand's moves towards [N, D].
         shaken: rotation, change of size and shift of each character [K, 3].
         strokes: of each separator, in heights of a digit.
         gaps: before each character [K], in heights of a digit.
@@ -359,7 +359,7 @@ class _Plan:
 
     text: str
     hand: Latent
-    latents: Latent
+    others: Latent
     shaken: NDArray[np.float64]
     strokes: list[NDArray[np.float64]]
     gaps: NDArray[np.float64]
@@ -380,8 +380,7 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
             straight = np.array(ink.STROKES[character])
             strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
     gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
-    latents = slerp(hand, others[[character in DIGITS for character in text]], style)
-    return _Plan(text, hand, latents, shaken, strokes, gaps)
+    return _Plan(text, hand, others[[character in DIGITS for character in text]], shaken, strokes, gaps)
 
 
 def _characters(
@@ -409,7 +408,7 @@ def _characters(
     return strips
 
 
-def _drawn(plans: Sequence[_Plan], generator: Generator, legible: float) -> tuple[Legible, Images]:
+def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
     """The digits of all lines, and those that show the pen of each line with separators, without specks.
 
     All are drawn in one call; after it, only the digits that cannot be read.
@@ -417,7 +416,8 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, legible: float) -> tupl
     classes = _digit_classes(generator)
     digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
     labels = np.array([classes[str(digit)] for digit in digits.tolist()], np.int64)
-    latents = np.concatenate([plan.latents for plan in plans])
+    others = np.concatenate([plan.others for plan in plans])
+    latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
     hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
     pen_labels = [classes[digit] for digit in _PEN_DIGITS] * (len(hands) // len(_PEN_DIGITS))
 
@@ -531,17 +531,16 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
 
     Args:
-        a: float32 [D].
-        b: float32 [D], or [N, D] for N ways from ``a``.
+        a: float32 [D], or [N, D] for N ways.
+        b: as ``a``.
         t: 0 to 1.
     """
     # Sums and not matrix products, in which a row could depend on how many there are.
-    lengths = np.sqrt(np.square(a).sum() * np.square(b).sum(-1))
+    lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
     angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
     # Parallel, or opposite, where the arc is not unique.
     is_parallel = np.sin(angle) < 1e-6
     sine = np.where(is_parallel, np.float32(1), np.sin(angle))
     mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    nearest = np.broadcast_to(a, b.shape) if t < 0.5 else b
-    result: Latent = np.where(is_parallel, nearest, mixed).astype(np.float32)
+    result: Latent = np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
     return result
