@@ -1,0 +1,84 @@
+"""The reading sheet: blind, half and half, and scored by what readers wrote alone."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from PIL import Image
+
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def sheets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(_FOLDER)
+    return importlib.import_module("reading_sheet")
+
+
+@pytest.fixture
+def folder(sheets: ModuleType, tmp_path: Path) -> Path:
+    sheets.make(tmp_path / "sheet", 60, "fast", 3, 0.99)
+    return tmp_path / "sheet"
+
+
+def key_of(folder: Path) -> list[dict[str, object]]:
+    key: list[dict[str, object]] = json.loads((folder / "key.json").read_text("utf-8"))["key"]
+    return key
+
+
+def answered(folder: Path, name: str, answer: Callable[[dict[str, object]], tuple[str, str]]) -> Path:
+    """A form that a reader filled in, knowing the key."""
+    with (folder / name).open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["number", "digit", "made"])
+        rows.writerows([number, *answer(one)] for number, one in enumerate(key_of(folder), 1))
+    return folder / name
+
+
+def test_half_is_generated_in_an_order_that_tells_nothing(folder: Path) -> None:
+    key = key_of(folder)
+    kinds = "".join(str(one["made"]) for one in key)
+    assert sorted(kinds) == ["g"] * 60 + ["r"] * 60
+    assert 40 < sum(a != b for a, b in pairwise(kinds)) < 80
+    for made in "gr":
+        assert sorted(str(one["digit"]) for one in key if one["made"] == made) == sorted("0123456789" * 6)
+    with Image.open(folder / "page-01.png") as page, Image.open(folder / "page-02.png") as last:
+        assert page.size == (1300, 1300)
+        assert last.size == (1300, 260)
+    for form in (folder / "answers.csv").read_text().splitlines()[1:]:
+        assert form.endswith(",,")
+
+
+def test_scores_are_those_of_the_answers(sheets: ModuleType, folder: Path) -> None:
+    """One reads all but the generated ones rightly and calls all real; one leaves all empty; one cannot tell."""
+    key = key_of(folder)
+    first = answered(folder, "a.csv", lambda one: ("?" if one["made"] == "g" else str(one["digit"]), "r"))
+    second = answered(folder, "b.csv", lambda _: ("", ""))
+    answers = [sheets.answers_in(path, len(key)) for path in (first, second)]
+    head, read, told, empty = sheets.score(key, answers)
+    assert head == ["", "generated", "real"]
+    assert read[1].startswith("0 of 60: 0.0% [")
+    assert read[2].startswith("60 of 60: 100.0% [")
+    assert (told[1][:8], told[2][:8]) == ("0 of 60:", "60 of 60")
+    assert empty == ["left empty", "60", "60"]
+
+
+def test_nothing_is_invented_for_an_empty_form(sheets: ModuleType, folder: Path) -> None:
+    key = key_of(folder)
+    rows = sheets.score(key, [sheets.answers_in(folder / "answers.csv", len(key))])
+    assert rows[1][1:] == rows[2][1:] == ["no answers", "no answers"]
+
+
+@pytest.mark.parametrize("row", ["121,3,g", "0,3,g", "x,3,g", "1,33,g", "1,3,q"])
+def test_answers_that_make_no_sense(sheets: ModuleType, folder: Path, row: str) -> None:
+    path = folder / "bad.csv"
+    path.write_text(f"number,digit,made\n{row}\n")
+    with pytest.raises(sheets.SheetError, match=r"bad\.csv"):
+        sheets.answers_in(path, 120)
