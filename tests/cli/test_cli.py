@@ -31,9 +31,10 @@ from inkgan.errors import ConfigError, InkganWarning
 SURFACE = {
     "": ["--help", "--version"],
     "train": [
-        "--config", "--data", "--data-dir", "--device", "--dry-run", "--evaluate-every", "--extend", "--force",
-        "--heal", "--help", "--out", "--plain", "--precision", "--processes", "--quiet", "--recipe", "--resize",
-        "--resume", "--seconds", "--seed", "--set", "--steps", "--stop-at", "--timeout",
+        "--config", "--data", "--data-dir", "--device", "--dry-run", "--engine", "--evaluate-every", "--extend",
+        "--force", "--heal", "--help", "--jobs", "--out", "--plain", "--precision", "--processes", "--quiet",
+        "--recipe", "--resize", "--resume", "--seconds", "--seed", "--seeds", "--set", "--steps", "--stop-at",
+        "--timeout",
     ],
     "sample": [
         "--checkpoint", "--columns", "--count", "--digit", "--force", "--help", "--label", "--legible", "--out",

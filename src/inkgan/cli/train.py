@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from inkgan.training.start import TrainingOptions
 
 
 def train(
@@ -148,6 +151,20 @@ def train(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="How")
     ] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0-9",
+            help="Train a run for each seed, in folders OUT-SEED. The same command again continues what is unfinished.",
+            rich_help_panel="Many runs",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", help="How many of them to train at a time.", rich_help_panel="Many runs")
+    ] = 1,
+    engine: Annotated[
+        str, typer.Option(metavar="processes|ray", help="What runs them.", rich_help_panel="Many runs")
+    ] = "processes",
 ) -> None:
     """Train a GAN, and watch it learn.
 
@@ -165,6 +182,8 @@ def train(
         inkgan train --set loss=hinge --seconds 30
 
         inkgan train --resume --out runs/fashion
+
+        inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
 
         tensorboard --logdir runs
     """
@@ -192,6 +211,9 @@ def train(
         "config": config,
         "settings": settings or (),
     }
+    if seeds is not None:
+        _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)
+        return
     if dry_run:
         from inkgan.config import as_toml
 
@@ -202,3 +224,27 @@ def train(
 
     with watcher_for(quiet=quiet, plain=plain) as watcher:
         start.train(recipe, watcher=watcher, **options)
+
+
+def _train_seeds(
+    recipe: str | None,
+    options: TrainingOptions,
+    seeds: str,
+    *,
+    jobs: int,
+    engine: str,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Train a run for each seed, or print where they would be."""
+    from inkgan.cli.many_runs import train_seeds
+    from inkgan.generation.engines import cores
+    from inkgan.training.many_runs import Runs, parse_seeds
+
+    numbers = parse_seeds(seeds)
+    task = Runs(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
+    if dry_run:
+        for seed in numbers:
+            typer.echo(f"# would run in {task.folder(seed)}")
+        return
+    train_seeds(task, numbers, jobs=jobs, engine=engine, quiet=quiet)

@@ -74,7 +74,7 @@ class _Worker:
 
 
 def _work(ours: Connection, task: Task[Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C, the first process ends this one
+    os.setsid()  # Ctrl-C is for the first process, which then ends this one
     while True:
         try:
             number = ours.recv()
@@ -82,6 +82,8 @@ def _work(ours: Connection, task: Task[Any]) -> None:
             return
         try:
             result, error = task(number), None
+        except KeyboardInterrupt:  # a run that was asked to stop, and has saved
+            return
         except Exception as caught:  # noqa: BLE001 - it is raised in the first process
             result, error = None, caught
         ours.send((result, error))

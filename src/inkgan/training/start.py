@@ -110,7 +110,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **options), _identity)
         if team.leads and options.get("out") is None and not prepared.resume:
             # Of several runs that start at one moment, each gets a folder of its own.
-            place = claim_run_path(RUNS, _default_name(prepared.config))
+            place = claim_run_path(RUNS, default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
         return _trained(prepared, watcher)
 
@@ -149,7 +149,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
     out = _path(options.get("out"))
     config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides))
-    name = _default_name(config)
+    name = default_name(config)
     extend = _plain(options.get("extend"))
     if not options.get("resume") and extend is None:
         if config.extended_from:
@@ -354,7 +354,7 @@ def _default_watcher() -> Watcher:
     return NotebookWatcher() if is_notebook() else Silent()
 
 
-def _default_name(config: Config) -> str:
+def default_name(config: Config) -> str:
     """What the folder of a run is called if no other name is given."""
     return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
 

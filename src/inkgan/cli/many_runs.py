@@ -1,0 +1,96 @@
+"""The table of many runs, renewed on a terminal as they go; elsewhere a line for each run that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from inkgan.cli.progress import time_left
+from inkgan.errors import DivergenceError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from inkgan.training.many_runs import Outcome, Runs
+
+#: Bytes at the end of metrics.jsonl in which its last line is.
+_LAST_BYTES = 4096
+
+
+def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, quiet: bool) -> None:
+    """Train a run for each seed, and tell how they go.
+
+    Raises:
+        DivergenceError: runs diverged; the others were trained to their ends first.
+    """
+    from inkgan.training.many_runs import train_many
+
+    runs = train_many(task, seeds, jobs=jobs, engine=engine)
+    ended: dict[int, Outcome] = {}
+    with _table(task, seeds, ended, quiet=quiet):
+        try:
+            for outcome in runs:
+                ended[outcome.seed] = outcome
+                if not quiet and not sys.stdout.isatty():
+                    typer.echo(line_of(outcome))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped and saved. The same command goes on where it was.") from None
+    lost = [outcome for outcome in ended.values() if outcome.trouble]
+    if lost:
+        named = ", ".join(str(outcome.folder) for outcome in lost)
+        raise DivergenceError(f"{len(lost)} of {len(ended)} runs diverged: {named}. {lost[0].trouble}")
+
+
+def line_of(outcome: Outcome) -> str:
+    """How a run ended."""
+    state = outcome.trouble or ("complete" if outcome.complete else "stopped")
+    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {outcome.folder}: {state}"
+
+
+@contextlib.contextmanager
+def _table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
+    """Show a table that is renewed every second, on a terminal."""
+    if quiet or not sys.stdout.isatty():
+        yield
+        return
+    from rich.live import Live
+
+    folders = {seed: task.folder(seed) for seed in seeds}
+    start = time.monotonic()
+    with Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1):
+        yield
+
+
+def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:
+    """All runs: the seed, the folder, the steps that are done, and whether it has ended."""
+    from rich.table import Table
+
+    left = time_left(passed, len(ended) / len(folders)).removeprefix(", ")
+    shown = Table(title=f"{len(ended)} of {len(folders)} runs ended {left}".rstrip(), title_justify="left")
+    for column in ("seed", "run", "step", "state"):
+        shown.add_column(column)
+    for seed, folder in folders.items():
+        outcome = ended.get(seed)
+        step = last_step(folder) if outcome is None else str(outcome.step)
+        state = ("" if step == "" else "training") if outcome is None else line_of(outcome).rpartition(": ")[2]
+        shown.add_row(str(seed), str(folder), step, state)
+    return shown
+
+
+def last_step(folder: Path) -> str:
+    """How many joint steps a run had done when it last logged one; empty if it has not."""
+    import json
+
+    try:
+        with (folder / "metrics.jsonl").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
+            whole = file.read().rpartition(b"\n")[0]
+        return str(max(0, json.loads(whole.rpartition(b"\n")[2])["step"] + 1))
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""

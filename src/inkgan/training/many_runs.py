@@ -1,0 +1,137 @@
+"""Many runs: one for each seed, several at a time, resumable as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inkgan.errors import ConfigError, DivergenceError, shown
+from inkgan.generation import engines
+from inkgan.runs.folder import RunFolder
+from inkgan.seeds import LARGEST_SEED
+from inkgan.training.start import RUNS, TrainingOptions, configure, default_name, train
+
+_MOST_SEEDS = 10_000
+#: What each run has of its own, or what has no meaning for many.
+_NOT_SHARED = ("seed", "resume", "extend", "processes")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one of many runs ended.
+
+    Attributes:
+        seed: its seed.
+        folder: its folder.
+        step: how many joint steps were done in all.
+        seconds: how long it has trained in all.
+        complete: whether it reached its end.
+        trouble: what went wrong, in one line; empty if nothing did.
+    """
+
+    seed: int
+    folder: Path
+    step: int
+    seconds: float
+    complete: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The task of an engine: to train the run of a seed, or what is missing of it.
+
+    Attributes:
+        recipe: as for :func:`inkgan.train`.
+        options: as there; ``out`` is what the names of the folders begin with.
+        threads: of PyTorch, in each process; None leaves them as they are.
+    """
+
+    recipe: str | None
+    options: TrainingOptions
+    threads: int | None = None
+
+    def folder(self, seed: int) -> Path:
+        """Where the run of a seed is: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
+        out = self.options.get("out")
+        if out is not None:
+            return Path(f"{out}-{seed}")
+        given: TrainingOptions = {**self.options, "seed": seed}
+        return RUNS / default_name(configure(self.recipe, **given)[0])
+
+    def __call__(self, seed: int) -> Outcome:
+        """Train the run of a seed to its end, from where it stands."""
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        folder = self.folder(seed)
+        given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": RunFolder(folder).is_run}
+        try:
+            result = train(self.recipe, **given)
+        except DivergenceError as error:  # the other seeds may be well
+            return Outcome(seed, folder, RunFolder(folder).newest_step() or 0, 0.0, False, str(error))
+        return Outcome(seed, folder, result.step, result.seconds, result.complete)
+
+
+def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str = "processes") -> Iterator[Outcome]:
+    """Train a run for each seed; runs that are complete stay as they are, and others continue.
+
+    Args:
+        task: what to train.
+        seeds: of the runs.
+        jobs: how many to train at a time.
+        engine: ``processes`` on this machine, or ``ray``.
+
+    Yields:
+        How each run ended, as it ends.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    for name in _NOT_SHARED:
+        if task.options.get(name) not in (None, False):
+            raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
+    if task.options.get("force"):
+        raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
+    if jobs < 1:
+        raise ConfigError(f"cannot train with {jobs} jobs. Ask for 1 or more.")
+    run = engines.engine(engine)
+    for seed in seeds:
+        _require_usable(task, seed)
+    return run(task, seeds, jobs)
+
+
+def _require_usable(task: Runs, seed: int) -> None:
+    """Refuse a folder that holds something else than this run, before any run begins."""
+    folder = RunFolder(task.folder(seed))
+    given: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
+    asked, _ = configure(task.recipe, **given)
+    if not folder.is_run:
+        folder.require_free(force=False)
+        return
+    saved = folder.saved_config()
+    differing = [name for name, value in asked.model_dump().items() if value != saved.model_dump()[name]]
+    if differing and not saved.extended_from and not saved.changes:
+        raise ConfigError(
+            f"{shown(folder.path)} holds a run of other settings ({', '.join(differing)}). Name another --out."
+        )
+
+
+def parse_seeds(text: str) -> list[int]:
+    """The numbers of ``0-9`` or ``1,2,5-7``.
+
+    Raises:
+        ConfigError: it is something else, or more than 10,000 seeds.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (one.strip() for one in part.partition("-"))
+        ends = (first, last if dash else first)
+        if not all(end.isdecimal() and end.isascii() and len(end) <= 19 and int(end) <= LARGEST_SEED for end in ends):
+            raise ConfigError(f"--seeds {shown(text)} is no list of seeds. Write 0-9, or 1,2,5-7.")
+        if not 0 <= int(ends[1]) - int(ends[0]) < _MOST_SEEDS:
+            raise ConfigError(f"--seeds {shown(text)} runs backwards, or has more than {_MOST_SEEDS:,} seeds.")
+        seeds += range(int(ends[0]), int(ends[1]) + 1)
+    return list(dict.fromkeys(seeds))

@@ -1,0 +1,161 @@
+"""Many runs: each is the run that its seed gives alone; what is complete stays, what is not goes on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import inkgan
+import tiny_runs as runs
+from inkgan.cli import run
+from inkgan.cli.many_runs import last_step, table
+from inkgan.errors import ConfigError, DivergenceError, OutputError
+from inkgan.generation import engines
+from inkgan.generation.engines import Task
+from inkgan.training import many_runs
+from inkgan.training.many_runs import Outcome, Runs, parse_seeds, train_many
+
+pytestmark = pytest.mark.usefixtures("spared")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process."""
+
+    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
+        return map(task, numbers)
+
+    monkeypatch.setattr(engines, "processes", engine)
+
+
+def task(out: Path, data: Path, **options: Any) -> Runs:
+    """Tiny runs."""
+    given = {"data": str(data), "steps": runs.STEPS, "device": "cpu", "precision": "float32", "settings": runs.SETTINGS}
+    return Runs(None, {**given, "out": str(out), **options})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.usefixtures("here")
+def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
+    """In folders OUT-SEED, bit for bit what one run of that seed gives; again, nothing is trained."""
+    both = task(tmp_path / "a", small_data)
+    ended = list(train_many(both, [0, 3]))
+    assert [(one.seed, one.step, one.complete, one.trouble) for one in ended] == [(0, 6, True, ""), (3, 6, True, "")]
+    runs.train(tmp_path / "alone", small_data, seed=3)
+    assert runs.learned(tmp_path / "a-3") == runs.learned(tmp_path / "alone")
+    assert runs.learned(tmp_path / "a-0") != runs.learned(tmp_path / "alone")
+    before = {seed: runs.learned(tmp_path / f"a-{seed}") for seed in (0, 3)}
+    assert [one.complete for one in train_many(both, [0, 3])] == [True, True]
+    assert {seed: runs.learned(tmp_path / f"a-{seed}") for seed in (0, 3)} == before
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
+    """A run that was stopped continues; it ends as if it never had."""
+    assert [one.complete for one in train_many(task(tmp_path / "a", small_data, stop_at=3), [0, 1])] == [False, False]
+    assert [one.complete for one in train_many(task(tmp_path / "a", small_data), [0, 1])] == [True, True]
+    runs.train(tmp_path / "alone", small_data, seed=1)
+    for name in ("generator.safetensors", "discriminator.safetensors"):
+        assert (runs.newest(tmp_path / "a-1") / name).read_bytes() == (
+            runs.newest(tmp_path / "alone") / name
+        ).read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others go on, and at the end it is told which one was lost: exit code 3."""
+    true = inkgan.train
+
+    def failing(recipe: str | None, **options: Any) -> Any:
+        if options["seed"] == 0:
+            raise DivergenceError("the loss is not finite.")
+        return true(recipe, **options)
+
+    monkeypatch.setattr(many_runs, "train", failing)
+    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
+    words += [word for setting in runs.SETTINGS for word in ("--set", setting)]
+    assert run([*words, "--seeds", "0-1"]) == 3
+    assert (tmp_path / "a-1/config.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two processes train three runs, and a line tells of each."""
+    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
+    words += [word for setting in runs.SETTINGS for word in ("--set", setting)]
+    assert run([*words, "--seeds", "0-1,5", "--jobs", "2", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"# would run in {tmp_path}/a-{seed}" for seed in (0, 1, 5)]
+    assert list(tmp_path.iterdir()) == []
+    assert run([*words, "--seeds", "0-1,5", "--jobs", "2"]) == 0
+    said = sorted(capsys.readouterr().out.splitlines())
+    assert [line.partition(":")[0] for line in said] == ["seed 0", "seed 1", "seed 5"]
+    assert all(line.endswith("complete") for line in said)
+    assert [inkgan.load(tmp_path / f"a-{seed}").description["step"] for seed in (0, 1, 5)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 3}, "--seed is for one run"),
+        ({"resume": True}, "--resume is for one run"),
+        ({"processes": 2}, "--processes is for one run"),
+        ({"force": True}, "--force replaces one run"),
+        ({"settings": ["los=hinge"]}, "unknown setting"),
+    ],
+)
+def test_options_of_one_run(tmp_path: Path, small_data: Path, options: dict[str, Any], said: str) -> None:
+    """What makes no sense for many runs is refused before any begins."""
+    with pytest.raises(ConfigError, match=said):
+        train_many(task(tmp_path / "a", small_data, **options), [0])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
+    """A folder of other files, or a run of other settings, is refused before any run begins."""
+    (tmp_path / "a-1").mkdir()
+    (tmp_path / "a-1/mine.txt").touch()
+    with pytest.raises(OutputError, match="a-1"):
+        train_many(task(tmp_path / "a", small_data), [0, 1])
+    runs.copy(finished_run, tmp_path / "b-0")
+    with pytest.raises(ConfigError, match=r"b-0 holds a run of other settings \(steps\)"):
+        train_many(task(tmp_path / "b", small_data, steps=7), [0])
+    for jobs, engine in ((0, "processes"), (1, "rey")):
+        with pytest.raises(ConfigError):
+            train_many(task(tmp_path / "c", small_data), [0], jobs=jobs, engine=engine)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "b-0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("1, 2,5-6", [1, 2, 5, 6]), ("3,1-3", [3, 1, 2])]
+)
+def test_lists_of_seeds(text: str, seeds: list[int]) -> None:
+    """Ranges and numbers; each seed once."""
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0-10000", "1..3", "9223372036854775808", "1,,2"])
+def test_no_lists_of_seeds(text: str) -> None:
+    """One line says how to write them."""
+    with pytest.raises(ConfigError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_the_table(tmp_path: Path, finished_run: Path) -> None:
+    """A row for each run: the step that it logged last, or how it ended."""
+    folders = {0: finished_run, 1: tmp_path / "a-1", 2: tmp_path / "a-2"}
+    lost = Outcome(2, tmp_path / "a-2", 5, 1.0, complete=False, trouble="the loss is not finite.")
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table(folders, {2: lost}, 10.0))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[0].startswith("1 of 3 runs ended 0:00:20 left")
+    rows = {line.split("│")[1].strip(): line for line in lines if "│" in line}
+    assert "6" in rows["0"].split("│")[3]
+    assert "training" in rows["0"]
+    assert "training" not in rows["1"]
+    assert "not finite" in rows["2"]
+    assert last_step(tmp_path / "none") == ""
