@@ -94,17 +94,17 @@ assert distance[1] < distance[2]
 # A thousand images are a cloud of a thousand points in 64 dimensions. Describe a cloud by its mean m and its covariance
 # C, as if it were a bell curve. How far are two such clouds apart?
 #
-# $$d = |m_1 - m_2|^2 + \operatorname{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})$$
+# > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
 # The first term asks whether the clouds lie in the same place, the second whether they have the same shape. In NumPy,
 # the trace of the root is the sum of the roots of the eigenvalues.
 
-# %% [markdown] lang="zh" of="ebe2e2fc"
+# %% [markdown] lang="zh" of="c1a13f36"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。两朵这样的云相距多远？
 #
-# $$d = |m_1 - m_2|^2 + \operatorname{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})$$
+# > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
 # 第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同。在 NumPy 里，那个平方根的迹就是各特征值的平方根之和。
 

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [
     README,
+    ROOT / "README.zh-CN.md",
     *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "src" / "inkgan" / "cli" / "topics").glob("*.md")),

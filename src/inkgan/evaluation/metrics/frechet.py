@@ -1,6 +1,6 @@
 """The Fréchet distance between two sets of features, each taken as a Gaussian.
 
-Dowson and Landau (1982); for generated images Heusel et al. (2017), eq. 6:
+Dowson and Landau (1982); for generated images Heusel et al. (2017), eq. 6::
 
     d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))
 

@@ -1,0 +1,42 @@
+"""How Sphinx builds the site; scripts/site.py collects its pages first."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+project = "inkgan"
+version = release = metadata.version("inkgan")
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = "inkgan"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False
+
+# Notebooks are kept with their results: the site shows what the lessons computed, and computes nothing.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_heading_anchors = 6
+myst_enable_extensions = ["attrs_inline"]
+suppress_warnings = ["misc.highlighting_failure", "myst.header"]  # terminal text; one page begins below a comment
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+napoleon_use_ivar = True
+# Docstrings name other packages, and modules that have no page here. Links between pages are all checked.
+nitpick_ignore_regex = [("py:.*", r".*")]
+
+
+def _language_of_the_page(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """Browsers, screen readers and fonts want to know which pages are Chinese."""
+    if page.startswith("lessons/zh/") or page.endswith("zh-CN"):
+        context["language"] = "zh-CN"
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("html-page-context", _language_of_the_page)

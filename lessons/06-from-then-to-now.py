@@ -1,0 +1,316 @@
+# %% [markdown] lang="en"
+# # 6 · From then to now
+#
+# The tutorial needs two hours and draws few digits well. inkgan's `fast` needs about a minute and draws all of them.
+# What lies between? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time, always with the
+# same number of steps, and see what each one brings and costs.
+
+# %% [markdown] lang="zh" of="14a92569"
+# # 6 · 从那时到现在
+#
+# 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 一分钟左右，全都画得出来。差在哪里？
+# 差在 2014 到 2024 年间的五个想法。这一课把它们一个一个加上去，步数始终相同，看每个想法带来什么、代价多大。
+
+# %% [markdown] lang="en"
+# ## The starting point
+#
+# First the tutorial itself. One of its steps costs many times as much as one of those to come, so to be fair it gets
+# fewer of them. What do you expect after 8 steps? We measure with the Fréchet distance of lesson 5, with 1,000 images.
+
+# %% [markdown] lang="zh" of="a444327a"
+# ## 起点
+#
+# 先看教程本身。它的一步要花后面那些网络好几步的时间，为了公平，给它的步数少一些。8 步之后，你预计会怎样？
+# 我们用第 5 课的 Fréchet 距离来量，每次 1,000 张图。
+
+# %% short=["TUTORIAL_STEPS, STEPS = 8, 150", "TUTORIAL_STEPS, STEPS = 1, 4"]
+import time
+
+import numpy as np
+import torch
+
+import inkgan
+from inkgan.data import load
+from inkgan.evaluation.ruler import quick_measure
+from inkgan.images import curves, sheet
+from inkgan.training.watching import Silent
+
+TUTORIAL_STEPS, STEPS = 8, 150
+measure = quick_measure(load("mnist"))
+distances, accuracies, costs, rows = {}, {}, {}, []
+
+
+def climb(name, recipe, steps, seed=1, **settings):
+    """Train a rung of the ladder, measure it, and return a picture of 20 images."""
+    since = time.process_time()
+    quiet = {f"watch.{what}_every": 0 for what in ("log", "show", "grid", "doctor")}
+    result = inkgan.train(
+        recipe,
+        steps=steps,
+        seed=seed,
+        out=f"runs/{name}",
+        precision="float32",
+        device="cpu",
+        force=True,
+        settings={**quiet, **settings},
+        watcher=Silent(),
+    )
+    costs[name] = time.process_time() - since
+    model = inkgan.load(result.folder)
+    drawn, labels = np.asarray(model.sample(1000)), model.labels_for(1000)
+    found = measure(drawn[..., None], labels)
+    distances[name], accuracies[name] = found["frechet_digit_distance"], found.get("accuracy")
+    rows.append(drawn[:20])
+    print(
+        f"{name}: distance {distances[name]:.1f}"
+        + (f", right digit {accuracies[name]:.0%}" if labels is not None else "")
+    )
+    return sheet(drawn[:20], columns=20)
+
+
+climb("tutorial", "tutorial", TUTORIAL_STEPS, pretraining_steps=2)
+
+# %% full=true
+assert distances["tutorial"] > 100
+
+# %% [markdown] lang="en"
+# Fog, as in lesson 1. Real digits have a distance of about 1.3 at this number of images
+# ([the metrics in depth](../../docs/metrics.md)).
+#
+# ## Rung 1: networks that fit the machine
+#
+# The tutorial's generator works on maps of 56×56, larger than the image. The compact networks do nearly all of their
+# work at 7×7 and 14×14 and use 3×3 kernels. There is no normalisation in either network, so every image depends on its
+# own latent only. (In the discriminator, batch normalisation also lets images of a batch talk to each other.) The loss is
+# the same as before. How far do 150 steps get?
+
+# %% [markdown] lang="zh" of="176148a4"
+# 一片雾，和第 1 课一样。这么多张图时，真数字的距离大约是 1.3（[度量详解](../../docs/metrics.md)）。
+#
+# ## 第 1 级：适合机器的网络
+#
+# 教程的生成器在 56×56 的特征图上工作，比图像本身还大。紧凑的网络几乎把所有计算都放在 7×7 和 14×14 上，用 3×3 的核。
+# 两个网络里都没有归一化，所以每张图只取决于自己的隐变量。（判别器里如果有批归一化，同一批的图还会互相“串通”。）损失和之前一样。
+# 150 步能走多远？
+
+# %%
+plain = {"batch_size": 32, "generator.channels": 24, "discriminator.channels": 24}
+without_labels = {"conditional": False, "class_weight": 0.0}
+then = {"loss": "non-saturating", "penalty.weight": 0.0}
+no_average = {"ema_half_life": 0.0}
+climb("compact", "fast", STEPS, **plain, **without_labels, **then, **no_average)
+
+# %% [markdown] lang="en"
+# Something like strokes. And the price of a step is a fraction of the tutorial's:
+
+# %% [markdown] lang="zh" of="5c9fb626"
+# 有点笔画的样子了。而一步的价钱只是教程的几分之一：
+
+# %%
+ratio = (costs["tutorial"] / (TUTORIAL_STEPS + 2)) / (costs["compact"] / STEPS)
+print(f"one step of the tutorial costs as much as {ratio:.0f} of these")
+
+# %% full=true
+assert ratio > 3
+
+# %% [markdown] lang="en"
+# ## Rung 2: labels
+#
+# MNIST says which digit each image shows. Give the label to both networks: the generator is asked for a 7, and the
+# discriminator judges whether it is a real *7* (Mirza and Osindero 2014; the discriminator also learns to name classes,
+# Odena et al. 2017). What will change: the quality, or something else?
+
+# %% [markdown] lang="zh" of="7d0b0d0e"
+# ## 第 2 级：标签
+#
+# MNIST 写明了每张图是哪个数字。把标签告诉两个网络：要生成器画一个“7”，让判别器判断它是不是真的*“7”*
+# （Mirza 和 Osindero 2014；判别器同时学习说出类别，Odena 等 2017）。会变的是质量，还是别的什么？
+
+# %%
+climb("labels", "fast", STEPS, **plain, **then, **no_average)
+
+# %% [markdown] lang="en"
+# The distance hardly moves after so few steps. What you win is that you can *ask*: the columns go from 0 to 9, twice. And
+# a generator that is asked for every digit cannot forget one, as the tutorial's forgot the zeros.
+#
+# ## Rung 3: pairs
+#
+# The old loss judges each generated image alone: is it above 0? A few safe motifs are enough to satisfy it. The
+# *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
+# (Jolicoeur-Martineau 2018). Where all real images must be matched, a few motifs are not enough.
+
+# %% [markdown] lang="zh" of="61ff0e49"
+# 才这么几步，距离几乎没动。赢得的是可以*点名*：各列从 0 到 9，排两遍。而且每个数字都会被点到，生成器就不可能像教程那样忘掉 0。
+#
+# ## 第 3 级：成对比较
+#
+# 旧的损失单独判断每张生成的图：是否大于 0？几个保险的花样就能满足它。*相对*损失把每张生成的图和同类的一张真图摆在一起，
+# 问哪个更像真的（Jolicoeur-Martineau 2018）。每张真图都要有人比，几个花样就不够了。
+
+# %%
+climb("pairs", "fast", STEPS, **plain, **{"penalty.weight": 0.0}, **no_average)
+
+# %% full=true
+assert distances["pairs"] < 0.8 * distances["labels"]
+assert accuracies["pairs"] > accuracies["labels"]
+
+# %% [markdown] lang="en"
+# ## Rung 4: a penalty on the discriminator
+#
+# Lesson 4 showed two networks that circle and a discriminator that wins. Both need a discriminator whose logits change
+# steeply from one image to the next. So charge it for steepness: R1 and R2 are the squared length of its gradient with
+# respect to the pixels, at real and at generated images (Mescheder et al. 2018; both together with pairs: Huang et al.
+# 2024). It costs a second backward pass. Must it be paid in every step?
+
+# %% [markdown] lang="zh" of="4ad9655f"
+# ## 第 4 级：给判别器加惩罚项
+#
+# 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都要求判别器的 logit 从一张图到另一张图变化得很陡。
+# 那就对陡峭收费：R1 和 R2 是判别器对像素的梯度的长度平方，分别取在真图和生成的图上
+# （Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。代价是多一次反向传播。每一步都要付吗？
+
+# %%
+climb("penalty", "fast", STEPS, **plain, **no_average)
+
+# %% full=true
+assert distances["penalty"] < distances["pairs"]
+
+# %% [markdown] lang="en"
+# No: once in 8 steps with 8 times the weight is enough ("lazy regularisation", Karras et al. 2020). So it costs little.
+#
+# ## Rung 5: averaging
+#
+# The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
+
+# %% [markdown] lang="zh" of="279eb915"
+# 不必：每 8 步算一次、权重乘 8 就够了（“惰性正则化”，Karras 等 2020），所以很便宜。
+#
+# ## 第 5 级：平均
+#
+# 生成器的权重在一个好位置附近抖动，就像第 4 课里的圆圈。一个圆圈的平均是什么？
+
+# %%
+x, y, mean_x, mean_y = 1.0, 0.0, 1.0, 0.0
+far, far_mean = [], []
+for _ in range(400):
+    x, y = x - 0.05 * y, y + 0.05 * x
+    mean_x, mean_y = mean_x + 0.02 * (x - mean_x), mean_y + 0.02 * (y - mean_y)
+    far.append(np.hypot(x, y))
+    far_mean.append(np.hypot(mean_x, mean_y))
+print(f"from the resting point at the end: {far[-1]:.2f}, the moving average {far_mean[-1]:.2f}")
+assert far_mean[-1] < 0.5 * far[-1]
+curves(far, far_mean, limits=(0, 2))
+
+# %% [markdown] lang="en"
+# Blue is the point itself, orange its moving average: much nearer to the rest. So draw with a moving average of the
+# generator's weights. Training does not notice; it costs one multiplication per weight and step.
+
+# %% [markdown] lang="zh" of="5edc154f"
+# 蓝线是点本身，橙线是它的移动平均，离静止点近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
+
+# %%
+climb("average", "fast", STEPS, **plain)
+
+# %% full=true
+assert distances["average"] < distances["penalty"]
+assert distances["average"] < 0.5 * distances["compact"]
+
+# %% [markdown] lang="en"
+# ## The whole ladder
+#
+# One row a rung, from the tutorial at the top. The last row is the bundled `fast`: the same recipe with its full width,
+# 64 channels, batches of 64 and 1,800 steps.
+
+# %% [markdown] lang="zh" of="c51b7330"
+# ## 整架梯子
+#
+# 每级一行，最上面是教程。最后一行是自带的 `fast`：同样的做法，用完整的宽度（64 个通道）、每批 64 张、1,800 步。
+
+# %%
+fast = inkgan.load("fast")
+drawn, labels = np.asarray(fast.sample(1000)), fast.labels_for(1000)
+found = measure(drawn[..., None], labels)
+distances["fast"] = found["frechet_digit_distance"]
+for name in ("labels", "pairs", "penalty", "average"):
+    print(f"{name}: {costs[name] / costs['compact']:.1f} times the seconds of compact")
+for name, distance in distances.items():
+    print(f"{name:9} {distance:7.1f}", "#" * int(10 * np.log2(1 + distance)))
+assert found["frechet_digit_distance"] < 3
+assert found["accuracy"] > 0.98
+sheet(np.concatenate([*rows, drawn[:20]]), columns=20)
+
+# %% [markdown] lang="en"
+# Each # is a tenth of a doubling of (1 + distance).
+#
+# ## The right arithmetic
+#
+# One more idea is none about GANs. Newer processors multiply numbers of 16 bits (bfloat16) much faster than those of 32.
+# They have the same range but only 8 binary digits. Where does it do harm? Add a small number to a large one.
+
+# %% [markdown] lang="zh" of="58a272c0"
+# 每个 # 表示（1 + 距离）翻一倍的十分之一。
+#
+# ## 合适的算术
+#
+# 还有一个想法和 GAN 无关。较新的处理器做 16 位（bfloat16）乘法比 32 位快得多。范围相同，但只有 8 位二进制有效数字。
+# 什么地方会出问题？拿一个大数加一个小数。
+
+# %%
+weight, change = torch.tensor(1.0), torch.tensor(0.001)
+print("float32: ", (weight + change).item())
+print("bfloat16:", (weight.bfloat16() + change.bfloat16()).item())
+assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
+
+# %% [markdown] lang="en"
+# The step of the weight is lost. So inkgan multiplies in bfloat16 and keeps the weights and Adam's memory in float32
+# (Micikevicius et al. 2018). It does so where the processor is made for it (`precision=auto`); how much it brings is in
+# [the results](../../docs/results.md).
+#
+# ## Exercises
+#
+# **1.** One seed each: could the order of two rungs be luck? Climb "pairs" and "average" once more with another seed.
+
+# %% [markdown] lang="zh" of="99e4e487"
+# 权重走的那一小步丢了。所以 inkgan 用 bfloat16 做乘法，而权重和 Adam 的记忆保存在 float32 里（Micikevicius 等 2018）。
+# 处理器适合时它才这样做（`precision=auto`），能快多少见[结果](../../docs/results.md)。
+#
+# ## 练习
+#
+# **1.** 每级只有一个种子，两级的先后会不会是运气？换一个种子，把“pairs”和“average”再爬一遍。
+
+# %%
+climb("pairs, seed 2", "fast", STEPS, seed=2, **plain, **{"penalty.weight": 0.0}, **no_average)
+climb("average, seed 2", "fast", STEPS, seed=2, **plain)
+spread = abs(distances["average, seed 2"] - distances["average"])
+print(f"another seed moves the distance by {spread:.1f}")
+
+# %% full=true
+assert distances["average, seed 2"] < distances["pairs, seed 2"]
+
+# %% [markdown] lang="en"
+# The order holds here. But two seeds are an anecdote: neighbouring rungs can change places. For a claim you need several
+# seeds on both sides; [the experiments](../../docs/experiments.md) have five.
+#
+# **2.** Which rung would you give up first if you had to? Look at what each brings, and at what it costs. (There is no
+# single answer. Without averaging a long run still becomes good; without labels you cannot ask for a digit; without the
+# penalty it may never become good.)
+#
+# ## Can you answer these?
+#
+# * Why is there no batch normalisation in `fast`? (An image should depend on its own latent; and without it a step is
+#   cheaper.)
+# * What does the penalty make of the discriminator? (A smooth function, which cannot win by being steep.)
+# * Why average the weights and not the images? (An average of images is a blur, as lesson 7 shows; nearby weights average
+#   to a network.)
+
+# %% [markdown] lang="zh" of="e1f20a81"
+# 先后不变。不过两个种子只能算个故事：相邻的两级完全可能换位。要下结论，两边都得有好几个种子；[实验记录](../../docs/experiments.md)里各有五个。
+#
+# **2.** 如果必须放弃一级，你先放弃哪一级？看看每级带来什么、代价多大。（没有唯一答案。没有平均，训练久了也会变好；
+# 没有标签，就不能点名要哪个数字；没有惩罚项，可能永远好不了。）
+#
+# ## 自测
+#
+# * `fast` 里为什么没有批归一化？（一张图应该只取决于自己的隐变量；而且没有它，一步更便宜。）
+# * 惩罚项把判别器变成什么样？（一个平滑的函数，不能靠陡峭取胜。）
+# * 为什么平均权重，而不平均图像？（图像的平均是一团模糊，第 7 课会看到；相近的权重平均起来仍是一个网络。）

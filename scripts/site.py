@@ -1,0 +1,151 @@
+"""Build the site from the lessons, the documents, the docstrings and the commands: ``python scripts/site.py``.
+
+It needs no network. ``build/site/html/index.html`` can be opened as a file; its search works there, too.
+
+The pages are collected in ``build/site/source`` in the places that they have in the repository, so that the links
+between them hold. A link to a file that is no page, such as source code, becomes plain text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer.main
+from typer.testing import CliRunner
+
+from inkgan.cli import app
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "build" / "site"
+#: Modules that read as mathematics, whose docstrings are a page.
+_MATHEMATICS = (
+    "inkgan.training.losses",
+    "inkgan.training.penalties",
+    "inkgan.networks.tutorial",
+    "inkgan.networks.compact",
+    "inkgan.evaluation.metrics.frechet",
+    "inkgan.evaluation.metrics.kernel",
+    "inkgan.evaluation.metrics.manifold",
+    "inkgan.evaluation.metrics.novelty",
+    "inkgan.seeds",
+)
+#: What stands in the table of contents of docs/site/index.md by name; the rest of the pages follows by itself.
+_GUIDES = ("training", "writing", "export", "cluster", "tutorial", "serve", "scale")
+_PAGES = (
+    "*.md",
+    "docs/*.md",
+    "docs/pictures/*",
+    "src/inkgan/cli/topics/*.md",
+    "src/inkgan/models/*/README.md",
+    "benchmarks/results/*.md",
+    "lessons/*.md",
+    "lessons/*/*.ipynb",
+)
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+
+
+def pages() -> list[Path]:
+    """What the site shows, relative to the repository."""
+    return sorted(path.relative_to(ROOT) for pattern in _PAGES for path in ROOT.glob(pattern))
+
+
+def commands_page() -> str:
+    """The help of every command, as the terminal shows it."""
+    group = typer.main.get_command(app)
+    names = group.list_commands(None)  # type: ignore[attr-defined]
+    parts = ["# The command line\n\n`inkgan COMMAND --help` says the same; `inkgan help` explains subjects.\n"]
+    for name in names:
+        environment = {"COLUMNS": "100", "NO_COLOR": "1", "TERMINAL_WIDTH": "100"}
+        shown = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="inkgan")
+        parts.append(f"## inkgan {name}\n\n```text\n{shown.output.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def mathematics_page() -> str:
+    """Docstrings of the modules that are formulas."""
+    parts = ["# Losses, networks and measures\n\nEach function with its paper and equation, from the docstrings.\n"]
+    for module in _MATHEMATICS:
+        directive = f".. automodule:: {module}\n   :members:\n"
+        parts.append(f"## {module.removeprefix('inkgan.')}\n\n```{{eval-rst}}\n{directive}```\n")
+    return "\n".join(parts)
+
+
+def without_dead_links(text: str, page: Path, kept: set[Path]) -> str:
+    """Turn links to what is no page of the site into plain text."""
+
+    def mended(link: re.Match[str]) -> str:
+        target = link[3].partition("#")[0]
+        if "://" in target or not target:
+            return link[0]
+        place = Path(os.path.normpath(page.parent / target))
+        return link[0] if place in kept else link[2]
+
+    return _LINK.sub(mended, text)
+
+
+def collect(source: Path) -> None:
+    """Put every page and the configuration into the folder."""
+    if source.exists():
+        shutil.rmtree(source)
+    kept = set(pages())
+    for page in sorted(kept):
+        target = source / page
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if page.suffix == ".md":
+            text = without_dead_links((ROOT / page).read_text("utf-8"), page, kept)
+            target.write_text(text, "utf-8")
+        else:
+            shutil.copyfile(ROOT / page, target)
+    (source / "docs" / "cli.md").write_text(commands_page(), "utf-8")
+    (source / "docs" / "mathematics.md").write_text(mathematics_page(), "utf-8")
+    shutil.copyfile(ROOT / "docs" / "site" / "conf.py", source / "conf.py")
+    (source / "static").mkdir()
+    shutil.copyfile(ROOT / "docs" / "site" / "site.css", source / "static" / "site.css")
+    (source / "index.md").write_text(_index(kept), "utf-8")
+
+
+def _index(kept: set[Path]) -> str:
+    text = (ROOT / "docs" / "site" / "index.md").read_text("utf-8")
+    guides = [Path("docs") / f"{name}.md" for name in _GUIDES]
+    listed = set(re.findall(r"^(?:.*<)?([\w./-]+?)>?$", text, re.MULTILINE))
+    others = [path for path in sorted(kept) if path.suffix == ".md" and path.with_suffix("").as_posix() not in listed]
+    others = [path for path in others if path not in guides and path.parts[0] != "lessons"]
+    records = [path for path in others if path.parts[0] == "benchmarks" or path.match("models/*/README.md")]
+    rest = [path for path in others if path not in records]
+    groups = {"GUIDES": [path for path in guides if path in kept], "REFERENCE": rest, "RECORDS": records}
+    for word, found in groups.items():
+        text = text.replace(f"\n{word}\n", "".join(f"\n{path.with_suffix('').as_posix()}" for path in found) + "\n")
+    return text
+
+
+def broken(html: Path) -> Iterator[str]:
+    """Links between the pages that lead nowhere; also those in notebooks, which Sphinx does not all check."""
+    for page in sorted(html.rglob("*.html")):
+        for target in re.findall(r'(?:href|src)="([^"#?]+)', page.read_text("utf-8")):
+            if "://" in target or target.startswith(("data:", "mailto:")):
+                continue
+            if not (page.parent / target).exists():
+                yield f"{page.relative_to(html)}: {target}"
+
+
+def main() -> None:
+    """Build the site, or end with what is wrong."""
+    collect(SITE / "source")
+    sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
+    done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    found = list(broken(SITE / "html"))
+    if found:
+        sys.exit("links that lead nowhere:\n" + "\n".join(found))
+    print(f"built {SITE / 'html' / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
