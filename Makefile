@@ -1,8 +1,9 @@
 # make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
 #               what was learned, and write today's date with it
 # make lessons  set everything up and open the lessons in the browser
-# make test     set everything up, run every check and every test
+# make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
 # make check    lint, types, the order of imports and the fast tests: a few minutes
+# make check-web  with Node: types, lint and tests of the web page, and whether the built one is what its sources make
 # make gpu      on a machine with a CUDA device: the tests that need one, and what only it can measure (20 minutes)
 # make wheel    build dist/*.whl, install it into a clean environment and use it
 # make clean    remove what make made
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits lessons test check lint types contracts fast-tests gpu wheel clean
+.PHONY: digits lessons test check check-web lint types contracts fast-tests gpu wheel clean
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force
@@ -31,6 +32,10 @@ lessons: .venv/installed-lessons
 
 test: .venv/installed-dev lint contracts types
 	$(PYTEST)
+	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
+
+check-web: .venv/installed-dev
+	$(BIN)/python scripts/check_web.py
 
 # Two at a time: the type checker and the tests keep one core busy each.
 check: .venv/installed-dev

@@ -14,6 +14,7 @@ import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
 
+from documents import ROOT
 from inkgan import cli, data
 from inkgan.exporting import page
 from inkgan.exporting.eight_bits import to_eight_bits
@@ -67,6 +68,19 @@ def test_a_browser_runs_only_the_script_and_the_style_that_were_built() -> None:
         digest = base64.b64encode(hashlib.sha256(inside[1].encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy[1]
     assert not re.search(r"https?://(?!www\.w3\.org/)", content)
+
+
+def test_the_page_in_the_package_is_that_of_the_sources() -> None:
+    """Who changes web/ builds the page anew: ``npm run build`` there. The hash is that of web/build.mjs."""
+    web = ROOT / "web"
+    files = [path for path in (web / "src").rglob("*") if path.is_file()]
+    files += [web / "build.mjs", web / "package-lock.json"]
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(web).as_posix(), path) for path in files):
+        digest.update(f"{name}\n".encode() + path.read_bytes() + b"\n")
+    found = re.search(r'<meta name="inkgan-source" content="(\w+)">', page.TEMPLATE.read_text("utf-8"))
+    assert found
+    assert found[1] == digest.hexdigest()
 
 
 def test_a_name_is_text_whatever_it_says() -> None:

@@ -140,8 +140,8 @@ def training() -> None:
             batch = order.batch(step)
             real = torch.from_numpy(pixels[batch]).float() / 255
             done = recipe.step(StepInfo(step, step, step / 1800), real, torch.from_numpy(labels[batch]))
-            # The margin is not among the figures of the page.
-            kept = {key: value.item() for key, value in done.items() if key not in ("margin", "pairs_in_order")}
+            # Margins and the sizes of gradients are not among the figures of the page.
+            kept = {key: value.item() for key, value in done.items() if key.startswith(("loss_", "score_", "penalty"))}
             terms |= {f"{step}.{key}": value for key, value in kept.items()}
         arrays |= {f"after.{key}": value for key, value in _flat(recipe).items()}
         write(f"training-{game}", arrays)
