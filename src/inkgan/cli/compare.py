@@ -30,9 +30,9 @@ def compare(
 
     A group of runs over seeds counts the variance of training; single models are compared by sampling alone.
 
-    Examples:
-        inkgan compare tutorial runs/mine
+    For example:
 
+        inkgan compare tutorial runs/mine
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
     from inkgan.evaluation import compare as comparison

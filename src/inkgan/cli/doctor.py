@@ -26,9 +26,9 @@ def doctor(
 
     The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says how they were measured.
 
-    Examples:
-        inkgan doctor runs/fast-mnist-seed0
+    For example:
 
+        inkgan doctor runs/fast-mnist-seed0
         inkgan doctor runs/fast-mnist-seed0 --strict && inkgan sample runs/fast-mnist-seed0 -o digits.png
     """
     from inkgan.runs import metrics

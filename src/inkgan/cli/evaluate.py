@@ -37,13 +37,11 @@ def evaluate(
     Each figure has a 95 % interval and a floor: the same figure of as many held-out real images. The first use with
     new data takes longer; what is computed from the real images is kept in the cache.
 
-    Examples:
+    For example:
+
         inkgan evaluate runs/tutorial-mnist-seed0 --report card.html
-
         inkgan evaluate digits.npz --json figures.json
-
         inkgan evaluate runs/tutorial-mnist-seed0 --full
-
         inkgan evaluate pictures/ --data fashion-mnist
     """
     from inkgan.errors import OutputError

@@ -34,11 +34,10 @@ def export(
     An ONNX file is for other programs and languages.
     A folder, with weights and a card, is a model for every command of inkgan.
 
-    Examples:
+    For example:
+
         inkgan export best -o handwriting.html
-
         inkgan export best -o best.onnx
-
         inkgan export runs/fast-mnist-seed0 --checkpoint best -o models/mine/
     """
     from inkgan.errors import in_bytes

@@ -25,9 +25,9 @@ def show(
 ) -> None:
     """Explain a topic: training, processes, doctor, data, writing, serving or metrics.
 
-    Examples:
-        inkgan help
+    For example:
 
+        inkgan help
         inkgan help training
     """
     titles = topics()

@@ -66,13 +66,11 @@ def sample(
 
     Image i depends on the weights, the seed and i alone: the first ten of a hundred are the same as ten.
 
-    Examples:
+    For example:
+
         inkgan sample fast -n 100 -o digits.png
-
         inkgan sample fast -n 100 --label 7 -o sevens.png
-
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
-
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
     from inkgan.generation import model as sampling

@@ -29,11 +29,10 @@ def serve(
     Open the address that it prints in a browser. /docs there lists all addresses, with examples. An answer depends on
     the model and its address alone, so a link shows the same image tomorrow. Ctrl-C stops the server.
 
-    Examples:
+    For example:
+
         inkgan serve
-
         inkgan serve runs/fast-mnist-seed0 --port 8001 --workers 2
-
         inkgan serve best --host 0.0.0.0 --allow-host ink.example.org --access-log
     """
     # Requests share the cores, not each of their matrix products; must come before NumPy is loaded.

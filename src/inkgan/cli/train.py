@@ -174,17 +174,13 @@ def train(
     Recipes: fast takes one to two minutes on two cores; best takes longer and draws better; tutorial repeats a
     TensorFlow lesson exactly and takes hours.
 
-    Examples:
+    For example:
+
         inkgan train
-
         inkgan train --data fashion-mnist --out runs/fashion
-
         inkgan train --set loss=hinge --seconds 30
-
         inkgan train --resume --out runs/fashion
-
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
-
         tensorboard --logdir runs
     """
     from inkgan.training import start

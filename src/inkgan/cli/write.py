@@ -125,17 +125,13 @@ def write(
     Options of a data set write shards with labels into a folder. The same command again, also after a crash, makes
     what is missing.
 
-    Examples:
+    For example:
+
         inkgan write 2026
-
         inkgan write 2026-11-22 -o date.png --seed 4
-
         inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
-
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
-
         inkgan write --texts dates.txt -o dates.npz
-
         inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 --look scan -o dates/
     """
     hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
@@ -307,9 +303,9 @@ def morph(
 ) -> None:
     """Turn one hand into another: the ten digits of each writer, and of the hands between them.
 
-    Examples:
-        inkgan morph 3 5 -o morph.gif --steps 24
+    For example:
 
+        inkgan morph 3 5 -o morph.gif --steps 24
         inkgan morph 0 1 2 3 4 5 6 7 --steps 1 -o hands.png
     """
     from pathlib import Path
