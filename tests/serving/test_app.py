@@ -9,6 +9,7 @@ import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from inkgan.exporting.saved import Saved, read
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.generation.writing import morph
 from inkgan.images import picture_of
-from inkgan.serving import figures
+from inkgan.serving import answers, figures
 from inkgan.serving.app import Service, application
 from inkgan.serving.guide import example_of
 
@@ -160,7 +161,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/sample?label=x", 404, "there is no class 'x': fast draws 0 to 9."),
         ("/v1/sample?%0a=1", 400, r"there is no parameter \n."),
         ("/v1/digits/x", 404, "there is no class 'x': fast draws 0 to 9."),
-        ("/v1/digits/%2e%2e%2fx", 404, "there is no /v1/digits/../x. Addresses are /, /v1/write,"),
+        ("/v1/digits/%2e%2e%2fx", 404, "there is no class '../x': fast draws 0 to 9."),
         ("/v1/write/", 404, "there is no /v1/write/."),
         ("/etc/passwd", 404, "there is no /etc/passwd. Addresses are /, /v1/write,"),
     ],
@@ -218,6 +219,17 @@ def test_a_name_cannot_leave_an_archive(hostile: TestClient) -> None:
     assert answer.status_code == 400
     assert "cannot have a folder of that name" in answer.json()["error"]
     assert picture(hostile.get("/v1/sample?n=1").content).shape == (20, 20, 3)
+
+
+def test_large_images_are_bounded(hostile: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MOST_PIXELS", 4 * 64)
+    name = quote(_SCRIPT, safe="")
+    for address in ("/v1/sample?n=1", f"/v1/digits/{name}?scale=2"):
+        assert hostile.get(address).status_code == 200, address
+    for address in ("/v1/sample?n=2", f"/v1/digits/{name}?scale=3"):
+        answer = hostile.get(address)
+        assert answer.status_code == 400
+        assert "pixels, and an answer has 256 at most" in answer.json()["error"]
 
 
 def test_the_page_has_its_own_policy(hostile: TestClient) -> None:

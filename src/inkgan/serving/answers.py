@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from inkgan.errors import OutputError
 from inkgan.exporting.saved import Saved
 from inkgan.generation import writing
 from inkgan.generation.model import Model
@@ -27,6 +28,9 @@ PNG = "image/png"
 _JSON = "application/json"
 #: The time that files in a .zip bear, so that the same question gives the same bytes.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
+#: The most pixels of an answer: images of 28×28 never come near, those of a model with large images may.
+MOST_PIXELS = 2**24
+_SHEET_SCALE = 2
 
 
 class Answer(NamedTuple):
@@ -81,7 +85,9 @@ def digit(model: Model, name: str, asked: questions.Digit) -> Answer:
 
     Raises:
         ConfigError: the model has no class of this name.
+        OutputError: there would be too many pixels.
     """
+    _bound(model, asked.scale**2)
     latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     picture = picture_of(image)
@@ -93,12 +99,14 @@ def sample(model: Model, asked: questions.Sample) -> Answer:
 
     Raises:
         ConfigError: the model has no class of this name.
-        OutputError: a class has a name that no file can have, and a .zip was asked for.
+        OutputError: a class has a name that no file can have, and a .zip was asked for; or there would be too many
+            pixels.
     """
+    _bound(model, asked.n * _SHEET_SCALE**2)
     labels = model.labels_for(asked.n, asked.label)
     images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
     if asked.format == "png":
-        return Answer(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=2)), PNG)
+        return Answer(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=_SHEET_SCALE)), PNG)
     file = io.BytesIO()
     if asked.format == "npz":
         np.savez_compressed(file, **arrays_of(images, labels, model.class_names))  # type: ignore[arg-type]
@@ -107,6 +115,14 @@ def sample(model: Model, asked: questions.Sample) -> Answer:
         for name, image in zip(names_in_folder(asked.n, labels, model.class_names), images, strict=True):
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), _png(picture_of(image)))
     return Answer(file.getvalue(), "application/zip")
+
+
+def _bound(model: Model, images: int) -> None:
+    """Refuse an answer as large as so many of the model's images, if that is too much."""
+    height, width, _ = model.image_shape
+    if images * height * width > MOST_PIXELS:
+        pixels = f"{images * height * width:,} pixels"
+        raise OutputError(f"this would have {pixels}, and an answer has {MOST_PIXELS:,} at most. Ask for fewer.")
 
 
 def models(saved: Saved, digest: str) -> Answer:

@@ -90,7 +90,7 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
         ("/v1/write", _write, [PNG, _JSON]),
-        ("/v1/digits/{name}", _digit, [PNG]),
+        ("/v1/digits/{name:path}", _digit, [PNG]),
         ("/v1/sample", _sample, [PNG, "application/octet-stream", "application/zip"]),
         ("/v1/models", _models, [_JSON]),
     ):
@@ -238,7 +238,7 @@ async def _defect(*_: object) -> Response:
 
 def _parameters(request: Request) -> list[str]:
     """The names of the parameters of an address."""
-    described = request.app.openapi()["paths"][request.scope["route"].path]["get"]["parameters"]
+    described = request.app.openapi()["paths"][request.scope["route"].path_format]["get"]["parameters"]
     return [one["name"] for one in described if one["in"] == "query"]
 
 

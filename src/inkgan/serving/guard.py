@@ -152,7 +152,7 @@ class _Visit:
     def count(self) -> None:
         """Put the request into the figures; addresses that do not exist share one name."""
         route = self.scope.get("route")
-        path = "other" if route is None else route.path
+        path = "other" if route is None else route.path_format
         figures.requests.labels(path, str(self.status)).inc()
         figures.seconds.labels(path).observe(time.perf_counter() - self._began)
 
