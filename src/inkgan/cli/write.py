@@ -114,7 +114,7 @@ def write(
     engine: Annotated[str, _set(metavar="processes|ray", help="What runs the work.")] = "processes",
     preview: Annotated[
         bool,
-        _set("--preview", help="Only draw 24 images on a sheet, DIR-preview.png, and say how long all would take."),
+        _set("--preview", help="Only draw 24 images, to FILE.png or DIR-preview.png, and say how long all would take."),
     ] = False,
 ) -> None:
     """Write digits by hand: a date, an amount, or a labelled data set.
@@ -227,7 +227,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
     from inkgan.generation.preview import preview
     from inkgan.images import save_png, sheet
 
-    path = Path("preview.png" if out is None else f"{out.rstrip('/')}-preview.png")
+    path = Path("preview.png" if out is None else out if out.endswith(".png") else f"{out.rstrip('/')}-preview.png")
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
     save_png(sheet(images, 3), path, force=force)

@@ -21,7 +21,7 @@ def preview(spec: Spec) -> tuple[Images, float]:
         spec: the data set.
 
     Returns:
-        Up to 24 images uint8 [N, H, W], filled up on the right to the widest; and images a second, as PNG.
+        Up to 24 images uint8 [N, H, W], filled up with paper on the right to the widest; and images a second, as PNG.
 
     Raises:
         ConfigError: a text cannot be written.
@@ -33,7 +33,5 @@ def preview(spec: Spec) -> tuple[Images, float]:
     drawn = [(sample.writing, sample.png) for sample in samples(spec, shown)]
     seconds = time.perf_counter() - start
     widest = max(writing.image.shape[1] for writing, _ in drawn)
-    filled = [
-        np.pad(writing.image, ((0, 0), (0, widest - writing.image.shape[1])), mode="edge") for writing, _ in drawn
-    ]
+    filled = [np.pad(writing.image, ((0, 0), (0, widest - writing.image.shape[1]))) for writing, _ in drawn]
     return np.stack(filled), len(drawn) / seconds
