@@ -1,0 +1,350 @@
+# %% [markdown] lang="en"
+# # 8 · Your own data, and beyond
+#
+# Digits were the beginning. In this last lesson you train on a folder of your own pictures, then on coloured ones, see
+# how several processes share the work, take your model away, and find out where to read on.
+
+# %% [markdown] lang="zh" of="c9b467c9"
+# # 8 · 你自己的数据，以及更远的地方
+#
+# 数字只是开始。最后这一课，你用自己的一文件夹图片训练，再换成彩色的，看多个进程怎样分担工作，把模型带走，最后看看接下来读什么。
+
+# %% [markdown] lang="en"
+# ## A folder
+#
+# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with other places, sizes and
+# line widths. One folder for each class. What must the computer know besides? (Nothing.)
+
+# %% [markdown] lang="zh" of="3b2a0efb"
+# ## 一个文件夹
+#
+# 手头没有？那就画一个：圆、正方形和三角形各 200 张，位置、大小、线宽各不相同，每类一个文件夹。此外还要告诉计算机什么？（什么都不用。）
+
+# %%
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+import inkgan
+from inkgan.data import load
+from inkgan.images import sheet
+
+random = np.random.default_rng(0)
+KINDS = ("circle", "square", "triangle")
+
+
+def shape(kind, side=24, ink="black"):
+    """A picture of a shape, drawn large and made small."""
+    large = Image.new("RGB", (96, 96), "white")
+    pen = ImageDraw.Draw(large)
+    x, y = random.uniform(40, 56, 2)
+    radius, width = random.uniform(20, 34), int(random.integers(6, 13))
+    if kind == "circle":
+        pen.ellipse([x - radius, y - radius, x + radius, y + radius], outline=ink, width=width)
+    else:
+        corners = {"square": 4, "triangle": 3}[kind]
+        pen.regular_polygon((x, y, radius), corners, rotation=random.uniform(-15, 15), outline=ink, width=width)
+    return large.resize((side, side), Image.Resampling.BOX)
+
+
+for kind in KINDS:
+    Path("shapes", kind).mkdir(parents=True, exist_ok=True)
+    for number in range(200):
+        shape(kind).convert("L").save(f"shapes/{kind}/{number:03}.png")
+
+shapes = load("shapes")
+print(shapes)
+print(shapes.class_names, *shapes.notes, sep="\n")
+assert len(shapes.train) + len(shapes.validation) + len(shapes.test) == 600
+assert any("inverted" in note for note in shapes.notes)
+sheet(shapes.examples("train", columns=12), columns=12, scale=2)
+
+# %% [markdown] lang="en"
+# inkgan found the classes in the names of the folders, kept a tenth of the images for validation and a tenth for testing,
+# and saw that this is dark ink on white paper. (Failure number 7 of lesson 4 would have been the other way.)
+#
+# ## What if the folder is untidy?
+#
+# Real folders are. Put in a text file, and a picture of another size. Should they be ignored silently?
+
+# %% [markdown] lang="zh" of="bebcb9d1"
+# inkgan 从文件夹的名字里认出了类别，留出十分之一做验证、十分之一做测试，还看出这是白纸黑字。（否则就成了第 4 课的第 7 种失败。）
+#
+# ## 文件夹里乱七八糟怎么办？
+#
+# 真实的文件夹都很乱。放进一个文本文件，再放一张尺寸不同的图。该悄悄忽略它们吗？
+
+# %%
+Path("shapes/circle/remarks.txt").write_text("not a picture")
+shape("circle", side=30).convert("L").save("shapes/circle/large.png")
+untidy = load("shapes")
+print(*untidy.notes, dict(untidy.skipped), sep="\n")
+assert sum(untidy.skipped.values()) == 2
+tidy = load("shapes", resize=24)
+assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
+
+# %% [markdown] lang="en"
+# It says what it left out, and why. With `resize=24` (`--resize 24` in a terminal) the large one is made to fit.
+#
+# ## Train
+#
+# The same recipe as for digits, with narrow networks because the images are simple. How many steps will it need?
+
+# %% [markdown] lang="zh" of="6509e285"
+# 漏掉了什么、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
+#
+# ## 训练
+#
+# 做法和数字一样，图很简单，所以网络用窄的。需要多少步？
+
+# %% short=["STEPS = 300", "STEPS = 4"]
+STEPS = 300
+narrow = {"batch_size": 32, "generator.channels": 24, "discriminator.channels": 24, "latent_dim": 16}
+result = inkgan.train(
+    data="shapes",
+    resize=24,
+    steps=STEPS,
+    out="runs/shapes",
+    device="cpu",
+    precision="float32",
+    force=True,
+    settings=narrow,
+)
+own = inkgan.load(result.folder)
+sheet(own.sample(36, seed=1, labels=np.repeat(KINDS, 12)), columns=12, scale=2)
+
+# %% [markdown] lang="en"
+# One class a row. Did it learn the three classes? A crude judge is enough: which class has the nearest training image?
+
+# %% [markdown] lang="zh" of="a5b689b8"
+# 每行一类。三个类别学会了吗？一个粗糙的裁判就够了：最近的训练图属于哪一类？
+
+
+# %%
+def nearest_class(images):
+    known = tidy.train.images.reshape(len(tidy.train), -1).astype(np.float32)
+    asked = np.asarray(images).reshape(len(images), -1).astype(np.float32)
+    apart = (asked**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * asked @ known.T
+    return tidy.train.labels[apart.argmin(1)]
+
+
+drawn = own.sample(300, seed=2)
+right = (nearest_class(drawn) == own.labels_for(300)).mean()
+ceiling = (nearest_class(tidy.test.images) == tidy.test.labels).mean()
+print(f"generated shapes that look like their class: {right:.0%}; of real held-out ones: {ceiling:.0%}")
+
+# %% full=true
+assert right > 0.7
+
+# %% [markdown] lang="en"
+# For a real measurement, `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long
+# that will take. With 480 training images do not expect too much; failure number 10 is near. Look at
+# `inkgan doctor runs/shapes` before you trust anything.
+#
+# ## Colour
+#
+# What has to change in the networks for coloured pictures? Count the channels.
+
+# %% [markdown] lang="zh" of="ee0d567e"
+# 要认真度量，用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
+# 第 4 课的第 10 种失败就在眼前。先看看 `inkgan doctor runs/shapes`，再决定信不信。
+#
+# ## 彩色
+#
+# 彩色图片，网络要改什么？数一数通道。
+
+# %%
+INKS = {"circle": "crimson", "square": "seagreen", "triangle": "royalblue"}
+for kind in KINDS:
+    Path("coloured", kind).mkdir(parents=True, exist_ok=True)
+    for number in range(200):
+        shape(kind, ink=INKS[kind]).save(f"coloured/{kind}/{number:03}.png")
+coloured = load("coloured")
+print(coloured.image_shape)
+assert coloured.image_shape == (24, 24, 3)
+sheet(coloured.examples("train", columns=12), columns=12, scale=2)
+
+# %%
+result = inkgan.train(
+    data="coloured", steps=STEPS, out="runs/coloured", device="cpu", precision="float32", force=True, settings=narrow
+)
+painter = inkgan.load(result.folder)
+painted = painter.sample(36, seed=1, labels=np.repeat(KINDS, 12))
+print("shape of an image:", painted.shape[1:])
+sheet(painted, columns=12, scale=2)
+
+# %% full=true
+inked = (255 - painted.astype(float)).reshape(3, 12 * 24 * 24, 3)
+weights = inked.sum(axis=2, keepdims=True) ** 2
+colours = 255 - (inked * weights).sum(axis=1) / weights.sum(axis=1)
+assert colours.argmax(axis=1).tolist() == [0, 1, 2]
+
+# %% [markdown] lang="en"
+# Only the first layer of the discriminator and the last one of the generator have three channels instead of one. Red
+# circles, green squares, blue triangles: it learned which colour belongs to which shape, because that was so in the
+# data. If it is not what you want, your data must say so.
+#
+# ## Many processes
+#
+# A larger model needs more hands. Two processes take half of each batch; then they average their gradients. Is that the
+# same as one process with the whole batch?
+
+# %% [markdown] lang="zh" of="5311c63f"
+# 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角：它学到了哪种形状配哪种颜色，因为数据里就是这样。
+# 如果这不是你想要的，就得让数据说出来。
+#
+# ## 多个进程
+#
+# 模型大了，就需要更多的手。两个进程各拿半批，算完再把梯度平均。这和一个进程算整批一样吗？
+
+# %%
+import torch
+from torch.nn.functional import softplus
+
+network = torch.nn.Linear(24 * 24, 1)
+batch = torch.from_numpy(shapes.train.images[:32]).flatten(1) / 255
+
+
+def gradient(images):
+    return torch.autograd.grad(softplus(-network(images)).mean(), network.weight)[0]
+
+
+whole = gradient(batch)
+shared = (gradient(batch[:16]) + gradient(batch[16:])) / 2
+print("largest difference:", f"{(whole - shared).abs().max().item():.1e}")
+assert torch.allclose(whole, shared, atol=1e-7)
+
+# %% [markdown] lang="en"
+# Yes, but for rounding. And when would it *not* be the same? When images of a batch influence each other, as in batch
+# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`; many machines:
+# [the page on clusters](../../docs/cluster.md).
+#
+# ## Take it away
+#
+# `inkgan export RUN -o model.html` makes one file that draws without a server, `-o model.onnx` one for other programs. A
+# folder with weights and a card:
+
+# %% [markdown] lang="zh" of="125912f2"
+# 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
+# 在终端里：`inkgan train --set slices=2 --processes 2`；多台机器见[集群](../../docs/cluster.md)。
+#
+# ## 带走
+#
+# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个带说明卡的文件夹：
+
+# %%
+inkgan.export("runs/shapes", "my-shapes/", force=True)
+print(sorted(path.name for path in Path("my-shapes").iterdir()))
+again = inkgan.load("my-shapes")
+assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
+
+# %% [markdown] lang="en"
+# ## Where to read on
+#
+# Ten papers, in the order in which they answer each other:
+#
+# 1. Goodfellow et al. 2014, *Generative Adversarial Networks*: the game, its optimum, and the non-saturating loss.
+# 2. Radford et al. 2015, *DCGAN*: convolutions that train, and arithmetic with latents.
+# 3. Salimans et al. 2016, *Improved Techniques for Training GANs*: mode collapse named, labels used, a first measure.
+# 4. Arjovsky et al. 2017, *Wasserstein GAN*: what if the two distributions do not overlap?
+# 5. Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*: a penalty on the gradient instead of clipped weights.
+# 6. Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*: the Fréchet distance as a measure.
+# 7. Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*: why R1 damps the circle.
+# 8. Karras et al. 2019 and 2020, *StyleGAN* and *StyleGAN2-ADA*: latents that scale channels; training with few images.
+# 9. Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric*: two questions instead of one number.
+# 10. Huang et al. 2024, *The GAN is dead; long live the GAN!*: pairs, R1 and R2, and a plain network are enough.
+#
+# ## Exercises
+#
+# **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
+
+# %% [markdown] lang="zh" of="408ef7c6"
+# ## 接下来读什么
+#
+# 十篇论文，按它们互相回答的顺序：
+#
+# 1. Goodfellow 等 2014，*Generative Adversarial Networks*：博弈、最优解、非饱和损失。
+# 2. Radford 等 2015，*DCGAN*：训练得动的卷积网络，还有隐变量的算术。
+# 3. Salimans 等 2016，*Improved Techniques for Training GANs*：给模式崩溃命名，用上标签，第一个度量。
+# 4. Arjovsky 等 2017，*Wasserstein GAN*：如果两个分布根本不重叠呢？
+# 5. Gulrajani 等 2017，*Improved Training of Wasserstein GANs*：不再裁剪权重，改用对梯度的惩罚项。
+# 6. Heusel 等 2017，*GANs Trained by a Two Time-Scale Update Rule*：用 Fréchet 距离做度量。
+# 7. Mescheder 等 2018，*Which Training Methods for GANs do actually Converge?*：R1 为什么能止住绕圈。
+# 8. Karras 等 2019 和 2020，*StyleGAN* 和 *StyleGAN2-ADA*：用隐变量缩放通道；图很少时怎样训练。
+# 9. Kynkäänniemi 等 2019，*Improved Precision and Recall Metric*：用两个问题代替一个数。
+# 10. Huang 等 2024，*The GAN is dead; long live the GAN!*：成对比较、R1 和 R2，加上朴素的网络，就够了。
+#
+# ## 练习
+#
+# **1.** 不用标签训练（`settings={"conditional": False, "class_weight": 0.0}`）。有什么事做不了了？
+
+# %% short=["steps=100", "steps=4"]
+from inkgan.errors import ConfigError
+
+blind = inkgan.train(
+    data="shapes",
+    resize=24,
+    steps=100,
+    out="runs/blind",
+    device="cpu",
+    precision="float32",
+    force=True,
+    settings={**narrow, "conditional": False, "class_weight": 0.0},
+)
+try:
+    inkgan.load(blind.folder).sample(3, labels="circle")
+except ConfigError as error:
+    print(error)
+else:
+    raise AssertionError("it should refuse")
+
+# %% [markdown] lang="en"
+# Ask for a class.
+#
+# **2.** How many numbers does your model have, and how large is its file? Guess both from the widths first.
+
+# %% [markdown] lang="zh" of="0f01ec45"
+# 点名要某一类。
+#
+# **2.** 你的模型有多少个数，文件有多大？先根据宽度猜一猜。
+
+# %%
+from inkgan.generation.loading import read
+
+numbers = sum(array.size for array in read("my-shapes", "latest").arrays.values())
+size = Path("my-shapes/generator.safetensors").stat().st_size
+print(f"{numbers:,} numbers, {size:,} bytes: {size / numbers:.1f} bytes each")
+assert size >= 2 * numbers
+
+# %% [markdown] lang="en"
+# ## Ten questions
+#
+# Could you explain these to a friend? Each is answered in the lesson in brackets.
+#
+# 1. From what does a generator learn, if it never sees a real image? [1, 2]
+# 2. What does the best discriminator compute? [2]
+# 3. Why does the generator not minimise log(1 − D)? [2]
+# 4. Which optimiser may change which weights, and what goes wrong otherwise? [2]
+# 5. Why is a discriminator's loss near 0 a bad sign? [3, 4]
+# 6. How do you notice mode collapse, if every single picture is good? [4, 5]
+# 7. What is a floor, and why is it not 0? [5]
+# 8. Two runs differ by 0.3 in distance. What do you want to know next? [5, 6]
+# 9. Which change turned the tutorial into `fast`, and what did each part bring? [6]
+# 10. What does a label say, and what does a latent say? [7]
+
+# %% [markdown] lang="zh" of="a8b997b7"
+# ## 十个问题
+#
+# 你能给朋友讲清楚吗？答案在方括号里的那几课。
+#
+# 1. 生成器从没见过真图，它从什么地方学？[1、2]
+# 2. 最优判别器算的是什么？[2]
+# 3. 生成器为什么不最小化 log(1 − D)？[2]
+# 4. 哪个优化器可以改哪些权重？弄错了会怎样？[2]
+# 5. 判别器的损失接近 0，为什么是坏兆头？[3、4]
+# 6. 每一张图都好，怎样发现模式崩溃？[4、5]
+# 7. 什么是下限？它为什么不是 0？[5]
+# 8. 两次训练的距离差 0.3，你接下来想知道什么？[5、6]
+# 9. 哪些改动把教程变成了 `fast`？每一样带来了什么？[6]
+# 10. 标签决定什么，隐变量决定什么？[7]
