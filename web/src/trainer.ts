@@ -15,7 +15,7 @@ export interface Settings {
   readonly game: GameName;
   readonly generatorRate: number; // learning rates
   readonly discriminatorRate: number;
-  readonly penaltyWeight: number; // γ of R1 and R2
+  readonly penaltyWeight: number; // γ of R1 and R2 as in the papers, for pixels in [-1, 1]
   readonly penaltyEvery: number;
   readonly penaltyOn: "both" | "real";
   readonly classWeight: number; // of the auxiliary classifier, in both losses
@@ -30,7 +30,7 @@ export const FAST: Settings = {
   game: "relativistic",
   generatorRate: 3e-3,
   discriminatorRate: 3e-3,
-  penaltyWeight: 0.1,
+  penaltyWeight: 0.4,
   penaltyEvery: 8,
   penaltyOn: "both",
   classWeight: 0.3,
@@ -188,7 +188,7 @@ export class Trainer {
     discriminator.backward(both, dLogits, gradient, 0, { parameters: true, images: false });
     let penalty: number | null = null;
     if (penaltyWeight > 0 && this.step % penaltyEvery === 0) {
-      const weight = (penaltyWeight * penaltyEvery) / batch;
+      const weight = ((penaltyWeight / 4) * penaltyEvery) / batch; // pixels are in [0, 1] here: gradients are twice as large
       penalty = (weight / 2) * discriminator.addPenalty(penaltyOn === "both" ? 2 * batch : batch, both, weight);
     }
     const finite = Number.isFinite(played.loss + lossClassReal + (penalty ?? 0));

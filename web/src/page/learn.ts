@@ -108,7 +108,7 @@ function makeControls(changed: () => void) {
   const number = (value: number, step: number) => make("input", { type: "number", value, step, min: 0 });
   const generatorRate = number(FAST.generatorRate, 0.0005);
   const discriminatorRate = number(FAST.discriminatorRate, 0.0005);
-  const penalty = number(FAST.penaltyWeight, 0.05);
+  const penalty = number(FAST.penaltyWeight, 0.1);
   const choice = (keys: readonly string[], prefix: "game" | "break") =>
     make("select", {}, ...keys.map((key) => said("option", `${prefix}.${key}` as TextKey, { value: key })));
   const game = choice(GAMES, "game");
