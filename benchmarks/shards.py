@@ -1,6 +1,6 @@
 """What does a data set cost? CPU time, memory and bytes of processes that write shards, and what 10^8 lines need.
 
-    python benchmarks/shards.py [--lines 6000] [--repeats 3] [--record]
+    python benchmarks/shards.py [--lines 1000] [--repeats 3] [--record]
 
 The figures are per core-second: seconds of CPU time of all working processes, their start included. So they say little
 of how long a busy machine takes, and much of what a machine costs. Memory is the largest of any process.
@@ -52,7 +52,7 @@ def cost(case: dict[str, Any], lines: int, jobs: int) -> Cost:
 def main() -> None:
     """Measure every case, with one process and with two."""
     parser = parser_for(__doc__ or "")
-    parser.add_argument("--lines", type=int, default=6000, help="in each data set")
+    parser.add_argument("--lines", type=int, default=1000, help="in each data set")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     watch = Disturbance([])

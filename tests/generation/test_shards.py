@@ -8,9 +8,12 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,27 @@ def test_two_processes(whole: Path, tmp_path: Path) -> None:
     assert write_shards(spec(), tmp_path / "a", jobs=2) == (4, 0)
     assert visible(tmp_path / "a") == visible(whole)
     assert write_shards(spec(), tmp_path / "a", jobs=2) == (0, 4)
+
+
+@pytest.mark.slow
+def test_killed_commands(whole: Path, tmp_path: Path) -> None:
+    """A command that is killed early, one that is killed late, and one that ends: all is there, as it should be."""
+    out = tmp_path / "a"
+    words = ["write", *TEXTS, "-n", "10", "--shards", "4", "--model", "fast", "--height", "24", "--seed", "7"]
+    command = [sys.executable, "-m", "inkgan", *words, "--jobs", "2", "-o", str(out)]
+    for shards_there in (0, 2):
+        with subprocess.Popen(command) as process:
+            while not (out / "manifest.json").exists() or len(list(out.glob("0*.tar"))) < shards_there:
+                time.sleep(0.002)
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ended.stdout.startswith("10 images, 4 shards")
+    for _ in range(500):  # processes of the killed commands may be ending
+        if not (out / ".tmp").exists():
+            break
+        time.sleep(0.02)
+    assert visible(out) == visible(whole)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
