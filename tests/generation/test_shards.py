@@ -126,8 +126,9 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     words = ["write", *TEXTS, "-n", "10", "--shards", "4", "--model", "fast", "--height", "24", "--seed", "7"]
     command = [sys.executable, "-m", "inkgan", *words, "--jobs", "2", "-o", str(out)]
+    errors = tmp_path / "errors"
     for shards_there in (0, 2):
-        with subprocess.Popen(command) as process:
+        with errors.open("ab") as told, subprocess.Popen(command, stderr=told) as process:
             while not (out / "manifest.json").exists() or len(list(out.glob("0*.tar"))) < shards_there:
                 time.sleep(0.002)
             process.kill()
@@ -139,6 +140,7 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
             break
         time.sleep(0.02)
     assert visible(out) == visible(whole)
+    assert errors.read_text("utf-8") == ""
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

@@ -86,7 +86,10 @@ def _work(ours: Connection, task: Task[Any]) -> None:
             return
         except Exception as caught:  # noqa: BLE001 - it is raised in the first process
             result, error = None, caught
-        ours.send((result, error))
+        try:
+            ours.send((result, error))
+        except OSError:  # the first process has ended; what was made is on the disk
+            return
 
 
 def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
