@@ -13,13 +13,14 @@ background, with the fonts that it brings.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from machine import hardware, say
+from machine import Disturbance, hardware, say
 from report import finish, heading, parser_for, result_name, spread, table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -119,10 +120,13 @@ def main() -> None:
     options = parser.parse_args()
     measured = cases(options)
     rounds: list[dict[str, float]] = []
+    disturbed: list[float] = []
     with threadpool_limits(limits=1):
         for number in range(options.repeats):
-            say(f"round {number + 1} of {options.repeats}")
+            watch = Disturbance([os.getpid()])
             rounds.append({" | ".join(key): measure() for key, (measure, _) in measured.items()})
+            disturbed.append(watch.share() or 0.0)
+            say(f"round {number + 1} of {options.repeats}: other programs used {disturbed[-1]:.0%} of the machine")
         sizes = memory(options.long)
     rows = [["what", "by", "a second", "aimed at"]]
     for title, name in measured:
@@ -130,6 +134,7 @@ def main() -> None:
         rows.append([title, name, spread([one[f"{title} | {name}"] for one in rounds], ".0f"), str(aim or "")])
     notes = [
         f"median [smallest to largest] of {options.repeats} rounds; per second of the process's own CPU time",
+        f"other programs used {spread(disturbed, '.0%')} of the machine in a round",
         f"memory in MiB while {options.long:,} lines of six digits are written, at each tenth: {spread(sizes, '.0f')}",
     ]
     text = "\n".join([*heading("Writing on one core", 1, *notes), table(rows)])
