@@ -46,6 +46,29 @@ def test_there_is_a_most() -> None:
     assert [len(one) for one in batches] == [MOST_TOGETHER, MOST_TOGETHER, 1]
 
 
+def test_nobody_passes_who_waits_for_something_else() -> None:
+    """A turn whose question was answered in an earlier batch is not used for questions that came later."""
+    order: list[str] = []
+
+    def answer(batch: Sequence[str]) -> list[str]:
+        order.extend(batch)
+        return list(batch)
+
+    async def run() -> None:
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        together: Together[str, str] = Together(answer, lambda one: one[0])
+
+        async def again(first: str, second: str) -> None:
+            await together.ask(first)
+            await together.ask(second)
+
+        await asyncio.gather(again("a1", "a4"), again("a2", "a5"), again("a3", "a6"), together.ask("b1"))
+        assert not together._waiting
+
+    asyncio.run(run())
+    assert order == ["a1", "a2", "a3", "b1", "a4", "a5", "a6"]
+
+
 def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
     def answer(batch: Sequence[str]) -> list[str]:
         if "a2" in batch:

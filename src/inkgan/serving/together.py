@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
@@ -28,36 +29,45 @@ class Together(Generic[Question, Answer]):
     ) -> None:
         self.answer = answer
         self.kind = kind
-        self._waiting: dict[Hashable, list[tuple[Question, asyncio.Future[Answer]]]] = {}
+        self._waiting: dict[Hashable, dict[asyncio.Future[Answer], Question]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question) -> Answer:
         """The answer to a question. Whoever stops waiting for it disturbs no one else."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         kind = self.kind(question)
-        self._waiting.setdefault(kind, []).append((question, future))
-        task = asyncio.create_task(self._work(kind))
+        self._waiting[kind][future] = question
+        task = asyncio.create_task(self._work(kind, future))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await future
 
-    async def _work(self, kind: Hashable) -> None:
-        """When a thread is free, answer the oldest questions of a kind, if another task has not done so."""
+    async def _work(self, kind: Hashable, future: asyncio.Future[Answer]) -> None:
+        """When it is a question's turn, answer it and others of its kind; nothing if another turn took it.
+
+        A turn is not used for others alone: questions that came later would pass those of other kinds.
+        """
         async with to_thread.current_default_thread_limiter():
-            waiting = self._waiting.pop(kind, [])
-            if len(waiting) > MOST_TOGETHER:
-                self._waiting[kind] = waiting[MOST_TOGETHER:]
-            batch = [one for one in waiting[:MOST_TOGETHER] if not one[1].done()]
-            if not batch:
-                return
-            answers = await self._answered([question for question, _ in batch])
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+            batch = self._batch(kind, future)
+            if batch:
+                answers = await self._answered(list(batch.values()))
+                for asked, answer in zip(batch, answers, strict=True):
+                    if asked.done():  # whoever asked is gone
+                        continue
+                    if isinstance(answer, Exception):
+                        asked.set_exception(answer)
+                    else:
+                        asked.set_result(answer)
+
+    def _batch(self, kind: Hashable, future: asyncio.Future[Answer]) -> dict[asyncio.Future[Answer], Question]:
+        """The oldest questions of a kind, this one among them, which wait no longer."""
+        waiting = self._waiting[kind]
+        chosen = [one for one in waiting if not one.done()][:MOST_TOGETHER] if future in waiting else []
+        batch = {one: waiting.pop(one) for one in chosen}
+        waiting.pop(future, None)  # it is there only if whoever asked is gone
+        if not waiting:
+            del self._waiting[kind]
+        return batch
 
     async def _answered(self, questions: Sequence[Question]) -> Sequence[Answer | Exception]:
         """The answers; or the error, once for each who asked."""
