@@ -418,6 +418,7 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     )
     assert visible(Path(out)) == visible(whole)
     assert run(["write", "1", "--split", "train=.9,test=.1", "-o", f"{tmp_path}/b/"]) == 0
+    assert capsys.readouterr().out == f"1 image, 1 shard: {tmp_path}/b/\n"
     assert json.loads((tmp_path / "b/manifest.json").read_text())["spec"]["split"] == [
         {"name": "train", "share": 0.9},
         {"name": "test", "share": 0.1},

@@ -214,7 +214,9 @@ def _write_data_set(
             raise KeyboardInterrupt("stopped. The same command goes on where it was.") from None
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     of_all = f" of {spec.shards:,}" if part[1] > 1 else ""
-    typer.echo(f"{spec.count:,} images, {made + kept:,}{of_all} shards{there}: {out}")
+    images = "1 image" if spec.count == 1 else f"{spec.count:,} images"
+    shards = "shard" if made + kept == 1 and not of_all else "shards"
+    typer.echo(f"{images}, {made + kept:,}{of_all} {shards}{there}: {out}")
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool) -> None:
