@@ -283,9 +283,10 @@ curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson
 #
 # 你注意到了什么？什么时候变好的？之后一直好吗？最后那个生成器随 inkgan 一起提供，让它来画。
 
-# %%
+# %% short=["COUNT = 1000", "COUNT = 100"]
 tutorial = inkgan.load("tutorial")
-drawn = tutorial.sample(1000, seed=1)
+COUNT = 1000
+drawn = tutorial.sample(COUNT, seed=1)
 sheet(drawn[:40], columns=20, scale=1)
 
 # %% [markdown] lang="en"
@@ -306,6 +307,8 @@ real_counts = np.bincount(mnist.train.labels[:1000], minlength=10)
 for digit in range(10):
     print(digit, "generated", f"{counts[digit]:4}", "#" * (counts[digit] // 10))
     print("  real     ", f"{real_counts[digit]:4}", "#" * (real_counts[digit] // 10))
+
+# %% full=true
 assert counts.argmax() == 3
 assert counts[3] > 3 * 100
 assert counts[0] < 20

@@ -25,7 +25,7 @@
 # `play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
 # 该画的都画了吗？有变化吗？谁占上风？
 
-# %% short=["STEPS = 240", "STEPS = 30"]
+# %% short=["STEPS = 240", "STEPS = 8"]
 import dataclasses
 
 import numpy as np

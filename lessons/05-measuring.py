@@ -109,7 +109,7 @@ assert distance[1] < distance[2]
 # 第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同。在 NumPy 里，那个平方根的迹就是各特征值的平方根之和。
 
 
-# %%
+# %% short=["N = 1000", "N = 300"]
 def frechet(a, b):
     """The squared Fréchet distance of two sets of features, [N, D] and [M, D]."""
     m, n, C, E = a.mean(0), b.mean(0), np.cov(a.T), np.cov(b.T)
@@ -158,6 +158,8 @@ sizes = (125, 250, 500, 1000)
 floors = [frechet(held_out[:n], reference[:n]) for n in sizes]
 for n, floor in zip(sizes, floors, strict=True):
     print(f"{n:5} images a side: {floor:.2f}")
+
+# %% full=true
 assert floors == sorted(floors, reverse=True)
 assert floors[0] > 2 * floors[-1]
 
@@ -183,6 +185,8 @@ assert floors[0] > 2 * floors[-1]
 again = [frechet(network(fast.sample(N, seed=seed)[..., None]).astype(np.float64), reference) for seed in range(6)]
 print("distances:", [round(float(x), 2) for x in again], "  spread:", round(float(np.std(again)), 2))
 print("two of them differ by up to", round(float(max(again) - min(again)), 2))
+
+# %% full=true
 assert 0.05 < np.std(again) < 0.5
 
 # %% [markdown] lang="en"
@@ -292,7 +296,7 @@ assert counts[3] < 20
 # 给每张生成的图找出最近的训练图。如果生成器在抄，它的图会比真正的新数字离训练图更近。下面哪几行是抄的？
 # 单数列是一张图，双数列是离它最近的训练图。
 
-# %%
+# %% short=["[:10000]", "[:1000]"]
 known = mnist.train.images[:10000]
 training = network(known).astype(np.float64)
 rows, medians = [], {}
@@ -364,6 +368,8 @@ assert same.pairs[0].verdict != unlike.pairs[0].verdict
 shifted = network(np.roll(real, 2, axis=1)).astype(np.float64)
 precision, recall = precision_and_recall(shifted, reference)
 print(f"distance {frechet(shifted, reference):.2f}, precision {precision:.2f}, recall {recall:.2f}")
+
+# %% full=true
 assert frechet(shifted, reference) > 5 * frechet(held_out, reference)
 
 # %% [markdown] lang="en"
@@ -381,6 +387,8 @@ assert frechet(shifted, reference) > 5 * frechet(held_out, reference)
 mixed = np.concatenate([drawn["best"][: N // 2], drawn["tutorial"][: N // 2]])
 precision, recall = precision_and_recall(mixed, reference)
 print(f"distance {frechet(mixed, reference):.2f}, precision {precision:.2f}, recall {recall:.2f}")
+
+# %% full=true
 assert recall > 0.8
 assert precision < 0.9
 

@@ -272,7 +272,7 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 # 6. Heusel 等 2017，*GANs Trained by a Two Time-Scale Update Rule*：用 Fréchet 距离做度量。
 # 7. Mescheder 等 2018，*Which Training Methods for GANs do actually Converge?*：R1 为什么能止住绕圈。
 # 8. Karras 等 2019 和 2020，*StyleGAN* 和 *StyleGAN2-ADA*：用隐变量缩放通道；图很少时怎样训练。
-# 9. Kynkäänniemi 等 2019，*Improved Precision and Recall Metric*：用两个问题代替一个数。
+# 9. Kynkäänniemi 等 2019，*Improved Precision and Recall Metric*：用精确率和召回率两个问题代替一个数。
 # 10. Huang 等 2024，*The GAN is dead; long live the GAN!*：成对比较、R1 和 R2，加上朴素的网络，就够了。
 #
 # ## 练习
