@@ -29,6 +29,21 @@ def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int)
     assert ours.std() > 1e-3
 
 
+@pytest.mark.parametrize(("shape", "classes"), SHAPES)
+def test_an_image_has_the_same_bits_wherever_it_stands(shape: tuple[int, int, int], classes: int) -> None:
+    """Alone, first, last, or among others: no bit of a drawn image depends on the batch."""
+    state = Generator(shape, classes, 5, 32, torch.Generator().manual_seed(1)).state_dict()
+    weights = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in state.items()}
+    latents = np.random.default_rng(2).standard_normal((13, 5), dtype=np.float32)
+    labels = np.arange(13) % classes if classes else None
+    together = draw_compact(weights, shape, latents, labels)
+    backwards = draw_compact(weights, shape, latents[::-1], None if labels is None else labels[::-1])
+    np.testing.assert_array_equal(together, backwards[::-1])
+    for i in (0, 5, 12):
+        alone = draw_compact(weights, shape, latents[i : i + 1], None if labels is None else labels[i : i + 1])
+        np.testing.assert_array_equal(alone[0], together[i])
+
+
 @pytest.mark.parametrize("outputs", [1, 4, 12, 20, 48])
 def test_numpy_convolves_as_torch_does(outputs: int) -> None:
     """Few channels and many, which are computed in different ways."""
