@@ -78,7 +78,7 @@ wheel: .venv/installed-dev
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --editable '.[dev]'
-	touch $@ .venv/installed .venv/installed-lessons
+	touch $@ .venv/installed
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
