@@ -17,8 +17,6 @@ from pathlib import Path
 import pytest
 
 from inkgan import cli
-from inkgan.errors import ConfigError
-from inkgan.serving import hosts
 
 
 @pytest.fixture
@@ -68,14 +66,6 @@ def test_what_cannot_be_served_is_said_in_one_line(
     assert out == ""
     assert error.startswith(f"inkgan: {said.replace('PORT', str(taken))}")
     assert error.count("\n") == 1
-
-
-def test_names_of_the_server() -> None:
-    assert hosts.names("127.0.0.1", []) == {"localhost", "127.0.0.1", "[::1]"}
-    assert hosts.names("::1", ["Ink.Example"]) == {"localhost", "127.0.0.1", "[::1]", "ink.example"}
-    assert "192.0.2.1" in hosts.names("192.0.2.1", [])
-    with pytest.raises(ConfigError, match="nobody could ask"):
-        hosts.names("::", [])
 
 
 @contextmanager

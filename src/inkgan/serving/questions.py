@@ -19,6 +19,7 @@ LARGEST_SAMPLE = 64
 #: How many digits of the SHA-256 of the weights name a model in an address.
 DIGEST_LENGTH = 12
 
+_ANY, _VISIBLE = (f"[{re.escape(letters)}]" for letters in (CHARACTERS + WILDCARD, CHARACTERS.strip() + WILDCARD))
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, examples=[4])]
 Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}$")]
 
@@ -43,7 +44,7 @@ class Write(Question):
         max_length=LONGEST_TEXT,
         description="Digits, . , - : / + and space; d stands for any digit. In an address + is %2B.",
         examples=["2026-11-26"],
-        json_schema_extra={"pattern": rf"^(?=.*[^ ])[{re.escape(CHARACTERS + WILDCARD)}]+$"},  # told better by `write`
+        json_schema_extra={"pattern": f"^{_ANY}*{_VISIBLE}{_ANY}*$"},  # told only: `write` explains what is wrong
     )
     seed: Seed = Field(0, description="Another seed is another hand.")
     writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")

@@ -22,7 +22,7 @@ from inkgan.serving import hosts
 DRAWING_THREADS = 2
 MOST_WORKERS = 64
 #: Seconds that a server which is asked to stop gives the answers in progress, and until its workers are killed.
-_SECONDS_TO_DRAIN, _SECONDS_TO_STOP = 4, 6
+_SECONDS_TO_DRAIN, _SECONDS_TO_STOP = 3, 5
 #: Seconds after which a connection is cut whose client's system takes nothing.
 _SECONDS_UNHEARD = 30
 

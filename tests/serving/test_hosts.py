@@ -1,0 +1,23 @@
+"""The names under which a server may be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from inkgan.errors import ConfigError
+from inkgan.serving import hosts
+
+
+def test_names_of_the_server() -> None:
+    assert hosts.names("127.0.0.1", []) == {"localhost", "127.0.0.1", "[::1]"}
+    assert hosts.names("::1", ["Ink.Example"]) == {"localhost", "127.0.0.1", "[::1]", "ink.example"}
+    assert "192.0.2.1" in hosts.names("192.0.2.1", [])
+    with pytest.raises(ConfigError, match="nobody could ask"):
+        hosts.names("::", [])
+
+
+def test_the_name_in_a_header() -> None:
+    assert hosts.name_of("Ink.Example:8000") == "ink.example"
+    assert hosts.name_of("[::1]:8000") == "[::1]"
+    for wrong in ("", "a:b", "a:80:80", "a/b", "user@a", "[::1", "a b"):
+        assert hosts.name_of(wrong) is None
