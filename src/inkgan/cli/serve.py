@@ -13,15 +13,15 @@ def serve(
         str,
         typer.Argument(metavar="[MODEL]", help="A bundled model (fast, best, tutorial), a run or a model folder."),
     ] = "best",
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; other machines reach 0.0.0.0.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is all networks, for other machines.")
+    ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Also answer requests to this name; may be given more than once."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that answer; one for each core is most.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that answer; more than there are cores do not help.")] = 1,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print each request as a line of JSON.")] = False,
 ) -> None:
     """Serve a model: its page, and its images to programs.
