@@ -45,6 +45,8 @@ _WORDS = {
 }
 #: A line that ends and goes on in Chinese: Markdown would put a space there.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
+#: The temporary folder that a lesson runs in.
+_PLACE = re.compile(r"/[\w./-]*inkgan-lesson-\w+/")
 #: What a kernel needs besides the environment of this process: no telling off for frozen modules.
 _ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
@@ -168,6 +170,7 @@ def cleaned(made: Any) -> Any:
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
+        cell.outputs = [nbformat.from_dict(_without_folder(output)) for output in cell.outputs]
         for output in cell.outputs:
             output.pop("transient", None)
             if "execution_count" in output:
@@ -178,6 +181,13 @@ def cleaned(made: Any) -> Any:
                 output.metadata.clear()
     made.metadata["language_info"] = {"name": "python"}
     return made
+
+
+def _without_folder(value: Any) -> Any:
+    """Results without the name of the temporary folder that they were computed in."""
+    if isinstance(value, dict):
+        return {key: _without_folder(inner) for key, inner in value.items()}
+    return _PLACE.sub("", value) if isinstance(value, str) else value
 
 
 def built(lesson: Path, language: Language) -> Path:

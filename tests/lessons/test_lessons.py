@@ -70,8 +70,9 @@ def test_every_cell_is_translated(path: Path) -> None:
 @pytest.mark.parametrize("language", script.LANGUAGES)
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_kept_notebooks_are_those_of_the_lesson(path: Path, language: str) -> None:
-    """``python scripts/lessons.py build`` or ``refresh`` would change no cell."""
+    """``python scripts/lessons.py build`` or ``refresh`` would change no cell; no result names a temporary folder."""
     assert script.out_of_date(path, language) is None
+    assert "inkgan-lesson-" not in script.built(path, language).read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
