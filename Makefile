@@ -31,7 +31,8 @@ lessons: .venv/installed-lessons
 	$(BIN)/jupyter lab my-lessons
 
 test: .venv/installed-dev lint contracts types
-	$(PYTEST)
+	$(PYTEST) -m "not alone"
+	$(BIN)/pytest -m alone
 	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
 
 check-web: .venv/installed-dev

@@ -59,6 +59,7 @@ def test_names() -> None:
         engine("rey")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,11 +126,11 @@ def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytes
     """The margin is the logit of a real image of that class minus the picture's."""
     recipe, seen = recipe_for(), []
 
-    def logits(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def discriminate(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, None]:
         seen.append((labels.item(), images.flatten()[0].item()))
-        return torch.tensor([float(len(seen) % 2)])
+        return torch.tensor([float(len(seen) % 2)]), None
 
-    monkeypatch.setattr(recipe, "logits", logits)
+    monkeypatch.setattr(recipe, "discriminate", discriminate)
     images = np.repeat(np.arange(20, dtype=np.uint8), 784).reshape(20, 28, 28, 1)  # image i, of class i // 2, is all i
     samples = Samples(recipe, Split(images, np.arange(20) // 2), 0, torch.device("cpu"))
     for number in range(12):
