@@ -61,15 +61,16 @@ export function writeView(inkgan: Inkgan): HTMLElement {
   const canvas = picture("writtenAs", 300, 96, "writing");
   let shown: Writing | null = null;
   const redraw = newest(async () => {
-    const problem = wrongWith(text.input.value);
-    const seedFits = /^\d{1,19}$/.test(seed.value) && BigInt(seed.value) <= LARGEST_SEED;
+    const [wanted, number] = [text.input.value, seed.value]; // the fields may change while this waits
+    const problem = wrongWith(wanted);
+    const seedFits = /^\d{1,19}$/.test(number) && BigInt(number) <= LARGEST_SEED;
     text.problem.textContent = problem ? problem() : seedFits ? "" : sentence("seedWrong");
-    if (problem || !seedFits || !text.input.value.trim()) {
+    if (problem || !seedFits || !wanted.trim()) {
       return;
     }
-    const hand = await handBetween(inkgan, seed.value, Number(writer.input.value), Number(towards.input.value));
-    shown = await inkgan.write(text.input.value, {
-      seed: BigInt(seed.value),
+    const hand = await handBetween(inkgan, number, Number(writer.input.value), Number(towards.input.value));
+    shown = await inkgan.write(wanted, {
+      seed: BigInt(number),
       writer: Number(writer.input.value),
       style: Number(style.input.value),
       slant: Number(slant.input.value),
