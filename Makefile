@@ -1,6 +1,7 @@
 # make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
 #               what was learned, and write today's date with it
 # make lessons  set everything up and open the lessons in the browser
+# make docs     set everything up and build the site: build/site/html/index.html
 # make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
 # make check    lint, types, the order of imports and the fast tests: a few minutes
 # make check-web  with Node: types, lint and tests of the web page, and whether the built one is what its sources make
@@ -16,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits lessons test check check-web lint types contracts fast-tests gpu wheel clean
+.PHONY: digits lessons docs test check check-web lint types contracts fast-tests gpu wheel clean
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force
@@ -29,6 +30,9 @@ digits: .venv/installed
 lessons: .venv/installed-lessons
 	$(BIN)/python scripts/lessons.py copy my-lessons
 	$(BIN)/jupyter lab my-lessons
+
+docs: .venv/installed-dev
+	$(BIN)/python scripts/site.py
 
 test: .venv/installed-dev lint contracts types
 	$(PYTEST) -m "not alone"

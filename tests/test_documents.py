@@ -131,3 +131,16 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
             listed.add("".join(folders))
     modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py") if path.name != "__init__.py"}
     assert listed == modules
+
+
+def test_what_make_is_asked_for_it_can_do() -> None:
+    """Every target that the documents and the checks name is a rule, and phony: a folder may have its name."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    asked = set()
+    for path in (ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", ROOT / ".ci" / "run"):
+        asked |= set(re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text("utf-8"), re.MULTILINE))
+    assert {"digits", "test", "docs", "lessons"} <= asked
+    assert asked <= rules
+    assert rules == set(phony.split())
