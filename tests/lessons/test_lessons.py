@@ -183,5 +183,5 @@ def test_what_fails_or_warns_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_every_lesson_runs_in_its_short_form() -> None:
-    """In one language: the code of both is the same."""
-    assert len(script.run_all(LESSONS, ["en"], short=True)) == len(LESSONS)
+    """In Chinese; `.ci/run` runs the English ones in full, and the code of both is the same."""
+    assert len(script.run_all(LESSONS, ["zh"], short=True)) == len(LESSONS)
