@@ -202,7 +202,8 @@ class Config(_Settings):
         if steps != sorted(set(steps)):
             raise ValueError("changes are in the order of their steps, one for each step")
         try:
-            self.at(steps[-1] if steps else 0)
+            for step in steps:
+                self.at(step)
         except ValidationError as error:
             raise ValueError(_one_line(error).removesuffix(".")) from None
         return self

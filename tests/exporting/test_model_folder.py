@@ -49,14 +49,19 @@ def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path:
     assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
 
 
-def test_folders_of_the_users_are_nobody_elses_business(finished_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_directory", [False, True])
+def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
     """Nothing that is handed on names where the data were; the name of the data stays."""
-    own = json.loads((runs.newest(finished_run) / "model.json").read_text("utf-8"))["config"]["data"]["name"]
-    inkgan.export(finished_run, f"{tmp_path}/mine/")
+    where = {"data_dir": small_data.parent} if by_directory else {}
+    runs.train(tmp_path / "run", Path("small") if by_directory else small_data, steps=1, **where)
+    saved = (runs.newest(tmp_path / "run") / "model.json").read_bytes()
+    inkgan.export(tmp_path / "run", f"{tmp_path}/mine/")
     handed = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
-    assert Path(own).is_absolute()
-    assert not [name for name, content in handed.items() if str(Path(own).parent).encode() in content]
-    assert json.loads(handed["model.json"])["config"]["data"]["name"] == Path(own).name
+    place = str(small_data.parent).encode()
+    assert place in saved
+    assert not [name for name, content in handed.items() if place in content]
+    kept = json.loads(handed["model.json"])["config"]["data"]
+    assert kept["name"] == ("small" if by_directory else small_data.name)
 
 
 def test_a_card_goes_with_its_model(tmp_path: Path) -> None:

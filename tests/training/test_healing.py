@@ -161,6 +161,7 @@ def test_a_change_is_read_as_it_is_written(text: str) -> None:
         (["3 batch_size=9"], "can be of generator.learning_rate"),
         (["3 penalty.weight=-1"], "penalty.weight=-1.0 is not allowed"),
         (["3 penalty.weight=nan"], "penalty.weight=nan is not allowed"),
+        (["3 penalty.weight=-1", "5 penalty.weight=1"], "penalty.weight=-1.0 is not allowed"),
         (["3 penalty.weight=1", "3 penalty.weight=2"], "in the order of their steps"),
     ],
 )

@@ -18,8 +18,9 @@ import torch
 import tiny_runs as runs
 from inkgan.config import resolve
 from inkgan.errors import ConfigError, LostProcessError
+from inkgan.generation.engines import cores
 from inkgan.training.compact import Compact
-from inkgan.training.processes import ManyProcesses, available_processors, disagreement
+from inkgan.training.processes import ManyProcesses, disagreement
 from inkgan.training.recipe import StepInfo
 from inkgan.training.slices import Contribution, mean_over_slices
 from inkgan.training.state import learned_tensors
@@ -118,7 +119,7 @@ def test_slices_change_rounding_alone(loss: str) -> None:
         ({"processes": 0}, "--processes 0 is not possible here"),
         (
             {"processes": 512, "settings": ["batch_size=512", "slices=512"]},
-            f"this machine has {available_processors()} processors. Give 1 to",
+            f"this machine has {cores()} processors. Give 1 to",
         ),
         ({"settings": ["batch_size=9", "slices=2"]}, "slices=2 does not divide batch_size=9"),
         ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -31,6 +30,7 @@ from torch.nn import functional
 
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.files import Progress, sha256_of, unheard, write_bytes
+from inkgan.generation.engines import cores
 from inkgan.images import Images
 
 Features = npt.NDArray[np.float32]
@@ -154,7 +154,7 @@ class FeatureNetwork:
             EvaluationError: the images are not uint8 or not of the network's shape, or there are none.
         """
         check_images(images, self.card.image_shape)
-        workers = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        workers = min(8, cores())
         size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
         slices = [images[start : start + size] for start in range(0, len(images), size)]
         threads = torch.get_num_threads()

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributed import PrefixStore, Store, TCPStore, rendezvous  # type: ignore[attr-defined]
 
 from inkgan.errors import ConfigError, InkganError, LostProcessError
+from inkgan.generation.engines import cores
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
@@ -159,17 +160,12 @@ def _place() -> tuple[int, int]:
 
 
 def _require_possible(count: int) -> None:
-    most = _PROCESSES_PER_PROCESSOR * available_processors()
+    most = _PROCESSES_PER_PROCESSOR * cores()
     if not 1 <= count <= most:
         raise ConfigError(
-            f"--processes {count} is not possible here: this machine has {available_processors()} processors. "
+            f"--processes {count} is not possible here: this machine has {cores()} processors. "
             f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
         )
-
-
-def available_processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
@@ -207,7 +203,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     # Port 0 takes a free one, so no two runs want the same.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = torch.get_num_threads()
-    each = int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, available_processors() // count)
+    each = int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, cores() // count)
     torch.set_num_threads(each)
     others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
     try:

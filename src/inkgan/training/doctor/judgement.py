@@ -98,8 +98,9 @@ class Doctor:
         line = {**line, **self._before}
         if signals:
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
+        config = self.config.at(step)
         for rule in self._rules:
-            value = rule.value(line, self.config.at(step)) if step >= rule.grace else None
+            value = rule.value(line, config) if step >= rule.grace else None
             if value is None:
                 continue
             course = self._courses[rule.name]
