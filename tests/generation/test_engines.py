@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,34 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     with pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"):
         list(processes(Noting(tmp_path, deadly=1, kills=9), range(6), 1))
     assert noted(tmp_path).keys() == {0}
+
+
+def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
+    """A number that is given to a process that no longer lives counts as lost, as soon as the process is asked."""
+    worker = engines._Worker(Noting(tmp_path))
+    worker.process.kill()
+    worker.process.join()
+    worker.give(3)
+    assert worker.number == 3
+    with pytest.raises((EOFError, OSError)):
+        worker.connection.recv()
+    worker.end()
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_the_first_process_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: bool) -> None:
+    """A worker then ends without a word, whether its last result was read or not."""
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    first, ours = Pipe()
+    first.send(2)
+    work = threading.Thread(target=engines._work, args=(ours, Noting(tmp_path)))
+    work.start()
+    assert first.poll(30)
+    if read:
+        assert first.recv() == (4, None)
+    first.close()  # with a result that was not read, the other end gets an error that is no EOFError
+    work.join(30)
+    assert not work.is_alive()
 
 
 def test_an_error(tmp_path: Path) -> None:

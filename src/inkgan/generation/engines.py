@@ -12,6 +12,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
@@ -64,7 +65,8 @@ class _Worker:
     def give(self, number: int) -> None:
         """Let it do the task for a number."""
         self.number = number
-        self.connection.send(number)
+        with suppress(OSError):  # it was killed while it waited: who listens to it next is told
+            self.connection.send(number)
 
     def end(self) -> None:
         """End it at once, whatever it does."""
@@ -78,7 +80,7 @@ def _work(ours: Connection, task: Task[Any]) -> None:
     while True:
         try:
             number = ours.recv()
-        except EOFError:  # the first process has ended
+        except (EOFError, OSError):  # the first process has ended, or was killed before it read the last result
             return
         try:
             result, error = task(number), None
