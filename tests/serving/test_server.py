@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from inkgan import cli
+from inkgan.serving.server import _listening
 
 
 @pytest.fixture
@@ -125,3 +127,23 @@ def test_workers_share_their_figures_and_die_with_their_parent() -> None:
             except ConnectionRefusedError:
                 return
         pytest.fail("a worker still listens")
+
+
+def test_answers_are_not_held_back() -> None:
+    """The head and the body of an answer leave at once: a client is not made to wait 40 ms between them."""
+
+    async def flag() -> int:
+        seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            seen.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with _listening("127.0.0.1", 0) as listener:
+            async with await asyncio.start_server(connected, sock=listener):
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.close()
+                return await seen
+
+    assert asyncio.run(flag()) != 0
