@@ -20,12 +20,14 @@
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
 #
-# MNIST has 70,000 handwritten digits, and inkgan carries them inside. How many numbers make up one digit?
+# MNIST has 70,000 handwritten digits, and inkgan carries them inside: 55,000 to learn from, and 15,000 that stay out of
+# sight until we measure. How many numbers make up one digit?
 
-# %% [markdown] lang="zh" of="d7dcd3dc"
+# %% [markdown] lang="zh" of="1bbd5d01"
 # ## 在网络眼里，一张真图是什么？
 #
-# MNIST 有 70,000 张手写数字，inkgan 自带这些数据。先猜一猜：一个数字由多少个数组成？
+# MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，度量时才用。
+# 先猜一猜：一张图由多少个数组成？
 
 # %%
 import torch
@@ -59,12 +61,12 @@ assert real[0].numel() == 784
 # ## The discriminator: from an image to one number
 #
 # The discriminator is a classifier with two classes, real and generated. What would you build? Probably this: two
-# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. That is what the
-# well-known tutorial has that this course grew from.
+# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from a
+# well-known tutorial, whose discriminator is just that.
 #
 # How does the shape change on the way? Guess before you run the cell.
 
-# %% [markdown] lang="zh" of="1e059ef5"
+# %% [markdown] lang="zh" of="fd81e6b9"
 # ## 判别器：从一张图到一个数
 #
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
@@ -100,9 +102,9 @@ show_shapes(discriminator, real)
 # 50 images went in, 50 numbers came out. Such a number is called a **logit**. It can be anything from −∞ to ∞: above 0
 # means "looks real", below 0 means "looks generated". The sigmoid turns it into a probability, σ(logit) between 0 and 1.
 #
-# What does a discriminator say that has learned nothing?
+# What does a discriminator say before it has learned anything?
 
-# %% [markdown] lang="zh" of="6939d94c"
+# %% [markdown] lang="zh" of="6e96bcee"
 # 进去 50 张图，出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
 # 小于 0 表示“像生成的”。用 sigmoid 函数一变，就得到 0 到 1 之间的概率 σ(logit)。
 #
@@ -170,14 +172,14 @@ sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=
 # ## Why pooling?
 #
 # Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. It also makes the
-# network care less about small shifts. Does it really? Shift an image by one pixel and compare, before and after two
-# poolings.
+# network care less about small shifts. Does it really? Shift images by one pixel and compare, before and after two
+# poolings. (The change is the length of the difference, as a share of the length of the images: all pixels as one vector.)
 
-# %% [markdown] lang="zh" of="3ab6ee4c"
+# %% [markdown] lang="zh" of="3a5dc410"
 # ## 为什么要池化？
 #
-# 平均池化把每个 2×2 的小块换成平均值。特征图小了四倍，计算也省了；同时，网络对小小的平移就不那么敏感了。
-# 真是这样吗？把图平移一个像素，比较池化两次前后的差别。
+# 平均池化把每个 2×2 的小块换成平均值。特征图的面积缩小到四分之一，计算也省了；同时，网络对小小的平移就不那么敏感了。
+# 真是这样吗？把图平移一个像素，比较池化两次前后的变化。（把所有像素看成一个向量，变化就是差的长度与原来长度之比。）
 
 
 # %%
@@ -230,11 +232,14 @@ show_shapes(generator, latents)
 
 # %% [markdown] lang="en"
 # A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
-# and one image. Now the picture that everybody wants to see: what does a generator draw that has learned nothing?
+# and one image. Each has stride 2, which halves the map, and in between `Upsample` doubles it again. (That the maps are
+# larger than the image is the tutorial's choice; lesson 6 counts what it costs.) Now the picture that everybody wants to
+# see: what does a generator draw before it has learned anything?
 
-# %% [markdown] lang="zh" of="32aae089"
+# %% [markdown] lang="zh" of="b70e897a"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
-# 大家都想看的是：没学过的生成器，画出来是什么样？
+# 每层卷积的步幅都是 2，特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
+# 大家都想看的是：什么都没学过的生成器，画出来是什么样？
 
 # %%
 for layer in generator:
@@ -255,9 +260,9 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # ## Why batch normalisation?
 #
 # The weights are small, so each layer shrinks its input. Batch normalisation brings every channel back to mean 0 and
-# spread 1. What would we see without it?
+# standard deviation 1. What would we see without it?
 
-# %% [markdown] lang="zh" of="482db00a"
+# %% [markdown] lang="zh" of="79e18eb8"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
 # 如果两者范围不同，判别器光看范围就能分出真假，生成器就学不到数字长什么样了。
 #
@@ -405,7 +410,7 @@ assert counts[largest] / total > 0.98
 # **2.** Draw the same latent twice: once among the first 50 latents, once among other ones. Is it the same image? Why?
 
 # %% [markdown] lang="zh" of="25ae9029"
-# 第一个全连接层占了 98 %。这个判别器基本上就是一个大矩阵。
+# 第一个全连接层占了 98%。这个判别器基本上就是一个大矩阵。
 #
 # **2.** 把同一个隐变量画两次：一次和原来的 50 个隐变量放在一批，一次和另外一批放在一起。画出来一样吗？为什么？
 
@@ -418,14 +423,16 @@ print("largest difference of a pixel:", round((first - second).abs().max().item(
 assert not torch.allclose(first, second, atol=1e-4)
 
 # %% [markdown] lang="en"
-# No. Batch normalisation uses the mean and the spread of the *batch*, so an image depends on its neighbours. The
-# original tutorial draws like this to the end. `inkgan sample` uses fixed statistics instead, and newer generators do
-# without batch normalisation.
+# No. Batch normalisation uses the mean and the standard deviation of the *batch*, so an image depends on its neighbours.
+# The difference is tiny here, because an untrained generator draws nearly the same fog for every latent; in lesson 4 you
+# will see it grow. The original tutorial draws like this to the end. `inkgan sample` uses fixed statistics instead, and
+# newer generators do without batch normalisation.
 #
 # **3.** The discriminator has learned. What does it think of a digit with paper and ink exchanged? Of a blank page?
 
-# %% [markdown] lang="zh" of="19a2ceff"
-# 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。原教程自始至终都这样画。
+# %% [markdown] lang="zh" of="a6ced84e"
+# 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。这里差别极小，因为没训练过的生成器
+# 不管拿到什么隐变量，画的几乎是同一片雾；到第 4 课你会看到差别变大。原教程自始至终都这样画。
 # `inkgan sample` 改用固定的统计量，更新的生成器则干脆不用批归一化。
 #
 # **3.** 判别器已经学过一点了。把墨和纸对调的数字，它怎么看？一张白纸呢？

@@ -17,15 +17,15 @@
 # The discriminator saw three images. For a real one it said 0.9, the probability of being real. For two generated ones
 # it said 0.2 and 0.6. Which answer is the worst, and how bad is it in all?
 #
-# **Cross-entropy** charges −log(probability given to the truth). The truth of the first is "real": −log 0.9. The truth of
-# the others is "generated", which got 0.8 and 0.4.
+# **Cross-entropy** charges −log(probability given to the truth), with the natural logarithm. The truth of the first is
+# "real": −log 0.9. The truth of the others is "generated", which got 0.8 and 0.4.
 
-# %% [markdown] lang="zh" of="93aab468"
+# %% [markdown] lang="zh" of="7d27df1b"
 # ## 一个回答错得有多离谱？
 #
 # 判别器看了三张图。对一张真图，它说为真的概率是 0.9；对两张生成的图，它说 0.2 和 0.6。哪个回答最差？总共有多差？
 #
-# **交叉熵**（cross-entropy）的收费标准是：−log（给正确答案的概率）。第一张的正确答案是“真”，收 −log 0.9；
+# **交叉熵**（cross-entropy）的收费标准是：−log（给正确答案的概率），这里的 log 是自然对数。第一张的正确答案是“真”，收 −log 0.9；
 # 另外两张的正确答案是“生成的”，判别器给它的概率分别是 0.8 和 0.4。
 
 # %%
@@ -73,12 +73,12 @@ assert naive.isinf()
 assert F.softplus(logit) == 100
 
 # %% [markdown] lang="en"
-# The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), which
-# does not overflow. So every good implementation uses the logits: −log σ(l) = softplus(−l) and
-# −log(1 − σ(l)) = softplus(l). These are three lines of inkgan:
+# The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), and
+# PyTorch's `softplus` computes it without overflow. So every good implementation uses the logits: −log σ(l) =
+# softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan:
 
-# %% [markdown] lang="zh" of="bb8bfe86"
-# 照字面算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数写成 softplus(l) = log(1 + e^l) 就不会溢出。
+# %% [markdown] lang="zh" of="17d4bf57"
+# 照字面算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
 # 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数：
 
 # %%
@@ -151,13 +151,16 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # %% [markdown] lang="en"
 # ## What should the generator minimise?
 #
-# The discriminator minimises −log(1 − D) for generated images. The generator wants the opposite. So let it minimise
-# +log(1 − D)? That is the game as it is usually written. Look at the *slope* of this loss with respect to the logit.
+# Papers write z for the latent, G(z) for the image that the generator draws from it, and D for the probability of being
+# real. (In code, `discriminator(x)` is the logit.) For generated images the discriminator minimises −log(1 − D). The
+# generator wants the opposite. So let it minimise +log(1 − D)? That is the game as it is usually written. Look at the
+# *slope* of this loss with respect to the logit.
 # What happens when the discriminator is sure that an image is generated, far to the left?
 
-# %% [markdown] lang="zh" of="b01bcd73"
+# %% [markdown] lang="zh" of="a4fbfb4b"
 # ## 生成器该最小化什么？
 #
+# 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
 # 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写。
 # 来看这个损失对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
 
@@ -243,10 +246,10 @@ sheet(np.concatenate([above, in_colours(wish)]), columns=3, scale=4)
 
 # %% [markdown] lang="en"
 # For the fog the message is clear: paper at the edges, ink in the middle. If we follow it, not with the generator but
-# directly with the pixels, does the discriminator's estimate rise?
+# directly with the pixels, does the discriminator's estimate (its logit) rise?
 
-# %% [markdown] lang="zh" of="d184ea53"
-# 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计会上升吗？
+# %% [markdown] lang="zh" of="60934106"
+# 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计（也就是它的 logit）会上升吗？
 
 # %%
 pixels = fake[:1].clone()
@@ -301,11 +304,12 @@ print("parameters that got a gradient:", reached)
 assert reached["discriminator"] == 8
 
 # %% [markdown] lang="en"
+# This is the generator's loss, and yet all eight tensors of the discriminator, its weights and biases, got a gradient.
 # Only the optimiser decides who moves. The generator's Adam holds the generator's weights and nothing else. What if you
 # handed it the discriminator's weights by mistake?
 
-# %% [markdown] lang="zh" of="37730cd5"
-# 谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
+# %% [markdown] lang="zh" of="30e1cfa4"
+# 明明是生成器的损失，判别器的八个张量（权重和偏置）却也全都得到了梯度。谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
 
 # %%
 import copy
@@ -409,13 +413,14 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # log 2 = 0.693 each.
 #
 # **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a generated
-# image. Add 5 to every logit. Which losses change?
+# image; D is the logit here. inkgan has five losses ([formulas and papers](../../docs/settings.md)). Add 5 to every logit.
+# Which of them change?
 
-# %% [markdown] lang="zh" of="3f378599"
+# %% [markdown] lang="zh" of="4ea52591"
 # 都是 log 2 = 0.693。
 #
-# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对。
-# 把所有 logit 都加 5，哪些损失会变？
+# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对，这里的 D 是 logit。
+# inkgan 共有五种损失（[公式和论文](../../docs/settings.md)）。把所有 logit 都加 5，哪些会变？
 
 # %%
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])

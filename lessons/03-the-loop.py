@@ -74,7 +74,7 @@ sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
 # once. That is one *epoch*. How many steps of 50 images is that?
 
 # %% [markdown] lang="zh" of="ff303a23"
-# `BatchOrder` 把 55,000 张图洗乱，一批一批发出去。所有图都发过一次之前，没有一张会发第二次，这叫一个 *epoch*（轮）。
+# `BatchOrder` 把 55,000 张图打乱顺序，一批一批发出去。所有图都发过一次之前，没有一张会发第二次，这叫一个 *epoch*（轮）。
 # 每步 50 张，一轮要多少步？
 
 # %%
@@ -84,17 +84,18 @@ assert len(mnist.train) // 50 == 1100
 # %% [markdown] lang="en"
 # ## The forty lines
 #
-# Read them twice. Where does the discriminator's loss stop from reaching the generator? Where does Adam get its
-# parameters? At which point are the two gradients of the discriminator taken?
+# Read them twice. What keeps the discriminator's loss from reaching the generator? Where does each Adam get its
+# parameters? At which weights are the two gradients of the discriminator taken?
 #
-# The tutorial ran on TensorFlow, whose Adam adds its ε in another place. Five lines make PyTorch's do the same.
+# The tutorial ran on TensorFlow. Its Adam adds ε, the small number that prevents a division by zero, in another place. A
+# few lines make PyTorch's do the same.
 
-# %% [markdown] lang="zh" of="81a6c3bd"
+# %% [markdown] lang="zh" of="24897348"
 # ## 四十行
 #
-# 读两遍。判别器的损失在哪里被拦住、传不到生成器？Adam 的参数在哪里给的？判别器的两个梯度是在哪一点上求的？
+# 读两遍。判别器的损失在哪里被拦住、传不到生成器？每个 Adam 的参数在哪里给的？判别器的两个梯度是在哪一组权重上求的？
 #
-# 原教程用 TensorFlow，它的 Adam 加 ε 的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。
+# 原教程用 TensorFlow。它的 Adam 加 ε（防止除以零的小数）的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。
 
 # %%
 from torch.nn.functional import softplus
@@ -146,10 +147,17 @@ def train(pretraining, steps):
 
 
 # %% [markdown] lang="en"
+# Did you find them? `no_grad` around the drawing keeps the loss from the generator. `adam_for` hands each Adam the
+# parameters of one network. And both gradients are taken at the same weights, since neither update comes before both are
+# computed.
+#
 # Now run it, with 8 steps of pre-training instead of 300, and 6 joint steps. It is slow, on purpose: these are the
 # tutorial's own layers with their large 56×56 maps. Watch the losses: near which number must all three begin?
 
-# %% [markdown] lang="zh" of="677f2943"
+# %% [markdown] lang="zh" of="7c24c10f"
+# 找到了吗？画图时的 `no_grad` 拦住了损失，它传不到生成器；`adam_for` 把一个网络的参数交给一个 Adam；
+# 两个梯度都算完之后才更新，所以它们是在同一组权重上求的。
+#
 # 运行它：预训练 8 步，不是 300 步，再加 6 步联合训练。它很慢，这是有意的：这里用的是教程原来的层，特征图有 56×56 那么大。
 # 看看损失：三个损失应该从哪个数附近开始？
 
@@ -318,12 +326,14 @@ assert real_counts.min() > 70
 # More than three times as many threes as there should be, and next to no zeros. The generator found out what *passes*.
 # Nobody told it to draw everything.
 #
-# The recorded losses say the rest (medians of 500 steps; [the record](../../docs/experiments.md) has the whole course):
+# The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are logarithmic;
+# [the record](../../docs/experiments.md) has the whole course:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
 # * In the first 2,000 steps the discriminator wins outright. Its losses are near 0, and the pictures are blots.
-# * Until about 20,000 steps there is a fair game, and the digits appear.
+# * Until about 20,000 steps neither side wins, and the digits appear. Soon, though, both of the discriminator's losses
+#   rise above 0.693: on average it would do better by tossing a coin.
 # * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
 #   generated images alike. It is *sure and wrong*: nothing keeps its logits small.
 #
@@ -336,16 +346,16 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="8ff0b9c2"
-# 三的数量是应有的三倍多，零几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
+# %% [markdown] lang="zh" of="25372dd4"
+# “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说（500 步的中位数；[完整记录](../../docs/experiments.md)在这里）：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；[完整记录](../../docs/experiments.md)在这里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #
 # * 前 2,000 步判别器大获全胜，它的损失接近 0，图只是墨团。
-# * 到 20,000 步左右为止，双方势均力敌，数字渐渐出现。
-# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此。它*又自信又错*：没有什么约束它的 logit。
+# * 到 20,000 步左右为止，双方互有胜负，数字渐渐出现。不过没多久，判别器的两个损失就都超过了 0.693：平均来说，它还不如抛硬币。
+# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此。它*又自信又错*：没有什么约束它的 logit，任由它们越来越大。
 #
 # 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。

@@ -81,12 +81,12 @@ assert judged(healthy_config, healthy_lines).findings == []
 
 # %% [markdown] lang="en"
 # A healthy run: each digit twice, from two latents. The doctor finds nothing. In every picture below, the first row is
-# the ill run, the second row the same seed without the fault. Under them are the losses of the ill run, the
+# the faulty run, the second row the same seed without the fault. Under them are the losses of the faulty run, the
 # discriminator's in blue and the generator's in orange.
 
-# %% [markdown] lang="zh" of="acae0a23"
-# 这是健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是有病的训练，
-# 第二行是同一个种子、去掉毛病之后的结果。再下面是有病那次的损失：蓝线是判别器的，橙线是生成器的。
+# %% [markdown] lang="zh" of="7e6c1673"
+# 这是一次健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是出了毛病的训练，
+# 第二行是同一个种子、没有毛病时的结果。再下面是出毛病那次的损失：蓝线是判别器的，橙线是生成器的。
 
 
 # %%
@@ -144,13 +144,14 @@ print("after the remedy, the settings are those of the healthy run")
 # %% [markdown] lang="en"
 # ## 2. The discriminator wins
 #
-# Take away the penalty that keeps the discriminator smooth, let it learn three times as fast and the generator thirty
-# times as slowly. Who learns from whom?
+# The recipe has a penalty that keeps the discriminator smooth (lesson 6 explains it). Take it away, let the discriminator
+# learn three times as fast and the generator thirty times as slowly. Who learns from whom?
 
-# %% [markdown] lang="zh" of="efeb961c"
+# %% [markdown] lang="zh" of="e0495309"
 # ## 2. 判别器赢了
 #
-# 去掉让判别器保持平滑的惩罚项，让它学得快三倍，让生成器慢三十倍。谁还能从谁那里学到东西？
+# 正常的训练里有一个让判别器保持平滑的惩罚项（第 6 课会解释）。把它去掉，再让判别器的学习率变成三倍，生成器的变成三十分之一。
+# 谁还能从谁那里学到东西？
 
 # %%
 wins = {"penalty.weight": 0.0, "discriminator.learning_rate": 9e-3, "generator.learning_rate": 1e-4}
@@ -158,15 +159,21 @@ picture, _, _ = case("discriminator-wins", settings=wins)
 picture
 
 # %% [markdown] lang="en"
-# The discriminator's loss lies on the floor, the generator's climbs, the picture is fog. A perfect judge teaches
-# nothing. The cure is balance: equal learning rates and the penalty, which you will meet again in lesson 6.
+# The discriminator's loss lies on the floor, the generator's climbs, the picture is fog. But did lesson 2 not promise a
+# strong gradient to the generator that is losing? It is strong, and it points nowhere useful. This discriminator needs
+# only a few giveaways to tell the images apart. Its logit is steep along those and nearly flat towards a digit; and since
+# its own loss is 0, it learns nothing more that it could pass on. A perfect judge teaches nothing. The cure is balance:
+# equal learning rates and the penalty, which you will meet again in lesson 6.
 #
 # ## 3. The discriminator loses
 #
 # The other way round: what does a generator learn from a judge that knows nothing?
 
-# %% [markdown] lang="zh" of="820f6e58"
-# 判别器的损失贴着地，生成器的不断上升，图是一片雾。完美的裁判什么也教不了。治法是平衡：两边同样的学习率，再加上惩罚项，第 6 课还会讲到它。
+# %% [markdown] lang="zh" of="65eb054b"
+# 判别器的损失贴着地，生成器的不断上升，图是一片雾。可是第 2 课不是说，落后的生成器会得到很强的梯度吗？强是强，方向却没有用。
+# 这样的判别器只靠几处破绽就能分出真假：它的 logit 沿着这几处变化很陡，朝着数字的方向却几乎是平的；
+# 它自己的损失又是 0，不再学到新东西，也就没有新东西可教。完美的裁判什么也教不了。
+# 治法是平衡：两边用同样的学习率，再加上惩罚项，第 6 课还会讲到它。
 #
 # ## 3. 判别器输了
 #
@@ -182,16 +189,18 @@ picture
 #
 # ## 4. Mode collapse
 #
-# In the worst case every latent gives the same image. We get it for certain by dropping the latent on its way in, a
-# mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
+# The peaks of a distribution are its *modes*: think of each way to write a seven as one. A generator that draws only a
+# few of them has collapsed; in the worst case every latent gives the same image. We get that for certain by dropping the
+# latent on its way in, a mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
 
-# %% [markdown] lang="zh" of="57f8406c"
+# %% [markdown] lang="zh" of="e55ba902"
 # 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
 #
 # ## 4. 模式崩溃
 #
-# 最坏的情况下，所有隐变量都得到同一张图，这就是模式崩溃。要保证让它发生，只需在半路上弄丢隐变量：
-# 一行之差，真实代码里也会有（漏了一个参数，或者某一维是 0）。
+# 分布的一个个峰叫作*模式*（mode）：不妨把“7”的每种写法看成一个模式。生成器只画得出其中几种，就是模式崩溃；
+# 最坏的情况下，所有隐变量都得到同一张图。要让它一定发生，只需在半路上弄丢隐变量：一行之差，真实代码里也会有
+# （漏了一个参数，或者某一维是 0）。
 
 
 # %%
@@ -306,15 +315,15 @@ picture, _, _ = case("oscillating", batch=not_shuffled)
 picture
 
 # %% [markdown] lang="en"
-# Several digits begin to look like nines, and the discriminator's own classifier takes nearly everything for a nine now.
-# Networks have no memory but their weights, and those follow whatever comes in.
+# Several digits begin to look like nines. In this recipe the discriminator learns to name digits, too, and now it takes
+# nearly everything for a nine. Networks have no memory but their weights, and those follow whatever comes in.
 #
 # ## 9. Going round in circles
 #
 # No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
 
-# %% [markdown] lang="zh" of="1f571ff9"
-# 好几个数字开始像“9”，判别器自带的分类器现在几乎把一切都认作“9”。网络的记忆只有权重，而权重总是跟着刚进来的数据走。
+# %% [markdown] lang="zh" of="30ee3c31"
+# 好几个数字开始像“9”。在这里，判别器还要学会说出图上是哪个数字，而它现在几乎把一切都认作“9”。网络的记忆只有权重，而权重总是跟着刚进来的数据走。
 #
 # ## 9. 原地转圈
 #
@@ -347,17 +356,18 @@ assert distance_from_rest[-1] > 1.5
 curves([point[0] for point in path], [point[1] for point in path])
 
 # %% [markdown] lang="en"
-# They never arrive. Each step is right for itself, and together they go round and outwards. A penalty works like
-# friction; averaging the weights takes the middle of the circle. Try both: multiply x and y by 0.98 in each step.
+# They never arrive. Each step is right for itself, and together they go round and outwards: the waves grow. A penalty
+# works like friction; averaging the weights takes the middle of the circle. Exercise 2 tries the first, lesson 6 the
+# second.
 #
 # ## 10. Fifty images
 #
 # With only 50 training images the discriminator can know each one by heart. What does it say about real images that it
 # has never seen?
 
-# %% [markdown] lang="zh" of="e6b31794"
-# 他们永远到不了。每一步单独看都对，合起来却是转着圈往外走。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
-# 两样都可以试：每一步把 x 和 y 乘以 0.98。
+# %% [markdown] lang="zh" of="042a9dfa"
+# 他们永远到不了。每一步单独看都对，合起来却是转着圈往外走：波形越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
+# 前者在练习 2 里试，后者在第 6 课里试。
 #
 # ## 10. 五十张图
 #
@@ -375,14 +385,14 @@ picture
 # ## 11. Evaluating on the training data
 #
 # The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
-# images that it has never seen?
+# images that it has never seen? We take the mean logit of real images minus that of generated ones.
 
-# %% [markdown] lang="zh" of="30d67b38"
+# %% [markdown] lang="zh" of="427254a3"
 # 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图更真。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。
 #
 # ## 11. 在训练数据上评估
 #
-# 同一个陷阱，用一个数来说。这个判别器分辨真假的本事如何：在训练图上，在从没见过的图上？
+# 同一个陷阱，用一个数来说。这个判别器分辨真假的本事如何：在训练图上，在从没见过的图上？我们用真图的平均 logit 减去生成的图的平均 logit。
 
 # %%
 with torch.no_grad():
@@ -405,15 +415,15 @@ assert margins["training images"] > margins["held-out images"] + 0.1
 # ## 12. ε = 0.8 in batch normalisation
 #
 # A widely copied GAN writes `BatchNorm1d(n, 0.8)`. In PyTorch the second argument is ε, not the momentum that the author
-# of the original had in mind. What does batch normalisation with ε = 0.8 do to a weak signal?
+# of the original had in mind. Batch normalisation divides by √(variance + ε). What does ε = 0.8 do to a weak signal?
 
-# %% [markdown] lang="zh" of="5887ce48"
+# %% [markdown] lang="zh" of="ecb1ba10"
 # 在学过的图上，它领先生成的图一大截。无论度量什么，都要用没人训练过的图。
 #
 # ## 12. 批归一化里的 ε = 0.8
 #
 # 一份被到处复制的 GAN 代码写着 `BatchNorm1d(n, 0.8)`。在 PyTorch 里第二个参数是 ε，不是原作者想的动量。
-# ε = 0.8 的批归一化，会把微弱的信号变成什么样？
+# 批归一化要除以 √（方差 + ε）。ε = 0.8 会把微弱的信号变成什么样？
 
 # %%
 signal = 0.1 * torch.randn(1000, 1)
@@ -469,15 +479,15 @@ curves(*ends.values())
 #
 # ## 14. Drawing in training mode
 #
-# The tutorial's generator normalises by the batch, also when it draws. Draw latent number 0 with one other, then with
-# 99 others. Is it the same image?
+# The tutorial's generator normalises by the batch, also when it draws. Draw latent number 0 with 1 other, with 19, and
+# with 99 others. Is it the same image?
 
-# %% [markdown] lang="zh" of="7177ba7d"
+# %% [markdown] lang="zh" of="cdc6dc9f"
 # 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss` 要的是 logit。
 #
 # ## 14. 用训练模式画图
 #
-# 教程的生成器用当前这一批做归一化，画图时也是。第 0 号隐变量，先和另外一个一起画，再和另外 99 个一起画，还是同一张图吗？
+# 教程的生成器用当前这一批做归一化，画图时也是。第 0 号隐变量，先和另外 1 个一起画，再和另外 19 个、99 个一起画，还是同一张图吗？
 
 # %%
 import inkgan
@@ -498,20 +508,22 @@ assert np.array_equal(alone[0], alone[2])
 sheet(np.stack(together + alone), columns=3, scale=3)
 
 # %% [markdown] lang="en"
-# Above with the batch's statistics, below with standing ones. In PyTorch, call `generator.eval()` before you draw.
+# Above with the batch's statistics, below with fixed ones. You hardly see it, but above some pixel changes by many of the
+# 255 grey levels, only because of the company that the image keeps. In PyTorch, call `generator.eval()` before you draw.
 #
 # ## Exercises
 #
 # **1.** You see a run's losses: the discriminator's near 0, the generator's rising. Which of the fourteen can it be? Which
 # single number would you look at next?
 #
-# Numbers 2, 6, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels: it is the
+# It can be number 2 or 6, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels: it is the
 # cheapest question, and it decides between them.
 #
 # **2.** Mend the circle of number 9 with friction. Which factor is enough?
 
-# %% [markdown] lang="zh" of="099c01ca"
-# 上排用当前这一批的统计量，下排用固定的统计量。在 PyTorch 里，画图之前要调用 `generator.eval()`。
+# %% [markdown] lang="zh" of="3d844db6"
+# 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排有的像素在 255 级灰度里变了很多级，只因为同批的邻居换了。
+# 在 PyTorch 里，画图之前要调用 `generator.eval()`。
 #
 # ## 练习
 #

@@ -36,8 +36,8 @@ sheet(np.concatenate([model.sample(20, seed=5) for model in (best, fast, tutoria
 
 # %% [markdown] lang="en"
 # One row each. [The record of its training](../../docs/experiments.md) says that the tutorial's discriminator had a loss
-# of 0.04 on real images after 3,000 steps, and of 19 after 100,000. So the loss became five hundred times worse while the
-# pictures became better. It says who is ahead in the game, not how good the images are. We need a measure that stands
+# of 0.04 on real images after 3,000 steps, and of 19 after 100,000. So the loss became nearly five hundred times as large
+# while the pictures became better. It says who is ahead in the game, not how good the images are. We need a measure that stands
 # outside of the game.
 #
 # ## From images to features
@@ -45,9 +45,9 @@ sheet(np.concatenate([model.sample(20, seed=5) for model in (best, fast, tutoria
 # Why not compare pixels? Take a digit and move it by one pixel. Then take another digit of another class. Which is
 # nearer to the first, in pixels?
 
-# %% [markdown] lang="zh" of="7e07fc80"
+# %% [markdown] lang="zh" of="acea3a9d"
 # 每个生成器一行。[训练记录](../../docs/experiments.md)里写着：教程的判别器在真图上的损失，3,000 步时是 0.04，100,000 步时是 19。
-# 损失坏了五百倍，图却变好了。可见损失只说明博弈中谁占上风，不说明图有多好。我们需要一把置身于博弈之外的尺子。
+# 损失涨到了将近五百倍，图却变好了。可见损失只说明博弈中谁占上风，不说明图有多好。我们需要一把不参与博弈的尺子。
 #
 # ## 从图像到特征
 #
@@ -96,17 +96,19 @@ assert distance[1] < distance[2]
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# The first term asks whether the clouds lie in the same place, the second whether they have the same shape. In NumPy,
-# the trace of the root is the sum of the roots of the eigenvalues.
+# The first term asks whether the clouds lie in the same place, the second whether they have the same shape; tr is the
+# sum of the diagonal. Features have no unit, so neither has d, and one d alone says little. In NumPy, the trace of the
+# root is the sum of the roots of the eigenvalues.
 
-# %% [markdown] lang="zh" of="c1a13f36"
+# %% [markdown] lang="zh" of="e4414352"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。两朵这样的云相距多远？
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# 第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同。在 NumPy 里，那个平方根的迹就是各特征值的平方根之和。
+# 第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。特征没有单位，d 也没有，单独一个 d 说明不了什么。
+# 在 NumPy 里，那个平方根的迹就是各特征值的平方根之和。
 
 
 # %% short=["N = 1000", "N = 300"]
@@ -190,8 +192,8 @@ print("two of them differ by up to", round(float(max(again) - min(again)), 2))
 assert 0.05 < np.std(again) < 0.5
 
 # %% [markdown] lang="en"
-# These are all the *same* generator. If your improvement is smaller than this, you have found nothing. inkgan prints an
-# interval with each figure, which says how much another draw of images would change it. It cannot say how much another
+# These are all the *same* generator. If your improvement is smaller than this, you have found nothing. inkgan prints a
+# 95 % interval with each figure, which says how much another draw of images would change it. It cannot say how much another
 # *training* would change it. For that you must train with several seeds.
 #
 # ## What the distance cannot see
@@ -199,8 +201,8 @@ assert 0.05 < np.std(again) < 0.5
 # One number cannot say everything. Here are four ruined sets of real digits. Which of them will the distance notice, and
 # will it tell them apart?
 
-# %% [markdown] lang="zh" of="5f0ad380"
-# 这些都出自*同一个*生成器。如果你的改进比这还小，那就等于什么也没发现。inkgan 的每个数字都带区间，表示换一批图会变多少。
+# %% [markdown] lang="zh" of="a60fba61"
+# 这些都出自*同一个*生成器。如果你的改进比这还小，那就等于什么也没发现。inkgan 的每个数字都带 95% 的区间，表示换一批图会变多少。
 # 但它说不出换一次*训练*会变多少，要知道这个，只能用好几个种子各训练一次。
 #
 # ## 距离看不见的东西
@@ -222,16 +224,18 @@ for name, found in seen.items():
 sheet(np.concatenate([some[:200:20] for some in ruined.values()]), columns=10)
 
 # %% [markdown] lang="en"
-# Noise, missing threes and repeated images all raise the distance. The number does not say which of them it is. And the
-# last row has a distance of 0, the best of all: a generator that copies the training images is perfect by this measure.
+# One row for each set; the fourth shows ten of its fifty images. Noise, missing threes and repeated images all raise the
+# distance. The number does not say which of them it is. And the last row has a distance of 0, the best of all: a generator
+# that copies the training images is perfect by this measure.
 #
 # ## Precision and recall
 #
 # Two questions, asked separately. **Precision**: how many generated images look like some real one? **Recall**: how many
-# real images look like some generated one? "Looks like" means: no farther away than that image's fifth neighbour.
+# real images look like some generated one? "Looks like" means: no farther from that one than its own fifth-nearest
+# neighbour is.
 
-# %% [markdown] lang="zh" of="aa065abd"
-# 噪声、缺了“3”、重复的图，都让距离变大，但这个数不说是哪一种。而最后一组的距离是 0，比谁都好：
+# %% [markdown] lang="zh" of="fd9ab0c8"
+# 图中每组一行，第四行是那五十张里的十张。噪声、缺了“3”、重复的图，都让距离变大，但这个数不说是哪一种。而最后一组的距离是 0，比谁都好：
 # 照抄训练图的生成器，用这把尺子量是完美的。
 #
 # ## 精确率和召回率
@@ -336,10 +340,13 @@ for one in same.pairs[0].differences[:4]:
 print("verdict:", same.pairs[0].verdict)
 
 # %% [markdown] lang="en"
-# The figures differ, and the verdict does not fall for it. Against the tutorial's generator it is another matter:
+# The figures differ, and the verdict does not fall for it. (Two are new: the kernel distance assumes no bell curve, and
+# accuracy is the share of images that are read as the digit that was asked for.) Against the tutorial's generator it is
+# another matter:
 
-# %% [markdown] lang="zh" of="7116be0a"
-# 数字各不相同，结论却没有上当。和教程的生成器相比，就是另一回事了：
+# %% [markdown] lang="zh" of="caf54da1"
+# 数字各不相同，结论却没有上当。（有两个是新的：kernel_digit_distance 是核距离，它不假定钟形分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
+# 和教程的生成器相比，就是另一回事了：
 
 # %%
 unlike = inkgan.compare(first[0], weaker)
@@ -349,16 +356,17 @@ print("verdict:", unlike.pairs[0].verdict)
 assert same.pairs[0].verdict != unlike.pairs[0].verdict
 
 # %% [markdown] lang="en"
-# A difference that an interval does not contain is a finding; one that it contains is not. With groups of runs,
-# `inkgan compare 'runs/before-*' 'runs/after-*'`, the interval also covers the luck of training.
+# How does it decide? Each difference has an interval, too. If that contains 0, there may be no difference at all; if not,
+# it is a finding. With groups of runs, `inkgan compare 'runs/before-*' 'runs/after-*'`, the interval also covers the luck
+# of training.
 #
 # ## Exercises
 #
 # **1.** Shift all digits by two pixels. Every image is still a fine digit. What do the distance and precision say?
 
-# %% [markdown] lang="zh" of="10b05208"
-# 差别落在区间之外，才算发现；落在区间之内，就不算。如果比较的是几组训练，`inkgan compare 'runs/before-*' 'runs/after-*'`，
-# 区间还会把训练的运气也算进去。
+# %% [markdown] lang="zh" of="900834f7"
+# 它怎样判断？每个差值也有自己的区间。区间包含 0，就可能根本没有差别；不包含 0，才算发现。
+# 如果比较的是几组训练，`inkgan compare 'runs/before-*' 'runs/after-*'`，区间还会把训练的运气也算进去。
 #
 # ## 练习
 #

@@ -9,7 +9,7 @@
 # # 7 · 隐变量
 #
 # 训练好的生成器是一个映射：输入 64 个数，输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
-# 这一课你将在隐变量的空间里散步，让同一只手写出十个数字，用多样换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
+# 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，拿多样换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
 
 # %% [markdown] lang="en"
 # ## Where do latents live?
@@ -86,7 +86,7 @@ sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), colu
 # 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到中间，直线画得更平淡，
 # 因为短的隐变量接近平均。`inkgan morph` 走的是弧线。
 #
-# ## 一只手
+# ## 一种笔迹
 #
 # 现在隐变量不变，只换标签。有什么是不变的？
 
@@ -120,7 +120,7 @@ assert within > 0.4
 # truncation. What is won and what is lost?
 
 # %% [markdown] lang="zh" of="f33171cb"
-# 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一只手写出一个日期：所有字符共用一个隐变量。
+# 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
 #
@@ -186,8 +186,9 @@ assert len(changed) < 0.1 * N
 sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
 
 # %% [markdown] lang="en"
-# Above the hard ones, below what became of them. All are legible now, and the variety is what it was. Compare that with
-# ψ = 0.8 for all.
+# Above the hard ones, below what became of them. The classifier reads all of them now, and the variety is what it was.
+# Compare that with ψ = 0.8 for all. (Do you read them all, too? The judge here is the one that chose. An honest test asks
+# another one.)
 #
 # ## Backwards: from a digit to its latent
 #
@@ -195,8 +196,9 @@ sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(1
 # a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network learns
 # here?
 
-# %% [markdown] lang="zh" of="dd1fd5ce"
-# 上排是难认的，下排是调整之后的。现在全都清晰可辨，多样性却和原来一样。拿它和“一律 ψ = 0.8”比一比。
+# %% [markdown] lang="zh" of="b9a8a34b"
+# 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却和原来一样。拿它和“一律 ψ = 0.8”比一比。
+# （你也全都认得出吗？这里挑的和评的是同一个裁判，公正的检验要另请一个。）
 #
 # ## 反过来：从数字到隐变量
 #
@@ -258,16 +260,15 @@ rows = [np.concatenate([mnist.test.images[i], own_hand[10 * i : 10 * i + 10, :, 
 sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 
 # %% [markdown] lang="en"
-# On the left the digit that somebody wrote; beside it, all ten digits as that hand might write them. The web page that
-# `inkgan export best -o model.html` makes does this with a digit that you draw.
+# On the left the digit that somebody wrote; beside it, all ten digits as that hand might write them.
 #
 # ## What can it not draw?
 #
 # Search for the latents of things that are no digits: a cross, a frame, a digit upside down, and noise. Which will
 # fail?
 
-# %% [markdown] lang="zh" of="446d9d14"
-# 最左边是某人写的数字，旁边是这只手写十个数字可能的样子。`inkgan export best -o model.html` 做出的网页，能对你亲手画的数字这样做。
+# %% [markdown] lang="zh" of="88983fc3"
+# 最左边是某人写的数字，旁边是十个数字用这种笔迹写出来可能的样子。
 #
 # ## 它画不出什么？
 #
@@ -323,12 +324,12 @@ assert walk[-1].mean() > 1.2 * walk[0].mean()
 sheet(walk, columns=9, scale=2)
 
 # %% [markdown] lang="en"
-# There is: nobody put it there. The same works for slant.
+# There is one, and nobody put it there.
 #
 # **2.** What does the latent 0 draw? Compare it with the mean of many digits of a class.
 
-# %% [markdown] lang="zh" of="ab4c2fdb"
-# 有这样的方向，而且不是谁放进去的。倾斜也可以照样找。
+# %% [markdown] lang="zh" of="5551cb40"
+# 有这样的方向，而且不是谁放进去的。
 #
 # **2.** 隐变量 0 画出什么？和同一类许多数字的平均值比一比。
 

@@ -5,7 +5,7 @@
 # how several processes share the work, take your model away, and find out where to read on.
 
 # %% [markdown] lang="zh" of="c9b467c9"
-# # 8 · 你自己的数据，以及更远的地方
+# # 8 · 用自己的数据，再往前走
 #
 # 数字只是开始。最后这一课，你用自己的一文件夹图片训练，再换成彩色的，看多个进程怎样分担工作，把模型带走，最后看看接下来读什么。
 
@@ -62,13 +62,13 @@ sheet(shapes.examples("train", columns=12), columns=12, scale=2)
 
 # %% [markdown] lang="en"
 # inkgan found the classes in the names of the folders, kept a tenth of the images for validation and a tenth for testing,
-# and saw that this is dark ink on white paper. (Failure number 7 of lesson 4 would have been the other way.)
+# and saw that this is dark ink on white paper. (Otherwise it would learn negatives: failure number 7 of lesson 4.)
 #
 # ## What if the folder is untidy?
 #
 # Real folders are. Put in a text file, and a picture of another size. Should they be ignored silently?
 
-# %% [markdown] lang="zh" of="bebcb9d1"
+# %% [markdown] lang="zh" of="2cb663fc"
 # inkgan 从文件夹的名字里认出了类别，留出十分之一做验证、十分之一做测试，还看出这是白纸黑字。（否则就成了第 4 课的第 7 种失败。）
 #
 # ## 文件夹里乱七八糟怎么办？
@@ -138,15 +138,17 @@ print(f"generated shapes that look like their class: {right:.0%}; of real held-o
 assert right > 0.7
 
 # %% [markdown] lang="en"
-# For a real measurement, `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long
-# that will take. With 480 training images do not expect too much; failure number 10 is near. Look at
+# Do not be surprised if generated shapes do as well as real ones: a generator draws the ordinary, and the odd real shape
+# lies near no training image of its kind. For a real measurement, `inkgan evaluate runs/shapes` trains a feature network
+# on your data first, and says how long that will take. With 480 training images do not expect too much; failure number 10 is near. Look at
 # `inkgan doctor runs/shapes` before you trust anything.
 #
 # ## Colour
 #
 # What has to change in the networks for coloured pictures? Count the channels.
 
-# %% [markdown] lang="zh" of="ee0d567e"
+# %% [markdown] lang="zh" of="9c812c80"
+# 如果生成的图和真图的比例差不多，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
 # 要认真度量，用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
 # 第 4 课的第 10 种失败就在眼前。先看看 `inkgan doctor runs/shapes`，再决定信不信。
 #
@@ -182,21 +184,21 @@ assert colours.argmax(axis=1).tolist() == [0, 1, 2]
 
 # %% [markdown] lang="en"
 # Only the first layer of the discriminator and the last one of the generator have three channels instead of one. Red
-# circles, green squares, blue triangles: it learned which colour belongs to which shape, because that was so in the
-# data. If it is not what you want, your data must say so.
+# circles, green squares, blue triangles, still speckled after so few steps: it learned which colour belongs to which shape, because that was so in the
+# data. If that is not what you want, change the data.
 #
 # ## Many processes
 #
 # A larger model needs more hands. Two processes take half of each batch; then they average their gradients. Is that the
 # same as one process with the whole batch?
 
-# %% [markdown] lang="zh" of="5311c63f"
-# 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角：它学到了哪种形状配哪种颜色，因为数据里就是这样。
-# 如果这不是你想要的，就得让数据说出来。
+# %% [markdown] lang="zh" of="df92a4f7"
+# 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角，步数太少，还带着杂色的斑点。它学到了哪种形状配哪种颜色，因为数据里就是这样。
+# 如果这不是你想要的，就得改数据。
 #
 # ## 多个进程
 #
-# 模型大了，就需要更多的手。两个进程各拿半批，算完再把梯度平均。这和一个进程算整批一样吗？
+# 模型一大，人手就不够了。两个进程各拿半批，算完再把梯度平均。这和一个进程算整批一样吗？
 
 # %%
 import torch
@@ -217,17 +219,17 @@ assert torch.allclose(whole, shared, atol=1e-7)
 
 # %% [markdown] lang="en"
 # Yes, but for rounding. And when would it *not* be the same? When images of a batch influence each other, as in batch
-# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`; many machines:
-# [the page on clusters](../../docs/cluster.md).
+# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`, where `slices`
+# says into how many parts each batch is cut; many machines: [the page on clusters](../../docs/cluster.md).
 #
 # ## Take it away
 #
 # `inkgan export RUN -o model.html` makes one file that draws without a server, `-o model.onnx` one for other programs. A
 # folder with weights and a card:
 
-# %% [markdown] lang="zh" of="125912f2"
+# %% [markdown] lang="zh" of="df56613c"
 # 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
-# 在终端里：`inkgan train --set slices=2 --processes 2`；多台机器见[集群](../../docs/cluster.md)。
+# 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)。
 #
 # ## 带走
 #
@@ -265,7 +267,7 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 # 十篇论文，按它们互相回答的顺序：
 #
 # 1. Goodfellow 等 2014，*Generative Adversarial Networks*：博弈、最优解、非饱和损失。
-# 2. Radford 等 2015，*DCGAN*：训练得动的卷积网络，还有隐变量的算术。
+# 2. Radford 等 2015，*DCGAN*：能顺利训练的卷积网络，还有隐变量的加减法。
 # 3. Salimans 等 2016，*Improved Techniques for Training GANs*：给模式崩溃命名，用上标签，第一个度量。
 # 4. Arjovsky 等 2017，*Wasserstein GAN*：如果两个分布根本不重叠呢？
 # 5. Gulrajani 等 2017，*Improved Training of Wasserstein GANs*：不再裁剪权重，改用对梯度的惩罚项。
@@ -302,12 +304,13 @@ else:
 # %% [markdown] lang="en"
 # Ask for a class.
 #
-# **2.** How many numbers does your model have, and how large is its file? Guess both from the widths first.
+# **2.** How many numbers does your model have, and how large is its file? Guess both first. (Its first layer turns 80
+# numbers, the 16 of a latent and 64 for its label, into 24 maps of 6×6. A number in float32 takes 4 bytes.)
 
-# %% [markdown] lang="zh" of="0f01ec45"
+# %% [markdown] lang="zh" of="ae01645f"
 # 点名要某一类。
 #
-# **2.** 你的模型有多少个数，文件有多大？先根据宽度猜一猜。
+# **2.** 你的模型有多少个数，文件有多大？先猜一猜。（它的第一层把 80 个数，即隐变量的 16 个和代表标签的 64 个，变成 24 张 6×6 的特征图；float32 的一个数占 4 个字节。）
 
 # %%
 from inkgan.generation.loading import read
@@ -318,9 +321,11 @@ print(f"{numbers:,} numbers, {size:,} bytes: {size / numbers:.1f} bytes each")
 assert size >= 2 * numbers
 
 # %% [markdown] lang="en"
+# Four bytes for each number; the few bytes more are the names and shapes of the arrays.
+#
 # ## Ten questions
 #
-# Could you explain these to a friend? Each is answered in the lesson in brackets.
+# Could you explain these to a friend? Each is answered in the lesson in brackets, and in a sentence at the end.
 #
 # 1. From what does a generator learn, if it never sees a real image? [1, 2]
 # 2. What does the best discriminator compute? [2]
@@ -332,11 +337,30 @@ assert size >= 2 * numbers
 # 8. Two runs differ by 0.3 in distance. What do you want to know next? [5, 6]
 # 9. Which change turned the tutorial into `fast`, and what did each part bring? [6]
 # 10. What does a label say, and what does a latent say? [7]
+#
+# Here are the short answers. If one surprises you, go back to its lesson.
+#
+# 1. From the gradient that comes back through the discriminator, and from nothing else.
+# 2. At each point the share of real images among all: real / (real + generated).
+# 3. Where the discriminator is sure, log(1 − D) is flat, and the generator is worst just there.
+# 4. The one that holds them: the generator's Adam only the generator's weights. Otherwise the loss falls because the
+#    judge is bribed, and the images stay as they are.
+# 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or the two see different
+#    ranges of pixels.
+# 6. Compare many images of a class with each other, or look at recall; count the classes.
+# 7. The distance of real images that nobody trained on. They are few, so their covariance is crude; and other people wrote
+#    them.
+# 8. Whether the interval of the difference contains 0, how many images each figure is from, and what other seeds give.
+# 9. Networks that fit (cheap steps, no normalisation), labels (asking for a digit), pairs (all real images matter),
+#    penalties (a smooth discriminator), averaging (no jitter).
+# 10. The label says what is written, the latent how: the hand.
 
-# %% [markdown] lang="zh" of="a8b997b7"
+# %% [markdown] lang="zh" of="fdcb06b2"
+# 每个数四个字节，多出来的一点是各个数组的名字和形状。
+#
 # ## 十个问题
 #
-# 你能给朋友讲清楚吗？答案在方括号里的那几课。
+# 你能给朋友讲清楚吗？答案在方括号里的那几课，最后还有一句话的简答。
 #
 # 1. 生成器从没见过真图，它从什么地方学？[1、2]
 # 2. 最优判别器算的是什么？[2]
@@ -348,3 +372,16 @@ assert size >= 2 * numbers
 # 8. 两次训练的距离差 0.3，你接下来想知道什么？[5、6]
 # 9. 哪些改动把教程变成了 `fast`？每一样带来了什么？[6]
 # 10. 标签决定什么，隐变量决定什么？[7]
+#
+# 下面是简答。如果哪一条出乎意料，就回到那一课。
+#
+# 1. 从穿过判别器传回来的梯度中学，此外没有别的来源。
+# 2. 每一点上，真图在全部图中所占的份额：真 / （真 + 生成的）。
+# 3. 判别器有把握的地方，log(1 − D) 是平的，而生成器最差的时候正在那里。
+# 4. 参数交给谁，谁才能改：生成器的 Adam 里只放生成器的权重。否则裁判会被收买，损失下降了，图却没有变。
+# 5. 判别器从不出错，就不再学习，它的梯度也就不通向数字。也可能是真图和生成的图像素范围不同。
+# 6. 把同一类的许多张图互相比较，或者看召回率，并数一数各个类别。
+# 7. 没人训练过的真图的距离。图的数量有限，协方差估得粗；而且是另一些人写的。
+# 8. 差值的区间是否包含 0，每个数字用了多少张图，换别的种子又会怎样。
+# 9. 合适的网络（一步便宜，不用归一化）、标签（可以点名）、成对比较（每张真图都算数）、惩罚项（判别器平滑）、平均（不再抖动）。
+# 10. 标签决定写什么，隐变量决定怎么写，也就是笔迹。
