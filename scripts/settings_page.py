@@ -29,6 +29,7 @@ _FACTS: dict[str, tuple[str, str]] = {
         "k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",
     ),
     "pretraining_steps": ("steps", "the lesson"),
+    "network": ("", "[where to add one](architecture.md#where-to-add-things)"),
     "precision": ("", "master weights in float32: Micikevicius et al. 2018"),
     "conditional": ("", "Mirza and Osindero 2014"),
     "latent_dim": ("numbers", "Goodfellow et al. 2014"),

@@ -170,6 +170,7 @@ class Config(_Settings):
         1, description="equal parts of a batch that processes can share; the result depends on it in rounding"
     )
     pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
+    network: str = Field("compact", max_length=60, description="the networks, by their name in inkgan.networks")
     precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
     conditional: bool = Field(True, strict=True, description="learn each class by its label, where there are labels")
     latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
@@ -263,8 +264,9 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _NOT_OF_THE_TUTORIAL = (
-    "changes", "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight", "ema_half_life", "fade",
-    "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on", "penalty.every", "penalty.pixels",
+    "changes", "network", "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight",
+    "ema_half_life", "fade", "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on",
+    "penalty.every", "penalty.pixels",
 )  # fmt: skip
 
 #: What settings are called that had another name in earlier versions.

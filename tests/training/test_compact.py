@@ -106,7 +106,7 @@ def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
         # With so small a rate, the update between the two losses, which may be of rounding alone, does not show.
         recipe = recipe_for(f"loss={loss}", "discriminator.learning_rate=1e-9", classes=classes)
         with torch.no_grad():
-            recipe.discriminator.last.bias[: classes or 1] += constant
+            recipe.discriminator.get_parameter("last.bias")[: classes or 1] += constant
         opinion = Samples(recipe, split, 0, torch.device("cpu")).single(3)[1]
         figures = {name: value.item() for name, value in recipe.step(StepInfo(0, 0, 0.0), real, labels).items()}
         shown.append(figures | {"estimate": opinion.estimate or 0.0, "of the picture": opinion.margin or 0.0})

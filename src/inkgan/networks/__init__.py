@@ -3,13 +3,18 @@
 May import the ground. Importing this package does not import PyTorch; building a network does.
 
 To add a network, write a module in this folder with two functions, ``build_generator(description)`` and
-``build_discriminator(description)``, and name the module in :data:`NETWORKS`. The description is the table that your
-recipe's ``model_description`` returns, with the run's settings added under ``config``. Its entry ``network`` is the
-name in :data:`NETWORKS`; the other entries are up to you. The generator's ``forward`` takes latents [N, D] and, unless
-``num_classes`` is 0, labels int64 [N], and returns images [N, H, W, C] in [0, 1], where 1 is ink. The discriminator's
-takes such images and labels, and returns logits [N] or a tuple that begins with them. Draw the initial weights in the
-constructor. Nothing else is needed: PyTorch then generates the images of saved models. A form of the generator in
-NumPy, in ``generation/numpy_networks.py``, makes that work without PyTorch.
+``build_discriminator(description)``, and name the module in :data:`NETWORKS`. ``--set network=NAME`` then trains it
+with the losses of ``fast`` and ``best``, and ``sample``, ``write`` and ``evaluate`` draw its images with PyTorch.
+
+The description has ``image_shape`` (height, width and channels), ``num_classes``, ``latent_dim`` and, under ``config``,
+the settings of the run; ``channels`` is the setting ``generator.channels``. The generator's ``forward`` takes latents
+[N, D] and, unless ``num_classes`` is 0, labels int64 [N], and returns images [N, H, W, C] in [0, 1], where 1 is ink.
+The discriminator's takes such images and labels, and returns logits [N], or a tuple of them and an auxiliary
+classifier's scores [N, classes]. Every parameter must take part. PyTorch's default generator of random numbers is
+seeded while networks are built, so initial weights depend on the seed of the run alone.
+
+A form of the generator in NumPy, in ``generation/numpy_networks.py``, draws without PyTorch; another one in
+``exporting/onnx_file.py`` exports it.
 """
 
 from __future__ import annotations
@@ -47,6 +52,18 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     return _made("build_generator", description)
 
 
+def known(name: object) -> str:
+    """The name of a network as it was given.
+
+    Raises:
+        CheckpointError: there is no such network; the message lists those there are.
+    """
+    if not isinstance(name, str) or name not in NETWORKS:
+        hint = did_you_mean(str(name)[:60], NETWORKS)
+        raise CheckpointError(f"unknown network {str(name)[:60]!r}.{hint} Known networks are: {', '.join(NETWORKS)}.")
+    return name
+
+
 def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
     """Make the discriminator of the run that a model.json comes from, with fresh weights.
 
@@ -64,10 +81,7 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
 
 
 def _made(function: str, description: Mapping[str, Any]) -> nn.Module:
-    name = description.get("network")
-    if not isinstance(name, str) or name not in NETWORKS:
-        hint = did_you_mean(str(name)[:60], NETWORKS)
-        raise CheckpointError(f"unknown network {str(name)[:60]!r}.{hint} Known networks are: {', '.join(NETWORKS)}.")
+    name = known(description.get("network"))
     try:
         module = import_module(NETWORKS[name])
     except ModuleNotFoundError as error:
@@ -76,5 +90,5 @@ def _made(function: str, description: Mapping[str, Any]) -> nn.Module:
         network: nn.Module = getattr(module, function)(description)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"model.json does not describe a network of the kind {name!r} ({reason}).") from error
+        raise CheckpointError(f"the network {name!r} cannot be built from its description ({reason}).") from error
     return network

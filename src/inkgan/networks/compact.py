@@ -30,14 +30,24 @@ _SUMMARY = 128
 _MOST_CHANNELS = 1024
 
 
+class Linear(nn.Linear):
+    """A linear layer whose weights the network that it belongs to draws."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
 class Convolution(nn.Conv2d):
-    """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side."""
+    """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side. The network draws its weights."""
 
     bias: nn.Parameter  # of any Conv2d it may be None
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
         self.weight = nn.Parameter(self.weight.detach().contiguous(memory_format=torch.channels_last))
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve maps [N, H, W, C] to [N, H / stride, W / stride, O], rounded up."""
@@ -74,10 +84,10 @@ class Generator(nn.Module):
         fine = fine_channels(channels)
         widths = [channels] + [fine] * (self._grid.doublings - 1)
         self.embedding = nn.Parameter(torch.empty(num_classes, EMBEDDING)) if num_classes else None
-        self.first = nn.Linear(style, self._grid.height * self._grid.width * channels)
+        self.first = Linear(style, self._grid.height * self._grid.width * channels)
         self.grow = nn.ModuleList(Convolution(width, 4 * fine) for width in widths[:-1])
         self.refine = nn.ModuleList(Convolution(fine, fine) for _ in widths[1:])
-        self.scales = nn.ModuleList(nn.Linear(style, fine) for _ in widths[1:] for _ in range(2))
+        self.scales = nn.ModuleList(Linear(style, fine) for _ in widths[1:] for _ in range(2))
         self.last = Convolution(widths[-1], 4 * image_shape[2])
         self.initialise(rng)
 
@@ -104,7 +114,7 @@ class Generator(nn.Module):
         x = channels_to_blocks(self.last(x))
         height, width, _ = self._shape
         x = x[:, :height, :width]
-        return torch.sigmoid(_at_least_float32(x))
+        return torch.sigmoid(at_least_float32(x))
 
     def extra_repr(self) -> str:
         """The parameter that belongs to no layer, for ``print``."""
@@ -147,8 +157,8 @@ class Discriminator(nn.Module):
         self.first = Convolution(4 * image_shape[2], widths[0])
         self.shrink = nn.ModuleList(Convolution(*pair, stride=2) for pair in itertools.pairwise(widths))
         self.refine = Convolution(channels, channels)
-        self.summary = nn.Linear(self._grid.height * self._grid.width * channels, _SUMMARY)
-        self.last = nn.Linear(_SUMMARY, 2 * num_classes or 1)
+        self.summary = Linear(self._grid.height * self._grid.width * channels, _SUMMARY)
+        self.last = Linear(_SUMMARY, 2 * num_classes or 1)
         self.initialise(rng)
 
     def initialise(self, rng: torch.Generator | None = None) -> None:
@@ -173,7 +183,7 @@ class Discriminator(nn.Module):
             x = _leaky(shrink(x))
         x = _leaky(self.refine(x))
         x = self.last(_leaky(self.summary(x.flatten(1))))
-        x = _at_least_float32(x)
+        x = at_least_float32(x)
         if not self._classes:
             return x.squeeze(1), None
         assert labels is not None, "this discriminator scores by labels"
@@ -202,7 +212,8 @@ def _leaky(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """A tensor of float64 as it is, others in float32."""
     return x if x.dtype == torch.float64 else x.float()
 
 

@@ -6,8 +6,9 @@ generated images form pairs that share a label, so that the relativistic loss co
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inkgan.config import Config
-from inkgan.networks.compact import Discriminator, Generator
+from inkgan.errors import ConfigError
+from inkgan.networks import build, build_discriminator
+from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.losses import ADVERSARIAL_LOSSES, comparison, scores
 from inkgan.training.master_weights import MixedPrecision
@@ -101,12 +104,16 @@ class Compact:
         self.logits_have_zero = self._loss.has_zero
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
-        source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
-        self.discriminator = Discriminator(image_shape, self.num_classes, config.discriminator.channels, source)
-        self.generator = Generator(image_shape, self.num_classes, self.latent_dim, config.generator.channels, source)
+        described = {**self.model_description(), "config": config.model_dump()}
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
+            self.discriminator = build_discriminator(described)
+            self.generator = build(described)
+            if config.network != "compact":
+                self._require_fitting()
         self.generator.to(device)
         self.discriminator.to(device)
-        self.ema_generator = copy.deepcopy(self.generator)
+        self.ema_generator = copy.deepcopy(self.generator).eval()
 
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
@@ -157,7 +164,7 @@ class Compact:
         images.requires_grad_(penalty_is_due and self._config.loss != "wgan-gp")
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
-        logits, class_scores = self._mixed_discriminator.forward(images, both_labels)
+        logits, class_scores = _scored(self._mixed_discriminator.forward(images, both_labels))
         real, fake = logits[:n], logits[n:]
         terms = {"loss_discriminator": self._loss.discriminator(real, fake)}
         if class_scores is not None and part.labels is not None:
@@ -184,7 +191,7 @@ class Compact:
             part: the images.
             logits_real: of its real images [N].
         """
-        logits_fake, class_scores = self._mixed_discriminator.forward_frozen(part.fake, part.labels)
+        logits_fake, class_scores = _scored(self._mixed_discriminator.forward_frozen(part.fake, part.labels))
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
         if class_scores is not None and part.labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, part.labels)
@@ -194,20 +201,19 @@ class Compact:
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images [N, H, W, C] in [0, 1] with the moving average of the generator."""
         self._mixed_ema_generator.refresh()
-        images: Tensor = self._mixed_ema_generator.forward_frozen(latents, labels)
-        return images
+        return at_least_float32(self._mixed_ema_generator.forward_frozen(latents, labels))
 
     @torch.no_grad()
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images [N, H, W, C] in [0, 1] with the generator as it is, not with its average."""
-        images: Tensor = self._mixed_generator.forward_frozen(latents, labels)
-        return images
+        with _in_use(self.generator):
+            return at_least_float32(self._mixed_generator.forward_frozen(latents, labels))
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The discriminator's logits [N] for images of these labels, and its scores [N, classes] of their classes."""
-        logits, scores = self._mixed_discriminator.forward_frozen(images, labels)
-        return logits, scores
+        with _in_use(self.discriminator):
+            return _scored(self._mixed_discriminator.forward_frozen(images, labels))
 
     def after_load(self) -> None:
         """Copy the new weights."""
@@ -221,12 +227,35 @@ class Compact:
     def model_description(self) -> dict[str, Any]:
         """The generator's kind and sizes."""
         return {
-            "network": "compact",
+            "network": self._config.network,
             "image_shape": list(self._image_shape),
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
             "channels": self._config.generator.channels,
         }
+
+    def _require_fitting(self) -> None:
+        """Refuse networks that cannot be called as this recipe does, or that return other shapes."""
+        count = 2
+        labels = torch.zeros(count, dtype=torch.int64) if self.num_classes else None
+        name = self._config.network
+        generator, discriminator = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
+        try:
+            for training in (True, False):
+                draw = MixedPrecision(generator.train(training), self._dtype).forward
+                judge = MixedPrecision(discriminator.train(training), self._dtype).forward
+                images = draw(torch.zeros(count, self.latent_dim), labels)
+                logits, _ = _scored(judge(images, labels))
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            hint = "" if self._dtype == torch.float32 else " Perhaps it can with --precision float32."
+            raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
+        expected = (count, *self._image_shape)
+        if images.shape != expected or logits.shape != (count,):
+            raise ConfigError(
+                f"the network {name!r} makes images {list(images.shape)} and logits {list(logits.shape)} from {count} "
+                f"latents; needed are {list(expected)} and {[count]}."
+            )
 
     def _batches(self, real: Tensor, labels: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
         """Real images and their labels for each update of the discriminator in a step."""
@@ -258,7 +287,7 @@ class Compact:
             shares = rng(self._config.seed, Stream.INTERPOLATION, number)
             share = shares.random((n * self._config.slices, 1, 1, 1), dtype="float32")[part.place]
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
-            logits_between = self._mixed_discriminator.forward(between, part.labels)[0]
+            logits_between, _ = _scored(self._mixed_discriminator.forward(between, part.labels))
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
         if self._config.penalty.on == "real":
@@ -289,6 +318,22 @@ class Compact:
         self.optimizers[name].step(gradients)
         network.refresh()
         return {**terms, f"gradient_{name}": norm}
+
+
+@contextlib.contextmanager
+def _in_use(network: nn.Module) -> Iterator[None]:
+    """Have a network compute as after training: batch normalisation with its running statistics, and no dropout."""
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train()
+
+
+def _scored(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    """A discriminator's logits and, where it classifies, its class scores; see :mod:`inkgan.networks`."""
+    logits, scores = output if isinstance(output, tuple) else (output, None)
+    return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

@@ -31,13 +31,17 @@ class MixedPrecision:
             name for name, weight in self._weights.items() if weight.data_ptr() != self._masters[name].data_ptr()
         ]
 
-    def forward(self, inputs: Tensor, *labels: Tensor | None) -> Any:
-        """The network's output; :meth:`gradients` can go back through it."""
-        return functional_call(self._network, self._weights, (inputs.to(self._dtype), *labels))
+    def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
+        """The network's output; :meth:`gradients` can go back through it. Labels that are None are not passed on."""
+        return self._call(self._weights, inputs, labels)
 
-    def forward_frozen(self, inputs: Tensor, *labels: Tensor | None) -> Any:
+    def forward_frozen(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
         """The network's output; gradients reach the inputs but not the weights, which saves computing those."""
-        return functional_call(self._network, self._frozen, (inputs.to(self._dtype), *labels))
+        return self._call(self._frozen, inputs, labels)
+
+    def _call(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor | None) -> Any:
+        given = (inputs.to(self._dtype),) if labels is None else (inputs.to(self._dtype), labels)
+        return functional_call(self._network, weights, given)
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
         """The gradient of a loss with respect to each parameter, in the master weight's precision and memory layout.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, 
 
 import numpy as np
 
+from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
 from inkgan.data.loading import from_anywhere
 from inkgan.data.locate import expanded
@@ -296,7 +297,8 @@ def build(
 
 
 def _require_possible(config: Config, processes: int, heal: bool) -> None:
-    """Refuse what cannot be: healing where it does not work, processes that cannot share a step."""
+    """Refuse an unknown network, healing where it does not work, and processes that cannot share a step."""
+    networks.known(config.network)
     if heal:
         _require_healable(config, processes)
     if processes > 1:

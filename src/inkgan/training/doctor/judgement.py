@@ -146,7 +146,7 @@ class Doctor:
             state = "healthy" if finding is None else "ill" if course.found else "was ill"
             return Diagnosis(rule, state, course.value, threshold, finding)
         if not rule.applies_to(self.config):
-            reason = "its threshold is for the recipes fast and best"
+            reason = "its threshold is for the recipes fast and best with the network compact"
         elif course.judged:
             reason = f"it needs {rule.patience} values, and the run logged {course.judged} from step {rule.grace} on"
         else:

@@ -24,7 +24,8 @@ BEFORE = "before/"
 #: The discriminator's lead is not called larger because images are equal, which is another illness; nor infinite.
 _LEAST_SPREAD = 0.02
 _LEAST_CHANGE = 1e-12
-#: The thresholds are those of these recipes; what else is trained is judged only by rules for any recipe.
+#: The thresholds are those of these recipes with the network ``compact``; what else is trained is judged only by rules
+#: for any recipe.
 CALIBRATED = ("fast", "best")
 #: The rules whose illness other settings can heal in a run that goes on from before it.
 HEALED = ("not-finite", "blown-up", "collapsed")
@@ -83,7 +84,7 @@ class Rule:
 
     def applies_to(self, config: Config) -> bool:
         """Whether the threshold holds for a run with these settings."""
-        return self.any_recipe or config.recipe in CALIBRATED
+        return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
 
 
 # What is looked at

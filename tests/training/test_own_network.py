@@ -1,0 +1,121 @@
+"""A network of one's own, in PyTorch alone: one module and its name are all that training and drawing need."""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+import inkgan
+import tiny_runs as runs
+from inkgan import networks
+from inkgan.config import validated
+from inkgan.errors import CheckpointError, ConfigError
+from inkgan.runs import checkpoint
+from inkgan.training.start import build
+
+pytestmark = pytest.mark.usefixtures("spared")
+
+
+class Generator(nn.Module):
+    """Images of any shape by one linear layer and batch normalisation, which has buffers."""
+
+    def __init__(self, shape: list[int], latent_dim: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.layer = nn.Linear(latent_dim, math.prod(shape))
+        self.norm = nn.BatchNorm1d(math.prod(shape))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Images [N, H, W, C] in (0, 1)."""
+        return torch.sigmoid(self.norm(self.layer(latents))).view(-1, *self.shape)
+
+
+class Discriminator(nn.Module):
+    """One number for an image, and no classes."""
+
+    def __init__(self, shape: list[int]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), 8), nn.LeakyReLU(), nn.Linear(8, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N]."""
+        logits: Tensor = self.layers(images)
+        return logits.squeeze(1)
+
+
+@pytest.fixture(autouse=True)
+def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module, registered as a maintainer would do it."""
+    module: Any = types.ModuleType("mine")
+    module.build_generator = lambda about: Generator(about["image_shape"], about["latent_dim"])
+    module.build_discriminator = lambda about: Discriminator(about["image_shape"])
+    monkeypatch.setitem(sys.modules, "mine", module)
+    monkeypatch.setitem(networks.NETWORKS, "mine", "mine")
+    return module
+
+
+def test_it_trains_resumes_and_draws(tmp_path: Path, small_data: Path) -> None:
+    """Half of a run and the rest are the whole run bit for bit, and the saved model draws by its name alone."""
+    options: dict[str, Any] = {"settings": ["network=mine", "pretraining_steps=0"], "steps": 3}
+    before = torch.get_rng_state()
+    runs.train(tmp_path / "whole", small_data, **options)
+    runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
+    runs.train(tmp_path / "parts", small_data, resume=True, **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
+    start, end = _initial(tmp_path / "whole"), _weights(runs.newest(tmp_path / "whole"))
+    assert not np.array_equal(start["layer.weight"], end["layer.weight"])
+    assert inkgan.load(tmp_path / "whole").sample(3).shape == (3, 12, 12)
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    return load_file(folder / "generator.safetensors")
+
+
+def _initial(run: Path) -> dict[str, Any]:
+    first = runs.steps_saved(run)[0]
+    return _weights(run / "checkpoints" / checkpoint.checkpoint_name(first))
+
+
+def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
+    """Although the module draws them as PyTorch does by default."""
+    initial = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        recipe = build(validated({"network": "mine", "seed": seed}), (5, 4, 3), 0, torch.device("cpu"), torch.float32)
+        initial[name] = recipe.networks["generator"].get_parameter("layer.weight").detach().numpy()
+    assert np.array_equal(initial["a"], initial["b"])
+    assert not np.array_equal(initial["a"], initial["c"])
+
+
+def test_an_unknown_network_is_refused(tmp_path: Path, small_data: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"unknown network 'min'\. Did you mean 'mine'\?"):
+        runs.train(tmp_path / "run", small_data, settings=["network=min"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path, mine: Any) -> None:
+    """Before anything is written: other shapes, another signature."""
+    good = mine.build_discriminator
+    mine.build_discriminator = lambda about: nn.Flatten()
+    with pytest.raises(ConfigError, match=r"logits \[2, 144\] from 2 latents; needed are \[2, 12, 12, 1\]"):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+    mine.build_discriminator = good
+    mine.build_generator = lambda about: nn.Bilinear(2, 2, 2)
+    with pytest.raises(ConfigError, match="the network 'mine' cannot learn these images: TypeError: "):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_needs_float32_says_so(tmp_path: Path, small_data: Path) -> None:
+    """Batch normalisation keeps its statistics in float32, which PyTorch does not mix with weights in bfloat16."""
+    with pytest.raises(ConfigError, match=r"Perhaps it can with --precision float32\.$"):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"], precision="bfloat16")
