@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkgan.errors import OutputError
-from inkgan.files import appearing_whole, refuse_to_overwrite, write_bytes
+from inkgan.files import appearing_whole, read_regular, refuse_to_overwrite, sha256_of, write_bytes
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -82,3 +82,18 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
         half()
     assert path.read_text("utf-8") == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    """A pipe, a device at the end of a link, and a file that is too large: an error at once."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "large").write_bytes(b"12345")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match="not a regular file"):
+            sha256_of(tmp_path / name)
+        with pytest.raises(OSError, match="not a regular file"):
+            read_regular(tmp_path / name)
+    assert read_regular(tmp_path / "large", 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        read_regular(tmp_path / "large", 4)

@@ -381,7 +381,7 @@ def read_json(path: Path) -> Config:
         ConfigError: the file is not one.
     """
     try:
-        given = json.loads(path.read_text("utf-8"))
+        given = json.loads(_read(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
     if not isinstance(given, dict):
@@ -501,15 +501,22 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is something else.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(_read(path).decode())
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     except (ValueError, RecursionError) as error:  # TOML's own error is a ValueError, and so is one of 5,000 digits
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{shown(path)} is not a TOML file: {_shortened(str(error).splitlines()[0])}.") from None
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file of settings, which may be a pipe, but not without end."""
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
+    return content
 
 
 def _split(override: str) -> tuple[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inkgan.errors import OutputError, reason_of, shown
+from inkgan.errors import OutputError, in_bytes, reason_of, shown
 
 #: Called with what is being done and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -41,9 +43,35 @@ def cache_folder() -> Path:
     raise OutputError("the system names no home folder to keep downloads in. Set XDG_CACHE_HOME to a folder.")
 
 
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file to read it, or the file at the end of a link.
+
+    Raises:
+        OSError: it cannot be opened, or is something whose reading may never end: a pipe, a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe waits for a writer otherwise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, most: int = 2**26) -> bytes:
+    """The content of a file that inkgan wrote, of at most so many bytes.
+
+    Raises:
+        OSError: as of :func:`open_regular`, or it is larger.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EINVAL, f"larger than {in_bytes(most)}", str(path))
+    return content
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import warnings
 from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
 from engine_tasks import Noting
-from inkgan.errors import ConfigError, InkganError
+from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
-from inkgan.generation.engines import engine, processes
+from inkgan.generation.engines import Task, engine, processes
 
 SQUARES = [number * number for number in range(6)]
 
@@ -70,7 +72,7 @@ def test_the_first_process_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     work.start()
     assert first.poll(30)
     if read:
-        assert first.recv() == (4, None)
+        assert first.recv() == (4, None, [])
     first.close()  # with a result that was not read, the other end gets an error that is no EOFError
     work.join(30)
     assert not work.is_alive()
@@ -80,6 +82,44 @@ def test_an_error(tmp_path: Path) -> None:
     """An error of the task is raised here."""
     with pytest.raises(ConfigError, match="the number 1 is wrong"):
         list(processes(Noting(tmp_path, wrong=1), range(6), 1))
+
+
+def test_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a task warns of is raised as a warning where it was asked for, each message once."""
+
+    def task(number: int) -> int:
+        warnings.warn(f"{number // 3} is low", InkganWarning, stacklevel=1)
+        return number
+
+    class Here:
+        """A worker in a thread of this process."""
+
+        process = None
+
+        def __init__(self, task: Task[int]) -> None:
+            self.number: int | None = None
+            self.connection, theirs = Pipe()
+            threading.Thread(target=engines._work, args=(theirs, task)).start()
+            self.end = self.connection.close
+
+        give = engines._Worker.give
+
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(engines, "_Worker", Here)
+    with pytest.warns(InkganWarning) as caught:
+        assert list(processes(task, range(6), 1)) == list(range(6))
+    assert [str(one.message) for one in caught] == ["0 is low", "1 is low"]
+
+
+def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its workers ask themselves to stop: they would go on for nobody, and keep their runs locked."""
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *call: calls.append(call))
+    sentinel, first = os.pipe()
+    os.close(first)
+    engines._stop_after(sentinel)
+    os.close(sentinel)
+    assert calls == [(os.getpid(), signal.SIGTERM)]
 
 
 def test_names() -> None:

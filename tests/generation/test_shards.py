@@ -143,12 +143,20 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
     assert "inkgan" not in errors.read_text("utf-8")  # Python itself complains if it is killed as it starts a process
 
 
+def piped(path: Path) -> None:
+    """Put a pipe in the place of a file: who reads it waits for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a shard is missing": lambda out: (out / "00002.tar").unlink(),
     "a record is missing": lambda out: (out / ".sha256/00002").unlink(),
     "a record is empty": lambda out: (out / ".sha256/00002").write_bytes(b""),
     "a record is nonsense": lambda out: (out / ".sha256/00002").write_bytes(b"\xff\n"),
     "a bit is wrong": lambda out: runs.damage(out / "00002.tar"),
+    "a record is a pipe": lambda out: piped(out / ".sha256/00002"),
+    "a shard is a pipe": lambda out: piped(out / "00002.tar"),
     "a shard is short": lambda out: os.truncate(out / "00002.tar", 100),
 }
 

@@ -17,7 +17,7 @@ import pytest
 import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import CheckpointError, ConfigError, InkganError, InkganWarning, OutputError
-from inkgan.runs import checkpoint
+from inkgan.runs import checkpoint, metrics
 from inkgan.runs.contents import contents_of
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 
@@ -277,6 +277,23 @@ def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("fcntl.flock", flock)
     refusal(lambda: RunFolder(tmp_path / "run").locked().__enter__(), "input/output error")
+
+
+def test_a_run_of_pipes_and_devices(tmp_path: Path) -> None:
+    """Nothing waits for a pipe, and nothing reads a device without end."""
+    run = made(tmp_path / "run")
+    run.metrics_file.unlink()
+    run.metrics_file.symlink_to("/dev/zero")
+    refusal(lambda: metrics.read(run.metrics_file), "not a regular file", kind=CheckpointError)
+    refusal(lambda: run.forget_after(2), "not a regular file")
+    os.mkfifo(run.path / "lock")
+    refusal(lambda: run.locked().__enter__(), "no such device")
+    run.environment_file.unlink()
+    os.mkfifo(run.environment_file)
+    refusal(lambda: run.add_environment({}), "not a regular file")
+    (run.pictures / "grid-0000000.png").unlink()
+    os.mkfifo(run.pictures / "grid-0000000.png")
+    assert [path.name for path in run.grids()] == ["grid-12345678.png"]
 
 
 @pytest.mark.slow

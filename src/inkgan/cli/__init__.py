@@ -20,6 +20,8 @@ from inkgan.cli import compare, data, doctor, evaluate, export, sample, serve, t
 from inkgan.cli import help as help_pages
 from inkgan.errors import InkganError, InkganWarning, Interrupted, missing_extra, reason_of, shown
 
+_LONGEST_LINE = 1000
+
 app = typer.Typer(
     name="inkgan",
     help=(
@@ -151,6 +153,8 @@ def _hint(error: typer.TyperException) -> str:
 
 def _say(message: str) -> None:
     line = " ".join(message.split())
+    if len(line) > _LONGEST_LINE:  # it repeats an argument that is no reading for people
+        line = f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}"
     # A file name may contain anything, also what would control the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     wiped = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a progress line may stand there

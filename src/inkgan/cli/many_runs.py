@@ -13,6 +13,7 @@ import typer
 
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError
+from inkgan.files import open_regular
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +89,7 @@ def last_step(folder: Path) -> str:
     import json
 
     try:
-        with (folder / "metrics.jsonl").open("rb") as file:
+        with open_regular(folder / "metrics.jsonl") as file:
             file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
             whole = file.read().rpartition(b"\n")[0]
         return str(max(0, json.loads(whole.rpartition(b"\n")[2])["step"] + 1))

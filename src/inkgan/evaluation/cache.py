@@ -10,7 +10,7 @@ from pathlib import Path
 from inkgan import files
 from inkgan.errors import OutputError
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.files import write_bytes
+from inkgan.files import read_regular, write_bytes
 
 
 def cache_folder() -> Path:
@@ -31,7 +31,7 @@ def write_to_cache(path: Path, content: bytes) -> None:
 def cached_estimates(path: Path) -> dict[str, Estimate] | None:
     """The estimates by name that :func:`cache_estimates` wrote to a file; None if it is missing or damaged."""
     try:
-        kept = json.loads(path.read_text("utf-8"))
+        kept = json.loads(read_regular(path))
         return {name: Estimate(v, error, Interval(low, high)) for name, (v, error, low, high) in kept.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return None

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.files import Progress, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, read_regular, sha256_of, unheard, write_bytes
 from inkgan.generation.engines import cores
 from inkgan.images import Images
 
@@ -271,7 +271,7 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
         CheckpointError: it is missing, damaged or of another format.
     """
     try:
-        fields = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        fields = json.loads(read_regular(folder / CARD))
         height, width, channels = fields["image_shape"]
         lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
         card = FeatureCard(**{**fields, **lists, "image_shape": (height, width, channels)})

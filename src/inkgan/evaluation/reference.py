@@ -28,7 +28,7 @@ from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import pixels
-from inkgan.files import Progress, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, open_regular, read_regular, sha256_of, unheard, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
@@ -130,7 +130,8 @@ def training_features(data: DataSet, network: FeatureNetwork, progress: Progress
     """The features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
     path = cache_folder() / f"training-{cache_key(data, network)}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):
-        cached: Features = np.load(path, allow_pickle=False)
+        with open_regular(path) as file:
+            cached: Features = np.load(file, allow_pickle=False)
         if cached.shape == (len(data.train), network.num_features) and cached.dtype == np.float32:
             return cached
     features, _ = network.extract(data.train.images, progress, "real images (train)")
@@ -152,7 +153,7 @@ def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
     try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card: dict[str, Any] = json.loads(read_regular(folder / CARD))
         if card["format"] != FORMAT or card["sha256"] != sha256_of(folder / ARRAYS):
             raise CheckpointError(
                 f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."

@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from inkgan.errors import ConfigError, InkganError, did_you_mean
+from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -77,21 +79,37 @@ class _Worker:
 
 def _work(ours: Connection, task: Task[Any]) -> None:
     os.setsid()  # Ctrl-C is for the first process, which then ends this one
+    _end_with_the_first_process()
     while True:
         try:
             number = ours.recv()
         except (EOFError, OSError):  # the first process has ended, or was killed before it read the last result
             return
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always", InkganWarning)
+            try:
+                result, error = task(number), None
+            except KeyboardInterrupt:  # a run that was asked to stop, and has saved
+                return
+            except Exception as caught:  # noqa: BLE001 - it is raised in the first process
+                result, error = None, caught
+        told = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
         try:
-            result, error = task(number), None
-        except KeyboardInterrupt:  # a run that was asked to stop, and has saved
-            return
-        except Exception as caught:  # noqa: BLE001 - it is raised in the first process
-            result, error = None, caught
-        try:
-            ours.send((result, error))
+            ours.send((result, error, told))
         except OSError:  # the first process has ended; what was made is on the disk
             return
+
+
+def _end_with_the_first_process() -> None:
+    """Let this process be asked to stop when the first one ends, though it was killed and could not ask."""
+    first = parent_process()
+    if first is not None:  # a run then saves; it would train on for hours, and lock its folder
+        threading.Thread(target=_stop_after, args=(first.sentinel,), daemon=True).start()
+
+
+def _stop_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
@@ -99,9 +117,13 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
     Raises:
         InkganError: processes were killed at one number three times.
+
+    Warns:
+        InkganWarning: what the task warned of, each message once.
     """
     waiting = deque(numbers)
     killed: Counter[int] = Counter()
+    told: set[str] = set()
     workers: list[_Worker] = []
     try:
         while waiting or any(worker.number is not None for worker in workers):
@@ -115,7 +137,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                 number, worker.number = worker.number, None
                 assert number is not None
                 try:
-                    result, error = worker.connection.recv()
+                    result, error, noted = worker.connection.recv()
                 except (EOFError, OSError):
                     workers.remove(worker)
                     worker.end()
@@ -123,6 +145,10 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                     _require_hope(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
                     continue
+                for message in dict.fromkeys(noted):
+                    if message not in told:
+                        warnings.warn(message, InkganWarning, stacklevel=2)
+                told.update(noted)
                 if error is not None:
                     raise error
                 yield result

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from inkgan.errors import InkganWarning, OutputError, reason_of
-from inkgan.files import output_errors, sha256_of, write_bytes
+from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
 
 #: The list of what was written into a folder, in that folder.
 MANIFEST = ".inkgan.json"
@@ -223,9 +223,9 @@ def _parsed_manifest(folder: Path) -> list[Entry] | None:
     """The entries of a folder's manifest, or None if it has none that inkgan can have written."""
     path = folder / MANIFEST
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_MANIFEST:
+        if path.is_symlink():
             return None
-        files = json.loads(path.read_text("utf-8"))["files"]
+        files = json.loads(read_regular(path, _LARGEST_MANIFEST))["files"]
         entries = [(str(name), str(digest)) for name, digest in files]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
@@ -268,7 +268,7 @@ def _is_abandoned(folder: Path) -> bool:
     try:
         if folder.is_symlink() or (folder / _MARK).is_symlink():
             return False
-        mark = json.loads((folder / _MARK).read_text("utf-8"))
+        mark = json.loads(read_regular(folder / _MARK))
         process = mark["process"]
         if mark["host"] != os.uname().nodename or not isinstance(process, int) or process <= 0:
             return False

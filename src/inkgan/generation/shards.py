@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
-from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, sha256_of, unheard
+from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
 from inkgan.generation.formats import LIBRARIES, Files, packer
 from inkgan.generation.many import files_of, model_of, samples
@@ -172,7 +172,7 @@ def versions_for(form: str) -> dict[str, str]:
 def is_done(out: Path, number: int) -> bool:
     """Whether a shard is there as it was made: its record is, and every file in it has its SHA-256."""
     try:
-        lines = (out / _RECORDS / f"{number:05d}").read_text("utf-8").splitlines()
+        lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
         return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
     except (OSError, ValueError):
         return False
@@ -236,7 +236,7 @@ def _read(path: Path) -> dict[str, Any]:
     """The manifest of a data set."""
     manifest: Any = None
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        manifest = json.loads(path.read_bytes()[:_LARGEST_MANIFEST])
+        manifest = json.loads(read_regular(path, _LARGEST_MANIFEST))
     tables = ("spec", "digests", "versions")
     if not isinstance(manifest, dict) or not all(isinstance(manifest.get(name), dict) for name in tables):
         raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import platform
 import re
 import shlex
@@ -29,7 +30,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, output_errors, write_bytes
+from inkgan.files import UNSUPPORTED, output_errors, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
 from inkgan.runs.aside import aside
 
@@ -75,7 +76,7 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             with output_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context((self.path / contents.LOCK).open("a"))
+                file = stack.enter_context(open(self.path / contents.LOCK, "a", opener=_without_waiting))
                 self._lock(file.fileno())
             try:
                 yield
@@ -265,7 +266,7 @@ class RunFolder:
     def _environments(self) -> list[dict[str, Any]]:
         unknown = "Whether the run was on another machine or version before is not known; it goes on."
         try:
-            content = self.environment_file.read_bytes()
+            content = read_regular(self.environment_file)
         except FileNotFoundError:
             if checkpoint.list_steps(self.checkpoints):
                 warnings.warn(f"{shown(self.environment_file)} is missing. {unknown}", InkganWarning, stacklevel=3)
@@ -307,7 +308,8 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """The pictures of the fixed latents, oldest first."""
-        grids = {int(match[1]): path for path in self.pictures.iterdir() if (match := _GRID.fullmatch(path.name))}
+        found = [path for path in self.pictures.iterdir() if path.is_file()]
+        grids = {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
         return [grids[step] for step in sorted(grids)]
 
     def grid_file(self, step: int) -> Path:
@@ -372,6 +374,11 @@ class RunFolder:
             except CheckpointError:  # a trainer removed it just now
                 continue
         return None, {}
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; what is a pipe is an error, where the system would wait until somebody reads from it."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def free_run_path(parent: Path, stem: str) -> Path:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import output_errors, write_bytes
+from inkgan.files import output_errors, read_regular, write_bytes
 from inkgan.runs.aside import aside
 
+#: More bytes than the lines of a million steps.
+_LARGEST = 2**29
 #: One line: the step and the values logged at it.
 Line = dict[str, Any]
 
@@ -54,7 +56,7 @@ def read(path: Path) -> list[Line]:
         CheckpointError: the file cannot be read, or a line is damaged.
     """
     try:
-        texts = _whole_lines(path.read_bytes())
+        texts = _whole_lines(read_regular(path, _LARGEST))
     except OSError as error:
         raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     lines = []
@@ -84,7 +86,7 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         OutputError: the file cannot be read or written.
     """
     with output_errors(path):
-        content = path.read_bytes() if path.exists() else b""
+        content = read_regular(path, _LARGEST) if path.exists() else b""
         texts = _whole_lines(content)
         steps = [None if line is None else line["step"] for line in map(_parse, texts)]
         wrong = []
