@@ -474,7 +474,7 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
     """A line of 5,000 letters says nothing; the beginning and the end of the message, with its remedy, do."""
     said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
     assert len(said) < 1100
-    assert said.startswith("inkgan: Invalid value for '-n'") or "-n" in said[:60]
+    assert "-n" in said[:60]
     assert said.endswith("is not a valid int.")
 
 
