@@ -171,6 +171,21 @@ def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
     assert (runs.listing(tmp_path), sorted(tmp_path.rglob("*"))) == before
 
 
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the temporary folder remains, which no later write would know as inkgan's."""
+    fill(tmp_path / "a", {"0.png": "old"})
+    before = sorted(tmp_path.rglob("*"))
+
+    def write_text(path: Path, *_: object) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    with pytest.raises(OutputError, match="the disk is full"):
+        fill(tmp_path / "a", {"0.png": "new"}, force=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("at", range(7))
 @pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
 def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kind: BaseException) -> None:

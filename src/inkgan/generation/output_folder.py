@@ -250,7 +250,11 @@ def _temporary_folder(path: Path) -> Path:
             continue
         break
     mark = {"what": "a write of inkgan is under way here", "host": os.uname().nodename, "process": os.getpid()}
-    (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
+    try:
+        (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
+    except BaseException:  # without its mark, no later write would sweep it
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     return temporary
 
 
