@@ -161,8 +161,8 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
     """The threshold of each rule: half way from the worst healthy run for fitting to the mildest ill one."""
     found = {}
     for rule in RULES:
-        if rule.name == "not-finite":
-            found[rule.name] = 0.5  # between no and yes
+        if rule.threshold is not None:
+            found[rule.name] = rule.threshold
             continue
         faults = [name for name, (_, rules) in FAULTS.items() if rule.name in rules]
         sound = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in ("healthy", "whole")]

@@ -307,6 +307,8 @@ def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None
     elif command == "build":
         with ThreadPoolExecutor(given.workers) as pool:
             list(pool.map(build, wanted))
+        for lesson in lessons():
+            refresh(lesson)  # links to the lesson before and after
     else:
         for lesson in wanted:
             if not refresh(lesson):

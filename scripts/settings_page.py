@@ -2,7 +2,8 @@
 
 Run it as ``python scripts/settings_page.py``.
 
-Meanings, ranges and values come from ``inkgan.config``; units and papers from the table below.
+Meanings, ranges and values come from ``inkgan.config``, losses from ``inkgan.training.losses``; units and papers of
+settings from the table below.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import _NOT_OF_THE_TUTORIAL, LOSS_PRESETS, RECIPES, Config, known_keys, resolve
+from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -78,12 +80,7 @@ _FOOT = """
 
 | `loss` | discriminator minimises | generator minimises | paper |
 | --- | --- | --- | --- |
-| `relativistic` | softplus(D(G(z)) - D(x)) | softplus(D(x) - D(G(z))) | Jolicoeur-Martineau 2018, section 4.2 |
-| `non-saturating` | softplus(-D(x)) + softplus(D(G(z))) | softplus(-D(G(z))) | Goodfellow et al. 2014, eq. 1 and section 3 |
-| `least-squares` | ((D(x) - 1)² + (D(G(z)) + 1)²) / 2 | (D(G(z)) - 1)² / 2 | Mao et al. 2017, eq. 2 with a = -1, b = c = 1 |
-| `hinge` | max(0, 1 - D(x)) + max(0, 1 + D(G(z))) | -D(G(z)) | Lim and Ye 2017, eq. 16 and 17 |
-| `wgan-gp` | D(G(z)) - D(x) | D(x) - D(G(z)) | Gulrajani et al. 2017, eq. 3 |
-
+LOSSES
 All are means over a batch; D is a logit. `relativistic` pairs each generated image with a real image of the same class.
 The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss. The
 generator's loss of `wgan-gp` has the term D(x), which the paper leaves out: it does not depend on the generator, and
@@ -117,7 +114,7 @@ Not settings, but good to know when you compare with other code. `fast` and `bes
 ([why](experiments.md#how-were-width-penalty-and-adams-beta2-chosen-2026-11-24)); no weight decay. `fade` lowers the
 learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade. `tutorial`: Adam as in
 TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
-"""  # noqa: E501
+"""
 
 
 def page() -> str:
@@ -134,7 +131,13 @@ def page() -> str:
         unit, paper = _FACTS[key]
         values = [_value(config[key], key, recipe) for recipe, config in configs.items()]
         rows.append([f"`{key}`", meaning, unit, _allowed(schema, key), *values, paper])
-    return _HEAD + _table(rows) + _FOOT.replace("PUBLISHED\n", _table(_published()) + "\n")
+    foot = _FOOT.replace("LOSSES\n", _table(_losses())).replace("PUBLISHED\n", _table(_published()) + "\n")
+    return _HEAD + _table(rows) + foot
+
+
+def _losses() -> list[list[str]]:
+    """What each loss is, and who published it."""
+    return [[f"`{name}`", *loss.formulas, loss.paper] for name, loss in ADVERSARIAL_LOSSES.items()]
 
 
 def _published() -> list[list[str]]:

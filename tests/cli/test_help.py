@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import inkgan.cli
+from inkgan import config
 from inkgan.cli import run
+from inkgan.generation.formats import FORMATS
+from inkgan.generation.looks import LOOKS
+from inkgan.training.doctor.rules import RULES
 
-_PAGES = sorted((Path(inkgan.cli.__file__).parent / "topics").iterdir())
+_TOPICS = Path(inkgan.cli.__file__).parent / "topics"
+_PAGES = sorted(_TOPICS.iterdir())
 
 
 def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +51,24 @@ def test_on_a_terminal_a_page_is_formatted(
     for mark in ("```", "| ---", "**", "\n#"):
         assert mark not in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("training", get_args(config.Loss)),
+        ("doctor", [rule.name for rule in RULES]),
+        ("writing", FORMATS),
+        ("writing", LOOKS),
+    ],
+    ids=["losses", "rules", "formats", "looks"],
+)
+def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
+    """What is added to a list of choices is explained in the table of its page; nothing else stands there."""
+    rows = re.findall(
+        r"^\| `([a-z-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
+    )
+    assert set(names) <= set(rows), f"src/inkgan/cli/topics/{page}.md lacks a row"
 
 
 def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, shown
+from inkgan.generation.formats import FORMATS
 
 if TYPE_CHECKING:
     from inkgan.generation.spec import Spec
@@ -98,7 +99,7 @@ def write(
         _set(
             "--format",
             metavar="NAME",
-            help="Write webdataset, imagefolder, parquet, lmdb, paddleocr, doctr, coco, yolo or npz.",
+            help=f"Write {', '.join(FORMATS)}. `inkgan help writing` says what each is.",
         ),
     ] = None,
     shards: Annotated[

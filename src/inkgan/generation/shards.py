@@ -27,7 +27,7 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
-from inkgan.generation.formats import LIBRARIES, Files, packer
+from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.many import files_of, model_of, samples
 from inkgan.generation.spec import Spec
 from inkgan.seeds import Stream, rng
@@ -165,8 +165,8 @@ def digests_of(spec: Spec) -> dict[str, str]:
 
 def versions_for(form: str) -> dict[str, str]:
     """The versions of what decides the bytes of a format."""
-    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[form]] if form in LIBRARIES else [])]
-    return {name: metadata.version(name) for name in names}
+    names = ("inkgan", "numpy", "pillow", FORMATS[form])
+    return {name: metadata.version(name) for name in names if name is not None}
 
 
 def is_done(out: Path, number: int) -> bool:

@@ -161,7 +161,7 @@ class Compact:
         n = len(part.real)
         images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
         penalty_is_due = penalty.weight > 0 and number % penalty.every == 0
-        images.requires_grad_(penalty_is_due and self._config.loss != "wgan-gp")
+        images.requires_grad_(penalty_is_due and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
         logits, class_scores = _scored(self._mixed_discriminator.forward(images, both_labels))
@@ -283,7 +283,7 @@ class Compact:
         """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
         pixels = self._config.penalty.pixels
-        if self._config.loss == "wgan-gp":
+        if self._loss.one_centered:
             shares = rng(self._config.seed, Stream.INTERPOLATION, number)
             share = shares.random((n * self._config.slices, 1, 1, 1), dtype="float32")[part.place]
             between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()

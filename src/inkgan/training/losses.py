@@ -48,48 +48,59 @@ class AdversarialLoss(NamedTuple):
     Attributes:
         discriminator: what the discriminator minimises.
         generator: what the generator minimises.
+        formulas: both, for docs/settings.md; means over a batch of real images x and latents z.
+        paper: where the loss was published.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
+        one_centered: whether its gradient penalty is that of WGAN-GP, about a norm of 1 between real and generated
+            images, and not R1 and R2; see :mod:`inkgan.training.penalties`.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
-    has_zero: bool
+    formulas: tuple[str, str]
+    paper: str
+    has_zero: bool = True
+    one_centered: bool = False
 
 
 #: The losses by the names that the setting ``loss`` takes.
 ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
-    # Goodfellow et al., 2014, equation 1 and section 3.
     "non-saturating": AdversarialLoss(
         discriminator=lambda real, fake: real_as_real(real) + fake_as_fake(fake),
         generator=lambda real, fake: fake_as_real(fake),
-        has_zero=True,
+        formulas=("softplus(-D(x)) + softplus(D(G(z)))", "softplus(-D(G(z)))"),
+        paper="Goodfellow et al. 2014, eq. 1 and section 3",
     ),
-    # Mao et al., "Least Squares Generative Adversarial Networks", 2017, equation 2 with a = -1, b = 1, c = 1: the
-    # targets are 1 and -1 instead of 1 and 0, so that 0 remains the boundary between real and generated.
+    # The targets are 1 and -1 instead of 1 and 0, so that 0 remains the boundary between real and generated.
     "least-squares": AdversarialLoss(
         discriminator=lambda real, fake: ((real - 1).square().mean() + (fake + 1).square().mean()) / 2,
         generator=lambda real, fake: (fake - 1).square().mean() / 2,
-        has_zero=True,
+        formulas=("((D(x) - 1)² + (D(G(z)) + 1)²) / 2", "(D(G(z)) - 1)² / 2"),
+        paper="Mao et al. 2017, eq. 2 with a = -1, b = c = 1",
     ),
-    # Lim and Ye, "Geometric GAN", 2017, equations 16 and 17.
     "hinge": AdversarialLoss(
         discriminator=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
         generator=lambda real, fake: -fake.mean(),
-        has_zero=True,
+        formulas=("max(0, 1 - D(x)) + max(0, 1 + D(G(z)))", "-D(G(z))"),
+        paper="Lim and Ye 2017, eq. 16 and 17",
     ),
-    # Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, equation 3; its last term is
-    # inkgan.training.penalties.one_centered_penalty. The generator's loss has the mean of real images added, which does
-    # not depend on the generator: without it, the loss would change with the zero that this game does not have.
+    # The generator's loss has the mean of real images added, which does not depend on the generator: without it, the
+    # loss would change with the zero that this game does not have.
     "wgan-gp": AdversarialLoss(
         discriminator=lambda real, fake: fake.mean() - real.mean(),
         generator=lambda real, fake: real.mean() - fake.mean(),
+        formulas=("D(G(z)) - D(x)", "D(x) - D(G(z))"),
+        paper="Gulrajani et al. 2017, eq. 3",
         has_zero=False,
+        one_centered=True,
     ),
-    # Jolicoeur-Martineau, "The relativistic discriminator", 2018, section 4.2, with f = softplus: each generated image
-    # is compared with one real image, so that the generator must match all of the data and not only what is easiest.
+    # With f = softplus: each generated image is compared with one real image, so that the generator must match all of
+    # the data and not only what is easiest.
     "relativistic": AdversarialLoss(
         discriminator=lambda real, fake: F.softplus(fake - real).mean(),
         generator=lambda real, fake: F.softplus(real - fake).mean(),
+        formulas=("softplus(D(G(z)) - D(x))", "softplus(D(x) - D(G(z)))"),
+        paper="Jolicoeur-Martineau 2018, section 4.2",
         has_zero=False,
     ),
 }

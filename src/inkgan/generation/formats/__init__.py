@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 Files = dict[str, bytes]
 Pack = Callable[[str, Iterable["Sample"]], Files]
 
-#: What each format is, by its name, which is that of its module.
-FORMATS = {
-    "webdataset": "a .tar for each shard, with a .png and a .json for each image",
-    "imagefolder": "folders of .png with metadata.jsonl, for Hugging Face datasets",
-    "parquet": "Parquet files with pictures and labels, for Hugging Face datasets",
-    "lmdb": "LMDB for CRNN, PARSeq and their relatives",
-    "paddleocr": "folders of .png with rec_gt.txt, for PaddleOCR",
-    "doctr": "folders of .png with labels.json, for docTR",
-    "coco": "folders of .png with the boxes of characters in annotations.json",
-    "yolo": "folders of .png with the boxes of characters in a .txt for each",
-    "npz": "NumPy's arrays",
+#: The library that each format needs besides the base install, if any. A format has the name of its module.
+FORMATS: Mapping[str, str | None] = {
+    "webdataset": None,
+    "imagefolder": None,
+    "parquet": "pyarrow",
+    "lmdb": "lmdb",
+    "paddleocr": None,
+    "doctr": None,
+    "coco": None,
+    "yolo": None,
+    "npz": None,
 }
-#: The libraries that formats need, by the name of the format.
-LIBRARIES = {"parquet": "pyarrow", "lmdb": "lmdb"}
 
 
 def packer(name: str) -> Pack:
@@ -41,8 +39,10 @@ def packer(name: str) -> Pack:
     Raises:
         MissingExtraError: the library that it needs is not installed.
     """
+    library = FORMATS[name]
     try:
-        import_module(LIBRARIES.get(name, "json"))
+        if library is not None:
+            import_module(library)
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or error) from None
     pack: Pack = import_module(f"inkgan.generation.formats.{name}").pack

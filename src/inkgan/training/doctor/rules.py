@@ -1,8 +1,8 @@
 """The rules: which signal is looked at, on which side of a threshold it is ill, for how long, and what to try.
 
-Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. The thresholds are not written
-here but in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy runs and from runs with planted
-faults; docs/doctor.md has its table.
+Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. A rule whose threshold is known
+before anything is measured has it itself. The thresholds of the others are in ``thresholds.json``, which
+``benchmarks/doctor.py`` makes from healthy runs and from runs with planted faults; docs/doctor.md has its table.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Rule:
         log: the value is a ratio, so that halves and doubles are equally far apart.
         any_recipe: the threshold holds for every recipe.
         harmless: a value that is no illness, though no run of the benchmark has it.
+        threshold: where the line is, if it was known before anything was measured; else ``thresholds.json`` has it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Rule:
     log: bool = False
     any_recipe: bool = False
     harmless: float | None = None
+    threshold: float | None = None
 
     def is_ill(self, value: float, threshold: float) -> bool:
         """Whether one value is on the wrong side."""
@@ -272,6 +274,7 @@ RULES: tuple[Rule, ...] = (
         grace=-(10**9),
         patience=1,
         any_recipe=True,
+        threshold=0.5,  # between no and yes
     ),
     Rule(
         "blown-up",

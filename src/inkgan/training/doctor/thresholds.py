@@ -1,4 +1,4 @@
-"""``thresholds.json``: where each rule draws the line, as ``benchmarks/doctor.py`` found it."""
+"""Where each rule draws the line: in ``thresholds.json`` as ``benchmarks/doctor.py`` found it, or as the rule says."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def read_thresholds(file: Path = FILE) -> Mapping[str, float]:
         ConfigError: the file is missing or damaged.
     """
     try:
-        content = json.loads(file.read_text("utf-8"))
-        found = {rule.name: float(content["thresholds"][rule.name]) for rule in RULES}
+        measured = json.loads(file.read_text("utf-8"))["thresholds"]
+        found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
         wrong = [name for name, value in found.items() if not math.isfinite(value)]
     except OSError as error:
         raise ConfigError(_damaged(file, reason_of(error))) from None
