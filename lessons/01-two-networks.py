@@ -381,16 +381,27 @@ assert course_fake[20] < 0.1
 # discriminator learns the new tricks, and so on. That is the game. Nobody ever shows the generator a digit; all it gets
 # is the gradient that flows back through the discriminator. Lesson 2 is about that gradient.
 #
+# Do you want to see the whole game first? `inkgan export best -o page.html` (in a notebook:
+# `inkgan.export("best", "page.html")`) makes a web page. Open it in a browser, choose *Learn*, press *Run*, and watch a
+# GAN learn from nothing. The digits come within minutes.
+#
+# <!-- play: learn -->
+#
 # ## Exercises
 #
 # **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
 
-# %% [markdown] lang="zh" of="fabfdf8b"
+# %% [markdown] lang="zh" of="74147cfe"
 # 蓝线是判别器认为真图为真的平均概率，橙线是它认为生成的图为真的平均概率，从第一步画到最后一步。二十来步之后，它就几乎不出错了。
 # 这太容易：一边是雾，一边是数字。
 #
 # 接下来该生成器走了：改变自己的权重，让判别器对它的图说“真”。然后判别器学会识破新花招，如此往复，这就是博弈。
 # 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。第 2 课就讲这个梯度。
+#
+# 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
+# 用浏览器打开它，选“学习过程”，按“运行”，就能看着一个 GAN 从零学起，几分钟就有数字的样子。
+#
+# <!-- play: learn -->
 #
 # ## 练习
 #

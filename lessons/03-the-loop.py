@@ -341,12 +341,18 @@ assert real_counts.min() > 70
 # average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail: that
 # is lesson 4.
 #
+# You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and the
+# pictures of every step under *Learn*. Stop it, go on step by step, and freeze the discriminator under *Break it*. What
+# happens to the two losses?
+#
+# <!-- play: learn -->
+#
 # ## Exercises
 #
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="25372dd4"
+# %% [markdown] lang="zh" of="8e3c6786"
 # “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；[完整记录](../../docs/experiments.md)在这里：
@@ -359,6 +365,11 @@ assert real_counts.min() > 70
 #
 # 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。
+#
+# 正在运行的循环也可以亲手摆弄：`inkgan export best -o page.html` 做出的网页里，“学习过程”显示每一步的损失和图。
+# 暂停它，一步一步地走，再到“故意弄坏”里冻结判别器。两个损失会怎样？
+#
+# <!-- play: learn -->
 #
 # ## 练习
 #

@@ -262,13 +262,24 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 # %% [markdown] lang="en"
 # On the left the digit that somebody wrote; beside it, all ten digits as that hand might write them.
 #
+# And what do they look like in *your* hand? `inkgan export best -o page.html` (in a notebook:
+# `inkgan.export("best", "page.html")`) makes a web page. Open it, choose *Your hand*, and draw a digit: the search that you
+# have just written finds its latent. Under *Explore* you walk over a plane of latents with the pointer.
+#
+# <!-- play: hand -->
+#
 # ## What can it not draw?
 #
 # Search for the latents of things that are no digits: a cross, a frame, a digit upside down, and noise. Which will
 # fail?
 
-# %% [markdown] lang="zh" of="88983fc3"
+# %% [markdown] lang="zh" of="862514fa"
 # 最左边是某人写的数字，旁边是十个数字用这种笔迹写出来可能的样子。
+#
+# 换成*你的*笔迹又会怎样？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
+# 打开它，选“你的笔迹”，写一个数字：你刚才写的那种搜索会找到它的隐变量。在“探索”里，可以用指针在隐变量的一个平面上散步。
+#
+# <!-- play: hand -->
 #
 # ## 它画不出什么？
 #

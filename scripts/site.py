@@ -8,6 +8,7 @@ between them hold. A link to a file that is no page, such as source code, become
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 import typer.main
 from typer.testing import CliRunner
 
+import inkgan
 from inkgan.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,13 @@ _PAGES = (
     "lessons/*.md",
     "lessons/*/*.ipynb",
 )
+#: Where a page says ``<!-- play: learn -->``, the exported page stands, open at that view. Each view in both languages.
+_PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
+_VIEWS = {
+    "write": {"en": "A GAN writes what you type", "zh": "GAN 书写你输入的内容"},
+    "hand": {"en": "Draw a digit, and all ten appear in your hand", "zh": "写一个数字，十个数字都以你的笔迹出现"},
+    "learn": {"en": "A GAN learns while you watch", "zh": "看着 GAN 学习"},
+}
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -89,6 +98,31 @@ def without_dead_links(text: str, page: Path, kept: set[Path]) -> str:
     return _LINK.sub(mended, text)
 
 
+def with_play(text: str, page: Path) -> str:
+    """Put the exported page where a page asks for it; a picture where scripts are off."""
+    static = "/".join([*[".."] * len(page.parent.parts), "_static"])
+    language = "zh" if page.parts[:2] == ("lessons", "zh") else "en"
+
+    def shown(asked: re.Match[str]) -> str:
+        title = _VIEWS[asked[1]][language]
+        return (
+            f'<div class="play"><iframe src="{static}/page.html#{asked[1]}&amp;lang={language}" title="{title}"'
+            f' loading="lazy"></iframe><noscript><style>.play iframe {{ display: none }}</style>'
+            f'<img src="{static}/play-{asked[1]}.png" alt="{title}"></noscript></div>'
+        )
+
+    return _PLAY.sub(shown, text)
+
+
+def notebook_with_play(text: str, page: Path) -> str:
+    """The same for the prose of a notebook."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = with_play("".join(cell["source"]), page)
+    return json.dumps(notebook, ensure_ascii=False)
+
+
 def collect(source: Path) -> None:
     """Put every page and the configuration into the folder."""
     if source.exists():
@@ -99,14 +133,18 @@ def collect(source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if page.suffix == ".md":
             text = without_dead_links((ROOT / page).read_text("utf-8"), page, kept)
-            target.write_text(text, "utf-8")
+            target.write_text(with_play(text, page), "utf-8")
+        elif page.suffix == ".ipynb":
+            target.write_text(notebook_with_play((ROOT / page).read_text("utf-8"), page), "utf-8")
         else:
             shutil.copyfile(ROOT / page, target)
     (source / "docs" / "cli.md").write_text(commands_page(), "utf-8")
     (source / "docs" / "mathematics.md").write_text(mathematics_page(), "utf-8")
     shutil.copyfile(ROOT / "docs" / "site" / "conf.py", source / "conf.py")
     (source / "static").mkdir()
-    shutil.copyfile(ROOT / "docs" / "site" / "site.css", source / "static" / "site.css")
+    for file in (ROOT / "docs" / "site" / "site.css", *(ROOT / "docs" / "site").glob("*.png")):
+        shutil.copyfile(file, source / "static" / file.name)
+    inkgan.export("best", source / "static" / "page.html")
     (source / "index.md").write_text(_index(kept), "utf-8")
 
 

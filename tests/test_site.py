@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -20,6 +21,29 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text('<a href="b.html#x">, <a href="c.html">, <a href="https://d">, <img src="e.png">')
     (tmp_path / "b.html").write_text("")
     assert list(site["broken"](tmp_path)) == ["a.html: c.html", "a.html: e.png"]
+
+
+def test_the_page_is_embedded_where_it_is_asked_for() -> None:
+    """In the language of the page around it, open at the view, with a picture for readers without scripts."""
+    text = "# Play\n\n<!-- play: hand -->\n"
+    chinese = site["with_play"](text, Path("lessons/zh/07-latents.ipynb"))
+    assert 'src="../../_static/page.html#hand&amp;lang=zh"' in chinese
+    assert '<noscript><style>.play iframe { display: none }</style><img src="../../_static/play-hand.png"' in chinese
+    assert 'src="../_static/page.html#hand&amp;lang=en"' in site["with_play"](text, Path("docs/export.md"))
+    assert site["with_play"]("see `<!-- play: hand -->`", Path("a.md")) == "see `<!-- play: hand -->`"
+
+
+def test_what_the_lessons_embed_is_there() -> None:
+    """Each view that a lesson asks for has a picture, and stands in the notebook as the site has it."""
+    asked = set()
+    for page in site["pages"]():
+        if page.suffix == ".ipynb":
+            text = (ROOT / page).read_text("utf-8")
+            views = re.findall(r"<!-- play: (\w+) -->", text)
+            assert site["notebook_with_play"](text, page).count("<iframe") == len(views) + text.count("<iframe"), page
+            asked.update(views)
+    assert {"learn", "hand"} <= asked
+    assert all((ROOT / "docs" / "site" / f"play-{view}.png").is_file() for view in asked)
 
 
 def test_every_document_is_a_page_and_stands_in_the_contents() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib import metadata
+from itertools import pairwise
 from typing import Any
+
+from sphinx.search.en import SearchEnglish
 
 project = "inkgan"
 version = release = metadata.version("inkgan")
@@ -16,6 +20,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
+html_search_language = "en-zh"
 
 # Notebooks are kept with their results: the site shows what the lessons computed, and computes nothing.
 nb_execution_mode = "off"
@@ -37,6 +42,29 @@ def _language_of_the_page(_app: Any, page: str, _template: str, context: dict[st
         context["language"] = "zh-CN"
 
 
+class EnglishAndChinese(SearchEnglish):
+    """Chinese has no spaces between words: its characters are found one by one and in pairs."""
+
+    lang = "en-zh"
+    js_splitter_code = r"""
+var splitQuery = (query) =>
+  (query.match(/[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])[\p{Letter}\p{Number}_])+/gu) ?? []).flatMap((run) =>
+    /[\u3400-\u9fff]{3}/.test(run) ? [...run].slice(1).map((_, i) => run.slice(i, i + 2)) : [run],
+  );
+"""
+
+    def split(self, text: str) -> list[str]:
+        """Words of English; characters of Chinese, and each pair of them."""
+        words = []
+        for run in re.findall(r"[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])\w)+", text):
+            if re.match(r"[\u3400-\u9fff]", run):
+                words += [*run, *map("".join, pairwise(run))]
+            else:
+                words.append(run)
+        return words
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_search_language(EnglishAndChinese)
     app.connect("html-page-context", _language_of_the_page)

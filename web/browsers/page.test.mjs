@@ -59,6 +59,14 @@ function testsIn(name, executablePath) {
     });
   }
 
+  test("the address opens a view and chooses a language", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser, 390, "zh&hand", "light");
+    strictEqual(await page.$eval("[aria-selected=true]", (one) => one.textContent), "你的笔迹");
+    ok(await page.$("#panel-2:not([hidden]) .pad"));
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("the scripting interface draws, writes and inverts", { timeout: 200_000 }, async () => {
     const { page, heard } = await open(browser, 1280, "en", "light");
     const done = await page.evaluate(async () => {

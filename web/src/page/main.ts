@@ -7,7 +7,7 @@ import { contentsOfPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
 import { learnView } from "./learn";
-import { type Language, label, preferredLanguage, say, sentence, speak, spokenLanguage, type TextKey } from "./texts";
+import { label, preferredLanguage, say, sentence, speak, spokenLanguage, type TextKey } from "./texts";
 import { writeView } from "./write";
 
 declare global {
@@ -16,7 +16,11 @@ declare global {
   }
 }
 
-type View = readonly [key: TextKey, make: () => HTMLElement];
+/** Its name opens a view: `page.html#learn`. */
+type View = readonly [name: string, key: TextKey, make: () => HTMLElement];
+
+/** What the address asks for after its #: a view, a language (`lang=zh`), or both with & between them. */
+const asked = new URLSearchParams(location.hash.slice(1));
 
 /** Tabs, of which one is open; arrow keys go from one to the next. Views are made when they are first opened. */
 function tabs(views: readonly View[]): HTMLElement {
@@ -29,7 +33,7 @@ function tabs(views: readonly View[]): HTMLElement {
   const open = (chosen: number, focus: boolean) => {
     if (!made.has(chosen)) {
       made.add(chosen);
-      panels[chosen].append(views[chosen][1]());
+      panels[chosen].append(views[chosen][2]());
     }
     for (const [i, one] of heads.entries()) {
       one.setAttribute("aria-selected", String(i === chosen));
@@ -40,7 +44,7 @@ function tabs(views: readonly View[]): HTMLElement {
       heads[chosen].focus();
     }
   };
-  const heads = views.map(([key], i) => {
+  const heads = views.map(([, key], i) => {
     const head = said("button", key, { type: "button", role: "tab", id: `tab-${i}`, "aria-controls": `panel-${i}` });
     head.addEventListener("click", () => open(i, false));
     head.addEventListener("keydown", (event) => {
@@ -52,7 +56,13 @@ function tabs(views: readonly View[]): HTMLElement {
     return head;
   });
   list.append(...heads);
-  open(0, false);
+  open(
+    Math.max(
+      0,
+      views.findIndex(([name]) => asked.has(name)),
+    ),
+    false,
+  );
   return make("div", {}, list, ...panels);
 }
 
@@ -86,15 +96,15 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     const views: View[] = [];
     const learn = inkgan.digits ? learnView(inkgan) : null;
     if (inkgan.canWrite) {
-      views.push(["tabWrite", () => writeView(inkgan)]);
+      views.push(["write", "tabWrite", () => writeView(inkgan)]);
     }
-    views.push(["tabExplore", () => exploreView(inkgan, () => learn?.trainer() ?? null)]);
+    views.push(["explore", "tabExplore", () => exploreView(inkgan, () => learn?.trainer() ?? null)]);
     const { width, height } = inkgan.description.image;
     if (inkgan.canWrite && width === 28 && height === 28) {
-      views.push(["tabHand", () => handView(inkgan)]);
+      views.push(["hand", "tabHand", () => handView(inkgan)]);
     }
     if (learn) {
-      views.push(["tabLearn", () => learn.element]);
+      views.push(["learn", "tabLearn", () => learn.element]);
     }
     const about = make("footer", {});
     say(about, "about", { name: inkgan.name, kernel });
@@ -115,9 +125,8 @@ async function start(place: HTMLElement): Promise<Inkgan> {
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-const asked = new URLSearchParams(location.hash.slice(1)).get("lang");
-const language: Language = asked === "zh" || asked === "en" ? asked : preferredLanguage();
-speak(language);
+const language = asked.get("lang");
+speak(language === "zh" || language === "en" ? language : preferredLanguage());
 const place = document.getElementById("inkgan");
 if (place) {
   const starting = start(place);
