@@ -300,6 +300,14 @@ def test_other_names_of_images(file: Path, name: str) -> None:
     assert having(file, **{name: images}).digest == having(file, images=images).digest
 
 
+def test_a_file_of_very_many_arrays(file: Path) -> None:
+    """It is refused before each of them is looked at."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(1001):
+            archive.writestr(f"{number}.npy", b"")
+    complaint(lambda: load(str(file)), "more than 1,000 arrays")
+
+
 def test_a_file_without_names_and_a_bare_array(file: Path) -> None:
     images = pixels(20, 8, 8)
     np.savez(file, images, numbers(20, 2))

@@ -20,11 +20,11 @@ from inkgan.config import resolve
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.generation.engines import cores
 from inkgan.training.compact import Compact
-from inkgan.training.processes import ManyProcesses, disagreement
+from inkgan.training.processes import ManyProcesses, _threads_of_each, disagreement
 from inkgan.training.recipe import StepInfo
 from inkgan.training.slices import Contribution, mean_over_slices
 from inkgan.training.state import learned_tensors
-from inkgan.training.team import Team, team_of
+from inkgan.training.team import Team, is_restart, team_of
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
 SAVING = (*SLICED, "watch.save_every=2")
@@ -152,13 +152,29 @@ def test_a_timeout_that_is_no_time(tmp_path: Path, small_data: Path, timeout: fl
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("rank", "size"), [("a", "2"), ("0", ""), ("2", "2"), ("-1", "2")])
+@pytest.mark.parametrize(("rank", "size"), [("a", "2"), ("0", ""), ("2", "2"), ("-1", "2"), ("0", "9" * 5000)])
 def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, rank: str, size: str) -> None:
     """Variables that something else set are named in one line."""
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", size)
     with pytest.raises(ConfigError, match="name no place among processes"), team_of(None, 5, {}):
         pass
+
+
+@pytest.mark.parametrize(("asked", "each"), [("3", 3), ("4,2", 4), ("", 1), ("0", 1), ("many", 1), ("-2", 1)])
+def test_the_threads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
+    """OMP_NUM_THREADS as OpenMP reads it; what it cannot mean is as if it were not there."""
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert _threads_of_each(1000) == each
+
+
+def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no number is no restart."""
+    monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
+    assert not is_restart()
+    for value, said in (("0", False), ("2", True), ("again", False)):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", value)
+        assert is_restart() is said
 
 
 @pytest.mark.parametrize(("digests", "other"), [(["a", "a", "b"], 2), (["a", "a", "a"], None)])

@@ -23,6 +23,7 @@ from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, most_unpa
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
+_MOST_ARRAYS = 1000
 _CLASS_NAMES = "class_names"
 _KINDS = {
     **dict.fromkeys(("images", "image", "x", "data", "samples", "pixels"), "images"),
@@ -88,6 +89,8 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
             yield {"images": _Member(lambda: path.open("rb"), size, size)}
         else:
             with zipfile.ZipFile(path) as archive:
+                if len(archive.namelist()) > _MOST_ARRAYS:
+                    raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
                 yield {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in archive.infolist()}
     except (DataError, MemoryError):
         raise

@@ -19,6 +19,7 @@ from inkgan.runs.aside import aside
 
 #: More bytes than the lines of a million steps.
 _LARGEST = 2**29
+_LARGEST_INTEGER = 2**63
 #: One line: the step and the values logged at it.
 Line = dict[str, Any]
 
@@ -117,4 +118,10 @@ def _parse(text: bytes) -> Line | None:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and type(line.get("step")) is int else None
+    is_whole = isinstance(line, dict) and type(line.get("step")) is int and all(map(_is_number, line.values()))
+    return line if is_whole else None
+
+
+def _is_number(value: object) -> bool:
+    """Whether this can be calculated with; JSON has integers that are larger than every float."""
+    return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)

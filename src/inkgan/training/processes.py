@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -203,7 +204,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     # Port 0 takes a free one, so no two runs want the same.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = torch.get_num_threads()
-    each = int(os.environ.get("OMP_NUM_THREADS", "0")) or max(1, cores() // count)
+    each = _threads_of_each(count)
     torch.set_num_threads(each)
     others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
     try:
@@ -212,6 +213,12 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     finally:
         torch.set_num_threads(threads)
         _end(others)
+
+
+def _threads_of_each(count: int) -> int:
+    """How many threads each of so many processes has: what OMP_NUM_THREADS asks for, or their share of the cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" asks for 4, and 2 inside each
+    return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
 
 
 def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> subprocess.Popen[bytes]:

@@ -137,7 +137,8 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
 def _size_of_the_environment() -> int:
     """WORLD_SIZE, checked together with RANK."""
     rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
-    if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+    numbers = (rank, size, os.environ.get("LOCAL_RANK", "0"))
+    if not all(one.isdecimal() and len(one) < 10 for one in numbers) or int(rank) >= int(size):
         raise ConfigError(
             f"RANK={rank!r} and WORLD_SIZE={size!r} in the environment name no place among processes. Unset both, or "
             "let torchrun set them."
@@ -147,4 +148,5 @@ def _size_of_the_environment() -> int:
 
 def is_restart() -> bool:
     """Whether ``torchrun`` started these processes again after one of them failed."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return count.isdecimal() and count.strip("0") != ""
