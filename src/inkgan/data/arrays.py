@@ -89,15 +89,20 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
             yield {"images": _Member(lambda: path.open("rb"), size, size)}
         else:
             with zipfile.ZipFile(path) as archive:
-                if len(archive.namelist()) > _MOST_ARRAYS:
-                    raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
-                yield {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in archive.infolist()}
+                yield _members(archive, path)
     except (DataError, MemoryError):
         raise
     except OSError as error:
         raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check the file and its rights.") from error
     except Exception as error:  # a damaged zip or header can make their readers raise nearly anything
         raise DataError(f"{shown(path)} is damaged or not {_NEEDED}. Write it again.") from error
+
+
+def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
+    listed = archive.infolist()
+    if len(listed) > _MOST_ARRAYS:
+        raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
+    return {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in listed}
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Member:
