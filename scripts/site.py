@@ -38,7 +38,7 @@ _MATHEMATICS = (
     "inkgan.seeds",
 )
 #: What stands in the table of contents of docs/site/index.md by name; the rest of the pages follows by itself.
-_GUIDES = ("training", "writing", "export", "cluster", "tutorial", "serve", "scale")
+_GUIDES = ("training", "research", "writing", "export", "cluster", "tutorial", "serve", "scale")
 _PAGES = (
     "*.md",
     "docs/*.md",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.generation.writing import write as write
     from inkgan.training.start import train as train
     from inkgan.training.watching import Result as Result
+    from inkgan.training.watching import Watcher as Watcher
 
 _NAMES = {
     "config": ["Config"],
@@ -64,7 +65,7 @@ _NAMES = {
     "generation.model": ["Model", "load"],
     "generation.spec": ["Spec"],
     "generation.writing": ["Writing", "write"],
-    "training.watching": ["Result"],
+    "training.watching": ["Result", "Watcher"],
     "training.start": ["train"],
 }
 _HOMES = dict(sorted((name, f"inkgan.{module}") for module, names in _NAMES.items() for name in names))

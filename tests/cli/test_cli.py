@@ -50,7 +50,7 @@ SURFACE = {
     "compare": [
         "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
     ],
-    "doctor": ["--help", "--strict", "RUN"],
+    "doctor": ["--help", "--strict", "RUN..."],
     "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
     "serve": ["--access-log", "--allow-host", "--help", "--host", "--port", "--workers", "[MODEL]"],
     "help": ["--help", "[TOPIC]"],

@@ -69,6 +69,7 @@ def test_check_tells_what_was_skipped(tmp_path: Path) -> None:
     assert "skipped 1: not an image by its name" in output
     assert "note: 25 of 26 images are used: 1 empty file, such as bad.png" in output
     assert "no labels" in output
+    assert "too few test images to measure: evaluate and compare need 128, and it has 2; put" in output
 
 
 def test_images_of_many_sizes_need_resize(tmp_path: Path) -> None:

@@ -63,3 +63,26 @@ def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what
         (folder / "metrics.jsonl").unlink() if what == "no metrics" else (folder / "metrics.jsonl").write_text("x\n")
     assert run(["doctor", str(folder)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_several_runs_are_told_by_what_is_ill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line for a healthy run; one ill run among them is enough for --strict."""
+    losses = {"sound": 0.8, "ill": 1e9}
+    folders = [
+        run_folder(tmp_path / name, [{"step": step, **_SOUND, "loss_generator": loss} for step in range(0, 90, 10)])
+        for name, loss in losses.items()
+    ]
+    assert run(["doctor", *folders]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith(f"{folders[0]}: 0 of 17 rules ill")
+    assert shown[1].startswith("blown-up ")
+    assert shown[-1].startswith(f"{folders[1]}: 1 of 17 rules ill")
+    assert [run(["doctor", *some, "--strict"]) for some in (folders, folders[:1])] == [1, 0]
+
+
+def test_a_rule_without_a_first_step_names_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Too few values are told without the number that stands for "always"."""
+    assert run(["doctor", run_folder(tmp_path / "run", [{"step": 0, **_SOUND}])]) == 0
+    shown = capsys.readouterr().out
+    assert "it needs 5 values, and the run logged 1\n" in shown
+    assert "-1000000000" not in shown

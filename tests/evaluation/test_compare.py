@@ -18,8 +18,9 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation.compare import Comparison, Pair, _members, _shared
+from inkgan.evaluation.compare import Comparison, Pair, _members, _notes_of, _shared
 from inkgan.evaluation.metrics.intervals import difference_of_figures
+from inkgan.evaluation.report import Report
 from inkgan.evaluation.text import comparison_text
 from inkgan.generation.model import Model
 
@@ -230,3 +231,11 @@ def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.Monkey
     with pytest.raises(CheckpointError, match="no-such-run"):
         inkgan.compare("fast", "no-such-run")
     assert drawn == []
+
+
+def test_a_note_of_many_subjects_is_told_once() -> None:
+    """With one name and how many more; a note that begins with its subject's name does not name it twice."""
+    notes = {"a": ["a is odd.", "d: old"], "b": ["b is odd.", "d: old"], "c": ["d: old"]}
+    reports = [Report(what, "model", "d", "", "", 200, 0, (), (), tuple(said)) for what, said in notes.items()]
+    assert list(_notes_of(reports)) == ["a and 1 more: is odd.", "all: d: old"]
+    assert list(_notes_of(reports[:1])) == ["a: is odd.", "a: d: old"]

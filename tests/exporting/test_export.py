@@ -43,6 +43,9 @@ def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsy
     assert out.stat().st_size <= page.LARGEST_BYTES
     content = out.read_text("utf-8")
     assert json.loads(block(content, "model"))["name"] == "fast"
+    credit = re.findall(r"<footer>.*?</footer>", content, re.DOTALL)[-1]
+    assert "Yann LeCun and Corinna Cortes" in credit
+    assert "creativecommons.org/licenses/by-sa/3.0" in credit
     kept = safetensors.numpy.load(unpacked(content, "weights"))
     expected = to_eight_bits(safetensors.numpy.load_file(MODELS / "fast" / "generator.safetensors"))
     assert kept.keys() == expected.keys()

@@ -78,6 +78,7 @@ def check(
     For your own images this says how many are used, and what is skipped and why, before you train.
     """
     from inkgan.data.inventory import verify
+    from inkgan.evaluation.subject import SMALLEST
 
     with progress_line() as tell:
         data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
@@ -94,6 +95,11 @@ def check(
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({_shortened(data.class_names)})")
     typer.echo(f"  digest: {data.digest}")
+    if len(data.test) < SMALLEST:
+        typer.echo(
+            f"  too few test images to measure: evaluate and compare need {SMALLEST}, and it has {len(data.test)}; "
+            "put them into a folder test/ beside train/"
+        )
     typer.echo("  it can be used")
 
 

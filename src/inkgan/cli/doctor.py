@@ -17,20 +17,37 @@ _WIDTH = 100
 
 
 def doctor(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; the run may still be training.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; the runs may still be training.")],
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 if the run is ill at its last logged step.")
+        bool, typer.Option("--strict", help="Exit with code 1 if a run is ill at its last logged step.")
     ] = False,
 ) -> None:
     """Say how healthy a run is, rule by rule, from what it logged.
+
+    Of several runs it names the rules that are ill only.
 
     The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says how they were measured.
 
     For example:
 
         inkgan doctor runs/fast-mnist-seed0
+        inkgan doctor runs/hinge-*
         inkgan doctor runs/fast-mnist-seed0 --strict && inkgan sample runs/fast-mnist-seed0 -o digits.png
     """
+    any_ill = False
+    for run in runs:
+        diagnoses, last = _examined(run)
+        any_ill |= any(one.state == "ill" for one in diagnoses)
+        for line in report(diagnoses, ill_only=len(runs) > 1):
+            typer.echo(line)
+        gap = "" if len(runs) > 1 else "\n"
+        typer.echo(f"{gap}{run}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
+    if strict and any_ill:
+        raise typer.Exit(1)
+
+
+def _examined(run: Path) -> tuple[list[Diagnosis], int | None]:
+    """What each rule says about a run, and the last step that it logged."""
     from inkgan.runs import metrics
     from inkgan.runs.folder import RunFolder
     from inkgan.training.doctor import judged
@@ -38,20 +55,16 @@ def doctor(
     folder = RunFolder(run)
     config = folder.saved_config()
     lines = metrics.read(folder.metrics_file)
-    found = judged(config, lines, folder.class_names())
     last = max((line["step"] for line in lines), default=None)
-    diagnoses = found.diagnoses()
-    for line in report(diagnoses):
-        typer.echo(line)
-    typer.echo(f"\n{run}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
-    if strict and found.findings:
-        raise typer.Exit(1)
+    return judged(config, lines, folder.class_names()).diagnoses(), last
 
 
-def report(diagnoses: list[Diagnosis]) -> list[str]:
+def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
     """A line for each rule, and below those that are ill the sentence and the remedy."""
     width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
     lines = []
+    if ill_only:
+        diagnoses = [one for one in diagnoses if one.state == "ill"]
     for one in diagnoses:
         sign = "above" if one.rule.above else "below"
         detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g})"

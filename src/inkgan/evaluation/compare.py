@@ -294,9 +294,20 @@ def _notes(members: Sequence[Sequence[What]], reports: list[list[Report]], pairs
             yield f"the runs of {letter(at)} differ in more than their seed: {'; '.join(others[:3])}."
         elif len({config.seed for config in configs}) < len(configs):
             yield f"runs of {letter(at)} share a seed: they are no independent repeats."
-        for report in reports[at]:
-            yield from (f"{report.what}: {note}" for note in report.notes if not note.startswith("diversity is not"))
+    yield from _notes_of([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
     if titles:
         yield f"not compared, for not every subject has it of as many images and classes: {', '.join(sorted(titles))}."
+
+
+def _notes_of(reports: Sequence[Report]) -> Iterator[str]:
+    """The notes of single reports, each once, with the names of those that have it."""
+    names: dict[str, list[str]] = {}
+    for report in reports:
+        for note in report.notes:
+            if not note.startswith("diversity is not"):
+                names.setdefault(note.removeprefix(f"{report.what} "), []).append(report.what)
+    for note, having in names.items():
+        who = having[0] if len(having) == 1 else f"{having[0]} and {len(having) - 1} more"
+        yield f"{'all' if len(having) == len(reports) > 1 else who}: {note}"

@@ -29,6 +29,13 @@ LARGEST_BYTES = 3_000_000
 DIGITS_OF_A_CLASS = 300
 
 _PLACE = "<!--inkgan-data-->"
+#: The licence of the real digits asks to name their authors, the licence, and what was changed.
+_CREDIT = """<footer><small>
+<p lang="en">The real digits in this page are from MNIST by Yann LeCun and Corinna Cortes, reduced to 16 grey levels
+(<a href="https://creativecommons.org/licenses/by-sa/3.0/">CC BY-SA 3.0</a>).</p>
+<p lang="zh-Hans">本页中的真实数字来自 Yann LeCun 和 Corinna Cortes 的 MNIST，灰度减为 16 级
+（<a href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0</a>）。</p>
+</small></footer>"""
 _DESCRIBED = ("image_shape", "num_classes", "latent_dim", "channels")
 
 
@@ -54,7 +61,7 @@ def fill(
     if classifier is not None:
         blocks.append(_data("classifier", _packed(classifier)))
     if digits is not None:
-        blocks.append(_data("digits", pack_digits(*digits)))
+        blocks += [_data("digits", pack_digits(*digits)), _CREDIT]
     return TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks))
 
 

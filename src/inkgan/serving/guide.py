@@ -68,7 +68,7 @@ def example_of(path: str, parameters: list[dict[str, Any]]) -> str:
 
 def _row(one: Mapping[str, Any]) -> str:
     schema = one["schema"]
-    default = schema.get("default", "needed" if one.get("required") else "")
+    default = schema.get("default", "none, needed" if one.get("required") else "")
     cells = (one["name"], _range(schema), default, one.get("description", ""))
     return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + "</tr>"
 

@@ -122,7 +122,7 @@ class Recorder:
         if logged:
             self._log(progress, signals)
         elif signals:
-            self._metrics.write(step, signals)
+            self._write(step, signals)
         found = self._examine(step, {**progress.terms, **signals} if logged else signals)
         if shown:
             self._shown_at = now
@@ -133,7 +133,7 @@ class Recorder:
 
     def not_finite(self, step: int) -> None:
         """Log that a loss or a gradient of a step is not finite, for whoever looks at the run later."""
-        self._metrics.write(step, {"not_finite": 1.0})
+        self._write(step, {"not_finite": 1.0})
 
     def grid(self, step: int) -> None:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
@@ -154,7 +154,7 @@ class Recorder:
         figures = self._run.measure(*self._samples.to_measure())
         now = time.perf_counter()
         self._seconds_measuring += now - before
-        self._metrics.write(step, {f"quality/{name}": value for name, value in figures.items()})
+        self._write(step, {f"quality/{name}": value for name, value in figures.items()})
         for name, value in figures.items():
             self._events.add("scalar", f"quality/{name}", value, step)
         self._events.add("scalar", "speed/share_of_measuring", self._seconds_measuring / (now - self._started_at), step)
@@ -196,6 +196,10 @@ class Recorder:
             self._events.close()
         self._metrics.close()
 
+    def _write(self, step: int, figures: Mapping[str, float]) -> None:
+        self._metrics.write(step, figures)
+        self._watcher.logged(step, figures)
+
     def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
         """What the doctor sees of the recipe after a joint step; nothing where it does not look."""
         if self._probe is None or step < 0 or not is_due(step, self._run.config.watch.doctor_every):
@@ -212,7 +216,7 @@ class Recorder:
         step, terms = progress.step, progress.terms
         seconds, speed = progress.seconds, progress.steps_per_second
         times = {"seconds": round(seconds, 3), "steps_per_second": round(speed, 3)}
-        self._metrics.write(step, {**terms, **signals, **times})
+        self._write(step, {**terms, **signals, **times})
         for name, value in {**terms, "steps_per_second": speed}.items():
             self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
         if step >= 0:

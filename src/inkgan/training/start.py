@@ -59,7 +59,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
 
     Args:
         recipe: ``fast`` (the default), ``best`` or ``tutorial``.
-        watcher: who is told how the run goes; see :class:`inkgan.training.watching.Watcher`. By default a Jupyter
+        watcher: who is told how the run goes; see :class:`inkgan.Watcher`. By default a Jupyter
             notebook shows it, and elsewhere nobody is told.
         **options: all of them optional:
 

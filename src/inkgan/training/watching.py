@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from inkgan.config import Config
 from inkgan.images import Images
@@ -115,8 +116,11 @@ class Result:
     sheet: Path | None
 
 
-class Watcher(Protocol):
-    """Receives what a run reports. Every method should return at once. Derive from :class:`Silent`."""
+class Watcher:
+    """Receives what a run reports, and ignores all of it: derive a class and override what you want to hear.
+
+    Every method should return at once, because the run waits for it. What it raises ends the run.
+    """
 
     def preparing(self, doing: str, done: float) -> None:
         """Something that may take long happens before the first step; ``done`` is the fraction of it, 0 to 1."""
@@ -139,36 +143,18 @@ class Watcher(Protocol):
     def stepped(self, progress: StepProgress) -> None:
         """A step was done that is logged or shown, or a second has passed since the last one that was reported."""
 
+    def logged(self, step: int, figures: Mapping[str, float]) -> None:
+        """A line went to metrics.jsonl: losses, the doctor's signals or measured quality, by name.
+
+        A step may have several lines.
+        """
+
     def ended(self, result: Result) -> None:
         """The run has reached its end or its ``stop_at``, and everything is saved."""
 
 
-class Silent:
+class Silent(Watcher):
     """A watcher that ignores everything."""
-
-    def preparing(self, doing: str, done: float) -> None:
-        """Do nothing."""
-
-    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """Do nothing."""
-
-    def warn(self, message: str) -> None:
-        """Do nothing."""
-
-    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        """Do nothing."""
-
-    def fixed(self, images: Images) -> None:
-        """Do nothing."""
-
-    def verdict(self, finding: str | None) -> None:
-        """Do nothing."""
-
-    def stepped(self, progress: StepProgress) -> None:
-        """Do nothing."""
-
-    def ended(self, result: Result) -> None:
-        """Do nothing."""
 
 
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:

@@ -148,7 +148,8 @@ class Doctor:
         if not rule.applies_to(self.config):
             reason = "its threshold is for the recipes fast and best with the network compact"
         elif course.judged:
-            reason = f"it needs {rule.patience} values, and the run logged {course.judged} from step {rule.grace} on"
+            since = f" from step {rule.grace} on" if rule.grace > 0 else ""
+            reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         else:
             reason = "the run logged no signal that it could judge by"
         return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
