@@ -12,7 +12,7 @@
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
-# 画图的那个网络，唯一的老师就是看图的那个网络的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
+# 画图的网络只有一位老师：看图的网络给出的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练。
 # 你只需要 Python、PyTorch 和大约十分钟。
@@ -44,10 +44,10 @@ sheet(mnist.train.images[:20], columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan 0 is paper and 255 is ink; the picture above shows ink dark, as
-# people do. Networks like small numbers, so we divide by 255. PyTorch also wants the channel before rows and columns:
+# on paper. Networks like small numbers, so we divide by 255. PyTorch also wants the channel before rows and columns:
 # [number of images, channels, rows, columns].
 
-# %% [markdown] lang="zh" of="62057262"
+# %% [markdown] lang="zh" of="44a1ba05"
 # 28 行、28 列、1 个通道，一共 784 个数。inkgan 里 0 是白纸，255 是墨；上面的图按习惯画成白纸黑字。
 # 网络喜欢小一点的数，所以我们除以 255。PyTorch 还要求通道放在行和列前面：[图像数，通道，行，列]。
 
@@ -458,7 +458,7 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 
 # %% [markdown] lang="en"
 # It knows fog and it knows digits. For everything else its answer is an accident: it never had to learn "this is a
-# digit", only "this is not fog". A discriminator is as good as the fakes it has met. That is why both networks must grow
+# digit", only "this is not fog". A discriminator is only as good as the fakes it has met. That is why both networks must grow
 # together.
 #
 # ## Can you answer these?
@@ -467,7 +467,7 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 # * What would the discriminator's best answer be if generated images were perfect? (One half, for every image.)
 # * Why must the pixels of real and generated images have the same range? (Else the range gives them away.)
 
-# %% [markdown] lang="zh" of="50a8b8ae"
+# %% [markdown] lang="zh" of="8cc2f396"
 # 它认得雾，也认得数字。对别的东西，它的回答全凭偶然：它从来不需要学“这是数字”，只需要学“这不是雾”。
 # 判别器有多高明，取决于它见过多高明的假货。所以两个网络必须一起成长。
 #

@@ -78,7 +78,7 @@ assert F.softplus(logit) == 100
 # softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan:
 
 # %% [markdown] lang="zh" of="17d4bf57"
-# 照字面算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
+# 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
 # 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数：
 
 # %%

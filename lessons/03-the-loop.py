@@ -335,7 +335,7 @@ assert real_counts.min() > 70
 # * Until about 20,000 steps neither side wins, and the digits appear. Soon, though, both of the discriminator's losses
 #   rise above 0.693: on average it would do better by tossing a coin.
 # * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
-#   generated images alike. It is *sure and wrong*: nothing keeps its logits small.
+#   generated images alike, and the pictures hardly get better. It is *sure and wrong*: nothing keeps its logits small.
 #
 # So what went wrong? Nothing holds the discriminator back; the generator is never asked to cover all digits; and no
 # average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail: that
@@ -352,7 +352,7 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="8e3c6786"
+# %% [markdown] lang="zh" of="3be91286"
 # “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；[完整记录](../../docs/experiments.md)在这里：
@@ -361,7 +361,7 @@ assert real_counts.min() > 70
 #
 # * 前 2,000 步判别器大获全胜，它的损失接近 0，图只是墨团。
 # * 到 20,000 步左右为止，双方互有胜负，数字渐渐出现。不过没多久，判别器的两个损失就都超过了 0.693：平均来说，它还不如抛硬币。
-# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此。它*又自信又错*：没有什么约束它的 logit，任由它们越来越大。
+# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此，图也几乎不再变好。它*又自信又错*：没有什么约束它的 logit，任由它们越来越大。
 #
 # 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。

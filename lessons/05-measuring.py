@@ -202,7 +202,7 @@ assert 0.05 < np.std(again) < 0.5
 # will it tell them apart?
 
 # %% [markdown] lang="zh" of="a60fba61"
-# 这些都出自*同一个*生成器。如果你的改进比这还小，那就等于什么也没发现。inkgan 的每个数字都带 95% 的区间，表示换一批图会变多少。
+# 这些都出自*同一个*生成器。如果你的改进比这还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少。
 # 但它说不出换一次*训练*会变多少，要知道这个，只能用好几个种子各训练一次。
 #
 # ## 距离看不见的东西
@@ -345,7 +345,7 @@ print("verdict:", same.pairs[0].verdict)
 # another matter:
 
 # %% [markdown] lang="zh" of="caf54da1"
-# 数字各不相同，结论却没有上当。（有两个是新的：kernel_digit_distance 是核距离，它不假定钟形分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
+# 各项指标的数值都不一样，结论却没有上当。（有两个是新的：kernel_digit_distance 是核距离，它不假定钟形分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
 # 和教程的生成器相比，就是另一回事了：
 
 # %%
@@ -389,7 +389,7 @@ assert frechet(shifted, reference) > 5 * frechet(held_out, reference)
 # %% [markdown] lang="zh" of="7a350463"
 # 距离明显变大，尽管没有一个数字变差：MNIST 的数字都是居中的，“不居中”就是差别。尺子量的是和数据有什么不同，不是人觉得好不好看。
 #
-# **2.** 混合：一半图来自 `best`，一半来自 `tutorial`。哪个数字最能看出来？
+# **2.** 混合：一半图来自 `best`，一半来自 `tutorial`。哪个指标最能看出来？
 
 # %%
 mixed = np.concatenate([drawn["best"][: N // 2], drawn["tutorial"][: N // 2]])

@@ -259,10 +259,10 @@ assert found["accuracy"] > 0.98
 #
 # ## The right arithmetic
 #
-# One more idea is none about GANs. Newer processors multiply numbers of 16 bits (bfloat16) much faster than those of 32.
+# One more idea is not about GANs at all. Newer processors multiply numbers of 16 bits (bfloat16) much faster than those of 32.
 # They have the same range but only 8 binary digits. Where does it do harm? Add a small number to a large one.
 
-# %% [markdown] lang="zh" of="caf0d0c1"
+# %% [markdown] lang="zh" of="50734f58"
 # 每个 # 表示（1 + 距离）翻一倍的十分之一：少十个，距离大约减半。秒数每次运行会差一两成，最先跑的那一级还多了热身的时间，
 # 所以只能读出：哪一级都不贵。
 #
@@ -315,11 +315,11 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # * Why is there no batch normalisation in `fast`? (An image should depend on its own latent; and without it a step is
 #   cheaper.)
-# * What does the penalty make of the discriminator? (A smooth function, which cannot win by being steep.)
+# * What does the penalty turn the discriminator into? (A smooth function, which cannot win by being steep.)
 # * Why average the weights and not the images? (An average of images is a blur, as lesson 7 shows; nearby weights average
 #   to a network.)
 
-# %% [markdown] lang="zh" of="e1f20a81"
+# %% [markdown] lang="zh" of="17d97c82"
 # 先后不变。不过两个种子只能算个例子：相邻的两级完全可能换位。要下结论，两边都得有好几个种子；[实验记录](../../docs/experiments.md)里各有五个。
 #
 # **2.** 如果必须放弃一级，你先放弃哪一级？看看每级带来什么、代价多大。（没有唯一答案。没有平均，训练久了也会变好；

@@ -111,7 +111,7 @@ print(f"mean correlation of the ink of two digits of one latent: {within:.2f}")
 assert within > 0.4
 
 # %% [markdown] lang="en"
-# Of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan write` can write
+# For digits of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan write` can write
 # a date by one hand: one latent for all characters.
 #
 # ## Legible or varied?
@@ -119,7 +119,7 @@ assert within > 0.4
 # Now and then a digit is hard to read. Shorten the latents: multiply all by ψ (psi) between 0 and 1. This is called
 # truncation. What is won and what is lost?
 
-# %% [markdown] lang="zh" of="f33171cb"
+# %% [markdown] lang="zh" of="9788c8b1"
 # 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？

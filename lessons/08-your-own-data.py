@@ -12,10 +12,10 @@
 # %% [markdown] lang="en"
 # ## A folder
 #
-# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with other places, sizes and
-# line widths. One folder for each class. What must the computer know besides? (Nothing.)
+# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying places, sizes
+# and line widths. One folder for each class. What else must the computer know? (Nothing.)
 
-# %% [markdown] lang="zh" of="3b2a0efb"
+# %% [markdown] lang="zh" of="3f0c2168"
 # ## 一个文件夹
 #
 # 手头没有？那就画一个：圆、正方形和三角形各 200 张，位置、大小、线宽各不相同，每类一个文件夹。此外还要告诉计算机什么？（什么都不用。）
@@ -92,7 +92,7 @@ assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
 # The same recipe as for digits, with narrow networks because the images are simple. How many steps will it need?
 
 # %% [markdown] lang="zh" of="6509e285"
-# 漏掉了什么、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
+# 略过了哪些文件、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
 #
 # ## 训练
 #
@@ -342,7 +342,7 @@ assert size >= 2 * numbers
 #
 # 1. From the gradient that comes back through the discriminator, and from nothing else.
 # 2. At each point the share of real images among all: real / (real + generated).
-# 3. Where the discriminator is sure, log(1 − D) is flat, and the generator is worst just there.
+# 3. Where the discriminator is sure, log(1 − D) is flat: the generator would learn least when it is worst.
 # 4. The one that holds them: the generator's Adam only the generator's weights. Otherwise the loss falls because the
 #    judge is bribed, and the images stay as they are.
 # 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or the two see different
@@ -355,7 +355,7 @@ assert size >= 2 * numbers
 #    penalties (a smooth discriminator), averaging (no jitter).
 # 10. The label says what is written, the latent how: the hand.
 
-# %% [markdown] lang="zh" of="fdcb06b2"
+# %% [markdown] lang="zh" of="e7ee7cd3"
 # 每个数四个字节，多出来的一点是各个数组的名字和形状。
 #
 # ## 十个问题
@@ -377,11 +377,11 @@ assert size >= 2 * numbers
 #
 # 1. 从穿过判别器传回来的梯度中学，此外没有别的来源。
 # 2. 每一点上，真图在全部图中所占的份额：真 / （真 + 生成的）。
-# 3. 判别器有把握的地方，log(1 − D) 是平的，而生成器最差的时候正在那里。
+# 3. 判别器有把握时，log(1 − D) 是平的；而生成器最差的时候，判别器恰恰最有把握。
 # 4. 参数交给谁，谁才能改：生成器的 Adam 里只放生成器的权重。否则裁判会被收买，损失下降了，图却没有变。
 # 5. 判别器从不出错，就不再学习，它的梯度也就不通向数字。也可能是真图和生成的图像素范围不同。
 # 6. 把同一类的许多张图互相比较，或者看召回率，并数一数各个类别。
 # 7. 没人训练过的真图的距离。图的数量有限，协方差估得粗；而且是另一些人写的。
-# 8. 差值的区间是否包含 0，每个数字用了多少张图，换别的种子又会怎样。
+# 8. 差值的区间是否包含 0，每个指标用了多少张图，换别的种子又会怎样。
 # 9. 合适的网络（一步便宜，不用归一化）、标签（可以点名）、成对比较（每张真图都算数）、惩罚项（判别器平滑）、平均（不再抖动）。
 # 10. 标签决定写什么，隐变量决定怎么写，也就是笔迹。
