@@ -46,6 +46,13 @@ def test_what_the_lessons_embed_is_there() -> None:
     assert all((ROOT / "docs" / "site" / f"play-{view}.png").is_file() for view in asked)
 
 
+def test_search_finds_chinese_words() -> None:
+    """They stand in the index in pairs of characters, as the query is cut in the browser; English stays as it is."""
+    conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
+    words = conf["EnglishAndChinese"]({}).split("判别器说 GAN_2 是真的")
+    assert words == ["判", "别", "器", "说", "判别", "别器", "器说", "GAN_2", "是", "真", "的", "是真", "真的"]
+
+
 def test_every_document_is_a_page_and_stands_in_the_contents() -> None:
     """A new document or lesson appears by itself; placeholders of groups are filled."""
     pages = site["pages"]()
