@@ -84,6 +84,20 @@ def test_the_comparison_of_pairs() -> None:
     assert {name: float(figure) for name, figure in found.items()} == {"margin": 0.25, "pairs_in_order": 0.5}
 
 
+def test_equal_logits_are_not_in_order() -> None:
+    """A pair counts where the real image is ahead, by however little."""
+    real, fake = torch.tensor([0.0, 0.5, 2.0]), torch.tensor([0.0, 0.0, 3.0])
+    assert float(losses.comparison(real, fake)["pairs_in_order"]) == pytest.approx(1 / 3)
+
+
+def test_scores() -> None:
+    """By hand: logits of log 3 and 0 are probabilities of 3/4 and 1/2."""
+    found = losses.scores(torch.tensor([math.log(3), 0.0]), torch.tensor([0.0, -math.log(3)]))
+    assert {name: float(figure) for name, figure in found.items()} == pytest.approx(
+        {"score_real": 0.625, "score_fake": 0.375}
+    )
+
+
 def test_the_settings_name_every_game() -> None:
     """What --set loss= takes and what there is are the same."""
     assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys()
@@ -111,6 +125,15 @@ def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
     gradients = penalties.input_gradients(discriminator(2 * images - 1), images)
     (expected,) = torch.autograd.grad(discriminator(papers).sum(), papers)
     assert torch.equal(gradients.detach(), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")]
+)
+def test_penalties_are_computed_precisely(given: str, returned: str) -> None:
+    """Squares and sums of a gradient keep at least the digits of float32."""
+    images = torch.rand(5, 4, dtype=getattr(torch, given), requires_grad=True)
+    assert penalties.input_gradients(images.square().sum(1), images).dtype == getattr(torch, returned)
 
 
 def test_generator_gradient_does_not_vanish_where_the_discriminator_wins() -> None:
