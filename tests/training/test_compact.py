@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,23 @@ def batch_for(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10) -> t
     """Six images and labels."""
     source = torch.Generator().manual_seed(0)
     return torch.rand(6, *shape, generator=source), torch.arange(6) % max(classes, 1)
+
+
+def test_threads_build_networks_of_their_own_seeds() -> None:
+    """Recipes that several threads make at one time have the weights that each would have alone."""
+
+    def weights(seed: int) -> list[float]:
+        made = recipe_for(f"seed={seed}", shape=(12, 12, 1))
+        return [float(parameter.detach().sum()) for parameter in made.discriminator.parameters()]
+
+    alone = [weights(seed) for seed in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(weights, range(8))) == alone
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ from inkgan.training.team import Team
 #: size: a gradient that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99,
 #: which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
+#: Initial weights come from PyTorch's default generator, which all threads share.
+_BUILDING = threading.Lock()
 #: The learning rates of runs of up to ``_SHORT`` steps do not fade: there is no time to lose. From ``_LONG`` steps on
 #: they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
 _SHORT = 300
@@ -105,7 +108,7 @@ class Compact:
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
         described = {**self.model_description(), "config": config.model_dump()}
-        with torch.random.fork_rng(devices=[]):
+        with _BUILDING, torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
             self.discriminator = build_discriminator(described)
             self.generator = build(described)
