@@ -1,0 +1,233 @@
+"""The recogniser: what it learns from and what it reads never meet, and its answers are counted as they are."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage  # type: ignore[import-untyped]
+from torch.nn import functional
+
+from inkgan import data
+from inkgan.generation.legibility import probabilities
+
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
+BAR = np.zeros((28, 28), np.uint8)
+BAR[4:24, 12:16] = 255
+
+
+@pytest.fixture
+def crnn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(_FOLDER)
+    return importlib.import_module("recogniser")
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> argparse.Namespace:
+    return argparse.Namespace(lines=13, steps=2, tests=2, out=tmp_path, ablation=False, record=False)
+
+
+def pieces(image: np.ndarray[Any, Any]) -> int:
+    """Connected pieces of ink, counted by SciPy."""
+    return int(ndimage.label(image > 100, np.ones((3, 3)))[1])
+
+
+def test_real_digits_come_from_the_training_split(crnn: ModuleType) -> None:
+    train = data.load("mnist").train
+    assert train.labels is not None
+    drawn = crnn.RealDigits(1).draw(np.zeros((3, 2), np.float32), np.array([7, 7, 0]))
+    for image, digit in zip(drawn, (7, 7, 0), strict=True):
+        places = np.flatnonzero((train.images[train.labels == digit][..., 0] == image).all((1, 2)))
+        assert len(places) >= 1
+    assert (drawn[0] != drawn[1]).any()
+
+
+def test_lines_to_read_come_from_the_test_split(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each style gets test digits, no digit twice, in the order of the text; the same lines whenever it is asked."""
+    test = data.load("mnist").test
+    assert test.labels is not None
+    given: list[np.ndarray[Any, Any]] = []
+
+    def glue(digits: list[np.ndarray[Any, Any]], _: object) -> np.ndarray[Any, Any]:
+        given.extend(digits)
+        return digits[0]
+
+    monkeypatch.setitem(crnn.STYLES, "plain", glue)
+    texts = [line.text for line in crnn.glued_lines("plain", 3)]
+    assert all(4 <= len(text) <= 8 for text in texts)
+    known = {image.tobytes(): label for image, label in zip(test.images[..., 0], test.labels, strict=True)}
+    assert "".join(str(known[image.tobytes()]) for image in given) == "".join(texts)
+    assert len({image.tobytes() for image in given}) == len(given)
+    assert [line.text for line in crnn.glued_lines("plain", 3)] == texts
+
+
+def test_styles(crnn: ModuleType) -> None:
+    """Four bars: apart, touching, leaning, of four sizes, in boxes, in noise."""
+    images = {style: glue([BAR] * 4, np.random.default_rng(1)) for style, glue in crnn.STYLES.items()}
+    assert {image.shape[0] for image in images.values()} == {32}
+    assert [pieces(images[style]) for style in ("plain", "touching", "sheared", "scaled")] == [4, 1, 4, 4]
+    first = images["sheared"][8:25].argmax(1)  # the left edge of the first bar, by row
+    assert 15 <= np.degrees(np.arctan(abs(int(first[-1]) - int(first[0])) / 16)) <= 31
+    heights = {piece[0].stop - piece[0].start for piece in ndimage.find_objects(ndimage.label(images["scaled"])[0])}
+    assert len(heights) > 1
+    assert (images["boxed"][1] > 0).sum() > 4 * 24
+    assert images["noisy"].std() > 15
+    assert np.median(images["noisy"]) > 15
+
+
+@pytest.mark.parametrize("style", ["plain", "scaled", "sheared"])
+def test_digits_keep_their_class_in_a_line(crnn: ModuleType, style: str) -> None:
+    """The digit classifier still reads what stands in a line of one digit, cut out and put back on 28 pixels."""
+    test = data.load("mnist").test
+    assert test.labels is not None
+    right = 0
+    for image, label in zip(test.images[:30, ..., 0], test.labels, strict=False):
+        line = crnn.STYLES[style]([image], np.random.default_rng(int(label)))
+        rows, columns = (np.flatnonzero(line.max(axis) > 60) for axis in (1, 0))
+        cut = line[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][:28, :28]
+        high, wide = 28 - cut.shape[0], 28 - cut.shape[1]
+        page = np.pad(cut, ((high // 2, high - high // 2), (wide // 2, wide - wide // 2)))
+        right += int(probabilities(page[None])[0].argmax() == label)
+    assert right >= 27
+
+
+def test_specs_divide_the_lines(crnn: ModuleType) -> None:
+    """All lines of all looks and slants, by different writers; an ablation of fewer lines has fewer."""
+    parts = crnn.specs(crnn.OURS, 1001, 3)
+    assert sum(spec.count for spec in parts) == 1001
+    assert {(spec.look, spec.slant) for spec in parts} == {
+        (look, slant) for look in ("clean", "scan", "photo", "field") for slant in (-10, 0, 10)
+    }
+    assert len({spec.seed for spec in parts}) == len(parts)
+    assert not {spec.seed for spec in parts} & {spec.seed for spec in crnn.specs(crnn.OURS, 1001, 4)}
+    fewer = crnn.specs(crnn.ABLATION["a quarter of the lines"], 1001, 3)
+    assert sum(spec.count for spec in fewer) == 250
+
+
+def test_each_knob_differs_from_ours_in_one_way(crnn: ModuleType) -> None:
+    ours = vars(crnn.OURS)
+    for name, source in (crnn.SOURCES | crnn.ABLATION).items():
+        assert sum(vars(source)[key] != ours[key] for key in ours) == (name != "inkgan"), name
+
+
+def test_reading_is_the_best_path(crnn: ModuleType) -> None:
+    """Repeats are one digit unless a blank stands between them; lines keep their order whatever their widths."""
+    paths = {20: [1, 1, 10, 1, 2, 2, 10], 12: [10, 10, 3, 3, 10, 10, 10]}
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        rows = [paths[int((line[0].sum(0) != 0).sum())] for line in batch]
+        return functional.one_hot(torch.tensor(rows).T, 11).float()
+
+    images = []
+    for width in (20, 12):
+        image = np.zeros((32, 2 * width + 4), np.uint8)
+        image[:5, :width] = 255
+        images.append(image)
+    assert crnn.read(network, images) == ["112", "3"]
+
+
+def test_a_network_gives_two_columns_for_every_four(crnn: ModuleType) -> None:
+    network = crnn.Recogniser()
+    assert network(torch.zeros(2, 1, 32, 40)).shape == (20, 2, 11)
+    assert sum(one.numel() for one in network.parameters()) == 162_838
+
+
+def test_lines_that_are_not_moved_stay(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance in the middle of its range moves nothing; elsewhere no ink leaves the page on the right."""
+    lines = torch.zeros(3, 1, 32, 64)
+    lines[:, :, 10:20, 2:62] = 1.0
+    other = crnn.moved(lines, torch.Generator().manual_seed(1))
+    assert (other - lines).abs().max() > 0.5
+    assert (other[..., -3:].amax((1, 2, 3)) < 1).all()
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 0.5))
+    torch.testing.assert_close(crnn.moved(lines, torch.Generator()), lines, atol=1e-5, rtol=0)
+
+
+def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
+    """Every line comes once before any comes again."""
+    widths = np.random.default_rng(0).integers(60, 160, 300)
+    order = crnn.batches(widths, np.random.default_rng(1))
+    first = [next(order) for _ in range(5)]
+    assert sorted(np.concatenate(first)) == list(range(300))
+    assert all(np.ptp(widths[part]) < 60 for part in first)
+
+
+def test_a_finished_run_is_used_again(
+    crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same settings alone."""
+    made: list[int] = []
+
+    def run(_: object, seed: int, *__: object) -> dict[str, Any]:
+        made.append(seed)
+        return {"right": dict.fromkeys(crnn.STYLES, 1), "seconds of training": 1.0}
+
+    monkeypatch.setattr(crnn, "run", run)
+    first = crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options)
+    assert crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options) == first
+    assert made == [0]
+    options.steps = 3
+    assert crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options)["settings"]["steps"] == 3
+    assert made == [0, 0]
+
+
+def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> None:
+    """Half and all of the lines, over two seeds; a single seed has Wilson's interval."""
+
+    def row(right: int) -> dict[str, Any]:
+        return {
+            "right": dict.fromkeys(crnn.STYLES, right), "settings": {"tests": 100}, "commit": "abc",
+            "seconds of training": 7.0,
+        }  # fmt: skip
+
+    text = crnn.report({"inkgan": [row(50), row(50)], "real digits": [row(60), row(60)]}, options)
+    assert "| inkgan      | 2     | 50.0% [50.0% to 50.0%]" in text
+    assert "real digits less inkgan: +10.0 percentage points" in text
+    assert "50.0% [46.0% to 54.0%]" in crnn.report({"inkgan": [row(50)]}, options)
+
+
+@pytest.mark.slow
+def test_a_tiny_run_of_everything(
+    crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From generated and from real digits, by the command line; the real ones say the same texts."""
+    monkeypatch.setattr(crnn, "OURS", crnn.replace(crnn.OURS, looks=("field",), slants=(0.0,), legible=0.0))
+    monkeypatch.setattr(crnn, "SOURCES", {"inkgan": crnn.OURS, "real": crnn.replace(crnn.OURS, model="real")})
+    texts: list[list[str]] = []
+    lines_of: Callable[..., Any] = crnn.training_lines
+
+    def noted(*arguments: object) -> Any:
+        lines = lines_of(*arguments)
+        texts.append([line.text for line in lines])
+        return lines
+
+    monkeypatch.setattr(crnn, "training_lines", noted)
+    command = [
+        "recogniser.py",
+        "--seeds",
+        "1",
+        "--lines",
+        "7",
+        "--steps",
+        "2",
+        "--tests",
+        "2",
+        "--out",
+        str(options.out),
+    ]
+    monkeypatch.setattr("sys.argv", command)
+    crnn.main()
+    said = capsys.readouterr()
+    assert texts[0] == texts[1]
+    assert [len(text) for text in texts[0]] == [4, 5, 6, 7, 8, 4, 5]
+    assert "| real " in said.out
+    assert "2 of 2 runs" in said.err
+    assert set(json.loads((options.out / "real-0.json").read_text("utf-8"))["right"]) == set(crnn.STYLES)
