@@ -19,7 +19,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,10 +43,12 @@ Pixels = NDArray[np.uint8]
 Draws = np.random.Generator
 
 HEIGHT = 32
-BATCH = 64
+BATCH = 32
 #: The class of CTC that stands for no digit.
 BLANK = 10
 TEXTS = ("dddd", "ddddd", "dddddd", "ddddddd", "dddddddd")
+#: The same with spaces, which are the only way to set digits apart; they are no part of what is read.
+SPACED = ("d d d d", "dd ddd", "d d d d d d", "dddd ddd", "dd dd dd dd")
 
 
 class Line(NamedTuple):
@@ -69,6 +71,7 @@ class Source:
         slants: of the lines in degrees, in equal parts.
         style: how much a writer varies.
         legible: the probability with which each digit can be read; real digits are taken as they are.
+        spaced: whether half of the lines have spaces between digits.
         share: of the lines that --lines asks for.
         moved: whether lines are zoomed and shifted a little whenever they are shown.
     """
@@ -78,6 +81,7 @@ class Source:
     slants: tuple[float, ...] = (-10.0, 0.0, 10.0)
     style: float = 0.25
     legible: float = 0.99
+    spaced: bool = True
     share: float = 1.0
     moved: bool = True
 
@@ -88,6 +92,7 @@ ABLATION = {
     "inkgan": OURS,
     "look clean alone": replace(OURS, looks=("clean",)),
     "no slant": replace(OURS, slants=(0.0,)),
+    "no spaces": replace(OURS, spaced=False),
     "style 0": replace(OURS, style=0.0),
     "style 1": replace(OURS, style=1.0),
     "legible 0": replace(OURS, legible=0.0),
@@ -127,11 +132,12 @@ class RealDigits:
 def specs(source: Source, lines: int, seed: int) -> list[Spec]:
     """The data sets that make up a source, one for each look and slant, all by different writers."""
     pairs = [(look, slant) for look in source.looks for slant in source.slants]
+    texts = tuple(chain(*zip(TEXTS, SPACED, strict=True))) if source.spaced else TEXTS
     count = round(lines * source.share)
     ends = [count * i // len(pairs) for i in range(len(pairs) + 1)]
     return [
         Spec(
-            texts=TEXTS, count=end - start, model=OURS.model if source.model == "real" else source.model,
+            texts=texts, count=end - start, model=OURS.model if source.model == "real" else source.model,
             seed=1000 * seed + i, style=source.style, slant=slant, height=HEIGHT, legible=source.legible, look=look,
         )
         for i, ((look, slant), start, end) in enumerate(zip(pairs, ends[:-1], ends[1:], strict=True))
@@ -156,7 +162,11 @@ def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
 def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
     """All lines from which one recogniser learns."""
     digits = RealDigits(seed) if source.model == "real" else None
-    return [Line(one.image, one.text) for spec in specs(source, lines, seed) for one in written(spec, digits)]
+    return [
+        Line(one.image, one.text.replace(" ", ""))
+        for spec in specs(source, lines, seed)
+        for one in written(spec, digits)
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------- test lines
@@ -209,12 +219,11 @@ def plain(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 
 
 def touching(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Digits touch, or overlap by a column."""
+    """Digits touch or overlap by a column, unless one would have to move over the other by more than three."""
     rows = [on_rows(trimmed(digit), draws) for digit in digits]
     gaps = []
     for left, right in pairwise(rows):
-        least = -min(left.shape[1], right.shape[1]) // 2
-        gaps.append(max(least, -distance(left, right) - int(draws.integers(0, 2))))
+        gaps.append(max(-3, -distance(left, right) - int(draws.integers(0, 2))))
     return joined(rows, gaps)
 
 
@@ -323,9 +332,10 @@ class Recogniser(nn.Module):
 
 
 def as_input(image: Pixels) -> NDArray[np.float32]:
-    """Ink in standard deviations above the paper, which is the median."""
+    """About 0 for paper, which is the median, and 1 for ink, which is the darkest hundredth."""
     values = image.astype(np.float32)
-    normal: NDArray[np.float32] = (values - np.median(values)) / (values.std() + 1)
+    paper, ink = np.percentile(values, [50, 99])
+    normal: NDArray[np.float32] = ((values - paper) / (ink - paper + 8)).astype(np.float32)
     return normal
 
 
@@ -339,19 +349,22 @@ def together(lines: Sequence[NDArray[np.float32]]) -> Tensor:
 
 
 def moved(lines: Tensor, source: torch.Generator) -> Tensor:
-    """Zoom each line by up to a fifth, stretch it by up to a tenth, and shift it by up to two rows and columns."""
-    n, _, height, width = lines.shape
+    """Zoom each line by up to a fifth, stretch it by up to a fifth, shift it by up to two rows and columns.
+
+    The page [N, 1, 32, W] becomes a quarter wider, [N, 1, 32, 5/4 W].
+    """
+    n, channels, height, width = lines.shape
 
     def uniform(limit: float) -> Tensor:
         return (2 * torch.rand(n, generator=source) - 1) * limit
 
     zoom = uniform(0.2).exp()
-    across = zoom * uniform(0.1).exp()
+    across = (1.25 * zoom * uniform(0.2).exp()).clamp(min=1)  # never wider than the page
     maps = torch.zeros(n, 2, 3)
-    maps[:, 0, 0], maps[:, 1, 1] = across.clamp(min=1), zoom  # never larger than the page is wide
-    maps[:, 0, 2] = maps[:, 0, 0] - 1 + uniform(4 / width)  # the left end stays
+    maps[:, 0, 0], maps[:, 1, 1] = across, zoom
+    maps[:, 0, 2] = across - 1 + uniform(4 / width)  # the left end stays
     maps[:, 1, 2] = uniform(4 / height)
-    grid = functional.affine_grid(maps, list(lines.shape), align_corners=False)
+    grid = functional.affine_grid(maps, [n, channels, height, 5 * width // 4], align_corners=False)
     return functional.grid_sample(lines, grid, align_corners=False)
 
 

@@ -129,7 +129,7 @@ def test_reading_is_the_best_path(crnn: ModuleType) -> None:
     images = []
     for width in (20, 12):
         image = np.zeros((32, 2 * width + 4), np.uint8)
-        image[:5, :width] = 255
+        image[:5, :width] = 200
         images.append(image)
     assert crnn.read(network, images) == ["112", "3"]
 
@@ -140,22 +140,25 @@ def test_a_network_gives_two_columns_for_every_four(crnn: ModuleType) -> None:
     assert sum(one.numel() for one in network.parameters()) == 162_838
 
 
-def test_lines_that_are_not_moved_stay(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moved_lines_stay_on_their_page(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chance in the middle of its range moves nothing; elsewhere no ink leaves the page on the right."""
-    lines = torch.zeros(3, 1, 32, 64)
-    lines[:, :, 10:20, 2:62] = 1.0
+    lines = torch.zeros(40, 1, 32, 64)
+    lines[:, :, 10:20, 4:60] = 1.0
     other = crnn.moved(lines, torch.Generator().manual_seed(1))
-    assert (other - lines).abs().max() > 0.5
-    assert (other[..., -3:].amax((1, 2, 3)) < 1).all()
+    widths = (other > 0.5).any(2).sum((1, 2))
+    assert widths.min() < 50
+    assert widths.max() > 64
+    assert other[..., -1].max() < 0.5
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 0.5))
-    torch.testing.assert_close(crnn.moved(lines, torch.Generator()), lines, atol=1e-5, rtol=0)
+    expected = functional.pad(lines, (0, 16))
+    torch.testing.assert_close(crnn.moved(lines, torch.Generator()), expected, atol=1e-4, rtol=0)
 
 
 def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
     """Every line comes once before any comes again."""
     widths = np.random.default_rng(0).integers(60, 160, 300)
     order = crnn.batches(widths, np.random.default_rng(1))
-    first = [next(order) for _ in range(5)]
+    first = [next(order) for _ in range(-(-300 // crnn.BATCH))]
     assert sorted(np.concatenate(first)) == list(range(300))
     assert all(np.ptp(widths[part]) < 60 for part in first)
 
@@ -227,7 +230,7 @@ def test_a_tiny_run_of_everything(
     crnn.main()
     said = capsys.readouterr()
     assert texts[0] == texts[1]
-    assert [len(text) for text in texts[0]] == [4, 5, 6, 7, 8, 4, 5]
+    assert [len(text) for text in texts[0]] == [4, 4, 5, 5, 6, 6, 7]
     assert "| real " in said.out
     assert "2 of 2 runs" in said.err
     assert set(json.loads((options.out / "real-0.json").read_text("utf-8"))["right"]) == set(crnn.STYLES)
