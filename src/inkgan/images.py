@@ -117,25 +117,18 @@ def curves(
     return picture
 
 
-def save_png(picture: Image.Image, path: Path, *, force: bool = True, notes: Mapping[str, str] | None = None) -> None:
-    """Write a picture as PNG, whole or not at all.
-
-    Args:
-        picture: what to write.
-        path: where.
-        force: replace what is there.
-        notes: text to keep in the file, by keyword.
-    """
+def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
+    """Write a picture as PNG, whole or not at all; ``force`` replaces what is there."""
     with appearing_whole(path, force=force) as temporary:
-        temporary.write_bytes(png_bytes(picture, notes))
+        temporary.write_bytes(png_bytes(picture))
 
 
 def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None, *, smallest: bool = True) -> bytes:
-    """A picture as the bytes of a PNG file; see :func:`save_png`.
+    """A picture as the bytes of a PNG file.
 
     Args:
         picture: what to write.
-        notes: as there.
+        notes: text to keep in the file, by keyword.
         smallest: False takes a tenth of the time, for a file that is a few hundredths larger.
     """
     import io

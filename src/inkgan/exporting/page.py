@@ -88,7 +88,8 @@ def pack_digits(images: Images, labels: Labels) -> bytes:
     return labels.astype(np.uint8).tobytes() + (grey[:, ::2] << 4 | grey[:, 1::2]).tobytes()
 
 
-def choose_digits(images: Images, labels: Labels, each: int = DIGITS_OF_A_CLASS) -> tuple[Images, Labels]:
-    """The first ``each`` of every class, in the order in which they lie."""
-    chosen: NDArray[np.intp] = np.sort(np.concatenate([np.flatnonzero(labels == k)[:each] for k in np.unique(labels)]))
+def choose_digits(images: Images, labels: Labels) -> tuple[Images, Labels]:
+    """The first :data:`DIGITS_OF_A_CLASS` of every class, in the order in which they lie."""
+    of_each = [np.flatnonzero(labels == label)[:DIGITS_OF_A_CLASS] for label in np.unique(labels)]
+    chosen: NDArray[np.intp] = np.sort(np.concatenate(of_each))
     return images[chosen], labels[chosen]

@@ -52,17 +52,16 @@ class InTurn:
 
     Args:
         sources: one or more templates, such as ``2026`` or ``{date:%Y-%m-%d}``.
-        folder: where the files of ``{choice:FILE}`` are.
 
     Raises:
         ConfigError: one cannot be written.
     """
 
-    def __init__(self, sources: Sequence[str], folder: Path | None = None) -> None:
+    def __init__(self, sources: Sequence[str]) -> None:
         if not sources:
             raise ConfigError("there is no text to write. Give one, such as 2026.")
         self.files: list[Path] = []
-        read = _lines_in(folder or Path(), self.files)
+        read = _lines_in(Path(), self.files)
         self._templates = [read_template(source, read) for source in sources]
 
     def __len__(self) -> int:

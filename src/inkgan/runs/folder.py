@@ -117,7 +117,7 @@ class RunFolder:
         found = self._contents(force=force)
         with output_errors(self.path):
             contents.remove(found, self.path)
-        self._write_config(config)
+        self.write_config(config)
 
     def _contents(self, *, force: bool) -> contents.Contents:
         with output_errors(self.path):
@@ -237,13 +237,10 @@ class RunFolder:
             update={"data": asked.data, "steps": asked.steps, "extended_from": asked.extended_from}
         )
         if changed != saved:
-            self._write_config(changed)
+            self.write_config(changed)
 
-    def write_changes(self, config: Config) -> None:
-        """Save settings that differ in ``changes`` alone, of steps that the newest checkpoint has not reached."""
-        self._write_config(config)
-
-    def _write_config(self, config: Config) -> None:
+    def write_config(self, config: Config) -> None:
+        """Save the run's settings, in place of those that it had."""
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
 
     # The record of a run

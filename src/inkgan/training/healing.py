@@ -89,7 +89,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     config = run.config.model_copy(update={"changes": (*earlier, str(change))})
     with run.folder.locked():
         checkpoint.set_aside_after(run.folder.checkpoints, step)
-        run.folder.write_changes(config)
+        run.folder.write_config(config)
     settings = " ".join(f"{key}={value:g}" for key, value in change.settings.items())
     watcher.warn(
         f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, and on with {settings}. "

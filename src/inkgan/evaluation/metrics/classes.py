@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.checks import Float64, Int64, check_features, check_labels
-from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, groups, jackknife, wilson
+from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife, wilson
 
 
 def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Float64:
@@ -30,9 +30,7 @@ def _entropy_terms(p: Float64) -> Float64:
     return terms
 
 
-def classifier_score(
-    probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50, level: float = 0.95
-) -> Estimate:
+def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
     """exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
 
     Salimans et al. (2016), section 4, with the classifier of the data in place of Inception, and over all images
@@ -42,7 +40,6 @@ def classifier_score(
         probabilities: floating point [N, K], N >= 2 G, each row summing to 1.
         rng: deals the images to groups.
         num_groups: G.
-        level: of confidence.
 
     Raises:
         EvaluationError: too few images, or rows that are not probabilities.
@@ -61,7 +58,7 @@ def classifier_score(
     n = np.asarray(len(p), np.float64)
     whole = float(score(n, certainty.sum(), share.sum(axis=0)))
     left_out = score(n - size, certainty.sum() - certainty, share.sum(axis=0) - share)
-    return jackknife(whole, left_out, level)
+    return jackknife(whole, left_out)
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,6 @@ def class_balance(
     proportions: Float64,
     rng: np.random.Generator,
     resamples: int = 2000,
-    level: float = 0.95,
 ) -> ClassBalance:
     """Total variation and KL of the generated class histogram to the data's, and the classes covered.
 
@@ -97,7 +93,6 @@ def class_balance(
         proportions: float64 [K], of the data's classes; positive, summing to 1.
         rng: for the chance interval.
         resamples: for the chance interval.
-        level: of confidence.
 
     Raises:
         EvaluationError: fewer than K (or 4) images, labels out of range, or proportions that are not.
@@ -110,27 +105,26 @@ def class_balance(
     counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
     # Leaving out any image of class c gives one and the same value: K different ones, counts[c] times each.
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
-    chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - level / 2, 0.5 + level / 2])
+    chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     share = counts / n
     return ClassBalance(
         counts=counts,
         total_variation=jackknife(
             float(_total_variation(share, p)),
             np.repeat(_total_variation(without, p), counts[counts > 0]),
-            level,
         ),
-        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0]), level),
-        chance_total_variation=Interval(float(chance[0]), float(chance[1]), level),
-        covered=_covered(counts, p, level),
+        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0])),
+        chance_total_variation=Interval(float(chance[0]), float(chance[1])),
+        covered=_covered(counts, p),
     )
 
 
-def _covered(counts: Int64, p: Float64, level: float) -> Estimate:
-    shares = [wilson(int(count), int(counts.sum()), level) for count in counts]
+def _covered(counts: Int64, p: Float64) -> Estimate:
+    shares = [wilson(int(count), int(counts.sum())) for count in counts]
     sure, maybe = (
         float((np.array(ends) >= 0.1 * p).sum()) for ends in ([one.low for one in shares], [one.high for one in shares])
     )
-    return Estimate(float((counts / counts.sum() >= 0.1 * p).sum()), 0.0, Interval(sure, maybe, level))
+    return Estimate(float((counts / counts.sum() >= 0.1 * p).sum()), 0.0, Interval(sure, maybe))
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:
@@ -144,7 +138,7 @@ def _kl(q: Float64, p: Float64) -> Float64:
 
 
 def conditional_accuracy(
-    asked: npt.NDArray[Any], predicted: npt.NDArray[Any], num_classes: int, level: float = 0.95
+    asked: npt.NDArray[Any], predicted: npt.NDArray[Any], num_classes: int
 ) -> tuple[Estimate, dict[int, Estimate]]:
     """How often a conditional model's image is of the class that was asked for: overall and for each class.
 
@@ -152,7 +146,6 @@ def conditional_accuracy(
         asked: integers [N], the class given to the model.
         predicted: integers [N], the most probable class of its image.
         num_classes: K.
-        level: of confidence.
 
     Returns:
         The overall share, and the share by class for the classes that were asked for, with Wilson's
@@ -168,17 +161,14 @@ def conditional_accuracy(
             f"{len(asked)} asked and {len(predicted)} predicted classes: they must be the same images."
         )
     right = asked == predicted
-    by_class = {
-        int(c): binomial(int(right[asked == c].sum()), int((asked == c).sum()), level) for c in np.unique(asked)
-    }
-    return binomial(int(right.sum()), len(right), level), by_class
+    by_class = {int(c): binomial(int(right[asked == c].sum()), int((asked == c).sum())) for c in np.unique(asked)}
+    return binomial(int(right.sum()), len(right)), by_class
 
 
 def diversity(
     features: npt.NDArray[Any],
     rng: np.random.Generator,
     num_groups: int = 10,
-    level: float = 0.95,
 ) -> Estimate:
     """The mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
 
@@ -188,7 +178,6 @@ def diversity(
         features: floating point [N, D], N >= 2 G, of one class.
         rng: deals the images to groups.
         num_groups: G.
-        level: of confidence.
 
     Raises:
         EvaluationError: too few images, wrong shape or dtype, or values that are not finite.
@@ -209,4 +198,4 @@ def diversity(
     whole = float(spread(n, squares.sum(), total.sum(axis=0) / n))
     kept = n - size
     left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
-    return jackknife(whole, left_out, level)
+    return jackknife(whole, left_out)

@@ -125,7 +125,6 @@ def frechet_estimate(
     reference: GaussianStatistics,
     rng: np.random.Generator,
     num_groups: int = 50,
-    level: float = 0.95,
 ) -> FrechetEstimate:
     """The Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
 
@@ -138,7 +137,6 @@ def frechet_estimate(
         reference: the real images' statistics, taken as given.
         rng: deals the images to groups.
         num_groups: G; each group that is left out costs one eigenvalue problem of D x D.
-        level: of confidence.
 
     Raises:
         EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
@@ -152,4 +150,4 @@ def frechet_estimate(
     value = _distance(sums.statistics(), reference, root)
     left_out = np.array([_distance(sums.statistics(g), reference, root) for g in range(num_groups)])
     extrapolated = num_groups * value - (num_groups - 1) * float(left_out.mean())
-    return FrechetEstimate(jackknife(value, left_out, level), jackknife(extrapolated, left_out, level))
+    return FrechetEstimate(jackknife(value, left_out), jackknife(extrapolated, left_out))

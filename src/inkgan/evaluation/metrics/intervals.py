@@ -19,6 +19,9 @@ from scipy import stats  # type: ignore[import-untyped]
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.checks import Float64, Int64
 
+#: The confidence of all intervals, unless another one is asked for.
+LEVEL = 0.95
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -26,7 +29,7 @@ class Interval:
 
     low: float
     high: float
-    level: float = 0.95
+    level: float = LEVEL
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Estimate:
     interval: Interval
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
+def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
     """The interval of a share by Wilson (1927): its coverage is close to its level on average.
 
     Raises:
@@ -47,7 +50,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     return _interval_of_share(successes, n, level, "wilson")
 
 
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
+def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> Interval:
     """The exact interval of a share by Clopper and Pearson (1934): its coverage is *at least* its level.
 
     Raises:
@@ -64,14 +67,14 @@ def _interval_of_share(successes: int, n: int, level: float, method: Literal["wi
     return Interval(float(interval.low), float(interval.high), level)
 
 
-def binomial(successes: int, n: int, level: float = 0.95) -> Estimate:
+def binomial(successes: int, n: int, level: float = LEVEL) -> Estimate:
     """A share of ``n`` independent images, with its standard error and Wilson's interval."""
     interval = wilson(successes, n, level)
     p = successes / n
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
 
 
-def student(value: float, standard_error: float, freedom: float, level: float = 0.95) -> Estimate:
+def student(value: float, standard_error: float, freedom: float, level: float = LEVEL) -> Estimate:
     """The estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom.
 
     Raises:
@@ -94,7 +97,7 @@ def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
     return rng.permutation(np.arange(n) % num_groups)
 
 
-def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
+def jackknife(value: float, left_out: Float64) -> Estimate:
     """The delete-a-group jackknife: the spread of a figure from its values with one group left out.
 
     SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2, Efron and Stein (1981), for groups. On average it is not below the
@@ -104,7 +107,6 @@ def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
     Args:
         value: the figure of all images.
         left_out: float64 [G], G >= 2, the figure without each group.
-        level: of confidence.
 
     Raises:
         EvaluationError: fewer than 2 groups, or a value that is not finite.
@@ -112,10 +114,10 @@ def jackknife(value: float, left_out: Float64, level: float = 0.95) -> Estimate:
     count = len(left_out)
     _check_finite(np.append(left_out, value))
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
-    return student(value, error, count - 1, level)
+    return student(value, error, count - 1)
 
 
-def repeated(values: Float64, level: float = 0.95) -> Estimate:
+def repeated(values: Float64, level: float = LEVEL) -> Estimate:
     """The mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
 
     Args:
@@ -132,7 +134,7 @@ def repeated(values: Float64, level: float = 0.95) -> Estimate:
 
 
 def difference_of_figures(
-    first: tuple[float, Interval], second: tuple[float, Interval], level: float = 0.95
+    first: tuple[float, Interval], second: tuple[float, Interval], level: float = LEVEL
 ) -> Interval:
     """The interval of second - first, two independent figures that have intervals of their own.
 
@@ -155,7 +157,7 @@ def difference_of_figures(
     return Interval(b - a - below, b - a + above, level)
 
 
-def difference_of_means(first: Float64, second: Float64, level: float = 0.95) -> Interval:
+def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -> Interval:
     """The interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
 
     Welch (1947). A group of one has no spread of its own; the other group's variance then stands for both (Student's

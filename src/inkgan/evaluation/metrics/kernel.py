@@ -54,7 +54,6 @@ def kernel_estimate(
     second: npt.NDArray[Any],
     rng: np.random.Generator,
     num_groups: int = 50,
-    level: float = 0.95,
 ) -> Estimate:
     """The kernel distance with its standard error and interval, both sets being samples.
 
@@ -66,7 +65,6 @@ def kernel_estimate(
         second: floats [M, D].
         rng: deals the images of each set to groups.
         num_groups: G; N and M must be at least 2 G.
-        level: of confidence.
 
     Raises:
         EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
@@ -85,8 +83,8 @@ def kernel_estimate(
     without_y = _mmd(
         xx.sum(), n, yy.sum() - 2 * yy.sum(axis=1) + yy.diagonal(), m - np.bincount(group_y), xy.sum() - xy.sum(axis=0)
     )
-    errors = [jackknife(value, without, level).standard_error for without in (without_x, without_y)]
-    return student(value, math.hypot(*errors), num_groups - 1, level)
+    errors = [jackknife(value, without).standard_error for without in (without_x, without_y)]
+    return student(value, math.hypot(*errors), num_groups - 1)
 
 
 def _check(first: npt.NDArray[Any], second: npt.NDArray[Any], at_least: int) -> None:

@@ -45,7 +45,6 @@ def manifold(
     *,
     k: int = 5,
     num_groups: int = 50,
-    level: float = 0.95,
 ) -> Manifold:
     """Precision, recall, density and coverage of generated features, with intervals.
 
@@ -59,7 +58,6 @@ def manifold(
         rng: deals the generated images to groups.
         k: the neighbour at whose distance a ball ends.
         num_groups: G.
-        level: of confidence.
 
     Raises:
         EvaluationError: fewer than 2 G generated or k + 1 images of either kind, different D, wrong shape or
@@ -91,14 +89,14 @@ def manifold(
 
     def mean_over_generated(per_image: Float64) -> Estimate:
         total = np.bincount(group, per_image, num_groups)
-        return jackknife(float(per_image.mean()), (total.sum() - total) / (len(y) - size), level)
+        return jackknife(float(per_image.mean()), (total.sum() - total) / (len(y) - size))
 
     def share_of_real(by_group: npt.NDArray[np.bool_]) -> Estimate:  # n x G
         by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
-        return jackknife(float(by_group.any(axis=1).mean()), (by_other_groups > 0).mean(axis=0), level)
+        return jackknife(float(by_group.any(axis=1).mean()), (by_other_groups > 0).mean(axis=0))
 
     return Manifold(
-        precision=binomial(int((balls_of_x > 0).sum()), len(y), level),
+        precision=binomial(int((balls_of_x > 0).sum()), len(y)),
         recall=share_of_real(in_ball_of_y),
         density=mean_over_generated(balls_of_x / k),
         coverage=share_of_real(ball_has_y),

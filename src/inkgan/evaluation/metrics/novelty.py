@@ -54,7 +54,6 @@ def novelty(
     generated: npt.NDArray[Any],
     held_out: npt.NDArray[Any],
     expected: float = 0.01,
-    level: float = 0.95,
     cells: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
 ) -> Novelty:
     """Compare generated and held-out distances to the nearest training image.
@@ -66,7 +65,6 @@ def novelty(
         generated: floats [N], from ``nearest_neighbours(generated, training).distance[:, 0]``.
         held_out: floats [H], the same of real images that were not trained on.
         expected: the quantile, between 0 and 1; H must be at least 1 / expected.
-        level: of confidence.
         cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares
             within classes (the paper uses k-means cells) and is not fooled by a different mixture of classes.
 
@@ -88,7 +86,7 @@ def novelty(
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
     return Novelty(
         near_copies=copies / len(g),
-        interval=clopper_pearson(copies, len(g), level),
+        interval=clopper_pearson(copies, len(g)),
         expected=float((h <= threshold).mean()),
         threshold=threshold,
         z=z,
