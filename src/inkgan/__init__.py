@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.evaluation.evaluate import evaluate as evaluate
     from inkgan.evaluation.report import Report as Report
     from inkgan.exporting.export import export as export
-    from inkgan.generation.many import write_many as write_many
+    from inkgan.generation.bulk import write_many as write_many
     from inkgan.generation.model import Model as Model
     from inkgan.generation.model import load as load
     from inkgan.generation.spec import Spec as Spec
@@ -61,7 +61,7 @@ _NAMES = {
     "evaluation.evaluate": ["evaluate"],
     "evaluation.report": ["Report"],
     "exporting.export": ["export"],
-    "generation.many": ["write_many"],
+    "generation.bulk": ["write_many"],
     "generation.model": ["Model", "load"],
     "generation.spec": ["Spec"],
     "generation.writing": ["Writing", "write"],

@@ -20,8 +20,8 @@ from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact, Losses, Slice
 from inkgan.training.losses import ADVERSARIAL_LOSSES
+from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import StepInfo, require_finite
-from inkgan.training.samples import Samples
 from inkgan.training.watching import Opinion
 
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6", "critic_steps=1")
@@ -126,7 +126,7 @@ def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
         recipe = recipe_for(f"loss={loss}", "discriminator.learning_rate=1e-9", classes=classes)
         with torch.no_grad():
             recipe.discriminator.get_parameter("last.bias")[: classes or 1] += constant
-        opinion = Samples(recipe, split, 0, torch.device("cpu")).single(3)[1]
+        opinion = ProgressImages(recipe, split, 0, torch.device("cpu")).single(3)[1]
         figures = {name: value.item() for name, value in recipe.step(StepInfo(0, 0, 0.0), real, labels).items()}
         shown.append(figures | {"estimate": opinion.estimate or 0.0, "of the picture": opinion.margin or 0.0})
     before, after = shown
@@ -151,7 +151,7 @@ def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytes
 
     monkeypatch.setattr(recipe, "discriminate", discriminate)
     images = np.repeat(np.arange(20, dtype=np.uint8), 784).reshape(20, 28, 28, 1)  # image i, of class i // 2, is all i
-    samples = Samples(recipe, Split(images, np.arange(20) // 2), 0, torch.device("cpu"))
+    samples = ProgressImages(recipe, Split(images, np.arange(20) // 2), 0, torch.device("cpu"))
     for number in range(12):
         assert samples.single(number)[1] == Opinion(margin=-1.0)
     real = [(label, round(255 * value)) for label, value in seen[1::2]]
@@ -373,7 +373,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         return {"distance": next(values)}
 
     monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
-    monkeypatch.setattr("inkgan.training.samples._MEASURED", 150)
+    monkeypatch.setattr("inkgan.training.progress_images._MEASURED", 150)
     options: dict[str, Any] = {
         "settings": ["watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
     }  # fmt: skip

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from inkgan.generation.many import samples
+from inkgan.generation.bulk import samples
 from inkgan.generation.spec import Spec
 from inkgan.images import Images
 

@@ -27,8 +27,8 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
+from inkgan.generation.bulk import files_of, model_of, samples
 from inkgan.generation.formats import FORMATS, Files, packer
-from inkgan.generation.many import files_of, model_of, samples
 from inkgan.generation.spec import Spec
 from inkgan.seeds import Stream, rng
 

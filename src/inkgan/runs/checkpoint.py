@@ -31,7 +31,7 @@ from safetensors.numpy import save as to_safetensors
 
 from inkgan.errors import CheckpointError, reason_of, shown
 from inkgan.files import fsync, output_errors, sha256_of
-from inkgan.runs.aside import aside
+from inkgan.runs.damaged import damaged_path
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -132,7 +132,7 @@ def _rename_in_place_of(new: Path, final: Path) -> None:
     """Rename a folder, also where there is one of its new name; that one is called :func:`_replaced` until erased."""
     if final.exists():
         if not _is_removable(final):  # a link, or files that are not the ones saved there
-            final.rename(aside(final))
+            final.rename(damaged_path(final))
         else:
             _erase(_replaced(final))
             final.rename(_replaced(final))
@@ -396,7 +396,7 @@ def set_aside_after(folder: Path, step: int) -> None:
         path = folder / checkpoint_name(newer)
         if newer > step:
             with output_errors(path):
-                path.rename(aside(path))
+                path.rename(damaged_path(path))
 
 
 def sweep(folder: Path) -> None:

@@ -32,7 +32,7 @@ from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, output_errors, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
-from inkgan.runs.aside import aside
+from inkgan.runs.damaged import damaged_path
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
 #: What of the environment is watched: a change may change the rounding, or the random numbers.
@@ -274,7 +274,7 @@ class RunFolder:
             starts = json.loads(content)
             if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
                 return starts
-        copy = aside(self.environment_file)
+        copy = damaged_path(self.environment_file)
         write_bytes(copy, content)
         warnings.warn(
             f"{shown(self.environment_file)} is damaged and kept as {copy.name}. {unknown}", InkganWarning, stacklevel=3

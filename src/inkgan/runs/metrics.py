@@ -15,7 +15,7 @@ from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
 from inkgan.files import output_errors, read_regular, write_bytes
-from inkgan.runs.aside import aside
+from inkgan.runs.damaged import damaged_path
 
 #: More bytes than the lines of a million steps.
 _LARGEST = 2**29
@@ -93,7 +93,7 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         wrong = []
         damaged = steps.count(None)
         if damaged:
-            copy = aside(path)
+            copy = damaged_path(path)
             write_bytes(copy, content)
             lines = "a damaged line" if damaged == 1 else f"{damaged} damaged lines"
             wrong.append(f"has {lines} (the damaged file is kept as {copy.name})")

@@ -23,8 +23,8 @@ from inkgan.training.healing import IllnessError
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
-from inkgan.training.signals import StopSignals
 from inkgan.training.state import RunState, is_saved, learned_tensors, restore, snapshot, write
+from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 

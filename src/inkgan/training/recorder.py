@@ -24,8 +24,8 @@ from inkgan.training.doctor.probe import Probe
 from inkgan.training.doctor.rules import HEALED
 from inkgan.training.event_file import EventFile, graph_of
 from inkgan.training.prepared import PreparedRun
+from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import Recipe
-from inkgan.training.samples import Samples
 from inkgan.training.tags import ALL_FIXED, CHARTED, FIRST_FIXED, LAYOUT, lesson_image, tag_of
 from inkgan.training.watching import StepProgress, Watcher
 
@@ -57,7 +57,7 @@ class Recorder:
     def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
         self._run = run
         self._is_lesson = run.config.recipe == "tutorial"
-        self._samples = Samples(run.recipe, run.data.train, run.config.seed, run.device)
+        self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
         self._probe: Probe | None = None
         self._doctor: Doctor | None = None
@@ -93,7 +93,7 @@ class Recorder:
             self.grid(0)
             self._show(None, number=0)
         with self._decoration("a picture"):
-            self._watcher.fixed(self._samples.fixed(_FIRST))
+            self._watcher.fixed(self._progress_images.fixed(_FIRST))
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
 
@@ -138,7 +138,7 @@ class Recorder:
     def grid(self, step: int) -> None:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
         with self._decoration("a picture"):
-            picture = sheet(self._samples.fixed(), GRID_COLUMNS)
+            picture = sheet(self._progress_images.fixed(), GRID_COLUMNS)
             self._events.add("image", ALL_FIXED, picture, step)
             save_png(picture, self._run.folder.grid_file(step))
 
@@ -151,7 +151,7 @@ class Recorder:
         if self._run.measure is None:
             return math.inf
         before = time.perf_counter()
-        figures = self._run.measure(*self._samples.to_measure())
+        figures = self._run.measure(*self._progress_images.to_measure())
         now = time.perf_counter()
         self._seconds_measuring += now - before
         self._write(step, {f"quality/{name}": value for name, value in figures.items()})
@@ -171,7 +171,7 @@ class Recorder:
         path = self._run.folder.pictures / "sheet.png"
         written = None
         with self._decoration("a picture"):
-            save_png(sheet(self._samples.fixed(), GRID_COLUMNS, scale=2), path)
+            save_png(sheet(self._progress_images.fixed(), GRID_COLUMNS, scale=2), path)
             written = path
         with self._decoration("the animation"):
             frames = self._frames()
@@ -225,15 +225,15 @@ class Recorder:
     def _log_images(self, step: int) -> None:
         """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the lesson."""
         if not self._is_lesson:
-            images = self._samples.fixed(_FIRST)
+            images = self._progress_images.fixed(_FIRST)
             self._watcher.fixed(images)
             self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
             return
-        for index, image in enumerate(self._samples.fixed(_LESSON_IMAGES)):
+        for index, image in enumerate(self._progress_images.fixed(_LESSON_IMAGES)):
             self._events.add("image", lesson_image(index), picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
-        image, opinion = self._samples.single(number)
+        image, opinion = self._progress_images.single(number)
         self._watcher.picture(progress, image, opinion)
 
     def _progress(self, step: int, terms: dict[str, float], seconds: float) -> StepProgress:

@@ -21,8 +21,8 @@ from inkgan.data.pixels import dark_and_light
 from inkgan.images import Images, Labels, to_uint8
 from inkgan.seeds import Stream, latents
 from inkgan.training.doctor import signals
+from inkgan.training.progress_images import FIXED
 from inkgan.training.recipe import Recipe
-from inkgan.training.samples import FIXED
 
 #: How many latents, training images and held-out images are looked at: the cost grows with it.
 COUNT = 64

@@ -1,4 +1,4 @@
-"""The images that a run draws of itself: to show them and to measure them. None of it changes what the run learns."""
+"""Images that show how far a run is: to be shown and to be measured. Drawing them does not change what it learns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIXED = 100
 _MEASURED = 2000
 
 
-class Samples:
+class ProgressImages:
     """Draws images with a recipe.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 _DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
 
 
-def aside(path: Path) -> Path:
+def damaged_path(path: Path) -> Path:
     """Where to keep a damaged file or folder: ``NAME.damaged``, or ``NAME.damaged-2`` if that is taken, and so on."""
     target = path.with_name(f"{path.name}.damaged")
     number = 1
