@@ -109,7 +109,7 @@ class Change(NamedTuple):
     Attributes:
         step: the first joint step for which they hold; negative in pre-training.
         settings: the new values, by dotted key; see :data:`CHANGEABLE`.
-        reason: why, for whoever reads it.
+        reason: why, for the reader.
     """
 
     step: int

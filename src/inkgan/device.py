@@ -18,7 +18,7 @@ def resolve_device(name: str) -> torch.device:
     """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
 
     Of several processes on a machine, which the variable LOCAL_RANK numbers, each gets a GPU of its own from ``auto``
-    and ``cuda``, as far as there are enough.
+    and ``cuda``, while there are enough.
 
     Raises:
         ConfigError: there is no such device here.

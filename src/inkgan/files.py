@@ -23,7 +23,7 @@ UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 
 
 def unheard(doing: str, done: float) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def cache_folder() -> Path:
@@ -60,7 +60,7 @@ def read_regular(path: Path, most: int = 2**26) -> bytes:
     """The content of a file that inkgan wrote, of at most so many bytes.
 
     Raises:
-        OSError: as of :func:`open_regular`, or it is larger.
+        OSError: see :func:`open_regular`; or it is larger.
     """
     with open_regular(path) as file:
         content = file.read(most + 1)
@@ -78,7 +78,7 @@ def sha256_of(path: Path) -> str:
 def fsync(path: Path) -> None:
     """Ask the system to put a file, or a folder's list of names, on the disk now.
 
-    This protects against a loss of power. A file system that cannot do it, as many cannot for folders, is no error.
+    This protects against a loss of power. A file system that cannot do it, as many cannot for folders, is not an error.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)

@@ -214,7 +214,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write 1 2", "-o"),
         ("write .. -n 1", "-o"),
         ("write -o a.png", "--texts"),
-        ("write 1 --texts none.txt -o a.png", "one of both"),
+        ("write 1 --texts none.txt -o a.png", "one of the two"),
         ("write --texts none.txt -o a.png", "none.txt"),
         ("write --texts text.txt -o a.png", "text.txt, line 1: cannot write 'hello'"),
         ("write {dat} -o a.png", "Did you mean 'date'?"),

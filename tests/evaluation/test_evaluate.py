@@ -450,7 +450,7 @@ def test_classes_of_other_names_are_told_and_not_guessed() -> None:
     assert "accuracy" not in report
     (note,) = [note for note in report.notes if "not used" in note]
     assert "'a', 'b', 'c'" in note
-    assert "are no classes of mnist ('0', '1', " in note
+    assert "are not classes of mnist ('0', '1', " in note
 
 
 def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
@@ -464,7 +464,7 @@ def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
     assert texts.figures == right.figures
     foreign = inkgan.evaluate((images, labels + 1))
     assert "accuracy" not in foreign
-    assert any("'10' is no class of mnist" in note for note in foreign.notes)
+    assert any("'10' is not a class of mnist" in note for note in foreign.notes)
 
 
 def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:

@@ -27,7 +27,7 @@ import tiny_runs as runs
 from documents import ROOT, blocks
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.generation import engines, many, shards
+from inkgan.generation import bulk, engines, shards
 from inkgan.generation.engines import Task
 from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
 from inkgan.generation.spec import Spec
@@ -294,7 +294,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(one, out)
         for path in (Path("texts.txt"), Path("codes.txt")):
             path.write_text(path.read_text("utf-8") + "3\n", "utf-8")
-        for cached in (many.texts_of, shards.digests_of):
+        for cached in (bulk.texts_of, shards.digests_of):
             cached.cache_clear()  # as in another process
         with pytest.raises(OutputError, match=r"its (texts|codes).txt is"):
             write_shards(one, out)
@@ -365,8 +365,8 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"hight": 24}, r"there is no hight. Did you mean 'height'\?"),
         ({"height": 23}, "height = 23 is not allowed: input should be greater than or equal to 24"),
         ({"style": 2}, "style = 2"),
-        ({"texts": ()}, "give texts or a texts_file"),
-        ({"texts_file": "a.txt"}, "give texts or a texts_file"),
+        ({"texts": ()}, "give either texts or a texts_file"),
+        ({"texts_file": "a.txt"}, "give either texts or a texts_file"),
         ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
         ({"split": [{"name": "train", "share": 0.5}]}, "add up to 1, and not to 0.5"),
@@ -441,10 +441,10 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--split train -o a", "is not NAME=SHARE"),
         ("--split train=x,test=y -o a", "split.1.share = x"),
         ("--shards 1", "Name it with -o"),
-        ("--shards 1 -o a --force", "--force replaces no data set"),
+        ("--shards 1 -o a --force", "--force does not replace a data set"),
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),
-        ("--texts - --shards 2 -n 3 -o a", "one of both"),
+        ("--texts - --shards 2 -n 3 -o a", "give either texts or a texts_file"),
     ],
 )
 def test_commands_that_make_no_sense(

@@ -157,7 +157,7 @@ def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, ran
     """Variables that something else set are named in one line."""
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", size)
-    with pytest.raises(ConfigError, match="name no place among processes"), team_of(None, 5, {}):
+    with pytest.raises(ConfigError, match="do not name a place among processes"), team_of(None, 5, {}):
         pass
 
 

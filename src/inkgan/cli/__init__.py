@@ -153,10 +153,10 @@ def _hint(error: typer.TyperException) -> str:
 
 def _say(message: str) -> None:
     line = " ".join(message.split())
-    if len(line) > _LONGEST_LINE:  # it repeats an argument that is no reading for people
+    if len(line) > _LONGEST_LINE:  # it repeats an argument that nobody wants to read
         line = f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}"
     # A file name may contain anything, also what would control the terminal.
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     wiped = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a progress line may stand there
-    with contextlib.suppress(OSError, ValueError):  # where nobody reads it, the exit code is enough
+    with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
         print(f"{wiped}inkgan: {printable}", file=sys.stderr, flush=True)  # noqa: T201

@@ -180,7 +180,7 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _print_entries(entries: Sequence[Entry]) -> None:
-    """Print the list as a table; where nobody looks, its lines are as long as they need to be."""
+    """Print the list as a table; if the output is not a terminal, its lines are as long as they need to be."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -207,7 +207,7 @@ def _write_data_set(
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
     if force:
-        raise ConfigError("--force replaces no data set. Name another folder, or remove this one.")
+        raise ConfigError("--force does not replace a data set. Name another folder, or remove this one.")
     with progress_line() as progress:
         try:
             made, kept = write_shards(spec, out, part=part, jobs=jobs, engine=engine, progress=progress)
@@ -273,7 +273,7 @@ def _given_texts(texts: list[str], file: str | None) -> Texts:
     from inkgan.generation.texts import InTurn, read_texts
 
     if texts and file is not None:
-        raise ConfigError("texts were given as arguments and with --texts. Give one of both.")
+        raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
     if file is not None:
         return read_texts(file)
     if not texts:

@@ -60,7 +60,7 @@ def verify(settings: Mapping[str, Any], progress: Progress = unheard) -> tuple[D
 
     Args:
         settings: the ``data`` settings of a configuration.
-        progress: told how far a download or the reading of a folder is.
+        progress: receives how far a download or the reading of a folder is.
 
     Returns:
         The data set, and for each file of a known set how it was verified.
@@ -78,11 +78,11 @@ def verify(settings: Mapping[str, Any], progress: Progress = unheard) -> tuple[D
     for path in known_files(known, folder):
         verdict = published(known, path)
         if verdict is False:
-            raise DataError(f"{shown(path)} is not the published file: it has another SHA-256. Get it afresh.")
+            raise DataError(f"{shown(path)} is not the published file: it has another SHA-256. Download it again.")
         told = "SHA-256 as published" if verdict else "readable; no checksum is published for this form"
         verdicts[path.name] = told
     given = (len(data.train) + len(data.validation), len(data.test))
     if given != (known.train, known.test):
         wanted = f"{known.title} has {known.train} and {known.test}"
-        raise DataError(f"{shown(folder)}: {given[0]} train and {given[1]} test images; {wanted}. Get it afresh.")
+        raise DataError(f"{shown(folder)}: {given[0]} train and {given[1]} test images; {wanted}. Download it again.")
     return data, verdicts

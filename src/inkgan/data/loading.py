@@ -51,7 +51,7 @@ def load(
         resize: fit the images into this height and width, ``"32x48"`` or ``(32, 48)``, or this side, ``32``.
         splits: whether folders named train, test and so on are splits (yes) or classes (no); ``auto`` takes them for
             splits if all folders are named so, and asks if only some are.
-        progress: told how far a download or the reading of a folder is.
+        progress: receives how far a download or the reading of a folder is.
 
     Returns:
         The set, with train, validation and test splits.

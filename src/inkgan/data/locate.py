@@ -69,7 +69,7 @@ def locate(known: KnownSet, directory: Path | None) -> Path | None:
         downloaded = cache_folder() / known.folders[0]
         whole = all(find_file(downloaded, name) for name in known.files)
     except (DataError, OutputError):
-        return None  # nobody named the cache, so it is no error yet that it cannot be read
+        return None  # the user did not name the cache, so a cache that cannot be read is not an error yet
     return downloaded if whole else None
 
 

@@ -293,7 +293,7 @@ def _notes(members: Sequence[Sequence[What]], reports: list[list[Report]], pairs
         if others := sorted(one for one in changed if not one.startswith("seed: ")):
             yield f"the runs of {letter(at)} differ in more than their seed: {'; '.join(others[:3])}."
         elif len({config.seed for config in configs}) < len(configs):
-            yield f"runs of {letter(at)} share a seed: they are no independent repeats."
+            yield f"runs of {letter(at)} share a seed: they are not independent repeats."
     yield from _notes_of([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}

@@ -133,7 +133,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
 
 
 def _title(name: str, ruler: Ruler) -> str:
-    """The title of a figure: distances in other features than those of the digits are no digit distances."""
+    """The title of a figure: distances in features other than those of the digits are not digit distances."""
     title = kind_of(name).title
     if " digit distance" not in title or ruler.features_title == "digit":
         return title

@@ -145,7 +145,7 @@ class FeatureNetwork:
         Args:
             images: uint8 [N, H, W, C] with the H, W, C of the card, values 0-255.
             progress: called with the share of images done.
-            doing: what ``progress`` is told.
+            doing: what ``progress`` receives.
 
         Returns:
             features, float32 [N, D], and probabilities, float32 [N, K]. Row i depends on image i alone.

@@ -148,7 +148,7 @@ class Report:
             fields["notes"] = tuple(fields["notes"])
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise EvaluationError(f"this is no evaluation report: {error}. Give a file that --json wrote.") from error
+            raise EvaluationError(f"not an evaluation report: {error}. Give a file that --json wrote.") from error
 
 
 def _figure(fields: dict[str, Any]) -> Figure:

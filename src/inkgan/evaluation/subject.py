@@ -316,7 +316,7 @@ def _renumbered(
     used = {class_names[label] for label in np.unique(labels)}
     foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
     if foreign:
-        are_no = "is no class" if len(foreign) == 1 else "are no classes"
+        are_no = "is not a class" if len(foreign) == 1 else "are not classes"
         note = f"the labels of {name} are not used, so there is no accuracy: {_listed(foreign)} {are_no} of {data.name}"
         return None, [f"{note} ({_listed(data.class_names)})."]
     found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]

@@ -199,7 +199,7 @@ def _column(cells: Sequence[str]) -> list[str]:
 
 
 def _before_point(cell: str) -> int | None:
-    """How many characters stand before a number's point; None for what is no number."""
+    """How many characters stand before a number's point; None for what is not a number."""
     first = cell.partition(" ")[0]
     try:
         float(first)

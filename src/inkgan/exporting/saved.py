@@ -82,7 +82,7 @@ def read(what: str | Path, which: str) -> Saved:
 
 
 def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``model.json`` in which the user's data have their own name alone: their folders are nobody else's business."""
+    """A ``model.json`` in which the user's data have their own name alone: their folders stay private."""
     described = dict(description)
     config = described.get("config")
     data = config.get("data") if isinstance(config, Mapping) else None

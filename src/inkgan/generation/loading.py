@@ -97,7 +97,7 @@ def find(path: str | Path, which: str) -> tuple[Path, list[str]]:
 
 
 def steps_of_run(path: str | Path) -> list[int]:
-    """The steps of the checkpoints that a run has now; none for what is no run."""
+    """The steps of the checkpoints that a run has now; none for what is not a run."""
     try:
         return checkpoint.list_steps(Path(path) / "checkpoints")
     except (OSError, ValueError):

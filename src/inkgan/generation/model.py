@@ -136,7 +136,7 @@ class Model:
             sheet.
 
         Raises:
-            ConfigError: an argument is out of range, or the model's classes are no digits and ``legible`` is not 0.
+            ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
         """
         asked = self.labels_for(n, labels)
         n = _valid_count(n)
@@ -292,7 +292,7 @@ class Model:
                 raise self._unknown(repr(shown(label)), label)
             return self._indices[label]
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            raise ConfigError(f"{label!r:.40} is no label. Give a name, a string, or an index, an integer.")
+            raise ConfigError(f"{label!r:.40} is not a label. Give a name, a string, or an index, an integer.")
         if not 0 <= label < self.num_classes:
             raise self._unknown(str(label)[:20])
         return int(label)

@@ -207,7 +207,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Refuse a place that holds files and is no data set."""
+    """Refuse a place that holds files and is not a data set."""
     with output_errors(out):
         is_file = out.exists() and not out.is_dir()
         holds_files = out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir())

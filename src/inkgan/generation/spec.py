@@ -116,7 +116,7 @@ class Spec(Table):
     @model_validator(mode="after")
     def _fits(self) -> Spec:
         if bool(self.texts) == (self.texts_file is not None):
-            raise ValueError("give texts or a texts_file, one of both")
+            raise ValueError("give either texts or a texts_file")
         if self.shards > self.count:
             raise ValueError(f"{self.shards} shards need {self.shards} images or more, and not {self.count}")
         valid_look(self.look, self.background)

@@ -246,7 +246,7 @@ def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[st
 def _range(limits: str) -> tuple[str, str]:
     first, separator, last = (part.strip() for part in limits.partition(".."))
     if not (first and separator and last):
-        raise ConfigError(f"{shown(limits)!r} is no range. Write the first and the last with .. between them.")
+        raise ConfigError(f"{shown(limits)!r} is not a range. Write the first and the last with .. between them.")
     return first, last
 
 
@@ -277,7 +277,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{shown(text)!r} is no date. Write dates of the range like 2026-11-30.") from None
+        raise ConfigError(f"{shown(text)!r} is not a date. Write dates of the range like 2026-11-30.") from None
 
 
 def _second(text: str) -> int:
@@ -285,12 +285,12 @@ def _second(text: str) -> int:
     try:
         moment = time.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{shown(text)!r} is no time. Write times of the range like 08:00 or 23:59:59.") from None
+        raise ConfigError(f"{shown(text)!r} is not a time. Write times of the range like 08:00 or 23:59:59.") from None
     return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
 def _cents(text: str) -> int:
     """An amount, in cents."""
     if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
-        raise ConfigError(f"{shown(text)!r} is no amount. Write amounts of the range like 0.01 or 50000.")
+        raise ConfigError(f"{shown(text)!r} is not an amount. Write amounts of the range like 0.01 or 50000.")
     return cents

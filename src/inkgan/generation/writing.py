@@ -86,7 +86,7 @@ class Writing:
         image: uint8 [H, W], 0 paper to 255 ink.
         boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
         background: of the picture: ``white`` or ``transparent``.
-        probabilities: with which the digit classifier reads each character; None for those that are no digits, and for
+        probabilities: with which the digit classifier reads each character; None for those that are not digits, and for
             all where legibility was not asked for.
         factors: by what the latent of each digit was multiplied so that it can be read; 1 for most.
     """
@@ -220,14 +220,14 @@ def in_batches(
     """Write any number of lines one after the other, in batches that bound the memory.
 
     Args:
-        lines: taken as they are needed; this and all others as in :func:`write_batch`.
-        model: as there.
-        seed: as there.
-        style: as there.
-        slant: as there.
-        height: as there.
-        background: as there.
-        legible: as there. The warning comes once.
+        lines: as in :func:`write_batch`, taken as they are needed.
+        model: as in :func:`write_batch`.
+        seed: as in :func:`write_batch`.
+        style: as in :func:`write_batch`.
+        slant: as in :func:`write_batch`.
+        height: as in :func:`write_batch`.
+        background: as in :func:`write_batch`.
+        legible: as in :func:`write_batch`. The warning comes once.
     """
     generator = loaded(model)
     at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT, *HEIGHTS))
@@ -430,7 +430,7 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
 
 
 def _readings(plans: Sequence[_Plan], digits: Legible) -> list[tuple[tuple[float | None, ...], ...]]:
-    """The probability and the factor of each character of each line; None for those that are no digits."""
+    """The probability and the factor of each character of each line; None for those that are not digits."""
     factors = [round(factor, 1) for factor in digits.factors.tolist()]
     values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
     readings: list[tuple[tuple[float | None, ...], ...]] = []

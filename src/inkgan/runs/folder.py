@@ -112,7 +112,7 @@ class RunFolder:
         """Begin a new run here, in place of the run that is here.
 
         Raises:
-            OutputError: as of :meth:`require_free`; or a file cannot be removed or written.
+            OutputError: see :meth:`require_free`; or a file cannot be removed or written.
         """
         found = self._contents(force=force)
         with output_errors(self.path):

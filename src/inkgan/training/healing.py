@@ -15,7 +15,7 @@ from inkgan.training.doctor import Finding, Remedy, lower_rates
 from inkgan.training.prepared import PreparedRun
 from inkgan.training.watching import Watcher
 
-#: A run is healed at most so often.
+#: A run is healed at most this many times.
 MOST_HEALINGS = 3
 
 _COUNTED = re.compile(r"healing (\d+): ")

@@ -28,7 +28,7 @@ from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
-#: Processes that train together compare their weights once in so many steps.
+#: Processes that train together compare their weights every so many steps.
 _COMPARED_EVERY = 50
 
 
@@ -37,7 +37,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
 
     Args:
         prepared: the run.
-        watcher: who is told how it goes.
+        watcher: receives reports of the run.
 
     Raises:
         CheckpointError: the run's checkpoints cannot be used.

@@ -44,7 +44,7 @@ class Runs:
 
     Attributes:
         recipe: as for :func:`inkgan.train`.
-        options: as there; ``out`` is what the names of the folders begin with.
+        options: as for :func:`inkgan.train`; ``out`` is what the names of the folders begin with.
         threads: of PyTorch, in each process; None leaves them as they are.
     """
 
@@ -130,7 +130,7 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = (one.strip() for one in part.partition("-"))
         ends = (first, last if dash else first)
         if not all(end.isdecimal() and end.isascii() and len(end) <= 19 and int(end) <= LARGEST_SEED for end in ends):
-            raise ConfigError(f"--seeds {shown(text)} is no list of seeds. Write 0-9, or 1,2,5-7.")
+            raise ConfigError(f"--seeds {shown(text)} is not a list of seeds. Write 0-9, or 1,2,5-7.")
         if not 0 <= int(ends[1]) - int(ends[0]) < _MOST_SEEDS:
             raise ConfigError(f"--seeds {shown(text)} runs backwards, or has more than {_MOST_SEEDS:,} seeds.")
         seeds += range(int(ends[0]), int(ends[1]) + 1)

@@ -1,4 +1,4 @@
-"""What a run writes and shows on the way: metrics.jsonl, TensorBoard, pictures, and what the watcher is told."""
+"""What a run writes and shows on the way: metrics.jsonl, TensorBoard, pictures, and reports to the watcher."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Recorder:
 
     Args:
         run: what is recorded.
-        watcher: who is told.
+        watcher: receives reports.
         first_step: the first step of this start.
     """
 
@@ -132,7 +132,7 @@ class Recorder:
         return found
 
     def not_finite(self, step: int) -> None:
-        """Log that a loss or a gradient of a step is not finite, for whoever looks at the run later."""
+        """Log that a loss or a gradient of a step is not finite, for later readers of the run."""
         self._write(step, {"not_finite": 1.0})
 
     def grid(self, step: int) -> None:
@@ -301,5 +301,5 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Whether something happens at a step that happens once in so many steps; 0 means never."""
+    """Whether something happens at a step if it happens every so many steps; 0 means never."""
     return every > 0 and step % every == 0

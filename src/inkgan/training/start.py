@@ -59,8 +59,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
 
     Args:
         recipe: ``fast`` (the default), ``best`` or ``tutorial``.
-        watcher: who is told how the run goes; see :class:`inkgan.Watcher`. By default a Jupyter
-            notebook shows it, and elsewhere nobody is told.
+        watcher: receives reports of the run; see :class:`inkgan.Watcher`. By default a Jupyter
+            notebook shows the run, and elsewhere nothing does.
         **options: all of them optional:
 
             * ``data``: a known data set (``inkgan data`` lists them), or the path of a folder of images or of an
@@ -183,7 +183,7 @@ def prepare(
 
     Args:
         recipe: as for :func:`train`.
-        watcher: is told how far a download or the training of a feature network is.
+        watcher: receives the progress of a download or of the training of a feature network.
         team: the processes that train together; by default this one alone.
         **options: as for :func:`train`.
 
@@ -207,7 +207,7 @@ def prepare(
         _require_complete(folder, config.before_extension())
 
     if config.watch.doctor_every:
-        read_thresholds()  # a damaged file is told before anything is written
+        read_thresholds()  # a damaged file is reported before anything is written
 
     from inkgan.data.loading import load_saved
 

@@ -131,7 +131,7 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         with started_here(count, seconds_to_wait, command) as team:
             yield team
         return
-    yield Team()  # PyTorch is not imported for it, so wrong options are told at once
+    yield Team()  # PyTorch is not imported for it, so wrong options are reported at once
 
 
 def _size_of_the_environment() -> int:
@@ -140,8 +140,8 @@ def _size_of_the_environment() -> int:
     numbers = (rank, size, os.environ.get("LOCAL_RANK", "0"))
     if not all(one.isdecimal() and len(one) < 10 for one in numbers) or int(rank) >= int(size):
         raise ConfigError(
-            f"RANK={rank!r} and WORLD_SIZE={size!r} in the environment name no place among processes. Unset both, or "
-            "let torchrun set them."
+            f"RANK={rank!r} and WORLD_SIZE={size!r} in the environment do not name a place among processes. Unset "
+            "both, or let torchrun set them."
         )
     return int(size)
 

@@ -89,7 +89,7 @@ class Doctor:
     def look(self, step: int, line: Line) -> list[Finding]:
         """Look at what was logged at a step; returns what is wrong that was never wrong before.
 
-        An illness that comes and goes is told once; :attr:`findings` says whether it is there.
+        An illness that comes and goes is reported once; :attr:`findings` says whether it is there.
 
         Signals of one step may come in several lines.
         """

@@ -63,7 +63,7 @@ class Rule:
         patience: how many values in a row must be ill.
         log: the value is a ratio, so that halves and doubles are equally far apart.
         any_recipe: the threshold holds for every recipe.
-        harmless: a value that is no illness, though no run of the benchmark has it.
+        harmless: a value that is not an illness, though no run of the benchmark has it.
         threshold: where the line is, if it was known before anything was measured; else ``thresholds.json`` has it.
     """
 
