@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 import shlex
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,8 @@ import pytest
 import typer.main
 
 import inkgan
-import tiny_runs
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, links, name
 from inkgan.cli import app
-from inkgan.training import start
 from tiny_runs import STEPS
 
 _COMMANDS = sorted({command for document in DOCUMENTS for command in commands(document)})
@@ -73,65 +69,20 @@ def test_python_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch, tm
         exec(compile(example, document.name, "exec"), names)
 
 
-class _Recorded:
-    """Stands in for another's package: keeps the names and arguments of its calls, and is its own context."""
-
-    def __init__(self, calls: list[tuple[str, Any]], name: str = "") -> None:
-        self._calls = calls
-        self._name = name
-
-    def __getattr__(self, name: str) -> _Recorded:
-        return _Recorded(self._calls, f"{self._name}.{name}")
-
-    def __call__(self, *arguments: Any, **named: Any) -> _Recorded:
-        self._calls.append((self._name, arguments[0] if arguments else named))
-        return self
-
-    def __enter__(self) -> _Recorded:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._calls.append((f"{self._name} ended", None))
-
-
-def _research(about: str) -> list[str]:
-    """The Python blocks of docs/research.md that mention something."""
-    found = [one for one in blocks(ROOT / "docs" / "research.md", "python") if about in one]
-    assert found, about
-    return found
-
-
-@pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
-@pytest.mark.usefixtures("spared")
-def test_a_tracker_hears_all_that_is_logged(
-    tracker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path
-) -> None:
-    """The guide's watcher, with a stand-in for the tracker: every line of metrics.jsonl, and the end."""
-    calls: list[tuple[str, Any]] = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, tracker, _Recorded(calls))
-    ends: list[tuple[str, Any]] = []
-
-    def trained(_: str, *, out: str, watcher: inkgan.Watcher, **__: object) -> None:
-        start.train(None, data=str(small_data), out=out, steps=STEPS, settings=tiny_runs.SETTINGS, watcher=watcher)
-        ends.append(calls[-1])
-
-    monkeypatch.setattr(inkgan, "train", trained, raising=False)
-    (example,) = _research(f"import {tracker}\n")
-    exec(compile(example, "research.md", "exec"), {})
-    (run,) = (tmp_path / "runs").iterdir()
-    written = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    if tracker == "mlflow":
-        heard = [figures for name, figures in calls if name == ".log_metrics"]
-        assert heard == [{name: value for name, value in line.items() if name != "step"} for line in written]
-        assert ends[0] == (".log_artifact", str(run.relative_to(tmp_path) / "pictures" / "sheet.png"))
-    else:
-        heard = [figures for name, figures in calls if name == ".init.log"]
-        assert [figures for figures in heard if "step" in figures] == written
-        assert any("digits" in figures for figures in heard)
-        pictures = [picture for name, picture in calls if name == ".Image"]
-        assert pictures[0].shape == (12, 10 * 12, 1)
-    assert calls[-1][0].endswith(" ended")
+def test_the_examples_of_the_help_parse() -> None:
+    """What ``--help`` tells one to type has existing commands and options."""
+    group: Any = typer.main.get_command(app)
+    found = []
+    for title, command in group.commands.items():
+        told = re.findall(r"^ {4,}(inkgan .*)$", command.callback.__doc__ or "", re.MULTILINE)
+        assert told or title in {"data", "help"}, title
+        found += [part.strip() for line in told for part in line.split("&&")]
+    for line in found:
+        words = shlex.split(line)[1:]
+        context = group.make_context("inkgan", list(words))
+        title, command, rest = group.resolve_command(context, words)
+        command.make_context(title, rest, parent=context)
+    assert len(found) > 20
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

@@ -1,0 +1,152 @@
+"""The guide to experiments runs: its trackers, features, measures and tables, with stand-ins for others' packages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import inkgan
+import tiny_runs
+from documents import ROOT, blocks
+from inkgan.evaluation.compare import Comparison, Difference, Pair
+from inkgan.evaluation.metrics.intervals import Interval
+from inkgan.evaluation.report import Figure, Report
+from inkgan.training import start
+from tiny_runs import STEPS
+
+
+class _Recorded:
+    """Stands in for another's package: keeps the names and arguments of its calls, and is its own context."""
+
+    def __init__(self, calls: list[tuple[str, Any]], name: str = "") -> None:
+        self._calls = calls
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Recorded:
+        return _Recorded(self._calls, f"{self._name}.{name}")
+
+    def __call__(self, *arguments: Any, **named: Any) -> _Recorded:
+        self._calls.append((self._name, arguments[0] if arguments else named))
+        return self
+
+    def __enter__(self) -> _Recorded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._calls.append((f"{self._name} ended", None))
+
+
+def _research(about: str) -> list[str]:
+    """The Python blocks of docs/research.md that mention something."""
+    found = [one for one in blocks(ROOT / "docs" / "research.md", "python") if about in one]
+    assert found, about
+    return found
+
+
+@pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
+@pytest.mark.usefixtures("spared")
+def test_a_tracker_hears_all_that_is_logged(
+    tracker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path
+) -> None:
+    """The guide's watcher, with a stand-in for the tracker: every line of metrics.jsonl, and the end."""
+    calls: list[tuple[str, Any]] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, tracker, _Recorded(calls))
+    ends: list[tuple[str, Any]] = []
+
+    def trained(_: str, *, out: str, watcher: inkgan.Watcher, **__: object) -> None:
+        start.train(None, data=str(small_data), out=out, steps=STEPS, settings=tiny_runs.SETTINGS, watcher=watcher)
+        ends.append(calls[-1])
+
+    monkeypatch.setattr(inkgan, "train", trained, raising=False)
+    (example,) = _research(f"import {tracker}\n")
+    exec(compile(example, "research.md", "exec"), {})
+    (run,) = (tmp_path / "runs").iterdir()
+    written = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    if tracker == "mlflow":
+        heard = [figures for name, figures in calls if name == ".log_metrics"]
+        assert heard == [{name: value for name, value in line.items() if name != "step"} for line in written]
+        assert ends[0] == (".log_artifact", str(run.relative_to(tmp_path) / "pictures" / "sheet.png"))
+    else:
+        heard = [figures for name, figures in calls if name == ".init.log"]
+        assert [figures for figures in heard if "step" in figures] == written
+        assert any("digits" in figures for figures in heard)
+        pictures = [picture for name, picture in calls if name == ".Image"]
+        assert pictures[0].shape == (12, 10 * 12, 1)
+    assert calls[-1][0].endswith(" ended")
+
+
+@pytest.mark.slow
+def test_the_guides_features_and_measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, finished_run: Path) -> None:
+    """Inception's part is played by a network that takes means: colour as it wants it, in the order of the images."""
+    models = ModuleType("torchvision.models")
+    weights = SimpleNamespace(DEFAULT=SimpleNamespace(transforms=lambda: lambda part: part.float()))
+    vars(models).update(inception_v3=lambda weights: _Means(), Inception_V3_Weights=weights)
+    monkeypatch.setitem(sys.modules, "torchvision.models", models)
+    monkeypatch.chdir(tmp_path)
+    for name in ("tracked-1", "default-1", "default-2", "hinge-1"):
+        tiny_runs.copy(finished_run, tmp_path / "runs" / name)
+    grey = np.random.default_rng(0).integers(0, 256, (120, 4, 5, 1), np.uint8)
+    seen = []
+
+    def evaluated(_: str, extractor: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> dict[str, SimpleNamespace]:
+        seen.append(extractor(grey))
+        value = SimpleNamespace(value=len(seen))
+        return {"frechet_digit_distance": value, "coverage": value}
+
+    monkeypatch.setattr(inkgan, "evaluate", evaluated, raising=False)
+    names: dict[str, Any] = {}
+    for example in [*_research("extractor"), *_research("from inkgan import data")]:
+        exec(compile(example, "research.md", "exec"), names)
+    assert np.allclose(seen[0], np.repeat(grey.mean(axis=(1, 2)), 3, axis=1))
+    assert {game: len(values) for game, values in names["distances"].items()} == {"default": 2, "hinge": 1}
+    real, drawn = names["ink"]
+    assert 0.1 < real < 0.2
+    assert drawn == names["drawn"].mean() / 255
+
+
+class _Means(torch.nn.Module):
+    """The mean of each channel."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """From [N, C, H, W] to [N, C]."""
+        return images.mean(dim=(2, 3))
+
+
+@pytest.mark.slow
+def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, finished_run: Path) -> None:
+    """Reports, comparisons and metrics become tables with the columns that one would look for."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "tracked-1", "tracked-2"):
+        tiny_runs.copy(finished_run, tmp_path / "runs" / name)
+    between = Interval(0.5, 0.7)
+    figure = Figure("coverage", "coverage", 0.6, between, 200, 0.9, between, 200, 0.67, "higher", "images")
+    report = Report("m", "model", "d", "", "", 200, 0, (figure,), ())
+    found = Difference(
+        "coverage", "coverage", "higher", 0.9, 0.6, between, 0.7, between, 0.1, between, between, "better"
+    )
+    comparison = Comparison("d", "", "", 200, 0, (("a",), ("b",)), (Pair("A", "B", (found,), (), "better"),), ())
+    monkeypatch.setattr(inkgan, "evaluate", lambda what, n: report, raising=False)
+    monkeypatch.setattr(inkgan, "compare", lambda *what: comparison, raising=False)
+    names: dict[str, Any] = {}
+    (example,) = blocks(ROOT / "docs" / "metrics.md", "python")
+    exec(compile(example, "metrics.md", "exec"), names)
+    assert names["figures"][["name", "value", "interval.low"]].values.tolist() == [["coverage", 0.6, 0.5]]
+    assert names["differences"][["pair.second", "figure", "simultaneous.high"]].values.tolist() == [
+        ["B", "coverage", 0.7]
+    ]
+    assert "loss_generator" in names["losses"]
+    for example in _research("import pandas"):
+        exec(compile(example, "research.md", "exec"), names)
+    assert list(names["losses"].columns) == ["runs/tracked-1", "runs/tracked-2"]
+    assert list(names["losses"].index) == list(range(STEPS))
+    assert names["seeds"]["seed"].tolist() == [0, 0]
