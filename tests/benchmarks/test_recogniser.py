@@ -32,7 +32,7 @@ def crnn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def options(tmp_path: Path) -> argparse.Namespace:
-    return argparse.Namespace(lines=13, steps=2, tests=2, out=tmp_path, ablation=False, record=False)
+    return argparse.Namespace(lines=13, steps=2, tests=2, out=tmp_path, ablation=None, record=False)
 
 
 def pieces(image: np.ndarray[Any, Any]) -> int:
@@ -195,6 +195,28 @@ def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> Non
     assert "| inkgan      | 2     | 50.0% [50.0% to 50.0%]" in text
     assert "real digits less inkgan: +10.0 percentage points" in text
     assert "50.0% [46.0% to 54.0%]" in crnn.report({"inkgan": [row(50)]}, options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], ["inkgan", "real digits"]),
+        (["--ablation", "style 0", "no spaces"], ["inkgan", "style 0", "no spaces"]),
+        (["--ablation"], None),
+    ],
+)
+def test_the_command_names_what_is_compared(
+    crnn: ModuleType, monkeypatch: pytest.MonkeyPatch, arguments: list[str], names: list[str] | None
+) -> None:
+    """By default the two sources; otherwise ours, and ours with one knob changed, of those named or of all."""
+    kept: dict[str, Any] = {}
+    row = {"right": dict.fromkeys(crnn.STYLES, 1), "settings": {"tests": 500}}
+    monkeypatch.setattr(crnn, "kept_run", lambda *_: row)
+    monkeypatch.setattr(crnn, "report", lambda found, _: kept.update(found))
+    monkeypatch.setattr(crnn, "finish", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["recogniser.py", "--seeds", "1", *arguments])
+    crnn.main()
+    assert list(kept) == (names or ["inkgan", *crnn.ABLATION])
 
 
 @pytest.mark.slow
