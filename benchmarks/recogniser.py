@@ -1,6 +1,6 @@
 """What does a recogniser learn from written lines? It reads lines of real digits that nobody showed it.
 
-    python benchmarks/recogniser.py [--seeds 5] [--lines 8000] [--steps 800] [--record]
+    python benchmarks/recogniser.py [--seeds 5] [--lines 8000] [--steps 3000] [--record]
     python benchmarks/recogniser.py --ablation ["no spaces" "legible 0"] --seeds 2 [--record]
 
 A small network (CRNN: convolutions, a bidirectional GRU, CTC) learns from lines of four to eight digits. One learns
@@ -511,7 +511,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=8000, help="from which each recogniser learns")
-    parser.add_argument("--steps", type=int, default=800, help="of training, with 64 lines each")
+    parser.add_argument("--steps", type=int, default=3000, help="of training, with 32 lines each")
     parser.add_argument("--tests", type=int, default=500, help="lines of each style that are read")
     parser.add_argument("--out", type=Path, default=Path("runs/recogniser"), help="where finished runs are kept")
     options = parser.parse_args()
