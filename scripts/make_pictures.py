@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import inkgan
 from inkgan.cli import run as command
+from inkgan.generation.looks import LookLike
 from inkgan.runs.folder import RunFolder
 from inkgan.training.recorder import GRID_COLUMNS
 
@@ -34,6 +35,26 @@ def writing() -> Image.Image:
     return page
 
 
+def looks() -> Image.Image:
+    """A line in each look, in cells, in colours, and by single knobs."""
+    rows: list[list[LookLike]] = [
+        ["clean", "scan", "photo", "field"],
+        [{"form": "cells", "look": "scan"}, {"form": "cells", "look": "photo", "pen": "blue"}],
+        [{"pen": "blue", "tint": "cream", "look": "scan"}, {"pressure": 0.8}, {"stroke": 2}, {"texture": 0.08}],
+        [{"light": 0.7}, {"turn": 6}, {"clip": 22}, {"perspective": 16}],
+        [{"resolution": 0.25}, {"blur": 2.5}, {"noise": 40}, {"quality": 6}],
+    ]
+    pictures = [[inkgan.write("24.11 37", seed=4, height=72, look=look).picture for look in row] for row in rows]
+    width = max(sum(picture.width + 8 for picture in row) for row in pictures) + 8
+    page = Image.new("RGB", (width, 80 * len(rows) + 8), "#ccc")
+    for number, row in enumerate(pictures):
+        left = 8
+        for picture in row:
+            page.paste(picture, (left, 80 * number + 8))
+            left += picture.width + 8
+    return page
+
+
 def learning(run: Path) -> Image.Image:
     """The first rows of a run's fixed latents, below one another as it learned, each with its step."""
     rows = []
@@ -51,10 +72,11 @@ def learning(run: Path) -> Image.Image:
 
 
 def main() -> None:
-    """Write hands.png, writing.png and digits.png; with the folder of a run of the tutorial, tutorial.png too."""
+    """Write the pictures of writing and sampling; with the folder of a run of the tutorial, tutorial.png too."""
     for run in sys.argv[1:]:
         learning(Path(run)).save(PICTURES / "tutorial.png", optimize=True)
     writing().save(PICTURES / "writing.png", optimize=True)
+    looks().quantize(128).save(PICTURES / "looks.png", optimize=True)
     hands = [str(seed) for seed in range(8)]
     command(["morph", *hands, "--steps", "1", "-o", str(PICTURES / "hands.png"), "--force"])
     command(["sample", "best", "-n", "200", "--columns", "20", "-o", str(PICTURES / "digits.png"), "--force"])

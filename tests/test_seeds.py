@@ -44,8 +44,10 @@ def test_streams_are_numbered_for_ever() -> None:
         "TEXT",
         "SPLIT",
         "LOOK",
+        "KNOBS",
+        "CELLS",
     ]
-    assert sorted(Stream) == list(range(16))
+    assert sorted(Stream) == list(range(18))
 
 
 @settings(deadline=None)

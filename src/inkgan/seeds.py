@@ -36,6 +36,8 @@ class Stream(IntEnum):
     TEXT = 13
     SPLIT = 14
     LOOK = 15
+    KNOBS = 16
+    CELLS = 17
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

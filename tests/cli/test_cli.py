@@ -41,9 +41,9 @@ SURFACE = {
         "--seed", "--statistics", "RUN_OR_MODEL",
     ],
     "write": [
-        "--background", "--count", "--engine", "--force", "--format", "--height", "--help", "--jobs", "--labels",
-        "--legible", "--look", "--model", "--out", "--preview", "--seed", "--shard", "--shards", "--slant", "--split",
-        "--style", "--texts", "TEXT...",
+        "--background", "--count", "--engine", "--force", "--format", "--height", "--help", "--jobs", "--knob",
+        "--labels", "--legible", "--look", "--model", "--out", "--preview", "--seed", "--shard", "--shards", "--slant",
+        "--split", "--style", "--texts", "TEXT...",
     ],
     "morph": ["--force", "--help", "--legible", "--model", "--out", "--steps", "SEED..."],
     "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def sample(number: int, text: str) -> Sample:
     ]
     read = tuple(0.99 + 0.0001 * k if character.isdigit() else None for k, character in enumerate(text))
     factors = tuple(None if one is None else 0.9 for one in read)
-    return Sample(number, Writing(text, image, tuple(boxes), probabilities=read, factors=factors))
+    cells: list[Box] = [(12 * k + 1, 2, 12 * k + 13, 22) for k in range(len(text))]
+    return Sample(number, Writing(text, image, tuple(boxes), "white", read, factors, tuple(cells)))
 
 
 SAMPLES = [sample(number + 40, text) for number, text in enumerate(TEXTS)]
@@ -61,6 +63,13 @@ def require_images(pictures: list[Any]) -> None:
     assert len(pictures) == len(SAMPLES)
     for picture, one in zip(pictures, SAMPLES, strict=True):
         np.testing.assert_array_equal(pixels(picture), one.writing.image)
+
+
+def require_metadata(folder: Path) -> None:
+    """Make sure that all labels stand in a file beside what the format has place for, by the paths of pictures."""
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert rows == [{"file_name": f"images/{one.key}.png", **one.label} for one in SAMPLES]
+    require_images([Image.open(folder / row["file_name"]) for row in rows])
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -120,6 +129,9 @@ def test_parquet(tmp_path: Path) -> None:
     rows = parquet.read_table(tmp_path / "00003.parquet").to_pylist()
     assert [{**row, "image": None} for row in rows] == [{"image": None, **one.label} for one in SAMPLES]
     require_images([Image.open(io.BytesIO(row["image"]["bytes"])) for row in rows])
+    without = [Sample(one.number, replace(one.writing, cells=())) for one in SAMPLES]
+    table = parquet.read_table(io.BytesIO(packer("parquet")("0", without)["0.parquet"]))
+    assert [{**row, "image": None} for row in table.to_pylist()] == [{"image": None, **one.label} for one in without]
 
 
 def test_lmdb(tmp_path: Path) -> None:
@@ -152,6 +164,7 @@ def test_doctr(tmp_path: Path) -> None:
     packed("doctr", tmp_path)
     labels = json.loads((tmp_path / "00003/labels.json").read_text("utf-8"))
     assert list(labels.values()) == list(TEXTS)
+    require_metadata(tmp_path / "00003")
     require_images([Image.open(tmp_path / "00003/images" / name) for name in labels])
 
 
@@ -169,6 +182,11 @@ def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert text == one.writing.text.replace(" ", "")
         boxes = [[left, top, left + width, top + height] for left, top, width, height in (ann["bbox"] for ann in found)]
         assert boxes == [list(box) for box in one.writing.boxes if box[0] < box[2]]
+        places = [k for k, character in enumerate(one.writing.text) if character != " "]
+        readings = [(ann.get("probability"), ann.get("factor")) for ann in found]
+        assert readings == [(one.label["probabilities"][k], one.label["factors"][k]) for k in places]
+        cells = [[left, top, left + width, top + height] for left, top, width, height in (ann["cell"] for ann in found)]
+        assert cells == [list(one.writing.cells[k]) for k in places]
     numbers = [annotation["id"] for annotation in read.loadAnns(read.getAnnIds())]
     assert len(set(numbers)) == len(numbers) == sum(len(text.replace(" ", "")) for text in TEXTS)
 
@@ -181,6 +199,7 @@ def test_yolo(tmp_path: Path) -> None:
     assert [int(index) for index, _ in names] == list(range(len(CATEGORIES)))
     pictures = [Image.open(path) for path in sorted((tmp_path / "00003/images").iterdir())]
     require_images(pictures)
+    require_metadata(tmp_path / "00003")
     labels = sorted((tmp_path / "00003/labels").iterdir())
     for picture, label, one in zip(pictures, labels, SAMPLES, strict=True):
         rows = np.loadtxt(label, ndmin=2)
@@ -202,6 +221,30 @@ def test_npz(tmp_path: Path) -> None:
             assert not archive["images"][k, :, width:].any()
             assert archive["boxes"][k, : len(one.writing.text)].tolist() == [list(box) for box in one.writing.boxes]
             assert (archive["boxes"][k, len(one.writing.text) :] == -1).all()
+            assert archive["cells"][k, : len(one.writing.text)].tolist() == [list(box) for box in one.writing.cells]
+            for name in ("probabilities", "factors"):
+                expected = [np.nan if value is None else value for value in getattr(one.writing, name)]
+                expected += [np.nan] * (archive[name].shape[1] - len(expected))
+                np.testing.assert_allclose(archive[name][k], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_colours(name: str) -> None:
+    """Images in colour are packed as they are seen, and filled up with white."""
+    images = [np.random.default_rng(width).integers(0, 256, (24, width, 3), dtype=np.uint8) for width in (30, 20)]
+    samples = [Sample(k, Writing("1", image, ((2, 2, 9, 20),))) for k, image in enumerate(images)]
+    files = packer(name)("0", samples)
+    if name == "npz":
+        with np.load(io.BytesIO(files["0.npz"])) as archive:
+            assert archive["images"].shape == (2, 24, 30, 3)
+            np.testing.assert_array_equal(archive["images"][1, :, :20], images[1])
+            assert (archive["images"][1, :, 20:] == 255).all()
+            assert "probabilities" not in archive
+    content = b"".join(files.values())
+    for one, image in zip(samples, images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(one.png))), image)
+        assert name == "npz" or one.png in content or name == "lmdb"  # which spreads it over its pages
+        assert (one.label["width"], one.label["height"]) == (image.shape[1], 24)
 
 
 @pytest.mark.parametrize(("name", "library", "extra"), [("parquet", "pyarrow", "parquet"), ("lmdb", "lmdb", "lmdb")])

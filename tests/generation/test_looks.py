@@ -1,9 +1,9 @@
-"""Looks: pure functions of image, seed and number, whose boxes go where the ink goes."""
+"""Looks by name, from files and by single knobs: on the command line, from Python and in data sets."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,155 +14,127 @@ from PIL import Image
 import inkgan
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation import looks
-from inkgan.generation.looks import LOOKS, homography, moved_box, moved_corners, warped, with_look
-from inkgan.generation.writing import Writing
+from inkgan.generation import shards
+from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of, name_of
+from inkgan.generation.paper import with_look
+from inkgan.generation.shards import digests_of, make_shard
 
-WORN = [name for name, look in LOOKS.items() if look]
-
-
-@pytest.fixture(scope="module")
-def line() -> Writing:
-    """A line on clean paper."""
-    return inkgan.write("12 345.67", model="fast", height=64, seed=3)
+OPTIONS: dict[str, Any] = {"texts": ["12"], "count": 2, "model": "fast", "height": 24, "legible": 0}
 
 
-@pytest.mark.parametrize("name", WORN)
-def test_a_pure_function(line: Writing, name: str) -> None:
-    """The same again for the same numbers, and another one for others; the text and the size stay."""
-    first = with_look(line, name, 5, 8)
-    again = with_look(line, name, 5, 8)
-    np.testing.assert_array_equal(first.image, again.image)
-    assert first.boxes == again.boxes
-    assert (first.text, first.image.shape, first.image.dtype) == (line.text, line.image.shape, line.image.dtype)
-    for other in ((6, 8), (5, 9)):
-        assert not np.array_equal(with_look(line, name, *other).image, first.image)
-    assert with_look(line, "clean", 5, 8) is line
-
-
-@pytest.mark.parametrize("name", WORN)
-def test_ink_is_in_its_boxes(line: Writing, name: str) -> None:
-    """In whatever look, boxes hold most of what is dark, and paper is bright; a space's box has no area."""
-    for number in range(12):
-        seen = with_look(line, name, 1, number)
-        height, width = seen.image.shape
-        inside = np.zeros(seen.image.shape, bool)
-        for (left, top, right, bottom), character in zip(seen.boxes, seen.text, strict=True):
-            assert 0 <= left <= right <= width
-            assert 0 <= top <= bottom <= height
-            assert (left == right) == (character == " ")
-            inside[top:bottom, left:right] = True
-        ink, paper = seen.image[inside], seen.image[~inside]
-        assert np.percentile(ink, 95) > np.percentile(paper, 60) + 40
-        if name != "field":
-            assert (paper > np.percentile(ink, 90)).mean() < 0.01
-
-
-@pytest.mark.parametrize("box", [(10, 8, 30, 50), (40, 20, 44, 24), (100, 5, 140, 60)])
-def test_boxes_follow_the_geometry(box: tuple[int, int, int, int]) -> None:
-    """A black rectangle, moved by Pillow, fills the box that is computed, to the pixel."""
-    left, top, right, bottom = box
-    image = np.zeros((64, 160), np.uint8)
-    image[top:bottom, left:right] = 255
-    for number in range(20):
-        draws = np.random.default_rng(number)
-        corners = moved_corners(160, 64, draws.uniform(-0.1, 0.1), 8, draws)
-        assert (corners >= -1e-9).all()
-        assert (corners <= np.array([[160 + 1e-9], [64 + 1e-9]])).all()
-        there = homography(looks._corners(160, 64), corners)
-        rows, columns = np.nonzero(warped(image, there) > 20)
-        found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        assert np.abs(np.subtract(found, moved_box(box, there, 160, 64))).max() <= 1
-
-
-def test_a_homography() -> None:
-    """It carries each of four points where it should; and a map of which all numbers are known is found again."""
-    draws = np.random.default_rng(0)
-    before, after = draws.uniform(0, 100, (2, 2, 4))
-    np.testing.assert_allclose(looks.carried(before, homography(before, after)), after, rtol=1e-6)
-    known = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
-    np.testing.assert_allclose(homography(before, looks.carried(before, known)), known, rtol=1e-6)
-
-
-def test_single_knobs(line: Writing) -> None:
-    """Paper, light, blur, noise and JPEG each do what they are called after."""
-    draws = np.random.default_rng(0)
-    assert np.ptp(looks.light(20, 60, 0, draws)) == 0
-    lit = looks.light(20, 60, 0.5, draws)
-    assert lit.max() == 1
-    assert 0.5 <= lit.min() < 1
-    spotted = looks.spots(200, 600, 0.02, draws)
-    assert abs(spotted.mean() - 1) < 0.01
-    assert 0.005 < spotted.std() < 0.04
-    page = np.full((64, 64), 0.5)
-    noisy = looks.through_camera(page, 0, 6, draws)
-    assert abs(noisy.mean() - 127.5) < 1
-    assert 5 < noisy.std() < 7
-    page[:, 32:] = 1
-    sharp, soft = (looks.through_camera(page, blur, 0, draws).astype(int) for blur in (0, 3))
-    assert np.abs(np.diff(sharp, axis=1)).max() > 100
-    assert np.abs(np.diff(soft, axis=1)).max() < 40
-    errors = [np.abs(looks.through_jpeg(line.image, quality).astype(int) - line.image).mean() for quality in (30, 95)]
-    assert errors[0] > 2 * errors[1] > 0
-
-
-def test_a_frame(line: Writing) -> None:
-    """A frame is added around the line, and nothing of the line is lost."""
-    framed = looks.framed(line.image, np.random.default_rng(0))
-    assert (framed >= line.image).all()
-    added = (framed > line.image).mean(1)
-    assert (added > 0.5).sum() >= 3  # above, below, and the rule
-
-
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder of one look has what Python has."""
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of one look has what Python has, with the cells in its labels."""
     monkeypatch.chdir(tmp_path)
-    assert (
-        run(
-            [
-                "write",
-                "12",
-                "34",
-                "--look",
-                "scan",
-                "--labels",
-                "--seed",
-                "2",
-                "--height",
-                "32",
-                "--model",
-                "fast",
-                "-o",
-                "a/",
-            ]
-        )
-        == 0
-    )
-    clean = inkgan.write("34", model="fast", seed=2, writer=1, height=32)
-    seen = with_look(clean, "scan", 2, 1)
+    words = ["--look", "scan", "--knob", "form=cells", "--knob", "turn=-3..3", "--labels", "--seed", "2"]
+    assert run(["write", "12", "34", *words, "--height", "32", "--model", "fast", "-o", "a/"]) == 0
+    look = {"look": "scan", "form": "cells", "turn": [-3, 3]}
+    seen = inkgan.write("34", model="fast", seed=2, writer=1, height=32, look=look)
     with Image.open("a/1.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), 255 - seen.image)
-    labels = [json.loads(text) for path in Path("a").glob("*.jsonl") for text in path.read_text().splitlines()]
-    assert labels[1]["boxes"] == [list(box) for box in seen.boxes]
-    capsys.readouterr()
+    label = json.loads(Path("a/metadata.jsonl").read_text("utf-8").splitlines()[1])
+    assert label["boxes"] == [list(box) for box in seen.boxes]
+    assert label["cells"] == [list(box) for box in seen.cells]
+
+
+def test_a_file(tmp_path: Path) -> None:
+    """A file starts from the look that it names, and changes single knobs; the knobs of the command come last."""
+    path = tmp_path / "my.toml"
+    path.write_text('look = "photo"\nblur = 1.5\nnoise = [0, 3]\npen = ["blue", "#112233"]\nturn = "-2..2"\n', "utf-8")
+    look = look_of(str(path), {"noise": "7"})
+    assert (look.blur, look.noise, look.pen, look.turn) == ((1.5, 1.5), (7, 7), ("blue", "#112233"), (-2, 2))
+    untouched = [name for name in KNOBS if name not in {"blur", "noise", "pen", "turn"}]
+    assert all(getattr(look, name) == getattr(LOOKS["photo"], name) for name in untouched)
+    assert look == look_of(path, {"noise": 7}) == look_of(look)
+    path.write_text("", "utf-8")
+    assert name_of(look_of(path)) == "clean"
+
+
+def test_mistakes_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says what is wrong and what is allowed; nothing is written."""
+    monkeypatch.chdir(tmp_path)
     for words, said in (
         (["--look", "scam"], "Did you mean 'scan'?"),
-        (["--look", "photo", "--background", "transparent"], "has paper"),
-        (["--look", "scam", "--shards", "1"], "Did you mean 'scan'?"),
+        (["--look", "photo", "--background", "transparent"], "the look photo has paper"),
+        (["--knob", "blur=1", "--background", "transparent", "--shards", "1"], "the look has paper"),
+        (["--knob", "blur"], "--knob blur is not NAME=VALUE. Write it like blur=0.5..2."),
     ):
         assert run(["write", "1", *words, "-o", "b/"]) == 2
-        assert said in capsys.readouterr().err
-    assert not Path("b").exists()
+        assert said in capsys.readouterr().err.replace("\n", " ")
+    assert not list(tmp_path.iterdir())
 
 
-def test_looks_are_part_of_a_data_set() -> None:
-    """A spec with a look gives images with that look; without paper there is none."""
-    options: dict[str, Any] = {"texts": ["12"], "count": 2, "model": "fast", "height": 24}
-    clean, seen = (next(iter(inkgan.write_many(inkgan.Spec(**options, look=look)))) for look in ("clean", "photo"))
-    np.testing.assert_array_equal(with_look(clean, "photo", 0, 0).image, seen.image)
+@pytest.mark.parametrize(
+    ("look", "knobs", "said"),
+    [
+        ("none.toml", {}, "cannot read .*none.toml"),
+        ("bad.toml", {}, "bad.toml is not a TOML file"),
+        ("odd.toml", {}, "a look has no knob 'colour'"),
+        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, pen, ink,"),
+        ("scan", {"blur": "11"}, "blur = 11 is not allowed"),
+        ("scan", {"blur": "2..1"}, "It takes a number from 0 to 10, or a range such as 0..10."),
+        ("scan", {"blur": "nan"}, "blur = nan is not allowed"),
+        ("scan", {"blur": "1..2..3"}, "blur = 1..2..3 is not allowed"),
+        ("scan", {"quality": "50.5"}, "a whole number"),
+        ("scan", {"form": "boxes"}, "Choose from none, line, frame, cells."),
+        ("scan", {"pen": "azure"}, "one or several of black, grey, blue,"),
+        ("scan", {"tint": "#12345"}, "tint = #12345 is not allowed"),
+        ({"look": 7}, {}, "unknown look '7'"),
+        ({1: 2}, {}, "a look has no knob '1'"),
+    ],
+)
+def test_mistakes(tmp_path: Path, look: Any, knobs: dict[str, Any], said: str) -> None:
+    """What is wrong, and what is allowed."""
+    (tmp_path / "bad.toml").write_text("blur = ", "utf-8")
+    (tmp_path / "odd.toml").write_text('colour = "blue"', "utf-8")
+    with pytest.raises(ConfigError, match=said):
+        look_of(tmp_path / look if str(look).endswith(".toml") else look, knobs)
+
+
+@pytest.mark.parametrize("value", [True, [], [1, 2, 3], ["a"], None, {}, "1,2", 10**400])
+def test_what_is_no_range(value: Any) -> None:
+    """Files and callers may give anything: one kind of error says what is allowed."""
+    with pytest.raises(ConfigError, match="It takes a number from 0 to 10"):
+        look_of({"blur": value})
+    with pytest.raises(ConfigError, match="is not allowed"):
+        look_of({"pen": value})
+
+
+def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
+    """A spec keeps the name of a look or its values, not its file; its images have the look, whoever draws them."""
+    path = tmp_path / "my.toml"
+    path.write_text('look = "scan"\nform = "cells"\n', "utf-8")
+    clean, named, own = (inkgan.Spec(**OPTIONS, look=look) for look in ("clean", "photo", str(path)))
+    path.unlink()
+    first, seen = (next(iter(inkgan.write_many(spec))) for spec in (clean, named))
+    np.testing.assert_array_equal(with_look(first, 0, 0, LOOKS["photo"]).image, seen.image)
+    assert (named.look, own.look) == ("photo", look_of("scan", {"form": "cells"}))
+    assert inkgan.Spec(**OPTIONS, look=LOOKS["photo"]) == named
+    again = inkgan.Spec(**json.loads(own.model_dump_json()))
+    assert again == pickle.loads(pickle.dumps(own)) == own
+    assert make_shard(again, 0) == make_shard(own, 0) != make_shard(named, 0)
     with pytest.raises(ConfigError, match="has paper"):
-        inkgan.Spec(**options, look="photo", background="transparent")
-    assert all(dataclasses.is_dataclass(look) for look in LOOKS.values() if look)
+        inkgan.Spec(**OPTIONS, look="photo", background="transparent")
+
+
+def test_the_manifest_has_the_values(tmp_path: Path) -> None:
+    """Whatever the name, a manifest says what the look is; one of an earlier version goes on; another look does not."""
+    spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
+    shards._begin(tmp_path, spec, digests_of(spec))
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    assert Look(**manifest["look"]) == spec.look
+    assert manifest["look"]["turn"] == [-1.5, 1.5]
+    del manifest["look"]
+    path.write_text(json.dumps(manifest), "utf-8")
+    shards._begin(tmp_path, spec, digests_of(spec))
+    path.write_text(json.dumps(manifest | {"look": manifest["spec"]["look"] | {"blur": [1, 2]}}), "utf-8")
+    with pytest.raises(inkgan.OutputError, match=r"its blur is \[1, 2\], and not \[1.0, 1.0\]"):
+        shards._begin(tmp_path, spec, digests_of(spec))
+    path.write_text(json.dumps(manifest | {"look": "scan"}), "utf-8")
+    with pytest.raises(inkgan.OutputError, match="damaged"):
+        shards._begin(tmp_path, spec, digests_of(spec))
 
 
 def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,17 @@ def write(
             "probability; 0 takes digits as they come.",
         ),
     ] = 0.99,
-    look: Annotated[str, _page(metavar="clean|scan|photo|field", help="How the page looks.")] = "clean",
+    look: Annotated[
+        str, _page(metavar="clean|scan|photo|field|FILE.toml", help="How the page looks; a file sets knobs of its own.")
+    ] = "clean",
+    knobs: Annotated[
+        list[str] | None,
+        _page(
+            "--knob",
+            metavar="NAME=VALUE",
+            help="Set one knob of the look, such as blur=0.5..2, form=cells or pen=blue,black (inkgan help writing).",
+        ),
+    ] = None,
     form: Annotated[
         str | None,
         _set(
@@ -134,12 +144,16 @@ def write(
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
         inkgan write --texts dates.txt -o dates.npz
         inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 --look scan -o dates/
+        inkgan write 2026 -o cells.png --look scan --knob form=cells --knob pen=blue
     """
+    from inkgan.generation.looks import look_of
+
     hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
     hand |= {"height": height, "background": background, "legible": legible}
+    hand["look"] = look_of(look, _knobs(knobs or []), background=background)
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
-        _write_images(texts or [], file, out, count, model, look, hand, labels=labels, force=force)
+        _write_images(texts or [], file, out, count, model, hand, labels=labels, force=force)
         return
     index, parts = (1, 1) if part is None else _part(part)
     if count is None:
@@ -154,7 +168,6 @@ def write(
         format=form or "webdataset",
         split=_shares(split) if split else (),
         model=model,
-        look=look,
         **hand,
     )
     if preview:
@@ -169,7 +182,6 @@ def _write_images(
     out: str | None,
     count: int | None,
     model: str,
-    look: str,
     hand: dict[str, Any],
     *,
     labels: bool,
@@ -177,7 +189,6 @@ def _write_images(
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation import writing
-    from inkgan.generation.looks import valid_look, with_look
     from inkgan.generation.saving import check_output, save_writings
 
     if out is not None:
@@ -188,11 +199,9 @@ def _write_images(
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
-    valid_look(look, hand["background"])
     generator = writing.loaded(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
-    clean = writing.in_batches(texts_by_writer, model=generator, **hand)
-    written = (with_look(one, look, seed, index) for index, one in enumerate(clean))
+    written = writing.in_batches(texts_by_writer, model=generator, **hand)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
@@ -240,6 +249,15 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
         f"{len(images)} of {spec.count:,} images: {path}\n"
         f"{speed:,.0f} images a second in one process; {at_once} would need about {rest} for all."
     )
+
+
+def _knobs(texts: list[str]) -> dict[str, str]:
+    """The names and values of ``blur=0.5..2``."""
+    pairs = [one.partition("=") for one in texts]
+    for text, (name, equals, value) in zip(texts, pairs, strict=True):
+        if not (name.strip() and equals and value.strip()):
+            raise ConfigError(f"--knob {shown(text)} is not NAME=VALUE. Write it like blur=0.5..2.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from inkgan.errors import ConfigError
 from inkgan.generation import writing
 from inkgan.generation.arguments import whole_number
 from inkgan.generation.formats.sample import Sample
-from inkgan.generation.looks import with_look
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.spec import Spec
@@ -55,11 +54,12 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
         height=spec.height,
         background=spec.background,
         legible=spec.legible,
+        look=spec.look,
     )
     for number in numbers:
         with threads.limit(limits=1):
             one = next(written)
-        yield Sample(number, with_look(one, spec.look, spec.seed, number))
+        yield Sample(number, one)
 
 
 @lru_cache(maxsize=2)

@@ -1,239 +1,241 @@
-"""Looks: how a written line appears on a scanned page, in a photograph, or in the field of a form.
-
-Each look is a pure function of an image, the seed and the image's number. What moves pixels moves the boxes by the same
-map: the homography that carries the corners of the page to their new places.
-"""
+"""Looks: how a written line appears on a scanned page, in a photograph, or in the field of a form, by named knobs."""
 
 from __future__ import annotations
 
-import io
 import math
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from inkgan.errors import ConfigError, did_you_mean, shown
 
-from inkgan.errors import ConfigError, did_you_mean
-from inkgan.generation.writing import Box, Writing
-from inkgan.images import Images
-from inkgan.seeds import Stream, rng
-
-#: Page coordinates as columns (x, y), [2, N].
-Points = NDArray[np.float64]
+#: The least and the most of what chance takes.
 Range = tuple[float, float]
 
-#: Lengths of a look are in pixels of an image of this height.
-_HEIGHT = 96
+FORMS = ("none", "line", "frame", "cells")
+#: Colours that have a name; others are written as #rrggbb.
+COLOURS = {
+    "black": "#000000",
+    "grey": "#4d4d4d",
+    "blue": "#1f3a93",
+    "red": "#b3202c",
+    "green": "#1d6b3c",
+    "violet": "#5b2a86",
+    "white": "#ffffff",
+    "cream": "#f6edd3",
+    "yellow": "#f7ea9a",
+    "pink": "#f6d5d8",
+}
+#: What numbers a knob takes: the least, the most, and what they mean. Pixels are those of an image 96 pixels high.
+_LIMITS = {
+    "ink": (0.1, 1, "how dark full ink is"),
+    "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
+    "stroke": (-1, 4, "pixels that strokes are wider on each side, of 96 in height"),
+    "paper": (0.2, 1, "how bright the paper is"),
+    "texture": (0, 0.3, "how much the paper's brightness varies in spots"),
+    "light": (0, 0.9, "how much darker the darkest corner is"),
+    "turn": (-15, 15, "degrees, clockwise"),
+    "perspective": (0, 24, "pixels that each corner moves inwards at most, of 96 in height"),
+    "clip": (0, 24, "pixels cut off at each edge, of 96 in height"),
+    "resolution": (0.2, 1, "the share of the pixels that the camera has"),
+    "blur": (0, 10, "the standard deviation of a Gaussian in pixels, of 96 in height"),
+    "noise": (0, 100, "the standard deviation of noise, of 255"),
+    "quality": (1, 100, "of a JPEG file, a whole number; 100 leaves it out"),
+}
 
 
 @dataclass(frozen=True)
 class Look:
-    """From which ranges chance takes what an image goes through, in this order.
+    """From which values chance takes what a line goes through, in this order. As they are here, they change nothing.
+
+    Ranges hold the least and the most. Pixels are those of an image 96 pixels high; they grow with the image.
 
     Attributes:
-        frame: whether a printed frame with a rule stands around the line.
-        turn: degrees by which the page is turned at most.
-        corner: pixels by which a corner of the page moves inwards at most, as in a photograph from the side.
-        ink: how dark full ink is, 0 to 1.
-        paper: how bright the paper is, 0 to 1.
-        texture: how much its brightness varies in spots.
-        light: how much darker the darkest corner is than the brightest, at most.
-        blur: the standard deviation of a Gaussian, in pixels.
-        noise: the standard deviation of the sensor's noise, of 255.
-        quality: of a JPEG file that the image goes through.
-    """
-
-    frame: bool
-    turn: float
-    corner: float
-    ink: Range
-    paper: Range
-    texture: float
-    light: float
-    blur: Range
-    noise: Range
-    quality: tuple[int, int]
-
-
-LOOKS: dict[str, Look | None] = {
-    "clean": None,
-    "scan": Look(False, 1.5, 0, (0.6, 1.0), (0.86, 1.0), 0.01, 0.04, (0.3, 1.2), (0, 5), (50, 95)),
-    "photo": Look(False, 4.0, 8, (0.55, 0.95), (0.6, 0.95), 0.03, 0.45, (0.5, 2.2), (2, 10), (35, 90)),
-    "field": Look(True, 1.5, 0, (0.6, 1.0), (0.86, 1.0), 0.01, 0.04, (0.3, 1.2), (0, 5), (50, 95)),
-}
-
-
-def valid_look(name: str, background: str = "white") -> str:
-    """Return the name of a look, if there is one of that name and it goes with the background.
+        form: what is printed: ``none``; a ``line`` to write on; a ``frame`` with a line; or ``cells``, one for each
+            character.
+        pen: the colours of the pen, of which each image has one.
+        ink: how dark full ink is, 0.1 to 1.
+        pressure: the share of its darkness that ink loses where the pen is light, 0 to 0.9.
+        stroke: pixels by which strokes are wider on each side, -1 to 4; below 0 they are thinner.
+        tint: the colours of the paper, of which each image has one.
+        paper: how bright the paper is, 0.2 to 1.
+        texture: how much its brightness varies in spots, 0 to 0.3.
+        light: how much darker the darkest corner is than the brightest, 0 to 0.9.
+        turn: degrees by which the page is turned clockwise, -15 to 15.
+        perspective: pixels by which each corner moves inwards, 0 to 24, as in a photograph from the side.
+        clip: pixels that are cut off at each edge, 0 to 24; never more than half of a character's box.
+        resolution: the share of the pixels that the camera has in each direction, 0.2 to 1.
+        blur: the standard deviation of a Gaussian in pixels, 0 to 10.
+        noise: the standard deviation of the sensor's noise, of 255, 0 to 100.
+        quality: of a JPEG file that the image goes through, 1 to 100; 100 leaves the file out.
 
     Raises:
-        ConfigError: there is none, or it has paper while the background is to be transparent.
+        ConfigError: a value is not allowed; the message says what is.
     """
-    if name not in LOOKS:
-        raise ConfigError(f"unknown look {name!r}.{did_you_mean(name, LOOKS)} Choose from {', '.join(LOOKS)}.")
-    if LOOKS[name] and background != "white":
-        raise ConfigError(f"the look {name} has paper, so no {background} background. Leave one of both away.")
-    return name
+
+    form: str = "none"
+    pen: tuple[str, ...] = ("black",)
+    ink: Range = (1, 1)
+    pressure: Range = (0, 0)
+    stroke: Range = (0, 0)
+    tint: tuple[str, ...] = ("white",)
+    paper: Range = (1, 1)
+    texture: Range = (0, 0)
+    light: Range = (0, 0)
+    turn: Range = (0, 0)
+    perspective: Range = (0, 0)
+    clip: Range = (0, 0)
+    resolution: Range = (1, 1)
+    blur: Range = (0, 0)
+    noise: Range = (0, 0)
+    quality: Range = (100, 100)
+
+    def __post_init__(self) -> None:
+        for name in KNOBS:
+            object.__setattr__(self, name, _read(name, getattr(self, name)))  # 1.2 and "0.5..2" are ranges, too
+
+    @property
+    def in_colour(self) -> bool:
+        """Whether the images have colours: a pen or a paper is not grey."""
+        return any(len(set(rgb(colour))) > 1 for colour in self.pen + self.tint)
 
 
-def with_look(writing: Writing, name: str, seed: int, number: int) -> Writing:
-    """A writing as it appears in a look.
+KNOBS = tuple(field.name for field in fields(Look))
+#: What may stand for a look: its name, a .toml file, single knobs, or the look itself.
+LookLike = str | Path | Mapping[str, Any] | Look
+
+
+def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, background: str = "white") -> Look:
+    """The look that is meant.
 
     Args:
-        writing: on clean paper.
-        name: of the look, one of :data:`LOOKS`; ``clean`` changes nothing.
-        seed: with the number, decides what chance does.
-        number: of the image.
+        given: the name of a look; a TOML file or a mapping, which may name the ``look`` that it starts from
+            (``clean`` by default) and sets single knobs; or a look.
+        knobs: more of them, which come last.
+        background: of the pictures; only the clean look has no paper.
 
-    Returns:
-        The same text; an image of the same size, whose paper is no longer 0; and for each character the box around
-        its turned box.
+    A knob is a number, a range (``[0.5, 2]`` or ``"0.5..2"``), or for ``pen`` and ``tint`` one or several colours.
+
+    Raises:
+        ConfigError: there is no such look, file or knob, a value is not allowed, or the look has paper while the
+            background is to be transparent.
     """
-    look = LOOKS[name]
-    if look is None:
-        return writing
-    draws = rng(seed, Stream.LOOK, number)
-    height, width = writing.image.shape
-    scale = height / _HEIGHT
-    image = framed(writing.image, draws) if look.frame else writing.image
-    corners = moved_corners(
-        width, height, math.radians(draws.uniform(-look.turn, look.turn)), look.corner * scale, draws
-    )
-    there = homography(_corners(width, height), corners)
-    page = 1 - draws.uniform(*look.ink) * warped(image, there) / 255
-    page *= (
-        draws.uniform(*look.paper) * spots(height, width, look.texture, draws) * light(height, width, look.light, draws)
-    )
-    seen = through_camera(page, draws.uniform(*look.blur) * scale, draws.uniform(*look.noise), draws)
-    seen = through_jpeg(seen, int(draws.integers(look.quality[0], look.quality[1] + 1)))
-    boxes = tuple(moved_box(box, there, width, height) for box in writing.boxes)
-    return replace(writing, image=255 - seen, boxes=boxes, background="white")
+    look = _with_knobs(_start(given), knobs or {})
+    if look != LOOKS["clean"] and background != "white":
+        name = name_of(look)
+        called = f"the look {name}" if isinstance(name, str) else "the look"
+        raise ConfigError(f"{called} has paper, so no {background} background. Leave one of both away.")
+    return look
 
 
-def framed(image: Images, draws: np.random.Generator) -> Images:
-    """Print a frame around the line and a rule below it, in a grey of its own."""
-    height, width = image.shape
-    thick = max(1, round(height / 64))
-    edge = round(height * draws.uniform(0.04, 0.1))
-    grey = round(255 * draws.uniform(0.25, 0.7))
-    printed = np.zeros_like(image)
-    printed[edge : height - edge, edge : width - edge] = grey
-    printed[edge + thick : height - edge - thick, edge + thick : width - edge - thick] = 0
-    rule = round(0.8 * height)
-    printed[rule : rule + thick, edge : width - edge] = grey
-    return np.maximum(image, printed)
+def name_of(look: Look) -> str | Look:
+    """The name of a look; or the look itself where it has none."""
+    return next((name for name, one in LOOKS.items() if one == look), look)
 
 
-def moved_corners(width: int, height: int, angle: float, corner: float, draws: np.random.Generator) -> Points:
-    """Where the corners of a page go: turned around its middle, moved inwards, and shrunk until all are inside.
+def _start(given: LookLike) -> Look:
+    if isinstance(given, Look):
+        return given
+    if not isinstance(given, Mapping) and str(given).lower().endswith(".toml"):
+        from inkgan.config import read_toml
 
-    Args:
-        width: of the page.
-        height: of the page.
-        angle: in radians.
-        corner: pixels by which each corner moves inwards at most, in x and y.
-        draws: the numbers of chance.
-    """
-    middle = np.array([[width / 2], [height / 2]])
-    arms = _corners(width, height) - middle
-    arms -= np.sign(arms) * draws.uniform(0, 1, (2, 4)) * corner
-    cosine, sine = math.cos(angle), math.sin(angle)
-    turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
-    turned /= max(1.0, float(np.max(np.abs(turned) / middle)))
-    moved: Points = middle + turned
-    return moved
+        given = read_toml(Path(given))
+    if isinstance(given, Mapping):
+        return _with_knobs(_named(given.get("look", "clean")), {key: given[key] for key in given if key != "look"})
+    return _named(given)
 
 
-def homography(before: Points, after: Points) -> NDArray[np.float64]:
-    """The projective map [3, 3] that carries four points to four others.
-
-    With h33 = 1, each pair of points gives two linear equations for the other eight numbers (Hartley and Zisserman,
-    "Multiple view geometry", 2003, section 4.1).
-    """
-    rows = []
-    for (x, y), (u, v) in zip(before.T, after.T, strict=True):
-        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
-        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
-    numbers = np.linalg.solve(np.array(rows), after.T.ravel())
-    return np.append(numbers, 1.0).reshape(3, 3)
+def _named(name: Any) -> Look:
+    if str(name) not in LOOKS:
+        hint = did_you_mean(str(name), LOOKS)
+        raise ConfigError(f"unknown look {_short(name)!r}.{hint} Choose from {', '.join(LOOKS)}, or name a .toml file.")
+    return LOOKS[str(name)]
 
 
-def carried(points: Points, there: NDArray[np.float64]) -> Points:
-    """Points after a projective map."""
-    x, y, w = there @ np.vstack([points, np.ones(points.shape[1])])
-    return np.vstack([x / w, y / w])
+def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
+    for name in knobs:
+        if name not in KNOBS:
+            hint = did_you_mean(str(name), KNOBS)
+            raise ConfigError(f"a look has no knob {shown(str(name))!r}.{hint} It has {', '.join(KNOBS)}.")
+    return replace(look, **knobs) if knobs else look
 
 
-def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
-    """An image after a projective map of its points; paper comes in from outside."""
-    from PIL import Image
-
-    height, width = image.shape
-    back = np.linalg.inv(there)
-    numbers = (back / back[2, 2]).ravel()[:8].tolist()
-    picture = Image.fromarray(image).transform(
-        (width, height), Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BICUBIC
-    )
-    return np.asarray(picture, np.float64)
-
-
-def moved_box(box: Box, there: NDArray[np.float64], width: int, height: int) -> Box:
-    """The box around a box that was moved; one without area stays without."""
-    left, top, right, bottom = box
-    x, y = carried(np.array([[left, right, right, left], [top, top, bottom, bottom]], float), there)
-    if left == right:
-        place = (round(float(x[0])), round(float(y[0])))
-        return (*place, *place)
-    return (
-        max(0, math.floor(x.min())),
-        max(0, math.floor(y.min())),
-        min(width, math.ceil(x.max())),
-        min(height, math.ceil(y.max())),
-    )
-
-
-def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
-    """The texture of paper: brightness around 1, in spots of an eighth of the height."""
-    from PIL import Image
-
-    coarse = draws.standard_normal((8, max(8, round(8 * width / height))))
-    smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    return 1 + amount * np.asarray(smooth, np.float64)
+def _read(name: str, given: Any) -> Any:
+    """The value of a knob, in the form that a look keeps."""
+    if name == "form":
+        if given not in FORMS:
+            hint = did_you_mean(str(given), FORMS)
+            raise ConfigError(f"form = {_short(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
+        return given
+    if name in {"pen", "tint"}:
+        colours = tuple(
+            given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
+        )
+        if not colours or not all(isinstance(one, str) and _is_colour(one.strip()) for one in colours):
+            raise ConfigError(
+                f"{name} = {_short(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
+            )
+        return tuple(one.strip() for one in colours)
+    least, most, meaning = _LIMITS[name]
+    low, high = _range(given)
+    whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
+    if not (least <= low <= high <= most and whole):  # never true of NaN
+        raise ConfigError(
+            f"{name} = {_short(given)} is not allowed: {meaning}. It takes a number from {least:g} to {most:g}, "
+            f"or a range such as {least:g}..{most:g}."
+        )
+    return (low, high)
 
 
-def light(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
-    """Uneven light: 1 where it is brightest, and darker in a straight line from there."""
-    angle = draws.uniform(0, 2 * math.pi)
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    slope = x * math.cos(angle) + y * math.sin(angle)
-    brightness: NDArray[np.float64] = 1 - amount * draws.random() * (slope - slope.min()) / np.ptp(slope)
-    return brightness
+def _range(given: Any) -> Range:
+    """The least and the most of a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN where it is none of them."""
+    ends = given.split("..") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
+    try:
+        numbers = [math.nan if isinstance(end, bool) else float(end) for end in ends]
+    except (TypeError, ValueError, OverflowError):
+        return (math.nan, math.nan)
+    return (numbers[0], numbers[-1]) if len(numbers) in {1, 2} else (math.nan, math.nan)
 
 
-def through_camera(
-    page: NDArray[np.float64], blur: float, noise: float, draws: np.random.Generator
-) -> NDArray[np.uint8]:
-    """What a sensor makes of a page in [0, 1]: blurred, with noise, in 8 bits."""
-    from PIL import Image, ImageFilter
-
-    picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
-    blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur)), np.float64)
-    seen: NDArray[np.uint8] = np.clip(np.rint(blurred + noise * draws.standard_normal(page.shape)), 0, 255).astype(
-        np.uint8
-    )
-    return seen
+def _short(given: Any) -> str:
+    return shown(given)[:60] if isinstance(given, str) else f"{given!r:.60}"
 
 
-def through_jpeg(grey: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """An image as a JPEG file gives it back."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=quality)
-    with Image.open(file, formats=["JPEG"]) as picture:
-        return np.asarray(picture.convert("L"))
+def _is_colour(name: str) -> bool:
+    return name in COLOURS or re.fullmatch("#[0-9a-fA-F]{6}", name) is not None
 
 
-def _corners(width: int, height: int) -> Points:
-    """The corners of a page, from the upper left on clockwise."""
-    return np.array([[0, width, width, 0], [0, 0, height, height]], float)
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a colour, 0 to 255."""
+    number = int(COLOURS.get(colour, colour)[1:], 16)
+    return (number >> 16, number >> 8 & 255, number & 255)
+
+
+_SCAN = Look(
+    ink=(0.6, 1.0),
+    paper=(0.86, 1.0),
+    texture=(0.01, 0.01),
+    light=(0, 0.04),
+    turn=(-1.5, 1.5),
+    blur=(0.3, 1.2),
+    noise=(0, 5),
+    quality=(50, 95),
+)
+LOOKS = {
+    "clean": Look(),
+    "scan": _SCAN,
+    "photo": Look(
+        ink=(0.55, 0.95),
+        paper=(0.6, 0.95),
+        texture=(0.03, 0.03),
+        light=(0, 0.45),
+        turn=(-4, 4),
+        perspective=(0, 8),
+        blur=(0.5, 2.2),
+        noise=(2, 10),
+        quality=(35, 90),
+    ),
+    "field": replace(_SCAN, form="frame"),
+}

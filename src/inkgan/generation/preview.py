@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
 from inkgan.generation.bulk import samples
+from inkgan.generation.saving import filled_up
 from inkgan.generation.spec import Spec
 from inkgan.images import Images
 
@@ -21,7 +20,8 @@ def preview(spec: Spec) -> tuple[Images, float]:
         spec: the data set.
 
     Returns:
-        Up to 24 images uint8 [N, H, W], filled up with paper on the right to the widest; and images a second, as PNG.
+        Up to 24 images uint8 [N, H, W], or in colour [N, H, W, 3], filled up with paper on the right to the
+        widest; and images a second, as PNG.
 
     Raises:
         ConfigError: a text cannot be written.
@@ -32,6 +32,4 @@ def preview(spec: Spec) -> tuple[Images, float]:
     start = time.perf_counter()
     drawn = [(sample.writing, sample.png) for sample in samples(spec, shown)]
     seconds = time.perf_counter() - start
-    widest = max(writing.image.shape[1] for writing, _ in drawn)
-    filled = [np.pad(writing.image, ((0, 0), (0, widest - writing.image.shape[1]))) for writing, _ in drawn]
-    return np.stack(filled), len(drawn) / seconds
+    return filled_up([writing.image for writing, _ in drawn]), len(drawn) / seconds

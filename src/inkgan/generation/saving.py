@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown
 from inkgan.files import Progress, appearing_whole, output_errors, refuse_to_overwrite, unheard
@@ -223,13 +223,15 @@ def save_writings(
     Args:
         writings: ``count`` of them; taken one by one, so that a folder may hold more than memory does.
         count: 1 to 1,000,000.
-        out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, filled
-            up on the right to the widest; or for one writing a .png.
+        out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, or in
+            colour [N, H, W, 3], filled up on the right to the widest; or for one writing a .png.
         labels: write texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
             ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, and where digits were
-            judged the lists ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`);
+            judged the lists ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`), and
+            in a look with cells ``cells``, which are boxes, too;
             beside a .png is a .jsonl of that name; an .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1
-            after the end of a text, and ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit.
+            after the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit, and
+            ``cells`` like ``boxes``.
         force: replace what is there; of a folder, only what inkgan wrote there.
 
     Raises:
@@ -286,7 +288,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
 
 def _label(writing: Writing, file: str) -> str:
     label: dict[str, Any] = {"file_name": file, "text": writing.text, "boxes": writing.boxes}
-    return json.dumps(label | writing.reading) + "\n"
+    return json.dumps(label | writing.extras) + "\n"
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:
@@ -306,32 +308,44 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
 def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz (see :func:`save_writings`)."""
     kept: list[Writing] = []
-    widest = 0
+    largest = 0
     for writing in writings:
-        height, width = writing.image.shape
-        widest = max(widest, width)
-        if count * height * widest > _LARGEST_ARRAY:
+        largest = max(largest, writing.image.nbytes)
+        if count * largest > _LARGEST_ARRAY:
             raise OutputError(
                 f"{out} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
             )
         kept.append(writing)
-    images = np.zeros((len(kept), len(kept[0].image), widest), np.uint8)
-    boxes = np.full((len(kept), max(len(writing.text) for writing in kept), 4), -1, np.int32)
-    for index, writing in enumerate(kept):
-        images[index, :, : writing.image.shape[1]] = writing.image
-        boxes[index, : len(writing.boxes)] = writing.boxes
-    arrays: dict[str, NDArray[Any]] = {"images": images}
-    if labels:
-        arrays |= {"texts": np.array([writing.text for writing in kept]), "boxes": boxes}
-        if kept[0].probabilities:
-            arrays["probabilities"] = _table([writing.probabilities for writing in kept], boxes.shape[1])
-            arrays["factors"] = _table([writing.factors for writing in kept], boxes.shape[1])
+    return {"images": filled_up([writing.image for writing in kept])} | (label_arrays(kept) if labels else {})
+
+
+def filled_up(images: Sequence[Images]) -> Images:
+    """Images of one height in one array, filled up on the right with paper to the widest."""
+    paper = 0 if images[0].ndim == 2 else 255
+    widest = max(image.shape[1] for image in images)
+    filled = np.full((len(images), len(images[0]), widest, *images[0].shape[2:]), paper, np.uint8)
+    for index, image in enumerate(images):
+        filled[index, :, : image.shape[1]] = image
+    return filled
+
+
+def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
+    """Texts, boxes, and where they are known probabilities, factors and cells (see :func:`save_writings`)."""
+    longest = max(len(writing.text) for writing in writings)
+    arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
+    arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
+    if writings[0].probabilities:
+        readings = [[writing.probabilities for writing in writings], [writing.factors for writing in writings]]
+        tables = [_table(rows, (longest,), np.nan, np.float32) for rows in readings]
+        arrays |= {"probabilities": tables[0], "factors": tables[1]}
+    if writings[0].cells:
+        arrays["cells"] = _table([writing.cells for writing in writings], (longest, 4), -1, np.int32)
     return arrays
 
 
-def _table(rows: Sequence[Sequence[float | None]], length: int) -> NDArray[np.float32]:
-    """Rows of numbers as an array [N, length], NaN where there is none."""
-    table = np.full((len(rows), length), np.nan, np.float32)
+def _table(rows: Sequence[Sequence[Any]], shape: tuple[int, ...], empty: float, dtype: DTypeLike) -> NDArray[Any]:
+    """Rows of different lengths as one array [N, *shape], filled up at the end."""
+    table = np.full((len(rows), *shape), empty, dtype)
     for index, row in enumerate(rows):
-        table[index, : len(row)] = [np.nan if one is None else one for one in row]
+        table[index, : len(row)] = np.array(row, dtype)  # None becomes NaN
     return table

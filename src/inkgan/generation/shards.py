@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regul
 from inkgan.generation import engines
 from inkgan.generation.bulk import files_of, model_of, samples
 from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.looks import look_of
 from inkgan.generation.spec import Spec
 from inkgan.seeds import Stream, rng
 
@@ -180,7 +181,8 @@ def is_done(out: Path, number: int) -> bool:
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one that is there is of the same data set."""
-    manifest = {"what": _WHAT, "spec": json.loads(spec.model_dump_json()), "digests": dict(digests)}
+    knobs = json.loads(json.dumps(asdict(look_of(spec.look))))
+    manifest = {"what": _WHAT, "spec": json.loads(spec.model_dump_json()), "look": knobs, "digests": dict(digests)}
     versions = versions_for(spec.format)
     path = out / MANIFEST
     _refuse_foreign(out)
@@ -190,7 +192,8 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
                 _write_first(json.dumps(manifest | {"versions": versions}, indent=1) + "\n", place / MANIFEST, path)
         _sweep(out)
     there = _read(path)
-    for name in ("spec", "digests"):
+    there.setdefault("look", knobs)  # data sets of earlier versions name their look only
+    for name in ("spec", "look", "digests"):
         for key, value in manifest[name].items():
             if there[name].get(key) != value:
                 raise OutputError(
@@ -235,10 +238,12 @@ def _write_first(content: str, temporary: Path, path: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The manifest of a data set."""
     manifest: Any = None
+    tables = ("spec", "digests", "versions")
     with contextlib.suppress(OSError, ValueError, RecursionError):
         manifest = json.loads(read_regular(path, _LARGEST_MANIFEST))
-    tables = ("spec", "digests", "versions")
-    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(name), dict) for name in tables):
+    if not isinstance(manifest, dict) or not all(
+        isinstance(table, dict) for table in [manifest.get("look", {}), *map(manifest.get, tables)]
+    ):
         raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
     return manifest
 

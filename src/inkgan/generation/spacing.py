@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 _MARGIN = 0.25  # at both ends of a line; this and what follows is in heights of a digit
 _SPACE = 0.45
+_CELL = 1.0  # the width of a cell at least; its height is given in heights of the image
+_CELL_ROWS = (0.08, 0.92)
 _OVERLAP = 0.15  # how far a character may reach into the space of the one before it
 
 
@@ -28,12 +30,14 @@ class Setting(NamedTuple):
         top: its first row with ink.
         bottom: the first row below its ink; both are on the baseline where there is none.
         width: of the whole line.
+        cells: left, top, right and bottom of the cell of each character, if there are cells.
     """
 
     left: list[int]
     top: list[int]
     bottom: list[int]
     width: int
+    cells: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def side_by_side(
@@ -74,6 +78,30 @@ def side_by_side(
         Setting(left[i, : len(row)].tolist(), top[i].tolist(), bottom[i].tolist(), int(edge[i]) + margin)
         for i, row in enumerate(strips)
     ]
+
+
+def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Floats]) -> list[Setting]:
+    """Set lines of strips in cells of one width, as in a form with a cell for each character.
+
+    Args:
+        strips: of the characters of each line; that of a space is empty, and so is its cell.
+        line: on which all stand.
+        places: where each character stands in the room that its cell leaves it, 0 left to 1 right, [K] for each line.
+    """
+    margin = round(_MARGIN * line.size)
+    top, bottom = _rows(_outlines(strips, line)[0], line)
+    upper, lower = (round(share * line.height) for share in _CELL_ROWS)
+    settings = []
+    for i, (row, place) in enumerate(zip(strips, places, strict=True)):
+        widths = np.array([strip.shape[1] for strip in row])
+        side = max(round(_CELL * line.size), int(widths.max()) + 2 * round(0.1 * line.size))
+        edges = margin + side * np.arange(len(row) + 1)
+        left = edges[:-1] + np.rint((side - widths) * place).astype(np.int64)
+        cells = tuple((edge, upper, edge + side, lower) for edge in edges[:-1].tolist())
+        settings.append(
+            Setting(left.tolist(), top[i].tolist(), bottom[i].tolist(), int(edges[-1]) + margin, cells),
+        )
+    return settings
 
 
 def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Floats]:

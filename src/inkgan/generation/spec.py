@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
-from inkgan.generation.looks import valid_look
+from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
 from inkgan.seeds import LARGEST_SEED
 
@@ -68,7 +68,8 @@ class Spec(Table):
         height: of the images in pixels, 24 to 512.
         background: of the pictures, ``white`` or ``transparent``.
         legible: 0 to 0.9999, the probability with which each digit can be read (:func:`inkgan.write`); 0 asks for none.
-        look: ``clean``, or as on a ``scan``, in a ``photo``, or in the ``field`` of a form.
+        look: ``clean``, or as on a ``scan``, in a ``photo``, or in the ``field`` of a form; a .toml file or a mapping
+            of single knobs (:func:`inkgan.write`). What is kept is the name, or the look with all of its values.
 
     Raises:
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
@@ -87,7 +88,7 @@ class Spec(Table):
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
     background: Literal["white", "transparent"] = "white"
     legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
-    look: str = "clean"
+    look: LookLike = "clean"
 
     if not TYPE_CHECKING:
 
@@ -96,6 +97,11 @@ class Spec(Table):
                 super().__init__(**given)
             except ValidationError as error:
                 raise ConfigError(_one_line(type(self), error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return given | {"look": name_of(look_of(given["look"]))} if "look" in given else given
 
     @field_validator("format")
     @classmethod
@@ -119,7 +125,7 @@ class Spec(Table):
             raise ValueError("give either texts or a texts_file")
         if self.shards > self.count:
             raise ValueError(f"{self.shards} shards need {self.shards} images or more, and not {self.count}")
-        valid_look(self.look, self.background)
+        look_of(self.look, background=self.background)
         return self
 
     def images_of(self, shard: int) -> range:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.arguments import number_between, valid_seed, whole_number
 from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
-from inkgan.generation.spacing import Setting, side_by_side
+from inkgan.generation.looks import LookLike, look_of
+from inkgan.generation.paper import with_look
+from inkgan.generation.spacing import Setting, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng
 
@@ -33,6 +35,7 @@ BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 #: Left, top, right and bottom in pixels; right and bottom are the first without ink.
 Box = tuple[int, int, int, int]
 Latent = NDArray[np.float32]
+_Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
 #: The bundled model that writes if no other is named.
 DEFAULT = "best"
@@ -83,12 +86,13 @@ class Writing:
 
     Attributes:
         text: what is written.
-        image: uint8 [H, W], 0 paper to 255 ink.
+        image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
         boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
         background: of the picture: ``white`` or ``transparent``.
         probabilities: with which the digit classifier reads each character; None for those that are not digits, and for
             all where legibility was not asked for.
         factors: by what the latent of each digit was multiplied so that it can be read; 1 for most.
+        cells: the box of the printed cell of each character, if the look has cells.
     """
 
     text: str
@@ -97,16 +101,19 @@ class Writing:
     background: Background = "white"
     probabilities: tuple[float | None, ...] = ()
     factors: tuple[float | None, ...] = ()
+    cells: tuple[Box, ...] = ()
 
     def __repr__(self) -> str:
-        height, width = self.image.shape
+        height, width = self.image.shape[:2]
         return f"<Writing {self.text!r}: image {height}x{width}, {len(self.boxes)} boxes>"
 
     @property
     def picture(self) -> Image.Image:
-        """Dark ink on white paper, of mode L; or black ink on nothing, as opaque as it is dark, of mode LA."""
+        """Dark ink on white paper, of mode L, RGB in colour; or black ink on nothing, as opaque as it is dark, LA."""
         from PIL import Image
 
+        if self.image.ndim == 3:
+            return Image.fromarray(self.image)
         if self.background == "transparent":
             return Image.fromarray(np.stack([np.zeros_like(self.image), self.image], 2))
         return Image.fromarray(255 - self.image)
@@ -118,6 +125,11 @@ class Writing:
             return {}
         rounded = [None if one is None else round(one, 4) for one in self.probabilities]
         return {"probabilities": rounded, "factors": list(self.factors)}
+
+    @property
+    def extras(self) -> dict[str, list[Any]]:
+        """What labels have only where it is known: the :attr:`reading`, and ``cells``."""
+        return self.reading | ({"cells": [list(cell) for cell in self.cells]} if self.cells else {})
 
     def _repr_png_(self) -> bytes:
         """The picture, for notebooks."""
@@ -135,6 +147,7 @@ def write(
     height: SupportsIndex = 96,
     background: Background = "white",
     legible: SupportsFloat = LEGIBLE,
+    look: LookLike = "clean",
 ) -> Writing:
     """Write a text by hand.
 
@@ -149,10 +162,13 @@ def write(
         background: of the picture, ``white`` or ``transparent``.
         legible: 0 to 0.9999; a digit that the bundled classifier reads with a lower probability is drawn again, closer
             to the mean of its class, until it passes. 0 takes digits as they come and is faster.
+        look: of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single knobs, such
+            as ``{"look": "scan", "blur": 1.2}``; see :class:`inkgan.generation.looks.Look`.
 
     Returns:
-        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink, the box of each character, and how well
-        it can be read. A notebook shows its picture, which is dark on white.
+        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink (as it is seen in a look with colours,
+        [height, W, 3]), the box of each character, and how well it can be read. A notebook shows its picture, which is
+        dark on white.
 
     Raises:
         ConfigError: an argument is out of range, or the text holds what cannot be written; the message says what can.
@@ -161,7 +177,7 @@ def write(
     Warns:
         InkganWarning: a digit is not as legible as it should be, however often it was drawn again.
     """
-    options = (model, seed, style, slant, height, background, legible)
+    options = (model, seed, style, slant, height, background, legible, look)
     written = _written([(text, writer)], *options)
     _warn_of_illegible(written, float(legible))
     return written[0]
@@ -177,6 +193,7 @@ def write_batch(
     height: SupportsIndex = 96,
     background: Background = "white",
     legible: SupportsFloat = LEGIBLE,
+    look: LookLike = "clean",
 ) -> list[Writing]:
     """Write many lines together, which is much faster than one by one.
 
@@ -192,6 +209,7 @@ def write_batch(
         height: of all images.
         background: of all pictures.
         legible: of all digits.
+        look: of all pages.
 
     Raises:
         ConfigError: as in :func:`write`, or there is not a seed for each line.
@@ -200,7 +218,7 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    options = (model, seed, style, slant, height, background, legible)
+    options = (model, seed, style, slant, height, background, legible, look)
     written = _written(lines, *options)
     _warn_of_illegible(written, float(legible))
     return written
@@ -216,6 +234,7 @@ def in_batches(
     height: SupportsIndex = 96,
     background: Background = "white",
     legible: SupportsFloat = LEGIBLE,
+    look: LookLike = "clean",
 ) -> Iterator[Writing]:
     """Write any number of lines one after the other, in batches that bound the memory.
 
@@ -228,13 +247,15 @@ def in_batches(
         height: as in :func:`write_batch`.
         background: as in :func:`write_batch`.
         legible: as in :func:`write_batch`. The warning comes once.
+        look: as in :func:`write_batch`.
     """
+    look = look_of(look, background=background)
     generator = loaded(model)
     at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT, *HEIGHTS))
     source = iter(lines)
     warned = False
     while batch := list(islice(source, at_once)):
-        written = _written(batch, generator, seed, style, slant, height, background, legible)
+        written = _written(batch, generator, seed, style, slant, height, background, legible, look)
         warned = warned or _warn_of_illegible(written, float(legible))
         yield from written
 
@@ -248,6 +269,7 @@ def _written(
     height: SupportsIndex,
     background: Background,
     legible: SupportsFloat,
+    look: LookLike,
 ) -> list[Writing]:
     """See :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
@@ -262,6 +284,7 @@ def _written(
     if background not in BACKGROUNDS:
         hint = did_you_mean(str(background), BACKGROUNDS)
         raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
+    look = look_of(look, background=background)
     generator = loaded(model)
     if not lines:
         return []
@@ -272,12 +295,18 @@ def _written(
     line = ink.Line(height, 0.78 * height, 0.58 * height)
     digits, pens = _drawn(plans, generator, style, legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
-    settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
-    readings = _readings(plans, digits) if legible else [((), ())] * len(plans)
-    return [
-        Writing(plan.text, *_page(row, setting, height), background, *reading)
+    if look.form == "cells":
+        chance = [rng(one, Stream.CELLS, writer) for one, writer in zip(seeds, writers, strict=True)]
+        places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
+        settings = in_cells(strips, line, places)
+    else:
+        settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    readings: list[_Reading] = _readings(plans, digits) if legible else [((), ())] * len(plans)
+    clean = [
+        Writing(plan.text, *_page(row, setting, height), background, *reading, setting.cells)
         for plan, row, setting, reading in zip(plans, strips, settings, readings, strict=True)
     ]
+    return [with_look(*one, look=look) for one in zip(clean, seeds, writers, strict=True)]
 
 
 def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
@@ -429,11 +458,11 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
     return made_legible(draw, own, latents, labels, digits, legible), pens
 
 
-def _readings(plans: Sequence[_Plan], digits: Legible) -> list[tuple[tuple[float | None, ...], ...]]:
+def _readings(plans: Sequence[_Plan], digits: Legible) -> list[_Reading]:
     """The probability and the factor of each character of each line; None for those that are not digits."""
     factors = [round(factor, 1) for factor in digits.factors.tolist()]
     values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
-    readings: list[tuple[tuple[float | None, ...], ...]] = []
+    readings: list[_Reading] = []
     for plan in plans:
         pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
         readings.append((tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)))

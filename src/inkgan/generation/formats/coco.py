@@ -8,7 +8,7 @@ from typing import Any
 
 from inkgan.generation.formats import Files
 from inkgan.generation.formats.sample import Sample
-from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT
+from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT, Box
 
 #: The characters that have a box; their categories are counted from 1.
 CATEGORIES = CHARACTERS.replace(" ", "")
@@ -17,21 +17,16 @@ CATEGORIES = CHARACTERS.replace(" ", "")
 def pack(stem: str, samples: Iterable[Sample]) -> Files:
     """``stem/images/KEY.png`` for each image, and ``stem/annotations.json``.
 
-    A box is [left, top, width, height]. Numbers of images and boxes are unique in the whole data set.
+    A box is [left, top, width, height]. Numbers of images and boxes are unique in the whole data set. The annotation of
+    a character has what else is known of it, which COCO's readers keep: ``probability``, ``factor`` and ``cell``.
     """
     files: Files = {}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for sample in samples:
         files[f"{stem}/images/{sample.key}.png"] = sample.png
-        label = sample.label
-        images.append(
-            {
-                "id": sample.number,
-                "file_name": f"{sample.key}.png",
-                **{name: value for name, value in label.items() if name != "boxes"},
-            }
-        )
+        label = {name: value for name, value in sample.label.items() if name not in {"boxes", "cells"}}
+        images.append({"id": sample.number, "file_name": f"{sample.key}.png", **label})
         annotations += _annotations(sample)
     categories = [{"id": index, "name": name} for index, name in enumerate(CATEGORIES, 1)]
     document = {"images": images, "annotations": annotations, "categories": categories}
@@ -40,17 +35,27 @@ def pack(stem: str, samples: Iterable[Sample]) -> Files:
 
 def _annotations(sample: Sample) -> list[dict[str, Any]]:
     found = []
-    for place, (character, box) in enumerate(zip(sample.writing.text, sample.writing.boxes, strict=True)):
-        left, top, right, bottom = box
-        if character in CATEGORIES and right > left:
-            found.append(
-                {
-                    "id": sample.number * LONGEST_TEXT + place + 1,  # some tools take 0 for none
-                    "image_id": sample.number,
-                    "category_id": CATEGORIES.index(character) + 1,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": (right - left) * (bottom - top),
-                    "iscrowd": 0,
-                }
-            )
+    writing = sample.writing
+    for place, (character, box) in enumerate(zip(writing.text, writing.boxes, strict=True)):
+        if character in CATEGORIES and box[2] > box[0]:
+            sized = _sized(box)
+            annotation: dict[str, Any] = {
+                "id": sample.number * LONGEST_TEXT + place + 1,  # some tools take 0 for none
+                "image_id": sample.number,
+                "category_id": CATEGORIES.index(character) + 1,
+                "bbox": sized,
+                "area": sized[2] * sized[3],
+                "iscrowd": 0,
+            }
+            reading = writing.reading
+            if reading and character.isdigit():
+                annotation |= {"probability": reading["probabilities"][place], "factor": reading["factors"][place]}
+            if writing.cells:
+                annotation["cell"] = _sized(writing.cells[place])
+            found.append(annotation)
     return found
+
+
+def _sized(box: Box) -> list[int]:
+    left, top, right, bottom = box
+    return [left, top, right - left, bottom - top]

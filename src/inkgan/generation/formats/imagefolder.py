@@ -15,5 +15,10 @@ def pack(stem: str, samples: Iterable[Sample]) -> Files:
     lines = []
     for sample in samples:
         files[f"{stem}/{sample.key}.png"] = sample.png
-        lines.append(json.dumps({"file_name": f"{sample.key}.png", **sample.label}) + "\n")
+        lines.append(line(sample, f"{sample.key}.png"))
     return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+
+
+def line(sample: Sample, name: str) -> str:
+    """The line of ``metadata.jsonl`` for an image, whose name is relative to that file's folder."""
+    return json.dumps({"file_name": name, **sample.label}) + "\n"

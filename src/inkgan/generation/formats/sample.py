@@ -34,13 +34,13 @@ class Sample:
 
     @property
     def label(self) -> dict[str, Any]:
-        """All that is known of the image: text, a box for each character, size, writer, and how well it can be read."""
-        height, width = self.writing.image.shape
+        """All that is known of the image: text, boxes, size, writer, how well it can be read, and the form's cells."""
+        height, width = self.writing.image.shape[:2]
         return {
             "text": self.writing.text,
             "boxes": [list(box) for box in self.writing.boxes],
             "width": width,
             "height": height,
             "writer": self.number,
-            **self.writing.reading,
+            **self.writing.extras,
         }

@@ -1,0 +1,356 @@
+"""Paper and camera: what a look does to a written line.
+
+It is a pure function of an image, the seed and the image's number. What moves pixels moves the boxes by the same
+map: the homography that carries the corners of the page to their new places.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkgan.generation.looks import LOOKS, Look, Range, rgb
+from inkgan.images import Images
+from inkgan.seeds import Stream, rng
+
+if TYPE_CHECKING:
+    from inkgan.generation.writing import Box, Writing
+
+#: Page coordinates as columns (x, y), [2, N].
+Points = NDArray[np.float64]
+#: The share of light that is reflected: one number, or one for red, green and blue.
+Reflectance = NDArray[np.float64]
+#: Left, top, right and bottom of boxes, between pixels, too, [K, 4].
+Boxes = NDArray[np.float64]
+
+#: Lengths of a look are in pixels of an image of this height.
+_HEIGHT = 96
+
+
+def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
+    """A writing as it appears in a look.
+
+    Args:
+        writing: on clean paper, in the cells that the look may print.
+        seed: with the number, decides what chance does.
+        number: of the image.
+        look: what happens to it; nothing in the clean look.
+
+    Returns:
+        The same text; an image of the same size, whose paper is no longer 0, or if the look has colours uint8
+        [H, W, 3], as it is seen; and for each character and cell the box around its moved box.
+    """
+    if look == LOOKS["clean"]:
+        return writing
+    draws, knobs = rng(seed, Stream.LOOK, number), _drawn(look, rng(seed, Stream.KNOBS, number))
+    height, width = writing.image.shape
+    scale = height / _HEIGHT
+    image = stroked(writing.image, knobs.stroke * scale)
+    image = inked(image, 1 - knobs.pressure * lightness(height, width, knobs.coarse), knobs.pen)
+    if look.form == "frame":
+        image = framed(image, draws)
+    elif look.form != "none":
+        image = ruled(image, writing.cells, 255 * knobs.grey)
+    corners = moved_corners(
+        width,
+        height,
+        math.radians(draws.uniform(*look.turn)),
+        draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4)),
+    )
+    there = homography(_corners(width, height), corners)
+    boxes = grown(np.array(writing.boxes, float), knobs.stroke * scale)
+    there = clipping(_around(boxes, there), knobs.clip * scale, width, height) @ there
+    page = 1 - draws.uniform(*look.ink) * warped(image, there) / 255
+    shade = draws.uniform(*look.paper) * spots(height, width, knobs.texture, draws)
+    shade *= light(height, width, look.light, draws)
+    page *= shade.reshape(shade.shape + (1,) * (page.ndim - 2)) * knobs.tint
+    blur, noise = draws.uniform(*look.blur) * scale, draws.uniform(*look.noise)
+    seen = through_camera(page, blur, noise, knobs.resolution, draws)
+    quality = int(draws.integers(int(look.quality[0]), int(look.quality[1]) + 1))
+    seen = enlarged(through_jpeg(seen, quality), width, height)
+    return replace(
+        writing,
+        image=seen if look.in_colour else 255 - seen,
+        boxes=moved_boxes(boxes, there, width, height),
+        cells=moved_boxes(np.array(writing.cells, float).reshape(-1, 4), there, width, height),
+        background="white",
+    )
+
+
+class _Knobs(NamedTuple):
+    """What chance took from a look for one image; see :class:`inkgan.generation.looks.Look`."""
+
+    pen: Reflectance
+    tint: Reflectance
+    stroke: float
+    pressure: float
+    coarse: NDArray[np.float64]
+    texture: float
+    clip: NDArray[np.float64]
+    resolution: float
+    grey: float
+
+
+def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
+    """Draw all of them, whatever the look, in an order that is part of what a seed means: no knob changes another."""
+    return _Knobs(
+        pen=_one_of(look.pen, draws, in_colour=look.in_colour),
+        tint=_one_of(look.tint, draws, in_colour=look.in_colour),
+        stroke=draws.uniform(*look.stroke),
+        pressure=draws.uniform(*look.pressure),
+        coarse=draws.random((2, 16)),
+        texture=draws.uniform(*look.texture),
+        clip=draws.uniform(*look.clip, 4),
+        resolution=draws.uniform(*look.resolution),
+        grey=draws.uniform(0.25, 0.7),
+    )
+
+
+def _one_of(colours: Sequence[str], draws: np.random.Generator, *, in_colour: bool) -> Reflectance:
+    """What one of the colours reflects of red, green and blue; or of all light."""
+    colour = np.array(rgb(colours[int(draws.random() * len(colours))])) / 255
+    return colour if in_colour else colour[0]
+
+
+def grown(boxes: Boxes, by: float) -> Boxes:
+    """Boxes that have moved outwards on all sides; those without area stay as they are."""
+    inked = boxes[:, 0] < boxes[:, 2]
+    outwards: Boxes = boxes + inked[:, None] * by * np.array([-1, -1, 1, 1])
+    return outwards
+
+
+def stroked(image: Images, by: float) -> Images:
+    """An image whose strokes are wider on each side by a number of pixels, or thinner below 0.
+
+    It is the largest of what a disc of that radius covers, or the smallest: dilation and erosion of grey images
+    (Sternberg, "Grayscale morphology", 1986), by shifting the image in sixteen directions.
+    """
+    from PIL import Image
+
+    if by == 0:
+        return image
+    picture = Image.fromarray(image)
+    result = image
+    for angle in np.arange(16) * math.pi / 8:
+        shift = (1, 0, abs(by) * math.cos(angle), 0, 1, abs(by) * math.sin(angle))
+        there = picture.transform(picture.size, Image.Transform.AFFINE, shift, Image.Resampling.BILINEAR)
+        result = (np.maximum if by > 0 else np.minimum)(result, np.asarray(there))
+    return result
+
+
+def lightness(height: int, width: int, coarse: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How lightly the pen is pressed along the line, 0 to 1 and smooth, [H, W]; from numbers in [0, 1]."""
+    from PIL import Image
+
+    smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(smooth, np.float64)
+
+
+def inked(image: Images, pressure: NDArray[np.float64], pen: Reflectance) -> Images:
+    """How much light ink absorbs, of 255: [H, W], or of each colour [H, W, 3].
+
+    Args:
+        image: uint8 [H, W], 255 is full ink.
+        pressure: what it is multiplied by, [H, W].
+        pen: what full ink reflects: a number, or one of each colour.
+    """
+    absorbed: Images = np.rint(np.multiply.outer(image * pressure, 1 - pen)).astype(np.uint8)
+    return absorbed
+
+
+def ruled(image: Images, cells: Sequence[Box], grey: float) -> Images:
+    """Print the borders of cells, or without cells a line to write on.
+
+    Args:
+        image: what the ink absorbs, uint8 [H, W] or [H, W, 3].
+        cells: their boxes; lines are centred on their edges.
+        grey: what the print absorbs, of 255.
+    """
+    height, width = image.shape[:2]
+    thick = max(1, round(height / 64))
+    printed = np.zeros((height, width), np.uint8)
+    if not cells:
+        rule = round(0.8 * height)
+        printed[rule : rule + thick] = round(grey)
+    for box in cells:
+        left, top, right, bottom = (edge - thick // 2 for edge in box)
+        printed[top : bottom + thick, left : right + thick] = round(grey)
+        printed[top + thick : bottom, left + thick : right] = 0
+    return _printed_on(image, printed)
+
+
+def _printed_on(image: Images, printed: Images) -> Images:
+    """The more of what ink and print absorb."""
+    return np.maximum(image, printed if image.ndim == 2 else printed[..., None])
+
+
+def framed(image: Images, draws: np.random.Generator) -> Images:
+    """Print a frame around the line and a rule below it, in a grey of its own."""
+    height, width = image.shape[:2]
+    thick = max(1, round(height / 64))
+    edge = round(height * draws.uniform(0.04, 0.1))
+    grey = round(255 * draws.uniform(0.25, 0.7))
+    printed = np.zeros((height, width), np.uint8)
+    printed[edge : height - edge, edge : width - edge] = grey
+    printed[edge + thick : height - edge - thick, edge + thick : width - edge - thick] = 0
+    rule = round(0.8 * height)
+    printed[rule : rule + thick, edge : width - edge] = grey
+    return _printed_on(image, printed)
+
+
+def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Points:
+    """Where the corners of a page go: turned around its middle, moved inwards, and shrunk until all are inside.
+
+    Args:
+        width: of the page.
+        height: of the page.
+        angle: in radians.
+        inwards: pixels by which each corner moves inwards, in x and y.
+    """
+    middle = np.array([[width / 2], [height / 2]])
+    arms = _corners(width, height) - middle
+    arms -= np.sign(arms) * inwards
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
+    turned /= max(1.0, float(np.max(np.abs(turned) / middle)))
+    moved: Points = middle + turned
+    return moved
+
+
+def homography(before: Points, after: Points) -> NDArray[np.float64]:
+    """The projective map [3, 3] that carries four points to four others.
+
+    With h33 = 1, each pair of points gives two linear equations for the other eight numbers (Hartley and Zisserman,
+    "Multiple view geometry", 2003, section 4.1).
+    """
+    rows = []
+    for (x, y), (u, v) in zip(before.T, after.T, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+    numbers = np.linalg.solve(np.array(rows), after.T.ravel())
+    return np.append(numbers, 1.0).reshape(3, 3)
+
+
+def carried(points: Points, there: NDArray[np.float64]) -> Points:
+    """Points after a projective map."""
+    x, y, w = there @ np.vstack([points, np.ones(points.shape[1])])
+    return np.vstack([x / w, y / w])
+
+
+def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An image after a projective map of its points; paper comes in from outside."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    back = np.linalg.inv(there)
+    numbers = (back / back[2, 2]).ravel()[:8].tolist()
+    picture = Image.fromarray(image).transform(
+        (width, height), Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BICUBIC
+    )
+    return np.asarray(picture, np.float64)
+
+
+def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """The map [3, 3] that enlarges a page so that what is to be cut off comes to lie outside.
+
+    Args:
+        boxes: of the characters; half of each stays inside.
+        cuts: pixels at the left, top, right and bottom [4].
+        width: of the page.
+        height: of the page.
+    """
+    inked = boxes[boxes[:, 0] < boxes[:, 2]]
+    middles = (inked[:, :2] + inked[:, 2:]) / 2
+    left, top = np.minimum(cuts[:2], middles.min(0))
+    right, bottom = np.minimum(cuts[2:], [width, height] - middles.max(0))
+    across, down = width / (width - left - right), height / (height - top - bottom)
+    return np.array([[across, 0, -left * across], [0, down, -top * down], [0, 0, 1]])
+
+
+def _around(boxes: Boxes, there: NDArray[np.float64]) -> Boxes:
+    """The boxes around boxes that were moved."""
+    corners = carried(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), there)
+    corners = corners.reshape(2, -1, 4)
+    return np.concatenate([corners.min(2), corners.max(2)]).T
+
+
+def moved_boxes(boxes: Boxes, there: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
+    """The boxes of whole pixels around boxes that were moved, inside the image; those without area stay without."""
+    around = _around(boxes, there)
+    whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
+    empty = boxes[:, 0] == boxes[:, 2]
+    whole[empty] = np.rint(around[empty])
+    inside = np.clip(whole, 0, [width, height, width, height]).astype(int).tolist()
+    return tuple((left, top, right, bottom) for left, top, right, bottom in inside)
+
+
+def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
+    """The texture of paper: brightness around 1, in spots of an eighth of the height."""
+    from PIL import Image
+
+    coarse = draws.standard_normal((8, max(8, round(8 * width / height))))
+    smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+    return 1 + amount * np.asarray(smooth, np.float64)
+
+
+def light(height: int, width: int, amount: Range, draws: np.random.Generator) -> NDArray[np.float64]:
+    """Uneven light: 1 where it is brightest, and darker in a straight line from there."""
+    angle = draws.uniform(0, 2 * math.pi)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    slope = x * math.cos(angle) + y * math.sin(angle)
+    brightness: NDArray[np.float64] = 1 - draws.uniform(*amount) * (slope - slope.min()) / np.ptp(slope)
+    return brightness
+
+
+def through_camera(
+    page: NDArray[np.float64], blur: float, noise: float, resolution: float, draws: np.random.Generator
+) -> NDArray[np.uint8]:
+    """What a sensor makes of a page in [0, 1]: fewer pixels, blurred, with noise, in 8 bits.
+
+    Args:
+        page: [H, W] or [H, W, 3].
+        blur: the standard deviation of a Gaussian, in pixels of the page.
+        noise: the standard deviation of the noise, of 255.
+        resolution: the share of the pixels in each direction.
+        draws: the numbers of chance: as many as the page has, whatever the resolution.
+    """
+    from PIL import Image, ImageFilter
+
+    picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
+    if resolution < 1:
+        size = [max(1, round(resolution * side)) for side in picture.size]
+        picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
+    blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur * resolution)), np.float64)
+    grain = draws.standard_normal(page.shape)[: blurred.shape[0], : blurred.shape[1]]
+    seen: NDArray[np.uint8] = np.clip(np.rint(blurred + noise * grain), 0, 255).astype(np.uint8)
+    return seen
+
+
+def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """An image as a JPEG file gives it back; a quality of 100 makes no file."""
+    from PIL import Image
+
+    if quality == 100:
+        return seen
+    file = io.BytesIO()
+    Image.fromarray(seen).save(file, "JPEG", quality=quality)
+    with Image.open(file, formats=["JPEG"]) as picture:
+        return np.asarray(picture)
+
+
+def enlarged(seen: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """An image of fewer pixels, in the size of the page."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(seen).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _corners(width: int, height: int) -> Points:
+    """The corners of a page, from the upper left on clockwise."""
+    return np.array([[0, width, width, 0], [0, 0, height, height]], float)
