@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inkgan.errors import OutputError
+from inkgan.errors import OutputError, shown
 from inkgan.files import appearing_whole, read_regular, refuse_to_overwrite, sha256_of, write_bytes
 
 
@@ -97,3 +97,11 @@ def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     assert read_regular(tmp_path / "large", 5) == b"12345"
     with pytest.raises(OSError, match="larger than 4 bytes"):
         read_regular(tmp_path / "large", 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a\ud800", "a\\ud800"), ("a\udcff", "a\\xff"), ("a\x1b\u202e", "a\\x1b\\u202e")]
+)
+def test_names_in_messages(name: str, text: str) -> None:
+    """Whatever a name holds, a message can be printed: bytes that are no text, and text that is no bytes."""
+    assert shown(name) == text

@@ -129,7 +129,10 @@ def did_you_mean(given: str, allowed: Iterable[str]) -> str:
 
 def printable(name: Path | str) -> str:
     """A name in full, with an escape for everything in it that is not text to be printed."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a character, which no file's name has, but text from JSON or a notebook may
+        text = str(name)
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
@@ -157,4 +160,4 @@ def in_bytes(count: int) -> str:
 
 def reason_of(error: OSError) -> str:
     """What the system said went wrong, in lower case and one line."""
-    return " ".join((error.strerror or str(error) or type(error).__name__).lower().split())
+    return " ".join((error.strerror or str(error) or type(error).__name__).lower().split()).rstrip(".")

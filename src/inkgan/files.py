@@ -112,7 +112,7 @@ def output_errors(path: Path) -> Iterator[None]:
 def _free(path: Path) -> str:
     for folder in path.absolute().parents:
         if folder.is_dir():
-            return f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB free"
+            return f"{in_bytes(shutil.disk_usage(folder).free)} free"
     return "free space unknown"
 
 

@@ -443,9 +443,10 @@ def test_no_streams_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (PermissionError(errno.EACCES, "Permission denied", "/some/where\n"), "permission denied: /some/where\\n."),
         (OSError(errno.EIO, "Input/output error", "x"), "input/output error: x."),
+        (io.UnsupportedOperation("Not seekable."), "cannot write what this command prints: not seekable."),
         (OSError(errno.EIO, "Input/output error"), "cannot write what this command prints: input/output error."),
     ],
-    ids=["a file", "a disk", "a terminal that is gone"],
+    ids=["a file", "a disk", "a stream", "a terminal that is gone"],
 )
 def test_errors_of_the_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str

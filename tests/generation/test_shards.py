@@ -389,12 +389,24 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
         (spec(model="tutorial"), {}),
         (spec(), {"engine": "rey"}),
         (spec(), {"jobs": 0}),
+        (spec(), {"jobs": 10**6}),
     ):
         with pytest.raises((ConfigError, CheckpointError)):
             write_shards(wrong, tmp_path / "a", **options)
     for number in (-1, 4):
         with pytest.raises(ConfigError, match="no shard"):
             make_shard(spec(), number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
+    """A data set that goes on later needs its texts again, so they cannot come from a pipe."""
+    out, end = os.pipe()
+    os.write(end, b"2026\n")
+    os.close(end)
+    with pytest.raises(ConfigError, match=r"/dev/fd/\d+ again: not a regular file\. Put the texts"):
+        write_shards(spec(texts=(), texts_file=f"/dev/fd/{out}"), tmp_path / "a")
+    os.close(out)
     assert list(tmp_path.iterdir()) == []
 
 

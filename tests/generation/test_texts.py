@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -92,14 +93,18 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         read_texts("-")
 
 
-@pytest.mark.parametrize("source", ["file", "-"])
+@pytest.mark.parametrize("source", ["file", "-", "pipe"])
 def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """More lines than are kept, of several lengths, forwards, backwards and around: each one is that line."""
     texts = [str(number) for number in range(5000)]
     path = tmp_path / "texts.txt"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(texts).encode())
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    lines = Lines(path if source == "file" else "-")
+    out, end = os.pipe()
+    os.write(end, path.read_bytes())
+    os.close(end)
+    lines = Lines({"file": path, "-": "-", "pipe": f"/dev/fd/{out}"}[source])
+    os.close(out)
     assert len(lines) == 5000
     assert lines[:] == texts
     assert [lines[index] for index in (4999, 0, 1024, 1023, -1)] == ["4999", "0", "1024", "1023", "4999"]

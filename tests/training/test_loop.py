@@ -522,7 +522,7 @@ def test_a_full_disk(tmp_path: Path, small_data: Path, stopped_run: Path, whole:
     """A full disk says so in one line and keeps what is there; with space again, the run ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     with largest_file(size):
-        complaint(OutputError, "the disk is full", "MiB free", folder=folder, data=small_data, resume=True)
+        complaint(OutputError, "the disk is full", "B free", folder=folder, data=small_data, resume=True)
     assert runs.steps_saved(folder) == [0, 4, 5]
     assert not list((folder / "checkpoints").glob(".tmp*"))
     runs.train(folder, small_data, resume=True)

@@ -32,6 +32,7 @@ Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
 
 #: How often a number is tried whose process was killed.
 _ATTEMPTS = 3
+_JOBS_PER_CORE = 16
 _RAY_STORE = 80 * 2**20  # bytes; Ray takes a third of the memory otherwise, and there is nothing to store
 
 
@@ -50,6 +51,23 @@ def engine(name: str) -> Engine[Any]:
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def checked_jobs(jobs: int, engine: str) -> int:
+    """How many tasks to do at a time, if that is possible: each process takes 200 MB and more.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    most = _JOBS_PER_CORE * cores()
+    if jobs < 1:
+        raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")
+    if jobs > most and engine == "processes":
+        raise ConfigError(
+            f"{jobs} jobs are too many for the {cores()} cores of this machine. Ask for 1 to {most}, or share the work "
+            "with other machines."
+        )
+    return jobs
 
 
 class _Worker:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.errors import ConfigError, InkganWarning, OutputError, shown
+from inkgan.errors import ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
 from inkgan.generation.bulk import files_of, model_of, samples
@@ -137,9 +137,7 @@ def write_shards(
     """
     folder = Path(out)
     run = engines.engine(engine)
-    jobs = engines.cores() if jobs is None else jobs
-    if jobs < 1:
-        raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")
+    jobs = engines.checked_jobs(engines.cores() if jobs is None else jobs, engine)
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
@@ -160,7 +158,14 @@ def write_shards(
 @lru_cache(maxsize=2)
 def digests_of(spec: Spec) -> dict[str, str]:
     """The SHA-256 of what a spec names: the model's weights, and each file of texts."""
-    files = {str(path): sha256_of(path) for path in files_of(spec)}
+    files = {}
+    for path in files_of(spec):
+        try:
+            files[str(path)] = sha256_of(path)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
+            ) from None
     return {"model": model_of(spec).weights_digest, **files}
 
 

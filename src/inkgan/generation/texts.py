@@ -76,7 +76,7 @@ class Lines(Sequence[str]):
     """The lines of a file of texts, which are checked once and then read as they are asked for.
 
     Args:
-        source: the file, in UTF-8; ``-`` for standard input, which is copied to the disk.
+        source: the file, in UTF-8; ``-`` for standard input, which is copied to the disk, as a pipe is.
 
     Raises:
         ConfigError: the file cannot be read or has no line, or lines cannot be written; the message has the number of
@@ -90,11 +90,14 @@ class Lines(Sequence[str]):
             if source == "-":
                 if sys.stdin is None:
                     raise ConfigError("standard input is closed. Name a file with --texts.")
-                self._file = self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
-                self._scan(sys.stdin.buffer, self._file)
+                self._read_through(sys.stdin.buffer)
             else:
-                self._file = self._kept_open(Path(source).open("rb"))  # noqa: SIM115
-                self._scan(self._file, None)
+                file = self._kept_open(Path(source).open("rb"))  # noqa: SIM115
+                if file.seekable():
+                    self._file = file
+                    self._scan(file, None)
+                else:
+                    self._read_through(file)
         except InputError:
             raise
         except OSError as error:
@@ -132,6 +135,11 @@ class Lines(Sequence[str]):
         """A file that is closed when these lines are forgotten."""
         weakref.finalize(self, file.close)
         return file
+
+    def _read_through(self, file: BinaryIO) -> None:
+        """Copy what can be read only once to the disk."""
+        self._file = self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
+        self._scan(file, self._file)
 
     def _scan(self, file: BinaryIO, copy: BinaryIO | None) -> None:
         """Check every line, and note where each block begins."""

@@ -95,8 +95,7 @@ def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str =
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
     if task.options.get("force"):
         raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
-    if jobs < 1:
-        raise ConfigError(f"cannot train with {jobs} jobs. Ask for 1 or more.")
+    jobs = engines.checked_jobs(jobs, engine)
     run = engines.engine(engine)
     for seed in seeds:
         _require_usable(task, seed)
