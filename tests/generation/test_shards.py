@@ -331,6 +331,15 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
 
 
+def test_hidden_files_of_the_users(tmp_path: Path) -> None:
+    """What looks like the record of a shard, without a manifest, is not ours."""
+    (tmp_path / ".sha256").mkdir()
+    (tmp_path / ".sha256/00000").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match="holds files already"):
+        write_shards(spec(), tmp_path)
+    assert runs.listing(tmp_path) == {".sha256/00000": b"mine"}
+
+
 def test_lazily() -> None:
     """Images come one by one, and several readers share them without a duplicate or a hole."""
     endless = spec(count=10**12, height=512)  # few at a time

@@ -103,7 +103,7 @@ def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sou
     out, end = os.pipe()
     os.write(end, path.read_bytes())
     os.close(end)
-    lines = Lines({"file": path, "-": "-", "pipe": f"/dev/fd/{out}"}[source])
+    lines = Lines({"file": str(path), "-": "-", "pipe": f"/dev/fd/{out}"}[source])
     os.close(out)
     assert len(lines) == 5000
     assert lines[:] == texts

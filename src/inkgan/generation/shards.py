@@ -218,7 +218,9 @@ def _refuse_foreign(out: Path) -> None:
     """Refuse a place that holds files and is not a data set."""
     with output_errors(out):
         is_file = out.exists() and not out.is_dir()
-        holds_files = out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir())
+        holds_files = out.is_dir() and any(
+            entry.name == _RECORDS or not entry.name.startswith(".") for entry in out.iterdir()
+        )
     if is_file:
         raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
     if holds_files and not (out / MANIFEST).exists():  # looked for last: another process may begin now
