@@ -343,7 +343,7 @@ assert real_counts.min() > 70
 #
 # You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and the
 # pictures of every step under *Learn*. Stop it, go on step by step, and freeze the discriminator under *Break it*. What
-# happens to the two losses?
+# happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
 #
 # <!-- play: learn -->
 #
@@ -352,7 +352,7 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="3be91286"
+# %% [markdown] lang="zh" of="9f97df3c"
 # “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；[完整记录](../../docs/experiments.md)在这里：
@@ -367,7 +367,7 @@ assert real_counts.min() > 70
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。
 #
 # 正在运行的循环也可以亲手摆弄：`inkgan export best -o page.html` 做出的网页里，“学习过程”显示每一步的损失和图。
-# 暂停它，一步一步地走，再到“故意弄坏”里冻结判别器。两个损失会怎样？
+# 暂停它，一步一步地走，再到“故意弄坏”里冻结判别器。两个损失会怎样？（答案就是第 4 课的第 3 种失败。）
 #
 # <!-- play: learn -->
 #
