@@ -28,6 +28,7 @@ from inkgan.serving.app import Service, application
 from inkgan.serving.guide import example_of
 
 _SCRIPT = "<script>alert(1)</script>"
+_NAME = "<b onclick=alert(1)>"
 
 
 def client_of(saved: Saved) -> TestClient:
@@ -50,7 +51,7 @@ def hostile() -> TestClient:
     draws = np.random.default_rng(0)
     shapes = compact_shapes((8, 8, 3), 2, 3, 8)
     weights = {name: draws.standard_normal(shape, np.float32) for name, shape in shapes.items()}
-    return client_of(Saved(_SCRIPT, about, weights, tuple(names), f"# A card\n\n{_SCRIPT}"))
+    return client_of(Saved(f"/home/me/{_NAME}", about, weights, tuple(names), f"# A card\n\n{_SCRIPT}"))
 
 
 def picture(content: bytes) -> Any:
@@ -206,12 +207,20 @@ class Tags(HTMLParser):
 def test_names_and_cards_are_text(hostile: TestClient) -> None:
     found = Tags(hostile.get("/docs").text)
     assert "script" not in {tag for tag, _ in found.tags}
-    assert found.text.count(_SCRIPT) == 4  # title, heading, classes and card
+    assert "onclick" not in {name for _, given in found.tags for name in given}
+    assert found.text.count(_SCRIPT) == 2  # classes and card
+    assert found.text.count(_NAME) == 2  # title and heading
     assert hostile.get("/v1/models").json()["models"][0]["class_names"] == [_SCRIPT, "../x"]
-    assert _SCRIPT not in hostile.get("/").text
+    assert not any(one in hostile.get("/").text for one in (_SCRIPT, _NAME))
     answer = hostile.get("/v1/digits/x")
     assert answer.headers["content-type"] == "application/json"
     assert _SCRIPT in answer.json()["error"]
+
+
+def test_where_a_model_lies_is_not_told(hostile: TestClient) -> None:
+    for address in ("/", "/docs", "/openapi.json", "/v1/models", "/v1/digits/7", "/v1/write?text=7"):
+        assert "/home/me" not in hostile.get(address).text, address
+    assert hostile.get("/v1/models").json()["models"][0]["name"] == _NAME
 
 
 def test_a_name_cannot_leave_an_archive(hostile: TestClient) -> None:

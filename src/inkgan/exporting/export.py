@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def web_page(saved: Saved) -> bytes:
 
 
 def _filled(saved: Saved) -> str:
-    name = os.path.basename(os.path.abspath(saved.name))  # noqa: PTH100, PTH119 - a name, of what may be no path
+    name = saved.own_name
     if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):
         return page.fill(name, saved.description, saved.weights)
     real = data.load("mnist").train

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -49,6 +50,11 @@ class Saved(NamedTuple):
     weights: Mapping[str, NDArray[Any]]
     class_names: tuple[str, ...]
     card: str
+
+    @property
+    def own_name(self) -> str:
+        """The last part of its name, for people elsewhere: where it lies is nobody else's business."""
+        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - of what may be no path
 
     @property
     def network(self) -> str:

@@ -41,7 +41,7 @@ class Service:
     """A model that is served: what it is, and what draws."""
 
     def __init__(self, saved: Saved) -> None:
-        self.saved = saved
+        self.saved = saved = saved._replace(name=saved.own_name)
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = answers.digest(saved)
         self.models = answers.models(saved, self.digest)
