@@ -8,7 +8,8 @@ import { newest } from "./write";
 
 const REACH = 1.5; // the plane goes this far, in standard deviations, to each side
 
-export function exploreView(inkgan: Inkgan, trainer: () => TrainerHandle | null): HTMLElement {
+/** The view; `trainer` gives what learns on this page now, and is null on a page where nothing can learn. */
+export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null) | null): HTMLElement {
   const { classes, image, latent } = inkgan.description;
   const count = Math.min(classes || 1, 10);
   const labels = Array.from({ length: count }, (_, i) => i);
@@ -57,7 +58,7 @@ export function exploreView(inkgan: Inkgan, trainer: () => TrainerHandle | null)
   });
 
   const criticise = async (pixels: Uint8Array) => {
-    const critic = trainer();
+    const critic = trainer?.() ?? null;
     say(note, asks.checked && !critic ? "criticNone" : "criticHint");
     if (!asks.checked || !critic || image.width !== 28 || image.channels !== 1) {
       return;
@@ -126,8 +127,7 @@ export function exploreView(inkgan: Inkgan, trainer: () => TrainerHandle | null)
         {},
         said("h3", "digitsHere"),
         digits,
-        make("label", { class: "check" }, asks, said("span", "critic")),
-        note,
+        ...(trainer ? [make("label", { class: "check" }, asks, said("span", "critic")), note] : []),
       ),
       make("div", {}, said("h3", "neighbours"), neighbours, said("p", "neighboursHint", { class: "hint" })),
     ),

@@ -98,7 +98,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     if (inkgan.canWrite) {
       views.push(["write", "tabWrite", () => writeView(inkgan)]);
     }
-    views.push(["explore", "tabExplore", () => exploreView(inkgan, () => learn?.trainer() ?? null)]);
+    views.push(["explore", "tabExplore", () => exploreView(inkgan, learn && (() => learn.trainer()))]);
     const { width, height } = inkgan.description.image;
     if (inkgan.canWrite && width === 28 && height === 28) {
       views.push(["hand", "tabHand", () => handView(inkgan)]);
