@@ -57,6 +57,7 @@ def test_a_path_is_never_the_name_of_a_known_set(tmp_path: Path, monkeypatch: py
 )
 def test_settings_are_a_mapping_or_strings(settings: Any) -> None:
     """All forms mean the same."""
+    assert configure(settings=None)[0] == configure()[0]  # type: ignore[arg-type]  # as notebooks have it
     config, _ = configure(settings=settings)
     assert (config.loss, config.generator.learning_rate, config.discriminator.learning_rate) == ("hinge", 0.25, 3e-3)
 
@@ -93,6 +94,10 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
     [
         ({"loss": "hinge"}, "loss is a setting, not an option of train: settings={'loss': 'hinge'}."),
         ({"latent_dim": 8}, "settings={'latent_dim': 8}"),
+        ({"settings": "loss=hinge"}, "settings are a mapping"),
+        ({"settings": 5}, "settings are a mapping"),
+        ({"settings": [None]}, "settings are a mapping"),
+        ({"settings": {1: 2}}, "settings are a mapping"),
         ({"sed": 1}, "Did you mean 'seed'?"),
         ({"epochs": 3}, "train has no option 'epochs'."),
         ({"extend": 0}, "extend=0"),

@@ -143,7 +143,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         "data.resize": options.get("resize"),
     }
     file = _path(options.get("config"))
-    overrides = options.get("settings", ())
+    overrides = options.get("settings") or ()
     if isinstance(overrides, Mapping):
         overrides = {key: _plain(value) for key, value in overrides.items()}
     if options.get("out") == "":
@@ -348,7 +348,7 @@ def _identity(prepared: PreparedRun) -> dict[str, str]:
 def _as_json(options: TrainingOptions) -> dict[str, Any]:
     """The options as JSON holds them."""
     plain = {name: _plain(value) for name, value in options.items()}
-    settings = plain.get("settings", ())
+    settings = plain.get("settings") or ()
     return {**plain, "settings": settings if isinstance(settings, dict) else list(map(str, settings))}
 
 
@@ -379,6 +379,12 @@ def _require_known(options: Mapping[str, object]) -> None:
         if name in known_keys():
             raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
         raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
+    settings = options.get("settings")
+    is_of_texts = isinstance(settings, Mapping | list | tuple) and all(isinstance(one, str) for one in settings)
+    if settings is not None and not is_of_texts:
+        raise ConfigError(
+            "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
+        )
 
 
 def _plain(value: Any) -> Any:
