@@ -31,8 +31,8 @@ from scipy.stats import beta
 
 from inkgan.config import Config, from_saved
 from inkgan.training.doctor import Doctor
+from inkgan.training.doctor.judgement import THRESHOLDS
 from inkgan.training.doctor.rules import RULES, Rule
-from inkgan.training.doctor.thresholds import FILE
 
 #: Seeds below the first number fit the thresholds; those from it to below the second are counted.
 SEEDS = {"healthy": (60, 360), "whole": (4, 12), "recipes": (0, 8)} | dict.fromkeys(FAULTS, (5, 30))
@@ -330,7 +330,7 @@ def write_files(runs: Sequence[Run], thresholds: Mapping[str, float], text: str)
         "commit": commit(),
         "fitted on": f"{len(fitted)} runs, {sum(run.kind in ('healthy', 'whole') for run in fitted)} of them healthy",
     }
-    FILE.write_text(json.dumps({"about": about, "thresholds": thresholds}, indent=1) + "\n", "utf-8")
+    THRESHOLDS.write_text(json.dumps({"about": about, "thresholds": thresholds}, indent=1) + "\n", "utf-8")
     page = REPOSITORY / "docs" / "doctor.md"
     before, _, rest = page.read_text("utf-8").partition("<!-- benchmarks/doctor.py writes from here -->\n")
     _, _, after = rest.partition("<!-- to here -->")

@@ -124,11 +124,12 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
             found = recorder.step(step, done.terms, clock.seconds, done.real)
             if found:
                 raise IllnessError.of_finding(found[0])
-            if state.step > 0 and is_due(state.step, watch.grid_every):
-                recorder.grid(state.step)
-            is_best = (
-                state.step > 0 and is_due(state.step, watch.evaluate_every) and state.is_best(recorder.quality(step))
-            )
+            is_best = False
+            if state.step > 0:
+                if is_due(state.step, watch.grid_every):
+                    recorder.grid(state.step)
+                if is_due(state.step, watch.evaluate_every):
+                    is_best = state.is_best(recorder.quality(step))
             if is_best or is_due(state.step, watch.save_every):
                 _save(prepared, state, recorder, clock)
     except DivergenceError as error:

@@ -16,7 +16,7 @@ from inkgan.data.loading import from_anywhere
 from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
-from inkgan.training.doctor.thresholds import read_thresholds
+from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, team_of
 from inkgan.training.watching import Result, Silent, Watcher

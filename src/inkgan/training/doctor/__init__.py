@@ -4,8 +4,7 @@
 :class:`Doctor` applies all rules to a series, while a run trains or afterwards.
 """
 
-from inkgan.training.doctor.judgement import Diagnosis, Doctor, Finding, judged
+from inkgan.training.doctor.judgement import Diagnosis, Doctor, Finding, judged, read_thresholds
 from inkgan.training.doctor.rules import Remedy, lower_rates
-from inkgan.training.doctor.thresholds import read_thresholds
 
 __all__ = ["Diagnosis", "Doctor", "Finding", "Remedy", "judged", "lower_rates", "read_thresholds"]
