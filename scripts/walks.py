@@ -23,7 +23,9 @@ from inkgan.cli import run
 
 _SOURCE = f"{Path(inkgan.__file__).parent}{os.sep}"
 #: The wings in the order of their imports; everything else is the ground.
-_WINGS = ("data", "networks", "runs", "generation", "evaluation", "training", "exporting", "cli", "__main__.py")
+_WINGS = (
+    "data", "networks", "runs", "generation", "evaluation", "training", "exporting", "serving", "cli", "__main__.py",
+)  # fmt: skip
 COMMANDS = {
     "train": ["train", "--steps", "3", "--out", "run"],
     "evaluate": ["evaluate", "best", "-n", "500"],

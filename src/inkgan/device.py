@@ -1,17 +1,24 @@
-"""Where a run computes, and in what precision."""
+"""Device, precision, cores and memory. PyTorch is imported by what needs it."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-
-import torch
+from typing import TYPE_CHECKING
 
 from inkgan.config import Precision
 from inkgan.errors import ConfigError
 
+if TYPE_CHECKING:
+    import torch
+
 #: Parameters of mallopt(3): up to what size memory comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_device(name: str) -> torch.device:
@@ -23,6 +30,8 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ConfigError: there is no such device here.
     """
+    import torch
+
     available = ["cpu"]
     if torch.cuda.is_available():
         available += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
@@ -39,6 +48,8 @@ def resolve_device(name: str) -> torch.device:
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
     """The arithmetic of the networks; ``auto`` is bfloat16 where the hardware multiplies it faster than float32."""
+    import torch
+
     if precision == "auto":
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -46,6 +57,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 faster than float32."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":

@@ -17,8 +17,8 @@ import torch
 
 import tiny_runs as runs
 from inkgan.config import resolve
+from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
-from inkgan.generation.engines import cores
 from inkgan.training.compact import Compact
 from inkgan.training.processes import ManyProcesses, _threads_of_each, disagreement
 from inkgan.training.recipe import StepInfo

@@ -234,7 +234,7 @@ def _train_seeds(
 ) -> None:
     """Train a run for each seed, or print where they would be."""
     from inkgan.cli.many_runs import train_seeds
-    from inkgan.generation.engines import cores
+    from inkgan.device import cores
     from inkgan.training.many_runs import Runs, parse_seeds
 
     numbers = parse_seeds(seeds)

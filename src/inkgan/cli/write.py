@@ -234,8 +234,8 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
     import datetime
     from pathlib import Path
 
+    from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
-    from inkgan.generation.engines import cores
     from inkgan.generation.preview import preview
     from inkgan.images import save_png, sheet
 

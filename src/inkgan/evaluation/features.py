@@ -28,9 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.files import Progress, read_regular, sha256_of, unheard, write_bytes
-from inkgan.generation.engines import cores
 from inkgan.images import Images
 
 Features = npt.NDArray[np.float32]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, SupportsFloat
 
 from inkgan.errors import ConfigError
 from inkgan.seeds import LARGEST_SEED
+
+#: The probability below which a digit is drawn again, if nothing else is asked for, and the largest that can be.
+LEGIBLE = 0.99
+MOST_LEGIBLE = 0.9999
 
 
 def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
@@ -48,3 +52,13 @@ def valid_seed(seed: Any) -> int:
         ConfigError: it is no whole number, or out of range.
     """
     return whole_number(seed, "the seed {} is out of range. Seeds run from 0 to 2^63 - 1.", 0, LARGEST_SEED)
+
+
+def valid_legible(legible: SupportsFloat) -> float:
+    """Return a probability below which digits are drawn again, 0 for none.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    complaint = f"legible {{}} is out of range. It runs from 0, which takes digits as they come, to {MOST_LEGIBLE}."
+    return number_between(legible, complaint, 0, MOST_LEGIBLE)

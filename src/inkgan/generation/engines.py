@@ -20,6 +20,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean
 
 if TYPE_CHECKING:
@@ -46,11 +47,6 @@ def engine(name: str) -> Engine[Any]:
     if name not in engines:
         raise ConfigError(f"unknown engine {name!r}.{did_you_mean(name, engines)} Use {' or '.join(engines)}.")
     return engines[name]
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checked_jobs(jobs: int, engine: str) -> int:

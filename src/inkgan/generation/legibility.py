@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, SupportsFloat
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError
 from inkgan.files import sha256_of
-from inkgan.generation.arguments import number_between
 from inkgan.generation.numpy_networks import Array, convolved, linear_of
 from inkgan.images import Images
 
@@ -27,9 +26,6 @@ from inkgan.images import Images
 Draw = Callable[[Array, NDArray[np.int64]], Images]
 
 DIGITS = "0123456789"
-#: The probability below which a digit is drawn again, if nothing else is asked for.
-LEGIBLE = 0.99
-MOST_LEGIBLE = 0.9999
 _FOLDER = Path(__file__).parents[1] / "models" / "digit-features"
 _SIDE = 28  # of the images that the classifier reads
 _CHUNK = 16  # images that are read at once: bounds the memory
@@ -51,16 +47,6 @@ class Legible(NamedTuple):
     images: Images
     probabilities: Array
     factors: Array
-
-
-def valid_legible(legible: SupportsFloat) -> float:
-    """Return a probability below which digits are drawn again, 0 for none.
-
-    Raises:
-        ConfigError: it is out of range.
-    """
-    complaint = f"legible {{}} is out of range. It runs from 0, which takes digits as they come, to {MOST_LEGIBLE}."
-    return number_between(legible, complaint, 0, MOST_LEGIBLE)
 
 
 def made_legible(

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
 from inkgan.files import Progress, unheard
-from inkgan.generation.arguments import valid_seed, whole_number
-from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
+from inkgan.generation.arguments import valid_legible, valid_seed, whole_number
+from inkgan.generation.legibility import DIGITS, made_legible
 from inkgan.generation.loading import (
     bundled_models,
     class_names_of,

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
@@ -137,7 +138,7 @@ def write_shards(
     """
     folder = Path(out)
     run = engines.engine(engine)
-    jobs = engines.checked_jobs(engines.cores() if jobs is None else jobs, engine)
+    jobs = engines.checked_jobs(cores() if jobs is None else jobs, engine)
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
-from inkgan.generation.arguments import number_between, valid_seed, whole_number
-from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
+from inkgan.generation.arguments import LEGIBLE, number_between, valid_legible, valid_seed, whole_number
+from inkgan.generation.legibility import Legible, made_legible
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.paper import with_look
 from inkgan.generation.spacing import Setting, in_cells, side_by_side

@@ -17,8 +17,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import PrefixStore, Store, TCPStore, rendezvous  # type: ignore[attr-defined]
 
+from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, LostProcessError
-from inkgan.generation.engines import cores
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
