@@ -36,7 +36,6 @@ from torch.nn import functional
 from inkgan import data
 from inkgan.evaluation.metrics.intervals import difference_of_means, repeated, wilson
 from inkgan.generation.bulk import texts_of, write_many
-from inkgan.generation.looks import with_look
 from inkgan.generation.spec import Spec
 from inkgan.generation.writing import Writing, in_batches
 
@@ -152,11 +151,10 @@ def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
         return
     texts = texts_of(spec)
     asked = ((texts.text(spec.seed, number), number) for number in range(spec.count))
-    lines = in_batches(
-        asked, model=digits, seed=spec.seed, style=spec.style, slant=spec.slant, height=spec.height, legible=0
-    )
-    for number, line in enumerate(lines):
-        yield with_look(line, spec.look, spec.seed, number)
+    yield from in_batches(
+        asked, model=digits, seed=spec.seed, style=spec.style, slant=spec.slant, height=spec.height, legible=0,
+        look=spec.look,
+    )  # fmt: skip
 
 
 def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
