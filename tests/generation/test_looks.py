@@ -126,6 +126,9 @@ def test_the_manifest_has_the_values(tmp_path: Path) -> None:
     manifest = json.loads(path.read_text("utf-8"))
     assert Look(**manifest["look"]) == spec.look
     assert manifest["look"]["turn"] == [-1.5, 1.5]
+    for look, said in (("photo", "its look is"), ({"look": "scan", "blur": 1, "noise": 3}, r"its noise is \[0")):
+        with pytest.raises(inkgan.OutputError, match=said):
+            shards._begin(tmp_path, inkgan.Spec(**OPTIONS, look=look), digests_of(spec))
     del manifest["look"]
     path.write_text(json.dumps(manifest), "utf-8")
     shards._begin(tmp_path, spec, digests_of(spec))

@@ -53,7 +53,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     scale = height / _HEIGHT
     image = stroked(writing.image, knobs.stroke * scale)
     image = inked(image, 1 - knobs.pressure * lightness(height, width, knobs.coarse), knobs.pen)
-    if look.form == "frame":
+    if look.form == "frame":  # it draws first, and so changes what chance does after it
         image = framed(image, draws)
     elif look.form != "none":
         image = ruled(image, writing.cells, 255 * knobs.grey)

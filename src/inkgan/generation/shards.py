@@ -199,7 +199,8 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
         _sweep(out)
     there = _read(path)
     there.setdefault("look", knobs)  # data sets of earlier versions name their look only
-    for name in ("spec", "look", "digests"):
+    names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")  # name the knob
+    for name in names:
         for key, value in manifest[name].items():
             if there[name].get(key) != value:
                 raise OutputError(
