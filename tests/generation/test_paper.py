@@ -300,3 +300,12 @@ def test_cells_follow_the_geometry(bars: Writing) -> None:
             writing = Writing(bars.text, np.zeros_like(bars.image), bars.boxes, cells=(bars.boxes[k],))
             seen = with_look(writing, 4, number, look_of(GEOMETRY, {"form": "cells"}))
             assert np.abs(np.subtract(extent(seen.image), seen.cells[0])).max() <= 2  # half of the print's width
+
+
+def test_half_of_each_character_stays() -> None:
+    """Cuts that would go through a character, or past it, stop at its middle; those in the margin do not."""
+    boxes = np.array([[4, 30, 28, 70], [60, 16, 70, 76], [90, 78, 90, 78], [106, 40, 146, 60]], float)
+    there = paper.clipping(boxes, np.array([24, 9, 24, 60]), 150, 96)
+    left, top, right, bottom = 16, 9, 126, 50  # the middles of the first and the last, and of the lowest
+    cut = homography(np.array([[left, right, right, left], [top, top, bottom, bottom]]), paper._corners(150, 96))
+    np.testing.assert_allclose(there, cut, atol=1e-9)
