@@ -31,15 +31,17 @@ def test_rounding() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 4), st.sampled_from([1, 3]))
 def test_arranging(n: int, columns: int, gap: int, channels: int) -> None:
-    """Image k stands in row k // columns, column k % columns; between and after them is nothing."""
+    """Image k stands in row k // columns, column k % columns; between and after them is paper."""
     given_images = images(n, channels=channels)
     canvas = arrange(given_images, columns, gap)
     rows = -(-n // columns)
     assert canvas.shape == (rows * (3 + gap), columns * (4 + gap), channels)
+    between = np.ones(canvas.shape, bool)
     for k, image in enumerate(given_images):
         top, left = k // columns * (3 + gap) + gap // 2, k % columns * (4 + gap) + gap // 2
         np.testing.assert_array_equal(canvas[top : top + 3, left : left + 4], image)
-    assert np.count_nonzero(canvas) == given_images.size
+        between[top : top + 3, left : left + 4] = False
+    assert (canvas[between] == (0 if channels == 1 else 255)).all()  # no ink, or white
 
 
 def test_sheets() -> None:

@@ -36,10 +36,11 @@ def with_channels(images: Images) -> Images:
 
 
 def arrange(images: Images, columns: int, gap: int = 2) -> Images:
-    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with empty pixels between them."""
+    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with white paper between them."""
     n, height, width, channels = images.shape
     rows = -(-n // columns)
-    cells = np.zeros((rows * columns, height + gap, width + gap, channels), np.uint8)
+    paper = 0 if channels == 1 else 255  # grey images say how much ink there is, colour images how they look
+    cells = np.full((rows * columns, height + gap, width + gap, channels), paper, np.uint8)
     cells[:n, gap // 2 : gap // 2 + height, gap // 2 : gap // 2 + width] = images
     cells = cells.reshape(rows, columns, height + gap, width + gap, channels)
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), channels)

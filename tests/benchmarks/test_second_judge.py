@@ -22,6 +22,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("second_judge")
 
 
+@pytest.mark.slow
 def test_it_reads_real_digits_and_errs_elsewhere_than_the_classifier(judging: ModuleType) -> None:
     """Of the test images that either of them misreads, at least half are misread by one alone."""
     test = data.load("mnist").test

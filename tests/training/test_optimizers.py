@@ -33,6 +33,7 @@ def test_equals_the_definition_where_epsilon_matters() -> None:
     assert np.abs(expected - start).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_equals_pytorchs_fused_adam_bit_for_bit() -> None:
     """The same weights and the same state after some steps with learning rates that change."""
     source = torch.Generator().manual_seed(0)
