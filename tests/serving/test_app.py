@@ -1,4 +1,4 @@
-"""The addresses of a served model: what they give, how it may be kept, and what is said to a wrong question."""
+"""The addresses of a served model: what they give, how it may be kept, and what is said to a wrong request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from inkgan.exporting.saved import Saved, read
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.generation.writing import morph
 from inkgan.images import picture_of
-from inkgan.serving import answers, figures
+from inkgan.serving import prometheus, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guide import example_of
 
@@ -119,17 +119,17 @@ def test_an_answer_that_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPa
     first = client.get("/v1/write?text=12")
     tag = first.headers["etag"]
     assert first.headers["cache-control"] == "public, max-age=60, immutable"
-    monkeypatch.setattr("inkgan.serving.answers.write", None)
+    monkeypatch.setattr("inkgan.serving.responses.write", None)
     for given in (tag, f"W/{tag}", f'"other", {tag}'):
         again = client.get("/v1/write?text=12&seed=0", headers={"If-None-Match": given})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
-def test_a_tag_follows_the_question_and_the_model(fast: TestClient) -> None:
+def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:
     """Whatever changes the answer changes the tag; here by asking for its headers only as far as they differ."""
-    questions = ["text=1", "text=2", "text=1&seed=1", "text=1&height=30", "text=1&format=json", "text=1&slant=1"]
-    tags = {fast.get(f"/v1/write?{question}").headers["etag"] for question in questions}
-    assert len(tags) == len(questions)
+    queries = ["text=1", "text=2", "text=1&seed=1", "text=1&height=30", "text=1&format=json", "text=1&slant=1"]
+    tags = {fast.get(f"/v1/write?{query}").headers["etag"] for query in queries}
+    assert len(tags) == len(queries)
     other = client_of(read("best", "latest"))
     assert other.get("/v1/write?text=1").headers["etag"] not in tags
 
@@ -167,7 +167,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/etc/passwd", 404, "there is no /etc/passwd. Addresses are /, /v1/write,"),
     ],
 )  # fmt: skip
-def test_a_wrong_question_is_answered_in_one_line(fast: TestClient, address: str, status: int, said: str) -> None:
+def test_a_wrong_parameter_is_answered_in_one_line(fast: TestClient, address: str, status: int, said: str) -> None:
     answer = fast.get(address)
     assert answer.status_code == status
     line = answer.json()["error"]
@@ -231,7 +231,7 @@ def test_a_name_cannot_leave_an_archive(hostile: TestClient) -> None:
 
 
 def test_large_images_are_bounded(hostile: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST_PIXELS", 4 * 64)
+    monkeypatch.setattr(responses, "MOST_PIXELS", 4 * 64)
     name = quote(_SCRIPT, safe="")
     for address in ("/v1/sample?n=1", f"/v1/digits/{name}?scale=2"):
         assert hostile.get(address).status_code == 200, address
@@ -273,7 +273,7 @@ def test_every_example_of_the_description_works(fast: TestClient) -> None:
 
 
 def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "exposed", lambda: 1 / 0)
+    monkeypatch.setattr(prometheus, "exposed", lambda: 1 / 0)
     client = TestClient(application(Service(read("fast", "latest"))), raise_server_exceptions=False)
     answer = client.get("/metrics")
     assert (answer.status_code, list(answer.json())) == (500, ["error"])

@@ -1,4 +1,4 @@
-"""The addresses: which question goes to which answer, and how it may be kept."""
+"""The addresses: which function answers which request, and how long a response may be kept."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from starlette.exceptions import HTTPException
 from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
 from inkgan.exporting.saved import Saved
 from inkgan.generation.model import Model
-from inkgan.serving import answers, figures, guide
-from inkgan.serving.answers import PNG, Answer
-from inkgan.serving.problems import problem
-from inkgan.serving.questions import DIGEST_LENGTH, Digit, Question, Sample, Write
-from inkgan.serving.together import Together
+from inkgan.serving import guide, prometheus, responses
+from inkgan.serving.batching import Batcher
+from inkgan.serving.error_responses import error_response
+from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, Write
+from inkgan.serving.responses import PNG, Content
 
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
 #: Within this time nobody asks again; then a browser does, with the ETag. An address that names its model never
@@ -43,9 +43,9 @@ class Service:
     def __init__(self, saved: Saved) -> None:
         self.saved = saved = saved._replace(name=saved.own_name)
         self.model = Model(saved.name, saved.description, saved.weights)
-        self.digest = answers.digest(saved)
-        self.models = answers.models(saved, self.digest)
-        self.writer = Together(lambda asked: answers.write(self.model, asked), answers.look)
+        self.digest = responses.digest(saved)
+        self.models = responses.models(saved, self.digest)
+        self.writer = Batcher(lambda asked: responses.write(self.model, asked), responses.look)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
@@ -86,7 +86,7 @@ def application(service: Service) -> FastAPI:
     app.state.service = service
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_exception_handler(HTTPException, _no_such_address)
-    app.add_exception_handler(InkganError, _wrong_question)
+    app.add_exception_handler(InkganError, _refused)
     app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
         ("/v1/write", _write, [PNG, _JSON]),
@@ -115,7 +115,7 @@ async def _write(request: Request, asked: Annotated[Write, Query()]) -> Response
     kept = _kept(request, asked)
     if _has(request, kept["ETag"]):
         return Response(status_code=304, headers=kept)
-    answers.check(service.model, asked)
+    responses.check(service.model, asked)
     content, media_type = await service.writer.ask(asked)
     return Response(content, media_type=media_type, headers=kept)
 
@@ -126,12 +126,12 @@ def _digit(
     asked: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    return _drawn(request, asked, lambda model: answers.digit(model, name, asked))
+    return _drawn(request, asked, lambda model: responses.digit(model, name, asked))
 
 
 def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return _drawn(request, asked, lambda model: answers.sample(model, asked))
+    return _drawn(request, asked, lambda model: responses.sample(model, asked))
 
 
 async def _models(request: Request) -> Response:
@@ -150,7 +150,7 @@ def _guide(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return _asked_each_time(request, *answers.as_json(request.app.openapi()))
+    return _asked_each_time(request, *responses.as_json(request.app.openapi()))
 
 
 async def _healthy() -> Response:
@@ -163,7 +163,7 @@ async def _ready() -> Response:
 
 
 async def _metrics() -> Response:
-    return Response(figures.exposed(), media_type=figures.MEDIA_TYPE)
+    return Response(prometheus.exposed(), media_type=prometheus.MEDIA_TYPE)
 
 
 def _service(request: Request) -> Service:
@@ -171,7 +171,7 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _drawn(request: Request, asked: Question, draw: Callable[[Model], Answer]) -> Response:
+def _drawn(request: Request, asked: Parameters, draw: Callable[[Model], Content]) -> Response:
     """An answer that is drawn only if the asker does not have it."""
     kept = _kept(request, asked)
     if _has(request, kept["ETag"]):
@@ -179,22 +179,22 @@ def _drawn(request: Request, asked: Question, draw: Callable[[Model], Answer]) -
     try:
         content, media_type = draw(_service(request).model)
     except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
-        return problem(404, str(error))
+        return error_response(404, str(error))
     return Response(content, media_type=media_type, headers=kept)
 
 
-def _kept(request: Request, asked: Question) -> dict[str, str]:
+def _kept(request: Request, asked: Parameters) -> dict[str, str]:
     """How an answer that follows from its address may be kept.
 
     Raises:
-        HTTPException: the question is for another model.
+        HTTPException: the request is for another model.
     """
     service = _service(request)
     digest = service.digest[:DIGEST_LENGTH]
     if asked.model not in {None, digest}:
         raise HTTPException(404, f"this server draws with the model {digest}, not {asked.model}.")
     return {
-        "ETag": answers.tag(service.digest, request.url.path, asked),
+        "ETag": responses.tag(service.digest, request.url.path, asked),
         "Cache-Control": _A_MINUTE if asked.model is None else _A_YEAR,
     }
 
@@ -221,19 +221,21 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name, given = shown(str(first["loc"][-1])), shown(str(first["input"]))[:40]
     if first["type"] == "missing":
-        return problem(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
+        return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":
         known = _parameters(request)
-        return problem(400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}.")
-    return problem(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
+        return error_response(
+            400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}."
+        )
+    return error_response(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
 
 
-async def _wrong_question(_: Request, error: Exception) -> Response:
-    return problem(400, str(error))
+async def _refused(_: Request, error: Exception) -> Response:
+    return error_response(400, str(error))
 
 
 async def _defect(*_: object) -> Response:
-    return problem(500, "this is a defect of inkgan; its log says more.")
+    return error_response(500, "this is a defect of inkgan; its log says more.")
 
 
 def _parameters(request: Request) -> list[str]:
@@ -245,6 +247,6 @@ def _parameters(request: Request) -> list[str]:
 async def _no_such_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if "route" in request.scope:
-        return problem(error.status_code, str(error.detail))
+        return error_response(error.status_code, str(error.detail))
     addresses = ", ".join(request.app.openapi()["paths"])
-    return problem(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")
+    return error_response(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")

@@ -7,7 +7,7 @@ import json
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from inkgan.serving.problems import RETRY_AFTER
+from inkgan.serving.error_responses import RETRY_AFTER
 
 #: Connections that are open at one time.
 MOST_CONNECTIONS = 256

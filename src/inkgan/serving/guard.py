@@ -19,9 +19,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkgan.errors import shown
-from inkgan.serving import figures
+from inkgan.serving import prometheus
+from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
-from inkgan.serving.problems import no_room, problem
 
 #: Requests that are answered or wait at one time; the next ones are asked to come back.
 MOST_AT_ONCE = 64
@@ -84,7 +84,7 @@ class Guard:
             return
         visit = _Visit(scope, send)
         self._in_progress += 1
-        figures.in_progress.inc()
+        prometheus.in_progress.inc()
         try:
             answer = self._refusal(scope) or self.app
             async with asyncio.timeout(SECONDS_TO_ANSWER) as visit.limit:
@@ -92,11 +92,11 @@ class Guard:
         except TimeoutError:
             if visit.status:
                 raise
-            late = no_room(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
+            late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
             await late(visit.scope, receive, visit.send)
         finally:
             self._in_progress -= 1
-            figures.in_progress.dec()
+            prometheus.in_progress.dec()
             visit.count()
             if self.access_log:
                 visit.report()
@@ -105,18 +105,18 @@ class Guard:
         """The error for a request that is not answered; None for one that is."""
         headers = Headers(scope=scope)
         if scope["method"] not in {"GET", "HEAD"}:
-            return problem(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
+            return error_response(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
         if headers.get("transfer-encoding") or headers.get("content-length", "0") != "0":
-            return problem(413, "a request to this server has no body.", Connection="close")
+            return error_response(413, "a request to this server has no body.", Connection="close")
         host = headers.get("host", "")
         if name_of(host) not in self.hosts:
             named = shown(host)[:80]
-            return problem(403, f"this server does not answer for the host {named!r}; --allow-host says for which.")
+            return error_response(403, f"this server does not serve the host {named!r}; --allow-host adds one.")
         client = scope.get("client")
         if not self.rates.allow(client[0] if client else ""):
-            return problem(429, f"more than {RATE:.0f} requests in a second.", Retry_After="1")
+            return error_response(429, f"more than {RATE:.0f} requests in a second.", Retry_After="1")
         if self._in_progress > MOST_AT_ONCE and scope["path"] not in _ALWAYS:
-            return no_room(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
+            return unavailable(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
         return None
 
 
@@ -153,8 +153,8 @@ class _Visit:
         """Put the request into the figures; addresses that do not exist share one name."""
         route = self.scope.get("route")
         path = "other" if route is None else route.path_format
-        figures.requests.labels(path, str(self.status)).inc()
-        figures.seconds.labels(path).observe(time.perf_counter() - self._began)
+        prometheus.requests.labels(path, str(self.status)).inc()
+        prometheus.seconds.labels(path).observe(time.perf_counter() - self._began)
 
     def report(self) -> None:
         """Say the request in one line; JSON escapes what would control a terminal."""

@@ -1,4 +1,4 @@
-"""Questions that are answered together."""
+"""Requests that are answered in batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from anyio import to_thread
 
 from inkgan.exporting.saved import read
-from inkgan.serving import answers, questions
+from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
-from inkgan.serving.together import MOST_TOGETHER, Together
+from inkgan.serving.batching import LARGEST_BATCH, Batcher
 
 
-def asked_together(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
+def asked_at_once(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
     """Ask all at one time with one thread to answer: the answers, and the batches in which they were answered."""
     batches: list[list[str]] = []
 
@@ -27,27 +27,27 @@ def asked_together(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str],
 
     async def run() -> list[str]:
         to_thread.current_default_thread_limiter().total_tokens = 1
-        together: Together[str, str] = Together(answer, lambda one: one[0])
-        return await asyncio.gather(*(together.ask(one) for one in asked))
+        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        return await asyncio.gather(*(batcher.ask(one) for one in asked))
 
     return asyncio.run(run()), batches
 
 
-def test_what_waits_is_answered_together_by_kind() -> None:
-    got, batches = asked_together(["a1", "b1", "a2", "b2", "a3"])
+def test_what_waits_is_answered_in_batches_by_kind() -> None:
+    got, batches = asked_at_once(["a1", "b1", "a2", "b2", "a3"])
     assert got == ["A1", "B1", "A2", "B2", "A3"]
     assert batches == [["a1", "a2", "a3"], ["b1", "b2"]]
 
 
 def test_there_is_a_most() -> None:
-    asked = [f"a{k}" for k in range(2 * MOST_TOGETHER + 1)]
-    got, batches = asked_together(asked, slow=0)
+    asked = [f"a{k}" for k in range(2 * LARGEST_BATCH + 1)]
+    got, batches = asked_at_once(asked, slow=0)
     assert got == [one.upper() for one in asked]
-    assert [len(one) for one in batches] == [MOST_TOGETHER, MOST_TOGETHER, 1]
+    assert [len(one) for one in batches] == [LARGEST_BATCH, LARGEST_BATCH, 1]
 
 
 def test_nobody_passes_who_waits_for_something_else() -> None:
-    """A turn whose question was answered in an earlier batch is not used for questions that came later."""
+    """A turn whose request was answered in an earlier batch is not used for requests that came later."""
     order: list[str] = []
 
     def answer(batch: Sequence[str]) -> list[str]:
@@ -56,14 +56,14 @@ def test_nobody_passes_who_waits_for_something_else() -> None:
 
     async def run() -> None:
         to_thread.current_default_thread_limiter().total_tokens = 1
-        together: Together[str, str] = Together(answer, lambda one: one[0])
+        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
 
         async def again(first: str, second: str) -> None:
-            await together.ask(first)
-            await together.ask(second)
+            await batcher.ask(first)
+            await batcher.ask(second)
 
-        await asyncio.gather(again("a1", "a4"), again("a2", "a5"), again("a3", "a6"), together.ask("b1"))
-        assert not together._waiting
+        await asyncio.gather(again("a1", "a4"), again("a2", "a5"), again("a3", "a6"), batcher.ask("b1"))
+        assert not batcher._waiting
 
     asyncio.run(run())
     assert order == ["a1", "a2", "a3", "b1", "a4", "a5", "a6"]
@@ -76,8 +76,8 @@ def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
         return list(batch)
 
     async def run() -> list[str | BaseException]:
-        together: Together[str, str] = Together(answer, lambda one: one[0])
-        return await asyncio.gather(*map(together.ask, ["a1", "b1", "a2"]), return_exceptions=True)
+        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        return await asyncio.gather(*map(batcher.ask, ["a1", "b1", "a2"]), return_exceptions=True)
 
     first, other, second = asyncio.run(run())
     assert isinstance(first, ValueError)
@@ -96,8 +96,8 @@ def test_who_leaves_disturbs_no_one() -> None:
 
     async def run() -> str:
         to_thread.current_default_thread_limiter().total_tokens = 1
-        together: Together[str, str] = Together(answer, lambda one: one[0])
-        tasks = [asyncio.create_task(together.ask(one)) for one in ("b1", "a1", "a2", "a3")]
+        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        tasks = [asyncio.create_task(batcher.ask(one)) for one in ("b1", "a1", "a2", "a3")]
         await asyncio.sleep(0.01)
         tasks[0].cancel()  # it is being answered
         tasks[1].cancel()  # it waits
@@ -113,7 +113,7 @@ def test_who_leaves_disturbs_no_one() -> None:
 def test_a_text_is_the_same_alone_and_with_others() -> None:
     model = Service(read("fast", "latest")).model
     asked = [
-        questions.Write(text=text, seed=seed, writer=seed % 2, height=32, format=kind)
+        parameters.Write(text=text, seed=seed, writer=seed % 2, height=32, format=kind)
         for seed, (text, kind) in enumerate([("12", "png"), ("1.5", "json"), ("ddd", "png"), ("7", "json")])
     ]
-    assert answers.write(model, asked) == [answers.write(model, [one])[0] for one in asked]
+    assert responses.write(model, asked) == [responses.write(model, [one])[0] for one in asked]

@@ -24,7 +24,7 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, examples=[4])]
 Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}$")]
 
 
-class Question(BaseModel):
+class Parameters(BaseModel):
     """What every address takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class Question(BaseModel):
     )
 
 
-class Write(Question):
+class Write(Parameters):
     """What ``/v1/write`` takes."""
 
     text: str = Field(
@@ -60,7 +60,7 @@ class Write(Question):
     )
 
 
-class Digit(Question):
+class Digit(Parameters):
     """What ``/v1/digits/...`` takes."""
 
     seed: Seed = Field(0, description="Another seed is another hand; the same as in /v1/write.", examples=[1])
@@ -69,7 +69,7 @@ class Digit(Question):
     format: Literal["png"] = Field("png", description="A picture.")
 
 
-class Sample(Question):
+class Sample(Parameters):
     """What ``/v1/sample`` takes."""
 
     n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="How many images.", examples=[64])

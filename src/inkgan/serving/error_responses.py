@@ -1,4 +1,4 @@
-"""Answers that are errors: JSON with one line."""
+"""Responses that are errors: JSON with one line."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 RETRY_AFTER = "1"
 
 
-def problem(status: int, line: str, **headers: str) -> Response:
-    """An error as an answer.
+def error_response(status: int, line: str, **headers: str) -> Response:
+    """An error as a response.
 
     Args:
         status: of HTTP.
@@ -23,6 +23,6 @@ def problem(status: int, line: str, **headers: str) -> Response:
     return Response(content, status, named | {"Cache-Control": "no-store"}, "application/json")
 
 
-def no_room(line: str) -> Response:
+def unavailable(line: str) -> Response:
     """503: try again in a moment."""
-    return problem(503, line, Retry_After=RETRY_AFTER)
+    return error_response(503, line, Retry_After=RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""What is answered: pure functions of a model and a question."""
+"""From a model and the parameters of a request to the bytes of a response: pure functions."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from inkgan.generation import writing
 from inkgan.generation.model import Model
 from inkgan.generation.saving import arrays_of, names_in_folder
 from inkgan.images import picture_of, png_bytes, sheet
-from inkgan.serving import questions
+from inkgan.serving import parameters
 
 PNG = "image/png"
 _JSON = "application/json"
-#: The time that files in a .zip bear, so that the same question gives the same bytes.
+#: The time that files in a .zip bear, so that the same request gives the same bytes.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 #: The most pixels of an answer: images of 28×28 never come near, those of a model with large images may.
 MOST_PIXELS = 2**24
 _SHEET_SCALE = 2
 
 
-class Answer(NamedTuple):
+class Content(NamedTuple):
     """Bytes, and what they are."""
 
     content: bytes
     media_type: str
 
 
-def check(model: Model, asked: questions.Write) -> None:
+def check(model: Model, asked: parameters.Write) -> None:
     """Make sure that a text can be written, before it waits for others.
 
     Raises:
@@ -51,22 +51,22 @@ def check(model: Model, asked: questions.Write) -> None:
     writing.loaded(model)
 
 
-def look(asked: questions.Write) -> tuple[tuple[str, Any], ...]:
+def look(asked: parameters.Write) -> tuple[tuple[str, Any], ...]:
     """What texts must have in common to be written together."""
     return tuple(asked.model_dump(include={"style", "slant", "height", "background", "legible"}).items())
 
 
-def write(model: Model, asked: Sequence[questions.Write]) -> list[Answer]:
+def write(model: Model, asked: Sequence[parameters.Write]) -> list[Content]:
     """Texts of one look by hand, each as if it were alone; the pixels are those that ``inkgan write`` saves."""
     lines = [(one.text, one.writer) for one in asked]
     written = writing.write_batch(lines, model=model, seed=[one.seed for one in asked], **dict(look(asked[0])))
-    return [_written(one, question.format) for one, question in zip(written, asked, strict=True)]
+    return [_written(one, request.format) for one, request in zip(written, asked, strict=True)]
 
 
-def _written(written: writing.Writing, kind: str) -> Answer:
+def _written(written: writing.Writing, kind: str) -> Content:
     picture = _png(written.picture)
     if kind == "png":
-        return Answer(picture, PNG)
+        return Content(picture, PNG)
     height, width = written.image.shape
     return as_json(
         {
@@ -80,7 +80,7 @@ def _written(written: writing.Writing, kind: str) -> Answer:
     )
 
 
-def digit(model: Model, name: str, asked: questions.Digit) -> Answer:
+def digit(model: Model, name: str, asked: parameters.Digit) -> Content:
     """One class as a writer draws it, in the size of the model's images.
 
     Raises:
@@ -91,10 +91,10 @@ def digit(model: Model, name: str, asked: questions.Digit) -> Answer:
     latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     picture = picture_of(image)
-    return Answer(_png(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
+    return Content(_png(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
 
 
-def sample(model: Model, asked: questions.Sample) -> Answer:
+def sample(model: Model, asked: parameters.Sample) -> Content:
     """Images: the first ``n`` that ``inkgan sample`` draws with this seed.
 
     Raises:
@@ -106,15 +106,15 @@ def sample(model: Model, asked: questions.Sample) -> Answer:
     labels = model.labels_for(asked.n, asked.label)
     images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
     if asked.format == "png":
-        return Answer(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=_SHEET_SCALE)), PNG)
+        return Content(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=_SHEET_SCALE)), PNG)
     file = io.BytesIO()
     if asked.format == "npz":
         np.savez_compressed(file, **arrays_of(images, labels, model.class_names))  # type: ignore[arg-type]
-        return Answer(file.getvalue(), "application/octet-stream")
+        return Content(file.getvalue(), "application/octet-stream")
     with zipfile.ZipFile(file, "w") as archive:
         for name, image in zip(names_in_folder(asked.n, labels, model.class_names), images, strict=True):
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), _png(picture_of(image)))
-    return Answer(file.getvalue(), "application/zip")
+    return Content(file.getvalue(), "application/zip")
 
 
 def _bound(model: Model, images: int) -> None:
@@ -125,11 +125,11 @@ def _bound(model: Model, images: int) -> None:
         raise OutputError(f"this would have {pixels}, and an answer has {MOST_PIXELS:,} at most. Ask for fewer.")
 
 
-def models(saved: Saved, digest: str) -> Answer:
+def models(saved: Saved, digest: str) -> Content:
     """What is known of the model that is served."""
     about = {
         "name": saved.name,
-        "digest": digest[: questions.DIGEST_LENGTH],
+        "digest": digest[: parameters.DIGEST_LENGTH],
         "weights_sha256": saved.digest,
         "network": saved.network,
         "image_shape": saved.description["image_shape"],
@@ -145,7 +145,7 @@ def digest(saved: Saved) -> str:
     return hashlib.sha256(json.dumps([saved.digest, saved.class_names]).encode()).hexdigest()
 
 
-def tag(model: str, path: str, asked: questions.Question) -> str:
+def tag(model: str, path: str, asked: parameters.Parameters) -> str:
     """The strong ETag of an answer: it follows from the model, the address and what draws, without drawing.
 
     Args:
@@ -167,6 +167,6 @@ def _png(picture: Image.Image) -> bytes:
     return png_bytes(picture, smallest=False)
 
 
-def as_json(value: object) -> Answer:
+def as_json(value: object) -> Content:
     """A value as JSON."""
-    return Answer(json.dumps(value, ensure_ascii=False).encode(), _JSON)
+    return Content(json.dumps(value, ensure_ascii=False).encode(), _JSON)

@@ -1,0 +1,77 @@
+"""Requests that wait for a free thread are answered in one batch, which takes less time and changes no response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+from anyio import to_thread
+
+#: The most requests in one batch; more of them would make the first one wait.
+LARGEST_BATCH = 8
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Batcher(Generic[Request, Response]):
+    """Answers requests in batches of what has come while the threads were busy.
+
+    Attributes:
+        answer: from requests of one kind to their responses, in their order; it runs in a thread.
+        kind: what requests must have in common to be answered in one batch.
+    """
+
+    def __init__(
+        self, answer: Callable[[Sequence[Request]], Sequence[Response]], kind: Callable[[Request], Hashable]
+    ) -> None:
+        self.answer = answer
+        self.kind = kind
+        self._waiting: dict[Hashable, dict[asyncio.Future[Response], Request]] = defaultdict(dict)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, request: Request) -> Response:
+        """The response to a request. A client that stops waiting for it disturbs no other."""
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        kind = self.kind(request)
+        self._waiting[kind][future] = request
+        task = asyncio.create_task(self._work(kind, future))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _work(self, kind: Hashable, future: asyncio.Future[Response]) -> None:
+        """When it is a request's turn, answer it and others of its kind; nothing if another turn took it.
+
+        A turn is not used for others alone: requests that came later would overtake those of other kinds.
+        """
+        async with to_thread.current_default_thread_limiter():
+            batch = self._batch(kind, future)
+            if batch:
+                responses = await self._answered(list(batch.values()))
+                for asked, response in zip(batch, responses, strict=True):
+                    if asked.done():  # its client is gone
+                        continue
+                    if isinstance(response, Exception):
+                        asked.set_exception(response)
+                    else:
+                        asked.set_result(response)
+
+    def _batch(self, kind: Hashable, future: asyncio.Future[Response]) -> dict[asyncio.Future[Response], Request]:
+        """The oldest requests of a kind, this one among them, which wait no longer."""
+        waiting = self._waiting[kind]
+        chosen = [one for one in waiting if not one.done()][:LARGEST_BATCH] if future in waiting else []
+        batch = {one: waiting.pop(one) for one in chosen}
+        waiting.pop(future, None)  # it is still here only if its client is gone
+        if not waiting:
+            del self._waiting[kind]
+        return batch
+
+    async def _answered(self, requests: Sequence[Request]) -> Sequence[Response | Exception]:
+        """The responses; or the error, once for each request."""
+        try:
+            return await asyncio.to_thread(self.answer, requests)
+        except Exception as error:  # noqa: BLE001 - it is raised again for each request
+            return [error] * len(requests)
