@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import ConfigError
 from inkgan.training.doctor import Doctor, judged, lower_rates, read_thresholds
-from inkgan.training.doctor.rules import RULES, Rule, usual_game
+from inkgan.training.doctor.judgement import Finding
+from inkgan.training.doctor.rules import RULES, Remedy, Rule, stronger_discriminator, usual_game
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -226,6 +229,99 @@ def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, flo
     assert str(remedy).count("--set") == len(tried)
 
 
+def test_a_remedy_is_one_line() -> None:
+    """Settings as they are typed, then the advice; either may be missing."""
+    assert str(Remedy(("a=1", "b=2"), "Look at c.")) == "Start again with --set a=1 --set b=2. Look at c."
+    assert str(Remedy(("a=1",))) == "Start again with --set a=1."
+    assert str(Remedy(advice="Look at c.")) == "Look at c."
+    finding = Finding(_BY_NAME["collapsed"], 60, "all is equal", Remedy(advice="Look at c."))
+    assert str(finding) == "at step 60 all is equal. Look at c. `inkgan help doctor` explains collapsed."
+    assert str(replace(finding, remedy=Remedy())) == "at step 60 all is equal. `inkgan help doctor` explains collapsed."
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_value_on_the_line_is_healthy(above: bool) -> None:
+    """Only what lies beyond the threshold is ill."""
+    rule = replace(RULES[0], above=above)
+    assert [rule.is_ill(value, 0.5) for value in (0.4, 0.5, 0.6)] == [not above, False, above]
+
+
+def test_what_a_line_does_not_say_is_not_judged() -> None:
+    """Lines of one look may hold some signals only, and those of pictures or quality none."""
+    for name in ("blown-up", "not-finite", "collapsed", "stuck-units", "class-dropped", "oscillating"):
+        assert _BY_NAME[name].value({"seconds": 1.0, "doctor/least_drawn": 0.9}, _CONFIG) is None
+    for loss in ("loss_discriminator", "loss_real"):
+        assert _BY_NAME["not-finite"].value({loss: 0.5}, _CONFIG) == 0
+    both = {"doctor/most_drawn": 3.0, "before/doctor/most_drawn": 2.0, "doctor/most_drawn_class": 1.0}
+    assert _BY_NAME["oscillating"].value(both, _CONFIG) == 2
+    assert _BY_NAME["oscillating"].value({**both, "before/doctor/most_drawn_class": 1.0}, _CONFIG) == 1
+    for name in ("doctor/most_drawn", "before/doctor/most_drawn"):
+        assert _BY_NAME["oscillating"].value({key: both[key] for key in both if key != name}, _CONFIG) is None
+    assert _BY_NAME["class-dropped"].value({"doctor/least_drawn": 0.2, "doctor/classes_known": 0.55}, _CONFIG) == 0.2
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_units_of_either_network_may_be_stuck(network: str) -> None:
+    """The network that has more of them is judged."""
+    assert found(series(*[{}] * 3, *[{f"doctor/stuck_{network}": 1.0}] * 3)) == [("stuck-units", 150)]
+
+
+def test_the_largest_loss_is_named() -> None:
+    """By its size, whatever its sign, and not by its name."""
+    doctor = judged(_CONFIG, series(*[{"loss_discriminator": -1e9, "loss_generator": 1e8}] * 5))
+    assert [one.sentence for one in doctor.findings] == ["loss_discriminator is 1e+09: the training has blown up"]
+
+
+@pytest.mark.parametrize(
+    ("propose", "overrides", "settings"),
+    [
+        (usual_game, (), ("discriminator.learning_rate=0.001", "penalty.weight=1.2")),
+        (usual_game, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
+         ("generator.learning_rate=0.003", "penalty.weight=0.4")),
+        (stronger_discriminator, (), ("generator.learning_rate=0.001",)),
+        (stronger_discriminator, ("discriminator.learning_rate=1e-5",), ("discriminator.learning_rate=0.003",)),
+    ],
+)  # fmt: skip
+def test_what_is_proposed(
+    propose: Callable[[Config], Remedy], overrides: tuple[str, ...], settings: tuple[str, ...]
+) -> None:
+    """The recipe's own values where the run has others; else a third of a rate, and three times the penalty."""
+    assert propose(resolve(overrides=overrides)).settings == settings
+
+
+def test_what_a_diagnosis_says() -> None:
+    """Its state, the last value, the threshold, since when it is ill, and why it is not judged."""
+    doctor = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4)))
+    of = {one.rule.name: one for one in doctor.diagnoses()}
+    threshold = read_thresholds()["collapsed"]
+    ill = of["collapsed"]
+    assert (ill.state, ill.value, ill.threshold) == ("ill", 1e-4, threshold)
+    assert ill.finding is not None
+    assert (ill.finding.step, ill.finding.healthy_at) == (180, 60)
+    assert (of["identical"].state, of["identical"].value, of["identical"].finding) == ("healthy", 0.0, None)
+    recovered = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4), {}))
+    assert next(one.state for one in recovered.diagnoses() if one.rule is ill.rule) == "was ill"
+    short = {one.rule.name: one for one in judged(_CONFIG, series(*[{}] * 4)).diagnoses()}
+    assert short["collapsed"].state == "not judged"
+    assert (short["collapsed"].value, short["collapsed"].threshold) == (0.6, threshold)
+    assert short["collapsed"].reason == "it needs 3 values, and the run logged 2 from step 50 on"
+    assert short["blown-up"].reason == "it needs 5 values, and the run logged 4"
+    none = judged(_CONFIG, [{"step": 60, "seconds": 1.0}]).diagnoses()
+    assert {one.reason for one in none if one.rule.name == "collapsed"} == {
+        "the run logged no signal that it could judge by"
+    }
+
+
+def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
+    """A learning rate that is far off at first and usual from step 60 on is told once, and ends there."""
+    config = resolve(overrides=["generator.learning_rate=0.3"])
+    config = config.model_copy(update={"changes": ("60 generator.learning_rate=0.003  # healed",)})
+    doctor = Doctor(config)
+    told = [[one.rule.name for one in doctor.look(step, {}) if one.remedy.settings] for step in (0, 30, 60, 90)]
+    assert told == [["learning-rate"], [], [], []]
+    assert doctor.findings == []
+
+
 def test_the_thresholds_of_the_package() -> None:
     """There is one for each rule that does not have its own, and none for what is no rule."""
     content = json.loads(Path(__file__, "../../../src/inkgan/training/doctor/thresholds.json").resolve().read_text())
@@ -242,7 +338,7 @@ def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
         content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, float("nan"))})
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConfigError, match=r"thresholds\.json.*doctor_every=0") as caught:
+    with pytest.raises(ConfigError, match=r"thresholds\.json: .*doctor_every=0$") as caught:
         read_thresholds(file)
     assert "\n" not in str(caught.value)
 
