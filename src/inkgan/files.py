@@ -49,11 +49,15 @@ def open_regular(path: Path) -> io.BufferedReader:
     Raises:
         OSError: it cannot be opened, or is something whose reading may never end: a pipe, a device.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe waits for a writer otherwise
+    return open(path, "rb", opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)  # opening a pipe waits for a writer otherwise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
 
 
 def read_regular(path: Path, most: int = 2**26) -> bytes:
