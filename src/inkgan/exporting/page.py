@@ -30,12 +30,12 @@ DIGITS_OF_A_CLASS = 300
 
 _PLACE = "<!--inkgan-data-->"
 #: The licence of the real digits asks to name their authors, the licence, and what was changed.
-_CREDIT = """<footer><small>
+_CREDIT = """<footer>
 <p lang="en">The real digits in this page are from MNIST by Yann LeCun and Corinna Cortes, reduced to 16 grey levels
 (<a href="https://creativecommons.org/licenses/by-sa/3.0/">CC BY-SA 3.0</a>).</p>
 <p lang="zh-Hans">本页中的真实数字来自 Yann LeCun 和 Corinna Cortes 的 MNIST，灰度减为 16 级
 （<a href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0</a>）。</p>
-</small></footer>"""
+</footer>"""
 _DESCRIBED = ("image_shape", "num_classes", "latent_dim", "channels")
 
 

@@ -106,11 +106,14 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     if (learn) {
       views.push(["learn", "tabLearn", () => learn.element]);
     }
-    const about = make("footer", {});
+    const about = make("p", {});
     say(about, "about", { name: inkgan.name, kernel });
+    // A page with real digits has a footer that credits their authors; a page may have only one.
+    const footer = document.querySelector("footer") ?? make("footer", {});
+    footer.prepend(about);
     const note = inkgan.canWrite ? [] : [said("p", "noWriting")];
     main.replaceChildren(...note, tabs(views));
-    place.append(about);
+    place.append(footer);
     return inkgan;
   } catch (error) {
     main.replaceChildren(
