@@ -39,3 +39,23 @@ class Noting:
         time.sleep(0.01)
         (self.folder / str(number)).write_text(str(os.getpid()), "utf-8")
         return number * number
+
+
+@dataclass(frozen=True)
+class Tidying:
+    """Works for a long time, and tidies up in the end; it leaves a file when it has begun, and one when it has tidied.
+
+    Attributes:
+        folder: where the files are.
+    """
+
+    folder: Path
+
+    def __call__(self, number: int) -> int:
+        """Work."""
+        try:
+            (self.folder / "begun").touch()
+            time.sleep(60)
+        finally:
+            (self.folder / "tidied").touch()
+        return number

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import warnings
 from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
-from engine_tasks import Noting
+from engine_tasks import Noting, Tidying
 from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
 from inkgan.generation.engines import Task, engine, processes
@@ -62,13 +63,24 @@ def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
     worker.end()
 
 
+def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
+    """What its task does last is done, so that nothing half done stays behind."""
+    worker = engines._Worker(Tidying(tmp_path))
+    worker.give(0)
+    for _ in range(3000):
+        if (tmp_path / "begun").exists():
+            break
+        time.sleep(0.01)
+    worker.end()
+    assert {path.name for path in tmp_path.iterdir()} == {"begun", "tidied"}
+
+
 @pytest.mark.parametrize("read", [True, False])
-def test_the_first_process_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: bool) -> None:
+def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     """A worker then ends without a word, whether its last result was read or not."""
-    monkeypatch.setattr(os, "setsid", lambda: None)
     first, ours = Pipe()
     first.send(2)
-    work = threading.Thread(target=engines._work, args=(ours, Noting(tmp_path)))
+    work = threading.Thread(target=engines._do_what_comes, args=(ours, Noting(tmp_path)))
     work.start()
     assert first.poll(30)
     if read:
@@ -99,12 +111,11 @@ def test_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, task: Task[int]) -> None:
             self.number: int | None = None
             self.connection, theirs = Pipe()
-            threading.Thread(target=engines._work, args=(theirs, task)).start()
+            threading.Thread(target=engines._do_what_comes, args=(theirs, task)).start()
             self.end = self.connection.close
 
         give = engines._Worker.give
 
-    monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.setattr(engines, "_Worker", Here)
     with pytest.warns(InkganWarning) as caught:
         assert list(processes(task, range(6), 1)) == list(range(6))

@@ -93,7 +93,13 @@ class _Worker:
 
 def _work(ours: Connection, task: Task[Any]) -> None:
     os.setsid()  # Ctrl-C is for the first process, which then ends this one
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
     _end_with_the_first_process()
+    with suppress(KeyboardInterrupt):  # a run that is asked to stop has saved before it raises this
+        _do_what_comes(ours, task)
+
+
+def _do_what_comes(ours: Connection, task: Task[Any]) -> None:
     while True:
         try:
             number = ours.recv()
@@ -103,8 +109,6 @@ def _work(ours: Connection, task: Task[Any]) -> None:
             warnings.simplefilter("always", InkganWarning)
             try:
                 result, error = task(number), None
-            except KeyboardInterrupt:  # a run that was asked to stop, and has saved
-                return
             except Exception as caught:  # noqa: BLE001 - it is raised in the first process
                 result, error = None, caught
         told = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
