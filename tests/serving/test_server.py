@@ -115,8 +115,13 @@ def test_workers_share_their_figures_and_die_with_their_parent() -> None:
     with running("--workers", "2") as (process, address):
         for _ in range(20):
             urllib.request.urlopen(address + "healthz").read()
-        figures = urllib.request.urlopen(address + "metrics").read().decode()
-        assert 'inkgan_requests_total{path="/healthz",status="200"} 20.0' in figures
+        expected = 'inkgan_requests_total{path="/healthz",status="200"} 20.0'
+        for _ in range(20):  # a worker counts a request after it has sent the answer: a client may ask the other before
+            figures = urllib.request.urlopen(address + "metrics").read().decode()
+            if expected in figures:
+                break
+            time.sleep(0.05)
+        assert expected in figures
         process.kill()
         process.wait()
         port = int(address.rstrip("/").rpartition(":")[2])
