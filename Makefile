@@ -11,8 +11,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests of one file share what they train, so they run in one process.
-PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadfile
+# The tests of one file share what they train, so they run in one process. Both processes read each file of tests, which
+# pytest rewrites: it does so once if Python may keep what it has compiled.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

@@ -52,6 +52,7 @@ def _research(about: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
 @pytest.mark.usefixtures("spared")
 def test_a_tracker_hears_all_that_is_logged(

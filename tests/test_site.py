@@ -6,6 +6,8 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
 
@@ -64,6 +66,7 @@ def test_every_document_is_a_page_and_stands_in_the_contents() -> None:
     assert "\nGUIDES\n" not in contents
 
 
+@pytest.mark.slow
 def test_every_command_has_its_help() -> None:
     text = site["commands_page"]()
     assert "## inkgan train\n" in text

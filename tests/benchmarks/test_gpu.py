@@ -26,6 +26,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("gpu")
 
 
+@pytest.mark.slow
 def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row for each batch and precision; twice the images at twice the batch."""
     monkeypatch.setattr(gpu, "BATCHES", (2, 4))
@@ -34,6 +35,7 @@ def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -
     assert gpu.speeds(load("mnist"), CPU, 1, 1)[1:] == [["2", "float32", "10.0", "20"], ["4", "float32", "10.0", "40"]]
 
 
+@pytest.mark.slow
 def test_a_step_takes_time(gpu: ModuleType) -> None:
     """On a real device, with a step that has the penalty and one that has not."""
     steps = gpu.Steps(load("mnist"), 2, torch.float32, CPU)
@@ -41,6 +43,7 @@ def test_a_step_takes_time(gpu: ModuleType) -> None:
     assert steps.seconds(1) > 0
 
 
+@pytest.mark.slow
 def test_the_largest_batch_is_the_last_that_fits(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is doubled until the memory is full."""
 

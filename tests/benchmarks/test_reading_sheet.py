@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,16 +16,18 @@ from PIL import Image
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture
-def sheets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(_FOLDER)
-    return importlib.import_module("reading_sheet")
+@pytest.fixture(scope="module")
+def sheets() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(_FOLDER)
+        yield importlib.import_module("reading_sheet")
 
 
-@pytest.fixture
-def folder(sheets: ModuleType, tmp_path: Path) -> Path:
-    sheets.make(tmp_path / "sheet", 60, "fast", 3, 0.99)
-    return tmp_path / "sheet"
+@pytest.fixture(scope="module")
+def folder(sheets: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("reading") / "sheet"
+    sheets.make(made, 60, "fast", 3, 0.99)
+    return made
 
 
 def key_of(folder: Path) -> list[dict[str, object]]:

@@ -19,6 +19,8 @@ from torch.nn import functional
 from inkgan import data
 from inkgan.generation.legibility import probabilities
 
+pytestmark = pytest.mark.slow
+
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 BAR = np.zeros((28, 28), np.uint8)
 BAR[4:24, 12:16] = 255

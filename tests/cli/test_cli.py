@@ -116,6 +116,7 @@ def test_the_surface_is_frozen() -> None:
     assert short == SHORT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", SURFACE)
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_teaches(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,7 @@ def test_elsewhere_a_page_is_printed_as_written(page: Path, capsys: pytest.Captu
     assert capsys.readouterr() == (page.read_text("utf-8"), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
 def test_on_a_terminal_a_page_is_formatted(
     page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -182,6 +182,7 @@ def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch
         assert "doctor" not in window.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [OSError(5, "gone"), BrokenPipeError(32, "gone")])
 def test_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """The run goes on in silence, and nothing is written any more."""

@@ -160,6 +160,7 @@ def npy(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
     return buffer.getvalue() + content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("member", "words"),
     [

@@ -83,6 +83,7 @@ def shipped() -> FeatureNetwork:
     return load_features()
 
 
+@pytest.mark.slow
 def test_it_learns(network: FeatureNetwork) -> None:
     images, labels = bars(300, seed=1)
     assert accuracy(network, images, labels) > 0.9
@@ -103,6 +104,7 @@ def test_training_is_deterministic_and_leaves_the_global_generator_alone() -> No
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8, 1), (12, 20, 3), (90, 70, 1)])
 def test_any_size_with_one_or_three_channels(shape: tuple[int, int, int]) -> None:
     recipe = replace(QUICK, least_steps=3, bfloat16=False)
@@ -123,6 +125,7 @@ def test_folding_changes_nothing() -> None:
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("indices", [[3], [199, 3], [*range(200)][::-1], [3] * 70])
 def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: list[int]) -> None:
     """Bit for bit: alone, in another place, in another company."""
@@ -133,6 +136,8 @@ def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: l
     np.testing.assert_array_equal(again[1], probabilities[indices])
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_extraction_says_how_far_it_is_and_leaves_the_threads_alone(network: FeatureNetwork) -> None:
     calls: list[tuple[str, float]] = []
     before = torch.get_num_threads()
@@ -160,6 +165,8 @@ def edit_card(folder: Path, **changes: object) -> None:
     (folder / CARD).write_text(json.dumps({**fields, **changes}))
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     network.save(tmp_path)
     edit_card(tmp_path, num_features=15)
@@ -233,6 +240,7 @@ def data(labelled: bool = True) -> DataSet:
     return DataSet("bars", split, split, split, ("a", "b", "c") if labelled else (), "here", {}, "d1")
 
 
+@pytest.mark.slow
 def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     recipe = replace(QUICK, least_steps=3)

@@ -49,6 +49,7 @@ def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path:
     assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_directory", [False, True])
 def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
     """Nothing that is handed on names where the data were; the name of the data stays."""
@@ -72,6 +73,7 @@ def test_a_card_goes_with_its_model(tmp_path: Path) -> None:
     assert (tmp_path / "second" / "README.md").read_text("utf-8") == "# Mine\n\n| licence | CC0 |\n"
 
 
+@pytest.mark.slow
 def test_force_replaces_what_was_exported_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "model"
     assert exported("fast", "-o", f"{out}/") == 0

@@ -129,6 +129,7 @@ def test_many_classes_in_a_message(tmp_path: Path) -> None:
     assert repr(model) == f"<Model {tmp_path}: compact, 28x28x1, classes {', '.join(names[:12])} and 28 more>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--label", "--digit"])
 def test_the_command_asks_by_name(nine: Model, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``--label 9`` draws the class that is called 9, though it is the ninth; there is no class 0."""
@@ -144,6 +145,7 @@ def test_the_command_asks_by_name(nine: Model, tmp_path: Path, option: str, caps
     assert "there is no class '0'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["../out", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a\nb", "\x1b[2J", "x" * 210, " ", "ü" * 150]
 )
@@ -163,6 +165,7 @@ def test_names_that_no_folder_can_have(tmp_path: Path, name: str, capsys: pytest
         assert archive["class_names"].tolist() == ["a", name, "c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["write", "2026", "-n", "4"], ["morph", "3"]])
 def test_only_digits_are_written(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Ten classes of other names are not ten digits; ten digits in another order are written by name."""

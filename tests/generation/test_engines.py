@@ -25,6 +25,7 @@ def noted(folder: Path) -> dict[int, str]:
     return {int(path.name): path.read_text("utf-8") for path in folder.iterdir() if path.name.isdecimal()}
 
 
+@pytest.mark.slow
 def test_one_process(tmp_path: Path) -> None:
     """One job is one other process."""
     assert list(processes(Noting(tmp_path), range(6), 1)) == SQUARES
@@ -63,6 +64,7 @@ def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
     worker.end()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     """What its task does last is done, so that nothing half done stays behind."""
     worker = engines._Worker(Tidying(tmp_path))
@@ -90,6 +92,7 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     assert not work.is_alive()
 
 
+@pytest.mark.slow
 def test_an_error(tmp_path: Path) -> None:
     """An error of the task is raised here."""
     with pytest.raises(ConfigError, match="the number 1 is wrong"):

@@ -61,6 +61,7 @@ def test_a_spiral_is_one_piece(size: int) -> None:
     np.testing.assert_array_equal(ink.without_specks(image[None])[0], expected(image))
 
 
+@pytest.mark.slow
 def test_enlarging() -> None:
     """Four times as large and smooth, as Pillow's cubic and its Gaussian make it but for rounding."""
     digits = data.load("mnist").test.images[:40, :, :, 0]
@@ -86,6 +87,7 @@ def test_enlarging_is_exact_in_float32() -> None:
     np.testing.assert_array_equal(ink.enlarged(images), np.clip(np.rint(weights @ across), 0, 255))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lean", [-1.0, 0.0, 0.4])
 def test_a_digit_is_drawn_in_the_part_of_the_line_that_it_reaches(lean: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn over the whole line, the strips are the same, also where digits reach the edge of their images."""

@@ -49,6 +49,7 @@ def test_a_file(tmp_path: Path) -> None:
     assert name_of(look_of(path)) == "clean"
 
 
+@pytest.mark.slow
 def test_mistakes_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +141,7 @@ def test_the_manifest_has_the_values(tmp_path: Path) -> None:
         shards._begin(tmp_path, spec, digests_of(spec))
 
 
+@pytest.mark.slow
 def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A sheet of 24, and how long it would take; nothing of the data set."""
     monkeypatch.chdir(tmp_path)

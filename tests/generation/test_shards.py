@@ -77,6 +77,7 @@ def copied(whole: Path, to: Path) -> Path:
     return shutil.copytree(whole, to)
 
 
+@pytest.mark.slow
 def test_an_image_depends_on_its_number_alone() -> None:
     """Image i is what `write` writes for text i and writer i, in whatever shard it is."""
     found = {
@@ -172,6 +173,7 @@ def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> No
     assert visible(out) == visible(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", ["imagefolder", "webdataset"])
 def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -213,6 +215,7 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert at > 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
     """Both end, both tell no lie, and all is there once."""
@@ -228,6 +231,7 @@ def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
     assert visible(out) == visible(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_parts(whole: Path, tmp_path: Path) -> None:
     """Each of several machines makes its part; together they make all."""
@@ -302,6 +306,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_a_split_by_writer() -> None:
     """No writer is in two parts; the parts have about their shares, whatever the shards."""
     shares = [{"name": "train", "share": 0.75}, {"name": "test", "share": 0.25}]
@@ -340,6 +345,7 @@ def test_hidden_files_of_the_users(tmp_path: Path) -> None:
     assert runs.listing(tmp_path) == {".sha256/00000": b"mine"}
 
 
+@pytest.mark.slow
 def test_lazily() -> None:
     """Images come one by one, and several readers share them without a duplicate or a hole."""
     endless = spec(count=10**12, height=512)  # few at a time
@@ -419,6 +425,7 @@ def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The options become the spec; it says what was made and what was there."""

@@ -121,6 +121,7 @@ def test_the_same_again(text: str, seed: int) -> None:
     assert first.boxes == second.boxes
 
 
+@pytest.mark.slow
 def test_hands_differ() -> None:
     """Another seed is another hand, and so is another writer of a seed."""
     pages = [write("2026", **hand) for hand in ({}, {"seed": 1}, {"writer": 1}, {"seed": 1, "writer": 1})]
@@ -354,6 +355,7 @@ def test_lines_with_a_seed_each() -> None:
         write_batch(lines, model=RealDigits(), seed=[5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["9876543210", "3145926078"])
 def test_digits_are_drawn_by_name(order: str) -> None:
     """Where a model has the ten digits in another order, each is drawn by its name."""
@@ -433,6 +435,7 @@ class TestCommands:
         with Image.open(out) as picture:
             assert picture.mode == "LA"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("background", ["white", "transparent"])
     def test_a_labelled_folder(self, tmp_path: Path, background: str) -> None:
         """Image i is by the seed's writer i, of the texts in turn; the labels are its text and boxes."""
@@ -472,6 +475,7 @@ class TestCommands:
         with np.load(out) as archive:
             assert archive.files == ["images"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["a.png", "a.npz", "a/"])
     def test_nothing_is_overwritten(self, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         """What is there stays, and is replaced with --force only; the same words write the same bytes."""
@@ -519,6 +523,7 @@ class TestCommands:
         assert run(["write", "56", "-o", str(out), "--force"]) == 0
         assert label.read_text("utf-8") == written
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("change", ["edited", "a link"])
     def test_a_label_that_was_changed_is_the_users(
         self, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]

@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def _script() -> Any:
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """``scripts/lessons.py``. Its libraries take seconds to load: only the process that runs these tests loads them."""
     spec = importlib.util.spec_from_file_location("lessons_script", ROOT / "scripts" / "lessons.py")
     assert spec is not None
     assert spec.loader is not None
@@ -23,8 +25,8 @@ def _script() -> Any:
     return module
 
 
-script = _script()
-LESSONS = script.lessons()
+LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]-*.py"))
+LANGUAGES = ("en", "zh")
 SHORT = """
 # %% [markdown] lang="en"
 # # A title
@@ -40,13 +42,13 @@ assert result == 4
 """
 
 
-def lesson(folder: Path, code: str = "result = 2 + 2", of: str | None = None) -> Path:
+def lesson(script: Any, folder: Path, code: str = "result = 2 + 2", of: str | None = None) -> Path:
     path = folder / "01-short.py"
     path.write_text(SHORT.lstrip().format(code=code, of=of or script.digest("# A title")), "utf-8")
     return path
 
 
-def glossary() -> list[tuple[str, str, list[str]]]:
+def glossary(script: Any) -> list[tuple[str, str, list[str]]]:
     """English term, its translation, and what must not stand there."""
     rows = re.findall(
         r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", (script.FOLDER / "glossary.md").read_text("utf-8"), re.M
@@ -61,24 +63,24 @@ def prose(text: str) -> str:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_every_cell_is_translated(path: Path) -> None:
+def test_every_cell_is_translated(script: Any, path: Path) -> None:
     """Each English cell is followed by the Chinese one that carries its hash."""
     assert [cell.source for cell in script.stale(path)] == []
     assert sum(1 for _ in script.pairs(path)) > 10
 
 
-@pytest.mark.parametrize("language", script.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_kept_notebooks_are_those_of_the_lesson(path: Path, language: str) -> None:
+def test_kept_notebooks_are_those_of_the_lesson(script: Any, path: Path, language: str) -> None:
     """``python scripts/lessons.py build`` or ``refresh`` would change no cell; no result names a temporary folder."""
     assert script.out_of_date(path, language) is None
     assert "inkgan-lesson-" not in script.built(path, language).read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_terms_are_those_of_the_glossary(path: Path) -> None:
+def test_terms_are_those_of_the_glossary(script: Any, path: Path) -> None:
     """One thing has one name, in both languages."""
-    terms = glossary()
+    terms = glossary(script)
     assert len(terms) > 10
     for english, chinese in script.pairs(path):
         for term, translated, wrong in terms:
@@ -88,7 +90,7 @@ def test_terms_are_those_of_the_glossary(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_chinese_has_its_own_punctuation(path: Path) -> None:
+def test_chinese_has_its_own_punctuation(script: Any, path: Path) -> None:
     """No half-width mark stands beside a Chinese character."""
     for _, chinese in script.pairs(path):
         text = prose(chinese.source)
@@ -97,7 +99,7 @@ def test_chinese_has_its_own_punctuation(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_chinese_is_not_left_in_english(path: Path) -> None:
+def test_chinese_is_not_left_in_english(script: Any, path: Path) -> None:
     """A Chinese cell has Chinese in it, an English one none."""
     for english, chinese in script.pairs(path):
         assert re.search(r"[\u4e00-\u9fff]", chinese.source)
@@ -105,7 +107,7 @@ def test_chinese_is_not_left_in_english(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_links_between_lessons_lead_somewhere(path: Path) -> None:
+def test_links_between_lessons_lead_somewhere(script: Any, path: Path) -> None:
     """Relative links lead to a notebook that is kept, or to a document."""
     for language in script.LANGUAGES:
         for cell in script.notebook(path, language).cells:
@@ -113,8 +115,8 @@ def test_links_between_lessons_lead_somewhere(path: Path) -> None:
                 assert "://" in target or (script.FOLDER / language / target).exists(), target
 
 
-def test_a_changed_sentence_makes_its_translation_stale(tmp_path: Path) -> None:
-    path = lesson(tmp_path)
+def test_a_changed_sentence_makes_its_translation_stale(script: Any, tmp_path: Path) -> None:
+    path = lesson(script, tmp_path)
     assert script.stale(path) == []
     path.write_text(path.read_text("utf-8").replace("A title", "Another title"), "utf-8")
     assert [cell.source for cell in script.stale(path)] == ["# Another title"]
@@ -130,35 +132,35 @@ def test_a_changed_sentence_makes_its_translation_stale(tmp_path: Path) -> None:
         ('# %% [markdown] lang="en"\n# # A title\n', "", "no English cell stands before"),
     ],
 )
-def test_a_missing_cell_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
-    path = lesson(tmp_path)
+def test_a_missing_cell_is_named(script: Any, tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = lesson(script, tmp_path)
     path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
     with pytest.raises(script.LessonError, match=re.escape(says)):
         list(script.pairs(path))
 
 
-def test_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
-    path = lesson(tmp_path)
+def test_line_ends_of_windows_change_nothing(script: Any, tmp_path: Path) -> None:
+    path = lesson(script, tmp_path)
     before = script.read(path).cells
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert [cell.source for cell in script.read(path).cells] == [cell.source for cell in before]
     assert script.stale(path) == []
 
 
-def test_the_short_form_replaces_and_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = lesson(tmp_path)
+def test_the_short_form_replaces_and_leaves_out(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lesson(script, tmp_path)
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     codes = [cell.source for cell in script.notebook(path, "zh", short=True).cells if cell.cell_type == "code"]
     assert codes == ["result = 1 + 1"]
     codes = [cell.source for cell in script.notebook(path, "zh").cells if cell.cell_type == "code"]
     assert codes == ["result = 2 + 2", "assert result == 4"]
     with pytest.raises(script.LessonError, match=re.escape("replaces '2 + 2', which is not in its cell")):
-        script.notebook(lesson(tmp_path, code="result = 4"), "en", short=True)
+        script.notebook(lesson(script, tmp_path, code="result = 4"), "en", short=True)
 
 
-def test_a_copy_keeps_what_the_reader_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
-    lesson(tmp_path)
+    lesson(script, tmp_path)
     own = tmp_path / "own"
     assert len(script.copy(own)) == 2
     (own / "en" / "01-short.ipynb").write_text("mine", "utf-8")
@@ -175,13 +177,15 @@ def test_a_copy_keeps_what_the_reader_changed(tmp_path: Path, monkeypatch: pytes
         ("import os; os._exit(1)", "the kernel died"),
     ],
 )
-def test_what_fails_or_warns_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str) -> None:
+def test_what_fails_or_warns_is_told(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     with pytest.raises(script.LessonError, match=says):
-        script.execute(script.notebook(lesson(tmp_path, code), "en"))
+        script.execute(script.notebook(lesson(script, tmp_path, code), "en"))
 
 
 @pytest.mark.slow
-def test_every_lesson_runs_in_its_short_form() -> None:
+def test_every_lesson_runs_in_its_short_form(script: Any) -> None:
     """In Chinese; `.ci/run` runs the English ones in full, and the code of both is the same."""
     assert len(script.run_all(LESSONS, ["zh"], short=True)) == len(LESSONS)

@@ -187,6 +187,7 @@ def test_numpy_draws_what_training_draws() -> None:
     assert np.abs(images - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_standing_statistics_of_one_batch_reproduce_it() -> None:
     """Normalising a batch by its own measured statistics changes nothing; by those of others it does."""
     network = _away_from_the_start(fast.Generator(torch.Generator().manual_seed(7)))

@@ -135,6 +135,7 @@ def test_missing_lines_are_told(
     assert said is None if needed is None else needed in str(said)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 @pytest.mark.parametrize("how", ["deleted", "emptied", "a line of rubbish"])
 def test_resuming_with_damaged_metrics(tmp_path: Path, small_data: Path, stopped_run: Path, how: str) -> None:

@@ -359,6 +359,7 @@ def test_a_run_with_damaged_thresholds(
         assert runs.train(tmp_path / "run", small_data, **options).complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "times"), [(1.0, 0), (1e5, 2)])
 def test_a_run_warns(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, factor: float, times: int

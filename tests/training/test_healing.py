@@ -29,6 +29,7 @@ def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]
     return RunFolder(folder).saved_config(), told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data: Path) -> None:
     """It goes back to step 0 with the usual rate. A new run with its settings computes the same, and is never ill."""

@@ -555,6 +555,7 @@ def failing(error: Exception) -> Callable[..., Any]:
     return fail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "error", "needed"),
     [

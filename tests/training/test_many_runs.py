@@ -39,6 +39,7 @@ def task(out: Path, data: Path, **options: Any) -> Runs:
     return Runs(None, {**given, "out": str(out), **options})  # type: ignore[typeddict-item]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
     """In folders OUT-SEED, bit for bit what one run of that seed gives; again, nothing is trained."""
@@ -53,6 +54,7 @@ def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
     assert {seed: runs.learned(tmp_path / f"a-{seed}") for seed in (0, 3)} == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
     """A run that was stopped continues; it ends as if it never had."""

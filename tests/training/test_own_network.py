@@ -63,6 +63,7 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_it_trains_resumes_and_draws(tmp_path: Path, small_data: Path) -> None:
     """Half of a run and the rest are the whole run bit for bit, and the saved model draws by its name alone."""
     options: dict[str, Any] = {"settings": ["network=mine", "pretraining_steps=0"], "steps": 3}

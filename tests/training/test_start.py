@@ -156,6 +156,7 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
 # Names and places
 
 
+@pytest.mark.slow
 def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
     """Each name in the configuration has a recipe."""
     for name in RECIPES:
@@ -163,6 +164,7 @@ def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
         assert "generator" in built.networks
 
 
+@pytest.mark.slow
 def test_runs_that_start_at_one_moment_get_folders_of_their_own(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

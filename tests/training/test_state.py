@@ -111,6 +111,7 @@ def test_whole_numbers_and_truth_values_are_saved_and_read(
     assert load_file(runs.newest(tmp_path / "whole") / "generator.safetensors")["1.num_batches_tracked"] == steps
 
 
+@pytest.mark.slow
 def test_what_is_copied_stays(small_data: Path) -> None:
     """Training that goes on does not change a snapshot, and putting it back undoes the training."""
     recipe = Mixture()

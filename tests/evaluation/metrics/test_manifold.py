@@ -52,6 +52,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     assert figures(real, generated) == whole
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_properties(seed: int, d: int) -> None:
