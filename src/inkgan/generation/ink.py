@@ -35,7 +35,7 @@ _ENLARGED = 4
 _SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the image
 _EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
 _FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
-_CHUNK = 32  # images that are enlarged at once: bounds the memory
+_CHUNK = 16  # images that are enlarged at once, which stay in the cache
 
 
 @dataclass(frozen=True)
@@ -78,58 +78,75 @@ def digits(
         lift: rows above the baseline.
     """
     turn, grow, lift = (np.broadcast_to(np.asarray(values, np.float64), len(images)) for values in (turn, grow, lift))
-    top, bottom, left, right = _ink_boxes(images)
+    parts = [slice(start, start + _CHUNK) for start in range(0, len(images), _CHUNK)]
+    return [strip for part in parts for strip in _strips(images[part], line, lean, turn[part], grow[part], lift[part])]
+
+
+def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats, lift: Floats) -> list[Strip]:
+    """A few strips; see :func:`digits`."""
+    top, bottom, left, right = _ink_boxes(images, _FAINT)
     # Very wide digits stay lower than others, and digits with little ink small.
     extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])
     scale = grow * line.size / extent
-    cos, sin = np.cos(turn), np.sin(turn)
-    # To the line: shear @ rotation, about the middle of the digit's foot.
-    forward = np.stack([cos - lean * sin, -sin - lean * cos, sin, cos], 1) * scale[:, None]
-    foot = np.stack([(left + right) / 2, bottom], 1)
-    windows = _windows(images, forward, foot, line.baseline - lift, line.height)
-    # Pillow takes the inverse map, from a window of the line to the enlarged image.
-    back = np.stack([cos, sin + lean * cos, -sin, cos - lean * sin], 1) * (_ENLARGED / scale)[:, None]
-    away = np.stack([windows[:, 0], windows[:, 1] - (line.baseline - lift)], 1)  # of the window's corner from the foot
-    x, y = ((foot[:, i] * _ENLARGED + (back[:, 2 * i : 2 * i + 2] * away).sum(1)) for i in (0, 1))
-    maps = np.stack([back[:, 0], back[:, 1], x, back[:, 2], back[:, 3], y], 1).tolist()
+    base = line.baseline - lift
     # The larger the digit, the slower its grey rises across an edge. Make it rise within about two pixels again.
     half = np.minimum(0.35, 0.45 / scale)[:, None]
     levels = _to_bytes((np.arange(256) / 255 - _EDGE) / (2 * half) + 0.5)
+    large = enlarged(images)
+    cos, sin = np.cos(turn), np.sin(turn)
+    # To the line: shear @ rotation, about the middle of the digit's foot.
+    forward = np.stack([cos - lean * sin, -sin - lean * cos, sin, cos], 1) * (scale / _ENLARGED)[:, None]
+    foot = np.stack([(left + right) / 2, bottom], 1) * _ENLARGED
+    windows = _windows(large, levels, forward, foot, base, line.height)
+    # Pillow takes the inverse map, from a window of the line to the enlarged image.
+    back = np.stack([cos, sin + lean * cos, -sin, cos - lean * sin], 1) * (_ENLARGED / scale)[:, None]
+    away = np.stack([windows[:, 0], windows[:, 1] - base], 1)  # of the window's corner from the foot
+    x, y = (foot[:, i] + (back[:, 2 * i : 2 * i + 2] * away).sum(1) for i in (0, 1))
+    maps = np.stack([back[:, 0], back[:, 1], x, back[:, 2], back[:, 3], y], 1).tolist()
     strips = []
-    for start in range(0, len(images), _CHUNK):
-        for index, large in enumerate(enlarged(images[start : start + _CHUNK]), start):
-            west, north, east, south = windows[index].tolist()
-            size = (east - west, south - north)
-            placed = Image.fromarray(large).transform(
-                size, Image.Transform.AFFINE, maps[index], Image.Resampling.BICUBIC
-            )
-            strip = np.zeros((line.height, size[0]), np.uint8)
-            strip[north:south] = levels[index][np.frombuffer(placed.tobytes(), np.uint8)].reshape(size[::-1])
-            strips.append(_trimmed(strip))
+    for image, level, map_, (west, north, east, south) in zip(large, levels, maps, windows.tolist(), strict=True):
+        size = (east - west, south - north)
+        source = Image.frombuffer("L", image.shape[::-1], image, "raw", "L", 0, 1)
+        placed = source.transform(size, Image.Transform.AFFINE, map_, Image.Resampling.BICUBIC)
+        pixels = placed.tobytes().translate(level.tobytes())
+        strip = np.zeros((line.height, size[0]), np.uint8)
+        strip[north:south] = np.frombuffer(pixels, np.uint8).reshape(size[::-1])
+        strips.append(_trimmed(strip))
     return strips
 
 
-def _ink_boxes(images: Images, faint: int = _FAINT) -> tuple[NDArray[np.intp], ...]:
-    """Top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's."""
-    rows, columns = (np.asarray((images > faint).any(axis)) for axis in (2, 1))
+def _ink_boxes(images: Images, faint: int | NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
+    """Top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's.
+
+    Args:
+        images: uint8.
+        faint: pixels up to this are no ink; for all, or [N].
+    """
+    is_ink = images > np.reshape(np.asarray(faint, np.uint8), (-1, 1, 1))  # of one type, since wider ones are slower
+    rows, columns = (np.asarray(is_ink.any(axis)) for axis in (2, 1))
     top, left = rows.argmax(1), columns.argmax(1)
     return top, rows.shape[1] - rows[:, ::-1].argmax(1), left, columns.shape[1] - columns[:, ::-1].argmax(1)
 
 
-def _windows(images: Images, forward: Floats, foot: Floats, base: Floats, height: int) -> NDArray[np.int64]:
-    """Left, top, right and bottom [N, 4] of the part of a line that a digit can reach, in columns from its foot.
+def _windows(
+    large: Images, levels: Images, forward: Floats, foot: Floats, base: Floats, height: int
+) -> NDArray[np.int64]:
+    """Left, top, right and bottom [N, 4] of the part of a line that a digit's ink can reach, in columns from its foot.
 
     Args:
-        images: uint8 [N, H, W].
-        forward: the rows of the map from an image to the line [N, 4].
-        foot: the place in the image that comes to stand on column 0 and on row ``base`` [N].
-        base: as said.
+        large: enlarged images, uint8 [N, H, W].
+        levels: what each of their 256 levels becomes on the line, [N, 256], rising.
+        forward: the rows of the map from an enlarged image to the line [N, 4].
+        foot: the place in the image that comes to stand on column 0 and on row ``base`` [N, 2].
+        base: as said [N].
         height: of the line.
     """
-    top, bottom, left, right = _ink_boxes(images, 0)
-    blur = 3  # pixels that enlarging may add on each side
-    x = np.stack([left - blur, right + blur, left - blur, right + blur], 1) - foot[:, :1]
-    y = np.stack([top - blur, top - blur, bottom + blur, bottom + blur], 1) - foot[:, 1:]
+    reach = 2  # pixels to each side from which Pillow's cubic takes a value
+    # The cubic is below 1.63 times the highest of the pixels that it takes, so half of a level that becomes paper
+    # does too.
+    top, bottom, left, right = _ink_boxes(large, ((levels == 0).sum(1) - 1) // 2)
+    x = np.stack([left - reach, right + reach, left - reach, right + reach], 1) - foot[:, :1]
+    y = np.stack([top - reach, top - reach, bottom + reach, bottom + reach], 1) - foot[:, 1:]
     across = forward[:, :1] * x + forward[:, 1:2] * y
     down = forward[:, 2:3] * x + forward[:, 3:] * y + base[:, None]
     north, south = np.clip(np.floor(down.min(1)), 0, height - 1), np.clip(np.ceil(down.max(1)), 1, height)
@@ -143,10 +160,12 @@ def enlarged(images: Images) -> Images:
     sum is exact in float32, and the result is the same on every processor.
     """
     _, height, width = images.shape
-    across = images.astype(np.float32) @ _enlarging(width).T
-    across = np.rint(across * np.float32(16)) / np.float32(16)
-    both = _enlarging(height) @ across
-    result: Images = np.clip(np.rint(both), 0, 255).astype(np.uint8)
+    across = images.astype(np.float32) @ (16 * _enlarging(width).T)
+    np.rint(across, out=across)
+    both = (_enlarging(height) / 16) @ across
+    np.rint(both, out=both)
+    np.clip(both, 0, 255, out=both)
+    result: Images = both.astype(np.uint8)
     return result
 
 
@@ -261,7 +280,7 @@ def _to_bytes(ink: Floats) -> Strip:
 
 def _trimmed(strip: Strip) -> Strip:
     """Cut away the columns without any ink, left and right."""
-    columns = np.flatnonzero(strip.any(0))
+    columns = np.flatnonzero(strip.max(0))
     return strip[:, columns[0] : columns[-1] + 1] if len(columns) else strip[:, :0]
 
 

@@ -34,6 +34,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 
 _EPSILON = np.float32(1e-5)
 _FEW = 16  # channels
+_ROWS = 512  # of weights; a multiple of 64, so that the kernels of matrix products group rows as in one product
 
 
 def draw_tutorial(
@@ -149,7 +150,11 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
 
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
     """A linear layer [O, I] of inputs [N, I], as one product for each input."""
-    result: Array = (inputs[:, None] @ weight.T)[:, 0]
+    result = np.empty((len(inputs), 1, len(weight)), np.float32)
+    for start in range(0, len(weight), _ROWS):  # of the weights, which stay in the cache for all inputs
+        part = slice(start, start + _ROWS)
+        np.matmul(inputs[:, None], weight[part].T, out=result[:, :, part])
+    result = result[:, 0]
     result += bias
     return result
 
@@ -176,10 +181,14 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     image, row, column, _ = padded.strides
     shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
     strides = (image, stride * row, stride * column, row, padded.itemsize)
-    patches = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+    windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
-    result: Array = (patches.reshape(n, -1, 9 * channels) @ kernel).reshape(*shape[:3], -1)
-    return result
+    result = np.empty((n, shape[1] * shape[2], len(weight)), np.float32)
+    patches = np.empty(shape[1:], np.float32)  # of one map after the other, so that they stay in the cache
+    for index in range(n):
+        patches[:] = windows[index]
+        np.matmul(patches.reshape(-1, 9 * channels), kernel, out=result[index])
+    return result.reshape(*shape[:3], -1)
 
 
 def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
