@@ -18,7 +18,7 @@ from PIL import Image
 
 from inkgan.errors import MissingExtraError
 from inkgan.generation.formats import FORMATS, Files, packer
-from inkgan.generation.formats.coco import CATEGORIES
+from inkgan.generation.formats.folders import CATEGORIES
 from inkgan.generation.formats.sample import Sample
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for

@@ -236,7 +236,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
 
     from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
-    from inkgan.generation.preview import preview
+    from inkgan.generation.bulk import preview
     from inkgan.images import save_png, sheet
 
     path = Path("preview.png" if out is None else out if out.endswith(".png") else f"{out.rstrip('/')}-preview.png")

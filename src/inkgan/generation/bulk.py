@@ -1,7 +1,8 @@
-"""The images of a data set, drawn as they are asked for."""
+"""The images of a data set, drawn as they are asked for; and a preview of it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +16,14 @@ from inkgan.generation.arguments import whole_number
 from inkgan.generation.formats.sample import Sample
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
+from inkgan.generation.saving import filled_up
 from inkgan.generation.spec import Spec
 from inkgan.generation.texts import InTurn, Texts, read_texts
 from inkgan.generation.writing import Writing
+from inkgan.images import Images
+
+#: How many images a preview shows.
+_PREVIEWED = 24
 
 
 def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) -> Iterator[Writing]:
@@ -60,6 +66,25 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
         with threads.limit(limits=1):
             one = next(written)
         yield Sample(number, one)
+
+
+def preview(spec: Spec) -> tuple[Images, float]:
+    """The first images of a data set, and how fast one process draws.
+
+    Returns:
+        Up to 24 images uint8 [N, H, W], or in colour [N, H, W, 3], filled up with paper on the right to the
+        widest; and images a second, as PNG.
+
+    Raises:
+        ConfigError: a text cannot be written.
+        CheckpointError: the model cannot write.
+    """
+    numbers = range(min(_PREVIEWED, spec.count))
+    list(samples(spec, numbers[:1]))  # what is done once does not count
+    start = time.perf_counter()
+    drawn = [(sample.writing, sample.png) for sample in samples(spec, numbers)]
+    seconds = time.perf_counter() - start
+    return filled_up([writing.image for writing, _ in drawn]), len(drawn) / seconds
 
 
 @lru_cache(maxsize=2)

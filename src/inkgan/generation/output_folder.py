@@ -273,12 +273,19 @@ def _is_abandoned(folder: Path) -> bool:
         if folder.is_symlink() or (folder / _MARK).is_symlink():
             return False
         mark = json.loads(read_regular(folder / _MARK))
-        process = mark["process"]
-        if mark["host"] != os.uname().nodename or not isinstance(process, int) or process <= 0:
-            return False
+        return has_ended(mark["host"], mark["process"])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return False
+
+
+def has_ended(host: str, process: int) -> bool:
+    """Whether a process has ended, if it is known: that of another machine has not."""
+    if host != os.uname().nodename or process <= 0:
+        return False
+    try:
         os.kill(process, 0)
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+    except OSError:  # it is another user's
         return False
     return False

@@ -31,6 +31,7 @@ from inkgan.generation import engines
 from inkgan.generation.bulk import files_of, model_of, samples
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.looks import look_of
+from inkgan.generation.output_folder import has_ended
 from inkgan.generation.spec import Spec
 from inkgan.seeds import Stream, rng
 
@@ -172,7 +173,7 @@ def digests_of(spec: Spec) -> dict[str, str]:
 
 def versions_for(form: str) -> dict[str, str]:
     """The versions of what decides the bytes of a format."""
-    names = ("inkgan", "numpy", "pillow", FORMATS[form])
+    names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
     return {name: metadata.version(name) for name in names if name is not None}
 
 
@@ -321,17 +322,7 @@ def _sweep(out: Path) -> None:
     """Remove the workplaces of processes of this machine that have ended."""
     with contextlib.suppress(OSError):
         for place in (out / _WORKPLACE).iterdir():
-            host, process, _ = place.name.rsplit("-", 2)
-            if host == os.uname().nodename and process.isdecimal() and not _is_running(int(process)):
+            host, _, process = place.name.rpartition("-")[0].rpartition("-")
+            if process.isdecimal() and has_ended(host, int(process)):
                 shutil.rmtree(place, ignore_errors=True)
         (out / _WORKPLACE).rmdir()  # unless others work in it
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

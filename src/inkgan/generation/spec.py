@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.generation.arguments import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.formats import FORMATS
-from inkgan.generation.looks import LookLike, look_of, name_of
+from inkgan.generation.looks import LookLike, look_of, name_of, short
 from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
 from inkgan.seeds import LARGEST_SEED
 
-M = TypeVar("M", bound=BaseModel)
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
 #: Shards have names of five digits.
@@ -28,6 +26,18 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Document(Table):
+    """A table with others in it, which says in one line what is wrong with it or with them."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise ConfigError(_one_line(type(self), error)) from None
+
+
 class WeightedTemplate(Table):
     """A template of a mixture."""
 
@@ -35,8 +45,12 @@ class WeightedTemplate(Table):
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
-class MixtureFile(Table):
-    """A file of templates, of which each text takes one at random."""
+class MixtureFile(Document):
+    """A file of templates, of which each text takes one at random.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
+    """
 
     texts: tuple[WeightedTemplate, ...] = Field(min_length=1)
     lengths: tuple[Length, Length] = (1, LONGEST_TEXT)
@@ -49,7 +63,7 @@ class Share(Table):
     share: float = Field(gt=0, le=1)
 
 
-class Spec(Table):
+class Spec(Document):
     """Everything that the images of a data set depend on, and how they are packed.
 
     Image i depends on these and on i alone: on no other image, and neither on who draws it nor on when.
@@ -90,14 +104,6 @@ class Spec(Table):
     legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
     look: LookLike = "clean"
 
-    if not TYPE_CHECKING:
-
-        def __init__(self, **given: Any) -> None:
-            try:
-                super().__init__(**given)
-            except ValidationError as error:
-                raise ConfigError(_one_line(type(self), error)) from None
-
     @model_validator(mode="before")
     @classmethod
     def _look_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -133,23 +139,11 @@ class Spec(Table):
         return range(self.count * shard // self.shards, self.count * (shard + 1) // self.shards)
 
 
-def checked(kind: type[M], given: Mapping[str, Any]) -> M:
-    """Make what was given an object of a kind.
-
-    Raises:
-        ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
-    """
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        raise ConfigError(_one_line(kind, error)) from None
-
-
-def _one_line(kind: type[BaseModel], error: ValidationError) -> str:
+def _one_line(kind: type[Document], error: ValidationError) -> str:
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # what is missing may be misspelt
     place = ".".join(str(part + 1) if isinstance(part, int) else shown(str(part)) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        names = _names(kind)
+        names = [*kind.model_fields, *(WeightedTemplate.model_fields if kind is MixtureFile else ())]
         hint = did_you_mean(str(first["loc"][-1]), names)
         return f"there is no {place}.{hint} It can have {', '.join(names)}."
     if first["type"] == "missing":
@@ -157,15 +151,4 @@ def _one_line(kind: type[BaseModel], error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if not place:
         return message if message.endswith(".") else f"{message}."
-    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
-
-
-def _given(value: Any) -> str:
-    """What was given, in one short line."""
-    return shown(value)[:60] if isinstance(value, str) else f"{value!r:.60}"
-
-
-def _names(kind: type[BaseModel]) -> list[str]:
-    """The keys of a table and of the tables in it."""
-    names = list(kind.model_fields)
-    return names + (list(WeightedTemplate.model_fields) if kind is MixtureFile else [])
+    return f"{place} = {short(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."

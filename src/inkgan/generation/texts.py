@@ -231,9 +231,9 @@ def read_texts(source: str | Path) -> Lines | Mixture:
 
 def _mixture(given: Mapping[str, Any], folder: Path) -> Mixture:
     """A mixture from the tables of a TOML file."""
-    from inkgan.generation.spec import MixtureFile, checked
+    from inkgan.generation.spec import MixtureFile
 
-    mixture = checked(MixtureFile, given)
+    mixture = MixtureFile(**given)
     shortest, longest = mixture.lengths
     if longest < shortest:
         raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")

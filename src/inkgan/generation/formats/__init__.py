@@ -1,4 +1,4 @@
-"""The formats of data sets: a module for each, with one function that packs samples into files.
+"""The formats of data sets: for each, a function of its name that packs samples into files.
 
 ``pack(stem, samples)`` returns the content of each file by its name, which begins with the stem: either one file,
 ``stem.ending``, or several in a folder, ``stem/...``. It is a pure function: the same samples give the same bytes.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from inkgan.errors import missing_extra
 
@@ -19,17 +19,29 @@ if TYPE_CHECKING:
 Files = dict[str, bytes]
 Pack = Callable[[str, Iterable["Sample"]], Files]
 
-#: The library that each format needs besides the base install, if any. A format has the name of its module.
-FORMATS: Mapping[str, str | None] = {
-    "webdataset": None,
-    "imagefolder": None,
-    "parquet": "pyarrow",
-    "lmdb": "lmdb",
-    "paddleocr": None,
-    "doctr": None,
-    "coco": None,
-    "yolo": None,
-    "npz": None,
+
+class Format(NamedTuple):
+    """Where a format's function is.
+
+    Attributes:
+        module: of this package.
+        library: what it needs besides the base install.
+    """
+
+    module: str
+    library: str | None = None
+
+
+FORMATS: Mapping[str, Format] = {
+    "webdataset": Format("archives"),
+    "imagefolder": Format("folders"),
+    "parquet": Format("archives", "pyarrow"),
+    "lmdb": Format("archives", "lmdb"),
+    "paddleocr": Format("folders"),
+    "doctr": Format("folders"),
+    "coco": Format("folders"),
+    "yolo": Format("folders"),
+    "npz": Format("archives"),
 }
 
 
@@ -39,11 +51,11 @@ def packer(name: str) -> Pack:
     Raises:
         MissingExtraError: the library that it needs is not installed.
     """
-    library = FORMATS[name]
+    module, library = FORMATS[name]
     try:
         if library is not None:
             import_module(library)
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or error) from None
-    pack: Pack = import_module(f"inkgan.generation.formats.{name}").pack
+    pack: Pack = getattr(import_module(f"inkgan.generation.formats.{module}"), name)
     return pack

@@ -1,0 +1,123 @@
+"""The formats that keep many images in one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkgan.generation.formats import Files
+from inkgan.generation.formats.sample import Sample
+from inkgan.generation.saving import filled_up, label_arrays
+
+#: Readers of Parquet take a group of rows at a time.
+_ROWS_IN_A_GROUP = 100
+#: A page of LMDB has 4 kB, so that a small value may take that much; and its tree needs some.
+_PAGE = 4096
+_TREE = 64 * 2**20
+
+
+def webdataset(stem: str, samples: Iterable[Sample]) -> Files:
+    """WebDataset's tar, ``stem.tar``: for each image ``KEY.png`` and its label ``KEY.json``, one after the other.
+
+    The header of each file has no time, no user and fixed rights, so that the same images give the same bytes.
+    """
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in samples:
+            for name, content in (("png", sample.png), ("json", json.dumps(sample.label).encode())):
+                header = tarfile.TarInfo(f"{sample.key}.{name}")
+                header.size = len(content)
+                header.mode = 0o644
+                tar.addfile(header, io.BytesIO(content))
+    return {f"{stem}.tar": archive.getvalue()}
+
+
+def parquet(stem: str, samples: Iterable[Sample]) -> Files:
+    """Parquet with the pictures inside, as Hugging Face ``datasets`` keeps them; also for pandas, Polars and DuckDB.
+
+    ``stem.parquet`` has a row for each image: ``image``, the bytes of its PNG, and its label. The schema tells
+    ``datasets`` that ``image`` is a picture. Bytes depend on the version of pyarrow.
+    """
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
+
+    samples = iter(samples)
+    first = next(samples)
+    types: dict[str, Any] = {"image": arrow.struct({"bytes": arrow.binary(), "path": arrow.string()})}
+    features: dict[str, Any] = {"image": {"_type": "Image"}}  # the types in the words of `datasets`
+    for name, (value, depth) in _columns(first).items():
+        types[name], features[name] = arrow.type_for_alias(value), {"dtype": value, "_type": "Value"}
+        for _ in range(depth):
+            types[name], features[name] = arrow.list_(types[name]), {"feature": features[name], "_type": "List"}
+    schema = arrow.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    content = io.BytesIO()
+    with ParquetWriter(content, schema) as file:
+        rows: list[dict[str, Any]] = []
+        for sample in chain([first], samples):
+            rows.append({"image": {"bytes": sample.png, "path": f"{sample.key}.png"}, **sample.label})
+            if len(rows) == _ROWS_IN_A_GROUP:
+                file.write_table(arrow.Table.from_pylist(rows, schema))
+                rows = []
+        if rows:
+            file.write_table(arrow.Table.from_pylist(rows, schema))
+    return {f"{stem}.parquet": content.getvalue()}
+
+
+def _columns(first: Sample) -> dict[str, tuple[str, int]]:
+    """The type of a column's values and in how many lists they are, by the name that the label has for it."""
+    cells = {"cells": ("int32", 2)} if first.writing.cells else {}
+    size = {"width": ("int32", 0), "height": ("int32", 0)}
+    reading = {"probabilities": ("float64", 1), "factors": ("float64", 1)}
+    return {"text": ("string", 0), "boxes": ("int32", 2), **cells, **size, "writer": ("int64", 0), **reading}
+
+
+def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
+    """LMDB as CRNN, PARSeq and their relatives read it: ``num-samples``, ``image-000000001``, ``label-000000001``.
+
+    ``stem/data.mdb`` has a PNG and a text for each image, counted from 1, and its whole label as ``meta-``.
+    """
+    import lmdb as library
+
+    entries: dict[bytes, bytes] = {}
+    count = 0
+    for count, sample in enumerate(samples, 1):
+        entries[b"image-%09d" % count] = sample.png
+        entries[b"label-%09d" % count] = sample.writing.text.encode()
+        entries[b"meta-%09d" % count] = json.dumps(sample.label).encode()
+    entries[b"num-samples"] = str(count).encode()
+    size = sum(len(value) + _PAGE for value in entries.values()) + _TREE
+    with tempfile.TemporaryDirectory() as folder:
+        with library.open(folder, map_size=size, sync=False) as database, database.begin(write=True) as transaction:
+            for key, value in sorted(entries.items()):
+                transaction.put(key, value)
+        return {f"{stem}/data.mdb": Path(folder, "data.mdb").read_bytes()}
+
+
+def npz(stem: str, samples: Iterable[Sample]) -> Files:
+    """NumPy's arrays, ``stem.npz``, in which N images stand in the upper left of arrays of one size.
+
+    ``images`` is uint8 [N, H, W], 0 paper to 255 ink, or in colour [N, H, W, 3], as it is seen; ``texts`` [N];
+    ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text; ``widths`` int32 [N] before the filling;
+    ``writers`` int64 [N]; where digits were judged ``probabilities`` and ``factors`` float32 [N, L], NaN where there is
+    no digit; and in a look with cells ``cells``, like ``boxes``.
+    """
+    kept = [(sample.number, sample.writing) for sample in samples]
+    writings = [writing for _, writing in kept]
+    images = [writing.image for writing in writings]
+    arrays = {
+        "images": filled_up(images),
+        **label_arrays(writings),
+        "widths": np.array([image.shape[1] for image in images], np.int32),
+        "writers": np.array([number for number, _ in kept], np.int64),
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
+    return {f"{stem}.npz": content.getvalue()}
