@@ -150,6 +150,11 @@ def shown(path: Path | str) -> str:
     return text
 
 
+def quantity(count: int, noun: str, form: str = "") -> str:
+    """So many of something: ``"1 image"``, ``"12 images"``; ``form`` is that of the number, such as ``,``."""
+    return f"{count:{form}} {noun if count == 1 else f'{noun}s'}"
+
+
 def in_bytes(count: int) -> str:
     """A size for people: ``"812 bytes"``, ``"4.4 MB"``, ``"2.1 GB"``."""
     for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):

@@ -1,126 +1,120 @@
-"""Exporting a model as a page."""
+"""Model folders to hand on."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import re
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
-from numpy.testing import assert_array_equal
 
-from documents import ROOT
-from inkgan import cli, data
-from inkgan.exporting import page
-from inkgan.exporting.eight_bits import to_eight_bits
-from inkgan.networks.grid import EMBEDDING
+import inkgan
+import tiny_runs as runs
+from inkgan import cli
+from inkgan.runs import checkpoint
 
-MODELS = Path(page.__file__).parents[1] / "models"
-TINY = {"network": "compact", "image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 3, "channels": 8}
+FILES = {"generator.safetensors", "model.json", "manifest.json", "README.md"}
+BUNDLED = Path(inkgan.__file__).parent / "models"
 
 
-def block(content: str, name: str) -> str:
-    """What a data block of a page holds."""
-    found = re.search(rf'<script type="[^"]*" id="inkgan-{name}">([^<]*)</script>', content)
-    assert found, name
-    return found[1]
+def exported(*arguments: object) -> int:
+    """Run ``inkgan export``; returns the exit code."""
+    return cli.run(["export", *map(str, arguments)])
 
 
-def unpacked(content: str, name: str) -> bytes:
-    return zlib.decompress(base64.b64decode(block(content, name)))
+@pytest.mark.parametrize("model", ["best", "tutorial"])
+def test_a_bundled_model_is_handed_on_byte_for_byte(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "handed"
+    assert exported(model, "-o", f"{out}/") == 0
+    assert capsys.readouterr().out == f"1.{'5' if model == 'best' else '3'} MB: {out}/\n"
+    assert {path.name for path in out.iterdir()} == FILES | {".inkgan.json"}
+    for name in FILES:
+        assert (out / name).read_bytes() == (BUNDLED / model / name).read_bytes(), name
+
+
+def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path: Path) -> None:
+    """Its card says where it comes from, and gives no licence: the weights are the user's."""
+    size = inkgan.export(finished_run, f"{tmp_path}/mine/", which="4")
+    out = tmp_path / "mine"
+    assert size == sum((out / name).stat().st_size for name in FILES)
+    np.testing.assert_array_equal(inkgan.load(out).sample(3), inkgan.load(finished_run, which="4").sample(3))
+    checkpoint.verify(out, ("generator", "model"))
+    card = (out / "README.md").read_text("utf-8")
+    assert "| recipe | fast |\n| steps | 4 |\n| seed | 0 |\n" in card
+    assert "12×12×1" in card
+    assert "licence" not in card
+    assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
 
 
 @pytest.mark.slow
-def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "page.html"
-    assert cli.run(["export", "fast", "-o", str(out)]) == 0
-    assert capsys.readouterr().out == f"{out.stat().st_size / 1e6:.1f} MB: {out}\n"
-    assert out.stat().st_size <= page.LARGEST_BYTES
-    content = out.read_text("utf-8")
-    assert json.loads(block(content, "model"))["name"] == "fast"
-    credit = re.findall(r"<footer>.*?</footer>", content, re.DOTALL)[-1]
-    assert "Yann LeCun and Corinna Cortes" in credit
-    assert "creativecommons.org/licenses/by-sa/3.0" in credit
-    kept = safetensors.numpy.load(unpacked(content, "weights"))
-    expected = to_eight_bits(safetensors.numpy.load_file(MODELS / "fast" / "generator.safetensors"))
-    assert kept.keys() == expected.keys()
-    for name, array in expected.items():
-        assert_array_equal(kept[name], array)
-    digits = np.frombuffer(unpacked(content, "digits"), np.uint8)
-    assert len(digits) == 3000 * (1 + 392)
-    assert_array_equal(np.bincount(digits[:3000]), 300)
-    real = data.load("mnist").train.images[0].ravel().astype(int)
-    first = digits[3000:3392].astype(int)
-    assert np.abs(np.stack([first >> 4, first & 15], 1).ravel() * 17 - real).max() <= 8
+@pytest.mark.parametrize("by_directory", [False, True])
+def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
+    """Nothing that is handed on names where the data were; the name of the data stays."""
+    where = {"data_dir": small_data.parent} if by_directory else {}
+    runs.train(tmp_path / "run", Path("small") if by_directory else small_data, steps=1, **where)
+    saved = (runs.newest(tmp_path / "run") / "model.json").read_bytes()
+    inkgan.export(tmp_path / "run", f"{tmp_path}/mine/")
+    handed = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    place = str(small_data.parent).encode()
+    assert place in saved
+    assert not [name for name, content in handed.items() if place in content]
+    kept = json.loads(handed["model.json"])["config"]["data"]
+    assert kept["name"] == ("small" if by_directory else small_data.name)
 
 
-def test_a_browser_runs_only_the_script_and_the_style_that_were_built() -> None:
-    """The hashes in the policy are those of the content, so nothing else in the page can run."""
-    content = page.TEMPLATE.read_text("utf-8")
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', content)
-    assert policy
-    assert policy[1].startswith("default-src 'none'; ")
-    for tag in ("script", "style"):
-        inside = re.search(rf"<{tag}>(.*)</{tag}>", content, re.DOTALL)
-        assert inside
-        digest = base64.b64encode(hashlib.sha256(inside[1].encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in policy[1]
-    assert not re.search(r"https?://(?!www\.w3\.org/)", content)
+def test_a_card_goes_with_its_model(tmp_path: Path) -> None:
+    """What somebody wrote into it, too."""
+    inkgan.export("fast", f"{tmp_path}/first/")
+    (tmp_path / "first" / "README.md").write_text("# Mine\n\n| licence | CC0 |\n", "utf-8")
+    inkgan.export(tmp_path / "first", f"{tmp_path}/second/")
+    assert (tmp_path / "second" / "README.md").read_text("utf-8") == "# Mine\n\n| licence | CC0 |\n"
 
 
-def test_the_page_in_the_package_is_that_of_the_sources() -> None:
-    """Who changes web/ builds the page anew: ``npm run build`` there. The hash is that of web/build.mjs."""
-    web = ROOT / "web"
-    files = [path for path in (web / "src").rglob("*") if path.is_file()]
-    files += [web / "build.mjs", web / "package-lock.json"]
-    digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(web).as_posix(), path) for path in files):
-        digest.update(f"{name}\n".encode() + path.read_bytes() + b"\n")
-    found = re.search(r'<meta name="inkgan-source" content="(\w+)">', page.TEMPLATE.read_text("utf-8"))
-    assert found
-    assert found[1] == digest.hexdigest()
+@pytest.mark.slow
+def test_force_replaces_what_was_exported_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "model"
+    assert exported("fast", "-o", f"{out}/") == 0
+    (out / "notes.txt").write_text("mine")
+    assert exported("tutorial", "-o", f"{out}/") == 2
+    assert "holds files already. Add --force" in capsys.readouterr().err
+    assert exported("tutorial", "-o", f"{out}/", "--force") == 0
+    assert inkgan.load(out).description["network"] == "tutorial"
+    assert (out / "notes.txt").read_text() == "mine"
 
 
-def test_a_name_is_text_whatever_it_says() -> None:
-    weights = {"embedding": np.zeros((2, EMBEDDING))}
-    content = page.fill("</script><script>alert(1)</script>", TINY, weights)
-    assert "alert(1)</script>" not in content
-    assert json.loads(block(content, "model"))["name"] == "</script><script>alert(1)</script>"
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_files_of_the_users_are_never_replaced(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "theirs"
+    out.mkdir()
+    (out / name).write_text("mine")
+    before = runs.listing(tmp_path)
+    for more in ([], ["--force"]):
+        assert exported("fast", "-o", f"{out}/", *more) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert runs.listing(tmp_path) == before
+    assert "was not written by inkgan" in error
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (
-            ["best", "-o", "page.png"],
-            "inkgan: the name page.png does not say what to write. End it with .html, .onnx, or /",
-        ),
-        (["tutorial", "-o", "p.html"], "inkgan: a page draws networks of fast and best, and that of"),
-        (["bset", "-o", "p.html"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
-        (["bset", "-o", "p.onnx"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
-        (["bset", "-o", "p/"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
-        (["best", "-o", ""], "inkgan: the name of the output is empty."),
-        (["best", "-o", "there.html"], "inkgan: there.html exists already. Add --force to replace it"),
-        (["best", "-o", "there.html/"], "inkgan: there.html is a file, not a folder."),
-    ],
-)
-def test_what_cannot_be_exported_is_said_in_one_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    said: str,
+@pytest.mark.parametrize("out", ["model/", "model.onnx", "model.html"])
+def test_a_damaged_model_leaves_nothing(
+    out: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("there.html").write_text("mine")
-    assert cli.run(["export", *arguments]) == 2
+    model = tmp_path / "model-of-mine"
+    inkgan.export("fast", f"{model}/")
+    runs.damage(model / "generator.safetensors")
+    before = runs.listing(tmp_path)
+    assert exported(model, "-o", f"{tmp_path}/{out}") == 2
     error = capsys.readouterr().err
-    assert error.startswith(said)
+    assert "is damaged" in error
     assert error.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["there.html"]
-    assert Path("there.html").read_text() == "mine"
+    assert runs.listing(tmp_path) == before
+
+
+def test_the_digest_in_the_manifest_is_of_the_weights(tmp_path: Path) -> None:
+    inkgan.export("fast", f"{tmp_path}/fast/")
+    listed = json.loads((tmp_path / "fast" / "manifest.json").read_text("utf-8"))["files"]["generator.safetensors"]
+    assert listed["sha256"] == hashlib.sha256((tmp_path / "fast" / "generator.safetensors").read_bytes()).hexdigest()

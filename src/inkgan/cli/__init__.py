@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli import compare, data, doctor, evaluate, export, sample, serve, train, write
+from inkgan.cli import data, doctor, evaluate, export, morph, sample, serve, train, write
 from inkgan.cli import help as help_pages
 from inkgan.errors import InkganError, InkganWarning, Interrupted, missing_extra, reason_of, shown
 
@@ -40,11 +40,11 @@ app.command("train", rich_help_panel="Train")(train.train)
 app.add_typer(data.app, name="data", rich_help_panel="Train")
 app.command("write", rich_help_panel="Use")(write.write)
 app.command("sample", rich_help_panel="Use")(sample.sample)
-app.command("morph", rich_help_panel="Use")(write.morph)
+app.command("morph", rich_help_panel="Use")(morph.morph)
 app.command("export", rich_help_panel="Use")(export.export)
 app.command("serve", rich_help_panel="Use")(serve.serve)
 app.command("evaluate", rich_help_panel="Measure")(evaluate.evaluate)
-app.command("compare", rich_help_panel="Measure")(compare.compare)
+app.command("compare", rich_help_panel="Measure")(evaluate.compare)
 app.command("doctor", rich_help_panel="Train")(doctor.doctor)
 app.command("help", rich_help_panel="Learn more")(help_pages.show)
 

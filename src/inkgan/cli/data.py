@@ -78,6 +78,7 @@ def check(
     For your own images this says how many are used, and what is skipped and why, before you train.
     """
     from inkgan.data.inventory import verify
+    from inkgan.errors import quantity
     from inkgan.evaluation.subject import SMALLEST
 
     with progress_line() as tell:
@@ -87,7 +88,7 @@ def check(
         typer.echo(f"  {file}: {verdict}")
     shape = "x".join(map(str, data.image_shape))
     for title, split in data.splits.items():
-        typer.echo(f"  {title}: {len(split)} images of {shape}{_balance(data, split)}")
+        typer.echo(f"  {title}: {quantity(len(split), 'image')} of {shape}{_balance(data, split)}")
     for reason, count in sorted(data.skipped.items(), key=lambda one: -one[1]):
         typer.echo(f"  skipped {count}: {reason}")
     for note in data.notes:

@@ -1,15 +1,45 @@
-"""``inkgan evaluate``."""
+"""``inkgan evaluate`` and ``inkgan compare``."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkgan.cli.evaluation_options import Count, Data, DataDir, Force, Full, Json, Seed
 from inkgan.cli.progress import progress_line
+
+if TYPE_CHECKING:
+    from inkgan.evaluation.report import Report
+
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--n", "-n", help="How many images of each to measure, 128 or more. (default: 10,000, or as many as there are)"
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_PATH",
+        help="The real images: a set that `inkgan data` lists, a folder, or an .npz file. (default: those that the "
+        "first run or model learned from, else mnist)",
+    ),
+]
+DataDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")]
+Seed = Annotated[int, typer.Option(help="Of the images that are drawn, or of the choice among more than n.")]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full",
+        help="Also measure the distance in features that learned nothing, train a classifier on the images, and look "
+        "for copies in pixels.",
+    ),
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 def evaluate(
@@ -44,31 +74,76 @@ def evaluate(
         inkgan evaluate runs/tutorial-mnist-seed0 --full
         inkgan evaluate pictures/ --data fashion-mnist
     """
-    from inkgan.errors import OutputError
     from inkgan.evaluation import evaluate as evaluation
-    from inkgan.evaluation.page import report_page
     from inkgan.evaluation.text import report_text
     from inkgan.files import refuse_to_overwrite, write_bytes
 
-    pages: list[Path] = []
-    figures = [] if json is None else [json]
-    if report is not None:
-        page = Path(report)
-        if page.suffix.lower() in {".html", ".htm"}:
-            pages.append(page)
-        elif page.suffix and not report.endswith(os.sep) and not page.is_dir():
-            raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
-        else:
-            pages.append(page / "report.html")
-            figures.append(page / "report.json")
-    for path in (*pages, *figures):
+    outputs = _outputs(json, report)
+    for path in outputs:
         refuse_to_overwrite(path, force=force)
     with progress_line() as progress:
         found = evaluation.evaluate(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress)
-    for path in figures:
-        write_bytes(path, found.as_json().encode(), force=force)
-    for path in pages:
-        write_bytes(path, report_page(found).encode(), force=force)
+    for path, content in outputs.items():
+        write_bytes(path, content(found).encode(), force=force)
     typer.echo(report_text(found))
-    for path in (*pages, *figures):
+    for path in outputs:
         typer.echo(f"written: {path}")
+
+
+def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
+    """The files to write, and what makes the content of each."""
+    from inkgan.errors import OutputError
+    from inkgan.evaluation.page import report_page
+    from inkgan.evaluation.report import Report
+
+    figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
+    if report is None:
+        return figures
+    page = Path(report)
+    if page.suffix.lower() in {".html", ".htm"}:
+        return {page: report_page, **figures}
+    if page.suffix and not report.endswith(os.sep) and not page.is_dir():
+        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
+    return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}
+
+
+def compare(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [C ...]",
+            help="Each a run, a model, an .npz file or a folder of images, or in quotes a pattern of runs over seeds.",
+        ),
+    ],
+    n: Count = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    full: Full = False,
+    json: Json = None,
+    force: Force = False,
+) -> None:
+    """Say which differences between generators are real, and which may be chance: B, C, ... are compared with A.
+
+    A group of runs over seeds counts the variance of training; single models are compared by sampling alone.
+
+    For example:
+
+        inkgan compare tutorial runs/mine
+        inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
+    """
+    from inkgan.evaluation import compare as comparison
+    from inkgan.evaluation.text import comparison_text
+    from inkgan.files import refuse_to_overwrite, write_bytes
+
+    if json is not None:
+        refuse_to_overwrite(json, force=force)
+    with progress_line() as progress:
+        found = comparison.compare(
+            *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress
+        )
+    if json is not None:
+        write_bytes(json, found.as_json().encode(), force=force)
+    typer.echo(comparison_text(found))
+    if json is not None:
+        typer.echo(f"written: {json}")

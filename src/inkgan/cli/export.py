@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.options import Checkpoint, Force, RunOrModel
+
 
 def export(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast, best, tutorial."
-        ),
-    ],
+    what: RunOrModel,
     out: Annotated[
         str,  # not a Path, which would drop the slash at the end
         typer.Option(
@@ -23,10 +20,8 @@ def export(
             help="A page that needs no server; an ONNX file (needs the extra onnx); or a model folder (ends with /).",
         ),
     ],
-    checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
-    ] = False,
+    checkpoint: Checkpoint = "latest",
+    force: Force = False,
 ) -> None:
     """Take a model away: as a web page, for another program, or to hand it on.
 

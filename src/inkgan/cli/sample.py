@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.options import Checkpoint, Force, RunOrModel
 from inkgan.cli.progress import progress_line
 
 
 def sample(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast, best, tutorial."
-        ),
-    ],
+    what: RunOrModel,
     out: Annotated[
         str,  # not a Path, which would drop the slash at the end
         typer.Option(
@@ -37,7 +33,7 @@ def sample(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
-    checkpoint: Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")] = "latest",
+    checkpoint: Checkpoint = "latest",
     statistics: Annotated[
         str,
         typer.Option(
@@ -58,9 +54,7 @@ def sample(
     columns: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Images in a row of the sheet. (default: about square)")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Draw images with a trained generator.
 
@@ -73,6 +67,7 @@ def sample(
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
+    from inkgan.errors import quantity
     from inkgan.generation import model as sampling
     from inkgan.generation.saving import check_output, writer_for
 
@@ -84,4 +79,4 @@ def sample(
         write = writer_for(out, count, labels, names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
     of_class = "" if label is None else f" of class {label}"
-    typer.echo(f"{count} {'image' if count == 1 else 'images'}{of_class}: {out}")
+    typer.echo(f"{quantity(count, 'image')}{of_class}: {out}")

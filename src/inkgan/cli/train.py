@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,161 +11,104 @@ import typer
 if TYPE_CHECKING:
     from inkgan.training.start import TrainingOptions
 
+_what = partial(typer.Option, rich_help_panel="What")
+_long = partial(typer.Option, rich_help_panel="How long")
+_where = partial(typer.Option, rich_help_panel="Where")
+_how = partial(typer.Option, rich_help_panel="How")
+_many = partial(typer.Option, rich_help_panel="Many runs")
+
 
 def train(
-    recipe: Annotated[
-        str | None, typer.Option(help="What to train: fast, best or tutorial. (default: fast)", rich_help_panel="What")
-    ] = None,
+    recipe: Annotated[str | None, _what(help="What to train: fast, best or tutorial. (default: fast)")] = None,
     data: Annotated[
         str | None,
-        typer.Option(
+        _what(
             metavar="NAME_OR_PATH",
             help="A data set that `inkgan data` lists, a folder of images, or an .npz file. (default: mnist)",
-            rich_help_panel="What",
         ),
     ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Look for the data set's files here first.", rich_help_panel="What"),
-    ] = None,
+    data_dir: Annotated[Path | None, _what(metavar="FOLDER", help="Look for the data set's files here first.")] = None,
     resize: Annotated[
         str | None,
-        typer.Option(
+        _what(
             metavar="SIDE|HxW",
             help="Fit the images into this many pixels a side, such as 32 or 32x48. (default: as they are)",
-            rich_help_panel="What",
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="All randomness depends on it: same seed, same run. (default: 0)", rich_help_panel="What"),
-    ] = None,
+    seed: Annotated[int | None, _what(help="All randomness depends on it: same seed, same run. (default: 0)")] = None,
     steps: Annotated[
-        int | None,
-        typer.Option(
-            help="The run's total number of steps, to which schedules refer. (default: the recipe's)",
-            rich_help_panel="How long",
-        ),
+        int | None, _long(help="The run's total number of steps, to which schedules refer. (default: the recipe's)")
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Train for this long instead.", rich_help_panel="How long")
-    ] = None,
+    seconds: Annotated[float | None, _long(help="Train for this long instead.")] = None,
     stop_at: Annotated[
-        int | None,
-        typer.Option(
-            metavar="STEP",
-            help="Save and stop after this step; --resume continues from there.",
-            rich_help_panel="How long",
-        ),
+        int | None, _long(metavar="STEP", help="Save and stop after this step; --resume continues from there.")
     ] = None,
     extend: Annotated[
         int | None,
-        typer.Option(
+        _long(
             metavar="STEPS",
             help="Make the complete run in --out this much longer: learning rates rise again and fade to its new end.",
-            rich_help_panel="How long",
         ),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)",
-            rich_help_panel="Where",
-        ),
+        _where(metavar="FOLDER", help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)"),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option(
+        _where(
             "--resume",
             help="Continue the run in --out (or the newest of its name) bit for bit, as if it had never stopped.",
-            rich_help_panel="Where",
         ),
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in --out.", rich_help_panel="Where")
-    ] = False,
+    force: Annotated[bool, _where("--force", help="Replace the run that is in --out.")] = False,
     heal: Annotated[
         bool,
-        typer.Option(
+        _how(
             "--heal",
             help="Where the run blows up or collapses, go back to a healthy checkpoint and continue with the doctor's "
             "remedy, at most three times.",
-            rich_help_panel="How",
         ),
     ] = False,
     processes: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Train with so many processes on this machine; N divides the setting slices. (default: 1)",
-            rich_help_panel="How",
+        _how(
+            metavar="N", help="Train with so many processes on this machine; N divides the setting slices. (default: 1)"
         ),
     ] = None,
     timeout: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            help="How long processes wait for each other before they give up.",
-            rich_help_panel="How",
-        ),
+        float, _how(metavar="SECONDS", help="How long processes wait for each other before they give up.")
     ] = 300.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="How")] = "auto",
+    device: Annotated[str, _how(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, float32 or bfloat16; auto takes bfloat16 where the hardware multiplies it faster.",
-            rich_help_panel="How",
-        ),
+        str | None, _how(help="auto, float32 or bfloat16; auto takes bfloat16 where the hardware multiplies it faster.")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Settings from a file; see --dry-run.", rich_help_panel="How"),
-    ] = None,
+    config: Annotated[Path | None, _how(metavar="FILE.toml", help="Settings from a file; see --dry-run.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="One setting, such as generator.learning_rate=2e-4; may be repeated.",
-            rich_help_panel="How",
-        ),
+        _how("--set", metavar="KEY=VALUE", help="One setting, such as generator.learning_rate=2e-4; may be repeated."),
     ] = None,
     evaluate_every: Annotated[
         int | None,
-        typer.Option(
+        _how(
             metavar="STEPS",
             help="Measure the quality this often, a second each; `inkgan sample --checkpoint best` takes the best.",
-            rich_help_panel="How",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", "-n", help="Print the resolved settings as TOML and stop.", rich_help_panel="How"),
-    ] = False,
+    dry_run: Annotated[bool, _how("--dry-run", "-n", help="Print the resolved settings as TOML and stop.")] = False,
     plain: Annotated[
-        bool,
-        typer.Option(
-            "--plain", help="On a terminal, show lines and pictures that scroll, not a panel.", rich_help_panel="How"
-        ),
+        bool, _how("--plain", help="On a terminal, show lines and pictures that scroll, not a panel.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="How")
-    ] = False,
+    quiet: Annotated[bool, _how("--quiet", "-q", help="Print only warnings and errors.")] = False,
     seeds: Annotated[
         str | None,
-        typer.Option(
+        _many(
             metavar="0-9",
             help="Train a run for each seed, in folders OUT-SEED. The same command again continues what is unfinished.",
-            rich_help_panel="Many runs",
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(metavar="N", help="How many of them to train at a time.", rich_help_panel="Many runs")
-    ] = 1,
-    engine: Annotated[
-        str, typer.Option(metavar="processes|ray", help="What runs them.", rich_help_panel="Many runs")
-    ] = "processes",
+    jobs: Annotated[int, _many(metavar="N", help="How many of them to train at a time.")] = 1,
+    engine: Annotated[str, _many(metavar="processes|ray", help="What runs them.")] = "processes",
 ) -> None:
     """Train a GAN, and watch it learn.
 
@@ -223,14 +167,7 @@ def train(
 
 
 def _train_seeds(
-    recipe: str | None,
-    options: TrainingOptions,
-    seeds: str,
-    *,
-    jobs: int,
-    engine: str,
-    dry_run: bool,
-    quiet: bool,
+    recipe: str | None, options: TrainingOptions, seeds: str, *, jobs: int, engine: str, dry_run: bool, quiet: bool
 ) -> None:
     """Train a run for each seed, or print where they would be."""
     from inkgan.cli.many_runs import train_seeds

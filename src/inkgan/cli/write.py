@@ -1,4 +1,4 @@
-"""``inkgan write`` and ``inkgan morph``."""
+"""``inkgan write``."""
 
 from __future__ import annotations
 
@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inkgan.cli.options import Force
 from inkgan.cli.progress import counted, progress_line
-from inkgan.errors import ConfigError, shown
+from inkgan.errors import ConfigError, quantity, shown
 from inkgan.generation.formats import FORMATS
 
 if TYPE_CHECKING:
     from inkgan.generation.spec import Spec
     from inkgan.generation.texts import Texts
-
-ModelName = Annotated[
-    str,
-    typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one with the classes 0 to 9."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
-]
 
 _hand = partial(typer.Option, rich_help_panel="Hand")
 _page = partial(typer.Option, rich_help_panel="Page")
@@ -150,14 +143,15 @@ def write(
 
     hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
     hand |= {"height": height, "background": background, "legible": legible}
-    hand["look"] = look_of(look, _knobs(knobs or []), background=background)
+    pairs = (_pair(one, f"--knob {shown(one)} is not NAME=VALUE. Write it like blur=0.5..2.") for one in knobs or ())
+    hand["look"] = look_of(look, dict(pairs), background=background)
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
-        _write_images(texts or [], file, out, count, model, hand, labels=labels, force=force)
+        _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
         return
     index, parts = (1, 1) if part is None else _part(part)
     if count is None:
-        count = _number(_given_texts(texts or [], file), None)
+        _, count = _given(texts, file, count)
     from inkgan.generation.spec import Spec
 
     spec = Spec(
@@ -177,10 +171,10 @@ def write(
 
 
 def _write_images(
-    texts: list[str],
+    texts: list[str] | None,
     file: str | None,
-    out: str | None,
     count: int | None,
+    out: str | None,
     model: str,
     hand: dict[str, Any],
     *,
@@ -193,8 +187,7 @@ def _write_images(
 
     if out is not None:
         check_output(out, 1, force=force)
-    given = _given_texts(texts, file)
-    number = _number(given, count)
+    given, number = _given(texts, file, count)
     seed = hand["seed"]
     if out is None:
         out = _default_output(given.text(seed, 0), number)
@@ -204,7 +197,7 @@ def _write_images(
     written = writing.in_batches(texts_by_writer, model=generator, **hand)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
-    typer.echo(f"{number} {'image' if number == 1 else 'images'}: {out}")
+    typer.echo(f"{quantity(number, 'image')}: {out}")
 
 
 def _write_data_set(
@@ -223,10 +216,8 @@ def _write_data_set(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped. The same command goes on where it was.") from None
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
-    of_all = f" of {spec.shards:,}" if part[1] > 1 else ""
-    images = "1 image" if spec.count == 1 else f"{spec.count:,} images"
-    shards = "shard" if made + kept == 1 and not of_all else "shards"
-    typer.echo(f"{images}, {made + kept:,}{of_all} {shards}{there}: {out}")
+    shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
+    typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {out}")
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool) -> None:
@@ -251,13 +242,12 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
     )
 
 
-def _knobs(texts: list[str]) -> dict[str, str]:
-    """The names and values of ``blur=0.5..2``."""
-    pairs = [one.partition("=") for one in texts]
-    for text, (name, equals, value) in zip(texts, pairs, strict=True):
-        if not (name.strip() and equals and value.strip()):
-            raise ConfigError(f"--knob {shown(text)} is not NAME=VALUE. Write it like blur=0.5..2.")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+def _pair(text: str, complaint: str) -> tuple[str, str]:
+    """The name and the value of ``blur=0.5..2``."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not (name and value):
+        raise ConfigError(complaint)
+    return name, value
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -270,10 +260,9 @@ def _part(text: str) -> tuple[int, int]:
 
 def _shares(text: str) -> list[dict[str, str]]:
     """The names and shares of ``train=.9,test=.1``."""
-    pairs = [one.partition("=") for one in text.split(",")]
-    if not all(name.strip() and share.strip() for name, _, share in pairs):
-        raise ConfigError(f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1.")
-    return [{"name": name.strip(), "share": share.strip()} for name, _, share in pairs]
+    complaint = f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1."
+    pairs = (_pair(one, complaint) for one in text.split(","))
+    return [{"name": name, "share": share} for name, share in pairs]
 
 
 def _default_output(text: str, number: int) -> str:
@@ -286,64 +275,15 @@ def _default_output(text: str, number: int) -> str:
     return f"{name}.png"
 
 
-def _given_texts(texts: list[str], file: str | None) -> Texts:
-    """The texts from the command line or from a file."""
+def _given(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
+    """The texts from the command line or from a file; and how many images: by default one of each text."""
     from inkgan.generation.texts import InTurn, read_texts
 
-    if texts and file is not None:
+    if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
-    if file is not None:
-        return read_texts(file)
-    if not texts:
+    if not arguments and file is None:
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
-    return InTurn(texts)
-
-
-def _number(texts: Texts, count: int | None) -> int:
-    """How many images: as many as were asked for, or one of each text."""
+    texts = InTurn(arguments or ()) if file is None else read_texts(file)
     if count is None and not len(texts):
         raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
-    return len(texts) if count is None else count
-
-
-def morph(
-    seeds: Annotated[list[int], typer.Argument(metavar="SEED...", help="The writers, by their seeds.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE.png|FILE.gif|FILE.npz|DIR/",
-            help="A sheet with a row for each hand (.png), an animation (.gif), or the digits (.npz, folder).",
-        ),
-    ],
-    steps: Annotated[int, typer.Option(help="From one writer to the next; 1 shows the writers alone.")] = 8,
-    model: ModelName = "best",
-    legible: Annotated[float, typer.Option("--legible", metavar="P", help="As in inkgan write.")] = 0.99,
-    force: Force = False,
-) -> None:
-    """Turn one hand into another: the ten digits of each writer, and of the hands between them.
-
-    For example:
-
-        inkgan morph 3 5 -o morph.gif --steps 24
-        inkgan morph 0 1 2 3 4 5 6 7 --steps 1 -o hands.png
-    """
-    from pathlib import Path
-
-    import numpy as np
-
-    from inkgan.generation import writing
-    from inkgan.generation.saving import check_output, writer_for
-    from inkgan.images import save_animation, sheet
-
-    count = writing.number_of_hands(seeds, steps)
-    if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz")) == "gif":
-        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
-        save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
-    else:
-        labels = np.tile(np.arange(10), count)
-        write_images = writer_for(out, 10 * count, labels, writing.DIGITS, columns=10, force=force)
-        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
-        write_images(hands.reshape(-1, *hands.shape[2:]))
-    typer.echo(f"{len(hands)} {'hand' if len(hands) == 1 else 'hands'}: {out}")
+    return texts, len(texts) if count is None else count

@@ -9,12 +9,16 @@ import safetensors.numpy
 
 from inkgan import data
 from inkgan.errors import CheckpointError, OutputError, shown
-from inkgan.exporting import model_folder, onnx_file, page
-from inkgan.exporting.saved import Saved, read
+from inkgan.exporting import onnx_file, page
+from inkgan.exporting.saved import CARD, Saved, read
 from inkgan.files import refuse_to_overwrite, write_bytes
+from inkgan.generation.output_folder import OutputFolder
 from inkgan.generation.saving import kind_of
+from inkgan.runs import checkpoint
 
 _DIGIT_SHAPE = [28, 28, 1]
+#: The files of a model folder, which every command takes for a model.
+_FILES = ("generator.safetensors", "model.json", checkpoint.MANIFEST, CARD)
 _CLASSIFIER = Path(__file__).parents[1] / "models" / "digit-features" / "weights.safetensors"
 
 
@@ -46,13 +50,20 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
     kind = kind_of(out, ("html", "onnx"))
     path = Path(out)
     if kind == "folder":
-        folder = model_folder.prepare(path, force=force)
-        return model_folder.fill(folder, read(what, which))
+        return _fill(OutputFolder(path, _FILES, force=force), read(what, which))
     refuse_to_overwrite(path, force=force)
     make: dict[str, Callable[[Saved], bytes]] = {"html": web_page, "onnx": onnx_file.build}
     content = make[kind](read(what, which))
     write_bytes(path, content, force=force)
     return len(content)
+
+
+def _fill(output: OutputFolder, saved: Saved) -> int:
+    """Write a model into its folder, whole or not at all; returns the number of bytes."""
+    with output.filling() as folder:
+        checkpoint.write_folder(folder, {"generator": saved.weights}, {"model": saved.description})
+        (folder / CARD).write_text(saved.card, "utf-8")
+        return sum((folder / name).stat().st_size for name in _FILES)
 
 
 def web_page(saved: Saved) -> bytes:

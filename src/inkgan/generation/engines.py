@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean
+from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean, quantity
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -60,8 +60,8 @@ def checked_jobs(jobs: int, engine: str) -> int:
         raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")
     if jobs > most and engine == "processes":
         raise ConfigError(
-            f"{jobs} jobs are too many for the {cores()} cores of this machine. Ask for 1 to {most}, or share the work "
-            "with other machines."
+            f"{jobs} jobs are too many for the {quantity(cores(), 'core')} of this machine. Ask for 1 to {most}, or "
+            "share the work with other machines."
         )
     return jobs
 

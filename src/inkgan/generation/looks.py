@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,44 +28,56 @@ COLOURS = {
     "yellow": "#f7ea9a",
     "pink": "#f6d5d8",
 }
-
-
-def _number(default: float, least: float, most: float, meaning: str) -> Any:
-    """A knob that takes numbers from ``least`` to ``most``; the meaning is also what its errors say."""
-    return field(default=(default, default), metadata={"takes": (least, most, meaning)})
+#: What numbers a knob takes: the least, the most, and what they mean. Pixels are those of an image 96 pixels high.
+_LIMITS = {
+    "ink": (0.1, 1, "how dark full ink is"),
+    "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
+    "stroke": (-1, 4, "pixels that strokes are wider on each side, of 96 in height"),
+    "paper": (0.2, 1, "how bright the paper is"),
+    "texture": (0, 0.3, "how much the paper's brightness varies in spots"),
+    "light": (0, 0.9, "how much darker the darkest corner is"),
+    "turn": (-15, 15, "degrees, clockwise"),
+    "perspective": (0, 24, "pixels that each corner moves inwards at most, of 96 in height"),
+    "clip": (0, 24, "pixels cut off at each edge, of 96 in height"),
+    "resolution": (0.2, 1, "the share of the pixels that the camera has"),
+    "blur": (0, 10, "the standard deviation of a Gaussian in pixels, of 96 in height"),
+    "noise": (0, 100, "the standard deviation of noise, of 255"),
+    "quality": (1, 100, "of a JPEG file, a whole number; 100 leaves it out"),
+}
 
 
 @dataclass(frozen=True)
 class Look:
     """From which values chance takes what a line goes through, in this order. As they are here, they change nothing.
 
-    Each knob has a default, the least and the most that it takes, and a meaning. Ranges hold the least and the most of
-    what chance takes. Pixels are those of an image 96 pixels high; they grow with the image.
+    Ranges hold the least and the most; ``inkgan help writing`` and ``_LIMITS`` say of what. Pixels grow with the image.
+
+    Attributes:
+        form: what is printed: ``none``; a ``line`` to write on; a ``frame`` with a line; or ``cells``, one for each
+            character.
+        pen: the colours of the pen, of which each image has one.
+        tint: the colours of the paper, of which each image has one.
 
     Raises:
         ConfigError: a value is not allowed; the message says what is.
     """
 
-    #: What is printed: ``none``; a ``line`` to write on; a ``frame`` with a line; or ``cells``, one for each character.
     form: str = "none"
-    #: The colours of the pen, of which each image has one.
     pen: tuple[str, ...] = ("black",)
-    ink: Range = _number(1, 0.1, 1, "how dark full ink is")
-    pressure: Range = _number(0, 0, 0.9, "the share of its darkness that ink loses where the pen is light")
-    stroke: Range = _number(0, -1, 4, "pixels that strokes are wider on each side, of 96 in height")
-    #: The colours of the paper, of which each image has one.
+    ink: Range = (1, 1)
+    pressure: Range = (0, 0)
+    stroke: Range = (0, 0)
     tint: tuple[str, ...] = ("white",)
-    paper: Range = _number(1, 0.2, 1, "how bright the paper is")
-    texture: Range = _number(0, 0, 0.3, "how much the paper's brightness varies in spots")
-    light: Range = _number(0, 0, 0.9, "how much darker the darkest corner is")
-    turn: Range = _number(0, -15, 15, "degrees, clockwise")
-    perspective: Range = _number(0, 0, 24, "pixels that each corner moves inwards at most, of 96 in height")
-    #: Never more than half of a character's box.
-    clip: Range = _number(0, 0, 24, "pixels cut off at each edge, of 96 in height")
-    resolution: Range = _number(1, 0.2, 1, "the share of the pixels that the camera has")
-    blur: Range = _number(0, 0, 10, "the standard deviation of a Gaussian in pixels, of 96 in height")
-    noise: Range = _number(0, 0, 100, "the standard deviation of noise, of 255")
-    quality: Range = _number(100, 1, 100, "of a JPEG file, a whole number; 100 leaves it out")
+    paper: Range = (1, 1)
+    texture: Range = (0, 0)
+    light: Range = (0, 0)
+    turn: Range = (0, 0)
+    perspective: Range = (0, 0)
+    clip: Range = (0, 0)
+    resolution: Range = (1, 1)
+    blur: Range = (0, 0)
+    noise: Range = (0, 0)
+    quality: Range = (100, 100)
 
     def __post_init__(self) -> None:
         for name in KNOBS:
@@ -77,8 +89,7 @@ class Look:
         return any(len(set(rgb(colour))) > 1 for colour in self.pen + self.tint)
 
 
-#: The knobs of a look; under ``takes``, those of numbers have the least, the most and the meaning.
-KNOBS: dict[str, Mapping[str, Any]] = {knob.name: knob.metadata for knob in fields(Look)}
+KNOBS = tuple(field.name for field in fields(Look))
 #: What may stand for a look: its name, a .toml file, single knobs, or the look itself.
 LookLike = str | Path | Mapping[str, Any] | Look
 
@@ -154,7 +165,7 @@ def _read(name: str, given: Any) -> Any:
                 f"{name} = {short(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
             )
         return tuple(one.strip() for one in colours)
-    least, most, meaning = KNOBS[name]["takes"]
+    least, most, meaning = _LIMITS[name]
     low, high = _range(given)
     whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
     if not (least <= low <= high <= most and whole):  # never true of NaN

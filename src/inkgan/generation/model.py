@@ -15,7 +15,7 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_legible, valid_seed, whole_number
 from inkgan.generation.legibility import DIGITS, made_legible
@@ -274,7 +274,9 @@ class Model:
         if given.ndim == 0:
             return np.repeat(indices, n)
         if given.shape != (n,):
-            raise ConfigError(f"{list(given.shape)} labels do not fit {n} images: give one for all, or one for each.")
+            raise ConfigError(
+                f"{list(given.shape)} labels do not fit {quantity(n, 'image')}: give one for all, or one for each."
+            )
         return indices
 
     def _as_indices(self, labels: NDArray[Any]) -> Labels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inkgan.errors import quantity
 from inkgan.images import png_bytes, sheet
 
 _MOST_SHOWN = 100
@@ -20,7 +21,7 @@ class Samples(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
         if not self._are_images():
             return repr(np.asarray(self))
         count, height, width = self.shape[:3]
-        return f"<{count:,} {'image' if count == 1 else 'images'} of {height}x{width}, uint8>"
+        return f"<{quantity(count, 'image', ',')} of {height}x{width}, uint8>"
 
     __str__ = __repr__
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, Support
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.arguments import LEGIBLE, number_between, valid_legible, valid_seed, whole_number
@@ -276,7 +276,9 @@ def _written(
     writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
     seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
     if len(seeds) != len(lines):
-        raise ConfigError(f"{len(seeds)} seeds do not fit {len(lines)} lines: give one for all, or one for each.")
+        raise ConfigError(
+            f"{len(seeds)} seeds do not fit {quantity(len(lines), 'line')}: give one for all, or one for each."
+        )
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
     slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
     height = whole_number(height, _HEIGHT, *HEIGHTS)
@@ -340,7 +342,9 @@ def valid_text(text: str) -> str:
             f"{WILDCARD} stands for any digit."
         )
     if not text.strip() or len(text) > LONGEST_TEXT:
-        raise ConfigError(f"cannot write a text of {len(text)} characters. Write 1 to {LONGEST_TEXT}, not only spaces.")
+        raise ConfigError(
+            f"cannot write a text of {quantity(len(text), 'character')}. Write 1 to {LONGEST_TEXT}, not only spaces."
+        )
     return text
 
 
@@ -547,8 +551,8 @@ def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int
     hands = (len(seeds) - 1) * steps + 1
     if not len(seeds) or hands > MOST_HANDS:
         raise ConfigError(
-            f"cannot show {len(seeds)} writers in {steps} steps each. Ask for 1 writer or more, and at most "
-            f"{MOST_HANDS:,} hands in all."
+            f"cannot show {quantity(len(seeds), 'writer')} in {quantity(steps, 'step')} each. Ask for 1 writer or "
+            f"more, and at most {MOST_HANDS:,} hands in all."
         )
     return hands
 

@@ -40,7 +40,7 @@ def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
 
 
 def doctr(stem: str, samples: Iterable[Sample]) -> Files:
-    """docTR's folder for recognition: ``stem/images/KEY.png``, and ``stem/labels.json`` with the text of each.
+    """The folder of docTR for recognition: ``stem/images/KEY.png``, and ``stem/labels.json`` with the text of each.
 
     It has no place for more, so ``stem/metadata.jsonl`` has all that is known of each image, as in ``imagefolder``.
     """

@@ -1,0 +1,126 @@
+"""Exporting a model as a page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from numpy.testing import assert_array_equal
+
+from documents import ROOT
+from inkgan import cli, data
+from inkgan.exporting import page
+from inkgan.exporting.eight_bits import to_eight_bits
+from inkgan.networks.grid import EMBEDDING
+
+MODELS = Path(page.__file__).parents[1] / "models"
+TINY = {"network": "compact", "image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 3, "channels": 8}
+
+
+def block(content: str, name: str) -> str:
+    """What a data block of a page holds."""
+    found = re.search(rf'<script type="[^"]*" id="inkgan-{name}">([^<]*)</script>', content)
+    assert found, name
+    return found[1]
+
+
+def unpacked(content: str, name: str) -> bytes:
+    return zlib.decompress(base64.b64decode(block(content, name)))
+
+
+@pytest.mark.slow
+def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "page.html"
+    assert cli.run(["export", "fast", "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out.stat().st_size / 1e6:.1f} MB: {out}\n"
+    assert out.stat().st_size <= page.LARGEST_BYTES
+    content = out.read_text("utf-8")
+    assert json.loads(block(content, "model"))["name"] == "fast"
+    credit = re.findall(r"<footer>.*?</footer>", content, re.DOTALL)[-1]
+    assert "Yann LeCun and Corinna Cortes" in credit
+    assert "creativecommons.org/licenses/by-sa/3.0" in credit
+    kept = safetensors.numpy.load(unpacked(content, "weights"))
+    expected = to_eight_bits(safetensors.numpy.load_file(MODELS / "fast" / "generator.safetensors"))
+    assert kept.keys() == expected.keys()
+    for name, array in expected.items():
+        assert_array_equal(kept[name], array)
+    digits = np.frombuffer(unpacked(content, "digits"), np.uint8)
+    assert len(digits) == 3000 * (1 + 392)
+    assert_array_equal(np.bincount(digits[:3000]), 300)
+    real = data.load("mnist").train.images[0].ravel().astype(int)
+    first = digits[3000:3392].astype(int)
+    assert np.abs(np.stack([first >> 4, first & 15], 1).ravel() * 17 - real).max() <= 8
+
+
+def test_a_browser_runs_only_the_script_and_the_style_that_were_built() -> None:
+    """The hashes in the policy are those of the content, so nothing else in the page can run."""
+    content = page.TEMPLATE.read_text("utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', content)
+    assert policy
+    assert policy[1].startswith("default-src 'none'; ")
+    for tag in ("script", "style"):
+        inside = re.search(rf"<{tag}>(.*)</{tag}>", content, re.DOTALL)
+        assert inside
+        digest = base64.b64encode(hashlib.sha256(inside[1].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy[1]
+    assert not re.search(r"https?://(?!www\.w3\.org/)", content)
+
+
+def test_the_page_in_the_package_is_that_of_the_sources() -> None:
+    """Who changes web/ builds the page anew: ``npm run build`` there. The hash is that of web/build.mjs."""
+    web = ROOT / "web"
+    files = [path for path in (web / "src").rglob("*") if path.is_file()]
+    files += [web / "build.mjs", web / "package-lock.json"]
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(web).as_posix(), path) for path in files):
+        digest.update(f"{name}\n".encode() + path.read_bytes() + b"\n")
+    found = re.search(r'<meta name="inkgan-source" content="(\w+)">', page.TEMPLATE.read_text("utf-8"))
+    assert found
+    assert found[1] == digest.hexdigest()
+
+
+def test_a_name_is_text_whatever_it_says() -> None:
+    weights = {"embedding": np.zeros((2, EMBEDDING))}
+    content = page.fill("</script><script>alert(1)</script>", TINY, weights)
+    assert "alert(1)</script>" not in content
+    assert json.loads(block(content, "model"))["name"] == "</script><script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["best", "-o", "page.png"],
+            "inkgan: the name page.png does not say what to write. End it with .html, .onnx, or /",
+        ),
+        (["tutorial", "-o", "p.html"], "inkgan: a page draws networks of fast and best, and that of"),
+        (["bset", "-o", "p.html"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["bset", "-o", "p.onnx"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["bset", "-o", "p/"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
+        (["best", "-o", ""], "inkgan: the name of the output is empty."),
+        (["best", "-o", "there.html"], "inkgan: there.html exists already. Add --force to replace it"),
+        (["best", "-o", "there.html/"], "inkgan: there.html is a file, not a folder."),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.html").write_text("mine")
+    assert cli.run(["export", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["there.html"]
+    assert Path("there.html").read_text() == "mine"
