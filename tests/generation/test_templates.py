@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inkgan.errors import ConfigError
-from inkgan.generation.templates import read_template
+from inkgan.generation.templates import InTurn, read_template
 from inkgan.generation.writing import CHARACTERS
 
 CODES = ["12", "345 6"]
@@ -133,3 +133,15 @@ def test_what_makes_no_sense(source: str, said: str) -> None:
         read_template(source, lambda _: CODES)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_templates_in_turn() -> None:
+    """Text i is of template i mod n, and depends on the seed and i alone."""
+    both = InTurn(["{digits:6}", "{date}"])
+    assert len(both) == 2
+    texts = [both.text(4, index) for index in range(40)]
+    assert all(text.isdecimal() for text in texts[::2])
+    assert all(text[4] == "-" for text in texts[1::2])
+    assert len(set(texts)) == 40
+    assert [InTurn(["{digits:6}", "{date}"]).text(4, index) for index in (7, 3)] == [texts[7], texts[3]]
+    assert both.text(5, 0) != texts[0]

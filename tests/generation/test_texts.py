@@ -1,128 +1,14 @@
-"""Texts from a file: one a line, and what is wrong is told with the number of its line."""
+"""Mixtures of templates: as often as their weights say, of the lengths that are allowed."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from hands import RealDigits
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation.texts import InTurn, Lines, Mixture, read_texts
-from inkgan.generation.writing import write
-
-
-def test_a_text_for_each_line(tmp_path: Path) -> None:
-    """Line ends of any system, a byte order mark, spaces within, and a last line without an end."""
-    path = tmp_path / "texts.txt"
-    path.write_bytes("\ufeff2026\r\n 1 2 \ndd.d\n3".encode())
-    assert list(Lines(path)) == ["2026", " 1 2 ", "dd.d", "3"]
-    assert list(Lines(str(path))) == list(Lines(path))
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is empty"),
-        (b"12\n\n3\n", "line 2: cannot write a text of 0 characters"),
-        (b"12\n12 June\n", "line 2: cannot write 'June'"),
-        (b"1\n2\n3\n" + b"4" * 65 + b"\n", "line 4: cannot write a text of 65 characters"),
-        (b"1\n" + b"4" * 10**6, "line 2: it is longer than 64 characters"),
-        ("1\n2\n١\n".encode(), "line 3: cannot write"),
-        ("1\né\n".encode("latin-1"), "line 2: it is not UTF-8"),
-        ("12\n".encode("utf-16"), "line 1: it is not UTF-8"),
-        (b"1\n2\x00\n", r"line 2: cannot write '\\x00'"),
-        (b"1\nx\n3\ny\n\n", r"line 2: cannot write 'x'.* In all, 3 of its 5 lines are wrong"),
-    ],
-    ids=lambda value: value[:20] if isinstance(value, str) else None,
-)
-def test_lines_that_cannot_be_written(tmp_path: Path, content: bytes, said: str) -> None:
-    """What is wrong, and in which line."""
-    path = tmp_path / "texts.txt"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=said) as caught:
-        read_texts(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["none.txt", ".", "x" * 300])
-def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
-    """A missing file, a folder, a name that is too long: one line."""
-    with pytest.raises(ConfigError, match="cannot read"):
-        read_texts(tmp_path / name)
-
-
-def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More lines than a file may have are refused before the rest is read."""
-    monkeypatch.setattr("inkgan.generation.texts.MOST_LINES", 3)
-    path = tmp_path / "texts.txt"
-    path.write_text("1\n2\n3\n", "utf-8")
-    assert len(read_texts(path)) == 3
-    path.write_text("1\n2\n3\n4\n", "utf-8")
-    with pytest.raises(ConfigError, match="more than 3 lines"):
-        read_texts(path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("source", ["file", "-"])
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """A text of each line, by another writer each, as if they stood in the command."""
-    monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
-    texts = [f"{number:03d}" for number in range(200)]
-    path = tmp_path / "texts.txt"
-    path.write_text("\n".join(texts), "utf-8")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    given = str(path) if source == "file" else "-"
-    assert run(["write", "--texts", given, "--labels", "--height", "24", "-o", f"{tmp_path}/a.npz"]) == 0
-    with np.load(tmp_path / "a.npz") as archive:
-        assert archive["texts"].tolist() == texts
-        last = write("199", model=RealDigits(), writer=199, height=24).image
-        np.testing.assert_array_equal(archive["images"][199, :, : last.shape[1]], last)
-
-
-def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no standard input, that is said."""
-    monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(ConfigError, match="standard input is closed"):
-        read_texts("-")
-
-
-@pytest.mark.parametrize("source", ["file", "-", "pipe"])
-def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """More lines than are kept, of several lengths, forwards, backwards and around: each one is that line."""
-    texts = [str(number) for number in range(5000)]
-    path = tmp_path / "texts.txt"
-    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(texts).encode())
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    out, end = os.pipe()
-    os.write(end, path.read_bytes())
-    os.close(end)
-    lines = Lines({"file": str(path), "-": "-", "pipe": f"/dev/fd/{out}"}[source])
-    os.close(out)
-    assert len(lines) == 5000
-    assert lines[:] == texts
-    assert [lines[index] for index in (4999, 0, 1024, 1023, -1)] == ["4999", "0", "1024", "1023", "4999"]
-    assert [lines.text(3, index) for index in (1, 5001)] == ["1", "1"]
-    with pytest.raises(IndexError):
-        lines[5000]
-
-
-def test_templates_in_turn() -> None:
-    """Text i is of template i mod n, and depends on the seed and i alone."""
-    both = InTurn(["{digits:6}", "{date}"])
-    assert len(both) == 2
-    texts = [both.text(4, index) for index in range(40)]
-    assert all(text.isdecimal() for text in texts[::2])
-    assert all(text[4] == "-" for text in texts[1::2])
-    assert len(set(texts)) == 40
-    assert [InTurn(["{digits:6}", "{date}"]).text(4, index) for index in (7, 3)] == [texts[7], texts[3]]
-    assert both.text(5, 0) != texts[0]
+from inkgan.generation.texts import Mixture, read_texts
 
 
 def mixture(folder: Path, content: str) -> Mixture:

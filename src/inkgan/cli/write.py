@@ -277,13 +277,18 @@ def _default_output(text: str, number: int) -> str:
 
 def _given(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
     """The texts from the command line or from a file; and how many images: by default one of each text."""
-    from inkgan.generation.texts import InTurn, read_texts
-
     if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
-    if not arguments and file is None:
+    if arguments:
+        from inkgan.generation.templates import InTurn
+
+        texts: Texts = InTurn(arguments)
+    elif file is not None:
+        from inkgan.generation.texts import read_texts
+
+        texts = read_texts(file)
+    else:
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
-    texts = InTurn(arguments or ()) if file is None else read_texts(file)
     if count is None and not len(texts):
         raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
     return texts, len(texts) if count is None else count

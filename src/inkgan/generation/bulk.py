@@ -18,7 +18,8 @@ from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import filled_up
 from inkgan.generation.spec import Spec
-from inkgan.generation.texts import InTurn, Texts, read_texts
+from inkgan.generation.templates import InTurn
+from inkgan.generation.texts import Texts, read_texts
 from inkgan.generation.writing import Writing
 from inkgan.images import Images
 

@@ -15,13 +15,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.generation.lines import lines_of
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
+from inkgan.seeds import Stream, rng
 
 T = TypeVar("T")
 
@@ -35,7 +38,7 @@ _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 _SEPARATOR = " in "
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
-_DATES = (date(1970, 1, 1), date(2029, 12, 31))
+_DATES = ("1970-01-01", "2029-12-31")
 _TIMES = ("00:00", "23:59")
 _AMOUNTS = ("1", "9999.99")
 
@@ -59,6 +62,31 @@ _OF_TIMES: dict[str, Callable[[int], str]] = {
 }
 #: How an amount may be written: what stands between thousands, and before the cents.
 _OF_AMOUNTS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
+
+
+class InTurn:
+    """Templates, taken in turn: text i is of template i mod n.
+
+    Args:
+        sources: one or more templates, such as ``2026`` or ``{date:%Y-%m-%d}``.
+
+    Raises:
+        ConfigError: one cannot be written.
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        if not sources:
+            raise ConfigError("there is no text to write. Give one, such as 2026.")
+        self.files: list[Path] = []
+        read = partial(lines_of, Path(), self.files)
+        self._templates = [read_template(source, read) for source in sources]
+
+    def __len__(self) -> int:
+        return len(self._templates)
+
+    def text(self, seed: int, index: int) -> str:
+        """The text of an image, by the seed and the image's number."""
+        return self._templates[index % len(self._templates)].text(rng(seed, Stream.TEXT, index))
 
 
 @dataclass(frozen=True)
@@ -103,7 +131,7 @@ def read_template(source: str, lines: LinesOf) -> Template:
             could be longer than 64 characters. The message says what is allowed.
     """
     if not isinstance(source, str) or not {"{", "}"} & set(source):
-        return Template(source, (_literal(valid_text(source)),))
+        return Template(source, (_literal(valid_text(source), source),))
     if {"{", "}"} & set(_FIELD.sub("", source)):
         raise ConfigError(
             f"the template {shown(source)!r} has a brace without its partner. A field looks like {{int:1..9999}}."
@@ -111,10 +139,10 @@ def read_template(source: str, lines: LinesOf) -> Template:
     pieces = []
     end = 0
     for match in _FIELD.finditer(source):
-        pieces.append(_checked_literal(source[end : match.start()], source))
+        pieces.append(_literal(source[end : match.start()], source))
         pieces.append(_field(match[1].strip(), match[2] or "", source, lines))
         end = match.end()
-    pieces.append(_checked_literal(source[end:], source))
+    pieces.append(_literal(source[end:], source))
     template = Template(source, tuple(piece for piece in pieces if piece.longest))
     if template.longest > LONGEST_TEXT:
         raise ConfigError(
@@ -124,18 +152,14 @@ def read_template(source: str, lines: LinesOf) -> Template:
     return template
 
 
-def _literal(text: str) -> Piece:
-    return Piece(lambda _: text, len(text))
-
-
-def _checked_literal(text: str, source: str) -> Piece:
+def _literal(text: str, source: str) -> Piece:
     """The piece of a fixed text, which may be spaces alone or nothing."""
     if text.strip():
         try:
             valid_text(text)
         except ConfigError as error:
             raise ConfigError(f"in the template {shown(source)!r}: {error}") from None
-    return _literal(text)
+    return Piece(lambda _: text, len(text))
 
 
 def _field(name: str, argument: str, source: str, lines: LinesOf) -> Piece:
@@ -160,26 +184,22 @@ def _field(name: str, argument: str, source: str, lines: LinesOf) -> Piece:
 
 def _date(argument: str) -> Piece:
     """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
-    form, first, last = _form_and_range(argument, "%Y-%m-%d", *map(str, _DATES))
+    form, first, last = _form_and_range(argument, "%Y-%m-%d", *_DATES)
     start, end = _day(first), _day(last)
-    if end < start:
-        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the earlier date first.")
+    _require_order(start <= end, first, last, "earlier date")
     days = (end - start).days + 1
-    parts = _parts(form, _OF_DATES, end)
-    longest = len(_joined(parts, date(2000, 12, 31)))
-    return Piece(lambda draws: _joined(parts, start + timedelta(int(draws.integers(days)))), longest)
+    write = _written(form, _OF_DATES, end)
+    return Piece(lambda draws: write(start + timedelta(int(draws.integers(days)))), len(write(date(2000, 12, 31))))
 
 
 def _time(argument: str) -> Piece:
     """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
     form, first, last = _form_and_range(argument, "%H:%M", *_TIMES)
     start, end = _second(first), _second(last)
-    if end < start:
-        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the earlier time first.")
+    _require_order(start <= end, first, last, "earlier time")
     end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
-    parts = _parts(form, _OF_TIMES, end)
-    longest = len(_joined(parts, 12 * 3600))
-    return Piece(lambda draws: _joined(parts, int(draws.integers(start, end + 1))), longest)
+    write = _written(form, _OF_TIMES, end)
+    return Piece(lambda draws: write(int(draws.integers(start, end + 1))), len(write(12 * 3600)))
 
 
 def _integer(argument: str) -> Piece:
@@ -188,8 +208,7 @@ def _integer(argument: str) -> Piece:
     if not (first.isdecimal() and last.isdecimal() and (first + last).isascii() and int(last) < _LARGEST_INTEGER):
         raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
     least, most = int(first), int(last)
-    if most < least:
-        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the smaller number first.")
+    _require_order(least <= most, first, last, "smaller number")
     width = len(first) if first.startswith("0") and len(first) > 1 else 1
     return Piece(lambda draws: f"{int(draws.integers(least, most + 1)):0{width}d}", max(len(str(most)), width))
 
@@ -214,8 +233,7 @@ def _amount(argument: str) -> Piece:
         raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_OF_AMOUNTS)}.")
     thousands, point = _OF_AMOUNTS[form]
     least, most = _cents(first), _cents(last)
-    if most < least:
-        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the smaller amount first.")
+    _require_order(least <= most, first, last, "smaller amount")
 
     def written(cents: int) -> str:
         return f"{cents // 100:,}".replace(",", thousands) + f"{point}{cents % 100:02d}"
@@ -250,27 +268,22 @@ def _range(limits: str) -> tuple[str, str]:
     return first, last
 
 
-def _parts(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> list[Callable[[T], str]]:
-    """What writes each part of a format, in turn."""
-    parts: list[Callable[[T], str]] = []
-    end = 0
-    for match in _DIRECTIVE.finditer(form):
-        parts.append(_fixed(form[end : match.start()]))
-        if match[0] not in directives:
-            raise ConfigError(f"there is no {shown(match[0])!r} in its format. Use {' '.join(directives)}.")
-        parts.append(directives[match[0]])
-        end = match.end()
-    parts.append(_fixed(form[end:]))
-    valid_text(_joined(parts, example).strip() or "-")
-    return parts
+def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
+    if not is_in_order:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
 
 
-def _fixed(text: str) -> Callable[[Any], str]:
-    return lambda _: text
+def _written(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
+    """What writes a value in a format."""
+    for directive in _DIRECTIVE.findall(form):
+        if directive not in directives:
+            raise ConfigError(f"there is no {shown(directive)!r} in its format. Use {' '.join(directives)}.")
 
+    def write(value: T) -> str:
+        return _DIRECTIVE.sub(lambda match: directives[match[0]](value), form)
 
-def _joined(parts: Sequence[Callable[[T], str]], value: T) -> str:
-    return "".join(part(value) for part in parts)
+    valid_text(write(example).strip() or "-")
+    return write
 
 
 def _day(text: str) -> date:

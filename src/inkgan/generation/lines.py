@@ -1,0 +1,134 @@
+"""The lines of a file of texts."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, cast, overload
+
+from inkgan.errors import ConfigError, reason_of, shown
+from inkgan.generation.writing import LONGEST_TEXT, valid_text
+
+#: A file has at most so many lines.
+MOST_LINES = 100_000_000
+#: Bytes of the longest line that is read: a text, a byte order mark before it, and its end.
+_LONGEST_LINE = 4 * LONGEST_TEXT + 5
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: What most lines are; any other one is looked at more closely.
+_PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
+#: The place of one line of so many is kept.
+_BLOCK = 1024
+
+
+class Lines(Sequence[str]):
+    """The lines of a file of texts, which are checked once and then read as they are asked for.
+
+    Args:
+        source: the file, in UTF-8; ``-`` for standard input, which is copied to the disk, as a pipe is.
+
+    Raises:
+        ConfigError: the file cannot be read or has no line, or lines cannot be written; the message has the number of
+            the first one, and how many there are.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self.files: list[Path] = []
+        self._name = "standard input" if source == "-" else shown(Path(source))
+        if source == "-" and sys.stdin is None:
+            raise ConfigError("standard input is closed. Name a file with --texts.")
+        try:
+            given = sys.stdin.buffer if source == "-" else self._kept_open(Path(source).open("rb"))  # noqa: SIM115
+            is_kept = source != "-" and given.seekable()
+            copy = None if is_kept else self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
+            self._file = copy or given
+            self._scan(given, copy)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {self._name}: {reason_of(error)}. Name a file with a text on each line."
+            ) from None
+        self._block = -1
+        self._texts: list[str] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        block, place = divmod(index % self._count, _BLOCK)
+        if block != self._block:
+            self._file.seek(self._starts[block])
+            lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self._count - block * _BLOCK))]
+            self._texts = [_without_end(line.decode()) for line in lines]
+            self._block = block
+        return self._texts[place]
+
+    def text(self, seed: int, index: int) -> str:
+        """The text of an image, by the image's number: the lines in turn."""
+        return self[index % self._count]
+
+    def _kept_open(self, file: BinaryIO) -> BinaryIO:
+        """A file that is closed when these lines are forgotten."""
+        weakref.finalize(self, file.close)
+        return file
+
+    def _scan(self, file: BinaryIO, copy: BinaryIO | None) -> None:
+        """Check every line, copy it if it can be read only once, and note where each block begins."""
+        start = count = wrong = 0
+        first = ""
+        self._starts: list[int] = []
+        while line := file.readline(_LONGEST_LINE + 1):
+            if copy:
+                copy.write(line)
+            if not count and line.startswith(_BYTE_ORDER_MARK):
+                line = line.removeprefix(_BYTE_ORDER_MARK)
+                start += len(_BYTE_ORDER_MARK)
+            if count % _BLOCK == 0:
+                self._starts.append(start)
+            start += len(line)
+            count += 1
+            if count > MOST_LINES:
+                raise ConfigError(f"{self._name} has more than {MOST_LINES:,} lines. Divide it into several files.")
+            if len(line) > _LONGEST_LINE:
+                raise ConfigError(
+                    f"{self._name}, line {count}: it is longer than {LONGEST_TEXT} characters. Write it in parts."
+                )
+            if not _PLAIN.fullmatch(line) and (complaint := _complaint(line)):
+                wrong += 1
+                first = first or f"{self._name}, line {count}: {complaint}"
+        if not count:
+            raise ConfigError(f"{self._name} is empty. Put a text on each line.")
+        if wrong:
+            raise ConfigError(first if wrong == 1 else f"{first} In all, {wrong:,} of its {count:,} lines are wrong.")
+        self._count = count
+
+
+def lines_of(folder: Path, files: list[Path], path: Path) -> list[str]:
+    """All lines of a file in a folder; the file is added to the files."""
+    files.append(folder / path)
+    return list(Lines(folder / path))
+
+
+def _without_end(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _complaint(line: bytes) -> str:
+    """Why a line cannot be written; empty if it can."""
+    try:
+        valid_text(_without_end(line.decode()))
+    except UnicodeDecodeError:
+        return "it is not UTF-8. Save the file in this encoding."
+    except ConfigError as error:
+        return str(error)
+    return ""
