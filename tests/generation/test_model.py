@@ -19,7 +19,8 @@ import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
-from inkgan.generation.model import Model, bundled_models
+from inkgan.generation.loading import bundled_models
+from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES, draw_tutorial
 from inkgan.images import sheet, to_uint8
 from inkgan.runs import checkpoint

@@ -21,7 +21,7 @@ from rich.text import Text
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import Line
 from inkgan.config import Config
-from inkgan.generation.model import is_bundled
+from inkgan.generation.loading import is_bundled
 from inkgan.images import Images, terminal_drawing
 from inkgan.training.watching import Opinion, Result, Silent, StepProgress, Watcher, as_clock, introduction, steps_text
 

@@ -28,7 +28,7 @@ from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import What, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import letter
 from inkgan.files import Progress, unheard
-from inkgan.generation.model import is_bundled
+from inkgan.generation.loading import is_bundled
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 

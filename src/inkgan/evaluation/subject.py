@@ -20,7 +20,8 @@ from inkgan.data.sets import Reading
 from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
-from inkgan.generation.model import LARGEST_SAMPLE, Model, is_bundled, load
+from inkgan.generation.loading import is_bundled
+from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels
 
 MOST = 10_000

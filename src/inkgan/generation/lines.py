@@ -6,9 +6,9 @@ import re
 import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast, overload
+from typing import BinaryIO, cast
 
 from inkgan.errors import ConfigError, reason_of, shown
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
@@ -24,8 +24,8 @@ _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
 _BLOCK = 1024
 
 
-class Lines(Sequence[str]):
-    """The lines of a file of texts, which are checked once and then read as they are asked for.
+class Lines:
+    """The lines of a file of texts, taken in turn; they are checked once and then read as they are asked for.
 
     Args:
         source: the file, in UTF-8; ``-`` for standard input, which is copied to the disk, as a pipe is.
@@ -56,15 +56,11 @@ class Lines(Sequence[str]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
-            raise IndexError(index)
+    def __iter__(self) -> Iterator[str]:
+        return (self.text(0, index) for index in range(self._count))
+
+    def text(self, seed: int, index: int) -> str:
+        """The text of an image, by the image's number."""
         block, place = divmod(index % self._count, _BLOCK)
         if block != self._block:
             self._file.seek(self._starts[block])
@@ -72,10 +68,6 @@ class Lines(Sequence[str]):
             self._texts = [_without_end(line.decode()) for line in lines]
             self._block = block
         return self._texts[place]
-
-    def text(self, seed: int, index: int) -> str:
-        """The text of an image, by the image's number: the lines in turn."""
-        return self[index % self._count]
 
     def _kept_open(self, file: BinaryIO) -> BinaryIO:
         """A file that is closed when these lines are forgotten."""

@@ -164,7 +164,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         from inkgan.generation import torch_networks
 
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
-        return checkpoint.read_arrays(folder, "generator", *torch_networks.generator_layout(description))
+        return checkpoint.read_arrays(folder, "generator", *torch_networks.layout_of(networks.build(description)))
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     height, width, depth = description["image_shape"]

@@ -15,23 +15,17 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from inkgan import networks
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_legible, valid_seed, whole_number
 from inkgan.generation.legibility import DIGITS, made_legible
-from inkgan.generation.loading import (
-    bundled_models,
-    class_names_of,
-    is_bundled,
-    read,
-)
+from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.generation.samples import Samples
 from inkgan.images import Images, Labels, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents
-
-__all__ = ["LARGEST_SAMPLE", "Model", "Statistics", "bundled_models", "is_bundled", "load"]
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
@@ -78,7 +72,9 @@ class Model:
         self.num_classes: int = description["num_classes"]
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
-        self._weights = {name: _as_float32(array) for name, array in weights.items()}
+        self._weights = {
+            name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in weights.items()
+        }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
         self._draw_chunk = self._drawing()
@@ -246,7 +242,7 @@ class Model:
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
         checkpoint.verify(self._folder, ("discriminator",))
-        layout = torch_networks.discriminator_layout(self.description)
+        layout = torch_networks.layout_of(networks.build_discriminator(self.description))
         weights = checkpoint.read_arrays(self._folder, "discriminator", *layout)
         return torch_networks.logits_of(self.description, weights, given, asked)
 
@@ -270,7 +266,7 @@ class Model:
         if labels is None:
             return np.arange(n) % self.num_classes
         given = np.asarray(labels, object) if _is_listed(labels) else np.asarray(labels)
-        indices = self._as_indices(given.reshape(-1))
+        indices = np.array([self._index_of(label) for label in given.reshape(-1).tolist()], np.int64)
         if given.ndim == 0:
             return np.repeat(indices, n)
         if given.shape != (n,):
@@ -279,16 +275,8 @@ class Model:
             )
         return indices
 
-    def _as_indices(self, labels: NDArray[Any]) -> Labels:
-        """Names or indices of classes [N] as indices."""
-        if labels.dtype.kind in "iu":
-            wrong = labels[(labels < 0) | (labels >= self.num_classes)]
-            if len(wrong):
-                raise self._unknown(str(wrong[0])[:20])
-            return labels.astype(np.int64)
-        return np.array([self._index_of(label) for label in labels.tolist()], np.int64)
-
     def _index_of(self, label: Any) -> int:
+        """The index of a class that was given by its name or its index."""
         if isinstance(label, str):
             if label not in self._indices:
                 raise self._unknown(repr(shown(label)), label)
@@ -318,7 +306,7 @@ class Model:
             return lambda latents, labels: numpy_form.draw(self._weights, self.image_shape, latents, labels)
         from inkgan.generation import torch_networks
 
-        whole = torch_networks.TorchGenerator(self.description, self._weights).draw
+        whole = torch_networks.drawing_of(self.description, self._weights)
 
         def padded(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
             """Compute a whole chunk, so that no image depends on how many there are."""
@@ -365,10 +353,6 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
     return Model(str(path), found.description, found.arrays, found.notes, found.folder)
-
-
-def _as_float32(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _valid_count(n: SupportsIndex) -> int:

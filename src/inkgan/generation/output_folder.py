@@ -100,7 +100,7 @@ class OutputFolder:
             return [], []
         same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []
-        for name, digest in _read_manifest(self._path):
+        for name, digest in _read_manifest(self._path) or []:
             file = self._path / name
             subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
             if subfolder_is_link or file.is_symlink() or not file.is_file():
@@ -117,7 +117,7 @@ class OutputFolder:
         """Refuse if a new file or its subfolder would take the place of what is not ``ours``."""
         if not any(self._path.iterdir()):
             return
-        if os.path.lexists(self._path / MANIFEST) and _parsed_manifest(self._path) is None:
+        if os.path.lexists(self._path / MANIFEST) and _read_manifest(self._path) is None:
             raise OutputError(f"{self._path / MANIFEST} was not written by inkgan. Name another folder.")
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
@@ -214,12 +214,7 @@ def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
     write_bytes(folder / MANIFEST, (json.dumps({"what": _WHAT, "files": entries}) + "\n").encode())
 
 
-def _read_manifest(folder: Path) -> list[Entry]:
-    """What earlier writes into a folder list; nothing if there is no such list."""
-    return _parsed_manifest(folder) or []
-
-
-def _parsed_manifest(folder: Path) -> list[Entry] | None:
+def _read_manifest(folder: Path) -> list[Entry] | None:
     """The entries of a folder's manifest, or None if it has none that inkgan can have written."""
     path = folder / MANIFEST
     try:

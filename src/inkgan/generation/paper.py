@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.generation.looks import LOOKS, Look, Range, rgb
+from inkgan.generation.looks import Look, Range, rgb
 from inkgan.images import Images
 from inkgan.seeds import Stream, rng
 
@@ -40,14 +40,12 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
         writing: on clean paper, in the cells that the look may print.
         seed: with the number, decides what chance does.
         number: of the image.
-        look: what happens to it; nothing in the clean look.
+        look: what happens to it; not the clean one.
 
     Returns:
         The same text; an image of the same size, whose paper is no longer 0, or if the look has colours uint8
         [H, W, 3], as it is seen; and for each character and cell the box around its moved box.
     """
-    if look == LOOKS["clean"]:
-        return writing
     draws, knobs = rng(seed, Stream.LOOK, number), _drawn(look, rng(seed, Stream.KNOBS, number))
     height, width = writing.image.shape
     scale = height / _HEIGHT

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, missing_extra
+from inkgan.errors import CheckpointError
 from inkgan.images import Images, Labels
 
 if TYPE_CHECKING:
@@ -19,57 +19,45 @@ _AT_ONCE = 256
 
 #: The shapes of a network's arrays by name, and the types of those that are not of floating point.
 Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
+Draw = Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]
 
 
-def generator_layout(description: Mapping[str, Any]) -> Layout:
-    """What the arrays of a generator look like.
-
-    Args:
-        description: ``model.json``; see :func:`inkgan.networks.build`.
-
-    Raises:
-        CheckpointError: there is no such network, or a size that it needs is missing or wrong.
-        MissingExtraError: PyTorch is not installed.
-    """
-    return _layout(networks.build(description))
+def layout_of(network: nn.Module) -> Layout:
+    """What the arrays of a network look like."""
+    tensors = network.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
 
 
-def discriminator_layout(description: Mapping[str, Any]) -> Layout:
-    """What the arrays of a generator's discriminator look like; see :func:`generator_layout`."""
-    return _layout(networks.build_discriminator(description))
-
-
-class TorchGenerator:
-    """A generator without a NumPy form.
+def drawing_of(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Draw:
+    """What draws images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels int64 [N] or None.
 
     Args:
         description: ``model.json``.
-        weights: by name, with the shapes that :func:`generator_layout` gives.
+        weights: by name, with the shapes that :func:`layout_of` gives.
+
+    Raises:
+        CheckpointError: there is no such network, or it returns something else; the latter when images are drawn.
+        MissingExtraError: PyTorch is not installed.
     """
+    network = _with_weights(networks.build(description), weights)
 
-    def __init__(self, description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
-        self._network = _with_weights(networks.build(description), weights)
-        self._description = description
-
-    def draw(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
-        """Draw images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels int64 [N] or None.
-
-        Raises:
-            CheckpointError: the network returns something else.
-        """
+    def draw(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
         import torch
 
         with torch.inference_mode():
             given = [torch.from_numpy(latents)] + ([] if labels is None else [torch.from_numpy(labels)])
-            drawn = self._network(*given)
+            drawn = network(*given)
         images: NDArray[np.float32] = drawn.float().numpy()
-        expected = (len(latents), *self._description["image_shape"])
+        expected = (len(latents), *description["image_shape"])
         if images.shape != expected or not np.isfinite(images).all():
             raise CheckpointError(
-                f"the network {self._description['network']!r} returns {list(images.shape)}, or numbers that are not "
+                f"the network {description['network']!r} returns {list(images.shape)}, or numbers that are not "
                 f"finite; its images must be finite and of shape {list(expected)}."
             )
         return images
+
+    return draw
 
 
 def logits_of(
@@ -79,7 +67,7 @@ def logits_of(
 
     Args:
         description: ``model.json`` of the generator that was trained with it.
-        weights: by name, with the shapes that :func:`discriminator_layout` gives.
+        weights: by name, with the shapes that :func:`layout_of` gives.
         images: uint8 [N, H, W, C].
         labels: int64 [N]; None where images have no labels.
 
@@ -100,17 +88,9 @@ def logits_of(
     return np.concatenate(logits)
 
 
-def _layout(network: nn.Module) -> Layout:
-    tensors = network.state_dict()
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
-
-
 def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
     """Put weights into a network, for use: no training any more."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise (missing_extra(error) or error) from None
+    import torch
+
     network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
     return network.eval().requires_grad_(False)

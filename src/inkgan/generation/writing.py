@@ -21,8 +21,7 @@ from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.arguments import LEGIBLE, number_between, valid_legible, valid_seed, whole_number
 from inkgan.generation.legibility import Legible, made_legible
-from inkgan.generation.looks import LookLike, look_of
-from inkgan.generation.paper import with_look
+from inkgan.generation.looks import LOOKS, LookLike, look_of
 from inkgan.generation.spacing import Setting, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng
@@ -308,6 +307,10 @@ def _written(
         Writing(plan.text, *_page(row, setting, height), background, *reading, setting.cells)
         for plan, row, setting, reading in zip(plans, strips, settings, readings, strict=True)
     ]
+    if look == LOOKS["clean"]:
+        return clean
+    from inkgan.generation.paper import with_look
+
     return [with_look(*one, look=look) for one in zip(clean, seeds, writers, strict=True)]
 
 
