@@ -2,8 +2,8 @@
 
     python benchmarks/legibility.py [--models best fast] [--writers 2000] [--style 0] [--legible 0.99] [--record]
 
-Each of the first writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the
-classifier that chooses in architecture, training and seed, and is never asked which digits to draw again. With a style
+Each of the first writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two
+readers that choose in architecture, training and seed, and is never asked which digits to draw again. With a style
 of 0 the digits come from the writers' own latents, as in most reports on generators; with another one as `write` draws
 them. What the judge misreads of real test digits is its own limit.
 """
@@ -106,7 +106,7 @@ def main() -> None:
     rows.append(
         ["factors: digits", *(", ".join(f"{k}: {n}" for k, n in dict(one["factors"]).items()) for one in results)]
     )
-    rows.append(["least probability by the classifier", *(f"{one['least probability']:.4f}" for one in results)])
+    rows.append(["least probability by the readers", *(f"{one['least probability']:.4f}" for one in results)])
     notes = [
         f"{options.writers:,} writers of seed 0, ten digits each, style {options.style:g}, legible {options.legible:g}",
         f"the second judge misreads {share(misread, len(test.images))} of the {len(test.images):,} real test digits",

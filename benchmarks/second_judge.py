@@ -2,8 +2,8 @@
 
     python benchmarks/second_judge.py [--epochs 5] [--seed 20261127] [--output benchmarks/second_judge]
 
-`inkgan write` draws digits again until the bundled classifier can read them. The same classifier cannot say how legible
-they are afterwards. So this one differs in everything but the training images: 5x5 kernels and max pooling in place of
+`inkgan write` draws digits again until two bundled readers can read them. The same readers cannot say how legible they
+are afterwards. So this one differs in everything but the training images: 5x5 kernels and max pooling in place of
 3x3 kernels and strides, ELU in place of ReLU, label smoothing, SGD in place of AdamW; rotated, resized, shifted, partly
 erased and noisy digits in place of elastic ones; and another seed.
 """

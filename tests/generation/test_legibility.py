@@ -1,24 +1,27 @@
-"""Legible digits: judged as by the feature network, drawn again only where they cannot be read, and told in labels."""
+"""Legible digits: read by two readers, drawn again only where they cannot be read, and told in labels."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 import inkgan
 from hands import RealDigits, renamed_digits
 from inkgan import data
 from inkgan.cli import run
-from inkgan.errors import ConfigError, InkganWarning
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
 from inkgan.generation import legibility
-from inkgan.generation.legibility import made_legible, probabilities
+from inkgan.generation.legibility import CLASSIFIER, FIRST_READER, Reader, as_digits, made_legible, probabilities
 from inkgan.generation.writing import in_batches, morph, write_batch
 
 Numbers = NDArray[np.float32]
@@ -43,24 +46,83 @@ def test_images_of_another_size_are_judged_too() -> None:
     assert (probabilities(large).argmax(1) == split.labels[:50]).mean() > 0.95
 
 
+def test_the_first_reader_is_its_layers_in_pytorch() -> None:
+    """Three convolutions of stride 2, a hidden layer and the classes; the same bits alone as among many."""
+    images = data.load("mnist").test.images[:40, :, :, 0]
+    weights = {name: torch.from_numpy(array) for name, array in legibility._weights(FIRST_READER).items()}
+    maps = torch.from_numpy(images).float()[:, None] / 255
+    for number in range(3):
+        layer = (weights[f"convolutions.{number}.{what}"] for what in ("weight", "bias"))
+        maps = functional.relu(functional.conv2d(maps, *layer, stride=2, padding=1))
+    hidden = functional.relu(maps.flatten(1) @ weights["hidden.weight"].T + weights["hidden.bias"])
+    expected = functional.softmax(hidden @ weights["classes.weight"].T + weights["classes.bias"], 1)
+    ours = probabilities(images, FIRST_READER)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    np.testing.assert_array_equal(ours[17:19], probabilities(images[17:19], FIRST_READER))
+
+
+class Readers:
+    """Two readers who read 7 with the probability that is given for each image, whose first pixel is its number."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, first: list[float], second: list[float]) -> None:
+        self.known = {FIRST_READER: first, CLASSIFIER: second}
+        self.seen: dict[Reader, list[int]] = {FIRST_READER: [], CLASSIFIER: []}
+        monkeypatch.setattr(legibility, "probabilities", self.probabilities)
+
+    def probabilities(self, images: NDArray[np.uint8], reader: Reader) -> Numbers:
+        numbers = images[:, 0, 0].tolist()
+        self.seen[reader] += numbers
+        table = np.zeros((len(images), 10), np.float32)
+        table[:, 7] = [self.known[reader][number] for number in numbers]
+        return table
+
+    def as_sevens(self, legible: float) -> list[float]:
+        images = np.arange(len(self.known[CLASSIFIER]), dtype=np.uint8)[:, None, None]
+        return as_digits(images, np.full(len(images), 7), legible).tolist()
+
+
+def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the lower probability counts. It is not asked where the first reader is certain, or lets the digit fail."""
+    readers = Readers(monkeypatch, first=[0.9995, 0.9, 0.995, 0.992, 0.99], second=[0.1, 0.99, 0.7, 0.993, 1.0])
+    assert readers.as_sevens(0.99) == pytest.approx([0.9995, 0.9, 0.7, 0.992, 0.99])
+    assert readers.seen == {FIRST_READER: [0, 1, 2, 3, 4], CLASSIFIER: [2, 3, 4]}
+
+
+def test_who_asks_for_more_than_certainty_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first reader that is certain, but less than was asked for, lets the digit fail."""
+    readers = Readers(monkeypatch, first=[0.9995, 0.99995], second=[1.0, 0.5])
+    assert readers.as_sevens(0.9999) == pytest.approx([0.9995, 0.99995])
+    assert not readers.seen[CLASSIFIER]
+
+
+@pytest.mark.parametrize("break_it", ["damaged", "missing"])
+def test_a_reader_that_is_damaged_or_missing(break_it: str, tmp_path: Path) -> None:
+    """One line that says what to do."""
+    folder = shutil.copytree(legibility._MODELS / FIRST_READER.name, tmp_path / "reader")
+    weights = folder / "weights.safetensors"
+    if break_it == "damaged":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    else:
+        weights.unlink()
+    with pytest.raises(CheckpointError, match=r"^[^\n]*reader[^\n]*Install inkgan again\.$"):
+        probabilities(np.zeros((1, 28, 28), np.uint8), Reader(str(folder), (0, 1, 2)))
+
+
 class Judged:
     """A generator of a pixel that is the length of the latent, and a judge who wants it to be small."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.drawn = 0
-        monkeypatch.setattr(legibility, "probabilities", self.probabilities)
+        monkeypatch.setattr(legibility, "as_digits", self.as_digits)
 
     def draw(self, latents: Numbers, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         self.drawn += len(latents)
         return np.rint(100 * latents[:, :1, None]).astype(np.uint8)
 
-    def probabilities(self, images: NDArray[np.uint8]) -> Numbers:
-        """The probability of digit 3 is 1 minus the length, of digit 4 highest at a length of 0.5, of others 0."""
-        length = images[:, 0, 0] / 100
-        table = np.zeros((len(images), 10), np.float32)
-        table[:, 3] = 1 - length
-        table[:, 4] = 0.6 - np.abs(length - 0.5)
-        return table
+    def as_digits(self, images: NDArray[np.uint8], digits: NDArray[np.int64], _: float) -> Numbers:
+        """The probability of digit 3 is 1 minus the length, of digit 4 highest at a length of 0.5."""
+        length = (images[:, 0, 0] / 100).astype(np.float32)
+        return np.where(digits == 3, 1 - length, 0.6 - np.abs(length - 0.5))
 
     def legible(self, lengths: list[float], digit: int, least: float) -> legibility.Legible:
         latents = np.array(lengths, np.float32)[:, None]
@@ -92,7 +154,7 @@ def test_the_best_is_taken_where_none_passes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_zero_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(_: Any) -> Numbers:
+    def forbidden(*_: Any) -> Numbers:
         raise AssertionError
 
     monkeypatch.setattr(legibility, "probabilities", forbidden)
@@ -113,15 +175,15 @@ def test_every_digit_that_is_written_passes() -> None:
 
 
 def test_sampling_legibly() -> None:
-    """Images that the classifier reads stay as they are, the others are drawn again; each by itself."""
+    """Images that can be read stay as they are, the others are drawn again; each by itself."""
     model = inkgan.load("fast")
     plain, legible = model.sample(150, seed=2), np.asarray(model.sample(150, seed=2, legible=0.99))
     labels = np.arange(150) % 10
-    read = probabilities(np.asarray(plain))[np.arange(150), labels]
+    read = as_digits(np.asarray(plain), labels, 0.99)
     is_changed = (np.asarray(plain) != legible).any((1, 2))
     np.testing.assert_array_equal(is_changed, read < 0.99)
     assert 0 < is_changed.sum() < 30
-    assert probabilities(legible)[np.arange(150), labels].min() >= 0.99
+    assert as_digits(legible, labels, 0.99).min() >= 0.99
     np.testing.assert_array_equal(model.sample(40, seed=2, legible=0.99), legible[:40])
 
 
@@ -165,12 +227,14 @@ def test_what_cannot_be_made_legible_is_told_once() -> None:
 
 
 def test_morphing_legibly() -> None:
+    """Digits of hands that cannot be read are drawn again until they can, and no others."""
     model = inkgan.load("fast")
-    hands = morph([8, 10, 11], steps=2, model=model)
-    read = probabilities(hands.reshape(-1, 28, 28))[np.arange(50), np.tile(np.arange(10), 5)]
-    assert read.min() >= 0.99
-    plain = morph([8, 10, 11], steps=2, model=model, legible=0)
-    assert 0 < (plain != hands).any((2, 3)).sum() < 15
+    plain, legible = (morph([8, 10, 11], steps=2, model=model, legible=p).reshape(-1, 28, 28) for p in (0, 0.99))
+    digits = np.tile(np.arange(10), 5)
+    cannot_be_read = as_digits(plain, digits, 0.99) < 0.99
+    assert 0 < cannot_be_read.sum() < 25
+    np.testing.assert_array_equal((plain != legible).any((1, 2)), cannot_be_read)
+    assert as_digits(legible, digits, 0.99).min() >= 0.99
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def sample(
         typer.Option(
             "--legible",
             metavar="P",
-            help="Draw a digit again, closer to the mean of its class, until the digit classifier reads it with this "
+            help="Draw a digit again, closer to the mean of its class, until it can be read with this "
             "probability, such as 0.99. (0 takes images as they come)",
         ),
     ] = 0.0,

@@ -82,7 +82,7 @@ def write(
         _hand(
             "--legible",
             metavar="P",
-            help="Draw a digit again, closer to the mean of its class, until the digit classifier reads it with this "
+            help="Draw a digit again, closer to the mean of its class, until it can be read with this "
             "probability; 0 takes digits as they come.",
         ),
     ] = 0.99,

@@ -122,7 +122,7 @@ class Model:
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
-            legible: 0 to 0.9999; digits that the bundled classifier reads with a lower probability are drawn again,
+            legible: 0 to 0.9999; digits that the bundled readers read with a lower probability are drawn again,
                 closer to the mean of their class, until they pass. 0 takes images as they come, which is what
                 measures of a generator need.
             progress: called with the share of images that are drawn.

@@ -34,6 +34,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 
 _EPSILON = np.float32(1e-5)
 _FEW = 16  # channels
+_CACHED = 2**17  # numbers that stay in the processor's cache: 512 KiB
 _ROWS = 512  # of weights; a multiple of 64, so that the kernels of matrix products group rows as in one product
 
 
@@ -183,11 +184,12 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     strides = (image, stride * row, stride * column, row, padded.itemsize)
     windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
-    result = np.empty((n, shape[1] * shape[2], len(weight)), np.float32)
-    patches = np.empty(shape[1:], np.float32)  # of one map after the other, so that they stay in the cache
-    for index in range(n):
-        patches[:] = windows[index]
-        np.matmul(patches.reshape(-1, 9 * channels), kernel, out=result[index])
+    pixels = shape[1] * shape[2]
+    result = np.empty((n, pixels, len(weight)), np.float32)
+    at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache
+    for start in range(0, n, at_once):
+        part = slice(start, start + at_once)
+        np.matmul(windows[part].reshape(-1, pixels, 9 * channels), kernel, out=result[part])
     return result.reshape(*shape[:3], -1)
 
 

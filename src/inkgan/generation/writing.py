@@ -88,8 +88,9 @@ class Writing:
         image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
         boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
         background: of the picture: ``white`` or ``transparent``.
-        probabilities: with which the digit classifier reads each character; None for those that are not digits, and for
-            all where legibility was not asked for.
+        probabilities: with which each digit is read: the first reader's where that was enough to decide, else the lower
+            one of its and the digit classifier's (:func:`inkgan.generation.legibility.as_digits`); None for characters
+            that are not digits, and for all where legibility was not asked for.
         factors: by what the latent of each digit was multiplied so that it can be read; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
     """
@@ -159,8 +160,8 @@ def write(
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
         background: of the picture, ``white`` or ``transparent``.
-        legible: 0 to 0.9999; a digit that the bundled classifier reads with a lower probability is drawn again, closer
-            to the mean of its class, until it passes. 0 takes digits as they come and is faster.
+        legible: 0 to 0.9999; a digit that the bundled readers read with a lower probability is drawn again, closer to
+            the mean of its class, until it passes. 0 takes digits as they come and is faster.
         look: of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single knobs, such
             as ``{"look": "scan", "blur": 1.2}``; see :class:`inkgan.generation.looks.Look`.
 
