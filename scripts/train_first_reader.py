@@ -96,8 +96,11 @@ class Reader(nn.Module):
     def weights(self) -> dict[str, Tensor]:
         """The weights for use, in half precision: each normalisation multiplied into the convolution before it."""
         self.eval()
-        pairs = zip(self.convolutions, self.norms, strict=True)
-        self.convolutions = nn.ModuleList(fuse_conv_bn_eval(*pair) for pair in pairs)
+        self.convolutions = nn.ModuleList(
+            fuse_conv_bn_eval(convolution, norm)
+            for convolution, norm in zip(self.convolutions, self.norms, strict=True)
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        )
         return {name: one.half() for name, one in self.state_dict().items() if not name.startswith("norms.")}
 
 

@@ -52,8 +52,8 @@ def test_the_first_reader_is_its_layers_in_pytorch() -> None:
     weights = {name: torch.from_numpy(array) for name, array in legibility._weights(FIRST_READER).items()}
     maps = torch.from_numpy(images).float()[:, None] / 255
     for number in range(3):
-        layer = (weights[f"convolutions.{number}.{what}"] for what in ("weight", "bias"))
-        maps = functional.relu(functional.conv2d(maps, *layer, stride=2, padding=1))
+        kernel, bias = (weights[f"convolutions.{number}.{what}"] for what in ("weight", "bias"))
+        maps = functional.relu(functional.conv2d(maps, kernel, bias, stride=2, padding=1))
     hidden = functional.relu(maps.flatten(1) @ weights["hidden.weight"].T + weights["hidden.bias"])
     expected = functional.softmax(hidden @ weights["classes.weight"].T + weights["classes.bias"], 1)
     ours = probabilities(images, FIRST_READER)
@@ -78,7 +78,7 @@ class Readers:
 
     def as_sevens(self, legible: float) -> list[float]:
         images = np.arange(len(self.known[CLASSIFIER]), dtype=np.uint8)[:, None, None]
-        return as_digits(images, np.full(len(images), 7), legible).tolist()
+        return [float(one) for one in as_digits(images, np.full(len(images), 7), legible)]
 
 
 def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
