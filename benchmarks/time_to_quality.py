@@ -49,10 +49,9 @@ from tutorial_step import MNIST, tensorflow_python
 
 import inkgan
 from inkgan.data import load
-from inkgan.evaluation.classifier import features_for
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.reference import reference_for
+from inkgan.evaluation.reference import features_for, reference_for
 from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120, 300, 600)

@@ -33,7 +33,6 @@ import inkgan
 from inkgan.data import load
 from inkgan.evaluation.ruler import quick_measure
 from inkgan.images import curves, sheet
-from inkgan.training.watching import Silent
 
 TUTORIAL_STEPS, STEPS, COUNT = 8, 150, 1000
 measure = quick_measure(load("mnist"))
@@ -53,7 +52,7 @@ def climb(name, recipe, steps, seed=1, **settings):
         device="cpu",
         force=True,
         settings={**quiet, **settings},
-        watcher=Silent(),
+        watcher=inkgan.Watcher(),
     )
     costs[name] = time.process_time() - since
     model = inkgan.load(result.folder)

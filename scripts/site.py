@@ -28,12 +28,11 @@ SITE = ROOT / "build" / "site"
 #: Modules that read as mathematics, whose docstrings are a page.
 _MATHEMATICS = (
     "inkgan.training.losses",
-    "inkgan.training.penalties",
     "inkgan.networks.tutorial",
     "inkgan.networks.compact",
     "inkgan.evaluation.metrics.frechet",
     "inkgan.evaluation.metrics.kernel",
-    "inkgan.evaluation.metrics.manifold",
+    "inkgan.evaluation.metrics.neighbours",
     "inkgan.evaluation.metrics.novelty",
     "inkgan.seeds",
 )

@@ -45,11 +45,10 @@ def test_arranging(n: int, columns: int, gap: int, channels: int) -> None:
 
 
 def test_sheets() -> None:
-    """Grey sheets are ink on paper unless asked otherwise, colour sheets as they are; pixels grow to squares."""
+    """Grey sheets are ink on paper, colour sheets as they are; pixels grow to squares."""
     grey, colour = images(4), images(4, channels=3)
     canvas = arrange(grey, 2)[:, :, 0]
     np.testing.assert_array_equal(np.asarray(sheet(grey, 2)), 255 - canvas)
-    np.testing.assert_array_equal(np.asarray(sheet(grey, 2, paper=False)), canvas)
     np.testing.assert_array_equal(np.asarray(sheet(colour, 2)), arrange(colour, 2))
     np.testing.assert_array_equal(np.asarray(sheet(grey, 2, scale=3)), np.kron(255 - canvas, np.ones((3, 3), np.uint8)))
 

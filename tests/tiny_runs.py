@@ -13,7 +13,7 @@ import inkgan
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
-from inkgan.training.watching import Opinion, Result, Silent, StepProgress
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher
 
 STEPS = 6
 #: Of all tiny runs.
@@ -109,7 +109,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-class Noting(Silent):
+class Noting(Watcher):
     """Keeps what a run tells, and does something after each logged step."""
 
     def __init__(self, after: Callable[[int], None] = lambda _: None) -> None:

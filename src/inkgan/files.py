@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and how whatever takes long says how far it is."""
+"""Files that appear whole or not at all, how damaged ones are kept, and how whatever takes long says how far it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from inkgan.errors import OutputError, in_bytes, reason_of, shown
 #: Called with what is being done and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
 
+_DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: What a file system answers that cannot do what was asked: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -183,3 +185,19 @@ def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
     """Write a small file whole or not at all (see :func:`appearing_whole`)."""
     with appearing_whole(path, force=force) as temporary:
         temporary.write_bytes(content)
+
+
+def damaged_path(path: Path) -> Path:
+    """Where to keep a damaged file or folder: ``NAME.damaged``, or ``NAME.damaged-2`` if that is taken, and so on."""
+    target = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while target.exists() or target.is_symlink():
+        number += 1
+        target = path.with_name(f"{path.name}.damaged-{number}")
+    return target
+
+
+def original_name(name: str) -> str:
+    """The name that a file or folder had before it was kept aside; other names as they are."""
+    match = _DAMAGED.fullmatch(name)
+    return match[1] if match else name

@@ -46,33 +46,26 @@ def arrange(images: Images, columns: int, gap: int = 2) -> Images:
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), channels)
 
 
-def picture_of(image: Images, *, paper: bool = True) -> Image.Image:
-    """The picture of one image [H, W], [H, W, 1] or [H, W, 3]: dark ink on white paper if it is grey.
-
-    Args:
-        image: uint8.
-        paper: False shows grey images as they are, bright ink on black.
-    """
+def picture_of(image: Images) -> Image.Image:
+    """The picture of one image, uint8 [H, W], [H, W, 1] or [H, W, 3]: dark ink on white paper if it is grey."""
     from PIL import Image
 
     if image.ndim == 3 and image.shape[2] == 3:
         return Image.fromarray(np.ascontiguousarray(image))
-    grey = image.reshape(image.shape[:2])
-    return Image.fromarray(255 - grey if paper else np.ascontiguousarray(grey))
+    return Image.fromarray(255 - image.reshape(image.shape[:2]))
 
 
-def sheet(images: Images, columns: int, *, scale: int = 1, paper: bool = True) -> Image.Image:
+def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
     """A sheet of images.
 
     Args:
         images: uint8 [N, H, W, C] with C = 1 or 3, or [N, H, W].
         columns: how many stand side by side.
         scale: how many pixels wide and high each pixel becomes.
-        paper: see :func:`picture_of`.
     """
     from PIL import Image
 
-    picture = picture_of(arrange(with_channels(images), columns), paper=paper)
+    picture = picture_of(arrange(with_channels(images), columns))
     if scale > 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     return picture

@@ -14,11 +14,10 @@ import torch
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier
+from inkgan.evaluation import classifier, reference
 from inkgan.evaluation.classifier import (
     TrainingRecipe,
     accuracy,
-    features_for,
     one_cycle,
     recipe_for,
     train_features,
@@ -34,6 +33,7 @@ from inkgan.evaluation.features import (
     load_features,
     to_ink,
 )
+from inkgan.evaluation.reference import features_for
 from inkgan.files import sha256_of
 
 Images = npt.NDArray[np.uint8]
@@ -263,7 +263,7 @@ def test_the_cost_is_announced_before_training_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    monkeypatch.setattr(reference, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     said_before: list[int] = []
     network = features_for(data(), lambda *_: said_before.append(len(recwarn)))
     assert set(said_before) == {1}
@@ -277,8 +277,8 @@ def test_the_cost_is_announced_before_training_starts(
 def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: int, shape: tuple[int, int, int]) -> None:
     """However large the images are; the numbers alone decide, so that a set has one network."""
     recipe, widths = recipe_for(num_images, shape)
-    seconds = recipe.steps(num_images) * classifier._step_seconds(recipe.batch_images, shape, widths)
-    one_pass = num_images // recipe.batch_images * classifier._step_seconds(recipe.batch_images, shape, widths)
+    seconds = recipe.steps(num_images) * classifier.step_seconds(recipe.batch_images, shape, widths)
+    one_pass = num_images // recipe.batch_images * classifier.step_seconds(recipe.batch_images, shape, widths)
     assert seconds <= 60 + one_pass
     assert recipe.steps(num_images) >= 250
     assert recipe == recipe_for(num_images, shape)[0]

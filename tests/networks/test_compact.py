@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact
-from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
 from inkgan.networks.compact import Discriminator, Generator
+from inkgan.networks.grid import blocks_to_channels, channels_to_blocks
 
 SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
 

@@ -370,4 +370,6 @@ def test_a_run_warns(
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
     watcher = runs.Noting()
     assert runs.train(tmp_path / "run", small_data, watcher=watcher).complete
-    assert [bool(re.search("blown up.*learning rate", warning)) for warning in watcher.warnings] == [True] * times
+    too_few, *warnings = watcher.warnings
+    assert "too few test images" in too_few
+    assert [bool(re.search("blown up.*learning rate", warning)) for warning in warnings] == [True] * times

@@ -562,8 +562,8 @@ def failing(error: Exception) -> Callable[..., Any]:
         ("recorder.save_png", OSError(errno.ENOSPC, "No space left on device"), ["a picture", "no space left"]),
         ("recorder.save_animation", ValueError("no frames"), ["the animation", "no frames"]),
         ("recorder.graph_of", RuntimeError("cannot trace"), ["the graph", "cannot trace"]),
-        ("event_file._event_of", OSError(errno.EIO, "Input/output error"), ["TensorBoard", "input/output error"]),
-        ("event_file.EventFile._open", ImportError("No module named 'tensorboard'"), ["TensorBoard", "No module"]),
+        ("tensorboard._event_of", OSError(errno.EIO, "Input/output error"), ["TensorBoard", "input/output error"]),
+        ("tensorboard.EventFile._open", ImportError("No module named 'tensorboard'"), ["TensorBoard", "No module"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -581,7 +581,8 @@ def test_a_decoration_that_fails_costs_one_warning(
     watcher = runs.Noting()
     result = runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert result.complete
-    (warning,) = watcher.warnings
+    too_few, warning = watcher.warnings
+    assert "too few test images" in too_few
     assert all(word in warning for word in needed)
     assert (result.sheet is None) == (target == "recorder.save_png")
     learned = runs.learned(tmp_path / "run")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inkgan import config
-from inkgan.training import losses, penalties
+from inkgan.training import losses
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_penalties_of_a_linear_discriminator() -> None:
     """D(x) = w.x has the gradient w everywhere: R1 is |w|^2, WGAN-GP's penalty is (|w| - 1)^2, for pixels in [0, 1]."""
     images = torch.rand(5, 2, 2, 1, dtype=torch.float64, requires_grad=True)
     weight = torch.tensor([3.0, 0.0, 4.0, 0.0], dtype=torch.float64, requires_grad=True)
-    gradients = penalties.input_gradients(images.flatten(1) @ weight, images, "0..1")
-    assert float(penalties.zero_centered_penalty(gradients).detach()) == pytest.approx(25)
-    assert float(penalties.one_centered_penalty(gradients).detach()) == pytest.approx(16)
-    (of_weight,) = torch.autograd.grad(penalties.zero_centered_penalty(gradients), weight)
+    gradients = losses.input_gradients(images.flatten(1) @ weight, images, "0..1")
+    assert float(losses.zero_centered_penalty(gradients).detach()) == pytest.approx(25)
+    assert float(losses.one_centered_penalty(gradients).detach()) == pytest.approx(16)
+    (of_weight,) = torch.autograd.grad(losses.zero_centered_penalty(gradients), weight)
     assert of_weight.tolist() == pytest.approx([6, 0, 8, 0])
 
 
@@ -122,7 +122,7 @@ def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
     def discriminator(papers: torch.Tensor) -> torch.Tensor:
         return (3 * papers).sin().flatten(1).sum(1)
 
-    gradients = penalties.input_gradients(discriminator(2 * images - 1), images)
+    gradients = losses.input_gradients(discriminator(2 * images - 1), images)
     (expected,) = torch.autograd.grad(discriminator(papers).sum(), papers)
     assert torch.equal(gradients.detach(), expected)
 
@@ -133,7 +133,7 @@ def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
 def test_penalties_are_computed_precisely(given: str, returned: str) -> None:
     """Squares and sums of a gradient keep at least the digits of float32."""
     images = torch.rand(5, 4, dtype=getattr(torch, given), requires_grad=True)
-    assert penalties.input_gradients(images.square().sum(1), images).dtype == getattr(torch, returned)
+    assert losses.input_gradients(images.square().sum(1), images).dtype == getattr(torch, returned)
 
 
 def test_generator_gradient_does_not_vanish_where_the_discriminator_wins() -> None:

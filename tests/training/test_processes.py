@@ -21,8 +21,7 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.training.compact import Compact
 from inkgan.training.processes import ManyProcesses, _threads_of_each, disagreement
-from inkgan.training.recipe import StepInfo
-from inkgan.training.slices import Contribution, mean_over_slices
+from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.state import learned_tensors
 from inkgan.training.team import Team, is_restart, team_of
 

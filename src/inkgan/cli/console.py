@@ -23,7 +23,7 @@ from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.generation.loading import is_bundled
 from inkgan.images import Images, terminal_drawing
-from inkgan.training.watching import Opinion, Result, Silent, StepProgress, Watcher, as_clock, introduction, steps_text
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction, steps_text
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1
@@ -53,7 +53,7 @@ def watcher_for(*, quiet: bool, plain: bool = False) -> Iterator[Watcher]:
         yield _Plain()
 
 
-class _Quiet(Silent):
+class _Quiet(Watcher):
     """Warnings only."""
 
     def warn(self, message: str) -> None:

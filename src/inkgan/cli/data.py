@@ -79,7 +79,7 @@ def check(
     """
     from inkgan.data.inventory import verify
     from inkgan.errors import quantity
-    from inkgan.evaluation.subject import SMALLEST
+    from inkgan.evaluation.subject import shortage
 
     with progress_line() as tell:
         data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
@@ -96,11 +96,8 @@ def check(
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({_shortened(data.class_names)})")
     typer.echo(f"  digest: {data.digest}")
-    if len(data.test) < SMALLEST:
-        typer.echo(
-            f"  too few test images to measure: evaluate and compare need {SMALLEST}, and it has {len(data.test)}; "
-            "put them into a folder test/ beside train/"
-        )
+    if missing := shortage(data):
+        typer.echo(f"  {missing}")
     typer.echo("  it can be used")
 
 

@@ -102,14 +102,14 @@ def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
     listed = archive.infolist()
     if len(listed) > _MOST_ARRAYS:
         raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
-    return {info.filename.removesuffix(".npy"): _member(archive, info, path) for info in listed}
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Member:
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
-    archive.open(info).close()  # an error if its name is another one here than in the archive's list
-    return _Member(partial(archive.open, info), info.file_size, info.compress_size)
+    members = {}
+    for info in listed:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
+        archive.open(info).close()  # an error if its name is another one here than in the archive's list
+        name = info.filename.removesuffix(".npy")
+        members[name] = _Member(partial(archive.open, info), info.file_size, info.compress_size)
+    return members
 
 
 def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[str, str]], list[str]]:

@@ -197,8 +197,12 @@ def make(
         [] if published else [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
     )
     train, validation, test, names = _with_class_names(splits, class_names, source, notes)
-    for class_name in _untaught(names, train) if reading.for_training else ():
-        raise DataError(f"{source}: class {class_name!r} has no image to train on. Add images of it, or remove it.")
+    if reading.for_training and train.labels is not None:
+        untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
+        if untaught:
+            raise DataError(
+                f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it."
+            )
     height, width = train.images.shape[1:3]
     if max(height, width) > _LARGE_SIDE and reading.for_training:
         times = height * width / _MNIST_PIXELS
@@ -254,13 +258,6 @@ def _with_class_names(
         parts = zip((train, validation, test), numbered, strict=True)
         train, validation, test = (Split(split.images, labels) for split, labels in parts)
     return train, validation, test, names
-
-
-def _untaught(names: Sequence[str], train: Split) -> list[str]:
-    """The classes that have no training images."""
-    if train.labels is None:
-        return []
-    return [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
 
 
 def digest_of(splits: Iterable[Split]) -> str:

@@ -9,16 +9,13 @@ class together in feature space, which would blind the metrics to differences wi
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
@@ -26,10 +23,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError, InkganWarning
-from inkgan.evaluation.cache import cache_folder
+from inkgan.errors import EvaluationError
 from inkgan.evaluation.features import (
-    CARD,
     HALF_WIDTHS,
     LARGEST_SIDE,
     WIDTHS,
@@ -37,13 +32,11 @@ from inkgan.evaluation.features import (
     FeatureLayers,
     FeatureNetwork,
     check_images,
-    load_card,
-    load_features,
     shrink,
     to_ink,
 )
 from inkgan.evaluation.metrics.intervals import Estimate, binomial
-from inkgan.files import Progress, output_errors, unheard
+from inkgan.files import Progress, unheard
 from inkgan.images import Images, Labels
 
 _SMALL_SET_IMAGES = 10_000
@@ -296,52 +289,6 @@ def classification_accuracy(
     return binomial(int((network.probabilities(test[0]).argmax(1) == test[1]).sum()), len(test[1]))
 
 
-def features_for(data: DataSet, progress: Progress = unheard, recipe: TrainingRecipe | None = None) -> FeatureNetwork:
-    """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
-
-    Args:
-        data: a labelled data set; the network learns from its training split.
-        progress: called every hundred steps and at the end, if the network is trained.
-        recipe: how to train it; None takes the shipped network, if that was trained on these data, or the recipe for
-            sets of this size.
-
-    Raises:
-        EvaluationError: the data have no labels, or cannot be trained on.
-        CheckpointError: what lies in the cache is damaged.
-
-    Warns:
-        InkganWarning: the network is trained now, and how long that takes.
-    """
-    _labels_of(data)
-    if recipe is None and is_shipped_for(data):
-        return load_features()
-    widths: tuple[int, ...] = WIDTHS
-    if recipe is None:
-        recipe, widths = recipe_for(len(data.train), data.image_shape)
-    key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
-    folder = cache_folder() / key
-    with output_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_suffix(".lock"))
-        lock.acquire()  # two evaluations at once train it once
-    try:
-        if not (folder / CARD).exists():
-            warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
-            train_for(data, recipe, progress, widths).save(folder)
-    finally:
-        lock.release()
-    return load_features(folder)
-
-
-def _announcement(data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
-    seconds = recipe.steps(len(data.train)) * _step_seconds(recipe.batch_images, data.image_shape, widths)
-    duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
-    return (
-        f"no feature network of {data.name} is kept yet, so one is trained first, on {len(data.train):,} images: about "
-        f"{duration} on two cores. It is kept for next time."
-    )
-
-
 def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
     """How to train a feature network on so many images of this shape: the recipe, and the widths of the layers.
 
@@ -351,12 +298,12 @@ def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[Trai
     if num_images >= _SMALL_SET_IMAGES:
         return TrainingRecipe(), WIDTHS
     batch_images = min(64, num_images)
-    steps = min(1500, int(_SMALL_SET_SECONDS / _step_seconds(batch_images, image_shape, HALF_WIDTHS)))
+    steps = min(1500, int(_SMALL_SET_SECONDS / step_seconds(batch_images, image_shape, HALF_WIDTHS)))
     recipe = TrainingRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
     return recipe, HALF_WIDTHS
 
 
-def _step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
+def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
     """About how long a step takes on two cores in float32."""
     height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
     return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
@@ -373,7 +320,7 @@ def train_for(
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
     """
-    labels = _labels_of(data)
+    labels = labels_to_learn(data)
     card = FeatureCard(
         name=f"{data.name} features",
         image_shape=data.image_shape,
@@ -394,7 +341,12 @@ def train_for(
     return FeatureNetwork(replace(network.card, accuracy=accuracies), network.layers)
 
 
-def _labels_of(data: DataSet) -> Labels:
+def labels_to_learn(data: DataSet) -> Labels:
+    """The labels of a data set's training images.
+
+    Raises:
+        EvaluationError: it has none, or there is a class without training images.
+    """
     if data.train.labels is None:
         raise EvaluationError(
             f"{data.name} has no labels, and a feature network learns from them. "
@@ -408,11 +360,6 @@ def _labels_of(data: DataSet) -> Labels:
             "Number the labels from 0 without gaps, or give each class more images."
         )
     return data.train.labels
-
-
-def is_shipped_for(data: DataSet) -> bool:
-    """Whether the shipped feature network was trained on these very data."""
-    return bool(load_card().data["digest"] == data.digest)
 
 
 def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRecipe) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from inkgan.evaluation.cache import cache_estimates, cache_folder, cached_estimates
 from inkgan.evaluation.classifier import classification_accuracy
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
@@ -23,6 +23,7 @@ from inkgan.evaluation.figures import (
     novelty_figures,
     novelty_of,
 )
+from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
@@ -33,6 +34,7 @@ from inkgan.files import Progress, unheard
 from inkgan.images import Labels
 
 _PAIRS = 32  # that the HTML report shows
+_CEILING_VERSION = 2  # raise it when the figure changes
 
 
 def evaluate(
@@ -97,7 +99,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     figures = {name: Beside(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors}
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, ruler.training)
-    novelty = novelty_of(nearest.distance[:, 0], ruler.held_out_distances, images.predicted, ruler)
+    novelty = novelty_of(nearest.distance, ruler.held_out_distances, images.predicted, ruler)
     figures |= novelty_figures(novelty, len(ruler.held_out_distances))
     figures["exact_copies"] = exact_copies(sample.images, data)
     notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
@@ -126,7 +128,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
             images=sample.images,
             predicted=np.zeros(n, np.int64) if images.predicted is None else images.predicted,
             generated=sample.images[closest],
-            training=data.train.images[nearest.index[closest, 0]],
+            training=data.train.images[nearest.index[closest]],
         ),
         feature_accuracy=None if ruler.network is None else ruler.network.card.accuracy.get("test"),
     )
@@ -152,10 +154,10 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, prog
     """Novelty between the images themselves: it finds copies under noise, which may look new in features."""
     progress("nearest in pixels", 0.0)
     training = pixels(ruler.data.train.images)
-    distances = nearest_neighbours(pixels(sample.images), training).distance[:, 0]
+    distances = nearest_neighbours(pixels(sample.images), training).distance
     if ruler.reference is None:
         nearest = nearest_neighbours(pixels(ruler.data.test.images), training)
-        held_out = nearest.distance[:, 0].astype(np.float32)
+        held_out = nearest.distance.astype(np.float32)
     else:
         held_out = ruler.reference.held_out_pixels
     return novelty_figures(novelty_of(distances, held_out, images.predicted, ruler), len(held_out), "_pixels")
@@ -171,7 +173,6 @@ def _accuracy_score(
     train, test, class_names = ruler.data.train, ruler.data.test, ruler.data.class_names
     if train.labels is None or test.labels is None or images.predicted is None:
         return {}, [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
-    test_images = (test.images, test.labels)
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
@@ -184,22 +185,16 @@ def _accuracy_score(
         assert more.labels is not None
         pictures, labels = more.images, more.labels
 
-    real = ruler.some_training(len(pictures))
-    path = cache_folder() / f"ceiling-n{len(pictures)}-{ruler.cache_key}-v2.json"
-    cached = cached_estimates(path) if ruler.extractor is None else None
-    if cached is None:
-        some = (train.images[real], train.labels[real])
-        ceiling = classification_accuracy(some, test_images, class_names, 0, _named("learning real images", progress))
-        cached = {"ceiling": ceiling}
-        if ruler.extractor is None:
-            cache_estimates(path, cached)
-    learning = _named("learning the images", progress)
-    score = classification_accuracy((pictures, labels), test_images, class_names, sample.seed, learning)
-    return {name: Beside(score, len(pictures), cached["ceiling"], len(real))}, notes
+    learn = partial(classification_accuracy, test=(test.images, test.labels), class_names=class_names)
+    real, real_labels = ruler.some_training(len(pictures)), train.labels
 
+    def ceiling() -> dict[str, Estimate]:
+        some = (train.images[real], real_labels[real])
+        return {"ceiling": learn(some, progress=lambda _, done: progress("learning real images", done))}
 
-def _named(doing: str, progress: Progress) -> Progress:
-    return lambda _, done: progress(doing, done)
+    floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
+    score = learn((pictures, labels), seed=sample.seed, progress=lambda _, done: progress("learning the images", done))
+    return {name: Beside(score, len(pictures), floor, len(real))}, notes
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data import DataSet
-from inkgan.evaluation.cache import cache_estimates, cache_folder, cached_estimates
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.manifold import manifold
+from inkgan.evaluation.metrics.neighbours import manifold
 from inkgan.evaluation.metrics.novelty import Novelty, novelty
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
 from inkgan.files import Progress
@@ -156,24 +155,22 @@ def figures_of(
 
 
 def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
-    """The figures of n held-out images; cached, except for an extractor of the caller's, which has no name."""
-    path = cache_folder() / f"floors-n{n}-{ruler.cache_key}-v{_FLOORS_VERSION}.json"
-    cached = cached_estimates(path) if ruler.extractor is None else None
-    if cached is not None:
-        return cached
-    held_out, labels = ruler.held_out(n)
-    images = ruler.extract(held_out, progress, "held-out images")
-    progress("floor", 0.0)
-    found = figures_of(images, labels, ruler, np.random.default_rng(REAL_SEED))
-    if images.predicted is not None and ruler.reference is not None:
-        # The total variation of one sample is a matter of chance; where that of real samples lies is known better.
-        balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
-        variation, chance = found["class_total_variation"], balance.chance_total_variation
-        low, high = min(chance.low, variation.value), max(chance.high, variation.value)
-        found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
-    if ruler.extractor is None:
-        cache_estimates(path, found)
-    return found
+    """The figures of n held-out images; kept in the cache."""
+
+    def compute() -> dict[str, Estimate]:
+        held_out, labels = ruler.held_out(n)
+        images = ruler.extract(held_out, progress, "held-out images")
+        progress("floor", 0.0)
+        found = figures_of(images, labels, ruler, np.random.default_rng(REAL_SEED))
+        if images.predicted is not None and ruler.reference is not None:
+            # The total variation of one sample is a matter of chance; where that of real ones lies is known better.
+            balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
+            variation, chance = found["class_total_variation"], balance.chance_total_variation
+            low, high = min(chance.low, variation.value), max(chance.high, variation.value)
+            found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
+        return found
+
+    return ruler.kept(f"floors-n{n}", _FLOORS_VERSION, compute)
 
 
 def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:

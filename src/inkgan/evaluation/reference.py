@@ -1,8 +1,9 @@
-"""Reference statistics: what generated images are compared with, computed once from the real images of a data set.
+"""What is known of a data set's real images, with which generated ones are compared: computed once, and kept.
 
-For the embedded digits they are shipped beside the feature network (``python scripts/make_reference_statistics.py``
-makes them again); for other data they are computed when first needed, and cached. Both are tied by hash to the data and
-to the feature network.
+That is their feature network, reference statistics in its features, the features of all training images, and figures of
+real images. For the embedded digits the first two are shipped (``python scripts/make_reference_statistics.py`` makes
+the statistics again); for other data they are made when first needed, and kept in the user's cache. All are tied by
+hash to the data and to the feature network.
 
 Shapes: D features, K classes, H test images.
 """
@@ -10,9 +11,13 @@ Shapes: D features, K classes, H test images.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
-from dataclasses import dataclass
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +25,19 @@ import numpy as np
 import numpy.typing as npt
 import safetensors
 import safetensors.numpy
+from filelock import FileLock
 
+from inkgan import files
 from inkgan.data import DataSet
-from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.evaluation.cache import cache_folder, write_to_cache
-from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, OutputError
+from inkgan.evaluation.classifier import TrainingRecipe, labels_to_learn, recipe_for, step_seconds, train_for
+from inkgan.evaluation.features import CARD as FEATURE_CARD
+from inkgan.evaluation.features import SHIPPED, WIDTHS, FeatureNetwork, Features, load_card, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import pixels
-from inkgan.files import Progress, open_regular, read_regular, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, open_regular, output_errors, read_regular, sha256_of, unheard, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
@@ -76,6 +85,57 @@ class ReferenceStatistics:
         write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
+def features_for(data: DataSet, progress: Progress = unheard, recipe: TrainingRecipe | None = None) -> FeatureNetwork:
+    """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
+
+    Args:
+        data: a labelled data set; the network learns from its training split.
+        progress: called every hundred steps and at the end, if the network is trained.
+        recipe: how to train it; None takes the shipped network, if that was trained on these data, or the recipe for
+            sets of this size.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+        CheckpointError: what lies in the cache is damaged.
+
+    Warns:
+        InkganWarning: the network is trained now, and how long that takes.
+    """
+    labels_to_learn(data)
+    if recipe is None and is_shipped_for(data):
+        return load_features()
+    widths: tuple[int, ...] = WIDTHS
+    if recipe is None:
+        recipe, widths = recipe_for(len(data.train), data.image_shape)
+    key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
+    folder = cache_folder() / key
+    with output_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"))
+        lock.acquire()  # two evaluations at once train it once
+    try:
+        if not (folder / FEATURE_CARD).exists():
+            warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
+            train_for(data, recipe, progress, widths).save(folder)
+    finally:
+        lock.release()
+    return load_features(folder)
+
+
+def _announcement(data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
+    seconds = recipe.steps(len(data.train)) * step_seconds(recipe.batch_images, data.image_shape, widths)
+    duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
+    return (
+        f"no feature network of {data.name} is kept yet, so one is trained first, on {len(data.train):,} images: about "
+        f"{duration} on two cores. It is kept for next time."
+    )
+
+
+def is_shipped_for(data: DataSet) -> bool:
+    """Whether the shipped feature network was trained on these very data."""
+    return bool(load_card().data["digest"] == data.digest)
+
+
 def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
     """Compute the statistics of a labelled data set's training and test splits.
 
@@ -94,8 +154,8 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
     test, probabilities = network.extract(data.test.images, progress, "real images (test)")
     progress("distances of real images", 0.0)
     counts = np.bincount(data.train.labels, minlength=network.num_classes)
-    distances = nearest_neighbours(test, train).distance[:, 0]
-    pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance[:, 0]
+    distances = nearest_neighbours(test, train).distance
+    pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance
     return ReferenceStatistics(
         data_digest=data.digest,
         features_sha256=network.card.sha256,
@@ -137,13 +197,42 @@ def training_features(data: DataSet, network: FeatureNetwork, progress: Progress
     features, _ = network.extract(data.train.images, progress, "real images (train)")
     buffer = io.BytesIO()
     np.save(buffer, features)
-    write_to_cache(path, buffer.getvalue())
+    _write_to_cache(path, buffer.getvalue())
     return features
 
 
 def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
     """What the name of a cached file says of the data and the network that it comes from."""
     return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
+
+
+def kept_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
+    """Estimates of real images by name: those in a file of the cache, or computed now and kept there."""
+    path = cache_folder() / name
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(read_regular(path))
+        return {key: Estimate(value, error, Interval(low, high)) for key, (value, error, low, high) in kept.items()}
+    found = compute()
+    numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
+    _write_to_cache(path, json.dumps(numbers).encode())
+    return found
+
+
+def cache_folder() -> Path:
+    """The folder of the user's cache for feature networks and what is computed of real images.
+
+    It may not exist yet.
+
+    Raises:
+        OutputError: the system names no home folder.
+    """
+    return files.cache_folder() / "features"
+
+
+def _write_to_cache(path: Path, content: bytes) -> None:
+    """Write a file of the cache. A cache that cannot be written costs time, nothing else."""
+    with contextlib.suppress(OutputError):
+        write_bytes(path, content)
 
 
 def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:

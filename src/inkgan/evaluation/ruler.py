@@ -21,11 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data import DataSet
-from inkgan.evaluation.classifier import features_for, is_shipped_for
 from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
+from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.reference import ReferenceStatistics, cache_key, reference_for, training_features
+from inkgan.evaluation.reference import (
+    ReferenceStatistics,
+    cache_key,
+    features_for,
+    is_shipped_for,
+    kept_estimates,
+    reference_for,
+    training_features,
+)
 from inkgan.files import Progress, unheard
 from inkgan.images import Images, Labels
 
@@ -75,10 +83,17 @@ class Ruler:
             return "own"
         return "digit" if is_shipped_for(self.data) else self.data.name
 
-    @property
-    def cache_key(self) -> str:
-        """What the name of a cached file says of this ruler."""
-        return cache_key(self.data, self.network)
+    def kept(self, name: str, version: int, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
+        """Estimates of real images: kept ones, or computed now and kept if the features have a name.
+
+        Args:
+            name: of the estimates.
+            version: of the figures; raise it when one changes, and they are computed again.
+            compute: what is kept; the caller's own features have no name.
+        """
+        if self.extractor is not None:
+            return compute()
+        return kept_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute)
 
     def extract(self, images: Images, progress: Progress = unheard, doing: str = "features") -> ImageFeatures:
         """Features and class probabilities of images, uint8 [n, H, W, C]."""
@@ -118,7 +133,7 @@ def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Prog
         progress("real images", 0.0)
         training = extract(extractor, data.train.images)
         nearest = nearest_neighbours(extract(extractor, data.test.images), training)
-        distances = nearest.distance[:, 0].astype(np.float32)
+        distances = nearest.distance.astype(np.float32)
         return Ruler(data, network, extractor, reference, training, GaussianStatistics.of(training), distances)
     assert network is not None
     assert reference is not None

@@ -17,11 +17,10 @@ import numpy as np
 import torch
 
 from inkgan.data import DataSet
-from inkgan.evaluation.cache import cache_estimates, cache_folder, cached_estimates
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard, FeatureLayers, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.reference import cache_key, training_features
+from inkgan.evaluation.reference import cache_key, kept_estimates, training_features
 from inkgan.files import Progress, unheard
 from inkgan.images import Images
 
@@ -76,14 +75,13 @@ class SecondRuler:
 
     def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = unheard) -> Estimate:
         """The distance of held-out images, uint8 [n, H, W, C]; cached."""
-        key = cache_key(self.data, self.network)
-        path = cache_folder() / f"second-floor-n{len(held_out)}-{key}-v{_FLOORS_VERSION}.json"
-        cached = cached_estimates(path)
-        if cached is None:
+
+        def compute() -> dict[str, Estimate]:
             features = self.network.extract(held_out, progress, "held-out images, random features")[0]
-            cached = {"distance": self.distance(features, rng)}
-            cache_estimates(path, cached)
-        return cached["distance"]
+            return {"distance": self.distance(features, rng)}
+
+        key = cache_key(self.data, self.network)
+        return kept_estimates(f"second-floor-n{len(held_out)}-{key}-v{_FLOORS_VERSION}.json", compute)["distance"]
 
 
 def make_second_ruler(data: DataSet, progress: Progress = unheard) -> SecondRuler:

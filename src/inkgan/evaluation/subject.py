@@ -236,6 +236,16 @@ def real_images(
         raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
 
 
+def shortage(data: DataSet) -> str:
+    """Why nothing can be measured against a data set, for whoever chose it; empty if it can be."""
+    if len(data.test) >= SMALLEST:
+        return ""
+    return (
+        f"too few test images to measure: evaluate and compare need {SMALLEST}, and it has {len(data.test)}; put them "
+        "into a folder test/ beside train/"
+    )
+
+
 def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet) -> tuple[int, list[str]]:
     """How many images of each subject are measured, the same number of all, and why it is not the number asked for.
 

@@ -81,8 +81,8 @@ def _is_below_both_floors(report: Report) -> bool:
 
 def figure_cells(figure: Figure) -> tuple[str, ...]:
     """A figure's row of the table."""
-    interval = f"{number(figure.interval.low)} to {number(figure.interval.high)}"
     better = {"lower": "lower", "higher": "higher", "like the floor": "equal"}[figure.better]
+    interval = interval_text(figure.interval)
     return (figure.title, number(figure.value), interval, number(figure.floor), better, figure.against_floor)
 
 
@@ -134,8 +134,8 @@ def difference_titles(pair: Pair) -> tuple[str, ...]:
 
 def difference_cells(one: Difference, pair: Pair) -> tuple[str, ...]:
     """A difference's row of the table."""
-    interval = f"{number(one.interval.low)} to {number(one.interval.high)}"
     said = "-" if one.verdict == "indistinguishable" else verdict(one.verdict, pair)
+    interval = interval_text(one.interval)
     return (one.title, number(one.first), number(one.second), interval, number(one.floor), said)
 
 
@@ -167,6 +167,11 @@ def number(value: float) -> str:
     if value == 0 or abs(value) >= 1e-3:
         return f"{value:.4g}"
     return f"{value:.1e}"
+
+
+def interval_text(interval: Interval) -> str:
+    """An interval in words."""
+    return f"{number(interval.low)} to {number(interval.high)}"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -21,8 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inkgan.networks.blocks import blocks_to_channels, channels_to_blocks
-from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
+from inkgan.networks.grid import (
+    EMBEDDING,
+    SLOPE,
+    blocks_to_channels,
+    channels_to_blocks,
+    fine_channels,
+    grid_of,
+)
 
 #: The width of the discriminator's last hidden layer.
 _SUMMARY = 128

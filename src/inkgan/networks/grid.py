@@ -1,9 +1,17 @@
-"""How the compact networks divide an image into a grid of cells; shared by their forms in PyTorch and NumPy."""
+"""How the networks divide images: into a grid of cells, in PyTorch and in NumPy, and into 2×2 blocks.
+
+Between 2×2 blocks of pixels and channels there are sub-pixel convolutions: Shi et al., "Real-Time Single Image and
+Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", 2016, section 3.1. PyTorch's
+``pixel_shuffle`` orders the channels differently, and trained weights depend on the order.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # sampling in NumPy needs no PyTorch
+    from torch import Tensor
 
 #: The number of values that stand for a label.
 EMBEDDING = 64
@@ -32,3 +40,17 @@ def grid_of(image_shape: tuple[int, int, int]) -> Grid:
 def fine_channels(channels: int) -> int:
     """The channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
     return max(8, channels * 3 // 64 * 8)
+
+
+def blocks_to_channels(maps: Tensor) -> Tensor:
+    """Move each 2×2 block into the channels: [N, 2H, 2W, C] to [N, H, W, 4C]."""
+    n, height, width, channels = maps.shape
+    blocks = maps.reshape(n, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, height // 2, width // 2, 4 * channels)
+
+
+def channels_to_blocks(maps: Tensor) -> Tensor:
+    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
+    n, height, width, channels = maps.shape
+    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).permute(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, 2 * height, 2 * width, channels // 4)

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inkgan.networks import tutorial
-from inkgan.networks.blocks import blocks_to_channels
+from inkgan.networks.grid import blocks_to_channels
 from inkgan.networks.tutorial import EPSILON
 
 #: What a batch is normalised with: mean and variance, each [C], float32.
@@ -229,7 +229,7 @@ def halving_patches(blocks: Tensor) -> Tensor:
     """What a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads at each position.
 
     Args:
-        blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.blocks.blocks_to_channels`).
+        blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.grid.blocks_to_channels`).
 
     Returns:
         [N, H/2+1, W/2+1, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`halving_kernel`).

@@ -19,7 +19,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import fsync, output_errors, sha256_of
-from inkgan.runs.damaged import damaged_path
+from inkgan.files import damaged_path, fsync, output_errors, sha256_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -73,13 +72,20 @@ def list_steps(folder: Path) -> list[int]:
     Raises:
         CheckpointError: the system cannot read the folder.
     """
-    try:
+    with _reading(folder):
         if not folder.is_dir():
             return []
         steps = [step_of(entry.name) for entry in folder.iterdir() if entry.is_dir()]
-    except OSError as error:
-        raise CheckpointError(f"{shown(folder)} cannot be read: {reason_of(error)}.") from error
     return sorted(step for step in steps if step is not None)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the system's errors while reading ``path`` into a :class:`CheckpointError`, whose ``__cause__`` they are."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -177,22 +183,18 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
 
 
 def _refuse_others(folder: Path, names: Collection[str]) -> None:
-    try:
+    with _reading(folder):
         others = sorted(path for path in folder.iterdir() if path.name not in names)
-    except OSError as error:
-        raise CheckpointError(f"{shown(folder)} cannot be read: {reason_of(error)}.") from error
     if others:
         raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
-    try:
+    with _reading(path):
         if not _is_regular(path):
             raise CheckpointError(f"{shown(path)} is missing, so the checkpoint cannot be used.")
         size = path.stat().st_size
         same = size == entry.get("size") and size <= _LARGEST_FILE and sha256_of(path) == entry.get("sha256")
-    except OSError as error:
-        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
     if not same:
         raise CheckpointError(f"{shown(path)} is damaged: its size or SHA-256 is not what {MANIFEST} says.")
 
@@ -219,18 +221,16 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
             ``__cause__`` is the system's error.
     """
     path = folder / f"{stem}.json"
-    try:
+    with _reading(path):
         if not _is_regular(path):
             raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: it has no {path.name}.")
         if path.stat().st_size > _LARGEST_DOCUMENT:
             raise CheckpointError(f"{shown(path)} is larger than 1 MiB: this is not a checkpoint of inkgan.")
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
+        text = path.read_bytes()
+    try:
+        content = json.loads(text.decode())
     except UnicodeDecodeError:
         raise CheckpointError(f"{shown(path)} is damaged: it is not text.") from None
-    try:
-        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{shown(path)} is damaged: it is not JSON ({type(error).__name__}).") from None
     if not isinstance(content, dict):
@@ -275,12 +275,9 @@ def read_arrays(
 def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
     header = _LARGEST_HEADER + _LARGEST_HEADER_PER_ARRAY * len(expected)
     numbers = sum(math.prod(shape) for shape in expected.values())
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            promised = int.from_bytes(file.read(8), "little")
-    except OSError as error:
-        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
+    with _reading(path), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        promised = int.from_bytes(file.read(8), "little")
     if promised > header or size > 8 + header + _LARGEST_NUMBER * numbers:
         raise CheckpointError(
             f"{shown(path)} is damaged: it is too large for the {len(expected)} arrays of this model."
@@ -299,7 +296,7 @@ def _require_fitting(
         raise CheckpointError(f"{file} is damaged: {name} holds numbers that are not finite.")
 
 
-def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[str]]:
+def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[CheckpointError]]:
     """Find the newest checkpoint that passes its check, also while a trainer saves and removes others.
 
     Args:
@@ -309,33 +306,6 @@ def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[in
     Returns:
         Its step (None if there is none), and what is wrong with every newer one.
     """
-    step, errors = _newest_whole(folder, stems)
-    return step, [str(error) for error in errors]
-
-
-def newest_to_resume(folder: Path) -> tuple[int | None, list[str]]:
-    """Find the checkpoint from which a run resumes, after clearing what an interrupted save left.
-
-    Only the run's one trainer may call this.
-
-    Returns:
-        As of :func:`newest_whole`, of all files.
-
-    Raises:
-        CheckpointError: the system could not read a newer one, which may be whole.
-    """
-    sweep(folder)
-    step, errors = _newest_whole(folder, None)
-    for error in errors:
-        if isinstance(error.__cause__, OSError):
-            raise CheckpointError(
-                f"{error} The checkpoint may be whole, so nothing was changed. Try again; if it stays unreadable, "
-                f"move it out of {shown(folder)} to resume from the one before it."
-            ) from error.__cause__
-    return step, [str(error) for error in errors]
-
-
-def _newest_whole(folder: Path, stems: Collection[str] | None) -> tuple[int | None, list[CheckpointError]]:
     for _ in range(_TRIES):
         errors: list[CheckpointError] = []
         for step in reversed(list_steps(folder)):
@@ -351,6 +321,28 @@ def _newest_whole(folder: Path, stems: Collection[str] | None) -> tuple[int | No
         else:
             return None, errors
     raise CheckpointError(f"the checkpoints in {shown(folder)} change faster than they can be read. Try again.")
+
+
+def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
+    """Find the checkpoint from which a run resumes, after clearing what an interrupted save left.
+
+    Only the run's one trainer may call this.
+
+    Returns:
+        As of :func:`newest_whole`, of all files.
+
+    Raises:
+        CheckpointError: the system could not read a newer one, which may be whole.
+    """
+    sweep(folder)
+    step, errors = newest_whole(folder)
+    for error in errors:
+        if isinstance(error.__cause__, OSError):
+            raise CheckpointError(
+                f"{error} The checkpoint may be whole, so nothing was changed. Try again; if it stays unreadable, "
+                f"move it out of {shown(folder)} to resume from the one before it."
+            ) from error.__cause__
+    return step, errors
 
 
 def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inkgan.files import original_name
 from inkgan.runs import checkpoint
-from inkgan.runs.damaged import original_name
 
 CONFIG = "config.json"
 LOCK = "lock"

@@ -30,9 +30,8 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, output_errors, read_regular, write_bytes
+from inkgan.files import UNSUPPORTED, damaged_path, output_errors, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
-from inkgan.runs.damaged import damaged_path
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
 #: What of the environment is watched: a change may change the rounding, or the random numbers.

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import output_errors, read_regular, write_bytes
-from inkgan.runs.damaged import damaged_path
+from inkgan.files import damaged_path, output_errors, read_regular, write_bytes
 
 #: More bytes than the lines of a million steps.
 _LARGEST = 2**29

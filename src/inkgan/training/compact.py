@@ -21,12 +21,17 @@ from inkgan.errors import ConfigError
 from inkgan.networks import build, build_discriminator
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
-from inkgan.training.losses import ADVERSARIAL_LOSSES, comparison, scores
+from inkgan.training.losses import (
+    ADVERSARIAL_LOSSES,
+    comparison,
+    input_gradients,
+    one_centered_penalty,
+    scores,
+    zero_centered_penalty,
+)
 from inkgan.training.master_weights import MixedPrecision
 from inkgan.training.optimizers import Adam
-from inkgan.training.penalties import input_gradients, one_centered_penalty, zero_centered_penalty
-from inkgan.training.recipe import StepInfo, require_finite
-from inkgan.training.slices import Contribution, mean_over_slices
+from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices, require_finite
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'

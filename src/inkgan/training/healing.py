@@ -12,7 +12,7 @@ from inkgan.config import Change, Config
 from inkgan.errors import DivergenceError, InkganError
 from inkgan.runs import checkpoint
 from inkgan.training.doctor import Finding, Remedy, lower_rates
-from inkgan.training.prepared import PreparedRun
+from inkgan.training.state import PreparedRun
 from inkgan.training.watching import Watcher
 
 #: A run is healed at most this many times.

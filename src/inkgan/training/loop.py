@@ -7,7 +7,6 @@ import hashlib
 import shlex
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,10 +19,9 @@ from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import lower_rates
 from inkgan.training.healing import IllnessError
-from inkgan.training.prepared import PreparedRun
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
-from inkgan.training.state import RunState, is_saved, learned_tensors, restore, snapshot, write
+from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, snapshot, write
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
@@ -116,12 +114,11 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
     # Step 0 is a checkpoint too. It is written after the first step, which is done sooner that way.
     untrained = snapshot(prepared, state) if state.step == 0 and not is_saved(prepared, state) else None
     try:
-        for done in _steps(prepared, state, clock, signals):
+        for step, terms, real in _steps(prepared, state, clock, signals):
             if untrained is not None:
                 write(prepared, untrained)
                 untrained = None
-            step = done.info.step
-            found = recorder.step(step, done.terms, clock.seconds, done.real)
+            found = recorder.step(step, terms, clock.seconds, real)
             if found:
                 raise IllnessError.of_finding(found[0])
             is_best = False
@@ -139,21 +136,9 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
         raise
 
 
-class _Done(NamedTuple):
-    """A step that was done.
-
-    Attributes:
-        info: where in the run it is.
-        terms: its losses and figures.
-        real: the real images [N, H, W, C] that it learned from.
-    """
-
-    info: StepInfo
-    terms: dict[str, Tensor]
-    real: Tensor
-
-
-def _steps(prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None) -> Iterator[_Done]:
+def _steps(
+    prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None
+) -> Iterator[tuple[int, dict[str, Tensor], Tensor]]:
     """Do one step after another, until the run is complete or is asked to stop.
 
     Args:
@@ -161,23 +146,28 @@ def _steps(prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopS
         state: how far it is; it moves on with each step.
         clock: how long the run has trained.
         signals: what asks it to stop; None in processes that follow the first one.
+
+    Yields:
+        The number of a step that was done, its losses and figures, and the real images [N, H, W, C] that it learned
+        from.
     """
     config = prepared.config
     batches = Batches(prepared.data, config, prepared.device)
     while True:
         is_asked = signals is not None and signals.received is not None
         seconds, stops = prepared.team.follow(clock.seconds, float(is_asked))
-        state.is_complete = _is_complete(config, state.step, seconds)
+        done, total = (seconds, config.seconds) if config.steps is None else (state.step, config.steps)
+        assert total is not None
+        state.is_complete = done >= total
         if state.is_complete or stops or (prepared.stop_at is not None and state.step >= prepared.stop_at):
             return
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
-        info = StepInfo(state.step, number, _fraction_done(config, state.step, seconds))
-        terms = prepared.recipe.step(info, real, labels)
+        terms = prepared.recipe.step(StepInfo(state.step, number, max(0.0, done / total)), real, labels)
         state.step += 1
         if is_due(state.step, _COMPARED_EVERY):
             prepared.team.require_equal(lambda: _digest(prepared.recipe), state.step)
-        yield _Done(info, terms, real)
+        yield state.step - 1, terms, real
 
 
 def _digest(recipe: Recipe) -> str:
@@ -224,17 +214,6 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._since
-
-
-def _is_complete(config: Config, step: int, seconds: float) -> bool:
-    if config.steps is not None:
-        return step >= config.steps
-    return seconds >= (config.seconds or 0)
-
-
-def _fraction_done(config: Config, step: int, seconds: float) -> float:
-    done, total = (step, config.steps) if config.steps is not None else (seconds, config.seconds or 1)
-    return min(1.0, max(0.0, done / total))
 
 
 @contextlib.contextmanager

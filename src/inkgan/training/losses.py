@@ -1,4 +1,4 @@
-"""Adversarial losses as pure functions: logits in, one number out.
+"""Adversarial losses and gradient penalties as pure functions: logits or their gradients in, one number out.
 
 Logits are [N], any real numbers, the larger the more real an image looks. Every loss is a mean over N.
 :data:`ADVERSARIAL_LOSSES` has pairs of losses with one signature, so that a recipe can train with any of them.
@@ -52,7 +52,7 @@ class AdversarialLoss(NamedTuple):
         paper: where the loss was published.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
         one_centered: whether its gradient penalty is that of WGAN-GP, about a norm of 1 between real and generated
-            images, and not R1 and R2; see :mod:`inkgan.training.penalties`.
+            images, and not R1 and R2; see :func:`one_centered_penalty`.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -129,3 +129,49 @@ def comparison(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
     """
     ahead = logits_real - logits_fake
     return {"margin": ahead.mean(), "pairs_in_order": (ahead > 0).to(torch.float32).mean()}
+
+
+#: What turns a gradient with respect to pixels x in [0, 1], which images have here, into one with respect to pixels of
+#: another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. All units of penalties come from
+#: here. Powers of two round nothing.
+PIXEL_UNITS: Mapping[str, float] = {"-1..1": 0.5, "0..1": 1.0}
+
+
+def input_gradients(logits: Tensor, images: Tensor, pixels: str = "-1..1") -> Tensor:
+    """The gradient of each image's logit with respect to its pixels, itself differentiable.
+
+    Args:
+        logits: [N]; logit i depends on image i alone.
+        images: [N, ...] with pixels in [0, 1], from which the logits were computed.
+        pixels: the range of pixels that the gradient refers to; see :data:`PIXEL_UNITS`.
+
+    Returns:
+        [N, ...], float32, or float64 if the images are.
+    """
+    gradients: Tensor
+    (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return PIXEL_UNITS[pixels] * (gradients if gradients.dtype == torch.float64 else gradients.float())
+
+
+def zero_centered_penalty(gradients: Tensor) -> Tensor:
+    """R1 of gradients at real images, or R2 at generated ones: ``mean(|∇D|²)``.
+
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, equations 9 and 10, without the
+    factor γ/2.
+
+    Args:
+        gradients: [N, ...], as :func:`input_gradients` returns them.
+    """
+    return gradients.square().flatten(1).sum(1).mean()
+
+
+def one_centered_penalty(gradients: Tensor) -> Tensor:
+    """The gradient penalty of WGAN-GP at points between real and generated images: ``mean((|∇D| - 1)²)``.
+
+    Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, equation 3, without the factor λ.
+
+    Args:
+        gradients: [N, ...], as :func:`input_gradients` returns them.
+    """
+    norms: Tensor = torch.linalg.vector_norm(gradients.flatten(1), dim=1)
+    return (norms - 1).square().mean()

@@ -13,7 +13,7 @@ from typing import Any
 
 from inkgan.config import Config
 from inkgan.images import Images, picture_of, png_bytes
-from inkgan.training.watching import Opinion, Result, Silent, StepProgress, introduction, steps_text
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, introduction, steps_text
 
 _SECONDS_BETWEEN = 0.5
 _LARGEST_SIDE = 168
@@ -26,7 +26,7 @@ def is_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class NotebookWatcher(Silent):
+class NotebookWatcher(Watcher):
     """Shows one block below the cell: what the run is, warnings, the last step, and the last picture."""
 
     def __init__(self) -> None:

@@ -156,10 +156,6 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
     return None
 
 
-def _place() -> tuple[int, int]:
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-
-
 def _require_possible(count: int) -> None:
     most = _PROCESSES_PER_PROCESSOR * cores()
     if not 1 <= count <= most:
@@ -178,9 +174,10 @@ def _store_of_the_environment(seconds_to_wait: float) -> Store:
     except (RuntimeError, ValueError) as error:
         if int(os.environ["RANK"]) != 0:
             raise DismissedError(ConfigError.exit_code) from error
+        reason = str(error).partition("\n")[0].rstrip(".")
         where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
         raise ConfigError(
-            f"the processes cannot meet at {where} (MASTER_ADDR and MASTER_PORT): {_first_line(error)}. "
+            f"the processes cannot meet at {where} (MASTER_ADDR and MASTER_PORT): {reason}. "
             "Give a free port and an address that every process reaches."
         ) from None
     return PrefixStore(f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
@@ -190,7 +187,8 @@ def _store_of_the_environment(seconds_to_wait: float) -> Store:
 def started_by_a_launcher(seconds_to_wait: float) -> Iterator[Team]:
     """The team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
     store = _store_of_the_environment(seconds_to_wait)
-    with _left_at_the_end(ManyProcesses(store, *_place(), seconds_to_wait)) as team:
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    with _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait)) as team:
         yield team
 
 
@@ -266,7 +264,3 @@ def _left_at_the_end(team: ManyProcesses) -> Iterator[Team]:
     finally:
         with contextlib.suppress(RuntimeError):
             team.close()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")

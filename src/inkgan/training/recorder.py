@@ -22,11 +22,19 @@ from inkgan.runs.metrics import MetricsWriter
 from inkgan.training.doctor import Doctor, Finding, judged
 from inkgan.training.doctor.probe import Probe
 from inkgan.training.doctor.rules import HEALED
-from inkgan.training.event_file import EventFile, graph_of
-from inkgan.training.prepared import PreparedRun
 from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import Recipe
-from inkgan.training.tags import ALL_FIXED, CHARTED, FIRST_FIXED, LAYOUT, lesson_image, tag_of
+from inkgan.training.state import PreparedRun
+from inkgan.training.tensorboard import (
+    ALL_FIXED,
+    CHARTED,
+    FIRST_FIXED,
+    LAYOUT,
+    EventFile,
+    graph_of,
+    lesson_image,
+    tag_of,
+)
 from inkgan.training.watching import StepProgress, Watcher
 
 #: How many images stand side by side in the picture of the fixed latents.

@@ -12,23 +12,34 @@ import numpy as np
 
 from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
-from inkgan.data.loading import from_anywhere
+from inkgan.data.loading import from_anywhere, load_saved
 from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.evaluation.subject import shortage
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, team_of
-from inkgan.training.watching import Result, Silent, Watcher
+from inkgan.training.watching import Result, Watcher
 
 if TYPE_CHECKING:
     import torch
 
-    from inkgan.training.prepared import PreparedRun
     from inkgan.training.recipe import Recipe
+    from inkgan.training.state import PreparedRun
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
+#: The options that stand for a setting.
+_OPTIONS_FOR_SETTINGS = {
+    "data": "data.name",
+    "data_dir": "data.directory",
+    "resize": "data.resize",
+    "steps": "steps",
+    "seconds": "seconds",
+    "seed": "seed",
+    "precision": "precision",
+}
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -98,18 +109,21 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         LostProcessError: one of several processes ended or does not answer; the newest checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
     """
-    _require_known(options)
-    processes = _plain(options.get("processes"))
-    timeout = _timeout(options)
+    given = _plain_options(options)
+    processes = given.get("processes")
+    timeout = _timeout(given)
     if processes is not None and processes > 1:
         # Before any process is started.
-        _require_possible(configure(recipe, **options)[0], processes, options.get("heal", False))
-    with team_of(processes, timeout, {"recipe": recipe, "options": _as_json(options)}) as team:
-        watcher = (watcher or _default_watcher()) if team.leads else Silent()
-        if is_restart() and RunFolder(_path(options.get("out")) or Path()).is_run:
-            options["resume"] = True
-        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **options), _identity)
-        if team.leads and options.get("out") is None and not prepared.resume:
+        _require_possible(configure(recipe, **given)[0], processes, heal=given.get("heal", False))
+    with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
+        if not team.leads:
+            watcher = Watcher()
+        elif watcher is None:
+            watcher = NotebookWatcher() if is_notebook() else Watcher()
+        if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
+            given["resume"] = True
+        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
+        if team.leads and given.get("out") is None and not prepared.resume:
             # Of several runs that start at one moment, each gets a folder of its own.
             place = claim_run_path(RUNS, default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
@@ -127,40 +141,27 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         ConfigError: an option or a setting is unknown or not allowed.
         CheckpointError: there is no run to resume.
     """
-    _require_known(options)
-    data = options.get("data")
-    if isinstance(data, Path):
-        data = str(expanded(data).absolute())  # a path is never the name of a known set
-    data_dir = options.get("data_dir")
-    given = {
-        "recipe": recipe,
-        "data.name": data,
-        "data.directory": None if data_dir is None else str(data_dir),
-        "steps": _plain(options.get("steps")),
-        "seconds": _plain(options.get("seconds")),
-        "seed": _plain(options.get("seed")),
-        "precision": options.get("precision"),
-        "data.resize": options.get("resize"),
-    }
-    file = _path(options.get("config"))
-    overrides = options.get("settings") or ()
-    if isinstance(overrides, Mapping):
-        overrides = {key: _plain(value) for key, value in overrides.items()}
-    if options.get("out") == "":
+    given = _plain_options(options)
+    if given.get("out") == "":
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
-    out = _path(options.get("out"))
-    config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides))
+    file, out = (None if given.get(name) is None else Path(given[name]) for name in ("config", "out"))
+    chosen = {"recipe": recipe, **{key: given.get(option) for option, key in _OPTIONS_FOR_SETTINGS.items()}}
+
+    def resolved(base: Config | None = None) -> Config:
+        settings = given.get("settings") or ()
+        return _with_absolute_data(resolve(file=file, options=chosen, overrides=settings, base=base))
+
+    config = resolved()
     name = default_name(config)
-    extend = _plain(options.get("extend"))
-    if not options.get("resume") and extend is None:
+    extend = given.get("extend")
+    if not given.get("resume") and extend is None:
         if config.extended_from:
             raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
         return config, out or free_run_path(RUNS, name)
     if extend is not None and extend < 1:
         raise ConfigError(f"extend={extend} is not allowed: it is a number of steps, 1 or above.")
     folder = out or newest_run(RUNS, name)
-    saved = RunFolder(folder).saved_config()
-    config = _with_absolute_data(resolve(file=file, options=given, overrides=overrides, base=saved))
+    config = resolved(RunFolder(folder).saved_config())
     return config if extend is None else config.extended(extend), folder
 
 
@@ -190,14 +191,16 @@ def prepare(
     Raises:
         InputError: something given cannot be used.
     """
-    config, path = configure(recipe, **options)
+    given = _plain_options(options)
+    config, path = configure(recipe, **given)
     team = team or Team()
-    heal = options.get("heal", False)
-    _require_possible(config, team.size, heal)
-    extend = options.get("extend")
-    resume = options.get("resume", False) or extend is not None
-    force = options.get("force", False)
-    stop_at = _plain(options.get("stop_at"))
+    watcher = watcher or Watcher()
+    heal = given.get("heal", False)
+    _require_possible(config, team.size, heal=heal)
+    extend = given.get("extend")
+    resume = given.get("resume", False) or extend is not None
+    force = given.get("force", False)
+    stop_at = given.get("stop_at")
     if stop_at is not None and stop_at < 1:
         raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
     folder = RunFolder(path)
@@ -209,18 +212,18 @@ def prepare(
     if config.watch.doctor_every:
         read_thresholds()  # a damaged file is reported before anything is written
 
-    from inkgan.data.loading import load_saved
-
-    watcher = watcher or Silent()
     data = load_saved(config.data.model_dump(), progress=watcher.preparing)
     for note in data.notes:
         watcher.warn(note)
+    if not resume and (missing := shortage(data)):
+        watcher.warn(f"{data.name} has {missing}.")
 
+    # Only now is PyTorch imported.
     from inkgan.device import resolve_device, resolve_precision
     from inkgan.training.healing import may_heal
-    from inkgan.training.prepared import PreparedRun
+    from inkgan.training.state import PreparedRun
 
-    device = resolve_device(options.get("device", "auto"))
+    device = resolve_device(given.get("device", "auto"))
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
@@ -234,9 +237,9 @@ def prepare(
     return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
 
 
-def _timeout(options: TrainingOptions) -> float:
+def _timeout(given: Mapping[str, Any]) -> float:
     """How many seconds processes wait for each other."""
-    timeout = float(options.get("timeout", SECONDS_TO_WAIT))
+    timeout = float(given.get("timeout", SECONDS_TO_WAIT))
     if not 0 < timeout <= 10**6:
         raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
     return timeout
@@ -296,18 +299,17 @@ def build(
     return recipe
 
 
-def _require_possible(config: Config, processes: int, heal: bool) -> None:
-    """Refuse an unknown network, healing where it does not work, and processes that cannot share a step."""
+def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
+    """Refuse an unknown network, healing where it does not work, and processes that cannot share a step evenly."""
     networks.known(config.network)
-    if heal:
-        _require_healable(config, processes)
-    if processes > 1:
-        _require_shareable(config, processes)
-
-
-def _require_shareable(config: Config, processes: int) -> None:
-    """Refuse a number of processes that cannot divide the work of a step evenly."""
-    if config.recipe == "tutorial":
+    is_tutorial = config.recipe == "tutorial"
+    if heal and is_tutorial:
+        raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
+    if heal and not config.watch.doctor_every:
+        raise ConfigError("--heal needs the doctor, and watch.doctor_every=0 turns it off. Leave out one of the two.")
+    if heal and processes > 1:
+        raise ConfigError(f"--heal works with one process, and {processes} train this run. Leave out one of the two.")
+    if processes > 1 and is_tutorial:
         raise ConfigError(
             "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or leave out "
             "--processes."
@@ -317,16 +319,6 @@ def _require_shareable(config: Config, processes: int) -> None:
             f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}, or a "
             "multiple of it that divides the batch size; the result depends on it."
         )
-
-
-def _require_healable(config: Config, processes: int) -> None:
-    """Refuse to heal a run where that is not possible."""
-    if config.recipe == "tutorial":
-        raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
-    if not config.watch.doctor_every:
-        raise ConfigError("--heal needs the doctor, and watch.doctor_every=0 turns it off. Leave out one of the two.")
-    if processes > 1:
-        raise ConfigError(f"--heal works with one process, and {processes} train this run. Leave out one of the two.")
 
 
 def _identity(prepared: PreparedRun) -> dict[str, str]:
@@ -345,17 +337,6 @@ def _identity(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
-def _as_json(options: TrainingOptions) -> dict[str, Any]:
-    """The options as JSON holds them."""
-    plain = {name: _plain(value) for name, value in options.items()}
-    settings = plain.get("settings") or ()
-    return {**plain, "settings": settings if isinstance(settings, dict) else list(map(str, settings))}
-
-
-def _default_watcher() -> Watcher:
-    return NotebookWatcher() if is_notebook() else Silent()
-
-
 def default_name(config: Config) -> str:
     """What the folder of a run is called if no other name is given."""
     return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
@@ -371,7 +352,12 @@ def _require_complete(folder: RunFolder, config: Config) -> None:
         )
 
 
-def _require_known(options: Mapping[str, object]) -> None:
+def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as JSON can hold them: NumPy's numbers, which notebooks are full of, and paths as plain ones.
+
+    Raises:
+        ConfigError: one is unknown, or the settings are neither a mapping nor texts.
+    """
     known = TrainingOptions.__annotations__
     for name, value in options.items():
         if name in known:
@@ -385,16 +371,15 @@ def _require_known(options: Mapping[str, object]) -> None:
         raise ConfigError(
             "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
         )
+    given: dict[str, Any] = _plain(options)
+    if isinstance(options.get("data"), Path):
+        given["data"] = str(expanded(options["data"]).absolute())  # a path is never the name of a known set
+    return given
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers and paths, which notebooks are full of, as Python's numbers and text."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return str(value) if isinstance(value, Path) else value
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)

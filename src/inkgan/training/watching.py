@@ -153,10 +153,6 @@ class Watcher:
         """The run has reached its end or its ``stop_at``, and everything is saved."""
 
 
-class Silent(Watcher):
-    """A watcher that ignores everything."""
-
-
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
     length = steps_text(config.steps) if config.steps is not None else f"{config.seconds:g} seconds"

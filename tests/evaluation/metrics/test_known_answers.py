@@ -26,8 +26,7 @@ from inkgan.evaluation.metrics.classes import (
 from inkgan.evaluation.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.manifold import Manifold, manifold
-from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.neighbours import Manifold, manifold, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
 
 pytestmark = pytest.mark.slow
@@ -199,26 +198,26 @@ def test_copies_are_caught_by_novelty_alone(ruler: Ruler) -> None:
     copies = ruler.training[:N]
     assert ruler(copies).manifold.precision.value > ruler.floor.manifold.precision.value - 0.05
     training = pixels(ruler.training)
-    held_out = nearest_neighbours(pixels(ruler.images), training).distance[:, 0]
-    exact = novelty(nearest_neighbours(pixels(copies), training).distance[:, 0], held_out)
+    held_out = nearest_neighbours(pixels(ruler.images), training).distance
+    exact = novelty(nearest_neighbours(pixels(copies), training).distance, held_out)
     assert exact.near_copies == 1
     veiled = copies.copy()
     veiled[: N // 5] = noisy(copies[: N // 5], 6)
     veiled[N // 5 :] = ruler.images[N // 5 :]
-    hidden = novelty(nearest_neighbours(pixels(veiled), training).distance[:, 0], held_out)
+    hidden = novelty(nearest_neighbours(pixels(veiled), training).distance, held_out)
     assert hidden.interval.low > 0.15
     assert hidden.z < -5
     assert set(hidden.closest[: N // 6].tolist()) <= set(range(N // 5))
     # In feature space, moved copies are still nearer than new images are.
     moved = ruler.network(np.roll(copies, 1, axis=2))
-    in_features = nearest_neighbours(ruler.floor.features, ruler.training_features).distance[:, 0]
-    seen = novelty(nearest_neighbours(moved, ruler.training_features).distance[:, 0], in_features)
+    in_features = nearest_neighbours(ruler.floor.features, ruler.training_features).distance
+    seen = novelty(nearest_neighbours(moved, ruler.training_features).distance, in_features)
     assert seen.z < -5
 
 
 def test_held_out_images_are_new(ruler: Ruler) -> None:
     training = pixels(ruler.training)
-    distances = nearest_neighbours(pixels(ruler.images), training).distance[:, 0]
+    distances = nearest_neighbours(pixels(ruler.images), training).distance
     result = novelty(distances[::2], distances[1::2], 0.05, cells=(ruler.labels[::2], ruler.labels[1::2]))
     assert abs(result.z) < 3
     assert result.interval.low < 0.05 < result.interval.high

@@ -67,9 +67,9 @@ def _interval_of_share(successes: int, n: int, level: float, method: Literal["wi
     return Interval(float(interval.low), float(interval.high), level)
 
 
-def binomial(successes: int, n: int, level: float = LEVEL) -> Estimate:
+def binomial(successes: int, n: int) -> Estimate:
     """A share of ``n`` independent images, with its standard error and Wilson's interval."""
-    interval = wilson(successes, n, level)
+    interval = wilson(successes, n)
     p = successes / n
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
 

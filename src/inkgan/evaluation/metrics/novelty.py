@@ -62,7 +62,7 @@ def novelty(
     threshold is itself estimated from H images: take H >= 100 / expected for a share that is right to a tenth.
 
     Args:
-        generated: floats [N], from ``nearest_neighbours(generated, training).distance[:, 0]``.
+        generated: floats [N], from ``nearest_neighbours(generated, training).distance``.
         held_out: floats [H], the same of real images that were not trained on.
         expected: the quantile, between 0 and 1; H must be at least 1 / expected.
         cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares

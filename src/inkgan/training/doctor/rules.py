@@ -89,23 +89,36 @@ class Rule:
         return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
 
 
-# What is looked at
+# What is looked at: a number that comes from a line; None where the line does not say
+
+
+def _signal(name: str) -> Callable[[Line, Config], float | None]:
+    """A signal of the probe, as it is."""
+    return lambda line, _config: line.get(f"doctor/{name}")
+
+
+def _of_known_classes(name: str) -> Callable[[Line, Config], float | None]:
+    """A signal of the probe about classes, where the discriminator's own classifier knows them."""
+
+    def value(line: Line, _config: Config) -> float | None:
+        return line.get(f"doctor/{name}") if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
+
+    return value
+
+
+def _losses(line: Line) -> dict[str, float]:
+    """The size of each loss, whatever its sign."""
+    return {name: abs(value) for name, value in line.items() if name.startswith("loss_")}
 
 
 def largest_loss(line: Line, _config: Config) -> float | None:
     """The largest loss, whatever its sign."""
-    losses = [abs(value) for name, value in line.items() if name.startswith("loss_")]
-    return max(losses, default=None)
+    return max(_losses(line).values(), default=None)
 
 
 def not_finite(line: Line, _config: Config) -> float | None:
     """1 where a loss or a gradient was not finite, 0 at every other step."""
     return line.get("not_finite", 0.0 if "loss_discriminator" in line or "loss_real" in line else None)
-
-
-def order(line: Line, _config: Config) -> float | None:
-    """The share of pairs of a held-out real and a generated image that the discriminator has in the right order."""
-    return line.get("doctor/order_held_out")
 
 
 def lead(line: Line, _config: Config) -> float | None:
@@ -139,50 +152,6 @@ def spread(line: Line, _config: Config) -> float | None:
     return min(found, default=None)
 
 
-def identical(line: Line, _config: Config) -> float | None:
-    """The share of the fixed latents whose image equals that of another one."""
-    return line.get("doctor/identical")
-
-
-def from_average(line: Line, _config: Config) -> float | None:
-    """How far the learner's images are from its average's, of the same latents, in units of the real images' spread."""
-    return line.get("doctor/from_average")
-
-
-def _if_classes_are_known(name: str, line: Line) -> float | None:
-    return line.get(name) if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
-
-
-def least_drawn(line: Line, _config: Config) -> float | None:
-    """How often the rarest class is drawn: 1 is as often as it is asked for."""
-    return _if_classes_are_known("doctor/least_drawn", line)
-
-
-def most_drawn(line: Line, _config: Config) -> float | None:
-    """How often the most frequent class is drawn: 1 is as often as it is asked for."""
-    return _if_classes_are_known("doctor/most_drawn", line)
-
-
-def drawn_wrongly(line: Line, _config: Config) -> float | None:
-    """The share of one class's images that are taken for one certain other class, where that is largest."""
-    return _if_classes_are_known("doctor/drawn_wrongly", line)
-
-
-def difference_of_ranges(line: Line, _config: Config) -> float | None:
-    """How much further real pixels reach than generated ones, or the other way round."""
-    return line.get("doctor/range")
-
-
-def dark_ink(line: Line, _config: Config) -> float | None:
-    """How many more of the batch's images are dark ink on light paper than light ink on dark."""
-    return line.get("doctor/dark_ink")
-
-
-def memory(line: Line, _config: Config) -> float | None:
-    """The share of pairs of a training and a held-out image in which the training image looks more real."""
-    return line.get("doctor/memory")
-
-
 def stuck(line: Line, _config: Config) -> float | None:
     """The share of units that never change their side, in the network that has more of them."""
     found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
@@ -195,58 +164,67 @@ def far_from_usual(_line: Line, config: Config) -> float | None:
     return max(math.exp(abs(math.log(rate / usual[name]))) for name, rate in own_rates(config).items())
 
 
-def batches_in_an_epoch(line: Line, _config: Config) -> float | None:
-    """How many batches the training images fill."""
-    return line.get("doctor/batches_in_an_epoch")
-
-
 # What to try
 
 
 def own_rates(config: Config) -> dict[str, float]:
-    """The learning rates of a run, by network."""
-    return {"discriminator": config.discriminator.learning_rate, "generator": config.generator.learning_rate}
+    """The learning rates of a run, by setting."""
+    return {
+        "discriminator.learning_rate": config.discriminator.learning_rate,
+        "generator.learning_rate": config.generator.learning_rate,
+    }
 
 
 def usual_rates(config: Config) -> dict[str, float]:
-    """The learning rates of its recipe, by network."""
+    """The learning rates of its recipe, by setting."""
     return own_rates(validated({"recipe": config.recipe}))
+
+
+def _changed_rates(config: Config) -> dict[str, float]:
+    """The learning rates of its recipe where the run has others."""
+    own = own_rates(config)
+    return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
 
 
 def lower_rates(config: Config) -> Remedy:
     """The recipe's own learning rates where they are higher than that; else a third of those of the run."""
-    usual, own = usual_rates(config), own_rates(config)
-    raised = [name for name in own if own[name] > usual[name]]
-    lower = {name: usual[name] if name in raised else own[name] / 3 for name in raised or own}
-    which = " and ".join(f"the {name}'s is {own[name]:g}, usual is {usual[name]:g}" for name in raised)
+    own = own_rates(config)
+    raised = {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+    lower = raised or {key: rate / 3 for key, rate in own.items()}
+    which = " and ".join(
+        f"the {key.partition('.')[0]}'s is {own[key]:g}, usual is {usual:g}" for key, usual in raised.items()
+    )
     cause = f"A learning rate is probably too high: {which}." if raised else "A learning rate may be too high."
-    return Remedy(tuple(f"{name}.learning_rate={rate:.2g}" for name, rate in lower.items()), cause)
+    return Remedy(_settings(lower), cause)
 
 
 def usual_game(config: Config) -> Remedy:
     """The recipe's own learning rates and penalty where the run has others; else a weaker discriminator."""
-    usual, own = usual_rates(config), own_rates(config)
-    tries = {f"{name}.learning_rate": usual[name] for name in own if own[name] != usual[name]}
+    tries = _changed_rates(config)
     weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
     # Weights that refer to other pixels, those of earlier runs, cannot be compared.
     if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
         tries["penalty.weight"] = weight
-    if not tries:
-        tries = {"discriminator.learning_rate": own["discriminator"] / 3, "penalty.weight": 3 * config.penalty.weight}
-    return Remedy(tuple(f"{key}={value:.2g}" for key, value in tries.items()))
+    weaker = {
+        "discriminator.learning_rate": config.discriminator.learning_rate / 3,
+        "penalty.weight": 3 * config.penalty.weight,
+    }
+    return Remedy(_settings(tries or weaker))
 
 
 def stronger_discriminator(config: Config) -> Remedy:
     """The recipe's own learning rates where the run has others; else a slower generator."""
-    usual, own = usual_rates(config), own_rates(config)
-    tries = {f"{name}.learning_rate": usual[name] for name in own if own[name] != usual[name]}
-    tries = tries or {"generator.learning_rate": own["generator"] / 3}
-    return Remedy(tuple(f"{key}={value:.2g}" for key, value in tries.items()))
+    slower = {"generator.learning_rate": config.generator.learning_rate / 3}
+    return Remedy(_settings(_changed_rates(config) or slower))
 
 
 def usual_learning_rates(config: Config) -> Remedy:
     """The recipe's own learning rates."""
-    return Remedy(tuple(f"{name}.learning_rate={rate:.2g}" for name, rate in usual_rates(config).items()))
+    return Remedy(_settings(usual_rates(config)))
+
+
+def _settings(tries: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(f"{key}={value:.2g}" for key, value in tries.items())
 
 
 def _advice(text: str) -> Callable[[Config], Remedy]:
@@ -257,6 +235,11 @@ def _class(line: Line, signal: str, names: Sequence[str], when: str = "") -> str
     """The name of a class that a signal has the number of."""
     number = int(line[f"{when}doctor/{signal}"])
     return repr(names[number]) if number < len(names) else f"number {number}"
+
+
+def _largest_name(line: Line) -> str:
+    losses = _losses(line)
+    return max(losses, key=losses.__getitem__)
 
 
 _BROKEN_STEP = (
@@ -280,7 +263,7 @@ RULES: tuple[Rule, ...] = (
         "blown-up",
         "the training has blown up",
         largest_loss,
-        lambda value, line, names: f"{_largest(line)} is {value:.3g}: the training has blown up",
+        lambda value, line, names: f"{_largest_name(line)} is {value:.3g}: the training has blown up",
         lower_rates,
         grace=-(10**9),
         patience=5,
@@ -301,7 +284,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "discriminator-lost",
         "the discriminator has lost",
-        order,
+        _signal("order_held_out"),
         lambda value, line, names: (
             f"the discriminator finds the real image more real in {value:.0%} of pairs, and 50% is guessing: it has "
             "lost, and what it teaches leads astray"
@@ -312,7 +295,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "standing-still",
         "the generator does not learn",
-        from_average,
+        _signal("from_average"),
         lambda value, line, names: (
             f"the generator is its own average (their images differ by {value:.1e}): it does not learn any more"
         ),
@@ -334,14 +317,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "identical",
         "different latents give the same image",
-        identical,
+        _signal("identical"),
         lambda value, line, names: f"{value:.0%} of the fixed latents give an image that another one gives too",
         _advice(_BROKEN_STEP),
     ),
     Rule(
         "class-dropped",
         "a class is not drawn",
-        least_drawn,
+        _of_known_classes("least_drawn"),
         lambda value, line, names: (
             f"class {_class(line, 'least_drawn_class', names)} is drawn {value:.2f} times as often as it is asked for"
         ),
@@ -352,7 +335,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "class-swollen",
         "a class is drawn too often",
-        most_drawn,
+        _of_known_classes("most_drawn"),
         lambda value, line, names: (
             f"class {_class(line, 'most_drawn_class', names)} is drawn {value:.1f} times as often as it is asked for"
         ),
@@ -362,7 +345,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "class-wrong",
         "a class is drawn as another one",
-        drawn_wrongly,
+        _of_known_classes("drawn_wrongly"),
         lambda value, line, names: (
             f"{value:.0%} of what is asked for as class {_class(line, 'drawn_wrongly_class', names)} is drawn as class "
             f"{_class(line, 'drawn_wrongly_as', names)}"
@@ -372,7 +355,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "other-range",
         "real and generated pixels have different ranges",
-        difference_of_ranges,
+        _signal("range"),
         lambda value, line, names: (
             f"the pixels of real and of generated images end {value:.2f} apart, where both should go from 0 to 1"
         ),
@@ -381,7 +364,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "dark-ink",
         "the paper is learned as ink",
-        dark_ink,
+        _signal("dark_ink"),
         lambda value, line, names: "the training images are dark ink on light paper, and are learned as negatives",
         lambda config: Remedy(("data.ink=auto",)),
         grace=0,
@@ -391,7 +374,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "memorising",
         "the discriminator knows its training images by heart",
-        memory,
+        _signal("memory"),
         lambda value, line, names: (
             f"the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% "
             "is right: it knows them by heart"
@@ -438,7 +421,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "few-images",
         "the training images fill few batches",
-        batches_in_an_epoch,
+        _signal("batches_in_an_epoch"),
         lambda value, line, names: f"all training images fill {value:.1f} batches, so every step sees much the same",
         lambda config: Remedy(("batch_size=16",), "Better: more training images."),
         above=False,
@@ -447,8 +430,3 @@ RULES: tuple[Rule, ...] = (
         any_recipe=True,
     ),
 )
-
-
-def _largest(line: Line) -> str:
-    sizes = {name: abs(value) for name, value in line.items() if name.startswith("loss_")}
-    return max(sizes, key=sizes.__getitem__)

@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from torch import nn
 
-from inkgan.training.event_file import EventFile, graph_of
+from inkgan.training.tensorboard import EventFile, graph_of
 
 
 def shown(folder: Path, tag: str) -> list[tuple[int, float]]:
@@ -55,7 +55,7 @@ def test_a_failed_write_costs_what_it_would_have_written(tmp_path: Path, monkeyp
         raise FullError
 
     with monkeypatch.context() as patch:
-        patch.setattr("inkgan.training.event_file._event_of", fail)
+        patch.setattr("inkgan.training.tensorboard._event_of", fail)
         file.add("scalar", "loss", 2.0, 1)
         with pytest.raises(FullError):
             file.flush()

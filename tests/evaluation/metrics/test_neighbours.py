@@ -15,8 +15,7 @@ from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import groups, jackknife
-from inkgan.evaluation.metrics.manifold import Manifold, manifold
-from inkgan.evaluation.metrics.neighbours import squared_radii
+from inkgan.evaluation.metrics.neighbours import Manifold, manifold, squared_radii
 
 Array = npt.NDArray[np.float64]
 NAMES = ("precision", "recall", "density", "coverage")
