@@ -45,6 +45,16 @@ def cache_folder() -> Path:
     raise OutputError("the system names no home folder to keep downloads in. Set XDG_CACHE_HOME to a folder.")
 
 
+def expanded(path: Path | str) -> Path:
+    """A path with ``~`` replaced by the home folder, if there is one."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error for an unknown user
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; a path that the system cannot even ask about is none."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a file to read it, or the file at the end of a link.
 

@@ -20,9 +20,9 @@ from types import MappingProxyType
 import pytest
 
 from data_files import complaint, idx_bytes, isolate, numbers, pixels
-from inkgan.data import KNOWN, KnownSet, catalogue, download, load
-from inkgan.data.catalogue import Remote
+from inkgan.data import KNOWN, KnownSet, download, known_sets, load
 from inkgan.data.download import MirrorError, fetch, fetch_known
+from inkgan.data.known_sets import Remote
 from inkgan.errors import OutputError, in_bytes
 
 CONTENT = pixels(1000, 1000).tobytes()
@@ -164,7 +164,7 @@ def _known(server: Server, name: str = "kmnist") -> KnownSet:
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, known: KnownSet) -> None:
-    monkeypatch.setattr(catalogue, "KNOWN", MappingProxyType({**KNOWN, known.name: known}))
+    monkeypatch.setattr(known_sets, "KNOWN", MappingProxyType({**KNOWN, known.name: known}))
 
 
 @pytest.mark.parametrize("name", ["kmnist", "emnist-digits"])
@@ -241,7 +241,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from inkgan.data import KNOWN
-from inkgan.data.catalogue import Remote
+from inkgan.data.known_sets import Remote
 from inkgan.data.download import fetch_known
 remotes = tuple(Remote(name, int(size), sha) for name, size, sha in (one.split(",") for one in sys.argv[3:]))
 print(fetch_known(replace(KNOWN["kmnist"], mirrors=(sys.argv[1],), remotes=remotes), Path(sys.argv[2])))

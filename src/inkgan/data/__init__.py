@@ -3,7 +3,7 @@
 It may import the ground: errors, seeds, config, files, images. It needs neither PyTorch nor, but for downloads, pooch.
 """
 
-from inkgan.data.catalogue import KNOWN, KnownSet
+from inkgan.data.known_sets import KNOWN, KnownSet
 from inkgan.data.loading import load
 from inkgan.data.sets import DataSet, Split
 

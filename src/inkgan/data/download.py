@@ -10,7 +10,7 @@ import pooch  # type: ignore[import-untyped]
 import requests
 from filelock import FileLock
 
-from inkgan.data.catalogue import KnownSet, Remote
+from inkgan.data.known_sets import KnownSet, Remote
 from inkgan.errors import DataError, in_bytes, shown
 from inkgan.files import Progress, appearing_whole, output_errors, sha256_of, unheard, write_bytes
 

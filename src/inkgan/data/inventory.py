@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inkgan.data.catalogue import KNOWN, find
+from inkgan.data.known_sets import KNOWN, described, find, known_files, locate, locate_or_download, published
 from inkgan.data.loading import ARRAYS, entries, load_saved
-from inkgan.data.locate import described, expanded, is_folder, known_files, locate, locate_or_download, published
 from inkgan.data.sets import DataSet
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, expanded, is_folder, unheard
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.data import idx, locate
+from inkgan.data import idx, known_sets
 from inkgan.data.arrays import read_arrays
-from inkgan.data.catalogue import KnownSet, find, unknown
 from inkgan.data.folder import read_image_folder
+from inkgan.data.known_sets import KnownSet, find, unknown
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, Split, YesOrNo, first_twelfth, make
 from inkgan.errors import DataError, reason_of, shown
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, expanded, is_folder, unheard
 
 Pair = tuple[Path, Path | None]
 """An IDX file of images, and the file of their labels if there is one."""
@@ -65,7 +65,7 @@ def load(
     if known is not None:
         if ink == "dark":
             raise DataError(f"{known.name} is taken as it was published, so data.ink=dark is not for it. Leave it out.")
-        return read_known(known, locate.locate_or_download(known, directory, progress), reading)
+        return read_known(known, known_sets.locate_or_download(known, directory, progress), reading)
     name = str(name)
     path = _own_path(name, directory)
     if path is not None:
@@ -97,7 +97,7 @@ def from_anywhere(name: str, directory: Path | None) -> str:
 
 def _own_path(name: str, directory: Path | None) -> Path | None:
     """The path of a user's own set, or None if there is no such file or folder."""
-    places = [*_below(name, directory), locate.expanded(name)]
+    places = [*_below(name, directory), expanded(name)]
     # Path.exists raises an error for a name that is too long.
     return next((path for path in places if name and os.path.exists(path)), None)  # noqa: PTH110
 
@@ -106,7 +106,7 @@ def _below(name: str, directory: Path | None) -> list[Path]:
     """Where a set of a user's own may lie in a data folder."""
     if directory is None:
         return []
-    directory = locate.named_folder(directory, "--data-dir")
+    directory = known_sets.named_folder(directory, "--data-dir")
     return [directory / name, directory / f"{name}.npz"]
 
 
@@ -121,7 +121,7 @@ def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = unh
         DataError: it cannot be used.
     """
     name = shown(path.absolute().name.removesuffix(".npz").removesuffix(".npy") or "images")
-    if not locate.is_folder(path):
+    if not is_folder(path):
         if path.suffix.lower() in ARRAYS:
             return read_arrays(path, name, reading)
         what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
@@ -130,8 +130,8 @@ def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = unh
     if not pairs:
         return read_image_folder(path, name, reading, progress)
     folder = pairs[0][0].parent
-    known = locate.identified(folder)
-    if known is not None and locate.find_file(folder, known.files[0]) == pairs[0][0]:
+    known = known_sets.identified(folder)
+    if known is not None and known_sets.find_file(folder, known.files[0]) == pairs[0][0]:
         return read_known(known, folder, reading)
     train, *test = [_read_pair(*pair) for pair in pairs]
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
@@ -144,14 +144,14 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
     Raises:
         DataError: a file is missing, damaged, or not of this set's kind.
     """
-    paths = locate.known_files(known, folder)
+    paths = known_sets.known_files(known, folder)
     parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
         numbers = idx.read_labels(labels, len(pixels)) - known.first_label
         parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
     splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
-    return make(known.name, locate.described(folder), splits, known.class_names, reading, published=True)
+    return make(known.name, known_sets.described(folder), splits, known.class_names, reading, published=True)
 
 
 def _read_pair(images_path: Path, labels_path: Path | None) -> Split:
@@ -171,10 +171,10 @@ def idx_pairs(folder: Path) -> list[Pair]:
     Raises:
         DataError: there are two sets in one folder, there is no train file, or the folder cannot be read.
     """
-    for place in filter(locate.is_folder, (folder, folder / "raw")):
+    for place in filter(is_folder, (folder, folder / "raw")):
         found: dict[str, Path] = {}
         for path in entries(place):
-            if (match := _IDX_NAME.fullmatch(path.name)) and not locate.is_folder(path):
+            if (match := _IDX_NAME.fullmatch(path.name)) and not is_folder(path):
                 other = found.setdefault("train" if match[2] == "train" else "test", path)
                 if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
                     both = f"{shown(other.name)} and {shown(path.name)}"
@@ -190,7 +190,7 @@ def idx_pairs(folder: Path) -> list[Pair]:
 def _labels_of(images: Path) -> Path | None:
     """The IDX file of labels beside a file of images, or None."""
     prefix, _, form = images.name.removesuffix(".gz").rpartition("images")
-    return locate.find_file(images.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
+    return known_sets.find_file(images.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
 
 
 def entries(folder: Path) -> list[Path]:

@@ -29,8 +29,7 @@ from inkgan.training.losses import (
     scores,
     zero_centered_penalty,
 )
-from inkgan.training.master_weights import MixedPrecision
-from inkgan.training.optimizers import Adam
+from inkgan.training.optimizers import Adam, MixedPrecision
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices, require_finite
 from inkgan.training.team import Team
 

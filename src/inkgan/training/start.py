@@ -13,9 +13,9 @@ import numpy as np
 from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
 from inkgan.data.loading import from_anywhere, load_saved
-from inkgan.data.locate import expanded
 from inkgan.errors import ConfigError, did_you_mean, shown
 from inkgan.evaluation.subject import shortage
+from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook

@@ -17,8 +17,7 @@ from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM
 from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
-from inkgan.training.master_weights import MixedPrecision
-from inkgan.training.optimizers import TensorFlowAdam
+from inkgan.training.optimizers import MixedPrecision, TensorFlowAdam
 from inkgan.training.recipe import StepInfo, require_finite
 from inkgan.training.team import Team
 

@@ -1,13 +1,23 @@
-"""The data sets that inkgan knows by name: their files, checksums, classes and download mirrors."""
+"""The data sets that inkgan knows by name: their files, checksums and classes, and where they lie on this machine."""
 
 from __future__ import annotations
 
+import os
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
-from inkgan.errors import DataError, did_you_mean
+from inkgan.data import idx
+from inkgan.errors import DataError, OutputError, did_you_mean, reason_of, shown
+from inkgan.files import Progress, cache_folder, expanded, is_folder, unheard
+
+ENVIRONMENT = "INKGAN_DATA"
+"""The environment variable that names a data folder."""
+
+EMBEDDED = Path(__file__).parent
+"""Where this package keeps MNIST."""
 
 
 @dataclass(frozen=True)
@@ -194,3 +204,120 @@ def unknown(given: str) -> DataError:
         f"unknown data set {given[:60]!r}.{hint} Give a name that `inkgan data` lists, or the path of a "
         "folder or .npz file."
     )
+
+
+def named_folder(path: Path, option: str) -> Path:
+    """A folder that the user named by an option.
+
+    Raises:
+        DataError: it is not there.
+    """
+    path = expanded(path)
+    if not is_folder(path):
+        raise DataError(f"{option} {shown(path)} is not a folder. Name the folder that holds the data sets.")
+    return path
+
+
+def _named_folders(directory: Path | None) -> Iterator[Path]:
+    """The data folders that the user named: the given one, and ``$INKGAN_DATA``.
+
+    Raises:
+        DataError: one of them is not there.
+    """
+    if directory is not None:
+        yield named_folder(directory, "--data-dir")
+    if named := os.environ.get(ENVIRONMENT):
+        yield named_folder(Path(named), f"${ENVIRONMENT}")
+
+
+def locate(known: KnownSet, directory: Path | None) -> Path | None:
+    """The folder of a known set on this machine: below a data folder, in this package, or among the downloads.
+
+    A data folder counts if it holds any of the set's files. Three sets share their file names; where the files lie
+    directly in a data folder, the checksum of the labels tells them apart, if it is a known one.
+    """
+    for root in _named_folders(directory):
+        for folder in (*(root / below for below in known.folders), root):
+            there = any(find_file(folder, name) for name in known.files)
+            if there and (folder != root or identified(folder) in (known, None)):
+                return folder
+    if (EMBEDDED / known.name).is_dir():
+        return EMBEDDED / known.name
+    try:
+        downloaded = cache_folder() / known.folders[0]
+        whole = all(find_file(downloaded, name) for name in known.files)
+    except (DataError, OutputError):
+        return None  # the user did not name the cache, so a cache that cannot be read is not an error yet
+    return downloaded if whole else None
+
+
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = unheard) -> Path:
+    """The folder of a known set, which is downloaded into the cache if it is not on this machine.
+
+    Raises:
+        DataError: it is nowhere, and cannot be downloaded.
+        OutputError: a download cannot be written.
+    """
+    folder = locate(known, directory)
+    if folder is None:
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
+
+        folder = fetch_known(known, cache_folder(), progress)
+    return folder
+
+
+def described(folder: Path) -> str:
+    """The folder of a known set, for people."""
+    return f"embedded in inkgan ({shown(folder)})" if folder.parent == EMBEDDED else shown(folder)
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """The file of a name in a folder, compressed or not, or None.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:
+            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
+    return None
+
+
+def known_files(known: KnownSet, folder: Path) -> list[Path]:
+    """The four files of a known set in a folder.
+
+    Raises:
+        DataError: one is not there.
+    """
+    paths = []
+    for name in known.files:
+        path = find_file(folder, name)
+        if path is None:
+            raise DataError(f"{shown(folder)} holds a part of {known.title}: {name}[.gz] is missing. Put it there.")
+        paths.append(path)
+    return paths
+
+
+def published(known: KnownSet, path: Path) -> bool | None:
+    """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
+
+    Raises:
+        DataError: it cannot be read or is damaged.
+    """
+    content = dict(zip(known.files, known.sha256, strict=False)).get(path.name.removesuffix(".gz"))
+    if content is not None:
+        return idx.sha256(path, unpack=True) == content
+    as_downloaded = {remote.name: remote.sha256 for remote in known.remotes}.get(path.name)
+    return None if as_downloaded is None else idx.sha256(path, unpack=False) == as_downloaded
+
+
+def identified(folder: Path) -> KnownSet | None:
+    """The known set whose train labels lie in a folder, by their checksum, or None."""
+    for known in KNOWN.values():
+        path = find_file(folder, known.files[1])
+        if path is not None and published(known, path):
+            return known
+    return None
