@@ -3,6 +3,9 @@
 A recipe computes one step; :mod:`inkgan.training.loop` does everything around it. To add a recipe, write a class with
 the members of :class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to
 ``inkgan.config``.
+
+A batch may be cut into ``slices`` equal parts. Every loss and figure is a mean over images, so its value for the batch
+is the mean over slices, and so is its gradient: :func:`mean_over_slices` has the same bits for one process or several.
 """
 
 from __future__ import annotations
