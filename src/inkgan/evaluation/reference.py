@@ -101,9 +101,9 @@ def features_for(data: DataSet, progress: Progress = unheard, recipe: TrainingRe
     Warns:
         InkganWarning: the network is trained now, and how long that takes.
     """
-    labels_to_learn(data)
     if recipe is None and is_shipped_for(data):
         return load_features()
+    labels_to_learn(data)  # refused before anything is locked
     widths: tuple[int, ...] = WIDTHS
     if recipe is None:
         recipe, widths = recipe_for(len(data.train), data.image_shape)
