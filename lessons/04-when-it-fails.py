@@ -45,6 +45,7 @@ from inkgan.training.recipe import StepInfo
 STEPS = 240
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # networks this small are not worth sharing
+torch.manual_seed(0)  # the same random numbers each time
 mnist = load("mnist", resize=14)
 small = {"batch_size": 16, "generator.channels": 16, "discriminator.channels": 16, "latent_dim": 16}
 

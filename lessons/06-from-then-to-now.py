@@ -3,13 +3,14 @@
 #
 # The tutorial needs two hours and draws few digits well. inkgan's `fast` needs about a minute and draws all of them.
 # What lies between? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time, always with the
-# same number of steps, and see what each one brings and costs.
+# same number of steps, and see what each one brings and costs. All of it computes for about a minute.
 
-# %% [markdown] lang="zh" of="14a92569"
+# %% [markdown] lang="zh" of="9a71b5b0"
 # # 6 · 从那时到现在
 #
 # 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 一分钟左右，全都画得出来。差在哪里？
 # 差在 2014 到 2024 年间的五个想法。这一课把它们一个一个加上去，步数始终相同，看每个想法带来什么、代价多大。
+# 全部计算大约一分钟。
 
 # %% [markdown] lang="en"
 # ## The starting point
@@ -35,7 +36,9 @@ from inkgan.evaluation.ruler import quick_measure
 from inkgan.images import curves, sheet
 
 TUTORIAL_STEPS, STEPS, COUNT = 8, 150, 1000
-measure = quick_measure(load("mnist"))
+torch.set_num_threads(1)  # networks this small are not worth sharing
+mnist = load("mnist")
+measure = quick_measure(mnist)
 distances, accuracies, costs, rows = {}, {}, {}, []
 
 
@@ -67,7 +70,7 @@ def climb(name, recipe, steps, seed=1, **settings):
     return sheet(drawn[:20], columns=20)
 
 
-held_out = load("mnist").test
+held_out = mnist.test
 some = np.random.default_rng(0).permutation(len(held_out))[:COUNT]
 floor = measure(held_out.images[some], held_out.labels[some])["frechet_digit_distance"]
 print(f"real digits that nobody trained on: distance {floor:.1f}")
@@ -107,17 +110,33 @@ no_average = {"ema_half_life": 0.0}
 climb("compact", "fast", STEPS, **plain, **without_labels, **then, **no_average)
 
 # %% [markdown] lang="en"
-# Something like strokes. And the price of a step is a fraction of the tutorial's:
+# Something like strokes. And what does a step cost? Seconds differ from machine to machine, so count multiplications.
 
-# %% [markdown] lang="zh" of="5c9fb626"
-# 有点笔画的样子了。而一步的开销只是教程的一小部分：
+# %% [markdown] lang="zh" of="adb22708"
+# 有点笔画的样子了。一步要花多少？秒数因机器而异，所以数一数乘法。
 
 # %%
-ratio = (costs["tutorial"] / (TUTORIAL_STEPS + 2)) / (costs["compact"] / STEPS)
-print(f"one step of the tutorial costs as much as {ratio:.0f} of these")
+from torch.utils.flop_counter import FlopCounterMode
 
-# %% full=true
-assert ratio > 3
+from inkgan.config import resolve
+from inkgan.training.loop import Batches
+from inkgan.training.recipe import StepInfo
+from inkgan.training.start import build
+
+
+def multiplications(recipe, **settings):
+    """How many multiplications a step takes."""
+    config, cpu = resolve(options={"recipe": recipe, **settings}), torch.device("cpu")
+    networks = build(config, mnist.image_shape, 10, cpu, torch.float32)
+    real, labels = Batches(mnist, config, cpu).batch(0)
+    with FlopCounterMode(display=False) as counter:
+        networks.step(StepInfo(0, 0, 0.0), real, labels)
+    return counter.get_total_flops() // 2
+
+
+tutorials, ours = multiplications("tutorial"), multiplications("fast", **plain, **without_labels, **then)
+print(f"a step of the tutorial: {tutorials / 1e6:,.0f} million multiplications; of these networks: {ours / 1e6:,.0f}")
+assert tutorials > 30 * ours
 
 # %% [markdown] lang="en"
 # ## Rung 2: labels
@@ -138,8 +157,9 @@ assert ratio > 3
 climb("labels", "fast", STEPS, **plain, **then, **no_average)
 
 # %% [markdown] lang="en"
-# The distance hardly moves after so few steps. What you win is that you can *ask*: the columns go from 0 to 9, twice. And
-# a generator that is asked for every digit cannot forget one, as the tutorial's forgot the zeros.
+# After so few steps the distance does not fall; with other seeds it even rises. What you win is that you can *ask*: the
+# columns go from 0 to 9, twice. And a generator that is asked for every digit cannot forget one, as the tutorial's
+# forgot the zeros.
 #
 # ## Rung 3: pairs
 #
@@ -147,8 +167,8 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
 # (Jolicoeur-Martineau 2018). Where all real images must be matched, a few motifs are not enough.
 
-# %% [markdown] lang="zh" of="61ff0e49"
-# 才这么几步，距离几乎没动。赢得的是可以*点名*：各列从 0 到 9，排两遍。而且每个数字都会被点到，生成器就不可能像教程那样忘掉 0。
+# %% [markdown] lang="zh" of="4166a938"
+# 才这么几步，距离并没有下降，换个种子甚至会上升。赢得的是可以*点名*：各列从 0 到 9，排两遍。而且每个数字都会被点到，生成器就不可能像教程那样忘掉 0。
 #
 # ## 第 3 级：成对比较
 #
@@ -224,7 +244,7 @@ climb("average", "fast", STEPS, **plain)
 
 # %% full=true
 assert distances["average"] < distances["penalty"]
-assert distances["average"] < 0.5 * distances["compact"]
+assert distances["average"] < 0.7 * distances["labels"]
 
 # %% [markdown] lang="en"
 # ## The whole ladder

@@ -34,6 +34,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from inkgan.device import cores
+
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 FOLDER = Path(__file__).parents[1] / "lessons"
@@ -49,6 +51,8 @@ _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9
 _PLACE = re.compile(r"/[\w./-]*inkgan-lesson-\w+/")
 #: What a kernel needs besides the environment of this process: no telling off for frozen modules.
 _ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+#: What a lesson has computed for, in seconds: itself and the programs that it started.
+_PROCESSOR_TIME = "import os\nprint(sum(os.times()[:4]))"
 
 
 class LessonError(Exception):
@@ -134,8 +138,11 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
     return made
 
 
-def execute(made: Any, title: str = "notebook") -> Any:
+def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
     """Run a notebook in a temporary folder; returns it with its results.
+
+    Of so many notebooks that run at a time, each takes its share of the cores: threads of PyTorch that have no core to
+    themselves wait for one another, and everything takes several times as long.
 
     Raises:
         LessonError: a cell fails or warns, or the kernel dies.
@@ -151,7 +158,8 @@ def execute(made: Any, title: str = "notebook") -> Any:
             manager.transport = "ipc"
             manager.ip = str(Path(sockets) / "kernel")
         try:
-            asyncio.run(client.async_execute(env={**os.environ, **_ENVIRONMENT}))
+            threads = {"OMP_NUM_THREADS": str(max(1, cores() // workers))}
+            asyncio.run(client.async_execute(env={**threads, **os.environ, **_ENVIRONMENT}))
         except CellExecutionError as error:
             raise LessonError(f"{title}: a cell fails.\n{error}") from None
         except (DeadKernelError, TimeoutError) as error:
@@ -207,9 +215,9 @@ def out_of_date(lesson: Path, language: Language) -> str | None:
     return None
 
 
-def build(lesson: Path) -> None:
+def build(lesson: Path, workers: int = 1) -> None:
     """Execute a lesson once, and write its notebook in both languages: their code cells are the same."""
-    english = execute(notebook(lesson, "en"), lesson.name)
+    english = timed(notebook(lesson, "en"), lesson.name, workers)
     results = [cell.outputs for cell in english.cells if cell.cell_type == "code"]
     chinese = notebook(lesson, "zh")
     codes = (cell for cell in chinese.cells if cell.cell_type == "code")
@@ -251,20 +259,27 @@ def copy(folder: Path) -> list[Path]:
     return written
 
 
-def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: bool, workers: int = 2) -> list[str]:
-    """Execute lessons and write nothing; returns a line for each that was run.
+def timed(made: Any, title: str, workers: int) -> Any:
+    """Run a notebook as :func:`execute` does, and tell how long it took and how long it computed."""
+    since = time.perf_counter()
+    made.cells.append(nbformat.v4.new_code_cell(_PROCESSOR_TIME))
+    done = execute(made, title, workers)
+    computed = float(done.cells.pop().outputs[0].text)
+    passed = time.perf_counter() - since
+    print(f"{title}: {passed:.0f} s, of which it computed {computed:.0f} s (processor time)", file=sys.stderr)
+    return done
+
+
+def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: bool, workers: int = 2) -> list[Any]:
+    """Execute lessons and write nothing; returns the executed notebooks.
 
     Raises:
         LessonError: one fails or warns.
     """
 
-    def run(job: tuple[Path, Language]) -> str:
+    def run(job: tuple[Path, Language]) -> Any:
         lesson, language = job
-        since = time.perf_counter()
-        execute(notebook(lesson, language, short=short), f"{lesson.name} ({language})")
-        line = f"{lesson.stem} ({language}): {time.perf_counter() - since:.0f} s"
-        print(line, file=sys.stderr)
-        return line
+        return timed(notebook(lesson, language, short=short), f"{lesson.name} ({language})", workers)
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(run, [(lesson, language) for language in languages for lesson in wanted]))
@@ -306,7 +321,7 @@ def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None
         run_all(wanted, [given.language] if given.language else LANGUAGES, short=given.short, workers=given.workers)
     elif command == "build":
         with ThreadPoolExecutor(given.workers) as pool:
-            list(pool.map(build, wanted))
+            list(pool.map(build, wanted, [given.workers] * len(wanted)))
         for lesson in lessons():
             refresh(lesson)  # links to the lesson before and after
     else:
