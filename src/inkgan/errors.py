@@ -150,9 +150,10 @@ def shown(path: Path | str) -> str:
     return text
 
 
-def quantity(count: int, noun: str, form: str = "") -> str:
+def quantity(count: float, noun: str, form: str = "") -> str:
     """So many of something: ``"1 image"``, ``"12 images"``; ``form`` is that of the number, such as ``,``."""
-    return f"{count:{form}} {noun if count == 1 else f'{noun}s'}"
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:{form}} {noun}{ending}"
 
 
 def in_bytes(count: int) -> str:
@@ -160,7 +161,7 @@ def in_bytes(count: int) -> str:
     for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"
-    return f"{count} bytes"
+    return quantity(count, "byte")
 
 
 def reason_of(error: OSError) -> str:

@@ -351,7 +351,7 @@ def test_lines_with_a_seed_each() -> None:
     together = write_batch(lines, model=RealDigits(), seed=[5, 6], legible=0)
     for (text, writer), seed, line in zip(lines, (5, 6), together, strict=True):
         assert np.array_equal(line.image, write(text, seed=seed, writer=writer).image)
-    with pytest.raises(ConfigError, match="1 seeds do not fit 2 lines"):
+    with pytest.raises(ConfigError, match="1 seed for 2 lines: give one for all"):
         write_batch(lines, model=RealDigits(), seed=[5])
 
 

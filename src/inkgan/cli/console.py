@@ -21,9 +21,10 @@ from rich.text import Text
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import Line
 from inkgan.config import Config
+from inkgan.errors import quantity
 from inkgan.generation.loading import is_bundled
 from inkgan.images import Images, terminal_drawing
-from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction, steps_text
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
 
 #: The bar is drawn this often at most.
 _SECONDS_BETWEEN = 0.1
@@ -296,7 +297,7 @@ def _conclusion(result: Result) -> list[str]:
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
     return [
-        f"done: {steps_text(result.step)} in {as_clock(result.seconds)}",
+        f"done: {quantity(result.step, 'step')} in {as_clock(result.seconds)}",
         f"what it draws:      {result.sheet}",
         f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inkgan.errors import DataError
+from inkgan.errors import DataError, quantity
 from inkgan.images import Images, Labels
 
 MAX_SIDE = 4096
@@ -69,7 +69,9 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
     count, height, width, _ = images.shape
     if not count or not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
-        raise DataError(f"{source}: {count} images of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side.")
+        raise DataError(
+            f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side."
+        )
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     least, most = images.min(), images.max()
@@ -105,7 +107,7 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
     if labels.ndim == 2 and labels.shape[0] == count and _is_one_hot(labels):
         labels = labels.argmax(axis=1)
     if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
-        given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {count} images belong"
+        given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
         raise DataError(f"{source}: {given}. Check that the two belong together.")
     return labels.astype(np.int64)
 

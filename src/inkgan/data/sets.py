@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
-from inkgan.errors import DataError
+from inkgan.errors import DataError, quantity
 from inkgan.images import Images, Labels, sheet
 
 MAX_BYTES = 2 * 2**30
@@ -78,7 +78,7 @@ class Split:
 
     def __repr__(self) -> str:
         labelled = "without labels" if self.labels is None else "with labels"
-        return f"<Split: {len(self):,} images of {size_text(self.images.shape[1:])} {labelled}>"
+        return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
 
     def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
         """The images and labels at some positions."""
@@ -143,7 +143,7 @@ class DataSet:
 
     def __repr__(self) -> str:
         counts = " + ".join(f"{len(split):,}" for split in self.splits.values())
-        classes = f"{len(self.class_names)} classes" if self.class_names else "no labels"
+        classes = quantity(len(self.class_names), "class") if self.class_names else "no labels"
         return f"<DataSet {self.name}: {counts} images of {size_text(self.image_shape)}, {classes}>"
 
     def _repr_png_(self) -> bytes:

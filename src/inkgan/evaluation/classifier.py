@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.features import (
     HALF_WIDTHS,
     LARGEST_SIDE,
@@ -376,5 +376,5 @@ def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRe
         )
     if len(images) < recipe.batch_images:
         raise EvaluationError(
-            f"{len(images)} images are fewer than one batch of {recipe.batch_images}: too few to train on."
+            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
         )

@@ -17,7 +17,7 @@ from inkgan.data import load as load_data
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.data.sets import Reading
-from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, shown
+from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, quantity, shown
 from inkgan.files import Progress, unheard
 from inkgan.generation.arguments import valid_seed, whole_number
 from inkgan.generation.loading import is_bundled
@@ -209,7 +209,7 @@ def _of_arrays(what: Any) -> ImageSubject:
 def _checked(subject: ImageSubject) -> ImageSubject:
     if len(subject.images) < SMALLEST:
         raise EvaluationError(
-            f"{subject.name} has {len(subject.images)} images; at least {SMALLEST} are needed. Add images."
+            f"{subject.name} has {quantity(len(subject.images), 'image')}; at least {SMALLEST} are needed. Add images."
         )
     return subject
 
@@ -267,8 +267,8 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         n = whole_number(n, complaint, SMALLEST, LARGEST_SAMPLE)
     if len(data.test) < SMALLEST:
         raise EvaluationError(
-            f"{data.name} has {len(data.test)} held-out images; at least {SMALLEST} are needed. Name with --data a set "
-            f"that has more, such as a folder with {SMALLEST} images in test/ and the others in train/. "
+            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {SMALLEST} are needed. Name "
+            f"with --data a set that has more, such as a folder with {SMALLEST} images in test/ and the others in train/. "
             f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
         )
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}

@@ -277,7 +277,7 @@ def _written(
     seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
     if len(seeds) != len(lines):
         raise ConfigError(
-            f"{len(seeds)} seeds do not fit {quantity(len(lines), 'line')}: give one for all, or one for each."
+            f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
         )
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
     slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)

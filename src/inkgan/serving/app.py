@@ -101,8 +101,8 @@ def application(service: Service) -> FastAPI:
         ("/", _page),
         ("/docs", _guide),
         ("/openapi.json", _openapi),
-        ("/healthz", _healthy),
-        ("/readyz", _ready),
+        ("/healthz", _alive),
+        ("/readyz", _alive),
         ("/metrics", _metrics),
     ):
         app.get(path, include_in_schema=False)(kept)
@@ -153,12 +153,8 @@ async def _openapi(request: Request) -> Response:
     return _asked_each_time(request, *responses.as_json(request.app.openapi()))
 
 
-async def _healthy() -> Response:
-    return Response("ok\n", media_type="text/plain")
-
-
-async def _ready() -> Response:
-    """The guard answers in its place while there is no room."""
+async def _alive() -> Response:
+    """Of `/readyz`, the guard answers in its place while there is no room."""
     return Response("ok\n", media_type="text/plain")
 
 
@@ -173,14 +169,10 @@ def _service(request: Request) -> Service:
 
 def _drawn(request: Request, asked: Parameters, draw: Callable[[Model], Content]) -> Response:
     """An answer that is drawn only if the asker does not have it."""
-    kept = _kept(request, asked)
-    if _has(request, kept["ETag"]):
-        return Response(status_code=304, headers=kept)
     try:
-        content, media_type = draw(_service(request).model)
+        return _answer(request, _kept(request, asked), lambda: draw(_service(request).model))
     except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
         return error_response(404, str(error))
-    return Response(content, media_type=media_type, headers=kept)
 
 
 def _kept(request: Request, asked: Parameters) -> dict[str, str]:
@@ -204,8 +196,14 @@ def _asked_each_time(request: Request, content: bytes, media_type: str, policy: 
     kept = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         kept["Content-Security-Policy"] = policy
+    return _answer(request, kept, lambda: Content(content, media_type))
+
+
+def _answer(request: Request, kept: dict[str, str], make: Callable[[], Content]) -> Response:
+    """An answer with these headers; without its content, which is then not made, if the asker has it."""
     if _has(request, kept["ETag"]):
         return Response(status_code=304, headers=kept)
+    content, media_type = make()
     return Response(content, media_type=media_type, headers=kept)
 
 

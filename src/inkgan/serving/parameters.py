@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from inkgan.generation.arguments import LEGIBLE
+from inkgan.generation.arguments import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.writing import CHARACTERS, HEIGHTS, LONGEST_TEXT, STEEPEST, WILDCARD, Background
 from inkgan.seeds import LARGEST_SEED
 
@@ -53,7 +53,10 @@ class Write(Parameters):
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Of the image, in pixels.", examples=[96])
     background: Background = Field("white", description="Of a picture.")
     legible: float = Field(
-        LEGIBLE, ge=0, le=0.9999, description="How surely a classifier must read each digit; 0 takes them as they come."
+        LEGIBLE,
+        ge=0,
+        le=MOST_LEGIBLE,
+        description="How surely a classifier must read each digit; 0 takes them as they come.",
     )
     format: Literal["png", "json"] = Field(
         "png", description="A picture; or the text, the box of each character and the picture in base64."

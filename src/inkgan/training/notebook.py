@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import Config
+from inkgan.errors import quantity
 from inkgan.images import Images, picture_of, png_bytes
-from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, introduction, steps_text
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, introduction
 
 _SECONDS_BETWEEN = 0.5
 _LARGEST_SIDE = 168
@@ -79,7 +80,7 @@ class NotebookWatcher(Watcher):
 
     def ended(self, result: Result) -> None:
         """Show the final images."""
-        self._now = f"{'done' if result.complete else 'stopped and saved'} after {steps_text(result.step)}"
+        self._now = f"{'done' if result.complete else 'stopped and saved'} after {quantity(result.step, 'step')}"
         self._said = ""
         if result.sheet is not None:
             self._picture = result.sheet.read_bytes()

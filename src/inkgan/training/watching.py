@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import Config
+from inkgan.errors import quantity
 from inkgan.images import Images
 
 _SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
@@ -38,7 +39,7 @@ class StepProgress:
     def position(self) -> str:
         """Such as ``step 100/1800``."""
         if self.step < 0:
-            return f"pre-training, {steps_text(-self.step)} left"
+            return f"pre-training, {quantity(-self.step, 'step')} left"
         return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
 
     @property
@@ -155,16 +156,10 @@ class Watcher:
 
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
-    length = steps_text(config.steps) if config.steps is not None else f"{config.seconds:g} seconds"
+    length = quantity(config.seconds or 0, "second", "g") if config.steps is None else quantity(config.steps, "step")
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
-    threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
-    where = f"{about['device']}, {threads}, {about['precision']}"
+    where = f"{about['device']}, {quantity(about['threads'], 'thread')}, {about['precision']}"
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
-
-
-def steps_text(count: int) -> str:
-    """A number of steps in words: ``1 step``, ``2 steps``."""
-    return f"{count} step" if count == 1 else f"{count} steps"
 
 
 def as_clock(seconds: float) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics.checks import Float64, Int64
 
 #: The confidence of all intervals, unless another one is asked for.
@@ -93,7 +93,7 @@ def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
     It is random because generated sets are often sorted by class, or repeat the classes in turn.
     """
     if not 2 <= num_groups <= n:
-        raise EvaluationError(f"{n} images cannot be put into {num_groups} groups; use more images.")
+        raise EvaluationError(f"{quantity(n, 'image')} cannot be put into {num_groups} groups; use more images.")
     return rng.permutation(np.arange(n) % num_groups)
 
 
@@ -129,7 +129,7 @@ def repeated(values: Float64, level: float = LEVEL) -> Estimate:
     """
     _check_finite(values)
     if len(values) < 2:
-        raise EvaluationError(f"{len(values)} repeats have no spread; at least 2 are needed.")
+        raise EvaluationError(f"there is no spread in {quantity(len(values), 'repeat')}; at least 2 are needed.")
     return student(float(values.mean()), float(stats.sem(values)), len(values) - 1, level)
 
 
