@@ -267,9 +267,9 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         n = whole_number(n, complaint, SMALLEST, LARGEST_SAMPLE)
     if len(data.test) < SMALLEST:
         raise EvaluationError(
-            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {SMALLEST} are needed. Name "
-            f"with --data a set that has more, such as a folder with {SMALLEST} images in test/ and the others in train/. "
-            f"Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {SMALLEST} are needed. "
+            f"Name with --data a set that has more, such as a folder with {SMALLEST} images in test/ and the others in "
+            f"train/. Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
         )
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
