@@ -62,41 +62,29 @@ def read(path: str | Path, which: str) -> Found:
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     for _ in range(_ATTEMPTS):
-        steps = steps_of_run(path)
+        steps = _steps_of_run(path)
         try:
             return _read(path, which)
         except CheckpointError:
-            if steps_of_run(path) == steps:
+            if _steps_of_run(path) == steps:
                 raise
             # A trainer removed this checkpoint before it was read, and saved a newer one.
     return _read(path, which)
 
 
 def _read(path: str | Path, which: str) -> Found:
-    folder, notes = find(path, which)
+    try:
+        folder, notes = _find(path, which)
+    except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
     return Found(folder, description, read_weights(description, folder), notes)
 
 
-def find(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    """The folder of a generator, and a note for every newer checkpoint that is damaged.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    if is_bundled(path):
-        _require_one_state(path, which)
-        return _BUNDLED / str(path), []
-    try:
-        return _find_folder(path, which)
-    except (OSError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
-
-
-def steps_of_run(path: str | Path) -> list[int]:
+def _steps_of_run(path: str | Path) -> list[int]:
     """The steps of the checkpoints that a run has now; none for what is not a run."""
     try:
         return checkpoint.list_steps(Path(path) / "checkpoints")
@@ -104,13 +92,17 @@ def steps_of_run(path: str | Path) -> list[int]:
         return []
 
 
-def _require_one_state(path: str | Path, which: str) -> None:
-    if which != "latest":
-        raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
+def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
+    """The folder of a generator, and a note for every newer checkpoint that is damaged.
 
-
-def _find_folder(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    folder = Path(path)
+    Raises:
+        CheckpointError: there is none.
+    """
+    folder = _BUNDLED / path if is_bundled(path) else Path(path)
+    if (folder / "model.json").is_file():
+        if which != "latest":
+            raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
+        return folder, []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
@@ -120,9 +112,6 @@ def _find_folder(path: str | Path, which: str) -> tuple[Path, list[str]]:
             f"there is no model or run {shown(path)!r}.{did_you_mean(str(path), names)} "
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
-    if (folder / "model.json").is_file():
-        _require_one_state(path, which)
-        return folder, []
     from inkgan.runs.folder import RunFolder  # with the settings' machinery: a bundled model needs none of it
 
     run = RunFolder(folder)
