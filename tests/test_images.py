@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inkgan.errors import OutputError, shown
-from inkgan.images import arrange, curves, save_animation, save_png, sheet, terminal_drawing, to_uint8
+from inkgan.images import arrange, curves, save_animation, save_png, sheet, to_uint8
 
 
 def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
@@ -91,34 +90,6 @@ def test_animation(tmp_path: Path, count: int) -> None:
             if count > 1:
                 assert animation.info["duration"] == (2000 if k == count - 1 else 120)
                 assert animation.info["loop"] == 0
-
-
-def test_terminal_drawing_in_characters() -> None:
-    """Two rows of pixels make a line of text; more ink is a darker character; what is empty has no width."""
-    image = np.zeros((5, 6, 1), np.uint8)
-    image[:2, 1:6, 0] = [[0, 50, 100, 150, 255]] * 2
-    image[4, 0] = 255
-    assert terminal_drawing(image, colour=False).split("\n") == ["  .:*#", "", ":"]
-
-
-def test_terminal_drawing_in_colours() -> None:
-    """A cell's foreground is the upper pixel, its background the lower, dark on white; lines end with a reset."""
-    image = 255 - np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
-    lines = terminal_drawing(image, colour=True).split("\n")
-    cells = [re.findall(r"\x1b\[38;2;(\d+);\1;\1;48;2;(\d+);\2;\2m▀", line) for line in lines]
-    assert cells == [
-        [(str(20 * k), str(20 * (k + 4))) for k in range(4)],
-        [(str(20 * (k + 8)), "255") for k in range(4)],
-    ]
-    assert all(line.endswith("\x1b[0m") for line in lines)
-
-
-def test_terminal_drawing_of_coloured_images() -> None:
-    """Three channels are drawn in their colours, and in grey where there are none."""
-    image = np.zeros((2, 1, 3), np.uint8)
-    image[0] = (255, 128, 7)
-    assert "38;2;255;128;7;48;2;0;0;0m▀" in terminal_drawing(image, colour=True)
-    assert terminal_drawing(image, colour=False) == "."
 
 
 def test_curves_go_from_left_to_right_and_from_low_to_high() -> None:

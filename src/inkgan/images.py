@@ -142,32 +142,3 @@ def save_animation(pictures: Sequence[Image.Image], path: Path, *, milliseconds:
     durations = [milliseconds] * (len(pictures) - 1) + [2000]
     with appearing_whole(path, force=force) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
-
-
-def terminal_drawing(image: Images, *, colour: bool) -> str:
-    """Draw one image [H, W, C] with text, two rows of pixels in a line.
-
-    Args:
-        image: uint8 [H, W, C].
-        colour: use 24-bit colours, dark ink on white; else five characters, the denser the more ink.
-
-    Returns:
-        H/2 lines (rounded up) without a newline at the end.
-    """
-    if image.shape[0] % 2:
-        image = np.concatenate([image, np.zeros_like(image[:1])])
-    if not colour:
-        upper, lower = image[::2], image[1::2]
-        grey = (upper.mean(2) + lower.mean(2)) / 2
-        shades = np.array(list(" .:*#"))
-        return "\n".join("".join(row).rstrip() for row in shades[np.minimum(grey // 48, 4).astype(int)])
-    shown = 255 - image if image.shape[2] == 1 else image
-    shown = np.broadcast_to(shown, (*shown.shape[:2], 3))
-    lines = []
-    for row_above, row_below in zip(shown[::2].tolist(), shown[1::2].tolist(), strict=True):
-        cells = [
-            f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m▀"
-            for a, b in zip(row_above, row_below, strict=True)
-        ]
-        lines.append("".join(cells) + "\x1b[0m")
-    return "\n".join(lines)

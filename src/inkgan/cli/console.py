@@ -18,12 +18,13 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from inkgan.cli.drawing import terminal_drawing
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import Line
 from inkgan.config import Config
 from inkgan.errors import quantity
 from inkgan.generation.loading import is_bundled
-from inkgan.images import Images, terminal_drawing
+from inkgan.images import Images
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
 
 #: The bar is drawn this often at most.

@@ -189,7 +189,7 @@ def is_done(out: Path, number: int) -> bool:
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one that is there is of the same data set."""
     knobs = json.loads(json.dumps(asdict(look_of(spec.look))))
-    manifest = {"what": _WHAT, "spec": json.loads(spec.model_dump_json()), "look": knobs, "digests": dict(digests)}
+    manifest = {"what": _WHAT, "spec": spec.model_dump(mode="json"), "look": knobs, "digests": dict(digests)}
     versions = versions_for(spec.format)
     path = out / MANIFEST
     _refuse_foreign(out)
