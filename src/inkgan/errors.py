@@ -15,15 +15,17 @@
     `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
 
 Every message is one line that says what was given, what is allowed, and what to do next. The functions below help to
-write such messages.
+write such messages, or check a number and raise one.
 """
 
 from __future__ import annotations
 
 import difflib
+import operator
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 _LONGEST_PATH = 200
 
@@ -167,3 +169,35 @@ def in_bytes(count: int) -> str:
 def reason_of(error: OSError) -> str:
     """What the system said went wrong, in lower case and one line."""
     return " ".join((error.strerror or str(error) or type(error).__name__).lower().split()).rstrip(".")
+
+
+def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
+    """Return a whole number as an ``int``; NumPy's numbers are as good as Python's.
+
+    Args:
+        value: an ``int``, a NumPy integer or an array with one.
+        complaint: the error's message, with ``{}`` for what was given.
+        least: the smallest number allowed.
+        most: the largest number allowed.
+
+    Raises:
+        ConfigError: it is no whole number, or out of range.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ConfigError(complaint.format(repr(value)[:40])) from None
+    if not least <= number <= most:
+        raise ConfigError(complaint.format(str(number)[:40]))
+    return number
+
+
+def number_between(value: Any, complaint: str, least: float, most: float) -> float:
+    """Return a number as a ``float``; see :func:`whole_number`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(complaint.format(repr(value)[:40])) from None
+    if not least <= number <= most:
+        raise ConfigError(complaint.format(value))
+    return number

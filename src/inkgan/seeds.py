@@ -9,9 +9,12 @@ draws them, so they are the same on every device and for every version of PyTorc
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inkgan.errors import whole_number
 
 #: Seeds run from 0 to this, both included.
 LARGEST_SEED = 2**63 - 1
@@ -38,6 +41,15 @@ class Stream(IntEnum):
     LOOK = 15
     KNOBS = 16
     CELLS = 17
+
+
+def valid_seed(seed: Any) -> int:
+    """Return a seed as an ``int``.
+
+    Raises:
+        ConfigError: it is no whole number, or out of range.
+    """
+    return whole_number(seed, "the seed {} is out of range. Seeds run from 0 to 2^63 - 1.", 0, LARGEST_SEED)
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -25,7 +25,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
-from inkgan.generation.arguments import LEGIBLE
+from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.saving import save_writings
 from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, in_batches, morph, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED

@@ -17,12 +17,12 @@ from inkgan.data import load as load_data
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.data.sets import Reading
-from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, quantity, shown
+from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, quantity, shown, whole_number
 from inkgan.files import Progress, unheard
-from inkgan.generation.arguments import valid_seed, whole_number
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels
+from inkgan.seeds import valid_seed
 
 MOST = 10_000
 """So many images are measured, unless another number is asked for."""

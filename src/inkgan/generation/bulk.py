@@ -10,9 +10,8 @@ from typing import SupportsIndex
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, whole_number
 from inkgan.generation import writing
-from inkgan.generation.arguments import whole_number
 from inkgan.generation.formats.sample import Sample
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model

@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from inkgan.errors import CheckpointError
+from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
 from inkgan.generation.numpy_networks import Array, convolved, linear_of
 from inkgan.images import Images
@@ -26,6 +26,9 @@ from inkgan.images import Images
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
 Draw = Callable[[Array, NDArray[np.int64]], Images]
 
+#: The probability below which a digit is drawn again, if nothing else is asked for, and the largest that can be.
+LEGIBLE = 0.99
+MOST_LEGIBLE = 0.9999
 DIGITS = "0123456789"
 _MODELS = Path(__file__).parents[1] / "models"
 _SIDE = 28  # of the images that the readers read
@@ -52,6 +55,16 @@ FIRST_READER = Reader("first-reader", (0, 1, 2))
 CLASSIFIER = Reader("digit-features", (1, 3))
 #: With this probability and above, the first reader's word is enough.
 CERTAIN = 0.999
+
+
+def valid_legible(legible: SupportsFloat) -> float:
+    """Return a probability below which digits are drawn again, 0 for none.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    complaint = f"legible {{}} is out of range. It runs from 0, which takes digits as they come, to {MOST_LEGIBLE}."
+    return number_between(legible, complaint, 0, MOST_LEGIBLE)
 
 
 class Legible(NamedTuple):

@@ -16,16 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown, whole_number
 from inkgan.files import Progress, unheard
-from inkgan.generation.arguments import valid_legible, valid_seed, whole_number
-from inkgan.generation.legibility import DIGITS, made_legible
+from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.generation.samples import Samples
 from inkgan.images import Images, Labels, to_uint8, with_channels
 from inkgan.runs import checkpoint
-from inkgan.seeds import Stream, latents
+from inkgan.seeds import Stream, latents, valid_seed
 
 #: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from inkgan.errors import OutputError, shown
+from inkgan.errors import OutputError, shown, whole_number
 from inkgan.files import Progress, appearing_whole, output_errors, refuse_to_overwrite, unheard
-from inkgan.generation.arguments import whole_number
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inkgan.errors import ConfigError, did_you_mean, shown
-from inkgan.generation.arguments import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.formats import FORMATS
+from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of, short
 from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST
 from inkgan.seeds import LARGEST_SEED

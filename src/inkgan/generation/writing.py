@@ -16,15 +16,23 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, Support
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    InkganWarning,
+    did_you_mean,
+    number_between,
+    quantity,
+    shown,
+    whole_number,
+)
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
-from inkgan.generation.arguments import LEGIBLE, number_between, valid_legible, valid_seed, whole_number
-from inkgan.generation.legibility import Legible, made_legible
+from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, LookLike, look_of
 from inkgan.generation.spacing import Setting, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
-from inkgan.seeds import LARGEST_SEED, Stream, rng
+from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 if TYPE_CHECKING:
     from PIL import Image

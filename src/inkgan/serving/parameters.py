@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from inkgan.generation.arguments import LEGIBLE, MOST_LEGIBLE
+from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.writing import CHARACTERS, HEIGHTS, LONGEST_TEXT, STEEPEST, WILDCARD, Background
 from inkgan.seeds import LARGEST_SEED
 

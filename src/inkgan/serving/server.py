@@ -13,9 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from inkgan.errors import ConfigError, InkganWarning, reason_of, shown
+from inkgan.errors import ConfigError, InkganWarning, reason_of, shown, whole_number
 from inkgan.exporting import saved
-from inkgan.generation.arguments import whole_number
 from inkgan.serving import hosts
 
 #: Threads of a process that draw; more would only take turns.
