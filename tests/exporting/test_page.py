@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from documents import ROOT
 from inkgan import cli, data
@@ -33,6 +34,26 @@ def block(content: str, name: str) -> str:
 
 def unpacked(content: str, name: str) -> bytes:
     return zlib.decompress(base64.b64decode(block(content, name)))
+
+
+def test_a_page_that_learns_replays_recorded_grids() -> None:
+    """Twenty images for each step, the tutorial's those of the documents' picture; other pages have none."""
+    digits = np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64)
+    content = page.fill("tiny", TINY, {}, digits=digits)
+    assert "inkgan-replay" not in page.fill("tiny", TINY, {})
+    steps, _, packed = unpacked(content, "replay").partition(b"\n")
+    assert json.loads(steps) == {
+        "tutorial": [1000, 3000, 10_000, 30_000, 100_000],
+        "fast": list(range(0, 1801, 50)),
+    }
+    four_bits = np.frombuffer(packed, np.uint8)
+    pixels = 17 * np.stack([four_bits >> 4, four_bits & 15], 1).reshape(42, 20, 28, 28).astype(int)
+    with Image.open(ROOT / "docs" / "pictures" / "tutorial.png") as picture:
+        shown = 255 - np.asarray(picture).astype(int)
+    for number in range(5):  # the seventh latent, and the seventeenth below it
+        top, left = 136 * number + 2, 90 + 6 * 60 + 2
+        assert np.abs(pixels[number, 6] - shown[top : top + 56 : 2, left : left + 56 : 2]).max() <= 8
+        assert np.abs(pixels[number, 16] - shown[top + 60 : top + 116 : 2, left : left + 56 : 2]).max() <= 8
 
 
 @pytest.mark.slow

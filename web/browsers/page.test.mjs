@@ -211,6 +211,21 @@ async function learns(page) {
   ok((await page.evaluate(inked, "#panel-3 .sheet")) > 100);
   const [, , , pause] = await page.$$("#panel-3 .buttons button");
   await pause.click();
+  await replays(page);
+}
+
+/** The two recorded runs: their last grids at first, others by the slider. */
+async function replays(page) {
+  const told = () => page.$$eval("#panel-3 .panel output", (all) => all.map((one) => one.textContent));
+  const grids = () => page.$$eval("#panel-3 .panel:has(output) canvas", (all) => all.map((one) => one.toDataURL()));
+  deepStrictEqual(await told(), ["100000", "1800"]);
+  const last = await grids();
+  const [tutorial, fast] = await page.$$("#panel-3 .panel input[type=range]");
+  await tutorial.press("Home");
+  await fast.press("ArrowLeft");
+  deepStrictEqual(await told(), ["1000", "1750"]);
+  const earlier = await grids();
+  ok(earlier.length === 2 && earlier.every((one, i) => one !== last[i]));
 }
 
 /** The longest task on the main thread in the time of learning, where the browser tells. */

@@ -1,5 +1,6 @@
 /** Real digits: those in the page, and those of MNIST's own files. */
 
+import { unpackFourBits } from "./replay";
 import type { Data } from "./trainer";
 
 const DIGIT = { height: 28, width: 28, channels: 1 };
@@ -7,12 +8,7 @@ const DIGIT = { height: 28, width: 28, channels: 1 };
 /** Digits as the page holds them: labels [n], then pixels of four bits, two in a byte, the first in the upper half. */
 export function unpackDigits(bytes: Uint8Array): Data {
   const count = bytes.length / (1 + 392);
-  const packed = bytes.subarray(count);
-  const pixels = new Uint8Array(count * 784);
-  packed.forEach((byte, i) => {
-    pixels[2 * i] = (byte >> 4) * 17;
-    pixels[2 * i + 1] = (byte & 15) * 17;
-  });
+  const pixels = unpackFourBits(bytes.subarray(count));
   return { image: DIGIT, pixels, labels: bytes.slice(0, count), classes: 10 };
 }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
+import { unpackReplay } from "../src/replay";
 
 test("packed digits come out as sixteen grey levels", () => {
   const bytes = new Uint8Array(2 * 393);
@@ -12,6 +13,15 @@ test("packed digits come out as sixteen grey levels", () => {
   deepStrictEqual(Array.from(labels ?? []), [7, 3]);
   deepStrictEqual(Array.from(pixels.subarray(0, 5)), [0, 255, 170, 17, 0]);
   strictEqual(pixels.length, 2 * 784);
+});
+
+test("a replay has the steps and the grids of two runs", () => {
+  const packed = Uint8Array.from([0x0f, 0xa1, 0x22, 0x33, 0x44, 0x5f]);
+  const line = new TextEncoder().encode('{"tutorial":[1000],"fast":[0,50]}\n');
+  const { tutorial, fast } = unpackReplay(Uint8Array.from([...line, ...packed]));
+  deepStrictEqual([tutorial.steps, fast.steps], [[1000], [0, 50]]);
+  deepStrictEqual(Array.from(tutorial.pixels), [0, 255, 170, 17]);
+  deepStrictEqual(Array.from(fast.pixels), [34, 34, 51, 51, 68, 68, 85, 255]);
 });
 
 function idx(shape: number[], data: number[]): Uint8Array {

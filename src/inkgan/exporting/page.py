@@ -23,6 +23,8 @@ from inkgan.images import Images, Labels
 
 #: The page without a model.
 TEMPLATE = Path(__file__).parent / "page.html"
+#: Recorded grids of the recipes `tutorial` and `fast`, as scripts/make_replay.py writes them, compressed.
+REPLAY = Path(__file__).parent / "replay.bin"
 #: A page should not be larger: it is sent by mail and opened on telephones.
 LARGEST_BYTES = 3_000_000
 #: How many real digits of each class a page holds.
@@ -54,14 +56,15 @@ def fill(
         description: ``model.json`` of a compact generator.
         weights: its arrays by name, as saved.
         classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
-        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; without them nothing learns.
+        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; with them the page learns, and
+            replays how the recipes `tutorial` and `fast` did.
     """
     about = {"name": name} | {key: description[key] for key in _DESCRIBED}
     blocks = [_block("model", "application/json", _json(about)), _data("weights", _packed(weights))]
     if classifier is not None:
         blocks.append(_data("classifier", _packed(classifier)))
     if digits is not None:
-        blocks += [_data("digits", pack_digits(*digits)), _CREDIT]
+        blocks += [_data("digits", pack_digits(*digits)), _compressed("replay", REPLAY.read_bytes()), _CREDIT]
     return TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks))
 
 
@@ -75,7 +78,11 @@ def _packed(arrays: Arrays) -> bytes:
 
 
 def _data(name: str, content: bytes) -> str:
-    return _block(name, "application/octet-stream", base64.b64encode(zlib.compress(content, 9)).decode())
+    return _compressed(name, zlib.compress(content, 9))
+
+
+def _compressed(name: str, content: bytes) -> str:
+    return _block(name, "application/octet-stream", base64.b64encode(content).decode())
 
 
 def _block(name: str, kind: str, content: str) -> str:

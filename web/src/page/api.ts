@@ -2,6 +2,7 @@
 
 import type { Description } from "../description";
 import { Stream } from "../philox";
+import type { Replay } from "../replay";
 import type { Data, Settings } from "../trainer";
 import type { Kernel } from "../workspace";
 import type { Hand, Writing, WritingOptions } from "../writing";
@@ -11,6 +12,7 @@ import type { Critique, Inversion, Model, Progress, Shown } from "./worker";
 export interface Contents extends Model {
   readonly name: string;
   readonly digits: Data | null;
+  readonly replay: Replay | null;
 }
 
 export interface Which {

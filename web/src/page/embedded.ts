@@ -2,6 +2,7 @@
 
 import type { Description } from "../description";
 import { unpackDigits } from "../digits";
+import { unpackReplay } from "../replay";
 import type { Contents } from "./api";
 
 /** Bytes without their compression: zlib's in the page, gzip's in files. */
@@ -46,11 +47,13 @@ export async function contentsOfPage(): Promise<Contents> {
     channels: about.channels,
   };
   const digits = await bytesOf("digits");
+  const replay = await bytesOf("replay");
   return {
     name: about.name,
     description,
     weights,
     classifier: await bytesOf("classifier"),
     digits: digits && unpackDigits(digits),
+    replay: replay && unpackReplay(replay),
   };
 }

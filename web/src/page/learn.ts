@@ -2,11 +2,13 @@
 
 import { digitsOfFiles } from "../digits";
 import { GAMES, type GameName } from "../games";
+import type { Replay } from "../replay";
 import { type Data, FAST, type Settings } from "../trainer";
 import type { Inkgan, TrainerHandle } from "./api";
 import { bars, histogram, lines } from "./charts";
 import { asColours, button, context, field, make, paint, paintSheet, picture, said, wipe } from "./dom";
 import { unzipped } from "./embedded";
+import { replayView } from "./replay";
 import { say, sentence, type TextKey } from "./texts";
 import type { Progress, Shown } from "./worker";
 
@@ -20,7 +22,7 @@ export interface LearnView {
   readonly trainer: () => TrainerHandle | null;
 }
 
-export function learnView(inkgan: Inkgan): LearnView {
+export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   let data: Data | null = inkgan.digits;
   let handle: TrainerHandle | null = null;
   const history = { generator: [] as number[], discriminator: [] as number[] };
@@ -95,6 +97,7 @@ export function learnView(inkgan: Inkgan): LearnView {
     about,
     field("dropData", files),
     problem,
+    ...(replay ? [replayView(replay)] : []),
   );
   element.addEventListener("dragover", (event) => event.preventDefault());
   element.addEventListener("drop", (event) => {

@@ -91,10 +91,11 @@ async function start(place: HTMLElement): Promise<Inkgan> {
   const main = make("main", {}, said("p", "loading", { role: "status" }));
   place.replaceChildren(header(), main);
   try {
-    const inkgan = new Inkgan(workerSource, await contentsOfPage());
+    const contents = await contentsOfPage();
+    const inkgan = new Inkgan(workerSource, contents);
     const kernel = await inkgan.ready;
     const views: View[] = [];
-    const learn = inkgan.digits ? learnView(inkgan) : null;
+    const learn = inkgan.digits ? learnView(inkgan, contents.replay) : null;
     if (inkgan.canWrite) {
       views.push(["write", "tabWrite", () => writeView(inkgan)]);
     }

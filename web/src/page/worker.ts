@@ -148,6 +148,7 @@ let started: StartRequest | null = null;
 let drawn: Float32Array = new Float32Array(0);
 let realSpread = 1;
 let shownAt = 0;
+let showingTook = 0; // milliseconds; on a slow machine it is shown less often, so that it goes on learning
 let finite = true;
 let margin = 0;
 
@@ -169,7 +170,7 @@ const training = {
     started = request;
     reader = request.classifier && new Classifier(trainer.workspace, data.image, readSafetensors(request.classifier));
     drawn = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, 64);
-    [shownAt, finite, margin] = [0, true, 0];
+    [shownAt, showingTook, finite, margin] = [0, 0, true, 0];
     const size = trainer.generator.imageNumbers;
     const count = Math.min(200, data.pixels.length / size);
     const real = Float32Array.from(data.pixels.subarray(0, count * size), (x) => x / 255);
@@ -233,9 +234,12 @@ function advance(always: boolean): Progress {
   const now = performance.now();
   times = [...times.slice(-20), now];
   const perSecond = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
-  const due = always || now - shownAt > 700 || !finite;
+  const due = always || now - shownAt > Math.max(700, 10 * showingTook) || !finite;
   const shown = due ? show(one) : null;
-  shownAt = due ? performance.now() : shownAt;
+  if (due) {
+    shownAt = performance.now();
+    showingTook = shownAt - now;
+  }
   return { figures, steps: one.step, perSecond, bytes: one.workspace.floats.byteLength, shown };
 }
 

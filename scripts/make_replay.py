@@ -1,0 +1,77 @@
+"""Write what the page's replay shows: grids that runs of ``fast`` and of the tutorial recorded.
+
+    inkgan train --out RUN
+    python scripts/make_replay.py RUN
+
+The tutorial's are read from docs/pictures/tutorial.png, which make_pictures.py drew from its grids. The file is zlib of
+a line of JSON, ``{"tutorial": [steps, ...], "fast": [steps, ...]}``, and the pixels of twenty images for each of the
+steps in this order, in four bits, two in a byte, the first in the upper half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inkgan.exporting.page import REPLAY
+from inkgan.images import Images
+from inkgan.runs.folder import RunFolder
+from inkgan.training.recorder import GRID_COLUMNS
+
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "tutorial.png"
+#: Where make_pictures.py draws the tutorial's grids, and how large.
+STEPS, LEFT, ZOOM, SPACE = (1_000, 3_000, 10_000, 30_000, 100_000), 90, 2, 16
+ROWS, SIDE, CELL = 2, 28, 30
+
+
+def main() -> None:
+    """Write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the folder of a run of fast")
+    run = RunFolder(parser.parse_args().run)
+    with Image.open(PICTURE) as page:
+        tutorial = of_picture(page)
+    fast = {}
+    for path in sorted(run.grid_file(0).parent.glob("grid-*.png")):
+        with Image.open(path) as grid:
+            fast[int(path.stem.partition("-")[2])] = cells(grid.convert("L"))
+    steps = {"tutorial": list(tutorial), "fast": list(fast)}
+    pixels = np.stack([*tutorial.values(), *fast.values()])
+    content = zlib.compress(json.dumps(steps).encode() + b"\n" + four_bits(pixels), 9)
+    REPLAY.write_bytes(content)
+    print(f"{REPLAY}: {len(content):,} bytes, {len(tutorial)} and {len(fast)} grids")
+
+
+def of_picture(page: Image.Image) -> dict[int, Images]:
+    """The first rows of the tutorial's grids, by step."""
+    height = ZOOM * ROWS * CELL
+    found = {}
+    for number, step in enumerate(STEPS):
+        top = number * (height + SPACE)
+        rows = page.crop((LEFT, top, page.width, top + height))
+        small = rows.resize((rows.width // ZOOM, rows.height // ZOOM), Image.Resampling.NEAREST)
+        found[step] = cells(small)
+    return found
+
+
+def cells(grid: Image.Image) -> Images:
+    """The images in the first rows of a grid, uint8 [20, 28, 28], 0 paper to 255 ink."""
+    ink = 255 - np.asarray(grid)[: ROWS * CELL, : GRID_COLUMNS * CELL]
+    framed = ink.reshape(ROWS, CELL, GRID_COLUMNS, CELL).swapaxes(1, 2).reshape(-1, CELL, CELL)
+    edge = (CELL - SIDE) // 2
+    return framed[:, edge : edge + SIDE, edge : edge + SIDE]
+
+
+def four_bits(pixels: Images) -> bytes:
+    """Two pixels in a byte."""
+    grey = np.rint(pixels.reshape(-1) / 17).astype(np.uint8)
+    return (grey[::2] << 4 | grey[1::2]).tobytes()
+
+
+if __name__ == "__main__":
+    main()
