@@ -1,10 +1,12 @@
-"""Device, precision, cores and memory. PyTorch is imported by what needs it."""
+"""What inkgan computes on: device, precision, cores, memory, versions. PyTorch is imported by what needs it."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from inkgan.config import Precision
 from inkgan.errors import ConfigError
@@ -82,3 +84,47 @@ def keep_freed_memory() -> None:
     largest = 2**31 - 1
     for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
         mallopt(parameter, largest)
+
+
+def environment(device: str, threads: int, precision: str) -> dict[str, Any]:
+    """What a run's figures depend on besides its settings."""
+    import platform  # these take a while, and most commands do without
+    from importlib import metadata
+
+    packages = ("torch", "numpy", "safetensors", "pillow", "tensorboard")
+    return {
+        "inkgan": metadata.version("inkgan"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "device": device,
+        "threads": threads,
+        "precision": precision,
+    }
+
+
+def _cpu() -> str:
+    import platform
+
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    """The commit of the source tree, where the package runs from one."""
+    import subprocess
+
+    source = Path(__file__).parent
+    try:
+        command = ["git", "-C", str(source), "rev-parse", "HEAD"]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        tracked = ["git", "-C", str(source), "ls-files", "--error-unmatch", __file__]
+        subprocess.run(tracked, capture_output=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -19,7 +19,6 @@ _FILES_IN = {
     "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
     "pictures": re.compile(_PICTURE),
 }
-_CHECKPOINTS = "checkpoints"
 #: What a start that was killed may leave; see inkgan.files.appearing_whole.
 _UNFINISHED = re.compile(rf"\.({_FILES.pattern}|{_PICTURE})(\.damaged(-\d+)?)?\.\d+\.tmp\.[\w-]+")
 
@@ -50,8 +49,10 @@ def contents_of(folder: Path) -> Contents:
     found = Contents()
     for path in _entries(folder):
         if path.name in _FILES_IN and path.is_dir():
-            _look_at_part(path, _FILES_IN[path.name], found)
-        elif path.name == _CHECKPOINTS and path.is_dir():
+            for inner in _entries(path):
+                _sort(inner, _FILES_IN[path.name], found)
+            found.folders.append(path)
+        elif path.name == "checkpoints" and path.is_dir():
             _look_at_checkpoints(path, found)
         elif path.name == LOCK and path.is_file() and not path.stat().st_size:
             continue
@@ -85,12 +86,6 @@ def sweep(folder: Path) -> None:
         for path in place.glob(".*.tmp.*"):
             if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                 path.unlink()
-
-
-def _look_at_part(part: Path, names: re.Pattern[str], found: Contents) -> None:
-    for path in _entries(part):
-        _sort(path, names, found)
-    found.folders.append(part)
 
 
 def _look_at_checkpoints(part: Path, found: Contents) -> None:

@@ -18,13 +18,10 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import re
 import shlex
-import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -413,40 +410,3 @@ def newest_run(parent: Path, stem: str) -> Path:
             f"there is no run {shown(stem)} in {shown(parent)} to resume. Name its folder with --out."
         )
     return max(runs, key=lambda path: max(entry.lstat().st_mtime for entry in path.iterdir()))
-
-
-def environment(device: str, threads: int, precision: str) -> dict[str, Any]:
-    """What a run's figures depend on besides its settings."""
-    packages = ("torch", "numpy", "safetensors", "pillow", "tensorboard")
-    return {
-        "inkgan": metadata.version("inkgan"),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in packages},
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "device": device,
-        "threads": threads,
-        "precision": precision,
-    }
-
-
-def _cpu() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _commit() -> str | None:
-    """The commit of the source tree, where the package runs from one."""
-    source = Path(__file__).parent
-    try:
-        command = ["git", "-C", str(source), "rev-parse", "HEAD"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        tracked = ["git", "-C", str(source), "ls-files", "--error-unmatch", __file__]
-        subprocess.run(tracked, capture_output=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()

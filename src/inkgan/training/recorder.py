@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from inkgan.device import environment
 from inkgan.errors import reason_of
 from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.runs import metrics
-from inkgan.runs.folder import environment
 from inkgan.runs.metrics import MetricsWriter
 from inkgan.training.doctor import Doctor, Finding, judged
 from inkgan.training.doctor.probe import Probe

@@ -14,7 +14,6 @@ from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
 from inkgan.data.loading import from_anywhere, load_saved
 from inkgan.errors import ConfigError, did_you_mean, shown
-from inkgan.evaluation.subject import shortage
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
@@ -212,6 +211,8 @@ def prepare(
     data = load_saved(config.data.model_dump(), progress=watcher.preparing)
     for note in data.notes:
         watcher.warn(note)
+    from inkgan.evaluation.subject import shortage
+
     if not resume and (missing := shortage(data)):
         watcher.warn(f"{data.name} has {missing}.")
 
