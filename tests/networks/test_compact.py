@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact
+from inkgan.generation import numpy_networks
+from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact, laid_out
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.networks.grid import blocks_to_channels, channels_to_blocks
 
@@ -52,6 +53,21 @@ def test_numpy_convolves_as_torch_does(outputs: int) -> None:
     weight = rng.standard_normal((outputs, 7, 3, 3), np.float32)
     expected = F.conv2d(torch.from_numpy(maps).permute(0, 3, 1, 2), torch.from_numpy(weight), padding=1)
     np.testing.assert_allclose(convolved(maps, weight), expected.permute(0, 2, 3, 1).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("cached", [1, 300, 2**17])
+def test_maps_are_convolved_in_groups(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stride 2, one map at a time, two and all: the same bits, as PyTorch has it; kernels may be laid out."""
+    rng = np.random.default_rng(0)
+    maps = rng.standard_normal((5, 5, 7, 1), np.float32)
+    weight = rng.standard_normal((20, 1, 3, 3), np.float32)
+    whole = convolved(maps, weight, 2)
+    expected = F.conv2d(torch.from_numpy(maps).permute(0, 3, 1, 2), torch.from_numpy(weight), stride=2, padding=1)
+    np.testing.assert_allclose(whole, expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
+    monkeypatch.setattr(numpy_networks, "_CACHED", cached)
+    np.testing.assert_array_equal(convolved(maps, weight, 2), whole)
+    np.testing.assert_array_equal(laid_out(weight), weight)
+    np.testing.assert_array_equal(convolved(maps, laid_out(weight), 2), whole)
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
-from inkgan.generation.numpy_networks import Array, convolved, linear_of
+from inkgan.generation.numpy_networks import Array, convolved, laid_out, linear_of
 from inkgan.images import Images
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
@@ -219,7 +219,7 @@ def _weights(reader: Reader) -> dict[str, Array]:
         card = json.loads((folder / "card.json").read_text("utf-8"))
         if sha256_of(file) != card["sha256"]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
-        return {name: array.astype(np.float32) for name, array in load_file(file).items()}
+        return {name: laid_out(array.astype(np.float32)) for name, array in load_file(file).items()}
     except (OSError, ValueError, LookupError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} does not hold the weights of a reader: {error}. Install inkgan again."

@@ -20,7 +20,7 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_m
 from inkgan.files import Progress, unheard
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
-from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
 from inkgan.generation.samples import Samples
 from inkgan.images import Images, Labels, to_uint8, with_channels
 from inkgan.runs import checkpoint
@@ -72,7 +72,8 @@ class Model:
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
         self._weights = {
-            name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in weights.items()
+            name: laid_out(array.astype(np.float32) if array.dtype.kind == "f" else array)
+            for name, array in weights.items()
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}

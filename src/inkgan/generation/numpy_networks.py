@@ -171,6 +171,11 @@ def _sigmoid(x: Array) -> Array:
     return result
 
 
+def laid_out(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array; kernels [O, C, 3, 3] lie in memory in the order in which :func:`convolved` takes them."""
+    return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1) if array.ndim == 4 else array
+
+
 def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side: a product for each map."""
     n, height, width, channels = maps.shape
@@ -183,7 +188,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
     strides = (image, stride * row, stride * column, row, padded.itemsize)
     windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)
+    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy if it is laid out
     pixels = shape[1] * shape[2]
     result = np.empty((n, pixels, len(weight)), np.float32)
     at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache
