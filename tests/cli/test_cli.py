@@ -223,6 +223,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write -5 -o a.png", "Put -- before"),
         ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
         ("morph x -o a.gif", "SEED"),
+        ("morph 3 -4 -o a.gif", "No such option: -4. Seeds run from 0"),
+        ("write 1 --seed 9223372036854775808 -o a.png", "Seeds run from 0"),
         ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Iterable
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import typer
 
 import inkgan.cli
 from inkgan import config
-from inkgan.cli import run
+from inkgan.cli import app, run
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import LOOKS
 from inkgan.training.doctor.rules import RULES
@@ -79,6 +81,19 @@ def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["morph", "--help"]) == 0
     assert shown.strip() == capsys.readouterr().out.strip()
     assert "--steps" in shown
+
+
+@pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]  # a group
+def test_examples_stand_on_lines_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Whoever copies a line of the examples gets one command."""
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
+    assert run([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    written = inspect.cleandoc(typer.main.get_command(app).commands[name].help or "")  # type: ignore[attr-defined]
+    examples = re.findall(r"^    (inkgan .*)$", written, re.M)
+    assert [line.strip() for line in shown.splitlines() if line.strip() in examples] == examples
 
 
 def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:

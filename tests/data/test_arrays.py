@@ -117,7 +117,7 @@ def test_pickles_are_refused_and_never_run(file: Path, tmp_path: Path) -> None:
     trap = np.empty(3, object)
     trap[0] = Canary(tmp_path / "ran")
     complaint(lambda: having(file, images=trap), "only numbers are read")
-    complaint(lambda: having(file, images=pixels(3, 4, 4), labels=trap), "only numbers are read")
+    complaint(lambda: having(file, images=pixels(3, 4, 4), labels=trap), "numbers and words are read", ".astype(str)")
     assert not (tmp_path / "ran").exists()
 
 
@@ -263,6 +263,13 @@ def test_labels_that_are_words(file: Path) -> None:
     assert data.class_names == ("apple", "fig", "pear")
     for name, split in data.splits.items():
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["", "fi\\ng"])
+def test_words_that_name_no_class(file: Path, name: str) -> None:
+    """A class needs a name of its own, as it is shown."""
+    words = np.array(["fi\ng", "apple", name])[numbers(30, 3)]
+    complaint(lambda: having(file, images=pixels(30, 8, 8), labels=words), "`labels`", "Give each class its own")
 
 
 @pytest.mark.parametrize(

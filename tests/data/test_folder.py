@@ -78,6 +78,21 @@ def test_class_folders_are_labels_in_order_of_their_numbers(folder: Path) -> Non
         assert [int(data.class_names[label]) for label in split.labels] == split.images[:, 0, 0, 0].tolist()
 
 
+def test_grey_pictures_in_webp_stay_grey(folder: Path) -> None:
+    """Its colour transform leaves a step of one between channels, which is no colour."""
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(np.tri(16, dtype=np.uint8) * 255).save(folder / f"{number}.webp", quality=80)
+    assert np.ptp(np.asarray(Image.open(folder / "0.webp").convert("RGB")), axis=2).max() == 1
+    assert load(str(folder)).image_shape == (16, 16, 1)
+
+
+def test_hidden_folders_are_told(folder: Path) -> None:
+    some(folder / "a")
+    some(folder / ".b")
+    assert load(str(folder)).skipped == {"hidden folder, whose name begins with a dot": 1}
+
+
 def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
     for name in ("old-train-images", "new-train-images"):
         some(folder / name, 20)
@@ -117,6 +132,7 @@ def test_one_colour_picture_makes_the_set_coloured(folder: Path) -> None:
     dotted("RGB", (250, 60, 70)).save(folder / "red.png")
     data = load(str(folder))
     assert data.image_shape == (4, 6, 3)
+    assert "all are read in colour, because of 1 of them, such as red.png" in data.notes
     every = np.concatenate([split.images for split in data.splits.values()])
     assert (every[:, 0, 0] == (250, 60, 70)).all(axis=1).sum() == 1
     assert sorted(every[:, 0, 0, 2].tolist()) == [*range(10), 50, 70]

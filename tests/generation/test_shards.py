@@ -257,7 +257,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(OutputError, match=said):
             write_shards(spec(**changes), whole)
     monkeypatch.setattr("inkgan.generation.shards.digests_of", lambda _: {"model": "another"})
-    with pytest.raises(OutputError, match=r"its model is .*, and not another"):
+    with pytest.raises(OutputError, match=r"its model is one with the SHA-256 .*, and not another"):
         write_shards(spec(), whole)
     monkeypatch.undo()
     assert visible(whole) == before
@@ -384,9 +384,10 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"texts_file": "a.txt"}, "give either texts or a texts_file"),
         ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
-        ({"split": [{"name": "train", "share": 0.5}]}, "add up to 1, and not to 0.5"),
-        ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = a/b"),
+        ({"split": [{"name": "train", "share": 0.5}]}, "split = train=0.5 .* add up to 1, and not to 0.5"),
+        ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = a/b .* letters from a to z"),
         ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
+        ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have one name"),
         ({"background": "black"}, "background = black"),
     ],
 )
@@ -469,6 +470,8 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--split train -o a", "is not NAME=SHARE"),
         ("--split train=x,test=y -o a", "split.1.share = x"),
         ("--shards 1", "Name it with -o"),
+        ("--shards 0 -o a", "shards = 0 is not allowed"),
+        ("--split train=1 -o a.npz", "a.npz is the name of a file"),
         ("--shards 1 -o a --force", "--force does not replace a data set"),
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),

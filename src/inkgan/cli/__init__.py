@@ -148,7 +148,12 @@ def _is_of_memory(error: Exception) -> bool:
 
 def _hint(error: typer.TyperException) -> str:
     option: str = getattr(error, "option_name", "")
-    return ". Put -- before a text that begins with a minus." if option[1:2].isdigit() else ""
+    if not option[1:2].isdigit():
+        return ""
+    context = getattr(error, "ctx", None)
+    if context is not None and context.command.name == "morph":
+        return ". Seeds run from 0 to 2^63 - 1."
+    return ". Put -- before a text that begins with a minus."
 
 
 def _say(message: str) -> None:

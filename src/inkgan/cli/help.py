@@ -25,6 +25,8 @@ def show(
 ) -> None:
     """Explain a topic: training, processes, doctor, data, writing, serving or metrics.
 
+    Each topic is a page. On a terminal it is formatted; elsewhere it is Markdown.
+
     For example:
 
         inkgan help

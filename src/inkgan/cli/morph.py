@@ -31,6 +31,8 @@ def morph(
 ) -> None:
     """Turn one hand into another: the ten digits of each writer, and of the hands between them.
 
+    The writer of a seed is the one whose digits `inkgan write --seed` draws.
+
     For example:
 
         inkgan morph 3 5 -o morph.gif --steps 24

@@ -22,6 +22,8 @@ _page = partial(typer.Option, rich_help_panel="Page")
 _set = partial(typer.Option, rich_help_panel="Data sets in shards")
 #: How many images a shard of a data set has at most, if nothing is said.
 _SHARD = 10_000
+#: How the names of other outputs end, which a folder of shards hardly wants.
+_FILES = (".png", ".npz", ".jsonl", ".tar", ".parquet")
 
 
 def write(
@@ -158,7 +160,7 @@ def write(
         texts=texts or (),
         texts_file=file,
         count=count,
-        shards=shards or (parts if part else -(-count // _SHARD)),
+        shards=shards if shards is not None else parts if part else -(-count // _SHARD),
         format=form or "webdataset",
         split=_shares(split) if split else (),
         model=model,
@@ -183,12 +185,13 @@ def _write_images(
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation import writing
+    from inkgan.generation.arguments import valid_seed
     from inkgan.generation.saving import check_output, save_writings
 
     if out is not None:
         check_output(out, 1, force=force)
     given, number = _given(texts, file, count)
-    seed = hand["seed"]
+    seed = valid_seed(hand["seed"])
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force)
@@ -208,6 +211,11 @@ def _write_data_set(
 
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
+    if out.lower().endswith(_FILES):
+        raise ConfigError(
+            f"{shown(out)} is the name of a file, and a data set in shards is a folder. End its name with a slash, or "
+            "leave out --format, --shards, --split, --shard, --jobs and --engine."
+        )
     if force:
         raise ConfigError("--force does not replace a data set. Name another folder, or remove this one.")
     with progress_line() as progress:

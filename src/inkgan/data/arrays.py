@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -64,8 +64,9 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         }
         class_names = _class_names(members, source)
     if labels and all(array.dtype.kind == "U" for array in labels.values()):
-        class_names = np.unique(np.concatenate([array.ravel() for array in labels.values()])).tolist()
-        labels = {split: np.searchsorted(class_names, array) for split, array in labels.items()}
+        words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
+        class_names = _distinct(words.tolist(), f"{source}: `labels`")
+        labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
     splits = {
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
         for split, pixels in images.items()
@@ -153,7 +154,8 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "b
         shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
         needed = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds:
-            raise DataError(f"{name} holds {dtype} values; only numbers are read. Convert them.")
+            allowed, remedy = ("numbers and words", "Save labels.astype(str)") if "U" in kinds else ("numbers", "Convert them")
+            raise DataError(f"{name} holds {dtype} values; only {allowed} are read. {remedy}.")
         if needed > MAX_BYTES:
             limit = in_bytes(MAX_BYTES)
             raise DataError(f"{name} takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
@@ -171,7 +173,16 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "b
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
     if _CLASS_NAMES not in members:
         return None
-    names = [printable(name) for name in _read(members, _CLASS_NAMES, source, "U").ravel().tolist()]
+    return _distinct(_read(members, _CLASS_NAMES, source, "U").ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")
+
+
+def _distinct(given: Sequence[str], where: str) -> list[str]:
+    """Names of classes, as they are shown.
+
+    Raises:
+        DataError: two are shown alike, or one is empty.
+    """
+    names = [printable(name) for name in given]
     if len(set(names)) < len(names) or not all(names):
-        raise DataError(f"{source}: `{_CLASS_NAMES}` holds a name twice, or an empty one. Give each class its own.")
+        raise DataError(f"{where} holds a name twice, or an empty one. Give each class its own.")
     return names

@@ -12,7 +12,8 @@ a class or a split in this way:
 - Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
 - All images have one size, that of most of them; images of another size are skipped, unless a size is given to
   resize all of them to.
-- If every image is grey the set has one channel, else three.
+- If every image is grey the set has one channel, else three; a difference of one step between a pixel's channels is the
+  rounding of WEBP, not a colour.
 - Transparent pixels become white, as on paper.
 - Orientation notes of cameras, in JPEG, TIFF and WEBP, are followed.
 - Of 16 bits, the upper eight of those that the images use are kept. CMYK and other colour models become RGB.
@@ -54,8 +55,10 @@ _TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
-_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY)
+_HIDDEN = "hidden folder, whose name begins with a dot"
+_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN)
 _ORIENTATION = 0x0112
+_ROUNDING = 1  # by which the channels of a grey picture differ after WEBP's colour transform
 # Of these formats, a note about the orientation can be read without decoding the picture.
 _FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
 
@@ -77,7 +80,8 @@ class _Skipped(dict[str, list[Path]]):
     """The files that are left out, by the reason."""
 
     def add(self, reason: str, *paths: Path) -> None:
-        self.setdefault(reason, []).extend(paths)
+        if paths:
+            self.setdefault(reason, []).extend(paths)
 
     def images(self) -> dict[str, list[Path]]:
         """Those of them that would be images to learn from."""
@@ -100,7 +104,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     skipped = _Skipped()
     every = _labelled(_arranged(list(_walk(folder, skipped)), folder, reading.splits, skipped), skipped)
     found, size = (every, reading.resize) if reading.resize else _of_one_size(every, skipped)
-    images, found, notes = _decode(found, size, source, skipped, progress)
+    images, found, notes = _decode(found, size, folder, skipped, progress)
     _require_most(every, found, skipped, folder)
     names = _class_names(found)
     numbers = {label: number for number, label in enumerate(names)}
@@ -128,6 +132,7 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
+        skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
         # What lies outside the splits comes last: it may hold links to them.
         folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_in(name)[0] is None, name))
         for name in sorted(filter(_visible, files)):
@@ -268,8 +273,11 @@ def _pixels(path: Path) -> npt.NDArray[Any]:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        colour = np.asarray(image.convert("RGB"))
-    return colour[..., :1] if (colour == colour[..., :1]).all() else colour
+        image = image.convert("RGB")
+        colour = np.asarray(image)
+        if np.ptp(colour, axis=2).max() <= _ROUNDING:
+            return np.asarray(image.convert("L"))[..., None]
+    return colour
 
 
 def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
@@ -292,7 +300,7 @@ def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Foun
 
 
 def _decode(
-    found: Sequence[_Found], size: tuple[int, int], source: str, skipped: _Skipped, progress: Progress
+    found: Sequence[_Found], size: tuple[int, int], folder: Path, skipped: _Skipped, progress: Progress
 ) -> tuple[Images, list[_Found], list[str]]:
     """Decode images, and bring them to a size.
 
@@ -303,10 +311,11 @@ def _decode(
     Raises:
         DataError: they would take more than ``MAX_BYTES``.
     """
-    _check_room((len(found), *size, 1), source)
+    _check_room((len(found), *size, 1), shown(folder))
     images: npt.NDArray[Any] = np.empty((len(found), *size, 1), np.uint8)
     kept: list[_Found] = []
     deep: list[int] = []
+    colour: list[_Found] = []
     for at, one in enumerate(found):
         progress("reading images", at / len(found))
         try:
@@ -314,8 +323,10 @@ def _decode(
         except _Skip as reason:
             skipped.add(str(reason), one.path)
             continue
+        if pixels.shape[2] == 3:
+            colour.append(one)
         if pixels.shape[2] > images.shape[3]:
-            _check_room((len(found), *size, 3), source)
+            _check_room((len(found), *size, 3), shown(folder))
             images = np.repeat(images, 3, axis=3)
         if pixels.dtype == np.uint16:
             images = images.astype(np.uint16, copy=False)
@@ -323,12 +334,17 @@ def _decode(
         images[len(kept)] = pixels
         kept.append(one)
     images = images[: len(kept)]
+    said = []
+    if 0 < len(colour) < len(kept):
+        first = shown(colour[0].path.relative_to(folder))
+        said.append(f"all are read in colour, because of {len(colour):,} of them, such as {first}")
     if not deep:
-        return images, kept, []
+        return images, kept, said
     most = int(images[deep].max())
     bits = max(8, most.bit_length() + most.bit_length() % 2)
     images[deep] >>= bits - 8
-    said = [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
+    if bits < 16:
+        said.append(f"16-bit images with values to {most:,} are taken for {bits}-bit ones")
     return images.astype(np.uint8), kept, said
 
 

@@ -204,9 +204,10 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     for name in names:
         for key, value in manifest[name].items():
             if there[name].get(key) != value:
+                kind = "one with the SHA-256 " if name == "digests" else ""
                 raise OutputError(
-                    f"{shown(out)} holds another data set: its {shown(key)} is {_short(there[name].get(key))}, and not "
-                    f"{_short(value)}. Name another folder."
+                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{_short(there[name].get(key))}, "
+                    f"and not {_short(value)}. Name another folder."
                 )
     if there["versions"] != versions:
         named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -59,8 +60,15 @@ class MixtureFile(Document):
 class Share(Table):
     """A part of a data set, such as ``train``, and its share of the writers."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$")
+    name: str
     share: float = Field(gt=0, le=1)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_of_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", name):
+            raise ValueError("a part's name has up to 31 letters from a to z, digits, - and _, such as train")
+        return name
 
 
 class Spec(Document):
@@ -121,8 +129,8 @@ class Spec(Document):
     def _shares_are_whole(cls, split: tuple[Share, ...]) -> tuple[Share, ...]:
         if split and abs(sum(one.share for one in split) - 1) > 1e-6:
             raise ValueError(f"the shares have to add up to 1, and not to {sum(one.share for one in split):g}")
-        if len({one.name for one in split}) < len(split):
-            raise ValueError("two parts have one name")
+        if len({one.name.lower() for one in split}) < len(split):
+            raise ValueError("two parts have one name, which on some disks is the same in upper and lower case")
         return split
 
     @model_validator(mode="after")
@@ -151,4 +159,11 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if not place:
         return message if message.endswith(".") else f"{message}."
-    return f"{place} = {short(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
+    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
+
+
+def _given(value: Any) -> str:
+    """What was given, in one short line."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
+        value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
+    return short(value)
