@@ -30,6 +30,8 @@ _KINDS = {
     **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
 }
 _UNNAMED = {"arr_0": "images", "arr_1": "labels"}  # what numpy.savez calls arrays that it is given without names
+_NUMBERS, _NUMBERS_OR_WORDS, _WORDS = "buif", "buifU", "U"  # NumPy's kinds of values
+_ALLOWED = {_NUMBERS: "numbers", _NUMBERS_OR_WORDS: "numbers and words", _WORDS: "words"}
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
 _NAMES_READ = (
     "Read are images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each split, such as "
@@ -60,7 +62,9 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         roles, unused = _roles(members, source)
         images = {split: as_images(_read(members, keys["images"], source), source) for split, keys in roles.items()}
         labels = {
-            split: _read(members, keys["labels"], source, "buifU") for split, keys in roles.items() if "labels" in keys
+            split: _read(members, keys["labels"], source, _NUMBERS_OR_WORDS)
+            for split, keys in roles.items()
+            if "labels" in keys
         }
         class_names = _class_names(members, source)
     if labels and all(array.dtype.kind == "U" for array in labels.values()):
@@ -136,7 +140,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     return roles, [key for key in unused if key != _CLASS_NAMES]
 
 
-def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "buif") -> npt.NDArray[Any]:
+def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _NUMBERS) -> npt.NDArray[Any]:
     """Read an array, after its header was checked against the size of its member.
 
     Raises:
@@ -154,8 +158,8 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "b
         shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
         needed = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds:
-            allowed, remedy = ("numbers and words", "Save labels.astype(str)") if "U" in kinds else ("numbers", "Convert them")
-            raise DataError(f"{name} holds {dtype} values; only {allowed} are read. {remedy}.")
+            remedy = "Save it with .astype(str)" if "U" in kinds else "Convert them"
+            raise DataError(f"{name} holds {dtype} values; only {_ALLOWED[kinds]} are read. {remedy}.")
         if needed > MAX_BYTES:
             limit = in_bytes(MAX_BYTES)
             raise DataError(f"{name} takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
@@ -173,7 +177,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = "b
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
     if _CLASS_NAMES not in members:
         return None
-    return _distinct(_read(members, _CLASS_NAMES, source, "U").ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")
+    return _distinct(_read(members, _CLASS_NAMES, source, _WORDS).ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")
 
 
 def _distinct(given: Sequence[str], where: str) -> list[str]:
