@@ -155,6 +155,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --steps 5 --seconds 5", "either steps or seconds"),
         ("train --seconds nan", "seconds=nan"),
         ("train --seed -1", "seed=-1"),
+        ("train --seeds 1-2 --jobs 0", "cannot work with 0 jobs"),
         ("train --seed 9223372036854775808", "9223372036854775807"),
         ("train --stop-at 0", "stop_at=0"),
         ("train --recipe totorial", "'tutorial'"),

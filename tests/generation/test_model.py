@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import subprocess
 import sys
 import warnings
@@ -44,6 +45,11 @@ def test_what_is_drawn(model: Model) -> None:
     assert images.dtype == np.uint8
     assert images.shape == (5, 28, 28)
     assert len({image.tobytes() for image in images}) == 5
+
+
+def test_for_another_process(model: Model) -> None:
+    """A model is pickled, for a pool of processes or a DataLoader's workers."""
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).sample(2, seed=3), model.sample(2, seed=3))
 
 
 @pytest.mark.slow

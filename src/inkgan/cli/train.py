@@ -172,9 +172,11 @@ def _train_seeds(
     """Train a run for each seed, or print where they would be."""
     from inkgan.cli.many_runs import train_seeds
     from inkgan.device import cores
+    from inkgan.generation.engines import checked_jobs
     from inkgan.training.many_runs import Runs, parse_seeds
 
     numbers = parse_seeds(seeds)
+    checked_jobs(jobs, engine)
     task = Runs(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
     if dry_run:
         for seed in numbers:

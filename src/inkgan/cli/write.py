@@ -167,7 +167,7 @@ def write(
         **hand,
     )
     if preview:
-        _show_preview(spec, out, jobs, force=force)
+        _show_preview(spec, out, jobs, engine, force=force)
     else:
         _write_data_set(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
 
@@ -228,7 +228,7 @@ def _write_data_set(
     typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {out}")
 
 
-def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool) -> None:
+def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
     """Draw the first images of a data set on a sheet, and say how long all of them would take."""
     import datetime
     from pathlib import Path
@@ -236,13 +236,14 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, *, force: bool)
     from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
     from inkgan.generation.bulk import preview
+    from inkgan.generation.engines import checked_jobs
     from inkgan.images import save_png, sheet
 
+    at_once = checked_jobs(cores() if jobs is None else jobs, engine)
     path = Path("preview.png" if out is None else out if out.endswith(".png") else f"{out.rstrip('/')}-preview.png")
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
     save_png(sheet(images, 3), path, force=force)
-    at_once = jobs or cores()
     rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
     typer.echo(
         f"{len(images)} of {spec.count:,} images: {path}\n"

@@ -79,6 +79,14 @@ class Model:
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
         self._draw_chunk = self._drawing()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps, such as for another process: all but the function that draws, which is made anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_draw_chunk"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._draw_chunk = self._drawing()
+
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
         """How to read the data that it learned from, for :func:`inkgan.data.loading.load_saved`; None if not saved."""

@@ -348,6 +348,11 @@ def valid_text(text: str) -> str:
     if not isinstance(text, str):
         raise ConfigError(f"cannot write {text!r:.40}. A text is a string, such as '2026'.")
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
+    if not {"{", "}"}.isdisjoint(strange):
+        raise ConfigError(
+            f"cannot write {text[:40]!r}: no field in braces is filled here, but in the texts of a command, in "
+            "templates of a .toml, and in those of inkgan.Spec for inkgan.write_many."
+        )
     if strange:
         raise ConfigError(
             f"cannot write {''.join(strange)[:20]!r}. Write digits, {' '.join(ink.STROKES)} and space; "

@@ -373,6 +373,11 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(
             "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
         )
+    if not isinstance(options.get("data"), str | Path | None):
+        raise ConfigError(
+            f"data is {type(options['data']).__name__}, and not a name or a path. Write arrays with "
+            "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
+        )
     given: dict[str, Any] = _plain(options)
     if isinstance(options.get("data"), Path):
         given["data"] = str(expanded(options["data"]).absolute())  # a path is never the name of a known set
