@@ -85,6 +85,13 @@ def test_toml_is_read_back(tmp_path: Path, overrides: list[str]) -> None:
     assert resolve(file=file) == config
 
 
+def test_toml_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As editors of Windows write it."""
+    file = tmp_path / "settings.toml"
+    file.write_bytes(b"\xef\xbb\xbfsteps = 7\r\n")
+    assert resolve(file=file).steps == 7
+
+
 def test_toml_explains_every_setting() -> None:
     """Each line of the printed settings says what it means."""
     lines = [line for line in as_toml(resolve()).splitlines() if "=" in line]

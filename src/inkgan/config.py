@@ -495,19 +495,20 @@ def _require_known(key: str, value: Any) -> None:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file of at most 1 MiB.
+    """Read a TOML file in UTF-8 of at most 1 MiB.
 
     Raises:
         ConfigError: it cannot be read, or is something else.
     """
     try:
-        return tomllib.loads(_read(path).decode())
+        return tomllib.loads(_read(path).decode("utf-8-sig"))  # editors of Windows put a mark before it
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     except (ValueError, RecursionError) as error:  # TOML's own error is a ValueError, and so is one of 5,000 digits
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{shown(path)} is not a TOML file: {_shortened(str(error).splitlines()[0])}.") from None
+        reason = _shortened(str(error).splitlines()[0])
+        raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}.") from None
 
 
 def _read(path: Path) -> bytes:

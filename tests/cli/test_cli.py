@@ -156,6 +156,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --seconds nan", "seconds=nan"),
         ("train --seed -1", "seed=-1"),
         ("train --seeds 1-2 --jobs 0", "cannot work with 0 jobs"),
+        ("train --seeds 1-2 --out .", "--out . is no name for runs"),
         ("train --seed 9223372036854775808", "9223372036854775807"),
         ("train --stop-at 0", "stop_at=0"),
         ("train --recipe totorial", "'tutorial'"),
@@ -269,6 +270,17 @@ def test_bad_input(
     assert len(line) < 500
     Path("run/lock").unlink(missing_ok=True)
     assert runs.listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("word", ["--out=~/a/", "-o=~/a/", "~/a/"])
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """Nobody wants a folder called ~, which shells leave in the middle of a word; nor a file called =a."""
+    monkeypatch.setenv("HOME", f"{tmp_path}/home")
+    monkeypatch.chdir(tmp_path)
+    option = [] if word.startswith("-") else ["-o"]
+    assert run(["sample", "fast", "-n", "1", *option, word]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert (tmp_path / "home/a/0/0.png").is_file()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\nb", "\udcff", "ü ", "-", "none/..", "~nobody/x", "a\x1b[31mb"])

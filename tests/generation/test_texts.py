@@ -50,7 +50,7 @@ def test_a_mixture(tmp_path: Path) -> None:
         ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),
         ('lengths = [5, 65]\n[[texts]]\ntemplate = "1"', "lengths.2 = 65 is not allowed"),
         ('[[texts]]\ntemplate = "{choice:none.txt}"', "cannot read .*none.txt"),
-        ("[[texts]", "is not a TOML file"),
+        ("[[texts]", "is not a TOML file in UTF-8"),
     ],
 )
 def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) -> None:

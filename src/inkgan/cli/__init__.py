@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -80,7 +81,8 @@ def run(arguments: Sequence[str]) -> int:
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         try:
             # Not by calling the app, which would turn an interrupt into an exit code and lose its message.
-            with typer.main.get_command(app).make_context("inkgan", list(arguments)) as context:
+            words = [_as_meant(word) for word in arguments]
+            with typer.main.get_command(app).make_context("inkgan", words) as context:
                 context.command.invoke(context)
         except typer.Exit as error:
             return error.exit_code
@@ -95,6 +97,16 @@ def run(arguments: Sequence[str]) -> int:
                 _say(message)
             return code
     return 0
+
+
+def _as_meant(word: str) -> str:
+    """A word with the home folder in ``--out=~/a/``, where no shell puts it, and ``-o=a`` as ``-oa``."""
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if value.startswith("~/"):
+        value = os.path.expanduser(value)  # noqa: PTH111 - a Path would lose the slash at the end
+    if value and re.fullmatch("-[a-z]", option):
+        equals = ""
+    return f"{option}{equals}{value}"
 
 
 def _ending(error: Exception) -> tuple[str, int] | None:

@@ -56,7 +56,9 @@ class Runs:
         """Where the run of a seed is: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
         out = self.options.get("out")
         if out is not None:
-            return Path(f"{out}-{seed}")
+            if Path(out).name in ("", ".."):
+                raise ConfigError(f"--out {shown(out)} is no name for runs, which get the seed at its end. Add one.")
+            return Path(f"{Path(out)}-{seed}")
         given: TrainingOptions = {**self.options, "seed": seed}
         return RUNS / default_name(configure(self.recipe, **given)[0])
 
