@@ -75,8 +75,7 @@ def sample(
     with progress_line() as progress:
         model = sampling.load(what, which=checkpoint)
         labels = model.labels_for(count, label)
-        names = model.class_names
-        write = writer_for(out, count, labels, names, columns=columns, force=force, progress=progress)
+        write = writer_for(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
     of_class = "" if label is None else f" of class {label}"
     typer.echo(f"{quantity(count, 'image')}{of_class}: {out}")

@@ -61,15 +61,12 @@ def make_shard(spec: Spec, number: int) -> Files:
     if not 0 <= number < spec.shards:
         raise ConfigError(f"there is no shard {number} of {spec.shards}. Shards are numbered from 0.")
     pack = packer(spec.format)
-    numbers = spec.images_of(number)
-    if not spec.split:
-        return pack(f"{number:05d}", samples(spec, numbers))
-    parts: dict[str, list[int]] = {}
-    for one in numbers:
-        parts.setdefault(part_of(spec, one), []).append(one)
+    folders: dict[str, list[int]] = {}
+    for one in spec.images_of(number):
+        folders.setdefault(f"{part_of(spec, one)}/" if spec.split else "", []).append(one)
     files: Files = {}
-    for name, ones in sorted(parts.items()):
-        files |= pack(f"{name}/{number:05d}", samples(spec, ones))
+    for folder, ones in sorted(folders.items()):
+        files |= pack(f"{folder}{number:05d}", samples(spec, ones))
     return files
 
 

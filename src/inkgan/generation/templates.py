@@ -75,8 +75,6 @@ class InTurn:
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
-        if not sources:
-            raise ConfigError("there is no text to write. Give one, such as 2026.")
         self.files: list[Path] = []
         read = partial(lines_of, Path(), self.files)
         self._templates = [read_template(source, read) for source in sources]
