@@ -185,8 +185,8 @@ def _write_images(
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation import writing
-    from inkgan.generation.arguments import valid_seed
     from inkgan.generation.saving import check_output, save_writings
+    from inkgan.seeds import valid_seed
 
     if out is not None:
         check_output(out, 1, force=force)
