@@ -128,10 +128,10 @@ def exercises(seed: int) -> Images:
 
 def train(images: Images, steps: int, seed: int) -> dict[str, Tensor]:
     """The weights of a reader that learned from images uint8 [N, 28, 28] what the classifier reads in them."""
-    torch.manual_seed(seed)
     source = torch.Generator().manual_seed(seed)
     read = load_features().probabilities(images[..., None])
     targets = functional.softmax(torch.from_numpy(read).clamp_min(1e-30).log() / _TEMPERATURE, 1)
+    torch.manual_seed(seed)
     reader = Reader()
     optimizer = torch.optim.AdamW(reader.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     for step in range(steps):
