@@ -58,6 +58,9 @@ async function learns(browser, name) {
   let used = 0;
   while (used < SECONDS[name]) {
     await rest(200);
+    if (!browser.connected) {
+      throw new Error("the browser has ended");
+    }
     used = busiest(began, processorTime(browser, WORKERS));
   }
   const steps = (await page.evaluate(() => window.trainer.pause().then(() => window.trainer.steps))) - first;
