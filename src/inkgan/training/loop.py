@@ -15,6 +15,7 @@ from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.device import keep_freed_memory
 from inkgan.errors import DivergenceError, Interrupted
+from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import lower_rates
@@ -52,6 +53,8 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
             folder.note_changes(prepared.config)
         else:
             folder.start(prepared.config, force=prepared.force)
+            if missing := shortage(prepared.data):
+                watcher.warn(f"{prepared.data.name} has {missing}.")
         state = restore(prepared, watcher)
         with (
             _explained_divergence(prepared, state),

@@ -211,10 +211,6 @@ def prepare(
     data = load_saved(config.data.model_dump(), progress=watcher.preparing)
     for note in data.notes:
         watcher.warn(note)
-    from inkgan.evaluation.subject import shortage
-
-    if not resume and (missing := shortage(data)):
-        watcher.warn(f"{data.name} has {missing}.")
 
     # Only now is PyTorch imported.
     from inkgan.device import resolve_device, resolve_precision
