@@ -57,7 +57,8 @@ SURFACE = {
     "data": ["--data-dir", "--help"],
     "data check": ["--data-dir", "--help", "--resize", "--set", "NAME_OR_PATH"],
     "data show": [
-        "--columns", "--data-dir", "--force", "--help", "--output", "--resize", "--set", "--split", "NAME_OR_PATH",
+        "--columns", "--data-dir", "--force", "--help", "--out", "--output", "--resize", "--set", "--split",
+        "NAME_OR_PATH",
     ],
 }  # fmt: skip
 SHORT = {
@@ -163,7 +164,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --seconds nan", "seconds=nan"),
         ("train --seed -1", "seed=-1"),
         ("train --seeds 1-2 --jobs 0", "cannot work with 0 jobs"),
-        ("train --seeds 1-2 --out .", "--out . is no name for runs"),
+        ("train --seeds 1-2 --out .", "--out '.' is no name for runs"),
         ("train --seed 9223372036854775808", "9223372036854775807"),
         ("train --stop-at 0", "stop_at=0"),
         ("train --recipe totorial", "'tutorial'"),

@@ -28,13 +28,21 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[
 import inkgan
 import tiny_runs as runs
 from inkgan.config import resolve
-from inkgan.errors import CheckpointError, ConfigError, DivergenceError, InkganError, Interrupted, OutputError
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DivergenceError,
+    InkganError,
+    Interrupted,
+    OutputError,
+)
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
-from inkgan.training.start import configure
+from inkgan.training.start import configure, prepare
 from inkgan.training.state import as_arrays
 from inkgan.training.tutorial import Tutorial
 
@@ -201,6 +209,16 @@ def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data:
     saved = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(saved | {"data": {"name": str(data), "directory": None}}), "utf-8")
     complaint(CheckpointError, "digest", folder=folder, data=data, resume=True)
+
+
+def test_data_that_are_gone(tmp_path: Path, stopped_run: Path) -> None:
+    """Whoever moved them is told how to say so."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    gone = {"name": str(tmp_path / "gone.npz"), "directory": None}
+    (folder / "config.json").write_text(json.dumps(saved | {"data": gone}), "utf-8")
+    with pytest.raises(DataError, match=r"gone.npz does not exist.* say where they are with --data"):
+        prepare(out=folder, resume=True, device="cpu")
 
 
 def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ def show(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The picture to write; by default NAME.png here."),
+        typer.Option("--out", "--output", "-o", metavar="FILE", help="The picture to write; by default NAME.png here."),
     ] = None,
     data_dir: DataDir = None,
     split: Annotated[Literal["train", "validation", "test"], typer.Option(help="Which images.")] = "train",

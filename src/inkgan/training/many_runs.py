@@ -57,7 +57,7 @@ class Runs:
         out = self.options.get("out")
         if out is not None:
             if Path(out).name in ("", ".."):
-                raise ConfigError(f"--out {shown(out)} is no name for runs, which get the seed at its end. Add one.")
+                raise ConfigError(f"--out {shown(out)!r} is no name for runs, which get the seed at its end. Add one.")
             return Path(f"{Path(out)}-{seed}")
         given: TrainingOptions = {**self.options, "seed": seed}
         return RUNS / default_name(configure(self.recipe, **given)[0])

@@ -13,7 +13,7 @@ import numpy as np
 from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
 from inkgan.data.loading import from_anywhere, load_saved
-from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.errors import ConfigError, DataError, did_you_mean, shown
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
@@ -24,6 +24,7 @@ from inkgan.training.watching import Result, Watcher
 if TYPE_CHECKING:
     import torch
 
+    from inkgan.data import DataSet
     from inkgan.training.recipe import Recipe
     from inkgan.training.state import PreparedRun
 
@@ -208,7 +209,7 @@ def prepare(
     if config.watch.doctor_every:
         read_thresholds()  # a damaged file is reported before anything is written
 
-    data = load_saved(config.data.model_dump(), progress=watcher.preparing)
+    data = _data_of(config, watcher, may_have_moved=resume and options.get("data") is None)
     for note in data.notes:
         watcher.warn(note)
 
@@ -229,6 +230,16 @@ def prepare(
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
     heal = heal and may_heal(config)  # also where an earlier start healed it
     return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
+
+
+def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
+    """The data that a run learns from."""
+    try:
+        return load_saved(config.data.model_dump(), progress=watcher.preparing)
+    except DataError as error:
+        if not may_have_moved:
+            raise
+        raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
 
 
 def _timeout(given: Mapping[str, Any]) -> float:
