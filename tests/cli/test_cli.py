@@ -26,7 +26,9 @@ import typer
 import tiny_runs as runs
 from data_files import write_set
 from inkgan.cli import app, run
+from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
+from inkgan.training.watching import Result
 
 SURFACE = {
     "": ["--help", "--version"],
@@ -353,6 +355,13 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert "resuming at step 3" in said.out
     for name in ("sheet.png", "learning.gif"):
         assert str(folder / "pictures" / name) in said.out
+
+
+@pytest.mark.parametrize("folder", ["fast", "-x"])
+def test_what_to_type_next_can_be_pasted(folder: str) -> None:
+    """The name of a run may be that of a bundled model, or look like an option."""
+    result = Result(Path(folder), step=3, seconds=1.0, complete=True, sheet=None)
+    assert any(f" inkgan sample ./{folder} " in line for line in _conclusion(result))
 
 
 @pytest.mark.slow

@@ -292,8 +292,8 @@ class _TimeLeft(ProgressColumn):
 
 def _conclusion(result: Result) -> list[str]:
     place = str(result.folder)
-    if is_bundled(place):
-        place = f"./{place}"  # else it would name the bundled model
+    if is_bundled(place) or place.startswith("-"):
+        place = f"./{place}"  # else it would name the bundled model, or options
     folder = shlex.quote(place)  # the commands can be pasted
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
