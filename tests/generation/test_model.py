@@ -371,6 +371,21 @@ def test_nothing_is_overwritten(
     assert runs.listing(tmp_path) != before
 
 
+@pytest.mark.parametrize(
+    "command", [["sample", "model"], ["write", "1", "--model", "model"], ["morph", "1", "--model", "model"]]
+)
+def test_a_model_is_not_replaced_by_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """--force replaces what inkgan wrote, but not what draws."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["export", "best", "-o", "model/"]) == 0
+    before = runs.listing(tmp_path)
+    assert run([*command, "--force", "-o", "./model/"]) == 2
+    assert "is the model that draws, so it is not replaced" in capsys.readouterr().err
+    assert runs.listing(tmp_path) == before
+
+
 @pytest.mark.slow
 def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
     """Sampling never imports PyTorch, neither from Python nor on the command line."""

@@ -46,7 +46,7 @@ def morph(
     from inkgan.images import save_animation, sheet
 
     count = writing.number_of_hands(seeds, steps)
-    if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz")) == "gif":
+    if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz"), model=model) == "gif":
         hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
         save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
     else:

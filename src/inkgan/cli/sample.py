@@ -71,7 +71,7 @@ def sample(
     from inkgan.generation import model as sampling
     from inkgan.generation.saving import check_output, writer_for
 
-    check_output(out, count, force=force)
+    check_output(out, count, force=force, model=what)
     with progress_line() as progress:
         model = sampling.load(what, which=checkpoint)
         labels = model.labels_for(count, label)

@@ -189,12 +189,12 @@ def _write_images(
     from inkgan.seeds import valid_seed
 
     if out is not None:
-        check_output(out, 1, force=force)
+        check_output(out, 1, force=force, model=model)
     given, number = _given(texts, file, count)
     seed = valid_seed(hand["seed"])
     if out is None:
         out = _default_output(given.text(seed, 0), number)
-        check_output(out, 1, force=force)
+        check_output(out, 1, force=force, model=model)
     generator = writing.loaded(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
     written = writing.in_batches(texts_by_writer, model=generator, **hand)

@@ -59,7 +59,9 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
     raise OutputError(f"the name {shown(text)} does not say what to write. End it with {endings}, or / for a folder.")
 
 
-def check_output(name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
+def check_output(
+    name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz"), model: str = ""
+) -> Kind:
     """Make sure that images may be written, as far as that is certain before their classes are known.
 
     Args:
@@ -67,12 +69,15 @@ def check_output(name: str | Path, count: int, *, force: bool, allowed: Sequence
         count: how many images; at most 10,000 on a sheet.
         force: replace what is there.
         allowed: see :func:`kind_of`.
+        model: what draws them; its own folder is not replaced.
 
     Raises:
         OutputError: they may not.
     """
     kind = kind_of(name, allowed)
     if kind == "folder":
+        if model and Path(model).resolve() == Path(name).resolve():
+            raise OutputError(f"{shown(name)} is the model that draws, so it is not replaced. Name another folder.")
         OutputFolder(Path(name), [], force=force)
         return kind
     refuse_to_overwrite(Path(name), force=force)
