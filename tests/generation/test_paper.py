@@ -50,6 +50,18 @@ def extent(image: NDArray[np.uint8], least: int = 20) -> tuple[int, int, int, in
     return (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["1", "."])
+@pytest.mark.parametrize("number", range(5))
+def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
+    """Pages are narrow where corners and edges would meet; something of the character is always left."""
+    look = {"look": "photo", "turn": 15, "perspective": 24, "clip": 24}
+    drawn = inkgan.write(text, model="fast", height=24, seed=number, legible=0, look=look)
+    left, top, right, bottom = drawn.boxes[0]
+    assert left < right
+    assert top < bottom
+
+
 @pytest.mark.parametrize("name", WORN)
 def test_a_pure_function(line: Writing, name: str) -> None:
     """The same again for the same numbers, and another one for others; the text and the size stay."""

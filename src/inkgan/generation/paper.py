@@ -213,7 +213,8 @@ def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Poi
     """
     middle = np.array([[width / 2], [height / 2]])
     arms = _corners(width, height) - middle
-    arms -= np.sign(arms) * inwards
+    # At most half of the way to the middle, which keeps the page of a narrow text convex.
+    arms -= np.sign(arms) * np.minimum(inwards, np.abs(arms) / 2)
     cosine, sine = math.cos(angle), math.sin(angle)
     turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
     turned /= max(1.0, float(np.max(np.abs(turned) / middle)))
@@ -265,8 +266,12 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
     """
     inked = boxes[boxes[:, 0] < boxes[:, 2]]
     middles = (inked[:, :2] + inked[:, 2:]) / 2
-    left, top = np.minimum(cuts[:2], middles.min(0))
-    right, bottom = np.minimum(cuts[2:], [width, height] - middles.max(0))
+    page = np.array([width, height])
+    near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))
+    # Cut to its middle from both sides, nothing would be left of a lone character.
+    most = page - (inked[:, 2:] - inked[:, :2]).max(0) / 2
+    share = np.minimum(1, most / np.maximum(near + far, 1))
+    (left, top), (right, bottom) = near * share, far * share
     across, down = width / (width - left - right), height / (height - top - bottom)
     return np.array([[across, 0, -left * across], [0, down, -top * down], [0, 0, 1]])
 
