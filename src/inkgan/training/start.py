@@ -215,7 +215,6 @@ def prepare(
 
     # Only now is PyTorch imported.
     from inkgan.device import resolve_device, resolve_precision
-    from inkgan.evaluation.subject import shortage
     from inkgan.training.healing import may_heal
     from inkgan.training.state import PreparedRun
 
@@ -224,8 +223,6 @@ def prepare(
     built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
         folder.require_same(config if extend is None else config.before_extension(), data.digest)
-    elif missing := shortage(data):
-        watcher.warn(f"{data.name} has {missing}.")
     measure = None
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.ruler import quick_measure
