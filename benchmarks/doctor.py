@@ -1,11 +1,12 @@
 """How often is the doctor wrong? Thresholds from healthy runs and planted faults; false alarms and finds on others.
 
-    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--until 22:20] [--refit] [--record] [--write]
+    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--until 22:20] [--runs FOLDER ...] [--refit] [--record]
 
 It trains short runs, healthy and with planted faults (``doctor_cases.py``), and keeps the series that each logged as
 JSON in the work folder; runs that are there already are not trained again, so it can be stopped at any time. From some
 seeds it fits the thresholds, and on the others it counts: false alarms a run, faults found, steps until they are found.
-Then it trains each fault with the doctor's remedy. ``--write`` writes ``thresholds.json`` and the table in
+Then it trains each fault with the doctor's remedy. ``--runs`` also counts the false alarms of whole runs of ``fast``
+that were made by `inkgan train` or benchmarks/seeds.py. ``--write`` writes ``thresholds.json`` and the table in
 docs/doctor.md; ``--refit`` trains nothing but the remedies.
 """
 
@@ -30,17 +31,19 @@ from report import TODAY, finish, heading, result_name, table
 from scipy.stats import beta
 
 from inkgan.config import Config, from_saved
+from inkgan.runs import metrics
+from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import Doctor
 from inkgan.training.doctor.judgement import THRESHOLDS
 from inkgan.training.doctor.rules import RULES, Rule
 
-#: Seeds below the first number fit the thresholds; those from it to below the second are counted.
-SEEDS = {"healthy": (60, 360), "whole": (4, 12), "recipes": (0, 8)} | dict.fromkeys(FAULTS, (5, 30))
-
+#: Seeds below the first number fit the thresholds; those from it to below the second are counted. Runs of ``fast`` are
+#: not trained here but given.
+SEEDS = {"healthy": (60, 430), "whole": (4, 12), "recipes": (0, 8), "fast": (0, 0)} | dict.fromkeys(FAULTS, (5, 30))
 
 #: Two rules got their form after a look at the runs below these seeds; those from here on were trained later.
 UNSEEN = {"healthy": 276} | dict.fromkeys(FAULTS, 23)
-SOUND = ("healthy", "whole", "recipes")
+SOUND = ("healthy", "whole", "recipes", "fast")
 MENDED = "what was broken is mended"
 #: Each remedy is tried with these seeds, which nothing else uses.
 REMEDY_SEEDS = range(30, 35)
@@ -123,6 +126,15 @@ def read_all(work: Path) -> list[Run]:
             if path.exists():
                 content = json.loads(path.read_text("utf-8"))
                 runs.append(Run(kind, seed, from_saved(content["config"]), content["lines"]))
+    return runs
+
+
+def read_folders(folders: Sequence[Path]) -> list[Run]:
+    """Whole runs of ``fast`` that lie in run folders."""
+    runs = []
+    for folder in folders:
+        config = RunFolder(folder).saved_config()
+        runs.append(Run("fast", config.seed, config, metrics.read(folder / "metrics.jsonl")))
     return runs
 
 
@@ -302,8 +314,9 @@ def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) 
     names = sorted({name for kind in false for run in counted[kind] for name in alarms(run, thresholds)})
     intro = (
         f"**False alarms: {share(false['healthy'], len(counted['healthy']))} of the healthy short runs had any**, "
-        f"{share(false['whole'], len(counted['whole']))} of whole ones of 1,800 steps, and "
-        f"{share(false['recipes'], len(counted['recipes']))} of `fast` and `best` as they are, {STEPS} steps long "
+        f"{share(false['whole'], len(counted['whole']))} of whole ones of 1,800 steps, "
+        f"{share(false['recipes'], len(counted['recipes']))} of `fast` and `best` as they are, {STEPS} steps long, and "
+        f"{share(false['fast'], len(counted['fast']))} of whole runs of `fast` as it is "
         f"(95 % intervals of Clopper and Pearson){': by ' + ', '.join(names) if names else ''}. "
         f"The thresholds come from {fitted['healthy']} other healthy short runs, {fitted['whole']} whole ones and "
         f"{fitted['one_latent']} runs of each fault. {cpu_model()}, {TODAY}."
@@ -344,19 +357,20 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "inkgan-doctor")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--until", help="train no new run after this time of day, such as 22:20")
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of whole runs of `fast`, counted too")
     parser.add_argument("--refit", action="store_true", help="train nothing, and use the runs that there are")
     parser.add_argument("--write", action="store_true", help="write thresholds.json and the tables of docs/doctor.md")
     parser.add_argument("--record", action="store_true", help="keep the result under benchmarks/results")
     options = parser.parse_args()
     if not options.refit:
         collect(options.work, options.workers, options.until)
-    runs = read_all(options.work)
+    runs = read_all(options.work) + read_folders(options.runs)
     thresholds = fit(runs)
     remedies = try_remedies(options.work, options.workers, thresholds, train=not options.refit)
     text = report(runs, thresholds, remedies)
     if options.write:
         write_files(runs, thresholds, text)
-    name = result_name("doctor", parser, options, apart=("work", "workers", "until", "refit", "write"))
+    name = result_name("doctor", parser, options, apart=("work", "workers", "until", "runs", "refit", "write"))
     numbers = {"thresholds": thresholds, "runs": {f"{run.kind}-{run.seed}": alarms(run, thresholds) for run in runs}}
     finish(name, options, "\n".join([*heading("The doctor", options.workers), text]), numbers)
 

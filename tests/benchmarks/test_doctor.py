@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from inkgan.config import resolve
+from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.doctor.rules import RULES
 
@@ -73,6 +74,15 @@ def test_no_run_is_fitted_on_and_counted(doctor: ModuleType) -> None:
         fitted = [doctor.is_for_fitting(doctor.Run(kind, seed, resolve(), ())) for seed in range(last)]
         assert fitted == [True] * first + [False] * (last - first)
     assert min(doctor.REMEDY_SEEDS) >= max(last for kind, (_, last) in doctor.SEEDS.items() if kind in doctor.FAULTS)
+
+
+def test_whole_runs_are_counted_by_their_folders(doctor: ModuleType, finished_run: Path) -> None:
+    """With all that ``inkgan train`` logged, and none of them is fitted on."""
+    (run,) = doctor.read_folders([finished_run])
+    assert run.config == RunFolder(finished_run).saved_config()
+    assert not doctor.is_for_fitting(run)
+    assert {int(line["step"]) for line in run.lines} >= {0, 5}
+    assert doctor.alarms(run, dict(read_thresholds()) | {"learning-rate": 0.0}) == {"learning-rate": 0}
 
 
 def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
