@@ -191,8 +191,8 @@ class Compact:
 
         The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
         losses that compare pairs therefore mix two states of the discriminator: the loss reported for ``relativistic``
-        is too low, and each pair's weight in the gradient is not exactly the one of the published loss. After 600 steps
-        the distance is a few per cent larger for it; see docs/experiments.md.
+        is too low, and each pair's weight in the gradient is not exactly the one of the published loss. Five whole runs
+        on each side showed no difference; see docs/experiments.md.
 
         Args:
             part: the images.
