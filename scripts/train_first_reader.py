@@ -11,8 +11,8 @@ good teacher is patient and consistent", 2022, section 3.1).
 In the end the command counts, for digits of 1,000 writers of seed 1, how often the reader is certain from which
 probability on, and how often the classifier disagrees there. `legibility.CERTAIN` was chosen by these counts.
 
-The same command on the same processor with the same PyTorch gives the same file, bit for bit. It takes about ten
-minutes on one core.
+It takes about ten minutes on one core. With another processor, PyTorch or number of threads the last bits differ, and
+so does the file.
 """
 
 from __future__ import annotations
