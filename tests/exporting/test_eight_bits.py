@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.testing import assert_allclose
-from numpy.typing import NDArray
 
-from inkgan.exporting.eight_bits import Arrays, to_eight_bits
-
-
-def from_eight_bits(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
-    """The float32 arrays that :func:`to_eight_bits` stands for."""
-    result: dict[str, NDArray[np.float32]] = {}
-    for name, array in arrays.items():
-        if name.endswith(".scale"):
-            continue
-        scale = arrays.get(name + ".scale")
-        result[name] = array if scale is None else array * scale.reshape(-1, *[1] * (array.ndim - 1))
-    return result
+from inkgan.exporting.eight_bits import from_eight_bits, to_eight_bits
 
 
 def test_every_row_is_right_to_half_a_step_of_its_own() -> None:

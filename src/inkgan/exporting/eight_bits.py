@@ -37,3 +37,14 @@ def to_eight_bits(arrays: Arrays) -> dict[str, NDArray[Any]]:
         result[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
         result[name + _SCALE] = scale
     return result
+
+
+def from_eight_bits(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """The float32 arrays that :func:`to_eight_bits` stands for."""
+    result: dict[str, NDArray[np.float32]] = {}
+    for name, array in arrays.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = arrays.get(name + _SCALE)
+        result[name] = array if scale is None else array * scale.reshape(-1, *[1] * (array.ndim - 1))
+    return result
