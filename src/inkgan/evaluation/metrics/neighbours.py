@@ -74,9 +74,9 @@ def squared_radii(points: Float32, k: int) -> Float32:
 
 
 def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, Float32]]:
-    """|x - y|^2 of all pairs, a block of rows at a time: (the rows' slice, float32 [block, T]).
+    """``|x - y|^2`` of all pairs, a block of rows at a time: (the rows' slice, float32 [block, T]).
 
-    One matrix product gives them: (-2x, |x|^2, 1).(y, 1, |y|^2). float32 is enough to rank neighbours. Rounding may
+    One matrix product gives them: ``(-2x, |x|^2, 1).(y, 1, |y|^2)``. float32 is enough to rank neighbours. Rounding may
     leave a distance of 0 a little below 0. Centre the points first (:func:`centred`), so that the terms do not cancel.
     """
     row_norms, column_norms = (np.einsum("nd,nd->n", x, x)[:, None] for x in (rows, columns))
