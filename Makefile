@@ -3,7 +3,7 @@
 # make lessons  set everything up and open the lessons in the browser
 # make docs     set everything up and build the site: build/site/html/index.html
 # make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
-# make check    lint, types, the order of imports and the fast tests: a few minutes
+# make check    lint, types, the order of imports and the fast tests: about a minute
 # make check-web  with Node: types, lint and tests of the web page, and whether the built one is what its sources make
 # make gpu      on a machine with a CUDA device: the tests that need one, and what only it can measure (20 minutes)
 # make wheel    build dist/*.whl, install it into a clean environment and use it

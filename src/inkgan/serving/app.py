@@ -154,7 +154,7 @@ async def _openapi(request: Request) -> Response:
 
 
 async def _alive() -> Response:
-    """Of `/readyz`, the guard answers in its place while there is no room."""
+    """Answer that the server is there. While it has no room, its guard answers `/readyz` instead."""
     return Response("ok\n", media_type="text/plain")
 
 
