@@ -23,7 +23,7 @@ from inkgan.exporting.saved import Saved, read
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.generation.writing import morph
 from inkgan.images import picture_of
-from inkgan.serving import prometheus, responses
+from inkgan.serving import parameters, prometheus, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guide import example_of
 
@@ -80,6 +80,23 @@ def test_a_writing_as_json(fast: TestClient) -> None:
     assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
 
 
+@pytest.mark.parametrize("look", ["scan", "photo", "field"])
+def test_a_look_is_the_commands(fast: TestClient, look: str) -> None:
+    """A look has the pixels and the boxes of ``inkgan write``, alone and together with others."""
+    written = inkgan.write("10", model="fast", seed=2, writer=1, height=24, legible=0, look=look)
+    query = f"/v1/write?text=10&seed=2&writer=1&height=24&legible=0&look={look}"
+    answer = fast.get(f"{query}&format=json").json()
+    assert answer["boxes"] == [list(box) for box in written.boxes]
+    assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
+    assert_array_equal(picture(fast.get(query).content), 255 - written.image)
+
+
+def test_texts_of_several_looks_are_not_written_together() -> None:
+    plain = parameters.Write(text="1", look="scan")
+    assert responses.shared(plain) == responses.shared(plain.model_copy(update={"text": "2", "seed": 3}))
+    assert responses.shared(plain) != responses.shared(plain.model_copy(update={"look": "photo"}))
+
+
 def test_a_digit_is_the_writers(fast: TestClient) -> None:
     expected = morph([5], steps=1, model="fast", legible=0)[0, 7]
     assert_array_equal(picture(fast.get("/v1/digits/7?seed=5").content), 255 - expected)
@@ -127,7 +144,8 @@ def test_an_answer_that_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPa
 
 def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:
     """Whatever changes the answer changes the tag; here by asking for its headers only as far as they differ."""
-    queries = ["text=1", "text=2", "text=1&seed=1", "text=1&height=30", "text=1&format=json", "text=1&slant=1"]
+    changes = ["", "&seed=1", "&height=30", "&format=json", "&slant=1", "&look=scan"]
+    queries = ["text=2", *(f"text=1{change}" for change in changes)]
     tags = {fast.get(f"/v1/write?{query}").headers["etag"] for query in queries}
     assert len(tags) == len(queries)
     other = client_of(read("best", "latest"))
@@ -155,6 +173,13 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=1&style=nan", 400, "style=nan: input should be"),
         ("/v1/write?text=1&seed=9223372036854775808", 400, "seed=9223372036854775808: input should be less than"),
         ("/v1/write?text=1&format=exe", 400, "format=exe: input should be 'png' or 'json'."),
+        ("/v1/write?text=1&look=scam", 400, "look=scam: input should be 'clean', 'scan', 'photo' or 'field'."),
+        ("/v1/write?text=1&look=my.toml", 400, "look=my.toml: input should be 'clean',"),
+        ("/v1/write?text=1&look=scan&background=transparent", 400, "the look scan has paper, so no transparent back"),
+        (
+            f"/v1/write?text={'1' * 64}&look=scan&height=257", 400,
+            "this would have 2,113,568 pixels, and a text with look=scan has 2,097,152 at most. Ask for fewer.",
+        ),
         ("/v1/write?text=1&model=x", 400, "model=x: string should match pattern"),
         (f"/v1/sample?n={'9' * 5000}", 400, "n=999"),
         ("/v1/sample?n=65", 400, "n=65: input should be less than or equal to 64."),

@@ -45,7 +45,7 @@ class Service:
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
-        self.writer = Batcher(lambda asked: responses.write(self.model, asked), responses.look)
+        self.writer = Batcher(lambda asked: responses.write(self.model, asked), responses.shared)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:

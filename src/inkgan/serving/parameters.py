@@ -51,7 +51,12 @@ class Write(Parameters):
     style: float = Field(0.25, ge=0, le=1, description="How much the writer varies.")
     slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, description="Degrees to lean to the right.")
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Of the image, in pixels.", examples=[96])
-    background: Background = Field("white", description="Of a picture.")
+    background: Background = Field("white", description="Of a picture; transparent for the clean look alone.")
+    look: Literal["clean", "scan", "photo", "field"] = Field(
+        "clean",
+        description="How the page looks: as written, scanned, photographed, or in the frame of a form.",
+        examples=["scan"],
+    )
     legible: float = Field(
         LEGIBLE,
         ge=0,

@@ -18,7 +18,7 @@ from PIL import Image
 
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import Saved
-from inkgan.generation import writing
+from inkgan.generation import looks, writing
 from inkgan.generation.model import Model
 from inkgan.generation.saving import arrays_of, names_in_folder
 from inkgan.images import picture_of, png_bytes, sheet
@@ -30,6 +30,8 @@ _JSON = "application/json"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 #: The most pixels of an answer: images of 28×28 never come near, those of a model with large images may.
 MOST_PIXELS = 2**24
+#: Of a text in another look than the clean one, which takes ten times as long: about a second.
+MOST_PIXELS_IN_A_LOOK = 2**21
 _SHEET_SCALE = 2
 
 
@@ -44,22 +46,26 @@ def check(model: Model, asked: parameters.Write) -> None:
     """Make sure that a text can be written, before it waits for others.
 
     Raises:
-        ConfigError: the text holds what cannot be written.
+        ConfigError: the text holds what cannot be written, or its look has paper and no background.
         CheckpointError: the model's classes are not the ten digits.
+        OutputError: there would be too many pixels for a look.
     """
     writing.valid_text(asked.text)
+    if looks.look_of(asked.look, background=asked.background) != looks.LOOKS["clean"]:
+        pixels = len(asked.text) * asked.height**2 // 2  # a character is about half as wide as its line is high
+        _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={asked.look}")
     writing.loaded(model)
 
 
-def look(asked: parameters.Write) -> tuple[tuple[str, Any], ...]:
+def shared(asked: parameters.Write) -> tuple[tuple[str, Any], ...]:
     """What texts must have in common to be written together."""
-    return tuple(asked.model_dump(include={"style", "slant", "height", "background", "legible"}).items())
+    return tuple(asked.model_dump(include={"style", "slant", "height", "background", "legible", "look"}).items())
 
 
 def write(model: Model, asked: Sequence[parameters.Write]) -> list[Content]:
-    """Texts of one look by hand, each as if it were alone; the pixels are those that ``inkgan write`` saves."""
+    """Texts by hand that share what they must, each as if it were alone; the pixels are those of ``inkgan write``."""
     lines = [(one.text, one.writer) for one in asked]
-    written = writing.write_batch(lines, model=model, seed=[one.seed for one in asked], **dict(look(asked[0])))
+    written = writing.write_batch(lines, model=model, seed=[one.seed for one in asked], **dict(shared(asked[0])))
     return [_written(one, request.format) for one, request in zip(written, asked, strict=True)]
 
 
@@ -87,7 +93,7 @@ def digit(model: Model, name: str, asked: parameters.Digit) -> Content:
         ConfigError: the model has no class of this name.
         OutputError: there would be too many pixels.
     """
-    _bound(model, asked.scale**2)
+    _bound(asked.scale**2 * _pixels(model), MOST_PIXELS)
     latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     picture = picture_of(image)
@@ -102,7 +108,7 @@ def sample(model: Model, asked: parameters.Sample) -> Content:
         OutputError: a class has a name that no file can have, and a .zip was asked for; or there would be too many
             pixels.
     """
-    _bound(model, asked.n * _SHEET_SCALE**2)
+    _bound(asked.n * _SHEET_SCALE**2 * _pixels(model), MOST_PIXELS)
     labels = model.labels_for(asked.n, asked.label)
     images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
     if asked.format == "png":
@@ -117,12 +123,15 @@ def sample(model: Model, asked: parameters.Sample) -> Content:
     return Content(file.getvalue(), "application/zip")
 
 
-def _bound(model: Model, images: int) -> None:
-    """Refuse an answer as large as so many of the model's images, if that is too much."""
+def _pixels(model: Model) -> int:
     height, width, _ = model.image_shape
-    if images * height * width > MOST_PIXELS:
-        pixels = f"{images * height * width:,} pixels"
-        raise OutputError(f"this would have {pixels}, and an answer has {MOST_PIXELS:,} at most. Ask for fewer.")
+    return height * width
+
+
+def _bound(pixels: int, most: int, what: str = "an answer") -> None:
+    """Refuse an answer that would have too many pixels."""
+    if pixels > most:
+        raise OutputError(f"this would have {pixels:,} pixels, and {what} has {most:,} at most. Ask for fewer.")
 
 
 def models(saved: Saved, digest: str) -> Content:
