@@ -165,8 +165,7 @@ def enlarged(images: Images) -> Images:
     both = (_enlarging(height) / 16) @ across
     np.rint(both, out=both)
     np.clip(both, 0, 255, out=both)
-    result: Images = both.astype(np.uint8)
-    return result
+    return both.astype(np.uint8)
 
 
 @cache
@@ -215,8 +214,7 @@ def without_specks(images: Images) -> Images:
         rest[open_images] = ink
         open_images = open_images[ink.any((1, 2))]
     _spread(kept)  # with its soft edge
-    result: Images = np.where(kept[:, :height, :width], images, np.uint8(0))
-    return result
+    return np.where(kept[:, :height, :width], images, np.uint8(0))
 
 
 def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:

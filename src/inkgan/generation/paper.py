@@ -158,8 +158,7 @@ def inked(image: Images, pressure: NDArray[np.float64], pen: Reflectance) -> Ima
         pressure: what it is multiplied by, [H, W].
         pen: what full ink reflects: a number, or one of each colour.
     """
-    absorbed: Images = np.rint(np.multiply.outer(image * pressure, 1 - pen)).astype(np.uint8)
-    return absorbed
+    return np.rint(np.multiply.outer(image * pressure, 1 - pen)).astype(np.uint8)
 
 
 def ruled(image: Images, cells: Sequence[Box], grey: float) -> Images:
@@ -331,8 +330,7 @@ def through_camera(
         picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
     blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur * resolution)), np.float64)
     grain = draws.standard_normal(page.shape)[: blurred.shape[0], : blurred.shape[1]]
-    seen: NDArray[np.uint8] = np.clip(np.rint(blurred + noise * grain), 0, 255).astype(np.uint8)
-    return seen
+    return np.clip(np.rint(blurred + noise * grain), 0, 255).astype(np.uint8)
 
 
 def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -592,5 +592,4 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
     is_parallel = np.sin(angle) < 1e-6
     sine = np.where(is_parallel, np.float32(1), np.sin(angle))
     mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    result: Latent = np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
-    return result
+    return np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
