@@ -16,7 +16,8 @@ from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 import tiny_runs as runs
 from inkgan.config import resolve
 from inkgan.data import DataSet, Split, load
-from inkgan.training.doctor import signals
+from inkgan.generation.numpy_networks import softmax
+from inkgan.training.doctor import probe as signals
 from inkgan.training.doctor.probe import COUNT, Probe
 from inkgan.training.recipe import StepInfo, require_finite
 from inkgan.training.start import build
@@ -83,7 +84,7 @@ def test_what_classes_are_drawn_as() -> None:
     table = signals.drawn_as(probabilities, np.array([0, 0, 2]))
     assert table[[0, 2]].tolist() == [[0.5, 0.5, 0], [0, 0, 1]]
     assert np.isnan(table[1]).all()
-    np.testing.assert_allclose(signals.softmax(np.array([[1e4, 1e4]])), [[0.5, 0.5]])
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4]])), [[0.5, 0.5]])
 
 
 def test_images_of_wanted_classes() -> None:

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
-from inkgan.generation.numpy_networks import Array, convolved, laid_out, linear_of
+from inkgan.generation.numpy_networks import Array, convolved, laid_out, linear_of, softmax
 from inkgan.images import Images
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
@@ -164,7 +164,7 @@ def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
     rows = [np.zeros((0, 10), np.float32)]
     for start in range(0, len(images), _CHUNK):
         ink = _resized(images[start : start + _CHUNK])[..., None].astype(np.float32) / np.float32(255)
-        rows.append(_softmax(_logits(weights, reader.halving, ink)))
+        rows.append(softmax(_logits(weights, reader.halving, ink)))
     return np.concatenate(rows)
 
 
@@ -202,12 +202,6 @@ def _pooling(length: int) -> Array:
         start, end = part * length // _GRID, -(-(part + 1) * length // _GRID)
         weights[part, start:end] = 1 / (end - start)
     return weights
-
-
-def _softmax(logits: Array) -> Array:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    result: Array = powers / powers.sum(1, keepdims=True)
-    return result
 
 
 @cache

@@ -171,6 +171,13 @@ def _sigmoid(x: Array) -> Array:
     return result
 
 
+def softmax(logits: Array) -> Array:
+    """The probabilities [N, K] of logits [N, K]."""
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    result: Array = powers / powers.sum(1, keepdims=True)
+    return result
+
+
 def laid_out(array: NDArray[Any]) -> NDArray[Any]:
     """The same array; kernels [O, C, 3, 3] lie in memory in the order in which :func:`convolved` takes them."""
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1) if array.ndim == 4 else array

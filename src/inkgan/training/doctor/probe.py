@@ -1,5 +1,8 @@
 """The doctor's look into a run: 64 fixed latents and 128 fixed real images, every ``watch.doctor_every`` steps.
 
+:class:`Probe` looks. Below it, the signals that it computes are pure functions: images, logits and activations in, one
+number out.
+
 Nothing here changes what the run learns: no random number is drawn from the run's streams for training, no weight and
 no global state is touched.
 """
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +23,13 @@ from torch import Tensor, nn
 from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.data.pixels import dark_and_light
+from inkgan.generation.numpy_networks import softmax
 from inkgan.images import Images, Labels, to_uint8
 from inkgan.seeds import Stream, latents
-from inkgan.training.doctor import signals
 from inkgan.training.progress_images import FIXED
 from inkgan.training.recipe import Recipe
+
+Array = NDArray[np.floating[Any]]
 
 #: How many latents, training images and held-out images are looked at: the cost grows with it.
 COUNT = 64
@@ -32,6 +39,9 @@ _MOST_CLASSES = 16
 _AVERAGED = 32
 #: The layers are watched for so many images.
 _WATCHED = 16
+#: Images that are equal after this many grey levels are called identical: a level is then wider than the differences
+#: that nobody sees.
+_LEVELS = 16
 
 
 class Probe:
@@ -56,7 +66,7 @@ class Probe:
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
         # Of one image a class nothing can be said; what is not a number is left out.
-        self._real_spread = signals.spread_within_classes(self._seen, seen_labels) or math.nan
+        self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = torch.from_numpy(np.concatenate([self._seen, self._unseen])).to(device)
         self._judged_as: Tensor | None = None
         if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
@@ -80,8 +90,8 @@ class Probe:
         found |= self._of_logits(_array(logits[:COUNT]), _array(logits[COUNT:]))
         if scores is not None:
             found |= self._of_classes(_array(scores[:COUNT]), _array(scores[COUNT:]))
-        found["stuck_generator"] = signals.share_of_stuck(in_generator)
-        found["stuck_discriminator"] = signals.share_of_stuck(in_discriminator)
+        found["stuck_generator"] = share_of_stuck(in_generator)
+        found["stuck_discriminator"] = share_of_stuck(in_discriminator)
         found["batches_in_an_epoch"] = self._batches_in_an_epoch
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -93,34 +103,34 @@ class Probe:
         some_labels = None if self._labels is None else self._labels[: len(averaged)]
         dark, light = dark_and_light(to_uint8(np.clip(batch, 0, 1)))
         found = {
-            "spread": signals.spread_within_classes(fake, self._labels) / spread,
-            "spread_average": signals.spread_within_classes(averaged, some_labels) / spread,
-            "identical": signals.share_of_identical(fake),
+            "spread": spread_within_classes(fake, self._labels) / spread,
+            "spread_average": spread_within_classes(averaged, some_labels) / spread,
+            "identical": share_of_identical(fake),
             "brightness": float(fake.mean()) - float(batch.mean()),
-            "range": signals.difference_of_ranges(batch, fake),
+            "range": difference_of_ranges(batch, fake),
             "dark_ink": dark - light,
         }
         if "learner" in self._recipe.networks:
-            found["from_average"] = signals.distance(fake[: len(averaged)], averaged) / spread
+            found["from_average"] = distance(fake[: len(averaged)], averaged) / spread
         return found
 
     def _of_logits(self, fake: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:
         seen, unseen = real[: len(self._seen)], real[len(self._seen) :]
         return {
-            "margin": signals.margin(seen, fake),
-            "margin_held_out": signals.margin(unseen, fake),
-            "order": signals.pairs_in_order(seen, fake),
-            "order_held_out": signals.pairs_in_order(unseen, fake),
-            "separation": signals.separation(unseen, fake),
-            "memory": signals.pairs_in_order(seen, unseen),
+            "margin": margin(seen, fake),
+            "margin_held_out": margin(unseen, fake),
+            "order": pairs_in_order(seen, fake),
+            "order_held_out": pairs_in_order(unseen, fake),
+            "separation": separation(unseen, fake),
+            "memory": pairs_in_order(seen, unseen),
         }
 
     def _of_classes(self, fake: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:
         """Which classes are drawn, as the discriminator's own classifier sees them."""
         assert self._labels is not None
         assert self._unseen_labels is not None
-        known = signals.drawn_as(signals.softmax(real[len(self._seen) :]), self._unseen_labels)
-        table = signals.drawn_as(signals.softmax(fake), self._labels)
+        known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels)
+        table = drawn_as(softmax(fake), self._labels)
         asked = np.unique(self._labels)
         histogram = table[asked].sum(0)[asked]  # 1 for each class if all are drawn alike
         wrongly = table.copy()
@@ -149,10 +159,10 @@ def _labels(classes: int) -> Labels | None:
 
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
     """Real images of the wanted classes and their labels."""
-    places = signals.in_turn(labels, wanted, COUNT, len(images))
+    places = in_turn(labels, wanted, COUNT, len(images))
     if not len(places):  # a small held-out split may have none of them
         places = np.arange(min(COUNT, len(images)))
-    return signals.as_floats(images[places]), None if labels is None or wanted is None else labels[places]
+    return as_floats(images[places]), None if labels is None or wanted is None else labels[places]
 
 
 @contextlib.contextmanager
@@ -176,3 +186,136 @@ def _watched(network: nn.Module) -> Iterator[list[tuple[NDArray[np.bool_], NDArr
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
     return tensor.detach().float().cpu().numpy()
+
+
+def pairs_in_order(higher: Array, lower: Array) -> float:
+    """The share of pairs (i, j) with ``higher[i] > lower[j]``, equal ones counted by half: 0.5 for two equal groups.
+
+    This is the area under the ROC curve (Hanley and McNeil, 1982). A common offset or scale of all values does not
+    change it, so it means the same in games whose logits have no zero.
+
+    Args:
+        higher: values [N] that ought to be higher.
+        lower: values [M].
+    """
+    difference = higher[:, None].astype(np.float64) - lower[None, :]
+    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+
+
+def margin(higher: Array, lower: Array) -> float:
+    """The difference of the means of two groups of logits [N] and [M]."""
+    return float(np.mean(higher, dtype=np.float64) - np.mean(lower, dtype=np.float64))
+
+
+def separation(higher: Array, lower: Array) -> float:
+    """How far two groups of logits [N] and [M] lie apart, in standard deviations within them: Cohen's d.
+
+    As with :func:`pairs_in_order` offset and scale do not matter, and it goes on growing where no pair is out of order.
+    """
+    within = (np.var(higher, dtype=np.float64) + np.var(lower, dtype=np.float64)) / 2
+    return margin(higher, lower) / float(np.sqrt(within)) if within > 0 else 0.0
+
+
+def spread_within_classes(images: Array, labels: Labels | None) -> float:
+    """The mean squared distance of two different images of one class, over all such pairs.
+
+    For n images of a class it is twice their variance: ``2 (Σ|x|² - |Σx|²/n) / (n - 1)``.
+
+    Args:
+        images: [N, ...] in [0, 1].
+        labels: [N], or None for images of one kind.
+
+    Returns:
+        NaN if no class has two images.
+    """
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    groups = np.zeros(len(flat), np.int64) if labels is None else labels
+    total, pairs = 0.0, 0
+    for label in np.unique(groups):
+        own = flat[groups == label]
+        count = len(own)
+        squared = count * np.sum(own * own) - np.sum(own.sum(0) ** 2)  # over all unordered pairs
+        total += max(0.0, float(squared))
+        pairs += count * (count - 1) // 2
+    return total / pairs if pairs else np.nan
+
+
+def share_of_identical(images: Array) -> float:
+    """The share of images in [0, 1], [N, ...], that equal another one in 16 grey levels."""
+    levels = np.clip(np.rint(images.reshape(len(images), -1) * (_LEVELS - 1)), 0, 255).astype(np.uint8)
+    counts = Counter(one.tobytes() for one in levels)
+    return sum(count for count in counts.values() if count > 1) / len(levels)
+
+
+def distance(images: Array, others: Array) -> float:
+    """The mean squared distance of each image [N, ...] from the other in its place."""
+    squares = np.square(images.astype(np.float64) - others)
+    return float(squares.reshape(len(squares), -1).sum(1).mean())
+
+
+def difference_of_ranges(real: Array, generated: Array) -> float:
+    """How much further one group of pixels reaches than the other, below or above: 0 if both have the same range."""
+    low = abs(float(real.min()) - float(generated.min()))
+    high = abs(float(real.max()) - float(generated.max()))
+    return max(low, high)
+
+
+def share_of_stuck(signs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> float:
+    """The share of units that are on one side of zero for every image at every place.
+
+    A unit with a leaky rectifier whose input never changes its sign is a linear one: it bends nothing, so the network
+    could do without it.
+
+    Args:
+        signs: for each layer, which of its units [C] were ever above zero, and which ever below.
+    """
+    stuck = sum(int(np.sum(~(above & below))) for above, below in signs)
+    units = sum(len(above) for above, _ in signs)
+    return stuck / units if units else np.nan
+
+
+def drawn_as(probabilities: Array, labels: Labels) -> Array:
+    """What images that were asked for as one class are taken for.
+
+    Args:
+        probabilities: the classifier's [N, K].
+        labels: what was asked for, [N]; 0 to K - 1.
+
+    Returns:
+        [K, K]: the mean probability of each class among the images asked for as class i, in row i; rows of classes
+        that were not asked for are NaN.
+    """
+    classes = probabilities.shape[1]
+    table = np.full((classes, classes), np.nan)
+    for label in np.unique(labels):
+        table[label] = probabilities[labels == label].mean(0)
+    return table
+
+
+def in_turn(labels: Labels | None, wanted: Labels | None, count: int, available: int) -> NDArray[np.int64]:
+    """Where to find images of wanted classes: for each label the next one of its class, and the first after the last.
+
+    Args:
+        labels: of the images that there are, [available], or None.
+        wanted: the classes to find, [count], or None for any.
+        count: how many to find.
+        available: how many images there are.
+
+    Returns:
+        At most ``count`` positions; a class of which there are no images is left out.
+    """
+    if labels is None or wanted is None:
+        return np.arange(min(count, available))
+    places = {label: np.flatnonzero(labels == label) for label in np.unique(wanted)}
+    used = dict.fromkeys(places, 0)
+    found = []
+    for label in wanted:
+        if len(places[label]):
+            found.append(places[label][used[label] % len(places[label])])
+            used[label] += 1
+    return np.array(found, np.int64)
+
+
+def as_floats(images: Images) -> NDArray[np.float32]:
+    """Images uint8 as float32 in [0, 1]."""
+    return np.asarray(images, np.float32) / np.float32(255)
