@@ -30,8 +30,7 @@ from inkgan.evaluation.figures import figures_of
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.reference import training_features
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler
-from inkgan.evaluation.second_ruler import SecondRuler, make_second_ruler
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, SecondRuler, make_ruler, make_second_ruler
 from inkgan.evaluation.subject import ImageSubject, Sample, draw
 from inkgan.evaluation.text import number
 from inkgan.images import Images, Labels

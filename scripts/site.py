@@ -33,7 +33,6 @@ _MATHEMATICS = (
     "inkgan.evaluation.metrics.frechet",
     "inkgan.evaluation.metrics.kernel",
     "inkgan.evaluation.metrics.neighbours",
-    "inkgan.evaluation.metrics.novelty",
     "inkgan.seeds",
 )
 #: What stands in the table of contents of docs/site/index.md by name; the rest of the pages follows by itself.

@@ -144,12 +144,12 @@ def shown(path: Path | str) -> str:
     A file name on Linux is any string of bytes, so it can hold new lines, terminal control codes, or bytes
     that are not UTF-8. Those are written as escapes: a message must not be able to move the reader's cursor.
     """
-    text = printable(path)
-    if len(text) > _LONGEST_PATH:
-        start = _LONGEST_PATH // 3
-        end = _LONGEST_PATH - start - 1
-        text = f"{text[:start]}…{text[-end:]}"
-    return text
+    return shortened(printable(path), _LONGEST_PATH)
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters, with its middle left out if it has more."""
+    return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.files import appearing_whole
+from inkgan.files import appearing_whole, write_bytes
 
 if TYPE_CHECKING:
     from PIL import Image  # at run time Pillow is imported where it is used: `import inkgan` and `--help` do without
@@ -113,8 +113,7 @@ def curves(
 
 def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
     """Write a picture as PNG, whole or not at all; ``force`` replaces what is there."""
-    with appearing_whole(path, force=force) as temporary:
-        temporary.write_bytes(png_bytes(picture))
+    write_bytes(path, png_bytes(picture), force=force)
 
 
 def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None, *, smallest: bool = True) -> bytes:

@@ -13,7 +13,7 @@ from inkgan.evaluation.figures import Beside
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.second_ruler import SecondRuler, make_second_ruler, random_network
+from inkgan.evaluation.ruler import SecondRuler, make_second_ruler, random_network
 from inkgan.evaluation.text import report_text
 from inkgan.images import Images
 

@@ -20,8 +20,8 @@ from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact, Losses, Slice
 from inkgan.training.losses import ADVERSARIAL_LOSSES
-from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.recorder import ProgressImages
 from inkgan.training.watching import Opinion
 
 SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "batch_size=6", "critic_steps=1")
@@ -373,7 +373,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         return {"distance": next(values)}
 
     monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
-    monkeypatch.setattr("inkgan.training.progress_images._MEASURED", 150)
+    monkeypatch.setattr("inkgan.training.recorder._MEASURED", 150)
     options: dict[str, Any] = {
         "settings": ["watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
     }  # fmt: skip

@@ -19,7 +19,16 @@ import typer
 
 from inkgan.cli import data, doctor, evaluate, export, morph, sample, serve, train, write
 from inkgan.cli import help as help_pages
-from inkgan.errors import InkganError, InkganWarning, Interrupted, missing_extra, reason_of, shown
+from inkgan.errors import (
+    InkganError,
+    InkganWarning,
+    Interrupted,
+    missing_extra,
+    printable,
+    reason_of,
+    shortened,
+    shown,
+)
 
 _LONGEST_LINE = 1000
 
@@ -169,11 +178,7 @@ def _hint(error: typer.TyperException) -> str:
 
 
 def _say(message: str) -> None:
-    line = " ".join(message.split())
-    if len(line) > _LONGEST_LINE:  # it repeats an argument that nobody wants to read
-        line = f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}"
-    # A file name may contain anything, also what would control the terminal.
-    printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat an argument that nobody wants to read
     wiped = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a progress line may stand there
     with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
-        print(f"{wiped}inkgan: {printable}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{wiped}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -128,7 +128,7 @@ class _Scrolling(_Plain):
             BarColumn(bar_width=None),
             TextColumn("{task.fields[losses]}"),
             TextColumn("{task.fields[speed]}"),
-            _TimeLeft(),
+            TextColumn("{task.fields[left]}"),
             console=self._console,
             transient=True,
             auto_refresh=False,  # from a thread of its own, which would end noisily with its terminal
@@ -281,13 +281,6 @@ class _Terminal(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-
-
-class _TimeLeft(ProgressColumn):
-    """The time left, as the run itself estimates it."""
-
-    def render(self, task: Task) -> Text:
-        return Text(str(task.fields["left"]))
 
 
 def _conclusion(result: Result) -> list[str]:

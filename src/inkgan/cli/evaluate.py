@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,7 @@ from inkgan.cli.progress import progress_line
 if TYPE_CHECKING:
     from inkgan.evaluation.report import Report
 
+T = TypeVar("T")
 Count = Annotated[
     int | None,
     typer.Option(
@@ -74,18 +76,26 @@ def evaluate(
         inkgan evaluate runs/tutorial-mnist-seed0 --full
         inkgan evaluate pictures/ --data fashion-mnist
     """
-    from inkgan.evaluation import evaluate as evaluation
+    from inkgan.evaluation.evaluate import evaluate
     from inkgan.evaluation.text import report_text
+
+    measure = partial(evaluate, what, n=n, data=data, data_dir=data_dir, seed=seed, full=full)
+    _measure_and_write(measure, report_text, _outputs(json, report), force=force)
+
+
+def _measure_and_write(
+    measure: Callable[..., T], text: Callable[[T], str], outputs: Mapping[Path, Callable[[T], str]], *, force: bool
+) -> None:
+    """Print what was measured as text, and write it to files."""
     from inkgan.files import refuse_to_overwrite, write_bytes
 
-    outputs = _outputs(json, report)
     for path in outputs:
         refuse_to_overwrite(path, force=force)
     with progress_line() as progress:
-        found = evaluation.evaluate(what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress)
+        found = measure(progress=progress)
     for path, content in outputs.items():
         write_bytes(path, content(found).encode(), force=force)
-    typer.echo(report_text(found))
+    typer.echo(text(found))
     for path in outputs:
         typer.echo(f"written: {path}")
 
@@ -132,18 +142,8 @@ def compare(
         inkgan compare tutorial runs/mine
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
-    from inkgan.evaluation import compare as comparison
+    from inkgan.evaluation.compare import Comparison, compare
     from inkgan.evaluation.text import comparison_text
-    from inkgan.files import refuse_to_overwrite, write_bytes
 
-    if json is not None:
-        refuse_to_overwrite(json, force=force)
-    with progress_line() as progress:
-        found = comparison.compare(
-            *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, progress=progress
-        )
-    if json is not None:
-        write_bytes(json, found.as_json().encode(), force=force)
-    typer.echo(comparison_text(found))
-    if json is not None:
-        typer.echo(f"written: {json}")
+    measure = partial(compare, *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full)
+    _measure_and_write(measure, comparison_text, {} if json is None else {json: Comparison.as_json}, force=force)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -127,30 +127,12 @@ def train(
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
         tensorboard --logdir runs
     """
+    given = locals()  # all options by their names, which are those of inkgan.train
     from inkgan.training import start
 
     if evaluate_every is not None:
-        settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
-    options: start.TrainingOptions = {
-        "data": data,
-        "data_dir": data_dir,
-        "steps": steps,
-        "seconds": seconds,
-        "stop_at": stop_at,
-        "extend": extend,
-        "seed": seed,
-        "out": out,
-        "resume": resume,
-        "force": force,
-        "heal": heal,
-        "processes": processes,
-        "timeout": timeout,
-        "device": device,
-        "precision": precision,
-        "resize": resize,
-        "config": config,
-        "settings": settings or (),
-    }
+        given["settings"] = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
+    options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
         _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.errors import DataError, quantity
-from inkgan.images import Images, Labels, sheet
+from inkgan.images import Images, Labels, png_bytes, sheet
 
 MAX_BYTES = 2 * 2**30
 """The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB."""
@@ -149,9 +148,7 @@ class DataSet:
     def _repr_png_(self) -> bytes:
         """A sheet of training images, for notebooks."""
         columns = min(10, max(1, 1000 // self.image_shape[1]))
-        buffer = io.BytesIO()
-        sheet(self.examples(columns=columns, rows=10), columns).save(buffer, "PNG")
-        return buffer.getvalue()
+        return png_bytes(sheet(self.examples(columns=columns, rows=10), columns), smallest=False)
 
 
 def make(

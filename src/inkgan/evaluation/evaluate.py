@@ -24,11 +24,9 @@ from inkgan.evaluation.figures import (
     novelty_of,
 )
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.metrics.novelty import pixels
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler
-from inkgan.evaluation.second_ruler import make_second_ruler
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
 from inkgan.evaluation.subject import Sample, What, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, unheard
 from inkgan.images import Labels

@@ -14,8 +14,7 @@ from inkgan.evaluation.metrics.classes import class_balance, classifier_score, c
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import manifold
-from inkgan.evaluation.metrics.novelty import Novelty, novelty
+from inkgan.evaluation.metrics.neighbours import Novelty, manifold, novelty
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
 from inkgan.files import Progress
 from inkgan.images import Images, Labels

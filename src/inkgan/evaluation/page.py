@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from inkgan.evaluation.text import (
     summary,
     verdict_line,
 )
-from inkgan.images import Images, sheet
+from inkgan.images import Images, png_bytes, sheet
 
 if TYPE_CHECKING:
     from inkgan.evaluation.compare import Comparison
@@ -117,6 +116,5 @@ def _pairs(pictures: Pictures) -> str:
 
 def _embedded(images: Images, columns: int) -> str:
     """A sheet of images as an address that holds it."""
-    buffer = io.BytesIO()
-    sheet(images, columns, scale=max(1, 64 // images.shape[2])).save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    content = png_bytes(sheet(images, columns, scale=max(1, 64 // images.shape[2])))
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -35,8 +35,7 @@ from inkgan.evaluation.features import CARD as FEATURE_CARD
 from inkgan.evaluation.features import SHIPPED, WIDTHS, FeatureNetwork, Features, load_card, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.metrics.novelty import pixels
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
 from inkgan.files import Progress, open_regular, output_errors, read_regular, sha256_of, unheard, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"

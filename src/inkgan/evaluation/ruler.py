@@ -10,20 +10,37 @@ Against what each figure is:
 * novelty: the distances of all held-out images to the training images.
 
 The *floor* of a figure is the same figure of as many held-out images, also chosen once and for all.
+
+The :class:`SecondRuler` has the Fréchet distance in features of a network with random weights, which learned nothing.
+The feature network of the first ruler learned from the training images, the very images that generators imitate. A
+network that learned from no image cannot favour these. In return it does not know what makes a digit: it sees where
+the ink is rather than what it says. Naeem et al. (2020) use random features where those of photographs mislead. The
+network is a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of
+its features over the training images: features then have a variance of 1, as those of the first ruler, on average.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from inkgan.data import DataSet
-from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, extract
-from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
-from inkgan.evaluation.metrics.intervals import Estimate
+from inkgan.evaluation.features import (
+    HALF_WIDTHS,
+    Extractor,
+    FeatureCard,
+    FeatureLayers,
+    FeatureNetwork,
+    Features,
+    extract,
+)
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance, frechet_estimate
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.reference import (
     ReferenceStatistics,
@@ -39,6 +56,8 @@ from inkgan.images import Images, Labels
 
 REAL_SEED = 20_260
 """Chooses the real images of the floor and of the reference. The user's seed has no part in it."""
+_WEIGHTS_SEED = 0  # of the second ruler's network; another seed is another ruler
+_SECOND_FLOORS_VERSION = 1  # raise it when the second ruler's figure changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,3 +184,64 @@ def quick_measure(data: DataSet, progress: Progress = unheard) -> Callable[[Imag
         return figures
 
     return measure
+
+
+def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
+    """The network of random weights for images [H, W, C], always the same.
+
+    Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
+    """
+    card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
+    layers = FeatureLayers(card)
+    rng = np.random.default_rng(_WEIGHTS_SEED)
+    digest = hashlib.sha256()
+    with torch.no_grad():
+        for name, parameter in layers.named_parameters():
+            scale = 0.0 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
+            drawn = (scale * rng.standard_normal(tuple(parameter.shape))).astype(np.float32)
+            parameter.copy_(torch.from_numpy(drawn))
+            digest.update(drawn.tobytes())
+    return FeatureNetwork(replace(card, sha256=digest.hexdigest()), layers)
+
+
+@dataclass(frozen=True, eq=False)
+class SecondRuler:
+    """What images are compared with in random features; :func:`make_second_ruler` makes one.
+
+    Attributes:
+        data: the real images.
+        network: the network of random weights.
+        moments: mean and covariance of the features of all training images.
+    """
+
+    data: DataSet
+    network: FeatureNetwork
+    moments: GaussianStatistics
+
+    def distance(self, features: Features, rng: np.random.Generator) -> Estimate:
+        """The Fréchet distance of random features [n, D] to those of the training images.
+
+        Args:
+            features: of the images, by :attr:`network`.
+            rng: deals the images to the groups of the jackknife.
+        """
+        found = frechet_estimate(features, self.moments, rng).at_n
+        unit = float(np.trace(self.moments.covariance)) / len(self.moments.mean)
+        interval = Interval(found.interval.low / unit, found.interval.high / unit)
+        return Estimate(found.value / unit, found.standard_error / unit, interval)
+
+    def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = unheard) -> Estimate:
+        """The distance of held-out images, uint8 [n, H, W, C]; cached."""
+
+        def compute() -> dict[str, Estimate]:
+            features = self.network.extract(held_out, progress, "held-out images, random features")[0]
+            return {"distance": self.distance(features, rng)}
+
+        key = f"n{len(held_out)}-{cache_key(self.data, self.network)}"
+        return kept_estimates(f"second-floor-{key}-v{_SECOND_FLOORS_VERSION}.json", compute)["distance"]
+
+
+def make_second_ruler(data: DataSet, progress: Progress = unheard) -> SecondRuler:
+    """Draw the network and extract the features of the training images, or take those from the cache."""
+    network = random_network(data.image_shape)
+    return SecondRuler(data, network, GaussianStatistics.of(training_features(data, network, progress)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
+from inkgan.errors import shortened
 from inkgan.evaluation.report import ClassFigures, Figure, Report
 
 if TYPE_CHECKING:
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from inkgan.evaluation.metrics.intervals import Interval
 
 COLUMNS = 100
-_LONGEST_NAME = 34
+#: A name or a path in a sentence.
+_short = partial(shortened, longest=34)
 
 FIGURE_TITLES = ("figure", "value", "95 % interval", "floor", "better", "verdict")
 CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy", "floor")
@@ -47,7 +50,7 @@ def summary(report: Report) -> str:
         parts.append("nearer to the training images than real images are")
     else:
         parts.append("no sign of copying")
-    return f"{_shortened(report.what)}, {report.n:,} images: {', '.join(parts)}."
+    return f"{_short(report.what)}, {report.n:,} images: {', '.join(parts)}."
 
 
 def explanations(report: Report) -> list[str]:
@@ -68,9 +71,7 @@ def explanations(report: Report) -> list[str]:
     features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
     if report.feature_accuracy is not None:
         features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
-    lines.append(
-        f"Measured against {_shortened(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s."
-    )
+    lines.append(f"Measured against {_short(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s.")
     return lines
 
 
@@ -111,7 +112,7 @@ def subject_lines(comparison: Comparison) -> list[str]:
     lines = []
     for at, group in enumerate(comparison.subjects):
         more = f" and {len(group) - 1} more: a group over seeds" if len(group) > 1 else ""
-        lines.append(f"{letter(at)}: {_shortened(group[0])}{more}")
+        lines.append(f"{letter(at)}: {_short(group[0])}{more}")
     return lines
 
 
@@ -146,7 +147,7 @@ def comparison_explanations(comparison: Comparison) -> list[str]:
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
     wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
     behind = "The intervals behind the verdicts"
-    measured = f"{comparison.n:,} images of each against {_shortened(comparison.data)}, seed {comparison.seed}"
+    measured = f"{comparison.n:,} images of each against {_short(comparison.data)}, seed {comparison.seed}"
     return [
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
         f"verdict: - for indistinguishable. {behind} hold for all {len(every)} differences at once (Bonferroni){wide}.",
@@ -182,7 +183,7 @@ def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     first, *others = zip(*rows, strict=True)
     columns = [_column(column) for column in others]
     room = COLUMNS - sum(2 + len(column[0]) for column in columns)
-    names = [_shortened(name, max(12, room)) for name in first]
+    names = [shortened(name, max(12, room)) for name in first]
     width = max(map(len, names))
     columns.insert(0, [name.ljust(width) for name in names])
     return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
@@ -220,10 +221,3 @@ def wrapped(text: str) -> list[str]:
 
 def _notes(notes: Iterable[str]) -> list[str]:
     return [line for note in notes for line in textwrap.wrap(f"note: {note}", COLUMNS, subsequent_indent="      ")]
-
-
-def _shortened(text: str, longest: int = _LONGEST_NAME) -> str:
-    """A name or a path with its middle left out, if it is too long."""
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"

@@ -26,7 +26,6 @@ from inkgan.data.pixels import dark_and_light
 from inkgan.generation.numpy_networks import softmax
 from inkgan.images import Images, Labels, to_uint8
 from inkgan.seeds import Stream, latents
-from inkgan.training.progress_images import FIXED
 from inkgan.training.recipe import Recipe
 
 Array = NDArray[np.floating[Any]]
@@ -57,7 +56,7 @@ class Probe:
     def __init__(self, recipe: Recipe, data: DataSet, config: Config, device: torch.device) -> None:
         self._recipe = recipe
         self._batches_in_an_epoch = len(data.train) / config.batch_size
-        z = latents(config.seed, Stream.FIXED_LATENTS, 0, FIXED, recipe.latent_dim)[:COUNT]
+        z = latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim)
         self._latents = torch.from_numpy(z).to(device)
         self._labels = _labels(recipe.num_classes)
         self._classes = None if self._labels is None else torch.from_numpy(self._labels).to(device)
