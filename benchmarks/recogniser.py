@@ -35,8 +35,7 @@ from torch.nn import functional
 
 from inkgan import data
 from inkgan.evaluation.metrics.intervals import difference_of_means, repeated, wilson
-from inkgan.generation.bulk import texts_of, write_many
-from inkgan.generation.spec import Spec
+from inkgan.generation.spec import Spec, texts_of, write_many
 from inkgan.generation.writing import Writing, in_batches
 
 Pixels = NDArray[np.uint8]

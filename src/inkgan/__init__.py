@@ -33,10 +33,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.evaluation.evaluate import evaluate as evaluate
     from inkgan.evaluation.report import Report as Report
     from inkgan.exporting.export import export as export
-    from inkgan.generation.bulk import write_many as write_many
     from inkgan.generation.model import Model as Model
     from inkgan.generation.model import load as load
     from inkgan.generation.spec import Spec as Spec
+    from inkgan.generation.spec import write_many as write_many
     from inkgan.generation.writing import Writing as Writing
     from inkgan.generation.writing import write as write
     from inkgan.training.start import train as train
@@ -61,9 +61,8 @@ _NAMES = {
     "evaluation.evaluate": ["evaluate"],
     "evaluation.report": ["Report"],
     "exporting.export": ["export"],
-    "generation.bulk": ["write_many"],
     "generation.model": ["Model", "load"],
-    "generation.spec": ["Spec"],
+    "generation.spec": ["Spec", "write_many"],
     "generation.writing": ["Writing", "write"],
     "training.watching": ["Result", "Watcher"],
     "training.start": ["train"],

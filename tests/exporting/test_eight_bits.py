@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_allclose
 
-from inkgan.exporting.eight_bits import from_eight_bits, to_eight_bits
+from inkgan.exporting.page import from_eight_bits, to_eight_bits
 
 
 def test_every_row_is_right_to_half_a_step_of_its_own() -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from documents import ROOT
 from inkgan import cli, data
 from inkgan.exporting import page
-from inkgan.exporting.eight_bits import to_eight_bits
+from inkgan.exporting.page import to_eight_bits
 from inkgan.networks.grid import EMBEDDING
 
 MODELS = Path(page.__file__).parents[1] / "models"

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import MissingExtraError
-from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import CATEGORIES
-from inkgan.generation.formats.sample import Sample
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
 from inkgan.generation.writing import Box, Writing

@@ -27,10 +27,10 @@ import tiny_runs as runs
 from documents import ROOT, blocks
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.generation import bulk, engines, shards
+from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
 from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
-from inkgan.generation.spec import Spec
+from inkgan.generation.spec import Spec, texts_of
 from inkgan.generation.templates import read_template
 from inkgan.seeds import Stream, rng
 
@@ -298,7 +298,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(one, out)
         for path in (Path("texts.txt"), Path("codes.txt")):
             path.write_text(path.read_text("utf-8") + "3\n", "utf-8")
-        for cached in (bulk.texts_of, shards.digests_of):
+        for cached in (texts_of, shards.digests_of):
             cached.cache_clear()  # as in another process
         with pytest.raises(OutputError, match=r"its (texts|codes).txt is"):
             write_shards(one, out)

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from inkgan import config, seeds
 from inkgan.data import idx
 from inkgan.evaluation import features
-from inkgan.exporting.eight_bits import from_eight_bits, to_eight_bits
+from inkgan.exporting.page import from_eight_bits, to_eight_bits
 from inkgan.generation import model as generation
 from inkgan.generation import writing
 from inkgan.generation.ink import enlarged

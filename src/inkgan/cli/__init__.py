@@ -96,7 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         except typer.Exit as error:
             return error.exit_code
         except KeyboardInterrupt as error:
-            return _interrupted(error)
+            _say(str(error) or "stopped.")
+            return error.exit_code if isinstance(error, Interrupted) else 130
         except Exception as error:
             ending = _ending(error)
             if ending is None:
@@ -141,11 +142,6 @@ def _ending_of_system_error(error: OSError) -> str:
     sys.stdout = None
     reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
     return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}."
-
-
-def _interrupted(error: KeyboardInterrupt) -> int:
-    _say(str(error) or "stopped.")
-    return error.exit_code if isinstance(error, Interrupted) else 130
 
 
 @contextlib.contextmanager

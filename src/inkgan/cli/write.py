@@ -235,8 +235,8 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
 
     from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
-    from inkgan.generation.bulk import preview
     from inkgan.generation.engines import checked_jobs
+    from inkgan.generation.spec import preview
     from inkgan.images import save_png, sheet
 
     at_once = checked_jobs(cores() if jobs is None else jobs, engine)

@@ -11,6 +11,7 @@ import contextlib
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -79,7 +80,8 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
     others = [f"{key} ({kind})" for keys in roles.values() for kind, key in keys.items() if key != kind]
     if others and not reading.for_training:  # whoever gives images to measure may have meant others
         notes.append(f"arrays that are used: {printable(', '.join(others))}")
-    return make(name, source, splits, class_names, reading).with_notes(*notes)
+    data = make(name, source, splits, class_names, reading)
+    return replace(data, notes=(*notes, *data.notes))
 
 
 @contextlib.contextmanager

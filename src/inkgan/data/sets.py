@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -135,10 +135,6 @@ class DataSet:
             first = np.flatnonzero(shown.labels == label)[:columns]
             row[: len(first)] = shown.images[first]
         return images.reshape(-1, *self.image_shape)
-
-    def with_notes(self, *notes: str) -> DataSet:
-        """The same with more to be said about the images, before what is said already."""
-        return replace(self, notes=(*notes, *self.notes))
 
     def __repr__(self) -> str:
         counts = " + ".join(f"{len(split):,}" for split in self.splits.values())

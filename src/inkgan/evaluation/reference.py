@@ -40,6 +40,8 @@ from inkgan.files import Progress, open_regular, output_errors, read_regular, sh
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
+#: The arrays of :class:`ReferenceStatistics` that are kept under their own names.
+_ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,18 +63,12 @@ class ReferenceStatistics:
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
-        arrays = {
-            "train_mean": self.train.mean,
-            "train_covariance": self.train.covariance,
-            "train_n": np.array([self.train.n]),
-            "test_mean": self.test.mean,
-            "test_covariance": self.test.covariance,
-            "test_n": np.array([self.test.n]),
-            "proportions": self.proportions,
-            "held_out_classes": self.held_out_classes.astype(np.uint16),
-            "held_out_features": self.held_out_features,
-            "held_out_pixels": self.held_out_pixels,
-        }
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
+        for split, statistics in (("train", self.train), ("test", self.test)):
+            arrays[f"{split}_mean"] = statistics.mean
+            arrays[f"{split}_covariance"] = statistics.covariance
+            arrays[f"{split}_n"] = np.array([statistics.n])
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_bytes(folder / ARRAYS, safetensors.numpy.save(contiguous))
         card = {
@@ -247,15 +243,13 @@ def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:
                 f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."
             )
         arrays = safetensors.numpy.load_file(folder / ARRAYS)
+        arrays["held_out_classes"] = arrays["held_out_classes"].astype(np.int64)
         return ReferenceStatistics(
             data_digest=card["data_digest"],
             features_sha256=card["features_sha256"],
             train=_statistics(arrays, "train"),
             test=_statistics(arrays, "test"),
-            proportions=arrays["proportions"],
-            held_out_classes=arrays["held_out_classes"].astype(np.int64),
-            held_out_features=arrays["held_out_features"],
-            held_out_pixels=arrays["held_out_pixels"],
+            **{name: arrays[name] for name in _ARRAYS},
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error

@@ -3,6 +3,9 @@
 ``page.html`` is built from ``web/`` of the source tree and lies in the package; filling it takes Python alone. What it
 holds is zlib in base64, in data blocks that no browser runs: a description, weights in eight bits, a classifier of
 digits, and real digits to learn from.
+
+In eight bits, every row of a kernel is whole numbers from -127 to 127 with a scale of its own. Distances of the bundled
+models do not change in the second digit, and the page is a quarter as large.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from inkgan.exporting.eight_bits import Arrays, to_eight_bits
 from inkgan.images import Images, Labels
+
+Arrays = Mapping[str, NDArray[Any]]
 
 #: The page without a model.
 TEMPLATE = Path(__file__).parent / "page.html"
@@ -30,6 +34,8 @@ LARGEST_BYTES = 3_000_000
 #: How many real digits of each class a page holds.
 DIGITS_OF_A_CLASS = 300
 
+_LARGEST = 127
+_SCALE = ".scale"
 _PLACE = "<!--inkgan-data-->"
 #: The licence of the real digits asks to name their authors, the licence, and what was changed.
 _CREDIT = """<footer>
@@ -100,3 +106,36 @@ def choose_digits(images: Images, labels: Labels) -> tuple[Images, Labels]:
     of_each = [np.flatnonzero(labels == label)[:DIGITS_OF_A_CLASS] for label in np.unique(labels)]
     chosen: NDArray[np.intp] = np.sort(np.concatenate(of_each))
     return images[chosen], labels[chosen]
+
+
+def to_eight_bits(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Round kernels to eight bits.
+
+    Args:
+        arrays: floating point, by name; those that end with ``.weight`` are [rows, ...].
+
+    Returns:
+        Kernels as int8 with a float32 array ``NAME.scale`` [rows] beside each; all else as float32.
+    """
+    result: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if not name.endswith(".weight"):
+            result[name] = np.ascontiguousarray(array, np.float32)
+            continue
+        rows = array.reshape(len(array), -1).astype(np.float32)
+        scale = np.abs(rows).max(1) / np.float32(_LARGEST)
+        scale[scale == 0] = 1  # a row of zeros stays one
+        result[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
+        result[name + _SCALE] = scale
+    return result
+
+
+def from_eight_bits(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """The float32 arrays that :func:`to_eight_bits` stands for."""
+    result: dict[str, NDArray[np.float32]] = {}
+    for name, array in arrays.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = arrays.get(name + _SCALE)
+        result[name] = array if scale is None else array * scale.reshape(-1, *[1] * (array.ndim - 1))
+    return result

@@ -53,11 +53,6 @@ class Line:
     size: float
 
 
-def empty_strip(line: Line) -> Strip:
-    """The strip of a character without ink."""
-    return np.zeros((line.height, 0), np.uint8)
-
-
 def digits(
     images: Images,
     line: Line,

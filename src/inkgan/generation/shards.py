@@ -28,11 +28,10 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
 from inkgan.generation import engines
-from inkgan.generation.bulk import files_of, model_of, samples
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.looks import look_of
 from inkgan.generation.output_folder import has_ended
-from inkgan.generation.spec import Spec
+from inkgan.generation.spec import Spec, files_of, model_of, samples
 from inkgan.seeds import Stream, rng
 
 #: In the folder of a data set, what it is.

@@ -450,7 +450,7 @@ def _characters(
             if character in DIGITS:
                 row.append(next(digits))
             elif character == " ":
-                row.append(ink.empty_strip(line))
+                row.append(np.zeros((line.height, 0), np.uint8))
             else:
                 strip = ink.separator(next(strokes), line, width=width * line.size, lean=lean + upright)
                 row.append(strip)

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.generation.formats import Files
-from inkgan.generation.formats.sample import Sample
+from inkgan.generation.formats import Files, Sample
 from inkgan.generation.saving import filled_up, label_arrays
 
 #: Readers of Parquet take a group of rows at a time.

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from inkgan.generation.formats import Files
-from inkgan.generation.formats.sample import Sample
+from inkgan.generation.formats import Files, Sample
 from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT, Box
 
 #: The characters that have a box in ``coco`` and ``yolo``: the classes of a detector.
@@ -20,8 +19,9 @@ def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
     A line of that file is an image's label, and its ``file_name``.
     """
     files: Files = {}
-    lines = [_metadata(sample, "") for sample in _with_pictures(samples, stem, files)]
-    return files | {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+    for _ in _described(samples, stem, "", files):
+        pass
+    return files
 
 
 def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
@@ -31,11 +31,8 @@ def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
     folder, and ``label_file_list`` has the list of each shard.
     """
     files: Files = {}
-    lines, metadata = [], []
-    for sample in _with_pictures(samples, stem, files):
-        lines.append(f"{stem}/{sample.key}.png\t{sample.writing.text}\n")
-        metadata.append(_metadata(sample, ""))
-    files[f"{stem}/metadata.jsonl"] = "".join(metadata).encode()
+    described = _described(samples, stem, "", files)
+    lines = [f"{stem}/{sample.key}.png\t{sample.writing.text}\n" for sample in described]
     return files | {f"{stem}/rec_gt.txt": "".join(lines).encode()}
 
 
@@ -45,11 +42,7 @@ def doctr(stem: str, samples: Iterable[Sample]) -> Files:
     It has no place for more, so ``stem/metadata.jsonl`` has all that is known of each image, as in ``imagefolder``.
     """
     files: Files = {}
-    texts, metadata = {}, []
-    for sample in _with_pictures(samples, f"{stem}/images", files):
-        texts[f"{sample.key}.png"] = sample.writing.text
-        metadata.append(_metadata(sample, "images/"))
-    files[f"{stem}/metadata.jsonl"] = "".join(metadata).encode()
+    texts = {f"{sample.key}.png": sample.writing.text for sample in _described(samples, stem, "images/", files)}
     return files | {f"{stem}/labels.json": json.dumps(texts).encode()}
 
 
@@ -61,11 +54,8 @@ def yolo(stem: str, samples: Iterable[Sample]) -> Files:
     ``stem/metadata.jsonl`` is as in ``doctr``.
     """
     files: Files = {}
-    metadata = []
-    for sample in _with_pictures(samples, f"{stem}/images", files):
+    for sample in _described(samples, stem, "images/", files):
         files[f"{stem}/labels/{sample.key}.txt"] = "".join(_yolo_lines(sample)).encode()
-        metadata.append(_metadata(sample, "images/"))
-    files[f"{stem}/metadata.jsonl"] = "".join(metadata).encode()
     names = "".join(f'  {index}: "{name}"\n' for index, name in enumerate(CATEGORIES))
     return files | {f"{stem}/data.yaml": f"train: images\nval: images\nnames:\n{names}".encode()}
 
@@ -87,7 +77,8 @@ def coco(stem: str, samples: Iterable[Sample]) -> Files:
     files: Files = {}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for sample in _with_pictures(samples, f"{stem}/images", files):
+    for sample in samples:
+        files[f"{stem}/images/{sample.key}.png"] = sample.png
         label = {name: value for name, value in sample.label.items() if name not in {"boxes", "cells"}}
         images.append({"id": sample.number, "file_name": f"{sample.key}.png", **label})
         annotations += _coco_annotations(sample)
@@ -116,16 +107,18 @@ def _coco_annotations(sample: Sample) -> Iterator[dict[str, Any]]:
         yield annotation
 
 
-def _with_pictures(samples: Iterable[Sample], folder: str, files: Files) -> Iterator[Sample]:
-    """Yield the samples, and put the picture of each into a folder among the files."""
+def _described(samples: Iterable[Sample], stem: str, folder: str, files: Files) -> Iterator[Sample]:
+    """Yield the samples, and put among the files the picture of each, in a folder, and ``metadata.jsonl``.
+
+    A line of that file is an image's label, and its ``file_name``.
+    """
+    lines = []
     for sample in samples:
-        files[f"{folder}/{sample.key}.png"] = sample.png
+        name = f"{folder}{sample.key}.png"
+        files[f"{stem}/{name}"] = sample.png
+        lines.append(json.dumps({"file_name": name, **sample.label}) + "\n")
         yield sample
-
-
-def _metadata(sample: Sample, folder: str) -> str:
-    """The line of ``metadata.jsonl`` for an image, which lies in ``folder`` beside that file."""
-    return json.dumps({"file_name": f"{folder}{sample.key}.png", **sample.label}) + "\n"
+    files[f"{stem}/metadata.jsonl"] = "".join(lines).encode()
 
 
 def _boxes(sample: Sample) -> Iterator[tuple[int, int, Box]]:
