@@ -144,7 +144,7 @@ class DataSet:
     def _repr_png_(self) -> bytes:
         """A sheet of training images, for notebooks."""
         columns = min(10, max(1, 1000 // self.image_shape[1]))
-        return png_bytes(sheet(self.examples(columns=columns, rows=10), columns), smallest=False)
+        return png_bytes(sheet(self.examples(columns=columns, rows=10), columns))
 
 
 def make(

@@ -131,9 +131,11 @@ def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int6
 def _dilated(right: Floats, gap: Floats) -> Floats:
     """The right edge of ink [L, H], by row, after a disc of radius ``gap`` [L] has gone around it."""
     reach = int(gap.max())
-    padded = np.pad(right, ((0, 0), (reach, reach)), constant_values=-np.inf)
-    dilated = np.full_like(right, -np.inf)
-    for k in range(-reach, reach + 1):
-        beside = np.where(abs(k) <= gap, np.sqrt(np.maximum(gap**2 - k**2, 0)), -np.inf)
-        np.maximum(dilated, padded[:, reach + k : reach + k + right.shape[1]] + beside[:, None], out=dilated)
+    lines, height = right.shape
+    padded = np.full((lines, height + 2 * reach), -np.inf)
+    padded[:, reach : reach + height] = right
+    steps, radius = np.arange(-reach, reach + 1), gap[:, None]
+    beside = np.where(np.abs(steps) <= radius, np.sqrt(np.maximum(radius**2 - steps**2, 0)), -np.inf)
+    moved = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)  # up and down: [L, 2 · reach + 1, H]
+    dilated: Floats = (moved + beside[:, :, None]).max(1)
     return dilated

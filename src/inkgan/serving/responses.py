@@ -14,7 +14,6 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import Saved
@@ -70,7 +69,7 @@ def write(model: Model, asked: Sequence[parameters.Write]) -> list[Content]:
 
 
 def _written(written: writing.Writing, kind: str) -> Content:
-    picture = _png(written.picture)
+    picture = png_bytes(written.picture)
     if kind == "png":
         return Content(picture, PNG)
     height, width = written.image.shape
@@ -97,7 +96,7 @@ def digit(model: Model, name: str, asked: parameters.Digit) -> Content:
     latent, _ = writing.hand_of(model.latent_dim, asked.seed, asked.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     picture = picture_of(image)
-    return Content(_png(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
+    return Content(png_bytes(picture.resize((picture.width * asked.scale, picture.height * asked.scale), 0)), PNG)
 
 
 def sample(model: Model, asked: parameters.Sample) -> Content:
@@ -112,14 +111,14 @@ def sample(model: Model, asked: parameters.Sample) -> Content:
     labels = model.labels_for(asked.n, asked.label)
     images = np.asarray(model.sample(asked.n, seed=asked.seed, labels=asked.label))
     if asked.format == "png":
-        return Content(_png(sheet(images, math.ceil(math.sqrt(asked.n)), scale=_SHEET_SCALE)), PNG)
+        return Content(png_bytes(sheet(images, math.ceil(math.sqrt(asked.n)), scale=_SHEET_SCALE)), PNG)
     file = io.BytesIO()
     if asked.format == "npz":
         np.savez_compressed(file, **arrays_of(images, labels, model.class_names))  # type: ignore[arg-type]
         return Content(file.getvalue(), "application/octet-stream")
     with zipfile.ZipFile(file, "w") as archive:
         for name, image in zip(names_in_folder(asked.n, labels, model.class_names), images, strict=True):
-            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), _png(picture_of(image)))
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), png_bytes(picture_of(image)))
     return Content(file.getvalue(), "application/zip")
 
 
@@ -170,10 +169,6 @@ def tag(model: str, path: str, asked: parameters.Parameters) -> str:
 def _drawn_by() -> list[str]:
     """The releases that decide about the bytes of an answer."""
     return [version(package) for package in ("inkgan", "numpy", "pillow")]
-
-
-def _png(picture: Image.Image) -> bytes:
-    return png_bytes(picture, smallest=False)
 
 
 def as_json(value: object) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +21,9 @@ from inkgan.serving import hosts
 #: Threads of a process that draw; more would only take turns.
 DRAWING_THREADS = 2
 MOST_WORKERS = 64
+#: Seconds after which a thread that draws lets another one run. By default it is five times as long, and the thread
+#: that answers waits so long several times for each answer.
+_SECONDS_TO_YIELD = 0.001
 #: Seconds that a server which is asked to stop gives the answers in progress, and until its workers are killed.
 _SECONDS_TO_DRAIN, _SECONDS_TO_STOP = 3, 5
 #: Seconds after which a connection is cut whose client's system takes nothing.
@@ -120,6 +124,7 @@ def _prepared(what: str, names: frozenset[str], listener: socket.socket, *, acce
 
     service = Service(saved.read(what, "latest"))
     service.draw_once()
+    sys.setswitchinterval(_SECONDS_TO_YIELD)
     warnings.simplefilter("ignore", InkganWarning)  # of what is drawn: nobody who asked reads the server's stderr
     guarded = Guard(application(service), names, access_log=access_log)
 
