@@ -1,7 +1,8 @@
 """What does a recogniser learn from written lines? It reads lines of real digits that nobody showed it.
 
-    python benchmarks/recogniser.py [--seeds 5] [--lines 8000] [--steps 3000] [--record]
+    python benchmarks/recogniser.py [--seeds 5] [--lines 8000] [--steps 2500] [--record]
     python benchmarks/recogniser.py --ablation ["no spaces" "legible 0"] --seeds 2 [--record]
+    python benchmarks/recogniser.py --device cuda --jobs 16 [--record]
 
 A small network (CRNN: convolutions, a bidirectional GRU, CTC) learns from lines of four to eight digits. One learns
 from lines of `inkgan.write_many`. The other learns from as many lines in which real training digits of MNIST take the
@@ -10,23 +11,29 @@ styles, by a procedure that neither has seen. A line counts if every digit is ri
 
 Training lines, initialisation and order change with the seed; the test lines stay. An ablation changes one knob of the
 training lines at a time: those that are named, or all. Finished runs are kept in a folder (--out), so a series that was
-interrupted goes on, and a longer one starts with those of a shorter one.
+interrupted goes on, and a longer one starts with those of a shorter one. With --jobs, half of the processes draw lines
+while the others train; each has one thread, and the results are the same. On a CPU a seed fixes every bit. On a GPU it
+does not: the gradient of CTC adds in an order that changes from run to run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, pairwise, product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from machine import commit, hardware, say
+from machine import commit, cpu_model, hardware, say
 from numpy.typing import NDArray
 from PIL import Image
 from report import finish, heading, parser_for, result_name, spread, table
@@ -34,7 +41,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inkgan import data
-from inkgan.evaluation.metrics.intervals import difference_of_means, repeated, wilson
+from inkgan.device import resolve_device
+from inkgan.evaluation.metrics.intervals import difference_of_means, wilson
 from inkgan.generation.spec import Spec, texts_of, write_many
 from inkgan.generation.writing import Writing, in_batches
 
@@ -42,7 +50,6 @@ Pixels = NDArray[np.uint8]
 Draws = np.random.Generator
 
 HEIGHT = 32
-BATCH = 32
 #: The class of CTC that stands for no digit.
 BLANK = 10
 TEXTS = ("dddd", "ddddd", "dddddd", "ddddddd", "dddddddd")
@@ -72,7 +79,7 @@ class Source:
         legible: the probability with which each digit can be read; real digits are taken as they are.
         spaced: whether half of the lines have spaces between digits.
         share: of the lines that --lines asks for.
-        moved: whether lines are zoomed and shifted a little whenever they are shown.
+        moved: whether lines change a little whenever they are shown (:func:`moved`).
     """
 
     model: str = "best"
@@ -96,25 +103,30 @@ ABLATION = {
     "legible 0": replace(OURS, legible=0.0),
     "model fast": replace(OURS, model="fast"),
     "a quarter of the lines": replace(OURS, share=0.25),
-    "lines neither zoomed nor shifted": replace(OURS, moved=False),
+    "lines shown as they are": replace(OURS, moved=False),
 }
 
 
 class RealDigits:
-    """Draws MNIST's training digits instead of new ones, each as often as the others of its class."""
+    """Draws MNIST's training digits instead of new ones, each as often as the others of its class.
+
+    Args:
+        seed: of the order.
+        start: where in the order to start, 0 to 1.
+    """
 
     name = "mnist"
     class_names = tuple("0123456789")
     latent_dim = 2
     image_shape = (28, 28, 1)
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, start: float = 0.0) -> None:
         train = data.load("mnist").train
         assert train.labels is not None
         draws = np.random.default_rng(seed)
         self.images = train.images[..., 0]
         self.order = [draws.permutation(np.flatnonzero(train.labels == digit)) for digit in range(10)]
-        self.taken = [0] * 10
+        self.taken = [round(start * len(order)) for order in self.order]
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Pixels:
         """Images uint8 [N, 28, 28] of the digits ``labels`` [N]; latents change nothing."""
@@ -156,14 +168,28 @@ def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
     )  # fmt: skip
 
 
+class Part(NamedTuple):
+    """A part of the lines from which a recogniser learns; real digits have a seed, and a place where they start."""
+
+    spec: Spec
+    real: tuple[int, float] | None
+
+
+def parts(source: Source, lines: int, seed: int) -> list[Part]:
+    """All lines from which one recogniser learns, in parts that do not depend on one another."""
+    found = specs(source, lines, seed)
+    return [Part(spec, (seed, i / len(found)) if source.model == "real" else None) for i, spec in enumerate(found)]
+
+
+def drawn(part: Part) -> list[Line]:
+    """The lines of a part."""
+    digits = None if part.real is None else RealDigits(*part.real)
+    return [Line(one.image, one.text.replace(" ", "")) for one in written(part.spec, digits)]
+
+
 def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
     """All lines from which one recogniser learns."""
-    digits = RealDigits(seed) if source.model == "real" else None
-    return [
-        Line(one.image, one.text.replace(" ", ""))
-        for spec in specs(source, lines, seed)
-        for one in written(spec, digits)
-    ]
+    return list(chain.from_iterable(map(drawn, parts(source, lines, seed))))
 
 
 # -------------------------------------------------------------------------------------------------------- test lines
@@ -301,7 +327,7 @@ def glued_lines(style: str, count: int) -> list[Line]:
 
 
 class Recogniser(nn.Module):
-    """Reads lines: a small CRNN with 162,838 parameters.
+    """Reads lines: a small CRNN with 462,102 parameters.
 
     It is that of Shi, Bai and Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition", 2015,
     with fewer layers. Each column of features gives two columns of logits: two ones that touch are narrower than the
@@ -311,18 +337,19 @@ class Recogniser(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 5, 2, 2), nn.BatchNorm2d(16), nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, 64, 3, (2, 1), 1), nn.BatchNorm2d(64), nn.ReLU(),
-            nn.Conv2d(64, 96, (4, 3), 1, (0, 1)), nn.BatchNorm2d(96), nn.ReLU(),
+            nn.Conv2d(1, 32, 5, 2, 2), nn.BatchNorm2d(32), nn.ReLU(),
+            nn.Conv2d(32, 64, 3, 2, 1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.Conv2d(64, 64, 3, 1, 1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.Conv2d(64, 128, 3, (2, 1), 1), nn.BatchNorm2d(128), nn.ReLU(),
+            nn.Conv2d(128, 128, (4, 3), 1, (0, 1)), nn.BatchNorm2d(128), nn.ReLU(),
         )  # fmt: skip
         self.dropout = nn.Dropout(0.2)
-        self.context = nn.GRU(96, 64, bidirectional=True)
-        self.head = nn.Linear(128, 2 * 11)
+        self.context = nn.GRU(128, 96, bidirectional=True)
+        self.head = nn.Linear(192, 2 * 11)
 
     def forward(self, lines: Tensor) -> Tensor:
         """Logits [2 · (W // 4), N, 11] of lines float32 [N, 1, 32, W]."""
-        columns = self.features(lines).squeeze(2).permute(2, 0, 1)  # [W // 4, N, 96]
+        columns = self.features(lines).squeeze(2).permute(2, 0, 1)  # [W // 4, N, 128]
         states, _ = self.context(self.dropout(columns))
         logits: Tensor = self.head(states).unflatten(2, (2, 11)).transpose(1, 2).flatten(0, 1)
         return logits
@@ -346,76 +373,108 @@ def together(lines: Sequence[NDArray[np.float32]]) -> Tensor:
 
 
 def moved(lines: Tensor, source: torch.Generator) -> Tensor:
-    """Zoom each line by up to a fifth, stretch it by up to a fifth, shift it by up to two rows and columns.
+    """Change each line a little: place, form, pen and paper.
+
+    Zoom it by up to a fifth, stretch it by up to a fifth, let it lean by up to 8.5 degrees, shift it by up to two rows
+    and columns, make strokes up to half a pixel thicker or thinner on each side, and add noise of up to a tenth.
 
     The page [N, 1, 32, W] becomes a quarter wider, [N, 1, 32, 5/4 W].
     """
     n, channels, height, width = lines.shape
 
     def uniform(limit: float) -> Tensor:
-        return (2 * torch.rand(n, generator=source) - 1) * limit
+        return (2 * torch.rand(n, generator=source, device=source.device) - 1) * limit
 
     zoom = uniform(0.2).exp()
     across = (1.25 * zoom * uniform(0.2).exp()).clamp(min=1)  # never wider than the page
-    maps = torch.zeros(n, 2, 3)
+    maps = torch.zeros(n, 2, 3, device=source.device)
     maps[:, 0, 0], maps[:, 1, 1] = across, zoom
+    maps[:, 0, 1] = uniform(0.15) * height / width
     maps[:, 0, 2] = across - 1 + uniform(4 / width)  # the left end stays
     maps[:, 1, 2] = uniform(4 / height)
     grid = functional.affine_grid(maps, [n, channels, height, 5 * width // 4], align_corners=False)
-    return functional.grid_sample(lines, grid, align_corners=False)
+    page = functional.grid_sample(lines, grid, align_corners=False)
+    pen = uniform(0.5)[:, None, None, None]
+    thicker = functional.max_pool2d(page, 3, 1, 1) - page
+    thinner = page + functional.max_pool2d(-page, 3, 1, 1)
+    page = page + pen.clamp(min=0) * thicker + pen.clamp(max=0) * thinner
+    noise = torch.randn(page.shape, generator=source, device=source.device)
+    return page + uniform(0.1).clamp(min=0)[:, None, None, None] * noise
 
 
-def batches(widths: NDArray[np.int64], draws: Draws) -> Iterator[NDArray[np.int64]]:
+def batches(widths: NDArray[np.int64], batch: int, draws: Draws) -> Iterator[NDArray[np.int64]]:
     """The places of the lines of each batch, for ever: lines of similar width, in an order that chance decides."""
     while True:
         order = draws.permutation(len(widths))
-        parts = []
-        for start in range(0, len(order), 16 * BATCH):
-            chunk = order[start : start + 16 * BATCH]
+        found = []
+        for start in range(0, len(order), 16 * batch):
+            chunk = order[start : start + 16 * batch]
             chunk = chunk[np.argsort(widths[chunk], kind="stable")]
-            parts += [chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH)]
-        for i in draws.permutation(len(parts)):
-            yield parts[i]
+            found += [chunk[i : i + batch] for i in range(0, len(chunk), batch)]
+        for i in draws.permutation(len(found)):
+            yield found[i]
 
 
-def trained(lines: Sequence[Line], steps: int, seed: int, is_moved: bool, note: Callable[[str], None]) -> Recogniser:
-    """Train a recogniser: AdamW, a learning rate that rises for a tenth of the steps and falls to zero."""
+def rate(step: int, steps: int) -> float:
+    """The learning rate: it rises for a tenth of the steps, then falls to zero along half a cosine."""
+    rise = 0.1 * steps
+    if step < rise:
+        return 3e-3 * (step + 1) / (rise + 1)
+    return 1.5e-3 * (1 + float(np.cos(np.pi * (step - rise) / (steps - rise))))
+
+
+class Lesson(NamedTuple):
+    """How a recogniser learns: some steps of AdamW, each with a batch of lines, on a device."""
+
+    steps: int
+    batch: int
+    device: str
+    moved: bool
+
+
+def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[str], None]) -> Recogniser:
+    """Train a recogniser; all lines lie on the device."""
     torch.manual_seed(seed)
-    source = torch.Generator().manual_seed(seed)
-    network = Recogniser().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
-    inputs = [as_input(line.image) for line in lines]
-    texts = [torch.tensor([int(digit) for digit in line.text]) for line in lines]
-    order = batches(np.array([line.image.shape[1] for line in lines]), np.random.default_rng(seed))
+    device = torch.device(lesson.device)
+    source = torch.Generator(device).manual_seed(seed)
+    network = Recogniser().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2, fused=device.type == "cuda")
+    widths = np.array([line.image.shape[1] for line in lines])
+    lengths = torch.tensor([len(line.text) for line in lines])
+    pages = together([as_input(line.image) for line in lines]).half().to(device)
+    texts = nn.utils.rnn.pad_sequence([torch.tensor([int(digit) for digit in line.text]) for line in lines], True)
+    texts = texts.to(device)
     start = time.perf_counter()
-    for step, places in zip(range(steps), order, strict=False):
+    order = batches(widths, lesson.batch, np.random.default_rng(seed))
+    for step, places in zip(range(lesson.steps), order, strict=False):
         for group in optimizer.param_groups:
-            group["lr"] = 4e-3 * min((step + 1) / (0.1 * steps), 1 - step / steps)
-        batch = together([inputs[i] for i in places])
-        logits = network(moved(batch, source) if is_moved else batch)
-        targets = [texts[i] for i in places]
+            group["lr"] = rate(step, lesson.steps)
+        there = torch.from_numpy(places).to(device)
+        batch = pages[there, :, :, : -(-int(widths[places].max()) // 4) * 4].float()
+        logits = network(moved(batch, source) if lesson.moved else batch)
         loss = functional.ctc_loss(
-            logits.log_softmax(2), torch.cat(targets), torch.full((len(places),), len(logits)),
-            torch.tensor([len(one) for one in targets]), BLANK, zero_infinity=True,
+            logits.log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places], BLANK,
+            zero_infinity=True,
         )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         if step % 100 == 99:
-            left = (time.perf_counter() - start) * (steps / (step + 1) - 1)
-            note(f"step {step + 1} of {steps}: loss {loss.item():.3f}, {left:.0f} s left")
+            left = (time.perf_counter() - start) * (lesson.steps / (step + 1) - 1)
+            note(f"step {step + 1} of {lesson.steps}: loss {loss.item():.3f}, {left:.0f} s left")
     return network.eval()
 
 
-def read(network: Recogniser, lines: Sequence[Pixels]) -> list[str]:
+def read(network: Recogniser, lines: Sequence[Pixels], device: str = "cpu") -> list[str]:
     """What the recogniser reads: in each column the likeliest class, without repeats and blanks (CTC, best path)."""
     order = np.argsort([line.shape[1] for line in lines])
     texts = [""] * len(lines)
-    for start in range(0, len(lines), BATCH):
-        places = order[start : start + BATCH]
+    for start in range(0, len(lines), 64):
+        places = order[start : start + 64]
+        batch = together([as_input(lines[i]) for i in places])
         with torch.inference_mode():
-            best = network(together([as_input(lines[i]) for i in places])).argmax(2).T
+            best = network(batch.to(device)).argmax(2).T.cpu()
         for i, row in zip(places, best, strict=True):
             texts[i] = "".join(str(one) for one in row.unique_consecutive().tolist() if one != BLANK)
     return texts
@@ -424,38 +483,93 @@ def read(network: Recogniser, lines: Sequence[Pixels]) -> list[str]:
 # --------------------------------------------------------------------------------------------------------- the answer
 
 
-def run(source: Source, seed: int, lines: int, steps: int, tests: int, note: Callable[[str], None]) -> dict[str, Any]:
-    """Train one recogniser and count the lines of each style that it reads rightly."""
+class Task(NamedTuple):
+    """A recogniser to train: from which source, with which seed, and where its result is kept."""
+
+    name: str
+    source: Source
+    seed: int
+    options: argparse.Namespace
+
+    @property
+    def path(self) -> Path:
+        """Where the result is kept."""
+        folder: Path = self.options.out
+        return folder / f"{self.name.replace(' ', '-')}-{self.seed}.json"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the result depends on, besides the seed."""
+        names = ("lines", "steps", "batch", "tests", "device")
+        settings = {name: getattr(self.options, name) for name in names} | asdict(self.source)
+        loaded: dict[str, Any] = json.loads(json.dumps(settings))  # lists for tuples
+        return loaded
+
+    def kept(self) -> dict[str, Any] | None:
+        """The result of an earlier run under these very settings."""
+        if not self.path.exists():
+            return None
+        row: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+        return row if row["settings"] == self.settings else None
+
+
+def run(task: Task, known: Sequence[Line]) -> dict[str, Any]:
+    """Train one recogniser, count the lines of each style that it reads rightly, and keep the result."""
+    options = task.options
+    lesson = Lesson(options.steps, options.batch, options.device, task.source.moved)
     start = time.perf_counter()
-    known = training_lines(source, lines, seed)
-    drawn = time.perf_counter()
-    note(f"{len(known)} lines drawn in {drawn - start:.0f} s")
-    network = trained(known, steps, seed, source.moved, note)
-    learnt = time.perf_counter()
+    network = trained(known, lesson, task.seed, lambda text: say(f"{task.name}, seed {task.seed}: {text}"))
+    seconds = time.perf_counter() - start
     right = {}
     for style in STYLES:
-        asked = glued_lines(style, tests)
-        answers = read(network, [line.image for line in asked])
+        asked = glued_lines(style, options.tests)
+        answers = read(network, [line.image for line in asked], options.device)
         right[style] = sum(answer == line.text for answer, line in zip(answers, asked, strict=True))
-    return {"right": right, "seconds of drawing": drawn - start, "seconds of training": learnt - drawn}
-
-
-def kept_run(folder: Path, name: str, seed: int, source: Source, options: argparse.Namespace) -> dict[str, Any]:
-    """The result of a run, which is made unless the folder has it already, under these very settings."""
-    settings = {"lines": options.lines, "steps": options.steps, "tests": options.tests, **asdict(source)}
-    settings = json.loads(json.dumps(settings))  # lists for tuples
-    path = folder / f"{name.replace(' ', '-')}-{seed}.json"
-    if path.exists():
-        row: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if row["settings"] == settings:
-            return row
-    found = run(
-        source, seed, options.lines, options.steps, options.tests, lambda text: say(f"{name}, seed {seed}: {text}")
-    )
-    row = {"source": name, "seed": seed, "settings": settings, "commit": commit(), **found}
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(row, indent=1) + "\n", "utf-8")
+    row = {
+        "source": task.name, "seed": task.seed, "settings": task.settings, "commit": commit(), "right": right,
+        "seconds of training": seconds,
+    }  # fmt: skip
+    task.path.parent.mkdir(parents=True, exist_ok=True)
+    task.path.write_text(json.dumps(row, indent=1) + "\n", "utf-8")
     return row
+
+
+def one_thread() -> None:
+    """Limit PyTorch to one thread in this process."""
+    torch.set_num_threads(1)
+
+
+def results(tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
+    """The results of the tasks in their order; those that are kept are not made again."""
+    if jobs == 1:
+        one_thread()
+        for task in tasks:
+            yield task.kept() or run(task, training_lines(task.source, task.options.lines, task.seed))
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    context = get_context("spawn")
+    pools = [ProcessPoolExecutor(count, context, one_thread) for count in (jobs - jobs // 2, jobs // 2)]
+    with pools[0] as drawers, pools[1] as trainers:
+        yield from side_by_side(tasks, drawers, trainers)
+
+
+def side_by_side(
+    tasks: Sequence[Task], drawers: ProcessPoolExecutor, trainers: ProcessPoolExecutor
+) -> Iterator[dict[str, Any]]:
+    """The results of the tasks in their order; each starts to train as soon as all of its lines are drawn."""
+    kept = [task.kept() for task in tasks]
+    waiting = []
+    for task, row in zip(tasks, kept, strict=True):
+        needed = parts(task.source, task.options.lines, task.seed) if row is None else []
+        waiting.append([drawers.submit(drawn, part) for part in needed])
+    training: list[Future[dict[str, Any]] | None] = []
+    for task, row, drawings in zip(tasks, kept, waiting, strict=True):
+        lines = [line for drawing in drawings for line in drawing.result()]
+        drawings.clear()
+        training.append(trainers.submit(run, task, lines) if row is None else None)
+    for row, future in zip(kept, training, strict=True):
+        yield row or future.result()
 
 
 def shares(rows: Sequence[dict[str, Any]], style: str) -> NDArray[np.float64]:
@@ -464,40 +578,58 @@ def shares(rows: Sequence[dict[str, Any]], style: str) -> NDArray[np.float64]:
     return np.array([sum(row["right"][one] for one in styles) / len(styles) / row["settings"]["tests"] for row in rows])
 
 
-def cell(rows: Sequence[dict[str, Any]], style: str) -> str:
-    """A mean over seeds with Student's interval; a single seed has Wilson's interval over its lines."""
-    values = shares(rows, style)
-    if len(rows) > 1:
-        interval = repeated(values).interval
-    else:
-        n = rows[0]["settings"]["tests"] * (len(STYLES) if style == "all styles" else 1)
-        interval = wilson(round(float(values[0]) * n), n)
-    return f"{values.mean():.1%} [{interval.low:.1%} to {min(interval.high, 1):.1%}]"
+def of_seeds(rows: Sequence[dict[str, Any]], style: str) -> str:
+    """The median over seeds, with the smallest and the largest."""
+    return spread(shares(rows, style).tolist(), ".1%")
+
+
+def pooled(rows: Sequence[dict[str, Any]], style: str) -> str:
+    """The share of all lines that all seeds read, with Wilson's interval."""
+    styles = STYLES if style == "all styles" else [style]
+    right = sum(row["right"][one] for row in rows for one in styles)
+    count = sum(row["settings"]["tests"] * len(styles) for row in rows)
+    interval = wilson(right, count)
+    return f"{right / count:.1%} [{interval.low:.1%} to {interval.high:.1%}]"
 
 
 def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> str:
-    """The table of all sources and styles, and how far each source is from the first."""
+    """The tables of all sources and styles, and how far each source is from the first."""
     columns = ["all styles", *STYLES]
-    cells = [["learnt from", "seeds", *columns]]
-    cells += [[name, str(len(rows)), *(cell(rows, style) for style in columns)] for name, rows in found.items()]
+    tables = []
+    for title, cell in (("median [smallest to largest] of seeds", of_seeds), ("all seeds together", pooled)):
+        cells = [[f"learnt from ({title})", "seeds", *columns]]
+        cells += [[name, str(len(rows)), *(cell(rows, style) for style in columns)] for name, rows in found.items()]
+        tables.append(table(cells))
     first, *others = found
     seconds = [row["seconds of training"] for rows in found.values() for row in rows]
     notes = [
-        f"{options.lines:,} lines to learn from, {options.steps} steps of {BATCH}; {options.tests} of each style read",
-        "lines right: mean and 95 % interval over seeds (Student), or over lines for a single seed (Wilson)",
-        f"seconds to train one, while other programs used the machine too: {spread(seconds, '.0f')}",
+        f"{options.lines:,} lines to learn from, {options.steps} steps of {options.batch}",
+        f"lines right, of {options.tests} of each style",
+        "all seeds together: 95 % interval of Wilson, which takes the lines of all seeds for independent",
+        f"trained on {device_name(options.device)}, {options.jobs} processes; seconds for one, while the others ran: "
+        + spread(seconds, ".0f"),
     ]
-    for name in others:
-        ours, theirs = shares(found[first], "all styles"), shares(found[name], "all styles")
-        if len(ours) > 1:
-            gap = difference_of_means(ours, theirs)
-            text = f"[{100 * gap.low:+.1f} to {100 * gap.high:+.1f}] (Welch)"
-        else:
-            text = "(one seed)"
-        notes.append(f"{name} less {first}: {100 * (theirs.mean() - ours.mean()):+.1f} percentage points {text}")
+    notes += [gap(found, first, name, "all styles") for name in others]
+    if options.ablation is None:
+        notes += [gap(found, first, name, style) for name in others for style in STYLES]
     commits = ", ".join(sorted({row["commit"] for rows in found.values() for row in rows}))
     title = "A recogniser of lines of real digits" + (", knob by knob" if options.ablation is not None else "")
-    return "\n".join([*heading(title, 1, *notes, measured_commit=commits), table(cells)])
+    return "\n".join([*heading(title, 1, *notes, measured_commit=commits), tables[0], "", tables[1]])
+
+
+def gap(found: dict[str, list[dict[str, Any]]], first: str, other: str, style: str) -> str:
+    """The difference of the means of two sources in a style, with Welch's interval."""
+    ours, theirs = (shares(found[name], style) for name in (first, other))
+    text = "(one seed)"
+    if len(ours) > 1:
+        interval = difference_of_means(ours, theirs)
+        text = f"[{100 * interval.low:+.1f} to {100 * interval.high:+.1f}] (Welch, 95 %)"
+    return f"{other} less {first}, {style}: {100 * (theirs.mean() - ours.mean()):+.1f} percentage points {text}"
+
+
+def device_name(device: str) -> str:
+    """The name of the GPU, or of the processor."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model()
 
 
 def main() -> None:
@@ -508,23 +640,28 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=8000, help="from which each recogniser learns")
-    parser.add_argument("--steps", type=int, default=3000, help="of training, with 32 lines each")
+    parser.add_argument("--steps", type=int, default=2500, help="of training")
+    parser.add_argument("--batch", type=int, default=128, help="lines of a step")
     parser.add_argument("--tests", type=int, default=500, help="lines of each style that are read")
+    parser.add_argument("--device", default="cpu", help="where recognisers learn and read: cpu or cuda")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, of which half draw lines and half train")
     parser.add_argument("--out", type=Path, default=Path("runs/recogniser"), help="where finished runs are kept")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    resolve_device(options.device)
     sources = SOURCES
     if options.ablation is not None:
         sources = {"inkgan": OURS} | {name: ABLATION[name] for name in options.ablation or ABLATION}
+    tasks = [Task(name, sources[name], seed, options) for seed, name in product(range(options.seeds), sources)]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in sources}
-    start, total = time.perf_counter(), options.seeds * len(sources)
-    for done, (seed, name) in enumerate(product(range(options.seeds), sources), 1):
-        row = kept_run(options.out, name, seed, sources[name], options)
-        found[name].append(row)
-        left = (time.perf_counter() - start) * (total / done - 1)
-        say(f"{name}, seed {seed}: {cell([row], 'all styles')} right; {done} of {total} runs, {left / 60:.0f} min left")
-    question = f"recogniser{'' if options.ablation is None else '_ablation'}_{hardware()}"
-    finish(result_name(question, parser, options, {"out"}), options, report(found, options), found)
+    start = time.perf_counter()
+    for done, (task, row) in enumerate(zip(tasks, results(tasks, options.jobs), strict=True), 1):
+        found[task.name].append(row)
+        minutes = (time.perf_counter() - start) / 60
+        text = f"{task.name}, seed {task.seed}: {pooled([row], 'all styles')} right"
+        say(f"{text}; {done} of {len(tasks)} runs in {minutes:.1f} min")
+    machine = hardware() if options.device == "cpu" else re.sub(r"[^a-z0-9]+", "-", device_name(options.device).lower())
+    question = f"recogniser{'' if options.ablation is None else '_ablation'}_{machine}"
+    finish(result_name(question, parser, options, {"out", "device", "jobs"}), options, report(found, options), found)
 
 
 if __name__ == "__main__":

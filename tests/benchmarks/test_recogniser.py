@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage  # type: ignore[import-untyped]
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 from torch.nn import functional
 
 from inkgan import data
@@ -34,7 +36,9 @@ def crnn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def options(tmp_path: Path) -> argparse.Namespace:
-    return argparse.Namespace(lines=13, steps=2, tests=2, out=tmp_path, ablation=None, record=False)
+    return argparse.Namespace(
+        lines=13, steps=2, batch=4, tests=2, device="cpu", jobs=1, out=tmp_path, ablation=None, record=False
+    )  # fmt: skip
 
 
 def pieces(image: np.ndarray[Any, Any]) -> int:
@@ -139,7 +143,7 @@ def test_reading_is_the_best_path(crnn: ModuleType) -> None:
 def test_a_network_gives_two_columns_for_every_four(crnn: ModuleType) -> None:
     network = crnn.Recogniser()
     assert network(torch.zeros(2, 1, 32, 40)).shape == (20, 2, 11)
-    assert sum(one.numel() for one in network.parameters()) == 162_838
+    assert sum(one.numel() for one in network.parameters()) == 462_102
 
 
 def test_moved_lines_stay_on_their_page(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +163,8 @@ def test_moved_lines_stay_on_their_page(crnn: ModuleType, monkeypatch: pytest.Mo
 def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
     """Every line comes once before any comes again."""
     widths = np.random.default_rng(0).integers(60, 160, 300)
-    order = crnn.batches(widths, np.random.default_rng(1))
-    first = [next(order) for _ in range(-(-300 // crnn.BATCH))]
+    order = crnn.batches(widths, 32, np.random.default_rng(1))
+    first = [next(order) for _ in range(-(-300 // 32))]
     assert sorted(np.concatenate(first)) == list(range(300))
     assert all(np.ptp(widths[part]) < 60 for part in first)
 
@@ -170,22 +174,74 @@ def test_a_finished_run_is_used_again(
 ) -> None:
     """Under the same settings alone."""
     made: list[int] = []
+    run = crnn.run
 
-    def run(_: object, seed: int, *__: object) -> dict[str, Any]:
-        made.append(seed)
-        return {"right": dict.fromkeys(crnn.STYLES, 1), "seconds of training": 1.0}
+    def noted(task: Any, lines: Any) -> Any:
+        made.append(task.seed)
+        return run(task, lines)
 
-    monkeypatch.setattr(crnn, "run", run)
-    first = crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options)
-    assert crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options) == first
+    line = crnn.Line(np.eye(32, 60, dtype=np.uint8), "1234")
+    monkeypatch.setattr(crnn, "run", noted)
+    monkeypatch.setattr(crnn, "training_lines", lambda *_: [line] * 4)
+    monkeypatch.setattr(crnn, "glued_lines", lambda *_: [line] * 2)
+    task = crnn.Task("inkgan", crnn.OURS, 0, options)
+    first = list(crnn.results([task], 1))
+    assert list(crnn.results([task], 1)) == first
     assert made == [0]
     options.steps = 3
-    assert crnn.kept_run(options.out, "inkgan", 0, crnn.OURS, options)["settings"]["steps"] == 3
+    assert next(crnn.results([task], 1))["settings"]["steps"] == 3
     assert made == [0, 0]
 
 
+def test_processes_side_by_side_change_nothing(
+    crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts are drawn apart and joined in their order; the recognisers are the same, and come in their order."""
+
+    def drawn(part: Any) -> list[Any]:
+        return [crnn.Line(np.random.default_rng(part.spec.seed).integers(0, 255, (32, 60), np.uint8), "1234")]
+
+    monkeypatch.setattr(crnn, "drawn", drawn)
+    monkeypatch.setattr(crnn, "glued_lines", lambda *_: [crnn.Line(np.eye(32, 60, dtype=np.uint8), "1")])
+    source = crnn.replace(crnn.OURS, model="real", looks=("clean",))
+    tasks = [crnn.Task(name, source, seed, options) for seed in (0, 1) for name in ("a", "b")]
+
+    def without_times(rows: Any) -> list[dict[str, Any]]:
+        return [{key: value for key, value in row.items() if key != "seconds of training"} for row in rows]
+
+    alone = without_times(crnn.results(tasks, 1))
+    for path in options.out.iterdir():
+        path.unlink()
+    with ThreadPoolExecutor(2) as drawers, ThreadPoolExecutor(1) as trainers:
+        assert without_times(crnn.side_by_side(tasks, drawers, trainers)) == alone
+        assert without_times(crnn.side_by_side(tasks, None, None)) == alone  # all are kept
+
+
+def test_a_seed_fixes_the_weights(crnn: ModuleType) -> None:
+    lines = [crnn.Line(np.random.default_rng(i).integers(0, 255, (32, 60), np.uint8), "1234") for i in range(6)]
+    lesson = crnn.Lesson(2, 4, "cpu", True)
+    first, again, other = (crnn.trained(lines, lesson, seed, print).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_the_rate_rises_and_falls(crnn: ModuleType) -> None:
+    rates = [crnn.rate(step, 100) for step in range(100)]
+    assert max(rates) == rates[10] == 3e-3
+    assert np.all(np.diff(rates[:11]) > 0)
+    assert np.all(np.diff(rates[10:]) < 0)
+    assert rates[-1] < 2e-6
+
+
+def test_real_digits_of_parts_differ(crnn: ModuleType) -> None:
+    """Parts start at different places of one order, so no digit comes twice before they have gone around."""
+    latents, labels = np.zeros((2500, 2), np.float32), np.full(2500, 3)
+    images = np.concatenate([crnn.RealDigits(1, start).draw(latents, labels) for start in (0.0, 0.5)])
+    assert len({image.tobytes() for image in images}) == 5000
+
+
 def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> None:
-    """Half and all of the lines, over two seeds; a single seed has Wilson's interval."""
+    """Shares of lines, over two seeds: their median and range, and Wilson's interval by SciPy."""
 
     def row(right: int) -> dict[str, Any]:
         return {
@@ -193,10 +249,12 @@ def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> Non
             "seconds of training": 7.0,
         }  # fmt: skip
 
-    text = crnn.report({"inkgan": [row(50), row(50)], "real digits": [row(60), row(60)]}, options)
-    assert "| inkgan      | 2     | 50.0% [50.0% to 50.0%]" in text
-    assert "real digits less inkgan: +10.0 percentage points" in text
-    assert "50.0% [46.0% to 54.0%]" in crnn.report({"inkgan": [row(50)]}, options)
+    text = crnn.report({"inkgan": [row(50), row(60)], "real digits": [row(60), row(70)]}, options)
+    assert "| 2     | 55.0% [50.0% to 60.0%]" in text
+    low, high = binomtest(660, 1200).proportion_ci(0.95, "wilson")
+    assert f"| 2     | 55.0% [{low:.1%} to {high:.1%}]" in text
+    assert "real digits less inkgan, all styles: +10.0 percentage points" in text
+    assert "real digits less inkgan, touching: +10.0 percentage points" in text
 
 
 @pytest.mark.parametrize(
@@ -213,7 +271,7 @@ def test_the_command_names_what_is_compared(
     """By default the two sources; otherwise ours, and ours with one knob changed, of those named or of all."""
     kept: dict[str, Any] = {}
     row = {"right": dict.fromkeys(crnn.STYLES, 1), "settings": {"tests": 500}}
-    monkeypatch.setattr(crnn, "kept_run", lambda *_: row)
+    monkeypatch.setattr(crnn, "results", lambda tasks, _: [row] * len(tasks))
     monkeypatch.setattr(crnn, "report", lambda found, _: kept.update(found))
     monkeypatch.setattr(crnn, "finish", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["recogniser.py", "--seeds", "1", *arguments])
