@@ -12,7 +12,9 @@ from inkgan.config import Precision
 from inkgan.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 #: Parameters of mallopt(3): up to what size memory comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
@@ -68,6 +70,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     # PyTorch has these only under private names. On versions without them, float32 is always right.
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
+
+
+def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """An array as a tensor on a device, without waiting for what a GPU still has to compute."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def keep_freed_memory() -> None:

@@ -20,7 +20,7 @@ from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact, Losses, Slice
 from inkgan.training.losses import ADVERSARIAL_LOSSES
-from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
 from inkgan.training.recorder import ProgressImages
 from inkgan.training.watching import Opinion
 
@@ -105,7 +105,7 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    part = Slice(slice(6), real, fake, labels)
+    part = Slice(real, fake, labels)
     terms, _, logits = recipe.discriminator_losses(0, part)
     assert terms["loss_discriminator"].item() == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert terms["loss_class_real"].item() == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
@@ -187,7 +187,7 @@ def test_the_penalty_is_r1_and_r2() -> None:
             up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
             squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
     network.float()
-    terms = recipe.discriminator_losses(0, Slice(slice(2), real, fake, labels)).terms
+    terms = recipe.discriminator_losses(0, Slice(real, fake, labels)).terms
     squared /= 4  # with respect to pixels in [-1, 1]
     assert terms["penalty"].item() == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
 
@@ -296,10 +296,10 @@ def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
 
 def test_what_overflows_together_is_refused() -> None:
     """Losses that are finite one by one and not in their sum: the gradients would not be those of the sum."""
-    loss, gradients = torch.tensor(3e38), [torch.zeros(2)]
-    require_finite({"one": loss}, {"one": gradients})
+    loss, norms = torch.tensor(3e38), parameter_norms([torch.zeros(2)])
+    require_finite({"one": loss}, {"one": norms})
     with pytest.raises(DivergenceError, match="together overflow float32"):
-        require_finite({"one": loss, "other": loss}, {"both": gradients})
+        require_finite({"one": loss, "other": loss}, {"both": norms})
 
 
 def test_pre_training_is_the_discriminators_alone() -> None:

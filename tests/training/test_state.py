@@ -80,6 +80,9 @@ class Mixture:
         """As it is, without classes."""
         return self.discriminator(images).detach(), None
 
+    def settle(self) -> None:
+        """Nothing."""
+
     def after_load(self) -> None:
         """Nothing is copied."""
 

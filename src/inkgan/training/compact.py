@@ -12,15 +12,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inkgan.config import Config
+from inkgan.device import to_device
 from inkgan.errors import ConfigError
 from inkgan.networks import build, build_discriminator
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
+from inkgan.training.cuda_graphs import Graphs
 from inkgan.training.losses import (
     ADVERSARIAL_LOSSES,
     comparison,
@@ -30,7 +33,7 @@ from inkgan.training.losses import (
     zero_centered_penalty,
 )
 from inkgan.training.optimizers import Adam, MixedPrecision
-from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices, require_finite
+from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices, parameter_norms, require_finite
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
@@ -45,20 +48,42 @@ _SHORT = 300
 _LONG = 1800
 
 
+class Batch(NamedTuple):
+    """What an update of the discriminator learns from; a step has one or more.
+
+    Attributes:
+        real: real images [N, H, W, C].
+        labels: their classes [N], for which images are generated too; None without labels.
+        latents: what images are generated from [N, D].
+        mixing: the share [N, 1, 1, 1] of each generated image in what lies between it and its real one, where WGAN-GP's
+            penalty looks; None in other games.
+    """
+
+    real: Tensor
+    labels: Tensor | None
+    latents: Tensor
+    mixing: Tensor | None
+
+    def at(self, index: int | slice) -> Batch:
+        """What an index picks of each tensor."""
+        labels, mixing = (None if one is None else one[index] for one in (self.labels, self.mixing))
+        return Batch(self.real[index], labels, self.latents[index], mixing)
+
+
 class Slice(NamedTuple):
     """A part of a batch: real and generated images in pairs, image i of both being of one class.
 
     Attributes:
-        place: where in the batch it is.
         real: real images [N, H, W, C].
         fake: generated ones; gradients reach the generator.
         labels: their classes [N]; None without labels.
+        mixing: as in :class:`Batch`.
     """
 
-    place: slice
     real: Tensor
     fake: Tensor
     labels: Tensor | None
+    mixing: Tensor | None = None
 
 
 class Losses(NamedTuple):
@@ -89,6 +114,8 @@ class Compact:
         dtype: the precision that the networks compute in.
         device: where they compute.
         team: the processes that share each batch; by default this one alone.
+        graphs: launch each step as a CUDA graph, where that is possible: by one process, on a GPU, with networks of the
+            project's own. If not, kernels are launched one by one.
     """
 
     def __init__(
@@ -100,13 +127,14 @@ class Compact:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
         team: Team | None = None,
+        graphs: bool = True,
     ) -> None:
         self._config = config
         self._now = config  # what holds at the present step
         self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
-        self._device = device
+        self._device = torch.device(device)
         self._loss = ADVERSARIAL_LOSSES[config.loss]
         self.logits_have_zero = self._loss.has_zero
         self.latent_dim = config.latent_dim
@@ -125,9 +153,14 @@ class Compact:
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
+        may_record = self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
+        self._graphs = Graphs() if graphs and may_record else None
         self.optimizers = {
-            "discriminator": Adam(self.discriminator.parameters(), config.discriminator.learning_rate, _BETAS),
-            "generator": Adam(self.generator.parameters(), config.generator.learning_rate, _BETAS),
+            name: Adam(network.parameters(), rate, _BETAS, capturable=self._graphs is not None)
+            for name, network, rate in (
+                ("discriminator", self.discriminator, config.discriminator.learning_rate),
+                ("generator", self.generator, config.generator.learning_rate),
+            )
         }
 
     @property
@@ -143,19 +176,27 @@ class Compact:
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
         self.optimizers["generator"].learning_rate = config.generator.learning_rate * factor
 
-        terms: dict[str, Tensor] = {}
-        for number, (images, kinds) in enumerate(self._batches(real, labels), start=info.number * config.critic_steps):
-            # Drawn for the whole batch, so that they do not depend on the number of slices.
-            z = torch.from_numpy(latents(config.seed, Stream.GENERATOR_LATENTS, number, len(images), self.latent_dim))
-            parts = [self._slice(index, images, z, kinds) for index in self._team.own_slices(config.slices)]
-            losses = [self.discriminator_losses(number, part) for part in parts]
-            terms |= self._update("discriminator", self._mixed_discriminator, losses)
-        # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
-        if info.step >= 0:
-            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
-            terms |= self._update("generator", self._mixed_generator, losses)
+        first = info.number * config.critic_steps
+        numbers = range(first, first + config.critic_steps)
+        given = self._given(numbers, real, labels)
+        is_joint = info.step >= 0
+
+        def compute(*tensors: Any) -> dict[str, Tensor]:
+            return self._updates(numbers, Batch(*tensors), with_generator=is_joint)
+
+        if self._graphs is None:
+            terms = compute(*given)
+        else:
+            kind = (is_joint, tuple(self._penalty_is_due(number) for number in numbers), config)
+            terms = self._graphs.run(kind, compute, given)
+        if is_joint:
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
+
+    def settle(self) -> None:
+        """Wait until it is known whether the last step was finite; see :class:`inkgan.training.recipe.Recipe`."""
+        if self._graphs is not None:
+            self._graphs.settle()
 
     def discriminator_losses(self, number: int, part: Slice) -> Losses:
         """What the discriminator minimises, on real and generated images that form pairs.
@@ -167,7 +208,7 @@ class Compact:
         penalty = self._now.penalty
         n = len(part.real)
         images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
-        penalty_is_due = penalty.weight > 0 and number % penalty.every == 0
+        penalty_is_due = self._penalty_is_due(number)
         images.requires_grad_(penalty_is_due and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
@@ -178,7 +219,7 @@ class Compact:
             terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], part.labels)
         if penalty_is_due:
             # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
-            terms["penalty"] = penalty.weight * penalty.every * self._penalty(number, images, logits, part)
+            terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part)
 
         real, fake = real.detach(), fake.detach()
         figures = comparison(real, fake)
@@ -264,36 +305,58 @@ class Compact:
                 f"latents; needed are {list(expected)} and {[count]}."
             )
 
-    def _batches(self, real: Tensor, labels: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
-        """Real images and their labels for each update of the discriminator in a step."""
-        count = self._config.critic_steps
-        images = real.to(self._dtype).reshape(count, -1, *self._image_shape)
-        kinds = [None] * count if labels is None else labels.reshape(count, -1)
-        return list(zip(images, kinds, strict=True))
+    def _given(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
+        """The batches of a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
 
-    def _slice(self, index: int, real: Tensor, z: Tensor, labels: Tensor | None) -> Slice:
-        """A slice of a batch, with the images that the generator draws for it.
-
-        Args:
-            index: which of the slices.
-            real: the real images of the whole batch.
-            z: the latents of the whole batch [N, D].
-            labels: the classes of the whole batch.
+        Random numbers are drawn for whole batches, so that they do not depend on the number of slices.
         """
-        count = len(real) // self._config.slices
-        place = slice(index * count, (index + 1) * count)
-        kinds = None if labels is None else labels[place]
-        fake = self._mixed_generator.forward(z[place].to(self._device), kinds)
-        return Slice(place, real[place], fake, kinds)
+        seed = self._config.seed
+        count = len(real) // len(numbers)
+        z = np.stack([latents(seed, Stream.GENERATOR_LATENTS, number, count, self.latent_dim) for number in numbers])
+        mixing = None
+        if self._loss.one_centered:
+            generators = [rng(seed, Stream.INTERPOLATION, number) for number in numbers]
+            shares = np.stack([one.random((count, 1, 1, 1), dtype=np.float32) for one in generators])
+            mixing = to_device(shares, self._device)
+        return Batch(
+            real.to(self._dtype).reshape(len(numbers), count, *self._image_shape),
+            None if labels is None else labels.reshape(len(numbers), count),
+            to_device(z, self._device),
+            mixing,
+        )
 
-    def _penalty(self, number: int, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
+    def _updates(self, numbers: range, given: Batch, *, with_generator: bool) -> dict[str, Tensor]:
+        """Update the discriminator once for each number, on its own batch, and then the generator."""
+        terms: dict[str, Tensor] = {}
+        for update, number in enumerate(numbers):
+            batch = given.at(update)
+            parts = [self._slice(index, batch) for index in self._team.own_slices(self._config.slices)]
+            losses = [self.discriminator_losses(number, part) for part in parts]
+            terms |= self._update("discriminator", self._mixed_discriminator, losses)
+        # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
+        if with_generator:
+            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
+            terms |= self._update("generator", self._mixed_generator, losses)
+        return terms
+
+    def _slice(self, index: int, batch: Batch) -> Slice:
+        """A slice of a batch, the one of this index, with the images that the generator draws for it."""
+        count = len(batch.real) // self._config.slices
+        part = batch.at(slice(index * count, (index + 1) * count))
+        fake = self._mixed_generator.forward(part.latents, part.labels)
+        return Slice(part.real, fake, part.labels, part.mixing)
+
+    def _penalty_is_due(self, number: int) -> bool:
+        """Whether the discriminator's update of this number has the penalty."""
+        penalty = self._now.penalty
+        return penalty.weight > 0 and number % penalty.every == 0
+
+    def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
         """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
         pixels = self._config.penalty.pixels
-        if self._loss.one_centered:
-            shares = rng(self._config.seed, Stream.INTERPOLATION, number)
-            share = shares.random((n * self._config.slices, 1, 1, 1), dtype="float32")[part.place]
-            between = torch.lerp(images[:n], images[n:], torch.from_numpy(share).to(images)).requires_grad_()
+        if part.mixing is not None:
+            between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
             logits_between, _ = _scored(self._mixed_discriminator.forward(between, part.labels))
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
@@ -321,10 +384,12 @@ class Compact:
         ]
         gradients, terms = mean_over_slices(self._team, own, self._config.slices)
         minimised = {key: terms[key] for key in losses[0].terms}
-        (norm,) = require_finite(minimised, {f"the {name}'s loss": gradients}).values()
+        norms = parameter_norms(gradients)
+        if self._graphs is None:  # else the check comes later
+            require_finite(minimised, {f"the {name}'s loss": norms})
         self.optimizers[name].step(gradients)
         network.refresh()
-        return {**terms, f"gradient_{name}": norm}
+        return {**terms, f"gradient_{name}": torch.linalg.vector_norm(norms)}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inkgan.config import Config
 from inkgan.data import DataSet
-from inkgan.device import keep_freed_memory
+from inkgan.device import keep_freed_memory, to_device
 from inkgan.errors import DivergenceError, Interrupted
 from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
@@ -163,6 +163,7 @@ def _steps(
         assert total is not None
         state.is_complete = done >= total
         if state.is_complete or stops or (prepared.stop_at is not None and state.step >= prepared.stop_at):
+            prepared.recipe.settle()
             return
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
@@ -183,6 +184,7 @@ def _digest(recipe: Recipe) -> str:
 
 def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
     """Write a checkpoint, after everything that was recorded up to it."""
+    prepared.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
     write(prepared, snapshot(prepared, state))
@@ -204,7 +206,7 @@ class Batches:
             Real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any; B is
             ``batch_size`` times ``critic_steps``.
         """
-        indices = torch.from_numpy(self._order.batch(number)).to(self._images.device)
+        indices = to_device(self._order.batch(number), self._images.device)
         return self._images[indices].float() / 255, None if self._labels is None else self._labels[indices]
 
 

@@ -22,15 +22,22 @@ class Adam:
 
     Args:
         parameters: what to update.
-        learning_rate: the step size; may be changed between steps.
+        learning_rate: the step size.
         betas: decay rates of the first and second moment.
+        capturable: keep the step size on the device too, where a CUDA graph reads what it is at present.
 
     Attributes:
         state: for each parameter ``step``, ``exp_avg`` and ``exp_avg_sq``, as in ``torch.optim.Adam``.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float, betas: tuple[float, float]) -> None:
-        self.learning_rate = learning_rate
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float,
+        betas: tuple[float, float],
+        *,
+        capturable: bool = False,
+    ) -> None:
         self.betas = betas
         self.epsilon = 1e-8
         self.state = {
@@ -41,6 +48,19 @@ class Adam:
             }
             for parameter in parameters
         }
+        self._rate_on_device = next(iter(self.state)).new_zeros(()) if capturable else None
+        self.learning_rate = learning_rate
+
+    @property
+    def learning_rate(self) -> float:
+        """The step size, which may be changed between steps."""
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self._rate = rate
+        if self._rate_on_device is not None:
+            self._rate_on_device.fill_(rate)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
@@ -60,7 +80,7 @@ class Adam:
             [state["exp_avg_sq"] for state in states],
             [],
             steps,
-            lr=self.learning_rate,
+            lr=self._rate if self._rate_on_device is None else self._rate_on_device,
             beta1=self.betas[0],
             beta2=self.betas[1],
             weight_decay=0.0,

@@ -77,7 +77,15 @@ class Recipe(Protocol):
             labels: their classes; None if the data have none.
 
         Raises:
-            DivergenceError: a loss or gradient is not finite; it was not used for an update.
+            DivergenceError: a loss or gradient is not finite; it was not used for an update. On a GPU that may be found
+                one step later, when it was.
+        """
+
+    def settle(self) -> None:
+        """Wait until it is known whether the losses and gradients of the last step are finite.
+
+        Raises:
+            DivergenceError: one is not.
         """
 
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
@@ -99,24 +107,25 @@ class Recipe(Protocol):
         """What a reader of the generator's file must know: the kind of network, the image shape and so on."""
 
 
-def require_finite(losses: Mapping[str, Tensor], gradients: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+def parameter_norms(gradients: Sequence[Tensor]) -> Tensor:
+    """The Euclidean norm of the gradient for each parameter: float32 [P]. Their own norm is that of the whole."""
+    return torch.stack(torch._foreach_norm(list(gradients))).float()
+
+
+def require_finite(losses: Mapping[str, Tensor], norms: Mapping[str, Tensor]) -> None:
     """Check losses and gradients before an update uses them.
 
     Args:
         losses: scalars by name.
-        gradients: the gradients of each loss, by the loss's name.
-
-    Returns:
-        The Euclidean norm of each loss's gradient, by the loss's name: a scalar, float32.
+        norms: the norms [P] of each loss's gradients, by the loss's name; see :func:`parameter_norms`.
 
     Raises:
         DivergenceError: one is not finite; the message names it.
     """
     # One number for everything: the sum is finite if and only if each part is (a norm cannot be negative).
-    norms = {name: torch.stack(torch._foreach_norm(list(parts))).float() for name, parts in gradients.items()}
     total = torch.stack([*losses.values(), *(norm.sum() for norm in norms.values())]).sum()
     if torch.isfinite(total):
-        return {name: torch.linalg.vector_norm(norm) for name, norm in norms.items()}
+        return
     for name, loss in losses.items():
         if not torch.isfinite(loss):
             raise DivergenceError(f"{name} is {loss.item()}; the update was not made")

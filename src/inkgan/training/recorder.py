@@ -122,15 +122,20 @@ class Recorder:
 
         Returns:
             What the doctor finds for the first time and is to be healed.
+
+        Raises:
+            DivergenceError: a loss or gradient is not finite.
         """
         watch = self._run.config.watch
         now = time.monotonic()
         logged = is_due(step, watch.log_every)
         shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
-        signals = self._signals(step, batch)
-        if not (logged or shown or signals or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
+        examined = step >= 0 and is_due(step, watch.doctor_every)
+        if not (logged or shown or examined or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
             return []
         self._told_at = now
+        self._run.recipe.settle()
+        signals = self._signals(step, batch) if examined else {}
         progress = self._progress(step, {name: term.item() for name, term in terms.items()}, seconds)
         self._watcher.stepped(progress)
         if logged:
@@ -151,6 +156,7 @@ class Recorder:
 
     def grid(self, step: int) -> None:
         """Keep a picture of the fixed latents after ``step`` joint steps."""
+        self._run.recipe.settle()
         with self._decoration("a picture"):
             picture = sheet(self._progress_images.fixed(), GRID_COLUMNS)
             self._events.add("image", ALL_FIXED, picture, step)
@@ -164,6 +170,7 @@ class Recorder:
         """
         if self._run.measure is None:
             return math.inf
+        self._run.recipe.settle()
         before = time.perf_counter()
         figures = self._run.measure(*self._progress_images.to_measure())
         now = time.perf_counter()
@@ -215,9 +222,8 @@ class Recorder:
         self._watcher.logged(step, figures)
 
     def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
-        """What the doctor sees of the recipe after a joint step; nothing where it does not look."""
-        if self._probe is None or step < 0 or not is_due(step, self._run.config.watch.doctor_every):
-            return {}
+        """What the doctor sees of the recipe after a joint step."""
+        assert self._probe is not None, "it looks at each so many steps"
         found: dict[str, float] = {}
         with self._decoration("the doctor's look"):
             found = self._probe.look(batch)

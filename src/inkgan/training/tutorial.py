@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inkgan.config import Config
+from inkgan.device import to_device
 from inkgan.errors import ConfigError
 from inkgan.generation.numpy_networks import measure_standing_statistics
 from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM
@@ -18,7 +19,7 @@ from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
 from inkgan.training.optimizers import MixedPrecision, TensorFlowAdam
-from inkgan.training.recipe import StepInfo, require_finite
+from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
 from inkgan.training.team import Team
 
 #: How many batches the standing statistics of a saved generator are averaged over.
@@ -66,7 +67,7 @@ class Tutorial:
             )
         self._seed = config.seed
         self._batch_size = config.batch_size
-        self._device = device
+        self._device = torch.device(device)
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
         self.discriminator = Discriminator(source)
         self.generator = Generator(source)
@@ -109,11 +110,12 @@ class Tutorial:
         gradients_fake = self._mixed_discriminator.gradients(loss_fake)
 
         terms = {"loss_real": loss_real.detach(), "loss_fake": loss_fake.detach()}
-        norms = require_finite(terms, {"loss_real": gradients_real, "loss_fake": gradients_fake})
+        norms = {"loss_real": parameter_norms(gradients_real), "loss_fake": parameter_norms(gradients_fake)}
+        require_finite(terms, norms)
         self.optimizers["discriminator_real"].step(gradients_real)
         self.optimizers["discriminator_fake"].step(gradients_fake)
         self._mixed_discriminator.refresh()
-        terms["gradient_discriminator"] = torch.hypot(norms["loss_real"], norms["loss_fake"])
+        terms["gradient_discriminator"] = torch.hypot(*(torch.linalg.vector_norm(norm) for norm in norms.values()))
         return terms | losses.scores(logits_real.detach(), logits_fake.detach())
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
@@ -124,11 +126,15 @@ class Tutorial:
         gradients = self._mixed_generator.gradients(loss)
 
         terms = {"loss_generator": loss.detach()}
-        norms = require_finite(terms, {"loss_generator": gradients})
+        norms = parameter_norms(gradients)
+        require_finite(terms, {"loss_generator": norms})
         self.optimizers["generator"].step(gradients)
         self._mixed_generator.refresh()
-        terms["gradient_generator"] = norms["loss_generator"]
+        terms["gradient_generator"] = torch.linalg.vector_norm(norms)
         return terms
+
+    def settle(self) -> None:
+        """Nothing: each step has waited until its losses and gradients were known to be finite."""
 
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -166,4 +172,4 @@ class Tutorial:
 
     def _latents(self, stream: Stream, number: int) -> Tensor:
         drawn = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
-        return torch.from_numpy(drawn).to(self._device)
+        return to_device(drawn, self._device)

@@ -1,0 +1,116 @@
+"""Steps as CUDA graphs: the kernels that a step launches are recorded once, and from then on launched all at once.
+
+A step of ``fast`` is 300 kernels of 3 µs each. A processor takes longer to launch a kernel than the GPU to compute it,
+so that the GPU waits most of the time; see docs/performance.md. A replayed graph computes the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from inkgan.errors import DivergenceError
+
+#: Computes scalars by name from tensors, of which some may be missing; may also change tensors that it keeps.
+Computation = Callable[..., Mapping[str, Tensor]]
+
+
+class _Recording(NamedTuple):
+    """A graph, and the scalars [T] that each replay overwrites, with their names."""
+
+    graph: torch.cuda.CUDAGraph
+    names: tuple[str, ...]
+    values: Tensor
+
+
+class _Pending(NamedTuple):
+    """Scalars on their way to the processor's memory; they are there when ``arrived`` has happened."""
+
+    names: tuple[str, ...]
+    values: Tensor
+    arrived: torch.cuda.Event
+
+
+class Graphs:
+    """Runs computations of a few kinds, each recorded as a CUDA graph.
+
+    The first computation of a kind is run as it is, which prepares the libraries that it calls. The second is recorded.
+    What a computation reads besides its inputs must stay in its place in memory.
+
+    Whether the results are finite is found out one computation later, so that the device need not wait for the answer.
+    """
+
+    def __init__(self) -> None:
+        self._inputs: list[Tensor | None] = []
+        self._recordings: dict[Hashable, _Recording | None] = {}
+        self._pending: _Pending | None = None
+
+    def run(self, kind: Hashable, compute: Computation, inputs: Sequence[Tensor | None]) -> dict[str, Tensor]:
+        """Compute scalars from inputs of always the same shapes.
+
+        Args:
+            kind: computations of one kind launch the same kernels.
+            compute: the computation.
+            inputs: its arguments.
+
+        Raises:
+            DivergenceError: a result of the computation before this one is not finite.
+        """
+        self._take(inputs)
+        if kind in self._recordings:
+            recording = self._recordings[kind] or self._record(kind, compute)
+            recording.graph.replay()
+            names, values = recording.names, recording.values.clone()
+        else:
+            names, values = _stacked(compute(*self._inputs))
+            self._recordings[kind] = None
+        self.settle()
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        on_the_way = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
+        arrived.record()
+        self._pending = _Pending(names, on_the_way, arrived)
+        return dict(zip(names, values.unbind(), strict=True))
+
+    def settle(self) -> None:
+        """Wait until the last results are known.
+
+        Raises:
+            DivergenceError: one is not finite.
+        """
+        if self._pending is None:
+            return
+        names, values, arrived = self._pending
+        self._pending = None
+        arrived.synchronize()
+        for name, value in zip(names, values.tolist(), strict=True):
+            if not math.isfinite(value):
+                raise DivergenceError(f"{name} is {value}; on a GPU this is found after the update")
+
+    def _take(self, inputs: Sequence[Tensor | None]) -> None:
+        """Copy inputs to where the graphs read them."""
+        if not self._inputs:
+            self._inputs = [None if given is None else torch.empty_like(given) for given in inputs]
+        for own, given in zip(self._inputs, inputs, strict=True):
+            if own is not None and given is not None:
+                own.copy_(given)
+
+    def _record(self, kind: Hashable, compute: Computation) -> _Recording:
+        """Record a computation; nothing is computed."""
+        graph = torch.cuda.CUDAGraph()
+        # One graph runs at a time, and nobody reads its results later, so all may use the same memory.
+        pools = [recording.graph.pool() for recording in self._recordings.values() if recording is not None]
+        # Other threads may use the device meanwhile.
+        with torch.cuda.graph(graph, pool=pools[0] if pools else None, capture_error_mode="thread_local"):
+            names, values = _stacked(compute(*self._inputs))
+        recording = _Recording(graph, names, values)
+        self._recordings[kind] = recording
+        return recording
+
+
+def _stacked(scalars: Mapping[str, Tensor]) -> tuple[tuple[str, ...], Tensor]:
+    """Names, and the scalars as one tensor [T]."""
+    return tuple(scalars), torch.stack(list(scalars.values()))
