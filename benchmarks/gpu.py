@@ -1,22 +1,28 @@
-"""What only a GPU can say: steps per second, the largest batch, seconds to a quality, and a run with NCCL.
+"""What only a GPU can say: steps per second, seconds to a quality, the largest batch, and a run with NCCL.
 
-    python benchmarks/gpu.py [--minutes 15] [--seeds 3] [--record]
+    python benchmarks/gpu.py [--minutes 15] [--seeds 5] [--record]
 
-`make gpu` runs the tests that need a GPU and then this. A speed is of steps of `fast` on MNIST, whose data lie on the
-device; the clock stops when the device is done. For the quality, whole runs of several lengths are trained and
-measured by 10,000 images, until the time is up; the seconds are the run's own, without start-up and measuring. Steps
-are launched one by one: each waits for the device to learn whether its gradients are finite, so that several steps
-cannot be captured as one CUDA graph; that speed is not measured.
+`make gpu` runs the tests that need a GPU and then this. Steps are those of `fast` on MNIST, whose images lie on the
+device. They are launched kernel by kernel, or as CUDA graphs: one of a plain step and one of a step with the penalty.
+The clock stops when the device is done. The first 16 steps, in which PyTorch loads its kernels and the graphs are
+recorded, are timed apart.
+
+For the quality, whole runs of several lengths are trained and measured by 10,000 images, until the time is up. Their
+seconds are those of the steps alone. Last come runs of the command as users start it, which record, draw and look after
+the run's health too.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from machine import available_cpus, say
@@ -26,63 +32,106 @@ from time_to_quality import Ruler
 import inkgan
 from inkgan.config import resolve
 from inkgan.data import DataSet, load
+from inkgan.device import resolve_precision
+from inkgan.images import Images, to_uint8
+from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact
 from inkgan.training.loop import Batches
 from inkgan.training.recipe import StepInfo
 
 BATCHES = (64, 256, 1024)
-PRECISIONS = (torch.float32, torch.bfloat16)
-LENGTHS = (100, 300, 900, 1800)
+PRECISIONS = (torch.bfloat16, torch.float32)
+#: Batch size and steps of whole runs.
+RUNS = ((64, 100), (64, 300), (64, 900), (64, 1800), (256, 60), (256, 500), (256, 1100), (256, 1800))
 QUALITIES = (24.9, 1.0, 0.5)
-_SILENT = ("watch.log_every=0", "watch.grid_every=0", "watch.show_every=0", "watch.doctor_every=0")
+FIRST = 16
+#: Of a run whose speed alone counts: so many steps that its learning rates stay.
+_LONG = 10**6
+#: What a run does besides its steps: settings under which it does less and less of it.
+WATCHED = {
+    "as users start it": (),
+    "without the doctor": ("watch.doctor_every=0",),
+    "nor losses and pictures": ("watch.doctor_every=0", "watch.log_every=0", "watch.grid_every=0"),
+}
 
 
-class Steps:
+class Trained(NamedTuple):
+    """A whole run: the seconds of its first steps and of the others, and images uint8 that it draws."""
+
+    first_seconds: float
+    seconds: float
+    drawn: Images
+
+
+class Training:
     """The recipe `fast` on a device, ready to step."""
 
-    def __init__(self, data: DataSet, batch: int, precision: torch.dtype, device: torch.device) -> None:
-        config = resolve(overrides=[f"batch_size={batch}"])
+    def __init__(
+        self,
+        data: DataSet,
+        device: torch.device,
+        precision: torch.dtype,
+        *,
+        batch: int,
+        seed: int = 0,
+        graphs: bool = True,
+    ) -> None:
+        config = resolve(options={"seed": seed}, overrides=[f"batch_size={batch}"])
+        classes = len(data.class_names)
         self._device = device
+        self._seed = seed
         self._batches = Batches(data, config, device)
-        self._recipe = Compact(config, data.image_shape, len(data.class_names), dtype=precision, device=device)
+        self._recipe = Compact(config, data.image_shape, classes, dtype=precision, device=device, graphs=graphs)
         self._done = 0
 
-    def seconds(self, steps: int) -> float:
-        """Do some steps; returns how long the device took."""
-        _wait_for(self._device)
+    def seconds(self, steps: int, whole: int) -> float:
+        """Do some steps of a run that has ``whole`` steps; returns how long they took."""
+        self._wait()
         before = time.perf_counter()
         for number in range(self._done, self._done + steps):
-            self._recipe.step(StepInfo(number, number, 0.1), *self._batches.batch(number))
-        _wait_for(self._device)
+            self._recipe.step(StepInfo(number, number, number / whole), *self._batches.batch(number))
+        self._wait()
         self._done += steps
         return time.perf_counter() - before
 
+    def draw(self, count: int) -> Images:
+        """Draw images uint8 [count, 28, 28, 1], as many of each class."""
+        z = latents(self._seed, Stream.SAMPLE_LATENTS, 0, count, self._recipe.latent_dim)
+        labels = torch.arange(count, device=self._device) % self._recipe.num_classes
+        return to_uint8(self._recipe.draw(torch.from_numpy(z).to(self._device), labels).cpu().numpy())
 
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    def _wait(self) -> None:
+        self._recipe.settle()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
 
 
 def speeds(data: DataSet, device: torch.device, steps: int, repeats: int) -> list[list[str]]:
-    """A row for each size of the batch and each precision: steps and images per second."""
-    rows = [["batch", "precision", "steps/s", "images/s"]]
+    """A row for each size of the batch and each precision."""
+    rows = [["batch", "precision", "steps/s, kernel by kernel", "steps/s, as graphs", "images/s, as graphs"]]
     for batch in BATCHES:
         for precision in PRECISIONS:
-            training = Steps(data, batch, precision, device)
-            training.seconds(steps)  # warm up
-            found = [steps / training.seconds(steps) for _ in range(repeats)]
+            found = {}
+            for graphs in (False, True):
+                count = 8 * steps if graphs else steps
+                training = Training(data, device, precision, batch=batch, graphs=graphs)
+                training.seconds(steps, whole=_LONG)  # warm up
+                found[graphs] = [count / training.seconds(count, whole=_LONG) for _ in range(repeats)]
             name = str(precision).removeprefix("torch.")
-            rows.append([str(batch), name, spread(found, ".1f"), spread([batch * one for one in found], ",.0f")])
+            images = [batch * one for one in found[True]]
+            rows.append(
+                [str(batch), name, spread(found[False], ".0f"), spread(found[True], ".0f"), spread(images, ",.0f")]
+            )
     return rows
 
 
 def largest_batch(data: DataSet, device: torch.device, most: int) -> int:
-    """The largest batch, a power of two up to ``most``, of which a step with the penalty fits into the memory."""
+    """The largest batch, a power of two up to ``most``, of which steps with and without the penalty fit."""
     fits = 0
     batch = 64
     while batch <= min(most, len(data.train)):
         try:
-            Steps(data, batch, torch.bfloat16, device).seconds(1)
+            Training(data, device, torch.bfloat16, batch=batch).seconds(FIRST, whole=_LONG)
         except torch.OutOfMemoryError:
             break
         fits = batch
@@ -90,35 +139,54 @@ def largest_batch(data: DataSet, device: torch.device, most: int) -> int:
     return fits
 
 
-def trained(steps: int, seed: int, device: str, ruler: Ruler, images: int) -> tuple[float, float]:
-    """Train a whole run; returns its seconds and its Fréchet digit distance."""
-    with tempfile.TemporaryDirectory(prefix="inkgan-gpu-") as folder:
-        settings = (*_SILENT, f"watch.save_every={steps}")
-        result = inkgan.train(out=Path(folder) / "run", steps=steps, seed=seed, device=device, settings=settings)
-        drawn = inkgan.load(result.folder).sample(images, seed=seed)
-    return result.seconds, ruler.distance(drawn[..., None]).value
+def trained(data: DataSet, device: torch.device, batch: int, steps: int, seed: int, images: int) -> Trained:
+    """Train a whole run and draw images."""
+    training = Training(data, device, resolve_precision("auto", device), batch=batch, seed=seed)
+    first = training.seconds(FIRST, steps)
+    return Trained(first, training.seconds(steps - FIRST, steps), training.draw(images))
 
 
-def qualities(options: argparse.Namespace, ends: float) -> tuple[list[list[str]], list[str]]:
-    """Rows of whole runs, and a line for each quality that they reach; runs that the time does not allow are said."""
+def qualities(
+    data: DataSet, device: torch.device, options: argparse.Namespace, ends: float
+) -> tuple[list[list[str]], list[str]]:
+    """Rows of whole runs, and a line for each quality with the shortest that reach it with every seed."""
     ruler = Ruler()
-    rows = [["steps", "seconds", "Fréchet digit distance", "n"]]
-    reached = dict.fromkeys(QUALITIES, "not reached")
-    for steps in options.lengths:
-        found = []
+    rows = [["batch", "steps", "seconds", f"first {FIRST} steps", "Fréchet digit distance", "n"]]
+    worst = {}
+    for batch, steps in options.runs:
+        runs, distances = [], []
         for seed in range(options.seeds):
             if time.monotonic() < ends:
-                say(f"{steps} steps, seed {seed} ...")
-                found.append(trained(steps, seed, options.device, ruler, options.images))
-        if not found:
-            rows.append([str(steps), "no time left", "", "0"])
+                say(f"batch {batch}, {steps} steps, seed {seed} ...")
+                runs.append(trained(data, device, batch, steps, seed, options.images))
+                distances.append(ruler.distance(runs[-1].drawn).value)
+        if not runs:
+            rows.append([str(batch), str(steps), "no time left", "", "", "0"])
             continue
-        seconds, distances = zip(*found, strict=True)
-        rows.append([str(steps), spread(seconds, ".1f"), spread(distances, ".2f"), str(len(found))])
-        for quality in QUALITIES:
-            if reached[quality] == "not reached" and max(distances) <= quality:
-                reached[quality] = f"{spread(seconds, '.1f')} s, {steps} steps, every one of {len(found)} seeds"
-    return rows, [f"- distance {quality:g}: {when}" for quality, when in reached.items()]
+        seconds = spread([run.seconds for run in runs], ".2f")
+        firsts = spread([run.first_seconds for run in runs], ".2f")
+        rows.append([str(batch), str(steps), seconds, firsts, spread(distances, ".2f"), str(len(runs))])
+        told = f"{seconds} s, {steps} steps of batch {batch}, every one of {len(runs)} seeds"
+        worst[statistics.median(run.seconds for run in runs), told] = max(distances)
+    reached = []
+    for quality in QUALITIES:
+        told = min(((key, told) for (key, told), distance in worst.items() if distance <= quality), default=None)
+        reached.append(f"- distance {quality:g}: {told[1] if told else 'not reached'}")
+    return rows, reached
+
+
+def as_started(device: str, steps: int, seeds: int) -> list[list[str]]:
+    """A row for each way to watch a run: its seconds, as `inkgan train` counts them."""
+    rows = [["`inkgan train`", "steps", "seconds", "steps/s", "n"]]
+    for name, settings in WATCHED.items():
+        seconds = []
+        for seed in range(seeds):
+            with tempfile.TemporaryDirectory(prefix="inkgan-gpu-") as folder:
+                out = Path(folder) / "run"
+                seconds.append(inkgan.train(out=out, steps=steps, seed=seed, device=device, settings=settings).seconds)
+        rates = [steps / one for one in seconds]
+        rows.append([name, str(steps), spread(seconds, ".1f"), spread(rates, ".0f"), str(seeds)])
+    return rows
 
 
 def under_torchrun(device: str) -> str:
@@ -130,18 +198,25 @@ def under_torchrun(device: str) -> str:
     return "ended well" if ended.returncode == 0 else f"failed: {ended.stderr.strip().splitlines()[-1:]}"
 
 
-def main() -> None:
+def _run_of(text: str) -> tuple[int, int]:
+    """The batch and the steps of a run such as ``256x500``."""
+    batch, _, steps = text.partition("x")
+    return int(batch), int(steps)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and report."""
     parser = parser_for(__doc__ or "")
     parser.add_argument("--device", default="cuda", help="cpu is for trying the script")
     parser.add_argument("--minutes", type=float, default=15, help="no whole run begins after this")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each length")
-    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="steps of the whole runs")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each length")
+    parser.add_argument("--runs", type=_run_of, nargs="+", default=RUNS, help="batch and steps of whole runs: 256x500")
     parser.add_argument("--images", type=int, default=10_000, help="images that a whole run is measured by")
-    parser.add_argument("--steps", type=int, default=64, help="steps of one timing")
+    parser.add_argument("--steps", type=int, default=64, help="steps of one timing; eight times as many with graphs")
     parser.add_argument("--repeats", type=int, default=5, help="timings")
     parser.add_argument("--largest", type=int, default=65_536, help="no larger batch is tried")
-    options = parser.parse_args()
+    parser.add_argument("--whole", type=int, default=1800, help="steps of the runs of the command")
+    options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("PyTorch finds no CUDA device here, so there is nothing to measure.")
     device = torch.device(options.device)
@@ -150,25 +225,25 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else options.device
     say(f"speeds on {name} ...")
     fast = speeds(data, device, options.steps, options.repeats)
-    largest = largest_batch(data, device, options.largest)
-    rows, reached = qualities(options, ends)
+    runs, reached = qualities(data, device, options, ends)
+    say("runs of the command ...")
+    started = as_started(options.device, options.whole, min(options.seeds, 3))
     lines = [
         *heading("What a GPU reaches", available_cpus(), f"{name}; median [smallest to largest]"),
         table(fast),
         "",
-        f"Largest batch tried that fits, in bfloat16: {largest:,}.",
-        f"One process under torchrun: {under_torchrun(options.device)}.",
-        "",
-        table(rows),
+        table(runs),
         "",
         *reached,
         "",
-        "Several steps as one CUDA graph: not measured.",
+        table(started),
+        "",
+        f"Largest batch tried that fits, in bfloat16: {largest_batch(data, device, options.largest):,}.",
+        f"One process under torchrun: {under_torchrun(options.device)}.",
     ]
     question = f"gpu_{'-'.join(name.lower().split())}"
-    finish(
-        result_name(question, parser, options, {"device"}), options, "\n".join(lines), {"speeds": fast, "runs": rows}
-    )
+    numbers = {"speeds": fast, "runs": runs, "started": started}
+    finish(result_name(question, parser, options, {"device"}), options, "\n".join(lines), numbers)
 
 
 if __name__ == "__main__":

@@ -31,16 +31,20 @@ def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -
     """A row for each batch and precision; twice the images at twice the batch."""
     monkeypatch.setattr(gpu, "BATCHES", (2, 4))
     monkeypatch.setattr(gpu, "PRECISIONS", (torch.float32,))
-    monkeypatch.setattr(gpu.Steps, "seconds", lambda _self, steps: steps / 10)
-    assert gpu.speeds(load("mnist"), CPU, 1, 1)[1:] == [["2", "float32", "10.0", "20"], ["4", "float32", "10.0", "40"]]
+    monkeypatch.setattr(gpu.Training, "seconds", lambda _self, steps, whole: steps / 10 if whole > steps else 0)
+    assert gpu.speeds(load("mnist"), CPU, 1, 1)[1:] == [
+        ["2", "float32", "10", "10", "20"],
+        ["4", "float32", "10", "10", "40"],
+    ]
 
 
 @pytest.mark.slow
-def test_a_step_takes_time(gpu: ModuleType) -> None:
-    """On a real device, with a step that has the penalty and one that has not."""
-    steps = gpu.Steps(load("mnist"), 2, torch.float32, CPU)
-    assert steps.seconds(1) > 0
-    assert steps.seconds(1) > 0
+def test_a_whole_run_takes_time_and_draws(gpu: ModuleType) -> None:
+    """On a real device, with steps that have the penalty and some that have not."""
+    run = gpu.trained(load("mnist"), CPU, 2, gpu.FIRST + 2, 0, 3)
+    assert run.first_seconds > run.seconds > 0
+    assert run.drawn.shape == (3, 28, 28, 1)
+    assert run.drawn.dtype == "uint8"
 
 
 @pytest.mark.slow
@@ -48,36 +52,40 @@ def test_the_largest_batch_is_the_last_that_fits(gpu: ModuleType, monkeypatch: p
     """It is doubled until the memory is full."""
 
     class Full:
-        def __init__(self, _data: object, batch: int, *_: object) -> None:
+        def __init__(self, *_: object, batch: int) -> None:
             if batch > 300:
                 raise torch.OutOfMemoryError
 
-        def seconds(self, _steps: int) -> float:
-            return 1.0
+        def seconds(self, steps: int, whole: int) -> float:
+            return steps / whole
 
-    monkeypatch.setattr(gpu, "Steps", Full)
+    monkeypatch.setattr(gpu, "Training", Full)
     assert gpu.largest_batch(load("mnist"), CPU, 65_536) == 256
     assert gpu.largest_batch(load("mnist"), CPU, 128) == 128
 
 
 def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shortest length counts; what the time does not allow is said."""
-    distances = {(100, 0): 20.0, (100, 1): 30.0, (300, 0): 2.0, (300, 1): 3.0, (900, 0): 0.9, (900, 1): 0.8}
+    """The shortest run counts, whatever its batch; what the time does not allow is said."""
+    distances = {(64, 100): (20.0, 30.0), (64, 300): (2.0, 3.0), (64, 900): (0.9, 0.8), (256, 400): (0.7, 0.9)}
 
-    def trained(steps: int, seed: int, *_: Any) -> tuple[float, float]:
-        return steps / 100 + seed, distances[steps, seed]
+    def trained(_data: object, _device: object, batch: int, steps: int, seed: int, _images: int) -> Any:
+        return gpu.Trained(0.5, steps / 100 + seed, distances[batch, steps][seed])
 
-    monkeypatch.setattr(gpu, "Ruler", lambda: None)
+    class Ruler:
+        def distance(self, drawn: float) -> Any:
+            return argparse.Namespace(value=drawn)
+
+    monkeypatch.setattr(gpu, "Ruler", Ruler)
     monkeypatch.setattr(gpu, "trained", trained)
-    options = argparse.Namespace(lengths=[100, 300, 900], seeds=2, device="cpu", images=1)
-    rows, reached = gpu.qualities(options, math.inf)
-    assert [row[0] for row in rows[1:]] == ["100", "300", "900"]
-    assert rows[1] == ["100", "1.5 [1.0 to 2.0]", "25.00 [20.00 to 30.00]", "2"]
+    options = argparse.Namespace(runs=list(distances), seeds=2, images=1)
+    rows, reached = gpu.qualities(None, CPU, options, math.inf)
+    assert [row[:2] for row in rows[1:]] == [["64", "100"], ["64", "300"], ["64", "900"], ["256", "400"]]
+    assert rows[1][2:] == ["1.50 [1.00 to 2.00]", "0.50 [0.50 to 0.50]", "25.00 [20.00 to 30.00]", "2"]
     assert reached == [
-        "- distance 24.9: 3.5 [3.0 to 4.0] s, 300 steps, every one of 2 seeds",
-        "- distance 1: 9.5 [9.0 to 10.0] s, 900 steps, every one of 2 seeds",
+        "- distance 24.9: 3.50 [3.00 to 4.00] s, 300 steps of batch 64, every one of 2 seeds",
+        "- distance 1: 4.50 [4.00 to 5.00] s, 400 steps of batch 256, every one of 2 seeds",
         "- distance 0.5: not reached",
     ]
-    rows, reached = gpu.qualities(options, time.monotonic() - 1)
-    assert {row[1] for row in rows[1:]} == {"no time left"}
+    rows, reached = gpu.qualities(None, CPU, options, time.monotonic() - 1)
+    assert {row[2] for row in rows[1:]} == {"no time left"}
     assert {line.rpartition(": ")[2] for line in reached} == {"not reached"}

@@ -35,8 +35,9 @@ def test_resuming_is_exact(tmp_path: Path, tutorial_data: Path, settings: tuple[
     assert inkgan.load(tmp_path / "whole").sample(3).std() > 0
 
 
-def test_a_step_is_the_processors_step() -> None:
-    """In float32 the losses of the first step agree with the processor's."""
+def test_a_step_is_the_processors_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32 the losses of the first step agree with the processor's, where convolutions do not round to TF32."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     config = resolve(overrides=["batch_size=16"])
     real = torch.from_numpy(np.random.default_rng(0).random((16, 28, 28, 1), dtype=np.float32))
     labels = torch.arange(16) % 10
@@ -46,7 +47,7 @@ def test_a_step_is_the_processors_step() -> None:
         recipe = build(config, (28, 28, 1), 10, device, torch.float32)
         terms[name] = recipe.step(StepInfo(0, 0, 0.0), real.to(device), labels.to(device))
     for key, value in terms["cpu"].items():
-        assert float(terms["cuda"][key]) == pytest.approx(float(value), rel=1e-3), key
+        assert float(terms["cuda"][key]) == pytest.approx(float(value), rel=1e-4), key
 
 
 GAMES = {"fast": (), "slices": ("slices=2",), "wgan-gp": ("loss=wgan-gp", "critic_steps=2", "penalty.every=3")}
@@ -95,7 +96,7 @@ def test_what_is_not_finite_is_found_one_step_later(at: int) -> None:
 
 def test_a_run_that_blows_up_writes_no_checkpoint_of_it(tmp_path: Path, small_data: Path) -> None:
     """It ends with the error, and all that was written is finite."""
-    settings = ["generator.learning_rate=1e30", "watch.save_every=1"]
+    settings = ["generator.learning_rate=1e6", "discriminator.learning_rate=1e6", "watch.save_every=1"]
     with pytest.raises(DivergenceError, match="diverged at step"):
         runs.train(tmp_path / "run", small_data, steps=60, device="cuda", settings=settings)
     saved = sorted((tmp_path / "run").glob("checkpoints/*/*.safetensors"))

@@ -143,7 +143,8 @@ def batch_norm(maps: Tensor, offset: Tensor) -> Tensor:
 
     Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1 with gamma = 1.
     """
-    return F.batch_norm(maps, None, None, None, offset, training=True, eps=EPSILON)
+    # On a GPU, PyTorch finds no gradient of an offset that comes without a scale.
+    return F.batch_norm(maps, None, None, torch.ones_like(offset), offset, training=True, eps=EPSILON)
 
 
 def resize_to_double(maps: Tensor) -> Tensor:

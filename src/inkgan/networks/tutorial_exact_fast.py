@@ -69,7 +69,7 @@ class Generator(tutorial.Generator):
         b3, beta3, w4 = (F.pad(parameter, (0, 7)) for parameter in (self.b3, self.beta3, self.w4.view(1, 25)))
         x = linear_relu_resize_convolve(x, normalised, w3, b3)  # [N, 32, 28, 28]
 
-        x = F.batch_norm(x, None, None, None, beta3, training=True, eps=EPSILON).relu_()  # [N, 32, 28, 28]
+        x = tutorial.batch_norm(x, beta3).relu_()  # [N, 32, 28, 28]
         # The last resize doubles the map, and the 1×1 convolution of stride 2 reads only what was there before.
         return torch.sigmoid(F.linear(x.permute(0, 2, 3, 1), w4, self.b4))  # [N, 28, 28, 1]
 

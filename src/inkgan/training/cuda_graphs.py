@@ -1,7 +1,7 @@
 """Steps as CUDA graphs: the kernels that a step launches are recorded once, and from then on launched all at once.
 
 A step of ``fast`` is 300 kernels of 3 µs each. A processor takes longer to launch a kernel than the GPU to compute it,
-so that the GPU waits most of the time; see docs/performance.md. A replayed graph computes the same bits.
+so that the GPU waits most of the time; see docs/results.md. A replayed graph computes the same bits.
 """
 
 from __future__ import annotations

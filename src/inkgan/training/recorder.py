@@ -136,7 +136,8 @@ class Recorder:
         self._told_at = now
         self._run.recipe.settle()
         signals = self._signals(step, batch) if examined else {}
-        progress = self._progress(step, {name: term.item() for name, term in terms.items()}, seconds)
+        values = torch.stack(list(terms.values())).tolist()  # at once: a GPU answers each question late
+        progress = self._progress(step, dict(zip(terms, values, strict=True)), seconds)
         self._watcher.stepped(progress)
         if logged:
             self._log(progress, signals)
