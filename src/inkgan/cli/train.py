@@ -127,11 +127,11 @@ def train(
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
         tensorboard --logdir runs
     """
-    given = locals()  # all options by their names, which are those of inkgan.train
+    if evaluate_every is not None:
+        settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
+    given = dict(locals())  # all options by their names, which are those of inkgan.train
     from inkgan.training import start
 
-    if evaluate_every is not None:
-        given["settings"] = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
         _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)

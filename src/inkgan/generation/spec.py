@@ -31,6 +31,8 @@ Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 #: Shards have names of five digits.
 MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
+#: The fields that :func:`inkgan.generation.writing.write` takes under the same names.
+_HAND = {"seed", "style", "slant", "height", "background", "legible", "look"}
 #: How many images a preview shows.
 _PREVIEWED = 24
 
@@ -211,13 +213,7 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
     written = writing.in_batches(
         ((texts.text(spec.seed, number), number) for number in numbers),
         model=model,
-        seed=spec.seed,
-        style=spec.style,
-        slant=spec.slant,
-        height=spec.height,
-        background=spec.background,
-        legible=spec.legible,
-        look=spec.look,
+        **spec.model_dump(include=_HAND),
     )
     for number in numbers:
         with threads.limit(limits=1):

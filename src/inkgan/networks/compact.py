@@ -2,7 +2,7 @@
 
 Nearly all arithmetic is in 3×3 convolutions at a seventh to a quarter of the image's side, with tens of channels: large
 products with little memory between them. Full resolution is touched only by moving 2×2 blocks of pixels into channels
-and back (see ``blocks.py``). There is no normalisation, so every image depends only on its own latent and label. The
+and back (see ``grid.py``). There is no normalisation, so every image depends only on its own latent and label. The
 latent and the label also scale the channels of every map (Karras et al., "A Style-Based Generator Architecture", 2019,
 section 2, scale only).
 
