@@ -102,19 +102,15 @@ class _Plain(_Quiet):
         if progress is None:
             self.say(f"the untrained generator's first picture: {opinion.sentence}")
         else:
-            self._say_step(progress, str(opinion))
+            self.say(progress.line(str(opinion)))
 
     def stepped(self, progress: StepProgress) -> None:
         if time.monotonic() - self._said_at >= _SECONDS_OF_SILENCE:
-            self._say_step(progress)
+            self.say(progress.line())
 
     def ended(self, result: Result) -> None:
         for line in _conclusion(result):
             self.say(line)
-
-    def _say_step(self, progress: StepProgress, *more: str) -> None:
-        words = [progress.position, progress.losses, progress.comparison, *more, progress.speed, progress.time_left]
-        self.say("  ".join(word for word in words if word))
 
 
 class _Scrolling(_Plain):

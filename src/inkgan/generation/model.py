@@ -21,8 +21,7 @@ from inkgan.files import Progress, unheard
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
-from inkgan.generation.samples import Samples
-from inkgan.images import Images, Labels, to_uint8, with_channels
+from inkgan.images import Images, Labels, png_bytes, sheet, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
 
@@ -40,6 +39,35 @@ _CHUNK = 32
 #: More at once, since only a few of them are drawn again.
 _LEGIBLE_CHUNK = 16 * _CHUNK
 _NAMES_SHOWN = 12
+#: How many images a notebook shows, and how many side by side.
+_MOST_SHOWN = 100
+_COLUMNS = 10
+
+
+class Samples(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
+    """Images uint8 [N, H, W] or [N, H, W, 3], 0 paper to 255 ink: an array that a notebook shows as a sheet.
+
+    ``numpy.asarray(samples)`` is the plain array, which prints its numbers.
+    """
+
+    def __repr__(self) -> str:
+        if not self._are_images():
+            return repr(np.asarray(self))
+        count, height, width = self.shape[:3]
+        return f"<{quantity(count, 'image', ',')} of {height}x{width}, uint8>"
+
+    __str__ = __repr__
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture that a notebook shows: at most 100 of the images, dark ink on white."""
+        if not self._are_images():
+            return None
+        return png_bytes(sheet(np.asarray(self[:_MOST_SHOWN]), min(len(self), _COLUMNS), scale=2))
+
+    def _are_images(self) -> bool:
+        """Whether this is a whole array of images, as operations on them may give anything."""
+        is_of_images = (self.ndim == 3 and self.shape[2] != 3) or (self.ndim == 4 and self.shape[3] == 3)
+        return self.dtype == np.uint8 and is_of_images and self.size > 0
 
 
 class Model:
@@ -160,7 +188,7 @@ class Model:
                 part = slice(start, min(start + step, n))
                 drawn_from = self._latents(seed, start, part.stop - start)
                 if asked is None or digits is None:
-                    images[part] = self._draw(drawn_from, None if asked is None else asked[part])
+                    images[part] = self._drawn(drawn_from, None if asked is None else asked[part])
                 else:
                     images[part] = self._drawn_legibly(drawn_from, asked[part], digits[part], legible)
                 progress("drawing", part.stop / n)
@@ -186,7 +214,7 @@ class Model:
         """Images [N, H, W, 1] of digits that can be read."""
 
         def draw(latents: NDArray[np.float32], labels: Labels) -> Images:
-            return np.asarray(self.draw(latents, labels))
+            return self._drawn(latents, labels)[..., 0]
 
         return made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images[..., None]
 
@@ -212,12 +240,7 @@ class Model:
         if labels is None and self.num_classes:
             raise ConfigError(f"{self.name} draws by labels: give each latent a class, {self._shown_classes()}.")
         asked = self.labels_for(len(latents), labels)
-        latents = latents.astype(np.float32)
-        parts = [
-            self._draw(latents[i : i + _CHUNK], None if asked is None else asked[i : i + _CHUNK])
-            for i in range(0, len(latents), _CHUNK)
-        ]
-        return _without_grey_axis(np.concatenate(parts))
+        return _without_grey_axis(self._drawn(latents.astype(np.float32), asked))
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
         """The logits of the run's discriminator for images, by PyTorch.
@@ -326,9 +349,11 @@ class Model:
 
         return padded
 
-    def _draw(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
-        """At most a chunk of images."""
-        return to_uint8(self._draw_chunk(latents, labels))
+    def _drawn(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
+        """Images uint8 [N, H, W, C], computed chunk by chunk."""
+        parts = [slice(start, start + _CHUNK) for start in range(0, len(latents), _CHUNK)]
+        drawn = (self._draw_chunk(latents[part], None if labels is None else labels[part]) for part in parts)
+        return np.concatenate([to_uint8(images) for images in drawn])
 
     def _draw_together(self, latents: NDArray[np.float32]) -> Images:
         """Images that are normalised by their common statistics."""

@@ -66,8 +66,7 @@ class NotebookWatcher(Watcher):
 
     def stepped(self, progress: StepProgress) -> None:
         """Show how far the run is."""
-        words = [progress.position, progress.losses, progress.comparison, progress.speed, progress.time_left]
-        self._now = "  ".join(word for word in words if word)
+        self._now = progress.line()
         self._show(at_once=False)
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:

@@ -68,6 +68,11 @@ class StepProgress:
             return ""
         return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
 
+    def line(self, *more: str) -> str:
+        """All that is known, in one line, with more words after the losses."""
+        words = [self.position, self.losses, self.comparison, *more, self.speed, self.time_left]
+        return "  ".join(word for word in words if word)
+
 
 @dataclass(frozen=True)
 class Opinion:
