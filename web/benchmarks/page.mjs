@@ -36,9 +36,7 @@ async function measure(name, executablePath) {
   try {
     console.log(`\n${await browser.version()}, load ${loadavg()[0].toFixed(1)}`);
     await learns(browser, name);
-    if (name === "chrome") {
-      await stays(browser, Number(minutes) * 60);
-    }
+    await stays(browser, name, Number(minutes) * 60);
   } finally {
     await browser.close();
   }
@@ -102,18 +100,17 @@ function evaluate(images) {
   console.log(told.match(/Fréchet digit distance [^,]*/s)?.[0].replace(/\s+/g, " "));
 }
 
-/** The longest task of the main thread in a minute, and memory over so many seconds, in the view that shows learning. */
-async function stays(browser, seconds) {
-  const page = await open(browser);
-  await page.tracing.start({ categories: ["toplevel"] });
-  await page.click("#panel-3 button.main");
-  await rest(60_000);
-  const tasks = tasksOfMain(JSON.parse(Buffer.from(await page.tracing.stop()).toString()).traceEvents);
-  const longest = (key) => (Math.max(...tasks.map((task) => task[key] ?? 0)) / 1000).toFixed(0);
-  console.log(
-    `${tasks.length} tasks of the main thread in a minute: the longest took ${longest("tdur")} ms of processor time, ` +
-      `${longest("dur")} ms by the clock; load ${loadavg()[0].toFixed(1)}`,
-  );
+/** Memory over so many seconds in the view that shows learning; with Chromium also the longest tasks before and then. */
+async function stays(browser, name, seconds) {
+  let page;
+  if (name === "chrome") {
+    page = await browser.newPage();
+    await traced(page, "while the page opens", () => show(page));
+    await traced(page, "in a minute of learning", () => learnFor(page, 60_000));
+  } else {
+    page = await open(browser);
+    await learnFor(page, 0);
+  }
   const samples = [];
   for (let done = 0; done <= seconds; done += 30) {
     samples.push(memory(browser));
@@ -130,6 +127,23 @@ async function stays(browser, seconds) {
   await page.close();
 }
 
+/** Say what the longest task of the main thread took while something is done. */
+async function traced(page, when, act) {
+  await page.tracing.start({ categories: ["toplevel"] });
+  await act();
+  const tasks = tasksOfMain(JSON.parse(Buffer.from(await page.tracing.stop()).toString()).traceEvents);
+  const longest = (key) => (Math.max(...tasks.map((task) => task[key] ?? 0)) / 1000).toFixed(0);
+  console.log(
+    `${tasks.length} tasks of the main thread ${when}: the longest took ${longest("tdur")} ms of processor time, ` +
+      `${longest("dur")} ms by the clock; load ${loadavg()[0].toFixed(1)}`,
+  );
+}
+
+async function learnFor(page, milliseconds) {
+  await page.click("#panel-3 button.main");
+  await rest(milliseconds);
+}
+
 function tasksOfMain(events) {
   const names = events.filter((one) => one.name === "thread_name" && one.args.name === "CrRendererMain");
   const mains = new Set(names.map((one) => `${one.pid}/${one.tid}`));
@@ -138,10 +152,14 @@ function tasksOfMain(events) {
 
 async function open(browser) {
   const page = await browser.newPage();
+  await show(page);
+  return page;
+}
+
+async function show(page) {
   await page.setViewport({ width: 1280, height: 900 });
   await page.goto(`file://${here}build/page.html#learn&lang=en`);
   await page.waitForSelector("#panel-3 button.main", { timeout: 120_000 });
-  return page;
 }
 
 /** The processes of a browser: itself, and those that it started. */
@@ -189,10 +207,10 @@ function busiest(before, now) {
   return Math.max(0, ...[...now].map(([thread, time]) => time - (before.get(thread) ?? 0)));
 }
 
-/** MB that the largest of a browser's renderers holds. */
+/** MB that the largest of a browser's processes for pages holds. */
 function memory(browser) {
   const sizes = processes(browser)
-    .filter((pid) => /--type=renderer/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
+    .filter((pid) => /--type=renderer|\0tab\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
     .map((pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0));
   return Math.max(...sizes) / 1000;
 }
