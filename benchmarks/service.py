@@ -1,6 +1,6 @@
 """How does `inkgan serve` bear a crowd, hostile requests, and being asked to stop? Over loopback, one server of `best`.
 
-    nice python benchmarks/service.py [--seconds 60] [--hostile 1000] [--workers 1] [--record]
+    nice python benchmarks/service.py [--seconds 60] [--hostile 1000] [--workers 2] [--record]
 
 Clients run in this process and share the processors with the server. A client asks, waits for the whole answer, and
 asks again: half for a writing of ten characters, a quarter each for a digit and a sheet of 16, all with new seeds.
@@ -110,7 +110,7 @@ WHOLE = [
 class Server:
     """A server in a process of its own."""
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 2) -> None:
         command = [sys.executable, "-m", "inkgan", "serve", "best", "--port", "0", "--workers", str(workers)]
         began = time.perf_counter()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -387,7 +387,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of each crowd that draws, after the warm-up")
     parser.add_argument("--hostile", type=int, default=1000, help="requests")
     parser.add_argument("--starts", type=int, default=5, help="cold starts")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     watch = Disturbance([os.getpid()])
     starts = []
@@ -420,7 +420,7 @@ def main() -> None:
     share = f"{watch.share() or 0:.0%} of the machine"
     met = {name: dict(load.statuses) for name, load in loads.items()}
     notes = [
-        f"clients and {options.workers} worker share the processors; other programs used {share}",
+        f"clients, the server and its {options.workers} workers share the processors; other programs used {share}",
         f"memory of the server at the end of the attack: {attacked['size'][0]:.0f} MB",
         f"statuses: {met}; of hostile requests: {attacked['statuses']}; of those who waited at the end: {dict(got)}",
         *([tried] if tried else []),

@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
-from anyio import to_thread
 
 from inkgan.exporting.saved import read
 from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
-from inkgan.serving.batching import LARGEST_BATCH, Batcher
+from inkgan.serving.batching import Batcher
+
+
+def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str, str]:
+    """A batcher whose answers come from threads, of requests whose first letters say what they have in common."""
+
+    async def in_thread(batch: Sequence[str]) -> Sequence[str]:
+        return await asyncio.to_thread(answer, batch)
+
+    return Batcher(in_thread, lambda one: one[0], asyncio.Semaphore(1), largest=3)
 
 
 def asked_at_once(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
-    """Ask all at one time with one thread to answer: the answers, and the batches in which they were answered."""
+    """Ask all at one time with one turn: the answers, and the batches in which they were answered."""
     batches: list[list[str]] = []
 
     def answer(batch: Sequence[str]) -> list[str]:
@@ -26,8 +34,7 @@ def asked_at_once(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], 
         return [one.upper() for one in batch]
 
     async def run() -> list[str]:
-        to_thread.current_default_thread_limiter().total_tokens = 1
-        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        batcher = batcher_of(answer)
         return await asyncio.gather(*(batcher.ask(one) for one in asked))
 
     return asyncio.run(run()), batches
@@ -40,10 +47,10 @@ def test_what_waits_is_answered_in_batches_by_kind() -> None:
 
 
 def test_there_is_a_most() -> None:
-    asked = [f"a{k}" for k in range(2 * LARGEST_BATCH + 1)]
+    asked = [f"a{k}" for k in range(7)]
     got, batches = asked_at_once(asked, slow=0)
     assert got == [one.upper() for one in asked]
-    assert [len(one) for one in batches] == [LARGEST_BATCH, LARGEST_BATCH, 1]
+    assert [len(one) for one in batches] == [3, 3, 1]
 
 
 def test_nobody_passes_who_waits_for_something_else() -> None:
@@ -55,8 +62,7 @@ def test_nobody_passes_who_waits_for_something_else() -> None:
         return list(batch)
 
     async def run() -> None:
-        to_thread.current_default_thread_limiter().total_tokens = 1
-        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        batcher = batcher_of(answer)
 
         async def again(first: str, second: str) -> None:
             await batcher.ask(first)
@@ -76,7 +82,7 @@ def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
         return list(batch)
 
     async def run() -> list[str | BaseException]:
-        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        batcher = batcher_of(answer)
         return await asyncio.gather(*map(batcher.ask, ["a1", "b1", "a2"]), return_exceptions=True)
 
     first, other, second = asyncio.run(run())
@@ -95,8 +101,7 @@ def test_who_leaves_disturbs_no_one() -> None:
         return list(batch)
 
     async def run() -> str:
-        to_thread.current_default_thread_limiter().total_tokens = 1
-        batcher: Batcher[str, str] = Batcher(answer, lambda one: one[0])
+        batcher = batcher_of(answer)
         tasks = [asyncio.create_task(batcher.ask(one)) for one in ("b1", "a1", "a2", "a3")]
         await asyncio.sleep(0.01)
         tasks[0].cancel()  # it is being answered

@@ -21,7 +21,7 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Also answer requests to this name; may be given more than once."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that answer; more than there are cores do not help.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that draw; more than there are cores do not help.")] = 2,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print each request as a line of JSON.")] = False,
 ) -> None:
     """Serve a model: its page, and its images to programs.
@@ -32,7 +32,7 @@ def serve(
     For example:
 
         inkgan serve
-        inkgan serve runs/fast-mnist-seed0 --port 8001 --workers 2
+        inkgan serve runs/fast-mnist-seed0 --port 8001 --workers 4
         inkgan serve best --host 0.0.0.0 --allow-host ink.example.org --access-log
     """
     # Requests share the cores, not each of their matrix products; must come before NumPy is loaded.

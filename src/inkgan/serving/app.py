@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ from inkgan.exporting.saved import Saved
 from inkgan.generation.model import Model
 from inkgan.serving import guide, prometheus, responses
 from inkgan.serving.batching import Batcher
-from inkgan.serving.error_responses import error_response
+from inkgan.serving.drawers import Drawers
+from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, Write
 from inkgan.serving.responses import PNG, Content
 
@@ -38,14 +40,21 @@ class Problem(BaseModel):
 
 
 class Service:
-    """A model that is served: what it is, and what draws."""
+    """A model that is served: what it is, and what draws.
 
-    def __init__(self, saved: Saved) -> None:
+    Args:
+        saved: the model.
+        processes: those that draw; 0 is a thread of this one.
+    """
+
+    def __init__(self, saved: Saved, processes: int = 0) -> None:
         self.saved = saved = saved._replace(name=saved.own_name)
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
-        self.writer = Batcher(lambda asked: responses.write(self.model, asked), responses.shared)
+        self._draw_once()
+        self.drawers = Drawers(self.model, processes)
+        self.writer = Batcher(self._written, responses.shared, self.drawers.turns)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
@@ -65,7 +74,15 @@ class Service:
         """The page that explains the addresses, and its policy."""
         return guide.page(self.saved, application(self).openapi())
 
-    def draw_once(self) -> None:
+    async def drawn(self, make: Callable[..., Content], *asked: Any) -> Content:
+        """What a function of the model and of what is asked draws, when it is its turn."""
+        async with self.drawers.turns:
+            return await self.drawers.draw(make, *asked)
+
+    async def _written(self, asked: Sequence[Write]) -> Sequence[Content]:
+        return await self.drawers.draw(responses.write, asked)
+
+    def _draw_once(self) -> None:
         """Draw an image, so that whatever cannot draw says so before anybody asks."""
         label = 0 if self.model.num_classes else None
         self.model.draw(np.zeros((1, self.model.latent_dim), np.float32), label)
@@ -87,6 +104,7 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_exception_handler(HTTPException, _no_such_address)
     app.add_exception_handler(InkganError, _refused)
+    app.add_exception_handler(BrokenProcessPool, _lost)
     app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
         ("/v1/write", _write, [PNG, _JSON]),
@@ -120,18 +138,18 @@ async def _write(request: Request, asked: Annotated[Write, Query()]) -> Response
     return Response(content, media_type=media_type, headers=kept)
 
 
-def _digit(
+async def _digit(
     request: Request,
     name: Annotated[str, Path(max_length=255, description="The name of a class.", examples=["7"])],
     asked: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    return _drawn(request, asked, lambda model: responses.digit(model, name, asked))
+    return await _drawn(request, asked, responses.digit, name, asked)
 
 
-def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
+async def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return _drawn(request, asked, lambda model: responses.sample(model, asked))
+    return await _drawn(request, asked, responses.sample, asked)
 
 
 async def _models(request: Request) -> Response:
@@ -167,12 +185,16 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _drawn(request: Request, asked: Parameters, draw: Callable[[Model], Content]) -> Response:
+async def _drawn(request: Request, asked: Parameters, make: Callable[..., Content], *rest: Any) -> Response:
     """An answer that is drawn only if the asker does not have it."""
+    kept = _kept(request, asked)
+    if _has(request, kept["ETag"]):
+        return Response(status_code=304, headers=kept)
     try:
-        return _answer(request, _kept(request, asked), lambda: draw(_service(request).model))
+        content, media_type = await _service(request).drawn(make, *rest)
     except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
         return error_response(404, str(error))
+    return Response(content, media_type=media_type, headers=kept)
 
 
 def _kept(request: Request, asked: Parameters) -> dict[str, str]:
@@ -196,14 +218,8 @@ def _asked_each_time(request: Request, content: bytes, media_type: str, policy: 
     kept = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         kept["Content-Security-Policy"] = policy
-    return _answer(request, kept, lambda: Content(content, media_type))
-
-
-def _answer(request: Request, kept: dict[str, str], make: Callable[[], Content]) -> Response:
-    """An answer with these headers; without its content, which is then not made, if the asker has it."""
     if _has(request, kept["ETag"]):
         return Response(status_code=304, headers=kept)
-    content, media_type = make()
     return Response(content, media_type=media_type, headers=kept)
 
 
@@ -230,6 +246,10 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
 
 async def _refused(_: Request, error: Exception) -> Response:
     return error_response(400, str(error))
+
+
+async def _lost(*_: object) -> Response:
+    return unavailable("the process that drew this ended.")
 
 
 async def _defect(*_: object) -> Response:

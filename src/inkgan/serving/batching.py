@@ -1,35 +1,41 @@
-"""Requests that wait for a free thread are answered in one batch, which takes less time and changes no response."""
+"""Requests that wait for their turn are answered in one batch, which takes less time and changes no response."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from anyio import to_thread
-
-#: The most requests in one batch. Of what a larger one saves, three save most; and the larger it is, the longer its
+#: The most requests in one batch. Of what a larger one saves, two save most; and the larger it is, the longer its
 #: first request waits for the others, and who asks for something else for all of them.
-LARGEST_BATCH = 3
+LARGEST_BATCH = 2
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
 class Batcher(Generic[Request, Response]):
-    """Answers requests in batches of what has come while the threads were busy.
+    """Answers requests in batches of what has come while it was not their turn.
 
     Attributes:
-        answer: from requests of one kind to their responses, in their order; it runs in a thread.
+        answer: from requests of one kind to their responses, in their order.
         kind: what requests must have in common to be answered in one batch.
+        turns: how many batches are answered at one time, together with whatever else waits for a turn.
+        largest: the most requests in one batch.
     """
 
     def __init__(
-        self, answer: Callable[[Sequence[Request]], Sequence[Response]], kind: Callable[[Request], Hashable]
+        self,
+        answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
+        kind: Callable[[Request], Hashable],
+        turns: asyncio.Semaphore,
+        largest: int = LARGEST_BATCH,
     ) -> None:
         self.answer = answer
         self.kind = kind
+        self.turns = turns
+        self.largest = largest
         self._waiting: dict[Hashable, dict[asyncio.Future[Response], Request]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -48,7 +54,7 @@ class Batcher(Generic[Request, Response]):
 
         A turn is not used for others alone: requests that came later would overtake those of other kinds.
         """
-        async with to_thread.current_default_thread_limiter():
+        async with self.turns:
             batch = self._batch(kind, future)
             if batch:
                 responses = await self._answered(list(batch.values()))
@@ -63,7 +69,7 @@ class Batcher(Generic[Request, Response]):
     def _batch(self, kind: Hashable, future: asyncio.Future[Response]) -> dict[asyncio.Future[Response], Request]:
         """The oldest requests of a kind, this one among them, which wait no longer."""
         waiting = self._waiting[kind]
-        chosen = [one for one in waiting if not one.done()][:LARGEST_BATCH] if future in waiting else []
+        chosen = [one for one in waiting if not one.done()][: self.largest] if future in waiting else []
         batch = {one: waiting.pop(one) for one in chosen}
         waiting.pop(future, None)  # it is still here only if its client is gone
         if not waiting:
@@ -73,6 +79,6 @@ class Batcher(Generic[Request, Response]):
     async def _answered(self, requests: Sequence[Request]) -> Sequence[Response | Exception]:
         """The responses; or the error, once for each request."""
         try:
-            return await asyncio.to_thread(self.answer, requests)
+            return await self.answer(requests)
         except Exception as error:  # noqa: BLE001 - it is raised again for each request
             return [error] * len(requests)

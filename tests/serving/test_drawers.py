@@ -1,0 +1,98 @@
+"""Processes that draw."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pytest
+
+from inkgan.errors import ConfigError
+from inkgan.exporting.saved import Saved, read
+from inkgan.generation.model import Model
+from inkgan.serving import parameters, responses
+from inkgan.serving.app import Service
+from inkgan.serving.drawers import Drawers
+
+DIGIT = parameters.Digit(seed=3)
+
+
+@pytest.fixture(scope="module")
+def saved() -> Saved:
+    return read("fast", "latest")
+
+
+@pytest.fixture
+def service(saved: Saved) -> Iterator[Service]:
+    """One whose drawings two processes make."""
+    service = Service(saved, 2)
+    yield service
+    service.drawers.stop()
+
+
+def within_seconds(work: Coroutine[Any, Any, Any]) -> Any:
+    async def bounded() -> Any:
+        async with asyncio.timeout(20):
+            return await work
+
+    return asyncio.run(bounded())
+
+
+def process_of(_: Model) -> int:
+    return os.getpid()
+
+
+def fail(_: Model) -> None:
+    os._exit(1)
+
+
+def test_they_draw_what_one_process_draws(service: Service) -> None:
+    asked = [parameters.Write(text=text, height=24, legible=0) for text in ("1", "2", "3")]
+
+    async def work() -> Any:
+        drawn = await asyncio.gather(*(service.drawn(responses.digit, "7", DIGIT) for _ in range(3)))
+        return drawn, await asyncio.gather(*map(service.writer.ask, asked))
+
+    drawn, written = within_seconds(work())
+    assert drawn == 3 * [responses.digit(service.model, "7", DIGIT)]
+    assert written == responses.write(service.model, asked)
+
+
+def test_an_error_comes_back(service: Service) -> None:
+    with pytest.raises(ConfigError, match="there is no class 'x': fast draws 0 to 9"):
+        within_seconds(service.drawn(responses.digit, "x", DIGIT))
+
+
+def test_who_dies_is_replaced(service: Service) -> None:
+    """What it was to draw is drawn by another; what kills whoever draws it fails alone."""
+
+    async def work() -> int:
+        first = await service.drawers.draw(process_of)
+        assert first != os.getpid()
+        os.kill(first, signal.SIGKILL)
+        second: int = await service.drawers.draw(process_of)
+        with pytest.raises(BrokenProcessPool):
+            await service.drawers.draw(fail)
+        assert await service.drawn(responses.digit, "7", DIGIT)
+        return second
+
+    assert within_seconds(work()) != os.getpid()
+
+
+def test_they_end_whatever_they_do(saved: Saved) -> None:
+    drawers = Drawers(Service(saved).model, 1)
+    process = within_seconds(drawers.draw(process_of))
+    os.kill(process, signal.SIGTERM)  # as systemd sends it to all
+    assert within_seconds(drawers.draw(process_of)) == process
+    drawers.stop()
+    for _ in range(400):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        within_seconds(asyncio.sleep(0.01))
+    pytest.fail("it is still there")
