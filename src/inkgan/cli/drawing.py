@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from inkgan.images import Images
 
@@ -155,8 +156,6 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run
 
 def _resized(image: Images, height: int, width: int) -> Images:
     """An image [H, W, C] in another size: each new pixel is the mean of the area that it covers."""
-    from PIL import Image
-
     picture = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
     resized = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
     return resized.reshape(height, width, image.shape[2])

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
+from rich.live import Live
+from rich.table import Table
 
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError
 from inkgan.files import open_regular
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from inkgan.training.many_runs import Outcome, Runs
+from inkgan.training.many_runs import Outcome, Runs, train_many
 
 #: Bytes at the end of metrics.jsonl in which its last line is.
 _LAST_BYTES = 4096
@@ -30,8 +28,6 @@ def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, qui
     Raises:
         DivergenceError: runs diverged; the others were trained to their ends first.
     """
-    from inkgan.training.many_runs import train_many
-
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     with _table(task, seeds, ended, quiet=quiet):
@@ -60,8 +56,6 @@ def _table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet
     if quiet or not sys.stdout.isatty():
         yield
         return
-    from rich.live import Live
-
     folders = {seed: task.folder(seed) for seed in seeds}
     start = time.monotonic()
     with Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1):
@@ -70,8 +64,6 @@ def _table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet
 
 def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:
     """All runs: the seed, the folder, the steps that are done, and whether it has ended."""
-    from rich.table import Table
-
     left = time_left(passed, len(ended) / len(folders)).removeprefix(", ")
     shown = Table(title=f"{len(ended)} of {len(folders)} runs ended {left}".rstrip(), title_justify="left")
     for column in ("seed", "run", "step", "state"):
@@ -86,8 +78,6 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
 
 def last_step(folder: Path) -> str:
     """How many joint steps a run had done when it last logged one; empty if it has not."""
-    import json
-
     try:
         with open_regular(folder / "metrics.jsonl") as file:
             file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))

@@ -18,13 +18,10 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean, quantity
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 #: Has to be picklable, as a dataclass is whose fields are.
@@ -72,7 +69,7 @@ class _Worker:
     def __init__(self, task: Task[Any]) -> None:
         context = get_context("spawn")
         self.number: int | None = None
-        self.connection: Connection
+        self.connection: connection.Connection
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
         self.process.start()
@@ -91,7 +88,7 @@ class _Worker:
         self.connection.close()
 
 
-def _work(ours: Connection, task: Task[Any]) -> None:
+def _work(ours: connection.Connection, task: Task[Any]) -> None:
     os.setsid()  # Ctrl-C is for the first process, which then ends this one
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
     _end_with_the_first_process()
@@ -99,7 +96,7 @@ def _work(ours: Connection, task: Task[Any]) -> None:
         _do_what_comes(ours, task)
 
 
-def _do_what_comes(ours: Connection, task: Task[Any]) -> None:
+def _do_what_comes(ours: connection.Connection, task: Task[Any]) -> None:
     while True:
         try:
             number = ours.recv()

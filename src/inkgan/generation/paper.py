@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from inkgan.generation.looks import Look, Range, rgb
 from inkgan.images import Images
@@ -129,8 +130,6 @@ def stroked(image: Images, by: float) -> Images:
     It is the largest of what a disc of that radius covers, or the smallest: dilation and erosion of grey images
     (Sternberg, "Grayscale morphology", 1986), by shifting the image in sixteen directions.
     """
-    from PIL import Image
-
     if by == 0:
         return image
     picture = Image.fromarray(image)
@@ -144,8 +143,6 @@ def stroked(image: Images, by: float) -> Images:
 
 def lightness(height: int, width: int, coarse: NDArray[np.float64]) -> NDArray[np.float64]:
     """How lightly the pen is pressed along the line, 0 to 1 and smooth, [H, W]; from numbers in [0, 1]."""
-    from PIL import Image
-
     smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(smooth, np.float64)
 
@@ -243,8 +240,6 @@ def carried(points: Points, there: NDArray[np.float64]) -> Points:
 
 def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
     """An image after a projective map of its points; paper comes in from outside."""
-    from PIL import Image
-
     height, width = image.shape[:2]
     back = np.linalg.inv(there)
     numbers = (back / back[2, 2]).ravel()[:8].tolist()
@@ -294,8 +289,6 @@ def moved_boxes(boxes: Boxes, there: NDArray[np.float64], width: int, height: in
 
 def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
     """The texture of paper: brightness around 1, in spots of an eighth of the height."""
-    from PIL import Image
-
     coarse = draws.standard_normal((8, max(8, round(8 * width / height))))
     smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     return 1 + amount * np.asarray(smooth, np.float64)
@@ -322,8 +315,6 @@ def through_camera(
         resolution: the share of the pixels in each direction.
         draws: the numbers of chance: as many as the page has, whatever the resolution.
     """
-    from PIL import Image, ImageFilter
-
     picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
     if resolution < 1:
         size = [max(1, round(resolution * side)) for side in picture.size]
@@ -335,8 +326,6 @@ def through_camera(
 
 def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """An image as a JPEG file gives it back; a quality of 100 makes no file."""
-    from PIL import Image
-
     if quality == 100:
         return seen
     file = io.BytesIO()
@@ -347,8 +336,6 @@ def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 def enlarged(seen: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """An image of fewer pixels, in the size of the page."""
-    from PIL import Image
-
     return np.asarray(Image.fromarray(seen).resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsFloat, SupportsIndex
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from inkgan.errors import (
     CheckpointError,
@@ -33,9 +34,6 @@ from inkgan.generation.looks import LOOKS, LookLike, look_of
 from inkgan.generation.spacing import Setting, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
@@ -118,8 +116,6 @@ class Writing:
     @property
     def picture(self) -> Image.Image:
         """Dark ink on white paper, of mode L, RGB in colour; or black ink on nothing, as opaque as it is dark, LA."""
-        from PIL import Image
-
         if self.image.ndim == 3:
             return Image.fromarray(self.image)
         if self.background == "transparent":
