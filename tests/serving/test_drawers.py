@@ -83,6 +83,15 @@ def test_who_dies_is_replaced(service: Service) -> None:
     assert within_seconds(work()) != os.getpid()
 
 
+def test_what_pytorch_draws_is_drawn_by_a_thread(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs in a process that was forked after it built a network."""
+    for module in ("serving.app", "generation.model"):
+        monkeypatch.setattr(f"inkgan.{module}.NUMPY_NETWORKS", {})
+    service = Service(saved, 2)
+    assert within_seconds(service.drawers.draw(process_of)) == os.getpid()
+    assert within_seconds(service.drawn(responses.digit, "7", DIGIT)).media_type == responses.PNG
+
+
 def test_they_end_whatever_they_do(saved: Saved) -> None:
     drawers = Drawers(Service(saved).model, 1)
     process = within_seconds(drawers.draw(process_of))

@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -19,6 +18,7 @@ from starlette.exceptions import HTTPException
 from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
 from inkgan.exporting.saved import Saved
 from inkgan.generation.model import Model
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.serving import guide, prometheus, responses
 from inkgan.serving.batching import Batcher
 from inkgan.serving.drawers import Drawers
@@ -44,7 +44,7 @@ class Service:
 
     Args:
         saved: the model.
-        processes: those that draw; 0 is a thread of this one.
+        processes: those that draw; 0 is a thread of this one, which also draws what has no NumPy form.
     """
 
     def __init__(self, saved: Saved, processes: int = 0) -> None:
@@ -52,8 +52,7 @@ class Service:
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
-        self._draw_once()
-        self.drawers = Drawers(self.model, processes)
+        self.drawers = Drawers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
         self.writer = Batcher(self._written, responses.shared, self.drawers.turns)
 
     @cached_property
@@ -81,11 +80,6 @@ class Service:
 
     async def _written(self, asked: Sequence[Write]) -> Sequence[Content]:
         return await self.drawers.draw(responses.write, asked)
-
-    def _draw_once(self) -> None:
-        """Draw an image, so that whatever cannot draw says so before anybody asks."""
-        label = 0 if self.model.num_classes else None
-        self.model.draw(np.zeros((1, self.model.latent_dim), np.float32), label)
 
 
 def application(service: Service) -> FastAPI:

@@ -11,17 +11,16 @@ import signal
 import stat
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inkgan.generation.model import Model
+import numpy as np
 
-#: How often something is drawn whose process ended meanwhile.
-_TRIES = 2
+from inkgan.generation.model import Model
 
 Result = TypeVar("Result")
 
@@ -38,7 +37,10 @@ class Drawers:
 
         Args:
             model: what draws.
-            processes: how many; 0 is a thread of this process.
+            processes: how many; 0 is a thread of this process, as PyTorch needs it, which hangs after a fork.
+
+        Raises:
+            InkganError: the model cannot draw.
         """
         self.turns = asyncio.Semaphore(max(1, processes))
         self._model = model
@@ -48,12 +50,20 @@ class Drawers:
         self._executor = self._started()
 
     def _started(self) -> Executor:
-        if not self._processes:
-            return ThreadPoolExecutor(1)
-        beginning = (self._model, *self._lifeline)
-        executor = ProcessPoolExecutor(self._processes, get_context("fork"), _begin, beginning)
-        executor.submit(os.getpid).result()  # now, while there are no threads that a fork would lose
+        """Start them, and let one try the model."""
+        executor: Executor
+        if self._processes:
+            beginning = (self._model, *self._lifeline)
+            executor = ProcessPoolExecutor(self._processes, get_context("fork"), _begin, beginning)
+        else:
+            executor = ThreadPoolExecutor(1)
+        self._asked(executor, _draw_once).result()
         return executor
+
+    def _asked(self, executor: Executor, make: Callable[..., Result], *asked: Any) -> Future[Result]:
+        if self._processes:
+            return executor.submit(_make, make, *asked)
+        return executor.submit(make, self._model, *asked)
 
     async def draw(self, make: Callable[..., Result], *asked: Any) -> Result:
         """What a function of the model and of what is asked returns, from a process.
@@ -61,18 +71,12 @@ class Drawers:
         Raises:
             BrokenProcessPool: its process ended, and so did the one that tried it again.
         """
-        for _ in range(_TRIES - 1):
-            executor = self._executor
-            with suppress(BrokenProcessPool):
-                return await self._drawn(executor, make, *asked)
-            if self._executor is executor:
-                self._executor = self._started()
-        return await self._drawn(self._executor, make, *asked)
-
-    async def _drawn(self, executor: Executor, make: Callable[..., Result], *asked: Any) -> Result:
-        if not self._processes:
-            return await asyncio.get_running_loop().run_in_executor(executor, make, self._model, *asked)
-        return await asyncio.get_running_loop().run_in_executor(executor, _make, make, *asked)
+        executor = self._executor
+        with suppress(BrokenProcessPool):
+            return await asyncio.wrap_future(self._asked(executor, make, *asked))
+        if self._executor is executor:  # nobody else has noticed before
+            self._executor = self._started()
+        return await asyncio.wrap_future(self._asked(self._executor, make, *asked))
 
     def stop(self) -> None:
         """End them, whatever they do."""
@@ -105,3 +109,9 @@ def _begin(model: Model, held: int, lifeline: int) -> None:
 
 def _make(make: Callable[..., Result], *asked: Any) -> Result:
     return make(_here[0], *asked)
+
+
+def _draw_once(model: Model) -> None:
+    """Draw an image, so that whatever cannot draw says so before anybody asks."""
+    label = 0 if model.num_classes else None
+    model.draw(np.zeros((1, model.latent_dim), np.float32), label)
