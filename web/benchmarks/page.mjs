@@ -1,6 +1,6 @@
 /**
  * The page while it learns, in real browsers, from file://: steps a second, the quality after a minute, the longest
- * task of the main thread, and memory. Usage, after `npm run page`: node benchmarks/page.mjs [minutes] [chrome|firefox]
+ * tasks of the main thread, and memory. Usage, after `npm run page`: node benchmarks/page.mjs [minutes] [chrome|firefox]
  *
  * Other programs slow the clock, so what counts is processor time: that of the worker that learns for the speed, and
  * that of the main thread for its tasks. On a machine with nothing else to do both are the clock's. Linux only (/proc).
@@ -210,7 +210,7 @@ function busiest(before, now) {
 /** MB that the largest of a browser's processes for pages holds. */
 function memory(browser) {
   const sizes = processes(browser)
-    .filter((pid) => /--type=renderer|\0tab\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
+    .filter((pid) => /--type=renderer|-isForBrowser/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
     .map((pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0));
   return Math.max(...sizes) / 1000;
 }
