@@ -4,6 +4,7 @@
 # make docs     set everything up and build the site: build/site/html/index.html
 # make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
 # make check    lint, types, the order of imports and the fast tests: about a minute
+# make coverage   every test but those that time something, and which lines and branches none of them takes: 20 minutes
 # make check-web  with Node: types, lint and tests of the web page, and whether the built one is what its sources make
 # make gpu      on a machine with a CUDA device: the tests that need one, and what only it can measure (20 minutes)
 # make wheel    build dist/*.whl, install it into a clean environment and use it
@@ -13,12 +14,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The tests of one file share what they train, so they run in one process. Both processes read each file of tests, which
 # pytest rewrites: it does so once if Python may keep what it has compiled.
-PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses 2 --dist loadfile
+TWO_PROCESSES := --numprocesses 2 --dist loadfile
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest $(TWO_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits lessons docs test check check-web lint types contracts fast-tests gpu wheel clean
+.PHONY: digits lessons docs test check coverage check-web lint types contracts fast-tests gpu wheel clean
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force
@@ -39,6 +41,13 @@ test: .venv/installed-dev lint contracts types
 	$(PYTEST) -m "not alone"
 	$(BIN)/pytest -m alone
 	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
+
+# Of all processes: those of the tests, and those that they start.
+coverage: .venv/installed-dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(TWO_PROCESSES) -m "not alone"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check-web: .venv/installed-dev
 	$(BIN)/python scripts/check_web.py
@@ -87,4 +96,4 @@ wheel: .venv/installed-dev
 	touch $@ .venv/installed
 
 clean:
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

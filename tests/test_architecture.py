@@ -35,7 +35,7 @@ def test_the_top_folder_holds_few_things() -> None:
 
 def test_public_names_are_sorted_and_exist() -> None:
     """What ``__all__`` promises can be had."""
-    assert inkgan.__all__ == sorted(inkgan.__all__)
+    assert inkgan.__all__ == sorted(inkgan.__all__) == dir(inkgan)
     for name in inkgan.__all__:
         assert getattr(inkgan, name).__name__ == name
 

@@ -56,6 +56,19 @@ def test_a_page_that_learns_replays_recorded_grids() -> None:
         assert np.abs(pixels[number, 16] - shown[top + 60 : top + 116 : 2, left : left + 56 : 2]).max() <= 8
 
 
+def test_a_page_holds_the_first_digits_of_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "DIGITS_OF_A_CLASS", 2)
+    images, labels = page.choose_digits(np.arange(6, dtype=np.uint8), np.array([1, 0, 1, 1, 0, 0]))
+    assert_array_equal(images, [0, 1, 2, 4])
+    assert_array_equal(labels, [1, 0, 1, 0])
+
+
+def test_digits_are_packed_as_labels_and_then_two_pixels_in_a_byte() -> None:
+    """Each of the 16 grey levels stands for 17; what is between goes to the nearest."""
+    images = np.array([[[0, 17], [34, 255]], [[8, 9], [255, 0]]], np.uint8)
+    assert page.pack_digits(images, np.array([3, 1])) == bytes([3, 1, 0x01, 0x2F, 0x01, 0xF0])
+
+
 @pytest.mark.slow
 def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"

@@ -16,6 +16,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance, frechet_estimate
+from inkgan.evaluation.metrics.intervals import groups, jackknife
 
 Array = npt.NDArray[np.float64]
 
@@ -139,6 +140,17 @@ def test_the_estimate_is_the_distance() -> None:
     assert frechet_estimate(x, reference, np.random.default_rng(0), 10) == estimate
 
 
+def test_leaving_out_a_group_is_what_it_says() -> None:
+    """The distances of the other images alone, and Quenouille's extrapolation from them."""
+    x, reference = sample(0, 40, 3, shift=5.0), GaussianStatistics.of(sample(1, 60, 3))
+    estimate = frechet_estimate(x, reference, np.random.default_rng(0), 5)
+    group = groups(40, 5, np.random.default_rng(0))
+    left_out = [frechet_distance(GaussianStatistics.of(x[group != g]), reference) for g in range(5)]
+    at_n = jackknife(frechet_distance(GaussianStatistics.of(x), reference), np.array(left_out))
+    assert estimate.at_n.standard_error == pytest.approx(at_n.standard_error, rel=1e-6)
+    assert estimate.extrapolated.value == pytest.approx(5 * at_n.value - 4 * np.mean(left_out), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [
@@ -163,6 +175,8 @@ def test_refuses_what_does_not_fit() -> None:
         frechet_estimate(sample(0, 60, 2), a, np.random.default_rng(0), 20)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         frechet_estimate(sample(0, 99, 3), a, np.random.default_rng(0))
+    with pytest.raises(EvaluationError, match="at least 6 images"):
+        frechet_estimate(sample(0, 5, 3), a, np.random.default_rng(0), 2)
     with pytest.raises(EvaluationError, match="do not fit"):
         GaussianStatistics(np.zeros(2), np.eye(3), 9)
     with pytest.raises(EvaluationError, match="NaN or infin"):

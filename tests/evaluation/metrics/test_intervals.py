@@ -160,8 +160,9 @@ def test_a_group_without_spread_counts_as_such() -> None:
     assert (interval.low, interval.high) == pytest.approx((-3.9 - half, -3.9 + half))
 
 
-def test_no_spread_at_all() -> None:
-    assert difference_of_means(np.full(3, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
+@pytest.mark.parametrize("n", [1, 3])
+def test_no_spread_at_all(n: int) -> None:
+    assert difference_of_means(np.full(n, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
 
 
 def test_binomial_is_wilsons() -> None:
@@ -171,14 +172,22 @@ def test_binomial_is_wilsons() -> None:
     assert estimate.interval == wilson(30, 40)
 
 
+def test_the_least_that_is_enough() -> None:
+    assert (wilson(0, 1).low, wilson(1, 1).high) == (0, 1)
+    assert sorted(groups(2, 2, np.random.default_rng(0))) == [0, 1]
+    assert repeated(np.array([0.0, 1.0])).interval.high == pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)
+    assert difference_of_means(np.zeros(1), np.array([0.0, 2.0])).low < 0
+
+
 def test_refuses() -> None:
     rng = np.random.default_rng(0)
     for share in (wilson, clopper_pearson):
         for successes, n in ((1, 0), (-1, 5), (6, 5)):
             with pytest.raises(EvaluationError, match="not a share"):
                 share(successes, n)
-        with pytest.raises(EvaluationError, match="between 0 and 1"):
-            share(1, 5, 95)
+        for level in (0, 1, 95):
+            with pytest.raises(EvaluationError, match="between 0 and 1"):
+                share(1, 5, level)
     with pytest.raises(EvaluationError, match="degrees of freedom"):
         student(0.0, 1.0, 0.5)
     with pytest.raises(EvaluationError, match="cannot be put into"):
