@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inkgan.errors import in_bytes, quantity
+from inkgan.errors import ConfigError, in_bytes, number_between, quantity
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,10 @@ from inkgan.errors import in_bytes, quantity
 def test_quantities(said: str, expected: str) -> None:
     """One is not several."""
     assert said == expected
+
+
+@pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1])
+def test_what_is_no_number_between_is_told(value: object) -> None:
+    assert (number_between(0, "", 0, 1), number_between("1", "", 0, 1)) == (0, 1)
+    with pytest.raises(ConfigError, match=r"^the share is .+, not 0 to 1$"):
+        number_between(value, "the share is {}, not 0 to 1", 0, 1)

@@ -133,6 +133,15 @@ def test_parquet(tmp_path: Path) -> None:
     assert [{**row, "image": None} for row in table.to_pylist()] == [{"image": None, **one.label} for one in without]
 
 
+@pytest.mark.parametrize(("size", "groups"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3])])
+def test_rows_of_parquet_are_written_in_groups(monkeypatch: pytest.MonkeyPatch, size: int, groups: list[int]) -> None:
+    monkeypatch.setattr("inkgan.generation.formats.archives._ROWS_IN_A_GROUP", size)
+    parquet: Any = import_module("pyarrow.parquet")
+    file = parquet.ParquetFile(io.BytesIO(packer("parquet")("0", iter(SAMPLES))["0.parquet"]))
+    assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == groups
+    assert [row["text"] for row in file.read().to_pylist()] == list(TEXTS)
+
+
 def test_lmdb(tmp_path: Path) -> None:
     """As PARSeq's reader does it (strhub/data/dataset.py): how many, then image and label by numbers from 1."""
     lmdb: Any = import_module("lmdb")

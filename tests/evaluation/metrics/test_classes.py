@@ -92,6 +92,14 @@ def test_balance_jackknife_is_the_plain_one() -> None:
     expected = jackknife(0.0, np.array([np.abs(q - UNIFORM).sum() / 2 for q in without]))
     balance = class_balance(labels, UNIFORM, rng())
     assert balance.total_variation.standard_error == pytest.approx(expected.standard_error)
+    expected = jackknife(0.0, np.array([(q * np.log(q / UNIFORM)).sum() for q in without]))
+    assert balance.kl.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
+
+
+def test_the_balance_that_chance_gives() -> None:
+    """Of 20 fair coins, |heads - 10| is at least 5 in 4.1 % and at least 6 in 1.2 % of cases."""
+    balance = class_balance(np.arange(20) % 2, np.array([0.5, 0.5]), rng())
+    assert balance.chance_total_variation == Interval(0, 0.25)
 
 
 @pytest.mark.slow
@@ -137,6 +145,14 @@ def test_diversity_by_definition() -> None:
     expected = np.mean([((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j])
     assert diversity(x, rng()).value == pytest.approx(expected, rel=1e-12)
     assert diversity(np.tile(x[:1], (30, 1)), rng()).value == pytest.approx(0, abs=1e-12)
+
+
+def test_diversity_leave_outs_are_what_they_say() -> None:
+    x = np.random.default_rng(1).gamma(2.0, size=(31, 3))
+    group = groups(31, 5, rng())
+    left_out = [2 * np.trace(np.cov(x[group != g].T)) for g in range(5)]
+    expected = jackknife(2 * float(np.trace(np.cov(x.T))), np.array(left_out))
+    assert diversity(x, rng(), 5).standard_error == pytest.approx(expected.standard_error, rel=1e-9)
 
 
 @pytest.mark.slow
