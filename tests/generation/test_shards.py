@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -171,6 +172,52 @@ def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> No
     assert not is_done(out, 2)
     assert write_shards(spec(), out) == (1, 3)
     assert visible(out) == visible(whole)
+
+
+@pytest.mark.parametrize("number", [-1, 4])
+def test_a_shard_that_the_data_set_does_not_have(number: int) -> None:
+    with pytest.raises(ConfigError, match=rf"^there is no shard {number} of 4\. Shards are numbered from 0\.$"):
+        make_shard(spec(), number)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EIO])
+def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """The manifest is then renamed into its place; any other failure is one."""
+
+    def link(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", link)
+    if code == errno.EIO:
+        with pytest.raises(OutputError, match="input/output error"):
+            shards._begin(tmp_path, spec(), {})
+        assert not visible(tmp_path)
+    else:
+        shards._begin(tmp_path, spec(), {})
+        assert list(visible(tmp_path)) == ["manifest.json"]
+        shards._begin(tmp_path, spec(), {})
+
+
+@pytest.mark.parametrize(("failures", "enough"), [(10, True), (11, False)])
+def test_another_process_removes_the_workplace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, enough: bool
+) -> None:
+    """In the moment before this one makes its own folder there: it tries again, up to ten times."""
+    true: Callable[..., str] = tempfile.mkdtemp
+    calls = itertools.count()
+
+    def mkdtemp(**given: Any) -> str:
+        if next(calls) < failures:
+            given["dir"].rmdir()
+        return true(**given)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    if enough:
+        with shards._workplace(tmp_path) as place:
+            assert place.is_dir()
+    else:
+        with pytest.raises(FileNotFoundError), shards._workplace(tmp_path):
+            pass
 
 
 @pytest.mark.slow

@@ -190,10 +190,12 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     path = out / MANIFEST
     _refuse_foreign(out)
     with output_errors(out):
-        if not path.exists():
-            with _workplace(out) as place:
-                _write_first(json.dumps(manifest | {"versions": versions}, indent=1) + "\n", place / MANIFEST, path)
-        _sweep(out)
+        try:
+            if not path.exists():
+                with _workplace(out) as place:
+                    _write_first(json.dumps(manifest | {"versions": versions}, indent=1) + "\n", place / MANIFEST, path)
+        finally:
+            _sweep(out)
     there = _read(path)
     there.setdefault("look", knobs)  # data sets of earlier versions name their look only
     names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")  # name the knob

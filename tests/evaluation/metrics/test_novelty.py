@@ -50,6 +50,18 @@ def test_z_is_the_rank_test_of_scipy() -> None:
     assert norm.cdf(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
 
 
+def test_z_by_hand() -> None:
+    """All six pairs are won: U = 6, its mean is 3 and its variance 2 · 3 · (2 + 3 + 1) / 12 = 3."""
+    assert copying_z(np.array([4.0, 5.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(np.sqrt(3))
+
+
+def test_the_least_that_is_enough_for_novelty() -> None:
+    """Twenty images in a cell, and one held-out image below the threshold."""
+    g, h = np.linspace(1, 2, 20), np.linspace(1.2, 3, 200)
+    cells = np.zeros(20, np.int64), np.zeros(200, np.int64)
+    assert novelty(g, h, 1 / 200, cells).z == pytest.approx(copying_z(g, h))
+
+
 def test_the_threshold_itself_is_near() -> None:
     """The nearest hundredth of the held-out distances 1 to 200 ends with 2."""
     found = novelty(np.repeat([2.0, 2.5], 20), np.arange(1.0, 201.0))
@@ -119,6 +131,8 @@ def test_refuses() -> None:
         novelty(d * np.nan, d)
     with pytest.raises(EvaluationError, match="expected is 0"):
         novelty(d, d, 0.001)
+    with pytest.raises(EvaluationError, match="expected is 1"):
+        novelty(d, d, 1.0)
     few = np.zeros(200, np.int64)
     with pytest.raises(EvaluationError, match="use more"):
         novelty(d[:30], d, cells=(few[:30], few + 1))
