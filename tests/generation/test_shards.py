@@ -198,6 +198,15 @@ def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         shards._begin(tmp_path, spec(), {})
 
 
+def test_workplaces_of_processes_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of others, and what is no workplace, stay."""
+    for name in ("my-host-7-x", "my-host-8-x", "notes"):
+        (tmp_path / ".tmp" / name).mkdir(parents=True)
+    monkeypatch.setattr(shards, "has_ended", lambda host, process: (host, process) == ("my-host", 7))
+    shards._sweep(tmp_path)
+    assert sorted(path.name for path in (tmp_path / ".tmp").iterdir()) == ["my-host-8-x", "notes"]
+
+
 @pytest.mark.parametrize(("failures", "enough"), [(10, True), (11, False)])
 def test_another_process_removes_the_workplace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, enough: bool
@@ -372,10 +381,12 @@ def test_a_split_by_writer() -> None:
 @pytest.mark.usefixtures("here")
 def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     """A file of the user's in the folder of a shard is never removed."""
-    small = spec(count=2, shards=1, format="imagefolder")
-    write_shards(small, tmp_path / "a")
+    small = spec(count=2, shards=2, format="imagefolder")
+    shares: list[float] = []
+    write_shards(small, tmp_path / "a", progress=lambda _, share: shares.append(share))
+    assert shares == [0.5, 1]
     (tmp_path / "a/.sha256/00000").unlink()
-    assert write_shards(small, tmp_path / "a") == (1, 0)
+    assert write_shards(small, tmp_path / "a") == (1, 1)
     (tmp_path / "a/.sha256/00000").unlink()
     (tmp_path / "a/00000/notes.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
