@@ -103,6 +103,13 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     assert onnx_file.build(given) == onnx_file.build(given)
 
 
+def test_runtimes_since_2022_read_the_file(tmp_path: Path) -> None:
+    """ONNX 1.12 has operator set 17 and file format 8."""
+    model = onnx.load_from_string(onnx_file.build(saved(WITHOUT_LABELS, tmp_path / "model")))
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 17)]
+    assert model.ir_version == 8
+
+
 def test_a_network_of_another_kind_is_refused() -> None:
     """Networks that users add have no ONNX form."""
     other = read("fast", "latest")._replace(description={"network": "mine"})

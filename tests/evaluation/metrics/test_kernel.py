@@ -105,6 +105,8 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
     over_y = jackknife(0.0, np.array([kernel_distance(x, y[group_y != g]) for g in range(5)]))
     estimate = kernel_estimate(x, y, np.random.default_rng(8), 5)
     assert estimate.standard_error == pytest.approx(np.hypot(over_x.standard_error, over_y.standard_error))
+    quantile = 2.776  # of Student's distribution with 4 degrees of freedom
+    assert estimate.interval.high - estimate.value == pytest.approx(quantile * estimate.standard_error, rel=1e-3)
 
 
 def test_memory_is_bounded() -> None:
