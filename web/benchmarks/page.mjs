@@ -210,9 +210,18 @@ function busiest(before, now) {
 /** MB that the largest of a browser's processes for pages holds. */
 function memory(browser) {
   const sizes = processes(browser)
-    .filter((pid) => /--type=renderer|-isForBrowser/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")))
-    .map((pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0));
+    .filter((pid) => /--type=renderer|-isForBrowser/.test(about(pid, "cmdline")))
+    .map((pid) => Number(about(pid, "status").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0));
   return Math.max(...sizes) / 1000;
+}
+
+/** A file of /proc about a process; empty if it has just ended. */
+function about(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 function rest(milliseconds) {
