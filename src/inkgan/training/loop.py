@@ -27,8 +27,8 @@ from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
-#: Processes that train together compare their weights every so many steps.
-_COMPARED_EVERY = 50
+#: How many steps processes that train together take between two comparisons of their weights.
+_COMPARE_EVERY = 50
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -62,7 +62,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
             StopSignals() as signals,
         ):
             recorder.begin(state.step)
-            _share(prepared, state)
+            _synchronise(prepared, state)
             clock = _Clock(state.seconds)
             _train(prepared, state, recorder, clock, signals)
             complete = state.is_complete
@@ -80,6 +80,19 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     return result
 
 
+@contextlib.contextmanager
+def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[None]:
+    """Add to a divergence its step, the last checkpoint, and what to try."""
+    try:
+        yield
+    except DivergenceError as error:
+        saved = checkpoint.list_steps(prepared.folder.checkpoints)
+        kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
+        raise DivergenceError(
+            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config.at(state.step))}"
+        ) from None
+
+
 def follow(prepared: PreparedRun) -> Result:
     """Train along with the first process of a team, and write nothing; see :func:`run`.
 
@@ -88,7 +101,7 @@ def follow(prepared: PreparedRun) -> Result:
     """
     keep_freed_memory()
     state = RunState(prepared.first_step)
-    _share(prepared, state)
+    _synchronise(prepared, state)
     clock = _Clock(state.seconds)
     try:
         # The first process decides when to stop, and gets the same signals.
@@ -100,8 +113,8 @@ def follow(prepared: PreparedRun) -> Result:
     return Result(prepared.folder.path, state.step, clock.seconds, state.is_complete, None)
 
 
-def _share(prepared: PreparedRun, state: RunState) -> None:
-    """Bring every process of a team to where the first one is."""
+def _synchronise(prepared: PreparedRun, state: RunState) -> None:
+    """Give every process of the team the step, the clock and the weights of the first one."""
     prepared.team.meet()
     step, seconds = prepared.team.follow(float(state.step), state.seconds)
     state.step = int(step)
@@ -112,18 +125,18 @@ def _share(prepared: PreparedRun, state: RunState) -> None:
 
 
 def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
-    """Do one step after another, and record and save what comes of them."""
+    """Train until :func:`_steps` ends; record each step, and draw, measure and save when that is due."""
     watch = prepared.config.watch
-    # Step 0 is a checkpoint too. It is written after the first step, which is done sooner that way.
+    # Step 0 is a checkpoint too. It is written after the first step, so that training starts without delay.
     untrained = snapshot(prepared, state) if state.step == 0 and not is_saved(prepared, state) else None
     try:
         for step, terms, real in _steps(prepared, state, clock, signals):
             if untrained is not None:
                 write(prepared, untrained)
                 untrained = None
-            found = recorder.step(step, terms, clock.seconds, real)
-            if found:
-                raise IllnessError.of_finding(found[0])
+            findings = recorder.step(step, terms, clock.seconds, real)
+            if findings:
+                raise IllnessError.of_finding(findings[0])
             is_best = False
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
@@ -142,34 +155,35 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
 def _steps(
     prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None
 ) -> Iterator[tuple[int, dict[str, Tensor], Tensor]]:
-    """Do one step after another, until the run is complete or is asked to stop.
+    """Take training steps until the run is complete or is asked to stop.
 
     Args:
         prepared: the run.
-        state: how far it is; it moves on with each step.
+        state: the progress of the run; each step advances it.
         clock: how long the run has trained.
-        signals: what asks it to stop; None in processes that follow the first one.
+        signals: signals that ask the run to stop; None in processes that follow the first one.
 
     Yields:
-        The number of a step that was done, its losses and figures, and the real images [N, H, W, C] that it learned
-        from.
+        The number of the step, its losses and figures, and the real images [N, H, W, C] that it learned from.
     """
     config = prepared.config
     batches = Batches(prepared.data, config, prepared.device)
     while True:
-        is_asked = signals is not None and signals.received is not None
-        seconds, stops = prepared.team.follow(clock.seconds, float(is_asked))
+        has_signal = signals is not None and signals.received is not None
+        # The first process decides for all: clocks differ, and signals arrive at different times.
+        seconds, stop_requested = prepared.team.follow(clock.seconds, float(has_signal))
         done, total = (seconds, config.seconds) if config.steps is None else (state.step, config.steps)
         assert total is not None
         state.is_complete = done >= total
-        if state.is_complete or stops or (prepared.stop_at is not None and state.step >= prepared.stop_at):
+        reached_stop = prepared.stop_at is not None and state.step >= prepared.stop_at
+        if state.is_complete or stop_requested or reached_stop:
             prepared.recipe.settle()
             return
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
         terms = prepared.recipe.step(StepInfo(state.step, number, max(0.0, done / total)), real, labels)
         state.step += 1
-        if is_due(state.step, _COMPARED_EVERY):
+        if is_due(state.step, _COMPARE_EVERY):
             prepared.team.require_equal(lambda: _digest(prepared.recipe), state.step)
         yield state.step - 1, terms, real
 
@@ -183,7 +197,7 @@ def _digest(recipe: Recipe) -> str:
 
 
 def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
-    """Write a checkpoint, after everything that was recorded up to it."""
+    """Write a checkpoint, after the records that belong before it."""
     prepared.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
@@ -191,16 +205,16 @@ def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Cl
 
 
 class Batches:
-    """The training images, on the device where the recipe computes, batch by batch."""
+    """The training images in batches, on the device where the recipe computes."""
 
     def __init__(self, data: DataSet, config: Config, device: torch.device) -> None:
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
-        # The batches of a step lie one after the other, in the order in which batches of one update would come.
+        # A step with several updates takes the batches that as many steps with one update would take.
         self._order = BatchOrder(config.seed, len(data.train), config.batch_size * config.critic_steps)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor | None]:
-        """What step ``number`` learns from: a batch for each update of the discriminator, one after the other.
+        """The images and labels of step ``number``: one batch for each update of the discriminator, concatenated.
 
         Returns:
             Real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any; B is
@@ -211,7 +225,7 @@ class Batches:
 
 
 class _Clock:
-    """How long a run has trained, in all its starts, including what it writes on the way."""
+    """How long a run has trained, over all its starts, including the time to write files."""
 
     def __init__(self, seconds_before: float) -> None:
         self._since = time.perf_counter() - seconds_before
@@ -219,16 +233,3 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._since
-
-
-@contextlib.contextmanager
-def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[None]:
-    """Say at which step training diverged, what is left of the run, and what to do about it."""
-    try:
-        yield
-    except DivergenceError as error:
-        saved = checkpoint.list_steps(prepared.folder.checkpoints)
-        kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-        raise DivergenceError(
-            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config.at(state.step))}"
-        ) from None
