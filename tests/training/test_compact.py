@@ -225,12 +225,12 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({part.fake.detach().numpy().tobytes() for _, part in seen}) == 3
     for number, part in seen:  # the same by hand
         found = alone.discriminator_losses(number, part)
-        expected_terms = alone._update("discriminator", alone._mixed_discriminator, [found])
+        expected_terms = alone._update_network("discriminator", alone._mixed_discriminator, [found])
     latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
     fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
     assert torch.equal(fake, part.fake)
     found = alone.generator_losses(part._replace(fake=fake), found.logits_real)
-    expected_terms |= alone._update("generator", alone._mixed_generator, [found])
+    expected_terms |= alone._update_network("generator", alone._mixed_generator, [found])
     assert {name: term.item() for name, term in terms.items()} == {
         name: term.item() for name, term in expected_terms.items()
     }

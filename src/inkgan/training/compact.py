@@ -42,21 +42,21 @@ from inkgan.training.team import Team
 _BETAS = (0.0, 0.9)
 #: Initial weights come from PyTorch's default generator, which all threads share.
 _BUILDING = threading.Lock()
-#: The learning rates of runs of up to ``_SHORT`` steps do not fade: there is no time to lose. From ``_LONG`` steps on
-#: they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
+#: Learning rates do not fade in runs of up to ``_SHORT`` steps, which have no time to lose. In runs of ``_LONG`` steps
+#: or more they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
 _SHORT = 300
 _LONG = 1800
 
 
 class Batch(NamedTuple):
-    """What an update of the discriminator learns from; a step has one or more.
+    """The inputs of one update of the discriminator; a step has one or more.
 
     Attributes:
         real: real images [N, H, W, C].
         labels: their classes [N], for which images are generated too; None without labels.
-        latents: what images are generated from [N, D].
-        mixing: the share [N, 1, 1, 1] of each generated image in what lies between it and its real one, where WGAN-GP's
-            penalty looks; None in other games.
+        latents: latents [N, D] of the generated images.
+        mixing: for WGAN-GP, the weight [N, 1, 1, 1] of the generated image where the penalty interpolates between it
+            and its real one; None in other games.
     """
 
     real: Tensor
@@ -65,7 +65,7 @@ class Batch(NamedTuple):
     mixing: Tensor | None
 
     def at(self, index: int | slice) -> Batch:
-        """What an index picks of each tensor."""
+        """Index every tensor in the same way."""
         labels, mixing = (None if one is None else one[index] for one in (self.labels, self.mixing))
         return Batch(self.real[index], labels, self.latents[index], mixing)
 
@@ -87,12 +87,12 @@ class Slice(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What a network minimises, and what is shown beside it.
+    """The losses that a network minimises, and the figures logged with them.
 
     Attributes:
         terms: the losses, whose sum is minimised; scalars.
         figures: other scalars.
-        logits_real: the logits [N] of the real images, without a gradient.
+        logits_real: the logits [N] of the real images, detached.
     """
 
     terms: dict[str, Tensor]
@@ -130,7 +130,7 @@ class Compact:
         graphs: bool = True,
     ) -> None:
         self._config = config
-        self._now = config  # what holds at the present step
+        self._step_config = config  # the settings at the current step; healing changes them during a run
         self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
@@ -170,7 +170,7 @@ class Compact:
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
-        config = self._now = self._config.at(info.step)
+        config = self._step_config = self._config.at(info.step)
         labels = labels if self.num_classes else None
         factor = schedule_factor(info, config.fade)
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
@@ -178,17 +178,17 @@ class Compact:
 
         first = info.number * config.critic_steps
         numbers = range(first, first + config.critic_steps)
-        given = self._given(numbers, real, labels)
+        inputs = self._stacked_batches(numbers, real, labels)
         is_joint = info.step >= 0
 
         def compute(*tensors: Any) -> dict[str, Tensor]:
-            return self._updates(numbers, Batch(*tensors), with_generator=is_joint)
+            return self._update_networks(numbers, Batch(*tensors), with_generator=is_joint)
 
         if self._graphs is None:
-            terms = compute(*given)
+            terms = compute(*inputs)
         else:
             kind = (is_joint, tuple(self._penalty_is_due(number) for number in numbers), config)
-            terms = self._graphs.run(kind, compute, given)
+            terms = self._graphs.run(kind, compute, inputs)
         if is_joint:
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
@@ -205,14 +205,14 @@ class Compact:
             number: how many updates of the discriminator came before this one.
             part: the images.
         """
-        penalty = self._now.penalty
+        penalty = self._step_config.penalty
         n = len(part.real)
         images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
         penalty_is_due = self._penalty_is_due(number)
         images.requires_grad_(penalty_is_due and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
-        logits, class_scores = _scored(self._mixed_discriminator.forward(images, both_labels))
+        logits, class_scores = _split_output(self._mixed_discriminator.forward(images, both_labels))
         real, fake = logits[:n], logits[n:]
         terms = {"loss_discriminator": self._loss.discriminator(real, fake)}
         if class_scores is not None and part.labels is not None:
@@ -237,9 +237,9 @@ class Compact:
 
         Args:
             part: the images.
-            logits_real: of its real images [N].
+            logits_real: the logits [N] of its real images.
         """
-        logits_fake, class_scores = _scored(self._mixed_discriminator.forward_frozen(part.fake, part.labels))
+        logits_fake, class_scores = _split_output(self._mixed_discriminator.forward_frozen(part.fake, part.labels))
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
         if class_scores is not None and part.labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, part.labels)
@@ -254,14 +254,14 @@ class Compact:
     @torch.no_grad()
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images [N, H, W, C] in [0, 1] with the generator as it is, not with its average."""
-        with _in_use(self.generator):
+        with _evaluation_mode(self.generator):
             return at_least_float32(self._mixed_generator.forward_frozen(latents, labels))
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The discriminator's logits [N] for images of these labels, and its scores [N, classes] of their classes."""
-        with _in_use(self.discriminator):
-            return _scored(self._mixed_discriminator.forward_frozen(images, labels))
+        with _evaluation_mode(self.discriminator):
+            return _split_output(self._mixed_discriminator.forward_frozen(images, labels))
 
     def after_load(self) -> None:
         """Copy the new weights."""
@@ -293,7 +293,7 @@ class Compact:
                 draw = MixedPrecision(generator.train(training), self._dtype).forward
                 judge = MixedPrecision(discriminator.train(training), self._dtype).forward
                 images = draw(torch.zeros(count, self.latent_dim), labels)
-                logits, _ = _scored(judge(images, labels))
+                logits, _ = _split_output(judge(images, labels))
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             hint = "" if self._dtype == torch.float32 else " Perhaps it can with --precision float32."
@@ -305,8 +305,8 @@ class Compact:
                 f"latents; needed are {list(expected)} and {[count]}."
             )
 
-    def _given(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
-        """The batches of a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
+    def _stacked_batches(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
+        """The batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
 
         Random numbers are drawn for whole batches, so that they do not depend on the number of slices.
         """
@@ -325,30 +325,30 @@ class Compact:
             mixing,
         )
 
-    def _updates(self, numbers: range, given: Batch, *, with_generator: bool) -> dict[str, Tensor]:
+    def _update_networks(self, numbers: range, batches: Batch, *, with_generator: bool) -> dict[str, Tensor]:
         """Update the discriminator once for each number, on its own batch, and then the generator."""
         terms: dict[str, Tensor] = {}
         for update, number in enumerate(numbers):
-            batch = given.at(update)
+            batch = batches.at(update)
             parts = [self._slice(index, batch) for index in self._team.own_slices(self._config.slices)]
             losses = [self.discriminator_losses(number, part) for part in parts]
-            terms |= self._update("discriminator", self._mixed_discriminator, losses)
-        # The discriminator criticises the last images that it has learned from: they need not be drawn twice.
+            terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
+        # The generator learns from the images of the discriminator's last update, so they are drawn only once.
         if with_generator:
             losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
-            terms |= self._update("generator", self._mixed_generator, losses)
+            terms |= self._update_network("generator", self._mixed_generator, losses)
         return terms
 
     def _slice(self, index: int, batch: Batch) -> Slice:
-        """A slice of a batch, the one of this index, with the images that the generator draws for it."""
+        """Slice ``index`` of a batch, with the images that the generator draws for it."""
         count = len(batch.real) // self._config.slices
         part = batch.at(slice(index * count, (index + 1) * count))
         fake = self._mixed_generator.forward(part.latents, part.labels)
         return Slice(part.real, fake, part.labels, part.mixing)
 
     def _penalty_is_due(self, number: int) -> bool:
-        """Whether the discriminator's update of this number has the penalty."""
-        penalty = self._now.penalty
+        """Whether the discriminator's update ``number`` includes the penalty."""
+        penalty = self._step_config.penalty
         return penalty.weight > 0 and number % penalty.every == 0
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
@@ -357,20 +357,20 @@ class Compact:
         pixels = self._config.penalty.pixels
         if part.mixing is not None:
             between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
-            logits_between, _ = _scored(self._mixed_discriminator.forward(between, part.labels))
+            logits_between, _ = _split_output(self._mixed_discriminator.forward(between, part.labels))
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
         if self._config.penalty.on == "real":
             return zero_centered_penalty(gradients[:n]) / 2
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
-    def _update(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
+    def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
         """Take a step down the gradient of the sum of the losses, if all of it is finite.
 
         Args:
-            name: of the network.
+            name: the name of the network and of its optimiser.
             network: the network.
-            losses: those of each slice that this process computes.
+            losses: the losses of each slice that this process computes.
 
         Returns:
             The losses and figures of the whole batch, and the norm of the gradient.
@@ -385,7 +385,7 @@ class Compact:
         gradients, terms = mean_over_slices(self._team, own, self._config.slices)
         minimised = {key: terms[key] for key in losses[0].terms}
         norms = parameter_norms(gradients)
-        if self._graphs is None:  # else the check comes later
+        if self._graphs is None:  # a graph is checked after its replay, in Graphs.settle
             require_finite(minimised, {f"the {name}'s loss": norms})
         self.optimizers[name].step(gradients)
         network.refresh()
@@ -393,8 +393,8 @@ class Compact:
 
 
 @contextlib.contextmanager
-def _in_use(network: nn.Module) -> Iterator[None]:
-    """Have a network compute as after training: batch normalisation with its running statistics, and no dropout."""
+def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode: batch normalisation uses its running statistics, and nothing drops out."""
     network.eval()
     try:
         yield
@@ -402,14 +402,14 @@ def _in_use(network: nn.Module) -> Iterator[None]:
         network.train()
 
 
-def _scored(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+def _split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
     """A discriminator's logits and, where it classifies, its class scores; see :mod:`inkgan.networks`."""
     logits, scores = output if isinstance(output, tuple) else (output, None)
     return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:
-    """What the learning rates are multiplied with: 1, then in a straight line to 0 over the last part of the run.
+    """The factor of the learning rates: 1, then linear to 0 over the last part of the run.
 
     Args:
         info: where in the run the step is.
@@ -431,7 +431,7 @@ def update_ema(average: nn.Module, network: nn.Module, half_life_steps: float) -
     Args:
         average: the network that holds the averaged weights; changed in place.
         network: the network that learns.
-        half_life_steps: after so many steps, half of the weight of an old value is left.
+        half_life_steps: the number of steps after which an old value has lost half of its weight.
     """
     decay = 0.5 ** (1 / max(half_life_steps, 1e-3))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)

@@ -1,7 +1,7 @@
-"""Steps as CUDA graphs: the kernels that a step launches are recorded once, and from then on launched all at once.
+"""Steps as CUDA graphs: the kernels of a step are recorded once, and then launched together.
 
-A step of ``fast`` is 300 kernels of 3 µs each. A processor takes longer to launch a kernel than the GPU to compute it,
-so that the GPU waits most of the time; see docs/results.md. A replayed graph computes the same bits.
+A step of ``fast`` is 300 kernels of 3 µs each. Launching a kernel takes longer than computing it, so the GPU would wait
+most of the time; see docs/results.md. A replayed graph computes the same bits.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class _Pending(NamedTuple):
 class Graphs:
     """Runs computations of a few kinds, each recorded as a CUDA graph.
 
-    The first computation of a kind is run as it is, which prepares the libraries that it calls. The second is recorded.
-    What a computation reads besides its inputs must stay in its place in memory.
+    The first computation of a kind runs without a graph, which initialises the libraries that it calls. The second is
+    recorded. Everything else that a computation reads must keep its address in memory.
 
-    Whether the results are finite is found out one computation later, so that the device need not wait for the answer.
+    The check that results are finite comes one computation later, so that the device does not wait for it.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Graphs:
         self._pending: _Pending | None = None
 
     def run(self, kind: Hashable, compute: Computation, inputs: Sequence[Tensor | None]) -> dict[str, Tensor]:
-        """Compute scalars from inputs of always the same shapes.
+        """Compute scalars from inputs whose shapes never change.
 
         Args:
             kind: computations of one kind launch the same kernels.
@@ -60,7 +60,7 @@ class Graphs:
         Raises:
             DivergenceError: a result of the computation before this one is not finite.
         """
-        self._take(inputs)
+        self._copy_inputs(inputs)
         if kind in self._recordings:
             recording = self._recordings[kind] or self._record(kind, compute)
             recording.graph.replay()
@@ -90,7 +90,7 @@ class Graphs:
             if not math.isfinite(value):
                 raise DivergenceError(f"{name} is {value}; on a GPU this is found after the update")
 
-    def _take(self, inputs: Sequence[Tensor | None]) -> None:
+    def _copy_inputs(self, inputs: Sequence[Tensor | None]) -> None:
         """Copy inputs to where the graphs read them."""
         if not self._inputs:
             self._inputs = [None if given is None else torch.empty_like(given) for given in inputs]
@@ -99,7 +99,7 @@ class Graphs:
                 own.copy_(given)
 
     def _record(self, kind: Hashable, compute: Computation) -> _Recording:
-        """Record a computation; nothing is computed."""
+        """Record a computation without running it."""
         graph = torch.cuda.CUDAGraph()
         # One graph runs at a time, and nobody reads its results later, so all may use the same memory.
         pools = [recording.graph.pool() for recording in self._recordings.values() if recording is not None]
