@@ -16,20 +16,6 @@ from inkgan.evaluation.metrics.checks import Float64, Int64, check_features, che
 from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife, wilson
 
 
-def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Float64:
-    check_features(probabilities, "class probabilities", at_least)
-    p = probabilities.astype(np.float64)
-    if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
-        raise EvaluationError("class probabilities must be at least 0 with rows summing to 1; give a softmax's output.")
-    return p
-
-
-def _entropy_terms(p: Float64) -> Float64:
-    """The terms p log p of an entropy, with 0 log 0 = 0."""
-    terms: Float64 = p * np.log(np.where(p > 0, p, 1))
-    return terms
-
-
 def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
     """exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
 
@@ -61,6 +47,20 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
     return jackknife(whole, left_out)
 
 
+def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Float64:
+    check_features(probabilities, "class probabilities", at_least)
+    p = probabilities.astype(np.float64)
+    if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
+        raise EvaluationError("class probabilities must be at least 0 with rows summing to 1; give a softmax's output.")
+    return p
+
+
+def _entropy_terms(p: Float64) -> Float64:
+    """The terms p log p of an entropy, with 0 log 0 = 0."""
+    terms: Float64 = p * np.log(np.where(p > 0, p, 1))
+    return terms
+
+
 @dataclass(frozen=True)
 class ClassBalance:
     """How the classes of generated images compare with the data's."""
@@ -74,7 +74,8 @@ class ClassBalance:
     chance_total_variation: Interval
     """Where the total variation of a sample of N images of exactly the data's proportions lies."""
     covered: Estimate
-    """Classes with at least a tenth of their share in the data; from how many surely to how many possibly have it."""
+    """The number of classes with at least a tenth of their share in the data; its interval ranges from the classes that
+    surely have it to those that possibly have it."""
 
 
 def class_balance(
@@ -103,7 +104,7 @@ def class_balance(
     check_labels(labels, "predicted classes", len(p), at_least=max(4, len(p)))
     n = len(labels)
     counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
-    # Leaving out any image of class c gives one and the same value: K different ones, counts[c] times each.
+    # Leaving out any image of class c gives the same value, so there are only K values, the c-th counts[c] times.
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
     chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     share = counts / n
@@ -120,11 +121,16 @@ def class_balance(
 
 
 def _covered(counts: Int64, p: Float64) -> Estimate:
-    shares = [wilson(int(count), int(counts.sum())) for count in counts]
-    sure, maybe = (
-        float((np.array(ends) >= 0.1 * p).sum()) for ends in ([one.low for one in shares], [one.high for one in shares])
-    )
-    return Estimate(float((counts / counts.sum() >= 0.1 * p).sum()), 0.0, Interval(sure, maybe))
+    """The number of classes with at least a tenth of their share; its interval is that of each class's own share."""
+    n = int(counts.sum())
+    shares = [wilson(int(count), n) for count in counts]
+
+    def reach_a_tenth(q: Float64) -> float:
+        return float((q >= 0.1 * p).sum())
+
+    surely = reach_a_tenth(np.array([share.low for share in shares]))
+    possibly = reach_a_tenth(np.array([share.high for share in shares]))
+    return Estimate(reach_a_tenth(counts / n), 0.0, Interval(surely, possibly))
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:

@@ -63,6 +63,7 @@ class _Sums:
 
     @classmethod
     def of(cls, features: Float64, group: Int64, num_groups: int) -> _Sums:
+        """The sums of features [N, D], of which image i is in ``group[i]``."""
         origin = features.mean(axis=0)
         parts = [features[group == g] - origin for g in range(num_groups)]
         return cls(
@@ -73,6 +74,7 @@ class _Sums:
         )
 
     def statistics(self, without: int | None = None) -> GaussianStatistics:
+        """The statistics of all images, or of all but one group."""
         keep = np.arange(len(self.count)) != (-1 if without is None else without)
         n = int(self.count[keep].sum())
         mean = self.total[keep].sum(axis=0) / n
@@ -105,6 +107,7 @@ def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float
 
 
 def _square_root(covariance: Float64) -> Float64:
+    """The symmetric square root [D, D]; eigenvalues that rounding made negative count as 0."""
     values, vectors = np.linalg.eigh(covariance)
     root: Float64 = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root
@@ -112,7 +115,7 @@ def _square_root(covariance: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class FrechetEstimate:
-    """The distance at this n, with its interval, and what remains of it when n grows."""
+    """The distance at this n, and the distance extrapolated to infinite n."""
 
     at_n: Estimate
     """Its interval covers the distance's expected value at this n, the reference being fixed."""
@@ -129,8 +132,8 @@ def frechet_estimate(
     """The Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
 
     The values without each group also give the jackknife's estimate of the bias (Quenouille 1956):
-    v_infinity = G v - (G - 1) mean_g v_(-g). (A bootstrap would not do: its resamples are as far from the sample as the
-    sample is from the truth, and the bias doubles.)
+    v_infinity = G v - (G - 1) mean_g v_(-g). A bootstrap would double the bias: its resamples are as far from the
+    sample as the sample is from the truth.
 
     Args:
         features: floats [N, D].

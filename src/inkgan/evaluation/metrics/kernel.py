@@ -55,10 +55,10 @@ def kernel_estimate(
     rng: np.random.Generator,
     num_groups: int = 50,
 ) -> Estimate:
-    """The kernel distance with its standard error and interval, both sets being samples.
+    """The kernel distance with its standard error and interval; both sets are samples.
 
-    Standard error: the delete-a-group jackknife over each set, the two variances added. It follows from sums of the
-    kernel over pairs of groups, so it costs nothing more than the distance. The interval covers the true MMD^2.
+    The variance is the sum of two delete-a-group jackknives, one over each set. They reuse the sums of the kernel over
+    pairs of groups, so they cost no more than the distance. The interval covers the true MMD^2.
 
     Args:
         first: floats [N, D].
@@ -75,14 +75,13 @@ def kernel_estimate(
     x = [first[group_x == g].astype(np.float64) for g in range(num_groups)]
     y = [second[group_y == g].astype(np.float64) for g in range(num_groups)]
     xx, yy, xy = _within(x), _within(y), _between(x, y)  # sums over pairs of groups, G x G
-    value = float(_mmd(xx.sum(), n, yy.sum(), m, xy.sum()))
-    # Without group g, a symmetric sum over pairs loses row g and column g, which both have (g, g).
-    without_x = _mmd(
-        xx.sum() - 2 * xx.sum(axis=1) + xx.diagonal(), n - np.bincount(group_x), yy.sum(), m, xy.sum() - xy.sum(axis=1)
-    )
-    without_y = _mmd(
-        xx.sum(), n, yy.sum() - 2 * yy.sum(axis=1) + yy.diagonal(), m - np.bincount(group_y), xy.sum() - xy.sum(axis=0)
-    )
+    xx_sum, yy_sum, xy_sum = xx.sum(), yy.sum(), xy.sum()
+    value = float(_mmd(xx_sum, n, yy_sum, m, xy_sum))
+    # Leaving out group g removes row g and column g of a symmetric sum. Both contain (g, g), which is added back.
+    xx_left = xx_sum - 2 * xx.sum(axis=1) + xx.diagonal()
+    yy_left = yy_sum - 2 * yy.sum(axis=1) + yy.diagonal()
+    without_x = _mmd(xx_left, n - np.bincount(group_x), yy_sum, m, xy_sum - xy.sum(axis=1))
+    without_y = _mmd(xx_sum, n, yy_left, m - np.bincount(group_y), xy_sum - xy.sum(axis=0))
     errors = [jackknife(value, without).standard_error for without in (without_x, without_y)]
     return student(value, math.hypot(*errors), num_groups - 1)
 
@@ -100,16 +99,16 @@ def _mmd(xx: Any, n: Any, yy: Any, m: Any, xy: Any) -> Float64:
 
 
 def _within(parts: list[Float64]) -> Float64:
-    """Sums of k over the pairs i != j of each two groups, [G, G]."""
+    """Sums of k over the pairs i != j between every two groups of one set, [G, G]."""
     sums = np.zeros((len(parts), len(parts)))
     for g, part in enumerate(parts):
         for h in range(g, len(parts)):
             sums[g, h] = sums[h, g] = polynomial_kernel(part, parts[h]).sum()
-        own = np.einsum("nd,nd->n", part, part) / part.shape[1] + 1
-        sums[g, g] -= (own**3).sum()
+        diagonal = (np.einsum("nd,nd->n", part, part) / part.shape[1] + 1) ** 3  # k(x_i, x_i)
+        sums[g, g] -= diagonal.sum()
     return sums
 
 
 def _between(first: list[Float64], second: list[Float64]) -> Float64:
-    """Sums of k over the pairs of each group of the first and each group of the second, [G, G]."""
+    """Sums of k over the pairs between each group of the first set and each group of the second, [G, G]."""
     return np.array([[polynomial_kernel(x, y).sum() for y in second] for x in first])

@@ -122,9 +122,9 @@ def manifold(
 ) -> Manifold:
     """Precision, recall, density and coverage of generated features, with intervals.
 
-    Given the real set, precision is a plain share of independent images: Wilson's interval. The others have that of the
-    delete-a-group jackknife. Recall without a group keeps the radii of the other generated balls as they are: nearest
-    neighbours change little when one group in 50 goes.
+    The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
+    the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls:
+    nearest neighbours change little without one group in 50.
 
     Args:
         real: floats [n, D].
@@ -186,7 +186,7 @@ def pixels(images: npt.NDArray[np.uint8]) -> Float32:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Distances of generated images to their nearest training image, against those of held-out images."""
+    """How the distances of generated images to their nearest training image compare with those of held-out images."""
 
     near_copies: float
     """The share of generated images whose distance is at most ``threshold``."""
@@ -213,7 +213,7 @@ def novelty(
     """Compare generated and held-out distances to the nearest training image.
 
     A near-copy is an image whose distance is at most the ``expected`` quantile of the held-out distances. That
-    threshold is itself estimated from H images: take H >= 100 / expected for a share that is right to a tenth.
+    threshold is itself estimated from H images: take H >= 100 / expected to estimate the share to within a tenth.
 
     Args:
         generated: floats [N], from ``nearest_neighbours(generated, training).distance``.
