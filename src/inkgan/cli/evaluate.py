@@ -83,40 +83,6 @@ def evaluate(
     _measure_and_write(measure, report_text, _outputs(json, report), force=force)
 
 
-def _measure_and_write(
-    measure: Callable[..., T], text: Callable[[T], str], outputs: Mapping[Path, Callable[[T], str]], *, force: bool
-) -> None:
-    """Print what was measured as text, and write it to files."""
-    from inkgan.files import refuse_to_overwrite, write_bytes
-
-    for path in outputs:
-        refuse_to_overwrite(path, force=force)
-    with progress_line() as progress:
-        found = measure(progress=progress)
-    for path, content in outputs.items():
-        write_bytes(path, content(found).encode(), force=force)
-    typer.echo(text(found))
-    for path in outputs:
-        typer.echo(f"written: {path}")
-
-
-def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
-    """The files to write, and what makes the content of each."""
-    from inkgan.errors import OutputError
-    from inkgan.evaluation.page import report_page
-    from inkgan.evaluation.report import Report
-
-    figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
-    if report is None:
-        return figures
-    page = Path(report)
-    if page.suffix.lower() in {".html", ".htm"}:
-        return {page: report_page, **figures}
-    if page.suffix and not report.endswith(os.sep) and not page.is_dir():
-        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
-    return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}
-
-
 def compare(
     subjects: Annotated[
         list[str],
@@ -147,3 +113,37 @@ def compare(
 
     measure = partial(compare, *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full)
     _measure_and_write(measure, comparison_text, {} if json is None else {json: Comparison.as_json}, force=force)
+
+
+def _measure_and_write(
+    measure: Callable[..., T], as_text: Callable[[T], str], outputs: Mapping[Path, Callable[[T], str]], *, force: bool
+) -> None:
+    """Measure, write the files, and print the result as text."""
+    from inkgan.files import refuse_to_overwrite, write_bytes
+
+    for path in outputs:
+        refuse_to_overwrite(path, force=force)
+    with progress_line() as progress:
+        result = measure(progress=progress)
+    for path, content in outputs.items():
+        write_bytes(path, content(result).encode(), force=force)
+    typer.echo(as_text(result))
+    for path in outputs:
+        typer.echo(f"written: {path}")
+
+
+def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
+    """The files to write, each with the function that makes its content."""
+    from inkgan.errors import OutputError
+    from inkgan.evaluation.page import report_page
+    from inkgan.evaluation.report import Report
+
+    figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
+    if report is None:
+        return figures
+    page = Path(report)
+    if page.suffix.lower() in {".html", ".htm"}:
+        return {page: report_page, **figures}
+    if page.suffix and not report.endswith(os.sep) and not page.is_dir():
+        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
+    return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}

@@ -37,7 +37,7 @@ def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, qui
                 if not quiet and not sys.stdout.isatty():
                     typer.echo(line_of(outcome))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped and saved. The same command goes on where it was.") from None
+            raise KeyboardInterrupt("stopped and saved. The same command continues from there.") from None
     lost = [outcome for outcome in ended.values() if outcome.trouble]
     if lost:
         named = ", ".join(str(outcome.folder) for outcome in lost)

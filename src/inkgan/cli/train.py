@@ -151,7 +151,7 @@ def train(
 def _train_seeds(
     recipe: str | None, options: TrainingOptions, seeds: str, *, jobs: int, engine: str, dry_run: bool, quiet: bool
 ) -> None:
-    """Train a run for each seed, or print where they would be."""
+    """Train one run for each seed, or print the folders of a dry run."""
     from inkgan.cli.many_runs import train_seeds
     from inkgan.device import cores
     from inkgan.generation.engines import checked_jobs

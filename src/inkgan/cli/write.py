@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _hand = partial(typer.Option, rich_help_panel="Hand")
 _page = partial(typer.Option, rich_help_panel="Page")
 _set = partial(typer.Option, rich_help_panel="Data sets in shards")
-#: How many images a shard of a data set has at most, if nothing is said.
-_SHARD = 10_000
-#: How the names of other outputs end, which a folder of shards hardly wants.
-_FILES = (".png", ".npz", ".jsonl", ".tar", ".parquet")
+#: The largest number of images in a shard, unless --shards says how many shards there are.
+_SHARD_SIZE = 10_000
+#: Endings of the names of single files. A data set in shards refuses them, because it is a folder.
+_FILE_ENDINGS = (".png", ".npz", ".jsonl", ".tar", ".parquet")
 
 
 def write(
@@ -145,24 +145,26 @@ def write(
 
     hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
     hand |= {"height": height, "background": background, "legible": legible}
-    pairs = (_pair(one, f"--knob {shown(one)} is not NAME=VALUE. Write it like blur=0.5..2.") for one in knobs or ())
-    hand["look"] = look_of(look, dict(pairs), background=background)
+    values = dict(
+        _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs or ()
+    )
+    hand["look"] = look_of(look, values, background=background)
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
         return
-    index, parts = (1, 1) if part is None else _part(part)
+    index, parts = (1, 1) if part is None else _parse_part(part)
     if count is None:
-        _, count = _given(texts, file, count)
+        _, count = _texts_and_count(texts, file, count)
     from inkgan.generation.spec import Spec
 
     spec = Spec(
         texts=texts or (),
         texts_file=file,
         count=count,
-        shards=shards if shards is not None else parts if part else -(-count // _SHARD),
+        shards=shards if shards is not None else parts if part else -(-count // _SHARD_SIZE),
         format=form or "webdataset",
-        split=_shares(split) if split else (),
+        split=_parse_split(split) if split else (),
         model=model,
         **hand,
     )
@@ -190,7 +192,7 @@ def _write_images(
 
     if out is not None:
         check_output(out, 1, force=force, model=model)
-    given, number = _given(texts, file, count)
+    given, number = _texts_and_count(texts, file, count)
     seed = valid_seed(hand["seed"])
     if out is None:
         out = _default_output(given.text(seed, 0), number)
@@ -206,12 +208,12 @@ def _write_images(
 def _write_data_set(
     spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
 ) -> None:
-    """Write a data set in shards, or what is missing of it."""
+    """Write a data set in shards, or those shards that are missing."""
     from inkgan.generation.shards import write_shards
 
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
-    if out.lower().endswith(_FILES):
+    if out.lower().endswith(_FILE_ENDINGS):
         raise ConfigError(
             f"{shown(out)} is the name of a file, and a data set in shards is a folder. End its name with a slash, or "
             "leave out --format, --shards, --split, --shard, --jobs and --engine."
@@ -222,7 +224,7 @@ def _write_data_set(
         try:
             made, kept = write_shards(spec, out, part=part, jobs=jobs, engine=engine, progress=progress)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped. The same command goes on where it was.") from None
+            raise KeyboardInterrupt("stopped. The same command continues from there.") from None
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
     typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {out}")
@@ -251,41 +253,8 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     )
 
 
-def _pair(text: str, complaint: str) -> tuple[str, str]:
-    """The name and the value of ``blur=0.5..2``."""
-    name, _, value = (part.strip() for part in text.partition("="))
-    if not (name and value):
-        raise ConfigError(complaint)
-    return name, value
-
-
-def _part(text: str) -> tuple[int, int]:
-    """The numbers of ``3/64``."""
-    index, slash, parts = text.partition("/")
-    if not (slash and index.isdecimal() and parts.isdecimal()):
-        raise ConfigError(f"--shard {shown(text)} is not I/N. Write 3/64 for the third of 64 parts.")
-    return int(index), int(parts)
-
-
-def _shares(text: str) -> list[dict[str, str]]:
-    """The names and shares of ``train=.9,test=.1``."""
-    complaint = f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1."
-    pairs = (_pair(one, complaint) for one in text.split(","))
-    return [{"name": name, "share": share} for name, share in pairs]
-
-
-def _default_output(text: str, number: int) -> str:
-    """The picture's name where none was given: the text, with what separates folders or words as a minus."""
-    name = re.sub(r"[^\w.,+-]", "-", text).strip(".")
-    if number != 1 or not name:
-        raise ConfigError(
-            "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
-        )
-    return f"{name}.png"
-
-
-def _given(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
-    """The texts from the command line or from a file; and how many images: by default one of each text."""
+def _texts_and_count(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
+    """The texts, from the command line or from a file, and the number of images: by default one for each text."""
     if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
     if arguments:
@@ -301,3 +270,36 @@ def _given(arguments: list[str] | None, file: str | None, count: int | None) -> 
     if count is None and not len(texts):
         raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
     return texts, len(texts) if count is None else count
+
+
+def _default_output(text: str, number: int) -> str:
+    """The default name of a picture: its text, with a minus for each character that a file name should not have."""
+    name = re.sub(r"[^\w.,+-]", "-", text).strip(".")
+    if number != 1 or not name:
+        raise ConfigError(
+            "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
+        )
+    return f"{name}.png"
+
+
+def _parse_pair(text: str, complaint: str) -> tuple[str, str]:
+    """Split a pair such as ``blur=0.5..2`` into its name and its value."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not (name and value):
+        raise ConfigError(complaint)
+    return name, value
+
+
+def _parse_part(text: str) -> tuple[int, int]:
+    """Parse the value of --shard, such as ``3/64``."""
+    index, slash, parts = text.partition("/")
+    if not (slash and index.isdecimal() and parts.isdecimal()):
+        raise ConfigError(f"--shard {shown(text)} is not I/N. Write 3/64 for the third of 64 parts.")
+    return int(index), int(parts)
+
+
+def _parse_split(text: str) -> list[dict[str, str]]:
+    """Parse the value of --split, such as ``train=.9,test=.1``."""
+    complaint = f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1."
+    pairs = (_parse_pair(one, complaint) for one in text.split(","))
+    return [{"name": name, "share": share} for name, share in pairs]
