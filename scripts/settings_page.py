@@ -101,8 +101,8 @@ checkpoints count steps; `penalty.every` counts updates of the discriminator.
 ## Units of the penalty
 
 R1 and R2 add γ/2 times the mean squared norm of the gradient of D with respect to the pixels, at real and at generated
-images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in so many updates, with
-so many times the weight.
+images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in this many
+updates, with as many times the weight.
 
 The gradient refers to pixels in [-1, 1], as in the papers, so that their γ and λ have the same meaning here. Runs that
 began before there was the setting `penalty.pixels` referred to pixels in [0, 1], where a gradient is twice as large:

@@ -78,7 +78,7 @@ class PenaltySettings(_Settings):
     weight: Weight = Field(0.4, description="gamma of R1 and R2, or lambda of WGAN-GP")
     on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
     every: Count = Field(
-        8, description="compute it once in so many updates of the discriminator, with so many times the weight"
+        8, description="compute it once in this many updates of the discriminator, with as many times the weight"
     )
     pixels: Literal["-1..1", "0..1"] = Field(
         "-1..1",
@@ -87,7 +87,7 @@ class PenaltySettings(_Settings):
 
 
 class WatchSettings(_Settings):
-    """How often a run logs, shows, measures and saves: every so many steps; 0 means never."""
+    """How often a run logs, shows, measures and saves: the number of steps from one time to the next; 0 means never."""
 
     log_every: CountOrNever = Field(10, description="losses and images to TensorBoard, metrics.jsonl and the panel")
     show_every: CountOrNever = Field(100, description="a generated picture to notebooks, and terminals without a panel")
@@ -245,7 +245,7 @@ class Config(_Settings):
         return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
 
     def extended(self, steps: int) -> Config:
-        """The settings of the same run with so many steps more.
+        """The settings of the same run, longer by ``steps``.
 
         Raises:
             ConfigError: the run's length is not a number of steps, or it would be too long.

@@ -148,12 +148,12 @@ def shown(path: Path | str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most so many characters, with its middle left out if it has more."""
+    """A text of at most ``longest`` characters; the middle of a longer one is left out."""
     return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:
-    """So many of something: ``"1 image"``, ``"12 images"``; ``form`` is that of the number, such as ``,``."""
+    """A number with its noun: ``"1 image"``, ``"12 images"``; ``form`` is that of the number, such as ``,``."""
     ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
     return f"{count:{form}} {noun}{ending}"
 

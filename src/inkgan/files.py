@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, how damaged ones are kept, and how whatever takes long says how far it is."""
+"""Files that appear whole or not at all, how damaged ones are kept, and how long work reports its progress."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _regular(path: str, flags: int) -> int:
 
 
 def read_regular(path: Path, most: int = 2**26) -> bytes:
-    """The content of a file that inkgan wrote, of at most so many bytes.
+    """The content of a file that inkgan wrote, of at most ``most`` bytes.
 
     Raises:
         OSError: see :func:`open_regular`; or it is larger.

@@ -32,7 +32,7 @@ _SECONDS_BETWEEN = 0.1
 #: So is the panel, which takes longer: never more than this share of the time.
 _SECONDS_BETWEEN_PANELS = 0.5
 _SHARE_FOR_PANELS = 0.01
-#: When the panel is gone at the end of a run, its last pictures stay above so many lines of text.
+#: How many lines of text follow the last pictures of a run after its panel is gone.
 _LINES_AFTER = 8
 #: Where pictures are rare because steps are slow, a line says this often how far the run is.
 _SECONDS_OF_SILENCE = 30.0

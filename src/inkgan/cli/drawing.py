@@ -19,9 +19,9 @@ _UPPER_HALF = "▀"
 #: The parts of a character that may have one colour while the rest has another. The lower right quarter is never among
 #: them, because a part and the rest may change places.
 _SPLITS = np.array([[part >> quarter & 1 for quarter in range(4)] for part in range(8)])
-#: Colours are rounded to so many levels a channel, so that paper which is not perfectly white is one colour.
+#: The number of levels to which each channel is rounded, so that paper which is not perfectly white is one colour.
 _LEVELS = 32
-#: An image needs so many columns to be worth drawing, and gets no more than this, unless it has more pixels.
+#: The fewest columns with which an image is worth drawing, and the most that it gets, unless it has more pixels.
 _FEWEST_COLUMNS = 3
 _ENOUGH_COLUMNS = 28
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _SECONDS_BETWEEN = 0.2
 _SECONDS_BETWEEN_LINES = 30.0  # into a file or a pipe
-#: The time left is estimated after so many seconds of one kind of work.
+#: How long one kind of work lasts before the time left is estimated.
 _SECONDS_TO_ESTIMATE = 1.0
 
 

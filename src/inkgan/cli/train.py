@@ -72,9 +72,7 @@ def train(
     ] = False,
     processes: Annotated[
         int | None,
-        _how(
-            metavar="N", help="Train with so many processes on this machine; N divides the setting slices. (default: 1)"
-        ),
+        _how(metavar="N", help="Train with N processes on this machine; N divides the setting slices. (default: 1)"),
     ] = None,
     timeout: Annotated[
         float, _how(metavar="SECONDS", help="How long processes wait for each other before they give up.")

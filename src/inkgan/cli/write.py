@@ -108,7 +108,7 @@ def write(
         ),
     ] = None,
     shards: Annotated[
-        int | None, _set(metavar="K", help="Divide it into so many parts, by default of up to 10,000 images.")
+        int | None, _set(metavar="K", help="Divide it into K parts, by default of up to 10,000 images.")
     ] = None,
     split: Annotated[
         str | None, _set(metavar="NAME=SHARE,...", help="Divide it by writer, such as train=.9,test=.1.")

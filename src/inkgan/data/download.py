@@ -74,7 +74,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = unhear
         mirror: its address, http or https, which ends with a slash.
         remote: the file; an answer that goes on beyond its size is cut off.
         folder: where it belongs.
-        progress: told how far it is.
+        progress: receives reports of the progress.
 
     Raises:
         MirrorError: the mirror did not give this file.

@@ -71,7 +71,7 @@ class TrainingRecipe:
     seed: int = 0
 
     def steps(self, num_images: int) -> int:
-        """How many steps it takes on so many images: whole passes over them."""
+        """The number of steps on ``num_images`` images: whole passes over them."""
         batches = num_images // self.batch_images
         return batches * max(self.epochs, math.ceil(self.least_steps / batches))
 
@@ -290,7 +290,7 @@ def classification_accuracy(
 
 
 def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
-    """How to train a feature network on so many images of this shape: the recipe, and the widths of the layers.
+    """How to train a feature network on ``num_images`` images of this shape: the recipe, and the widths of the layers.
 
     Sets of fewer than 10,000 images get layers of half the width and as many steps as take about a minute on two cores,
     whatever the size of the images. All depends on these numbers alone, so that the same data have the same network.

@@ -13,14 +13,14 @@ from typing import BinaryIO, cast
 from inkgan.errors import ConfigError, reason_of, shown
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 
-#: A file has at most so many lines.
+#: The largest number of lines in a file.
 MOST_LINES = 100_000_000
 #: Bytes of the longest line that is read: a text, a byte order mark before it, and its end.
 _LONGEST_LINE = 4 * LONGEST_TEXT + 5
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: What most lines are; any other one is looked at more closely.
 _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
-#: The place of one line of so many is kept.
+#: One line in this many has its place in the file kept.
 _BLOCK = 1024
 
 

@@ -112,7 +112,7 @@ def writer_for(
         What writes the images, uint8 [N, H, W] or [N, H, W, C].
 
     Raises:
-        OutputError: the place cannot be written to, a sheet cannot hold so many images, or a class has a name that
+        OutputError: the place cannot be written to, a sheet cannot hold this many images, or a class has a name that
             no folder can have.
     """
     path = Path(name)

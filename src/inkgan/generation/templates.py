@@ -212,7 +212,7 @@ def _integer(argument: str) -> Piece:
 
 
 def _digits(argument: str) -> Piece:
-    """``{digits:6}`` or ``{digits:3..8}``: so many digits, the first one a zero as often as any other."""
+    """``{digits:6}`` or ``{digits:3..8}``: that number of digits; the first may be a zero, as often as any other."""
     first, last = _range(argument) if ".." in argument else (argument.strip() or "6",) * 2
     if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
         raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")

@@ -84,7 +84,7 @@ def read_texts(source: str | Path) -> Lines | Mixture:
     Args:
         source: a file with a text on each line; ``-`` for standard input; or a mixture in a file whose name ends with
             ``.toml``, with a table ``[[texts]]`` of ``template`` and ``weight`` (1 by default) for each template, and
-            on top of them ``lengths = [shortest, longest]`` if texts have to have so many characters.
+            above them ``lengths = [shortest, longest]`` if the number of characters has limits.
 
     Raises:
         ConfigError: it cannot be read, has another key, or what it holds cannot be written.

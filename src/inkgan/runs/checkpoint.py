@@ -44,7 +44,7 @@ _TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.patt
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
-#: A safetensors file begins with a description of its arrays: of at most so many bytes, and so many for each array.
+#: The largest description of its arrays at the start of a safetensors file, in bytes: fixed, and for each array.
 _LARGEST_HEADER = 2**16
 _LARGEST_HEADER_PER_ARRAY = 2**10
 _LARGEST_NUMBER = 8

@@ -49,7 +49,7 @@ class NotebookWatcher(Watcher):
         return f"<pre>{text}</pre>{picture}"
 
     def preparing(self, doing: str, done: float) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         self._now = f"{doing}: {done:.0%}"
         self._show(at_once=False)
 

@@ -214,7 +214,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
 
 
 def _threads_of_each(count: int) -> int:
-    """How many threads each of so many processes has: what OMP_NUM_THREADS asks for, or their share of the cores."""
+    """The number of threads of each process: what OMP_NUM_THREADS asks for, or its share of the cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" asks for 4, and 2 inside each
     return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
 

@@ -224,7 +224,7 @@ class Recorder:
 
     def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
         """What the doctor sees of the recipe after a joint step."""
-        assert self._probe is not None, "it looks at each so many steps"
+        assert self._probe is not None, "the probe looks at regular intervals"
         found: dict[str, float] = {}
         with self._decoration("the doctor's look"):
             found = self._probe.look(batch)
@@ -392,5 +392,5 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Whether something happens at a step if it happens every so many steps; 0 means never."""
+    """Whether something that happens every ``every`` steps happens at this one; 0 means never."""
     return every > 0 and step % every == 0

@@ -89,7 +89,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``force``: replace the run that is in ``out``.
             * ``heal``: where the run blows up or collapses, go back to its last healthy checkpoint and continue with
               the doctor's remedy, at most three times. The setting ``changes`` records it.
-            * ``processes``: train with so many processes on this machine. Their number must divide the setting
+            * ``processes``: how many processes on this machine train. Their number must divide the setting
               ``slices``, on which the result depends; it does not depend on ``processes``. Under ``torchrun`` leave
               it out.
             * ``timeout``: how many seconds a process waits for the others before it gives up. 300 by default.
@@ -327,7 +327,7 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
 
 
 def _identity(prepared: PreparedRun) -> dict[str, str]:
-    """What must be the same on every process that trains a run, by what messages call it."""
+    """What must be the same on every process of a run, by the names that messages use."""
     from importlib import metadata
 
     import torch

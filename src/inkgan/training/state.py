@@ -1,4 +1,4 @@
-"""A run in memory: what was prepared for it, how far it is, and what it has learned, to and from its checkpoints."""
+"""A run in memory: its preparation, its progress and what it has learned, to and from its checkpoints."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Snapshot:
 
 
 def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
-    """Copy what a run has learned and how far it is.
+    """Copy the progress of a run and what it has learned.
 
     Raises:
         DivergenceError: something that it has learned is not finite.

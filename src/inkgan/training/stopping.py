@@ -13,7 +13,7 @@ from typing import Any
 
 #: A terminal that goes away; not every system has it.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
-#: A signal twice within so many seconds is one request: timeout(1) sends its signal to a process and to its group.
+#: Within this many seconds a repeated signal is one request: timeout(1) signals both a process and its group.
 #: So are a hang-up and another signal, which come together when a session ends; a hang-up is never a second request.
 _SECONDS_OF_ONE = 0.1
 

@@ -112,7 +112,7 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         command: what a process needs to train along, as JSON: the arguments of :func:`inkgan.train`.
 
     Raises:
-        ConfigError: so many processes are not possible here, or they cannot find each other.
+        ConfigError: this number of processes is not possible here, or they cannot find each other.
         LostProcessError: they did not all come.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:

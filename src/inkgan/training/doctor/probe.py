@@ -32,11 +32,11 @@ Array = NDArray[np.floating[Any]]
 
 #: How many latents, training images and held-out images are looked at: the cost grows with it.
 COUNT = 64
-#: The latents show so many classes at most, so that each has some images to compare.
+#: The largest number of classes among the latents, so that each class has some images to compare.
 _MOST_CLASSES = 16
-#: The average of the generator is looked at with so many of them.
+#: How many of the latents the average of the generator draws.
 _AVERAGED = 32
-#: The layers are watched for so many images.
+#: The number of images for which the layers are watched.
 _WATCHED = 16
 #: Images that are equal after this many grey levels are called identical: a level is then wider than the differences
 #: that nobody sees.
