@@ -42,7 +42,7 @@ Box = tuple[int, int, int, int]
 Latent = NDArray[np.float32]
 _Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
-#: The bundled model that writes if no other is named.
+#: The bundled model that writes unless another one is named.
 DEFAULT = "best"
 DIGITS = "0123456789"
 CHARACTERS = DIGITS + "".join(ink.STROKES) + " "
@@ -55,7 +55,7 @@ STEEPEST = 45.0
 #: The digits that show a writer's pen, and the line on which they show it.
 _PEN_DIGITS = "0147"
 _PEN_LINE = ink.Line(64, 50.0, 37.0)
-#: Rows of all images that are written at once, which bounds the memory.
+#: The most rows of pixels that one batch writes, which bounds the memory.
 _BATCH_ROWS = 3072
 _WRITER = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
 _SLANT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
@@ -92,12 +92,13 @@ class Writing:
     Attributes:
         text: what is written.
         image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
-        boxes: of each character of the text; its ink and nothing else of it lies outside. A space's has no area.
+        boxes: the box around the ink of each character of the text. The box of a space has no area.
         background: of the picture: ``white`` or ``transparent``.
-        probabilities: with which each digit is read: the first reader's where that was enough to decide, else the lower
-            one of its and the digit classifier's (:func:`inkgan.generation.legibility.as_digits`); None for characters
-            that are not digits, and for all where legibility was not asked for.
-        factors: by what the latent of each digit was multiplied so that it can be read; 1 for most.
+        probabilities: the probability with which each digit is read: the first reader's where that was enough to
+            decide, else the lower of its and the digit classifier's
+            (:func:`inkgan.generation.legibility.as_digits`). None for characters that are not digits; empty if
+            legibility was not asked for.
+        factors: the factor of each digit's latent that makes it legible; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
     """
 
@@ -181,8 +182,7 @@ def write(
     Warns:
         InkganWarning: a digit is not as legible as it should be, however often it was drawn again.
     """
-    options = (model, seed, style, slant, height, background, legible, look)
-    written = _written([(text, writer)], *options)
+    written = _written([(text, writer)], model, seed, style, slant, height, background, legible, look)
     _warn_of_illegible(written, float(legible))
     return written[0]
 
@@ -222,8 +222,7 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    options = (model, seed, style, slant, height, background, legible, look)
-    written = _written(lines, *options)
+    written = _written(lines, model, seed, style, slant, height, background, legible, look)
     _warn_of_illegible(written, float(legible))
     return written
 
@@ -275,7 +274,7 @@ def _written(
     legible: SupportsFloat,
     look: LookLike,
 ) -> list[Writing]:
-    """See :func:`write_batch`."""
+    """Check the arguments, and write; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
     writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
     seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
@@ -301,12 +300,8 @@ def _written(
     line = ink.Line(height, 0.78 * height, 0.58 * height)
     digits, pens = _drawn(plans, generator, style, legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
-    if look.form == "cells":
-        chance = [rng(one, Stream.CELLS, writer) for one, writer in zip(seeds, writers, strict=True)]
-        places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
-        settings = in_cells(strips, line, places)
-    else:
-        settings = side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    hands = list(zip(seeds, writers, strict=True))
+    settings = _placed(plans, strips, line, hands, look.form)
     readings: list[_Reading] = _readings(plans, digits) if legible else [((), ())] * len(plans)
     clean = [
         Writing(plan.text, *_page(row, setting, height), background, *reading, setting.cells)
@@ -316,11 +311,11 @@ def _written(
         return clean
     from inkgan.generation.paper import with_look
 
-    return [with_look(*one, look=look) for one in zip(clean, seeds, writers, strict=True)]
+    return [with_look(writing, *hand, look=look) for writing, hand in zip(clean, hands, strict=True)]
 
 
 def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
-    """Warn if a digit is not as legible as it should be; return whether one is not."""
+    """Warn of the first digit that is not as legible as it should be; return whether there is one."""
     for writing in written:
         for character, probability in zip(writing.text, writing.probabilities, strict=False):
             if probability is not None and probability < legible:
@@ -380,7 +375,7 @@ def loaded(model: str | Path | Generator) -> Generator:
 
 
 def _digit_classes(generator: Generator) -> Mapping[str, int]:
-    """The index of each digit's class, by the digit, which is the class's name."""
+    """The index of each digit's class, by the name of the class, which is the digit."""
     return {name: index for index, name in enumerate(generator.class_names)}
 
 
@@ -395,12 +390,12 @@ class _Plan:
     """All that chance decides of a line of K characters.
 
     Attributes:
-        text: with a digit for each wildcard.
+        text: the text, with a digit in place of each wildcard.
         hand: the writer's latent [D].
         others: for each digit, the latent that the hand's moves towards [N, D].
         shaken: rotation, change of size and shift of each character [K, 3].
-        strokes: of each separator, in heights of a digit.
-        gaps: before each character [K], in heights of a digit.
+        strokes: the strokes of each separator, in heights of a digit.
+        gaps: the gap before each character [K], in heights of a digit.
     """
 
     text: str
@@ -432,7 +427,7 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
 def _characters(
     plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
 ) -> list[list[ink.Strip]]:
-    """The strip of each character of each line, that of a space is empty; of images as :func:`_drawn` draws them."""
+    """The strip of each character of each line, from the images of :func:`_drawn`; the strip of a space is empty."""
     is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
     turn, grow, lift = np.concatenate([plan.shaken for plan in plans])[is_digit].T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
@@ -455,9 +450,9 @@ def _characters(
 
 
 def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
-    """The digits of all lines, and those that show the pen of each line with separators, without specks.
+    """The digits of all lines, and the digits that show the pen of each line with separators; all without specks.
 
-    All are drawn in one call; after it, only the digits that cannot be read.
+    One call draws all of them. Further calls draw only the digits that cannot be read.
     """
     classes = _digit_classes(generator)
     digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
@@ -473,6 +468,21 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
     images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), np.append(labels, pen_labels).astype(int))
     own, pens = images[: len(digits)], images[len(digits) :]
     return made_legible(draw, own, latents, labels, digits, legible), pens
+
+
+def _placed(
+    plans: Sequence[_Plan],
+    strips: Sequence[Sequence[ink.Strip]],
+    line: ink.Line,
+    hands: Sequence[tuple[int, int]],
+    form: str,
+) -> list[Setting]:
+    """Where the characters of each line stand, by its plan, or in printed cells by its hand (a seed and a writer)."""
+    if form != "cells":
+        return side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    chance = [rng(seed, Stream.CELLS, writer) for seed, writer in hands]
+    places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
+    return in_cells(strips, line, places)
 
 
 def _readings(plans: Sequence[_Plan], digits: Legible) -> list[_Reading]:
@@ -573,7 +583,7 @@ def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int
 def slerp(a: Latent, b: Latent, t: float) -> Latent:
     """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, along an arc.
 
-    On the straight line, latents are shorter than those of N(0, 1) that the generator was trained on. Shoemake,
+    Latents on the straight line are shorter than the generator's training latents from N(0, 1). Shoemake,
     "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
 
     Args:
@@ -581,7 +591,7 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
         b: as ``a``.
         t: 0 to 1.
     """
-    # Sums and not matrix products, in which a row could depend on how many there are.
+    # Sums, because a row of a matrix product may depend on the number of rows.
     lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
     angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
     # Parallel, or opposite, where the arc is not unique.
