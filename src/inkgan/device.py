@@ -1,4 +1,4 @@
-"""What inkgan computes on: device, precision, cores, memory, versions. PyTorch is imported by what needs it."""
+"""The machine: device, precision, cores, memory, versions. Only functions that need PyTorch import it."""
 
 from __future__ import annotations
 
