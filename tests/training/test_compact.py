@@ -17,7 +17,7 @@ import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
-from inkgan.seeds import Stream, latents
+from inkgan.seeds import Stream, latents, rng
 from inkgan.training.compact import Compact, Losses, Slice
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
@@ -236,6 +236,29 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for name in ("learner", "discriminator"):
         assert torch.equal(weights_of(recipe.networks[name]), weights_of(alone.networks[name]))
+
+
+def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far each place lies from its real image is drawn by the update's number; other games draw nothing."""
+    real, labels = batch_for()
+    for loss in ("wgan-gp", "hinge"):
+        recipe = recipe_for(f"loss={loss}", "critic_steps=2")
+        losses = recipe.discriminator_losses
+        seen: list[torch.Tensor | None] = []
+
+        def noting(number: int, part: Slice, losses: Any = losses, seen: list[Any] = seen) -> Losses:
+            seen.append(part.mixing)
+            found: Losses = losses(number, part)
+            return found
+
+        monkeypatch.setattr(recipe, "discriminator_losses", noting)
+        recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real]), torch.cat([labels] * 2))
+        if loss == "hinge":
+            assert seen == [None, None]
+            continue
+        for number, mixing in zip((4, 5), seen, strict=True):
+            assert mixing is not None
+            assert mixing.ravel().tolist() == rng(0, Stream.INTERPOLATION, number).random(6, dtype=np.float32).tolist()
 
 
 def test_the_penalty_is_lazy() -> None:
