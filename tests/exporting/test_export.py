@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import pytest
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
+from inkgan.errors import OutputError
+from inkgan.exporting import export, page, saved
 from inkgan.runs import checkpoint
 
 FILES = {"generator.safetensors", "model.json", "manifest.json", "README.md"}
@@ -118,3 +122,67 @@ def test_the_digest_in_the_manifest_is_of_the_weights(tmp_path: Path) -> None:
     inkgan.export("fast", f"{tmp_path}/fast/")
     listed = json.loads((tmp_path / "fast" / "manifest.json").read_text("utf-8"))["files"]["generator.safetensors"]
     assert listed["sha256"] == hashlib.sha256((tmp_path / "fast" / "generator.safetensors").read_bytes()).hexdigest()
+
+
+def test_what_is_there_stays_unless_asked(tmp_path: Path) -> None:
+    out = tmp_path / "model.html"
+    out.write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match="exists already"):
+        inkgan.export("fast", out)
+    assert out.read_text("utf-8") == "mine"
+
+
+def tiny(side: int, names: str) -> saved.Saved:
+    """A compact generator without weights."""
+    about = {"network": "compact", "image_shape": [side, side, 1], "num_classes": 10, "latent_dim": 3, "channels": 8}
+    return saved.Saved("tiny", about, {}, tuple(names), "")
+
+
+@pytest.mark.parametrize(
+    ("side", "names", "learns"),
+    [(28, "0123456789", True), (27, "0123456789", False), (28, "abcdefghij", False), (27, "abcdefghij", False)],
+)
+def test_a_page_of_digits_alone_learns_and_reads(
+    monkeypatch: pytest.MonkeyPatch, side: int, names: str, learns: bool
+) -> None:
+    real = SimpleNamespace(images=np.zeros((3, 28, 28), np.uint8), labels=np.zeros(3, np.int64))
+    monkeypatch.setattr("inkgan.data.load", lambda _: SimpleNamespace(train=real))
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(page, "fill", lambda *_, **more: given.update(more) or "")
+    export.web_page(tiny(side, names))
+    assert given.keys() == ({"classifier", "digits"} if learns else set())
+
+
+def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(export.web_page(tiny(8, "")))
+    monkeypatch.setattr(page, "LARGEST_BYTES", size)
+    assert len(export.web_page(tiny(8, ""))) == size
+    monkeypatch.setattr(page, "LARGEST_BYTES", size - 1)
+    with pytest.raises(OutputError, match=f"would have {size:,} bytes, 1 more than a page may"):
+        export.web_page(tiny(8, ""))
+
+
+@pytest.mark.parametrize("config", [{"seed": 1}, {"data": None}, {"data": "mnist"}, None])
+def test_a_description_that_names_no_folder_stays(config: Any) -> None:
+    assert saved._without_folders({"config": config}) == {"config": config}
+
+
+def test_cards_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link may lead anywhere, and a card is short."""
+    card = tmp_path / "README.md"
+    assert saved._card_in(tmp_path) is None
+    card.write_text("# A card", "utf-8")
+    monkeypatch.setattr(saved, "_LARGEST_CARD", 8)
+    assert saved._card_in(tmp_path) == "# A card"
+    card.write_text("# A card.", "utf-8")
+    assert saved._card_in(tmp_path) is None
+    (tmp_path / "other").write_text("secret", "utf-8")
+    card.unlink()
+    card.symlink_to("other")
+    assert saved._card_in(tmp_path) is None
+
+
+@pytest.mark.parametrize(("classes", "said"), [(10, "from N(0, 1) and one of 10 labels to"), (0, "from N(0, 1) to")])
+def test_the_card_says_what_the_network_takes(classes: int, said: str) -> None:
+    about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": classes, "latent_dim": 3}
+    assert f"| network | compact: a latent of 3 numbers {said} an image of 8×9×1 |" in saved._card_of("tiny", about)

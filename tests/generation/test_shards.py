@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
 import itertools
 import json
@@ -394,6 +395,58 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
 
 
+def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of a part is the folder in the part's folder."""
+    monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
+    monkeypatch.setattr(shards, "digests_of", lambda _: {})
+    task = shards.Shards(spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
+    assert [task(0), task(0)] == [True, False]
+    (tmp_path / ".sha256/00000").unlink()
+    (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
+        task(0)
+
+
+@pytest.mark.parametrize(("count", "synced"), [(8, 8), (9, 0)])
+def test_the_files_of_a_small_shard_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, synced: int
+) -> None:
+    """The record always is: it says that the shard is done."""
+    calls: list[str] = []
+    monkeypatch.setattr(shards, "fsync", lambda path: calls.append(path.name))
+    shards._put({f"00000/{one}.png": b"" for one in range(count)}, tmp_path, 0, depth=1)
+    assert sum(name.endswith(".png") for name in calls) == synced
+    assert "record" in calls
+
+
+def test_another_process_puts_the_same_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the moment of the move; any other failure of a move is one."""
+    for name in ("ours", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_text(name, "utf-8")
+    true = Path.rename
+
+    def rename(path: Path, to: Path) -> Path:
+        if path.name == "there":
+            raise FileNotFoundError  # moved by the other, which then puts its own
+        return true(path, to)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    shards._move(tmp_path / "ours", tmp_path / "there", {"0.png"})
+    assert (tmp_path / "there/0.png").read_text("utf-8") == "there"
+    with pytest.raises(FileNotFoundError):
+        shards._move(tmp_path / "missing", tmp_path / "new", set())
+
+
+def test_writers_are_dealt_to_parts_by_their_shares() -> None:
+    """Within four standard deviations of the multinomial distribution, for 400 writers."""
+    shares = {"train": 0.5, "val": 0.125, "test": 0.375}
+    divided = spec(split=[{"name": name, "share": share} for name, share in shares.items()])
+    found = [part_of(divided, writer) for writer in range(400)]
+    for name, share in shares.items():
+        assert abs(found.count(name) - 400 * share) < 4 * np.sqrt(400 * share * (1 - share)), name
+
+
 def test_hidden_files_of_the_users(tmp_path: Path) -> None:
     """What looks like the record of a shard, without a manifest, is not ours."""
     (tmp_path / ".sha256").mkdir()
@@ -447,6 +500,21 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
         ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have one name"),
         ({"background": "black"}, "background = black"),
+        ({"count": 10**12 + 1}, "count = 1000000000001"),
+        ({"shards": 0}, "shards = 0"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": 2**63}, "seed = 9223372036854775808"),
+        ({"style": -0.1}, "style = -0.1"),
+        ({"style": 1.1}, "style = 1.1"),
+        ({"slant": -46}, "slant = -46"),
+        ({"slant": 46}, "slant = 46"),
+        ({"height": 513}, "height = 513"),
+        ({"legible": -0.1}, "legible = -0.1"),
+        ({"legible": 1}, "legible = 1"),
+        ({"split": [{"name": "a", "share": 0}, {"name": "b", "share": 1}]}, "split.1.share = 0"),
+        ({"split": [{"name": "a", "share": 1.5}]}, "split.1.share = 1.5"),
+        ({"split": [{"name": "a", "share": 1 - 1.2e-6}]}, "add up to 1"),
+        ({"count": None, "hight": 24}, "there is no hight"),
     ],
 )
 def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
@@ -454,6 +522,40 @@ def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         spec(**changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": 1, "shards": 1},
+        {"count": 10**12, "shards": 99_999},
+        {"seed": 0},
+        {"seed": 2**63 - 1},
+        {"style": 0, "slant": -45, "height": 24, "legible": 0},
+        {"style": 1, "slant": 45, "height": 512, "legible": 0.9999},
+        {"split": [{"name": "a", "share": 1}]},
+    ],
+)
+def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
+    kept = spec(**changes).model_dump(mode="json")
+    assert {key: kept[key] for key in changes} == changes
+
+
+def test_what_is_not_said_is_as_in_write() -> None:
+    """A data set is written as a line is."""
+    said = inspect.signature(inkgan.write).parameters
+    kept = Spec(texts=TEXTS, count=1)
+    for name in ("style", "slant", "height", "background", "legible", "model", "look"):
+        assert getattr(kept, name) == said[name].default, name
+    assert (kept.shards, kept.seed, kept.split) == (1, 0, ())
+
+
+@pytest.mark.parametrize(("part", "parts"), [(-1, 3), (3, 3), (4, 3)])
+def test_a_reader_that_there_is_not(part: int, parts: int) -> None:
+    with pytest.raises(ConfigError, match=rf"^there is no part {part} of {parts}\. Parts are numbered from 0\.$"):
+        inkgan.write_many(spec(), part, parts)
+    with pytest.raises(ConfigError, match="there cannot be 0 parts"):
+        inkgan.write_many(spec(), 0, 0)
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> None:

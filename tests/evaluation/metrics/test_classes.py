@@ -138,6 +138,7 @@ def test_conditional_accuracy() -> None:
     assert overall.value == 25 / 30
     assert {c: share.value for c, share in by_class.items()} == {0: 0.5, 2: 1.0}
     assert by_class[0].interval == wilson(5, 10)
+    assert conditional_accuracy(asked[:1], asked[:1], 1)[0].value == 1  # one image is enough
 
 
 def test_diversity_by_definition() -> None:
@@ -145,6 +146,12 @@ def test_diversity_by_definition() -> None:
     expected = np.mean([((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j])
     assert diversity(x, rng()).value == pytest.approx(expected, rel=1e-12)
     assert diversity(np.tile(x[:1], (30, 1)), rng()).value == pytest.approx(0, abs=1e-12)
+
+
+def test_diversity_does_not_depend_on_where_the_features_lie() -> None:
+    """Sums of squares about a far origin would lose all digits."""
+    x = np.random.default_rng(0).standard_normal((30, 4))
+    assert diversity(x + 1e7, rng()).value == pytest.approx(2 * np.trace(np.cov(x.T)), rel=1e-6)
 
 
 def test_diversity_leave_outs_are_what_they_say() -> None:
@@ -167,11 +174,11 @@ def test_refuses() -> None:
     p = softmax(0, 200, 4)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         classifier_score(p[:99], rng())
-    for wrong in (p * 2, p - 0.5, np.log(p)):
+    for wrong in (p * 2, p - 0.5, np.log(p), p * 1.0012):
         with pytest.raises(EvaluationError, match="softmax"):
             classifier_score(wrong, rng())
     labels = np.arange(40) % 4
-    for proportions in (np.ones(4), np.array([1.0]), np.array([0.5, 0.5, 0.0, 0.0])):
+    for proportions in (np.ones(4), np.array([1.0]), np.array([0.5, 0.5, 0.0, 0.0]), UNIFORM * (1 + 1.2e-6)):
         with pytest.raises(EvaluationError, match="proportions"):
             class_balance(labels, proportions, rng())
     with pytest.raises(EvaluationError, match="0 to 3"):

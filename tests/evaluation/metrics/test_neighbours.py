@@ -15,7 +15,7 @@ from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import groups, jackknife
-from inkgan.evaluation.metrics.neighbours import Manifold, manifold, squared_radii
+from inkgan.evaluation.metrics.neighbours import Manifold, centred, manifold, squared_distances, squared_radii
 
 Array = npt.NDArray[np.float64]
 NAMES = ("precision", "recall", "density", "coverage")
@@ -25,8 +25,8 @@ def normal(seed: int, n: int, d: int, scale: float = 1.0) -> Array:
     return scale * np.random.default_rng(seed).standard_normal((n, d))
 
 
-def figures(real: Array, generated: Array, k: int = 5) -> dict[str, float]:
-    result = manifold(real, generated, np.random.default_rng(0), k=k, num_groups=5)
+def figures(real: Array, generated: Array, k: int = 5, num_groups: int = 5) -> dict[str, float]:
+    result = manifold(real, generated, np.random.default_rng(0), k=k, num_groups=num_groups)
     return {name: getattr(result, name).value for name in NAMES}
 
 
@@ -49,6 +49,27 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = figures(real, generated)
     monkeypatch.setattr("inkgan.evaluation.metrics.neighbours._BLOCK_BYTES", 4 * 110 * 7)
     assert figures(real, generated) == whole
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(4 * 11 * 7, [7, 7]), (4 * 11 * 7 - 1, [6, 6, 2]), (1, [1] * 14)])
+def test_a_block_has_the_rows_that_fit(monkeypatch: pytest.MonkeyPatch, limit: int, rows: list[int]) -> None:
+    """And at least one; a float32 has four bytes."""
+    monkeypatch.setattr("inkgan.evaluation.metrics.neighbours._BLOCK_BYTES", limit)
+    x, y = centred(normal(0, 14, 6), normal(1, 11, 6))
+    blocks = [range(14)[block] for block, _ in squared_distances(x, y)]
+    assert [len(block) for block in blocks] == rows
+    assert [row for block in blocks for row in block] == list(range(14))
+
+
+def test_the_mean_of_the_first_set_is_the_origin() -> None:
+    first, second = centred(np.array([[1.0], [3.0]]), np.array([[10.0]]))
+    assert (first.tolist(), second.tolist()) == ([[-1], [1]], [[8]])
+
+
+def test_an_image_on_the_edge_of_a_ball_is_in_it() -> None:
+    """Kynkäänniemi et al. (2019), eq. 1, by hand: the balls of -3, -1, 1, 3 have radius 2, those of the others 4."""
+    found = figures(np.array([[-3.0], [-1], [1], [3]]), np.array([[-9.0], [-5], [5], [9]]), k=1, num_groups=2)
+    assert found == {"precision": 0.5, "recall": 1, "density": 0.5, "coverage": 0.5}
 
 
 @pytest.mark.slow
@@ -115,6 +136,9 @@ def test_refuses() -> None:
     x, rng = normal(0, 200, 3), np.random.default_rng(0)
     with pytest.raises(EvaluationError, match="at least 6 images"):
         manifold(x[:5], x, rng)
+    with pytest.raises(EvaluationError, match=r"generated features .* at least 6 images"):
+        manifold(x, x[:5], rng, num_groups=2)
+    assert manifold(x, x[:6], rng, num_groups=2).precision.value == 1
     with pytest.raises(EvaluationError, match="at least 100 images"):
         manifold(x, x[:99], rng)
     with pytest.raises(EvaluationError, match="k is 0"):

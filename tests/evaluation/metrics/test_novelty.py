@@ -37,6 +37,11 @@ def test_a_copy_is_at_distance_zero_whatever_the_offset() -> None:
     assert found.index.tolist() == list(range(100, 110))
 
 
+def test_one_image_and_one_reference_are_enough() -> None:
+    found = nearest_neighbours(np.array([[3.0, 4.0]]), np.zeros((1, 2)))
+    assert (found.distance.tolist(), found.index.tolist()) == ([5], [0])
+
+
 def test_pixels() -> None:
     images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3) * 10
     assert pixels(images).shape == (2, 12)
