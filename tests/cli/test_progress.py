@@ -22,7 +22,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int
     """The exit code of a command whose stderr is a terminal, and what appears there: every share that is told."""
     shown = _Terminal()
     monkeypatch.setattr("sys.stderr", shown)
-    monkeypatch.setattr("inkgan.cli.progress._SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("inkgan.cli.progress._SECONDS_BETWEEN_UPDATES", 0.0)
     monkeypatch.setattr("inkgan.cli.progress._SECONDS_TO_ESTIMATE", 0.0)
     code = run(arguments)
     monkeypatch.undo()

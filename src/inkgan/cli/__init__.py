@@ -85,12 +85,12 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. An error is reported in one line on stderr, and so is each warning.
     """
-    with _streams(), warnings.catch_warnings():
+    with _open_streams(), warnings.catch_warnings():
         warnings.simplefilter("always", InkganWarning)
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         try:
-            # Not by calling the app, which would turn an interrupt into an exit code and lose its message.
-            words = [_as_meant(word) for word in arguments]
+            # Calling the app instead would turn an interrupt into an exit code and lose its message.
+            words = [_normalised(word) for word in arguments]
             with typer.main.get_command(app).make_context("inkgan", words) as context:
                 context.command.invoke(context)
         except typer.Exit as error:
@@ -99,54 +99,19 @@ def run(arguments: Sequence[str]) -> int:
             _say(str(error) or "stopped.")
             return error.exit_code if isinstance(error, Interrupted) else 130
         except Exception as error:
-            ending = _ending(error)
-            if ending is None:
+            outcome = _message_and_code(error)
+            if outcome is None:
                 raise
-            message, code = ending
+            message, code = outcome
             if message.strip():
                 _say(message)
             return code
     return 0
 
 
-def _as_meant(word: str) -> str:
-    """A word with the home folder in ``--out=~/a/``, where no shell puts it, and ``-o=a`` as ``-oa``."""
-    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-    if value.startswith("~/"):
-        value = os.path.expanduser(value)  # noqa: PTH111 - a Path would lose the slash at the end
-    if value and re.fullmatch("-[a-z]", option):
-        equals = ""
-    return f"{option}{equals}{value}"
-
-
-def _ending(error: Exception) -> tuple[str, int] | None:
-    """What an error means to the user: a message, which may be empty, and an exit code; None if it is a defect."""
-    if isinstance(error, InkganError):
-        return str(error), error.exit_code
-    if isinstance(error, ModuleNotFoundError):
-        missing = missing_extra(error)
-        return None if missing is None else (str(missing), missing.exit_code)
-    if isinstance(error, typer.TyperException):  # its message is empty where the help was shown instead
-        return error.format_message() + _hint(error), 2
-    if _is_of_memory(error):
-        return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
-    if isinstance(error, OSError):
-        return _ending_of_system_error(error), 1
-    return None
-
-
-def _ending_of_system_error(error: OSError) -> str:
-    if error.filename is not None:
-        return f"{reason_of(error)}: {shown(error.filename)}."
-    # It came from what this command prints. Python must not try again when it ends.
-    sys.stdout = None
-    reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
-    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}."
-
-
 @contextlib.contextmanager
-def _streams() -> Iterator[None]:
-    """Print to nowhere where the program was started with a closed stdout or stderr."""
+def _open_streams() -> Iterator[None]:
+    """Discard what is printed if the program was started with stdout or stderr closed."""
     with contextlib.ExitStack() as stack:
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         if sys.stdout is None:
@@ -156,14 +121,34 @@ def _streams() -> Iterator[None]:
         yield
 
 
-def _is_of_memory(error: Exception) -> bool:
-    """PyTorch has an error of its own for a GPU's memory, and none for the processor's."""
-    return (
-        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    )
+def _normalised(word: str) -> str:
+    """Expand ``~`` in ``--out=~/a/``, which shells leave alone, and turn ``-o=a`` into ``-oa``."""
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if value.startswith("~/"):
+        value = os.path.expanduser(value)  # noqa: PTH111 - a Path would lose the slash at the end
+    if value and re.fullmatch("-[a-z]", option):
+        equals = ""
+    return f"{option}{equals}{value}"
+
+
+def _message_and_code(error: Exception) -> tuple[str, int] | None:
+    """Return the message for the user, which may be empty, and the exit code; None if the error is a defect."""
+    if isinstance(error, InkganError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError):
+        missing = missing_extra(error)
+        return None if missing is None else (str(missing), missing.exit_code)
+    if isinstance(error, typer.TyperException):  # its message is empty where the help was shown instead
+        return error.format_message() + _hint(error), 2
+    if _is_out_of_memory(error):
+        return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
+    if isinstance(error, OSError):
+        return _message_of_system_error(error), 1
+    return None
 
 
 def _hint(error: typer.TyperException) -> str:
+    """Explain an option that begins with a digit: it was meant as a negative number or a text with a minus."""
     option: str = getattr(error, "option_name", "")
     if not option[1:2].isdigit():
         return ""
@@ -173,8 +158,24 @@ def _hint(error: typer.TyperException) -> str:
     return ". Put -- before a text that begins with a minus."
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Recognise PyTorch's errors too: a class of its own for a GPU's memory, and only a text for the processor's."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
+
+
+def _message_of_system_error(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{reason_of(error)}: {shown(error.filename)}."
+    # Printing failed. Without stdout, Python does not flush it again at exit and fail once more.
+    sys.stdout = None
+    reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
+    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}."
+
+
 def _say(message: str) -> None:
-    line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat an argument that nobody wants to read
-    wiped = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # a progress line may stand there
+    line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat a very long argument
+    clear = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # of a progress line
     with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
-        print(f"{wiped}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{clear}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""How a run is shown on the terminal: a live panel, a bar with pictures that scroll, plain lines, or nothing."""
+"""Show a run on the terminal: as a live panel, a bar with pictures that scroll, plain lines, or not at all."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from inkgan.generation.loading import is_bundled
 from inkgan.images import Images
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
 
-#: The bar is drawn this often at most.
-_SECONDS_BETWEEN = 0.1
-#: So is the panel, which takes longer: never more than this share of the time.
+#: The shortest time between two drawings of the bar, and of the panel.
+_SECONDS_BETWEEN_BARS = 0.1
 _SECONDS_BETWEEN_PANELS = 0.5
+#: Drawing the panel takes at most this share of the time.
 _SHARE_FOR_PANELS = 0.01
-#: How many lines of text follow the last pictures of a run after its panel is gone.
+#: The number of lines of text that follow a run's last pictures, once its panel is gone.
 _LINES_AFTER = 8
-#: Where pictures are rare because steps are slow, a line says this often how far the run is.
+#: If steps are slow and pictures rare, a line tells the progress this often.
 _SECONDS_OF_SILENCE = 30.0
 
 
 @contextlib.contextmanager
 def watcher_for(*, quiet: bool, plain: bool = False) -> Iterator[Watcher]:
-    """The watcher for this process: silent if asked, live on a terminal, plain lines elsewhere.
+    """Yield the watcher for this process: silent if asked, live on a terminal, plain lines elsewhere.
 
     Args:
         quiet: show only warnings.
@@ -81,7 +81,7 @@ class _Plain(_Quiet):
             pass
 
     def mute(self) -> None:
-        """Print nothing any more, also not at exit."""
+        """Print nothing more, not even at exit."""
         sys.stdout = None
 
     def say(self, line: str) -> None:
@@ -127,7 +127,7 @@ class _Scrolling(_Plain):
             TextColumn("{task.fields[left]}"),
             console=self._console,
             transient=True,
-            auto_refresh=False,  # from a thread of its own, which would end noisily with its terminal
+            auto_refresh=False,  # rich's own thread would fail noisily when the terminal goes away
         )
         self._task = self._bar.add_task("starting", losses="", speed="", left="", total=None)
         self._refreshed = -math.inf
@@ -140,10 +140,10 @@ class _Scrolling(_Plain):
     def __exit__(self, *error: object) -> None:
         self._stop()
         if self._console.quiet:
-            super().mute()  # not before: while the bar is there, rich stands in for stdout
+            super().mute()  # only now: while the bar is shown, rich stands in for stdout
 
     def mute(self) -> None:
-        self._console.quiet = True  # else it would keep what it could not write
+        self._console.quiet = True  # else it would buffer what it could not write
 
     def say(self, line: str) -> None:
         with self.telling():
@@ -174,7 +174,7 @@ class _Scrolling(_Plain):
         )
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        stride = -(-image.shape[1] // self._console.width)  # a large image loses pixels
+        stride = -(-image.shape[1] // self._console.width)  # of an image wider than the window, skip pixels
         drawing = terminal_drawing(image[::stride, ::stride], colour=has_colours(self._console))
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
@@ -187,19 +187,20 @@ class _Scrolling(_Plain):
         super().ended(result)
 
     def _stop(self) -> None:
-        with self.telling(), contextlib.suppress(IndexError):  # rich's, if the bar could not even start
+        with self.telling(), contextlib.suppress(IndexError):  # from rich, if the bar never started
             self._bar.stop()
 
     def _update(self, **columns: Any) -> None:
         now = time.monotonic()
-        fresh = now - self._refreshed >= _SECONDS_BETWEEN
-        self._refreshed = now if fresh else self._refreshed
+        due = now - self._refreshed >= _SECONDS_BETWEEN_BARS
+        if due:
+            self._refreshed = now
         with self.telling():
-            self._bar.update(self._task, refresh=fresh, **columns)
+            self._bar.update(self._task, refresh=due, **columns)
 
 
 class _Panelled(_Scrolling):
-    """A panel that is drawn in place, once a run has started; the tutorial and simple terminals have none."""
+    """A panel that is drawn in place once a run has started; the tutorial and simple terminals scroll instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,8 +211,8 @@ class _Panelled(_Scrolling):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         super().started(folder, config, about, first_step)
-        is_able = self._console.is_interactive and self._console.encoding.startswith("utf")
-        if is_able and config.recipe != "tutorial":
+        can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
+        if can_draw and config.recipe != "tutorial":
             self._stop()
             self._open()
 
@@ -244,19 +245,19 @@ class _Panelled(_Scrolling):
 
     def _open(self) -> None:
         self._size = self._console.size
-        # Without a thread of its own, which would end noisily with its terminal.
+        # auto_refresh=False for the same reason as above.
         self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
         with self.telling():
             self._live.start()
 
     def _draw(self) -> None:
-        """Draw the panel, if the last time is long enough ago."""
+        """Draw the panel if it is due."""
         now = time.monotonic()
         if self._live is None or now < self._due:
             return
         with self.telling():
             if self._console.size != self._size:
-                # Lines that were longer than the window is now have been broken: what is where is not known any more.
+                # A narrower window wraps the lines that are already there, so rich would redraw in the wrong place.
                 self._stop()
                 self._console.clear()
                 self._open()
@@ -273,17 +274,18 @@ class _Panelled(_Scrolling):
 
 
 class _Terminal(Console):
-    """A terminal whose end is not that of the program."""
+    """A console that goes quiet when its terminal goes away, where rich would end the program."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
 
 
 def _conclusion(result: Result) -> list[str]:
+    """Return the last lines: how the run ended, and commands to paste."""
     place = str(result.folder)
     if is_bundled(place) or place.startswith("-"):
-        place = f"./{place}"  # else it would name the bundled model, or options
-    folder = shlex.quote(place)  # the commands can be pasted
+        place = f"./{place}"  # else it would name the bundled model, or look like an option
+    folder = shlex.quote(place)
     if not result.complete:
         return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
     return [

@@ -81,8 +81,8 @@ def check(
     from inkgan.errors import quantity
     from inkgan.evaluation.subject import shortage
 
-    with progress_line() as tell:
-        data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
+    with progress_line() as progress:
+        data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=progress)
     typer.echo(f"{data.name}: {data.source}")
     for file, verdict in verdicts.items():
         typer.echo(f"  {file}: {verdict}")
@@ -130,8 +130,8 @@ def show(
         if output.suffix.lower() not in _PICTURES:
             raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
         refuse_to_overwrite(output, force=force)
-    with progress_line() as tell:
-        data = load_saved(_data_settings(name, data_dir or context.obj, resize, settings), progress=tell)
+    with progress_line() as progress:
+        data = load_saved(_data_settings(name, data_dir or context.obj, resize, settings), progress=progress)
     output = output or Path(f"{data.name}.png")
     images = data.examples(split, columns)
     picture = sheet(images, columns)
@@ -139,7 +139,7 @@ def show(
         try:
             picture.save(temporary)
         except (ValueError, OSError) as error:  # such as a JPEG of more than 65,500 pixels a side
-            if isinstance(error, OSError) and error.errno:  # the system's
+            if isinstance(error, OSError) and error.errno:  # from the system, not from Pillow
                 raise
             raise OutputError(
                 f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
@@ -155,7 +155,7 @@ def show(
 def _data_settings(
     name: str, data_dir: Path | None, resize: str | None, settings: Sequence[str] | None
 ) -> dict[str, Any]:
-    """The ``data`` settings that the options stand for."""
+    """Return the settings under ``data`` that the options stand for."""
     from inkgan.config import resolve
 
     directory = None if data_dir is None else str(data_dir)
@@ -164,7 +164,7 @@ def _data_settings(
 
 
 def _balance(data: DataSet, split: Split) -> str:
-    """How many images the smallest and the largest class of a split have, for people."""
+    """Return the sizes of a split's smallest and largest class, as the end of a sentence."""
     import numpy as np
 
     if split.labels is None:
@@ -178,7 +178,7 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _print_entries(entries: Sequence[Entry]) -> None:
-    """Print the list as a table; if the output is not a terminal, its lines are as long as they need to be."""
+    """Print the list as a table; elsewhere than on a terminal, no line is wrapped."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

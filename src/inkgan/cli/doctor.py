@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from inkgan.training.doctor import Diagnosis
 
-#: Sentences are wrapped to this.
+#: The width to which sentences are wrapped.
 _WIDTH = 100
 
 
@@ -36,7 +36,7 @@ def doctor(
     """
     any_ill = False
     for run in runs:
-        diagnoses, last = _examined(run)
+        diagnoses, last = _examine(run)
         any_ill |= any(one.state == "ill" for one in diagnoses)
         for line in report(diagnoses, ill_only=len(runs) > 1):
             typer.echo(line)
@@ -46,8 +46,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examined(run: Path) -> tuple[list[Diagnosis], int | None]:
-    """What each rule says about a run, and the last step that it logged."""
+def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
+    """Apply every rule to what a run logged; return the diagnoses and the last logged step."""
     from inkgan.runs import metrics
     from inkgan.runs.folder import RunFolder
     from inkgan.training.doctor import judged
@@ -60,12 +60,12 @@ def _examined(run: Path) -> tuple[list[Diagnosis], int | None]:
 
 
 def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
-    """A line for each rule, and below those that are ill the sentence and the remedy."""
+    """Return a line for each rule, followed by the sentence and the remedy if there is a finding."""
     width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
     lines = []
-    if ill_only:
-        diagnoses = [one for one in diagnoses if one.state == "ill"]
     for one in diagnoses:
+        if ill_only and one.state != "ill":
+            continue
         sign = "above" if one.rule.above else "below"
         detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g})"
         lines.append(f"{one.rule.name:{width}}  {one.state:10}  {detail}")
@@ -73,12 +73,12 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
             indent = " " * (width + 2)
             sentence = f"at step {one.finding.step}: {one.finding.sentence}."
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-            lines += [f"{indent}{one.finding.remedy}"]  # in one line, so that its settings can be copied
+            lines.append(f"{indent}{one.finding.remedy}")  # in one line, so that its settings can be copied
     return lines
 
 
 def summary(diagnoses: list[Diagnosis]) -> str:
-    """How many rules say what, such as ``1 of 17 rules ill, 14 healthy, 2 not judged``."""
+    """Count the rules in each state, such as ``1 of 17 rules ill, 14 healthy, 2 not judged``."""
     count = Counter(one.state for one in diagnoses)
     rest = [f", {count[state]} {state}" for state in ("was ill", "healthy", "not judged") if count[state]]
     return f"{count['ill']} of {len(diagnoses)} rules ill{''.join(rest)}"

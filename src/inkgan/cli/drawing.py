@@ -1,4 +1,4 @@
-"""Drawings made of text: sparklines, and pictures of blocks. Pure functions."""
+"""Drawings made of text, as pure functions: sparklines, and pictures of blocks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from PIL import Image
 from inkgan.images import Images
 
 _BARS = "▁▂▃▄▅▆▇█"
-#: The quarters of a character that are filled, by the sum of 1 (upper left), 2 (upper right), 4 (lower left), 8.
+#: The character that fills these quarters of its cell, at the sum of 1 (upper left), 2 (upper right), 4 (lower left)
+#: and 8 (lower right).
 _QUARTERS = np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"))
 _UPPER_HALF = "▀"
-#: The parts of a character that may have one colour while the rest has another. The lower right quarter is never among
-#: them, because a part and the rest may change places.
+#: The ways to split the four quarters of a character into two colours: 1 for those in the first. The lower right
+#: quarter is never in the first, because swapping the colours gives the same picture.
 _SPLITS = np.array([[part >> quarter & 1 for quarter in range(4)] for part in range(8)])
 #: The number of levels to which each channel is rounded, so that paper which is not perfectly white is one colour.
 _LEVELS = 32
-#: The fewest columns with which an image is worth drawing, and the most that it gets, unless it has more pixels.
+#: The fewest columns that make an image worth drawing, and the most that it gets unless it has more pixels.
 _FEWEST_COLUMNS = 3
 _ENOUGH_COLUMNS = 28
 
@@ -41,12 +42,12 @@ class Run(NamedTuple):
 
 
 class Arrangement(NamedTuple):
-    """How images are laid out in a window.
+    """The layout of images in a window.
 
     Attributes:
-        per_line: how many stand side by side.
-        columns: how many characters wide each is.
-        rows: how many characters high.
+        per_line: the number of images side by side.
+        columns: the width of each in characters.
+        rows: the height of each in lines.
     """
 
     per_line: int
@@ -55,14 +56,14 @@ class Arrangement(NamedTuple):
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """A row of bars, the higher the larger the value.
+    """Draw a row of bars, the higher the larger the value.
 
-    Each bar is the mean of equally many values, if there are more values than bars. The scale ends at the 2nd and the
+    If there are more values than bars, each bar is the mean of equally many values. The scale ends at the 2nd and the
     98th percentile, so that a few extreme values do not flatten the others.
 
     Args:
         values: in the order of time; those that are not finite become blanks.
-        width: the most bars.
+        width: the largest number of bars.
     """
     if not values or width < 1:
         return ""
@@ -80,7 +81,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def terminal_drawing(image: Images, *, colour: bool) -> str:
-    """One image [H, W, C] as text that scrolls, two rows of pixels in a line.
+    """Draw one image as text that scrolls, two rows of pixels in a line.
 
     Args:
         image: uint8 [H, W, C].
@@ -109,23 +110,23 @@ def terminal_drawing(image: Images, *, colour: bool) -> str:
 
 
 def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> Arrangement | None:
-    """The layout in which images are largest: side by side on one line, or on several if those have room.
+    """Find the layout in which images are largest: side by side on one line, or on several lines of equal length.
 
     Args:
-        count: how many images.
+        count: the number of images.
         size: their height and width in pixels. A character is about twice as high as wide.
         columns: the width of the window in characters.
-        rows: the height of the part of it that images may take.
+        rows: the number of the window's lines that the images may fill.
 
     Returns:
-        None if there is no room.
+        The layout, or None if there is no room.
     """
     height, width = size
     enough = max(width, _ENOUGH_COLUMNS // width * width)
     best = None
     for lines in (lines for lines in range(1, count + 1) if count % lines == 0):
         per_line = count // lines
-        wide = min(enough, (columns + 1) // per_line - 1)  # an empty column stands between two of them
+        wide = min(enough, (columns + 1) // per_line - 1)  # one empty column between neighbours
         wide = min(wide, int(2 * (rows // lines) * width / height))
         if wide >= _FEWEST_COLUMNS and (best is None or wide > best.columns):
             best = Arrangement(per_line, wide, math.ceil(wide * height / width / 2))
@@ -140,7 +141,7 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run
 
     Args:
         images: uint8 [N, H, W, C]; 0 is paper and 255 is ink, if C is 1.
-        layout: how large they are, and how many stand side by side.
+        layout: from :func:`arrangement`.
         colour: False draws quarters that are mostly ink, in the terminal's own colours.
     """
     quarters = not colour or layout.columns < images.shape[2]
@@ -155,7 +156,7 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run
 
 
 def _resized(image: Images, height: int, width: int) -> Images:
-    """An image [H, W, C] in another size: each new pixel is the mean of the area that it covers."""
+    """Resize an image [H, W, C]: each new pixel is the mean of the area that it covers."""
     picture = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
     resized = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
     return resized.reshape(height, width, image.shape[2])
@@ -173,31 +174,31 @@ def _side_by_side(images: Images, per_line: int, gap: int) -> Images:
 
 
 def _cells(picture: Images, across: int) -> Images:
-    """The pixels [h, w, 2 · across, C] that each character shows, of a picture [2h, across · w, C]."""
+    """Cut a picture [2h, across · w, C] into the pixels that each character shows, [h, w, 2 · across, C]."""
     height, width, channels = picture.shape
     cells = picture.reshape(height // 2, 2, width // across, across, channels).transpose(0, 2, 1, 3, 4)
     return cells.reshape(height // 2, width // across, 2 * across, channels)
 
 
 def _ink_of(cells: Images) -> NDArray[np.intp]:
-    """Which quarters of each character [h, w, 4, C] are mostly ink, as the sum of 1, 2, 4 and 8."""
+    """The quarters of each character [h, w, 4, C] that are mostly ink, as the sum of 1, 2, 4 and 8."""
     return np.asarray((cells.mean(axis=3) > 127) @ np.array([1, 2, 4, 8]))
 
 
 def _as_halves(picture: Images) -> tuple[NDArray[np.str_], Images, Images]:
-    """Characters [h, w] whose upper half has the one colour and whose lower half has the other."""
+    """Characters [h, w] with a colour for the upper half and one for the lower half."""
     cells = _cells(picture, 1)
     return np.full(cells.shape[:2], _UPPER_HALF), cells[:, :, 0], cells[:, :, 1]
 
 
 def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
-    """Characters [h, w] of quarters in two colours each, which are the closest to the picture by least squares."""
+    """Characters [h, w] of quarters in two colours, those closest to the picture by least squares."""
     cells = _cells(picture, 2).astype(np.float64)  # [h, w, 4, C]
     counts = _SPLITS.sum(axis=1)[:, None]  # [8, 1]
     sums = np.einsum("sq,hwqc->hwsc", _SPLITS, cells)
     total = cells.sum(axis=2)[:, :, None]  # [h, w, 1, C]
     inside, outside = sums / np.maximum(counts, 1), (total - sums) / (4 - counts)
-    # The sum of squares that the two means explain; what they leave is least where this is largest.
+    # The sum of squares that the two means explain; the rest, the error, is least where this is largest.
     explained = (counts * inside**2 + (4 - counts) * outside**2).sum(axis=3)
     best = explained.argmax(axis=2)[..., None, None]
     ink, paper = (np.take_along_axis(means, best, axis=2)[:, :, 0] for means in (inside, outside))
@@ -205,14 +206,14 @@ def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64]
 
 
 def _rounded(colours: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Colours in 0 to 255 of few levels."""
+    """Round colours in 0 to 255 to few levels."""
     top = _LEVELS - 1
     return np.rint(np.rint(np.asarray(colours, np.float64) * top / 255) * 255 / top).astype(np.int64)
 
 
 def _runs(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[Run]:
-    """A line of characters [w] with their colours [w, 3], neighbours of the same colours together."""
-    ink = np.where(characters[:, None] == " ", paper, ink)  # of a blank only the paper can be seen
+    """Join neighbours of the same colours in a line of characters [w] with colours [w, 3]."""
+    ink = np.where(characters[:, None] == " ", paper, ink)  # a blank shows only paper
     colours = np.concatenate([ink, paper], axis=1)
     starts = [0, *(np.flatnonzero((colours[1:] != colours[:-1]).any(axis=1)) + 1).tolist()]
     ends = [*starts[1:], len(characters)]

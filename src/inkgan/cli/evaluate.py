@@ -133,7 +133,7 @@ def _measure_and_write(
 
 
 def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
-    """The files to write, each with the function that makes its content."""
+    """Return the files to write, each with the function that makes its content."""
     from inkgan.errors import OutputError
     from inkgan.evaluation.page import report_page
     from inkgan.evaluation.report import Report

@@ -23,7 +23,7 @@ def export(
     checkpoint: Checkpoint = "latest",
     force: Force = False,
 ) -> None:
-    """Take a model away: as a web page, for another program, or to hand it on.
+    """Export a model: as a web page, for another program, or to hand it on.
 
     A page draws, writes, reads your hand and learns in any browser.
     An ONNX file is for other programs and languages.

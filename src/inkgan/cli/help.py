@@ -12,7 +12,7 @@ _TOPICS = Path(__file__).with_name("topics")
 
 
 def topics() -> dict[str, str]:
-    """The title of each topic, by its name."""
+    """Return the title of each topic by its name."""
     pages = sorted(_TOPICS.glob("*.md"))
     return {page.stem: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
 

@@ -1,4 +1,4 @@
-"""The table of many runs, renewed on a terminal as they go; elsewhere a line for each run that ends."""
+"""Show many runs: on a terminal in a table that is kept up to date, elsewhere in a line for each run that ends."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from inkgan.errors import DivergenceError
 from inkgan.files import open_regular
 from inkgan.training.many_runs import Outcome, Runs, train_many
 
-#: Bytes at the end of metrics.jsonl in which its last line is.
+#: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
 
 
 def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, quiet: bool) -> None:
-    """Train a run for each seed, and tell how they go.
+    """Train a run for each seed, and show their progress.
 
     Raises:
         DivergenceError: runs diverged; the others were trained to their ends first.
     """
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
-    with _table(task, seeds, ended, quiet=quiet):
+    with _live_table(task, seeds, ended, quiet=quiet):
         try:
             for outcome in runs:
                 ended[outcome.seed] = outcome
@@ -38,21 +38,21 @@ def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, qui
                     typer.echo(line_of(outcome))
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped and saved. The same command continues from there.") from None
-    lost = [outcome for outcome in ended.values() if outcome.trouble]
-    if lost:
-        named = ", ".join(str(outcome.folder) for outcome in lost)
-        raise DivergenceError(f"{len(lost)} of {len(ended)} runs diverged: {named}. {lost[0].trouble}")
+    diverged = [outcome for outcome in ended.values() if outcome.trouble]
+    if diverged:
+        named = ", ".join(str(outcome.folder) for outcome in diverged)
+        raise DivergenceError(f"{len(diverged)} of {len(ended)} runs diverged: {named}. {diverged[0].trouble}")
 
 
 def line_of(outcome: Outcome) -> str:
-    """How a run ended."""
+    """Describe in one line how a run ended."""
     state = outcome.trouble or ("complete" if outcome.complete else "stopped")
     return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {outcome.folder}: {state}"
 
 
 @contextlib.contextmanager
-def _table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
-    """Show a table that is renewed every second, on a terminal."""
+def _live_table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
+    """On a terminal, show the table and renew it every second."""
     if quiet or not sys.stdout.isatty():
         yield
         return
@@ -63,7 +63,7 @@ def _table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet
 
 
 def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:
-    """All runs: the seed, the folder, the steps that are done, and whether it has ended."""
+    """Return a table of all runs with their seeds, folders, steps done and states."""
     left = time_left(passed, len(ended) / len(folders)).removeprefix(", ")
     shown = Table(title=f"{len(ended)} of {len(folders)} runs ended {left}".rstrip(), title_justify="left")
     for column in ("seed", "run", "step", "state"):
@@ -77,7 +77,7 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
 
 
 def last_step(folder: Path) -> str:
-    """How many joint steps a run had done when it last logged one; empty if it has not."""
+    """Return the number of joint steps that a run had done when it last logged one; empty if it logged none."""
     try:
         with open_regular(folder / "metrics.jsonl") as file:
             file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run at a moment: one panel, redrawn in place, as large as the window."""
+"""The panel of a run: progress, pictures and curves, redrawn in place, as large as the window."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inkgan.cli.drawing import arrangement, drawn, sparkline
 from inkgan.images import Images
 from inkgan.training.watching import StepProgress
 
-#: What is drawn over time, by the name of the term, and what it is called; see `inkgan help training`.
+#: The title of each term that is drawn over time; see `inkgan help training`.
 _CURVES = {
     "loss_discriminator": "D",
     "loss_real": "D real",
@@ -27,20 +27,20 @@ _CURVES = {
     "margin": "margin",
 }
 _HEALTHY = "healthy so far"
-#: Below this, a window has no room for pictures.
+#: The fewest lines of a window that shows pictures, and the fewest columns of one that shows the speed.
 _LOWEST_WITH_PICTURES = 10
 _NARROWEST_WITH_SPEED = 60
 
 
 class Panel:
-    """How far a run is: a bar, the first ten of the fixed latents, curves, and what the doctor says.
+    """The state of a run: a bar, images of the first ten fixed latents, curves, and the doctor's verdict.
 
     Rich draws it in the width and height of the window.
 
     Attributes:
         progress: the last step; None before the first one.
         images: the images of the fixed latents uint8 [N, H, W, C]; None before the first ones.
-        finding: what the doctor has found; None while the run is healthy.
+        finding: the doctor's verdict; None while the run is healthy.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Panel:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = [*self._curves(options.max_width), self._doctor(options.max_width)]
-        # One line is for the bar, and one stays empty, in which the cursor waits.
+        # One line is for the bar, and one stays empty for the cursor.
         yield self._bar(options.max_width)
         room = console.height - len(lines) - 2
         if self.images is not None and console.height >= _LOWEST_WITH_PICTURES:
@@ -98,12 +98,12 @@ class Panel:
 
 
 class Picture(NamedTuple):
-    """Images side by side, as large as there is room for.
+    """Images side by side, as large as they fit.
 
     Attributes:
         images: uint8 [N, H, W, C].
-        columns: how many characters wide the room is.
-        rows: how many lines high.
+        columns: the width of the room in characters.
+        rows: its height in lines.
     """
 
     images: Images
@@ -121,7 +121,7 @@ class Picture(NamedTuple):
 
 
 def has_colours(console: Console) -> bool:
-    """Whether a terminal shows colours and its user wants them."""
+    """Return whether a terminal shows colours and its user wants them."""
     return console.color_system is not None and not console.no_color
 
 

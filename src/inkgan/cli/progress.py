@@ -14,9 +14,10 @@ from inkgan.files import Progress
 
 T = TypeVar("T")
 
-_SECONDS_BETWEEN = 0.2
-_SECONDS_BETWEEN_LINES = 30.0  # into a file or a pipe
-#: How long one kind of work lasts before the time left is estimated.
+#: The shortest time between two updates on a terminal, and between two lines in a file or a pipe.
+_SECONDS_BETWEEN_UPDATES = 0.2
+_SECONDS_BETWEEN_LINES = 30.0
+#: The time left is estimated once a task has run for this long.
 _SECONDS_TO_ESTIMATE = 1.0
 
 
@@ -31,24 +32,24 @@ def progress_line() -> Iterator[Progress]:
 
 
 class Line:
-    """On a terminal one line that is written over again and again; elsewhere a new line now and then."""
+    """On a terminal, one line that is overwritten again and again; elsewhere, a new line now and then."""
 
     def __init__(self) -> None:
         now = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._doing = ""
-        self._since = now  # when that began
+        self._since = now  # when self._doing began
         self._reported = now
         self._written = -math.inf if self._terminal else now
 
     def report(self, doing: str, done: float) -> None:
-        """Write what is being done and which share of it is done, unless that was written a moment ago."""
+        """Write the name of a task and the share of it that is done, unless a line was written a moment ago."""
         now = time.monotonic()
         if doing != self._doing:
             self._doing = doing
-            self._since = self._reported  # it began when the work before it was last reported
+            self._since = self._reported  # it began when the task before it was last reported
         self._reported = now
-        if now - self._written < (_SECONDS_BETWEEN if self._terminal else _SECONDS_BETWEEN_LINES):
+        if now - self._written < (_SECONDS_BETWEEN_UPDATES if self._terminal else _SECONDS_BETWEEN_LINES):
             return
         self._written = now
         self._write(f"{doing}: {done:.0%}{time_left(now - self._since, done)}")
@@ -65,14 +66,14 @@ class Line:
 
 
 def time_left(passed: float, done: float) -> str:
-    """The time left at the speed so far, as the end of a line; empty while it is unknown."""
+    """Estimate the time left from the speed so far, as the end of a line; empty while it is unknown."""
     if not 0 < done < 1 or passed < _SECONDS_TO_ESTIMATE:
         return ""
     return f", {datetime.timedelta(seconds=round(passed / done * (1 - done)))} left"
 
 
 def counted(items: Iterable[T], count: int, doing: str, progress: Progress) -> Iterator[T]:
-    """Yield the items, and report after each which share of ``count`` is done."""
+    """Yield the items, and report the share of ``count`` that is done after each."""
     for number, item in enumerate(items, 1):
         yield item
         progress(doing, number / count)

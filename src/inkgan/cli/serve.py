@@ -15,7 +15,7 @@ def serve(
     ] = "best",
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is all networks, for other machines.")
-    ] = ("127.0.0.1"),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
@@ -35,7 +35,7 @@ def serve(
         inkgan serve runs/fast-mnist-seed0 --port 8001 --workers 4
         inkgan serve best --host 0.0.0.0 --allow-host ink.example.org --access-log
     """
-    # Requests share the cores, not each of their matrix products; must come before NumPy is loaded.
+    # Several requests share the cores, so each matrix product gets one thread. NumPy reads this when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from inkgan.serving.server import serve as serve_model
 

@@ -127,7 +127,7 @@ def train(
     """
     if evaluate_every is not None:
         settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
-    given = dict(locals())  # all options by their names, which are those of inkgan.train
+    given = dict(locals())  # the options by name; inkgan.train calls them the same
     from inkgan.training import start
 
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})

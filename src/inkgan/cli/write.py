@@ -143,12 +143,18 @@ def write(
     """
     from inkgan.generation.looks import look_of
 
-    hand: dict[str, Any] = {"seed": seed, "style": style, "slant": slant}
-    hand |= {"height": height, "background": background, "legible": legible}
-    values = dict(
+    knob_values = dict(
         _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs or ()
     )
-    hand["look"] = look_of(look, values, background=background)
+    hand: dict[str, Any] = {
+        "seed": seed,
+        "style": style,
+        "slant": slant,
+        "height": height,
+        "background": background,
+        "legible": legible,
+        "look": look_of(look, knob_values, background=background),
+    }
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
@@ -208,7 +214,7 @@ def _write_images(
 def _write_data_set(
     spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
 ) -> None:
-    """Write a data set in shards, or those shards that are missing."""
+    """Write the shards of a data set that are missing."""
     from inkgan.generation.shards import write_shards
 
     if out is None:
@@ -231,7 +237,7 @@ def _write_data_set(
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
-    """Draw the first images of a data set on a sheet, and say how long all of them would take."""
+    """Draw the first images of a data set on a sheet, and estimate the time for all of them."""
     import datetime
     from pathlib import Path
 
@@ -254,7 +260,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
 
 
 def _texts_and_count(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
-    """The texts, from the command line or from a file, and the number of images: by default one for each text."""
+    """Return the texts, from the command line or a file, and the number of images: by default one for each text."""
     if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
     if arguments:
@@ -273,7 +279,7 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
 
 
 def _default_output(text: str, number: int) -> str:
-    """The default name of a picture: its text, with a minus for each character that a file name should not have."""
+    """Name a picture by its text, with a minus for each character that a file name should not have."""
     name = re.sub(r"[^\w.,+-]", "-", text).strip(".")
     if number != 1 or not name:
         raise ConfigError(
