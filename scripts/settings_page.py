@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import _NOT_OF_THE_TUTORIAL, LOSS_PRESETS, RECIPES, Config, known_keys, resolve
+from inkgan.config import _COMPACT_ONLY, LOSS_PRESETS, RECIPES, Config, known_keys, resolve
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -163,7 +163,7 @@ def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _value(value: object, key: str, recipe: str) -> str:
-    if recipe == "tutorial" and key in _NOT_OF_THE_TUTORIAL:
+    if recipe == "tutorial" and key in _COMPACT_ONLY:
         return "–"
     if value is None:
         return "none"

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from inkgan.errors import ConfigError, did_you_mean, reason_of, shown
+from inkgan.errors import ConfigError, did_you_mean, reason_of, shortened, shown
 from inkgan.seeds import LARGEST_SEED
 
 _LARGEST_FILE = 2**20
@@ -52,12 +52,12 @@ class _Settings(BaseModel):
 
 
 class DataSettings(_Settings):
-    """Which images to learn from."""
+    """The images to learn from."""
 
     name: str = Field("mnist", min_length=1, description="a known data set, or the path of a folder or .npz file")
     directory: str | None = Field(None, description="where the data set's files are, if not in the usual places")
     ink: Literal["auto", "dark", "light"] = Field(
-        "auto", description="the ink of your own grey images: dark is inverted, auto looks"
+        "auto", description="the ink of your own grey images: dark is inverted, auto detects it"
     )
     resize: ImageSize | None = Field(None, description="fit the images into this side, or HEIGHTxWIDTH, in pixels")
     splits: Literal["auto", "yes", "no"] = Field(
@@ -66,14 +66,14 @@ class DataSettings(_Settings):
 
 
 class NetworkSettings(_Settings):
-    """How large one network is, and how it is updated."""
+    """The size of one network, and the step size of its updates."""
 
     learning_rate: LearningRate = Field(3e-3, description="Adam's step size")
     channels: Channels = Field(64, description="channels of the coarsest maps")
 
 
 class PenaltySettings(_Settings):
-    """What keeps the discriminator smooth: a penalty of its gradient with respect to the pixels."""
+    """The penalty on the discriminator's gradient with respect to the pixels, which keeps the discriminator smooth."""
 
     weight: Weight = Field(0.4, description="gamma of R1 and R2, or lambda of WGAN-GP")
     on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
@@ -87,7 +87,7 @@ class PenaltySettings(_Settings):
 
 
 class WatchSettings(_Settings):
-    """How often a run logs, shows, measures and saves: the number of steps from one time to the next; 0 means never."""
+    """The intervals, in steps, at which a run logs, shows, measures and saves; 0 means never."""
 
     log_every: CountOrNever = Field(10, description="losses and images to TensorBoard, metrics.jsonl and the panel")
     show_every: CountOrNever = Field(100, description="a generated picture to notebooks, and terminals without a panel")
@@ -138,7 +138,7 @@ class Change(NamedTuple):
         return cls(number, values, reason.strip())
 
     def __str__(self) -> str:
-        """The form that :meth:`parse` reads."""
+        """Write the change in the form that :meth:`parse` reads."""
         settings = " ".join(f"{key}={value}" for key, value in self.settings.items())
         return f"{self.step} {settings}{f' # {self.reason}' if self.reason else ''}"
 
@@ -189,7 +189,7 @@ class Config(_Settings):
     watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
-    def _ends(self) -> Config:
+    def _has_one_length(self) -> Config:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds, not both")
         totals = [*self.extended_from, self.steps or math.inf]
@@ -220,17 +220,17 @@ class Config(_Settings):
         if self.recipe == "tutorial":
             own = _flat(self.model_dump())
             usual = _flat(Config.model_construct().model_dump())
-            for key in _NOT_OF_THE_TUTORIAL:
+            for key in _COMPACT_ONLY:
                 if own[key] != usual[key]:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
         return self
 
     def parsed_changes(self) -> list[Change]:
-        """The changes, in the order of their steps."""
+        """Return the changes, in the order of their steps."""
         return [Change.parse(text) for text in self.changes]
 
     def at(self, step: int) -> Config:
-        """The settings that hold at a joint step, without the changes that led to them."""
+        """Return the settings that hold at a joint step, without the changes that led to them."""
         if not self.changes:
             return self
         settings = {**_flat(self.model_dump()), "changes": ()}
@@ -240,12 +240,12 @@ class Config(_Settings):
         return Config.model_validate(_nested(settings))
 
     def before(self, step: int) -> Config:
-        """The same settings with only those changes that come before a step."""
+        """Return the same settings with only those changes that come before a step."""
         earlier = tuple(str(change) for change in self.parsed_changes() if change.step < step)
         return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
 
     def extended(self, steps: int) -> Config:
-        """The settings of the same run, longer by ``steps``.
+        """Return the settings of the same run, longer by ``steps``.
 
         Raises:
             ConfigError: the run's length is not a number of steps, or it would be too long.
@@ -257,22 +257,22 @@ class Config(_Settings):
         )
 
     def before_extension(self) -> Config:
-        """The settings that the run had before it was last extended."""
+        """Return the settings that the run had before it was last extended."""
         *earlier, last = self.extended_from
         return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
 
 
 #: Settings that only the compact recipes have.
-_NOT_OF_THE_TUTORIAL = (
+_COMPACT_ONLY = (
     "changes", "network", "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight",
     "ema_half_life", "fade", "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on",
     "penalty.every", "penalty.pixels",
 )  # fmt: skip
 
-#: What settings are called that had another name in earlier versions.
+#: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
 
-#: What each recipe sets apart from the defaults above.
+#: The values in which each recipe differs from the defaults above.
 PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
     "fast": {},
     "best": {
@@ -299,15 +299,16 @@ class Published(NamedTuple):
 
     Attributes:
         value: the value.
-        source: its name there, and where.
+        source: its name in the paper, and the place.
     """
 
     value: Any
     source: str
 
 
-#: What choosing a loss sets apart from the recipe's own, because its paper published the loss with it. The other losses
-#: keep the recipe's penalty, which was chosen with its networks: none of their papers has one as a part of the loss.
+#: The settings that a loss brings along, in place of the recipe's, because its paper published the loss with them. The
+#: other losses keep the recipe's penalty, which was chosen with its networks: none of their papers makes one a part of
+#: the loss.
 LOSS_PRESETS: Mapping[Loss, Mapping[str, Published]] = {
     "wgan-gp": {
         "critic_steps": Published(5, "n_critic, Gulrajani et al. 2017, Algorithm 1"),
@@ -340,11 +341,11 @@ def resolve(
         {} if base is None else _flat(base.model_dump()),
         {} if file is None else _flat(read_toml(file)),
         {key: value for key, value in (options or {}).items() if value is not None},
-        _flat(overrides if isinstance(overrides, Mapping) else dict(map(_split, overrides))),
+        _flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
     ]
     given: dict[str, Any] = {}
     for layer in layers:
-        given = _laid_over(given, layer)
+        given = _merged(given, layer)
     return _checked(given)
 
 
@@ -361,7 +362,7 @@ def _checked(given: Mapping[str, Any]) -> Config:
     recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
         hint = did_you_mean(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
-        raise ConfigError(f"unknown recipe {_shown(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
+        raise ConfigError(f"unknown recipe {_as_given(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
     for key, value in given.items():
         _require_known(key, value)
     usual = _flat(PRESETS[recipe])
@@ -369,7 +370,7 @@ def _checked(given: Mapping[str, Any]) -> Config:
         if given.get("loss") == loss:
             usual |= {key: published.value for key, published in settings.items()}
     try:
-        return Config.model_validate(_nested(_laid_over(usual, given)))
+        return Config.model_validate(_nested(_merged(usual, given)))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
 
@@ -396,12 +397,12 @@ def from_saved(given: Mapping[str, Any]) -> Config:
         ConfigError: a key is unknown, or a value is not allowed.
     """
     settings = {_RENAMED.get(key, key): value for key, value in _flat(given).items()}
-    # What held as long as there was no such setting.
+    # Versions without these settings behaved like this.
     settings.setdefault("data.ink", "light")
     settings.setdefault("critic_steps", 1)
     if "penalty.pixels" not in settings:
         if settings.get("recipe") == "tutorial":
-            settings.pop("penalty.weight", None)  # which it saved without having it
+            settings.pop("penalty.weight", None)  # the tutorial saved this setting without having a penalty
         else:
             settings["penalty.pixels"] = "0..1"
             settings.setdefault("penalty.weight", 0.1)
@@ -417,7 +418,7 @@ def differences(old: Config, new: Config) -> list[str]:
 
 @cache
 def known_keys() -> dict[str, str]:
-    """Every dotted key with its description."""
+    """Return the description of every setting by dotted key."""
     described = {}
     for name, field in Config.model_fields.items():
         table = getattr(field.annotation, "model_fields", None)
@@ -429,7 +430,7 @@ def known_keys() -> dict[str, str]:
 
 
 def as_toml(config: Config) -> str:
-    """The settings as TOML, with what each means; ``--config`` reads it back."""
+    """Write settings as TOML, with their descriptions; ``--config`` reads it back."""
     lines: list[str] = []
     table = ""
     for key, value in sorted(_flat(config.model_dump()).items(), key=lambda setting: "." in setting[0]):  # tables last
@@ -440,14 +441,14 @@ def as_toml(config: Config) -> str:
         if value is None:
             lines.append(f"# {name} =  # {known_keys()[key]}")
         else:
-            # TOML's strings are JSON's, but for surrogate pairs and the character of the delete key.
+            # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
             written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
             lines.append(f"{name} = {written}  # {known_keys()[key]}")
     return "\n".join(lines) + "\n"
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted key, from tables of settings."""
+    """Turn tables of settings into settings by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping) and (value or key in _tables()):
@@ -458,7 +459,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables of settings, from settings by dotted key that are known."""
+    """Turn settings by known dotted keys into tables of settings."""
     nested: dict[str, Any] = {}
     for key, value in settings.items():
         table, _, name = key.rpartition(".")
@@ -466,8 +467,8 @@ def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings over others; a length in steps takes the place of one in seconds, and the other way round."""
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge settings, where ``over`` wins; a length in steps replaces one in seconds, and the other way round."""
     lengths = dict.fromkeys(("steps", "seconds"))
     given = any(over.get(key) is not None for key in lengths)
     return {**base, **(lengths if given else {}), **over}
@@ -484,14 +485,14 @@ def _require_known(key: str, value: Any) -> None:
     if key in known:
         return
     if key in _tables():
-        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_shown(value)}.")
+        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_as_given(value)}.")
     if key in _RENAMED:
-        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_shown(value)}.")
+        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_as_given(value)}.")
     if parent in known:
-        raise ConfigError(f"{parent} is not a table of settings: {_shown(key)} is unknown. Give {parent}=VALUE.")
+        raise ConfigError(f"{parent} is not a table of settings: {_as_given(key)} is unknown. Give {parent}=VALUE.")
     spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
     hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
-    raise ConfigError(f"unknown setting {_shown(key)}.{hint} `inkgan train --dry-run` prints all settings.")
+    raise ConfigError(f"unknown setting {_as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -501,18 +502,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is something else.
     """
     try:
-        return tomllib.loads(_read(path).decode("utf-8-sig"))  # editors of Windows put a mark before it
+        return tomllib.loads(_read(path).decode("utf-8-sig"))  # editors on Windows add a byte order mark
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
-    except (ValueError, RecursionError) as error:  # TOML's own error is a ValueError, and so is one of 5,000 digits
-        if isinstance(error, ConfigError):
-            raise
-        reason = _shortened(str(error).splitlines()[0])
+    except ConfigError:
+        raise
+    except (ValueError, RecursionError) as error:  # also for a number of 5,000 digits
+        reason = shortened(str(error).splitlines()[0], _LONGEST_SHOWN)
         raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}.") from None
 
 
 def _read(path: Path) -> bytes:
-    """The content of a file of settings, which may be a pipe, but not without end."""
+    """Read a file of settings. It may be a pipe, so the limit is checked while reading."""
     with path.open("rb") as file:
         content = file.read(_LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
@@ -520,11 +521,11 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _split(override: str) -> tuple[str, Any]:
-    """The key and the value of ``key=value``."""
+def _parsed_override(override: str) -> tuple[str, Any]:
+    """Return the key and the value of ``key=value``."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {_shown(override)} is not key=value. For example: --set watch.save_every=500")
+        raise ConfigError(f"--set {_as_given(override)} is not key=value. For example: --set watch.save_every=500")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
     except (ValueError, RecursionError):
@@ -533,7 +534,7 @@ def _split(override: str) -> tuple[str, Any]:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The first thing that is wrong: what was given, and what is allowed."""
+    """Describe the first error: what was given, and what is allowed."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     key = ".".join(map(str, first["loc"]))  # with the alternatives of a type behind it
@@ -541,16 +542,12 @@ def _one_line(error: ValidationError) -> str:
         key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
-    return f"{key}={_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."
+    return f"{key}={_as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."
 
 
-def _shown(value: Any) -> str:
-    """What was given, printable and short."""
+def _as_given(value: Any) -> str:
+    """Return a value for a message, printable and short."""
     try:
-        return _shortened(repr(value))
+        return shortened(repr(value), _LONGEST_SHOWN)
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits; tables in tables in tables
         return f"that {type(value).__name__}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

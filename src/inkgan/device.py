@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-#: Parameters of mallopt(3): up to what size memory comes from the heap, and how much of the heap may be unused.
+#: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
+    """Return the device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
 
     Of several processes on a machine, which the variable LOCAL_RANK numbers, each gets a GPU of its own from ``auto``
     and ``cuda``, while there are enough.
@@ -51,7 +51,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The arithmetic of the networks; ``auto`` is bfloat16 where the hardware multiplies it faster than float32."""
+    """Return the type that networks compute in; ``auto`` is bfloat16 where hardware multiplies it faster than float32.
+
+    See :func:`has_fast_bfloat16`.
+    """
     import torch
 
     if precision == "auto":
@@ -73,7 +76,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
-    """An array as a tensor on a device, without waiting for what a GPU still has to compute."""
+    """Copy an array into a tensor on a device, without waiting for the work that a GPU has queued."""
     import torch
 
     tensor = torch.from_numpy(array)
@@ -97,8 +100,8 @@ def keep_freed_memory() -> None:
 
 
 def environment(device: str, threads: int, precision: str) -> dict[str, Any]:
-    """What a run's figures depend on besides its settings."""
-    import platform  # these take a while, and most commands do without
+    """Describe what a run's figures depend on besides its settings: versions, machine, device, threads, precision."""
+    import platform  # slow to import, and most commands do not need it
     from importlib import metadata
 
     packages = ("torch", "numpy", "safetensors", "pillow", "tensorboard")
@@ -126,7 +129,7 @@ def _cpu() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree, where the package runs from one."""
+    """Return the commit of the source tree, if the package runs from one."""
     import subprocess
 
     source = Path(__file__).parent

@@ -58,7 +58,7 @@ class InkganError(Exception):
 
 
 class InputError(InkganError, ValueError):
-    """What the caller gave cannot be used."""
+    """The caller gave something that cannot be used."""
 
     exit_code = 2
 
@@ -80,7 +80,7 @@ class OutputError(InputError):
 
 
 class EvaluationError(InputError):
-    """What is to be measured has a wrong shape, type or value, or there is too little of it."""
+    """Images, features or labels to measure have a wrong shape, type or value, or are too few."""
 
 
 class MissingExtraError(InputError, ImportError):
@@ -115,7 +115,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """The error that says what to install, if the module that is missing comes with an extra; else None."""
+    """Return the error that says what to install, if the missing module comes with an extra; else None."""
     name = (error.name or "").partition(".")[0]
     if name not in _OPTIONAL:
         return None
@@ -124,22 +124,22 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """A hint naming the allowed word nearest to ``given`` (`` Did you mean 'x'?``), or an empty string."""
+    """Return a hint with the allowed word nearest to ``given`` (`` Did you mean 'x'?``), or an empty string."""
     matches = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def printable(name: Path | str) -> str:
-    """A name in full, with an escape for everything in it that is not text to be printed."""
+    """Return a name in full, with escapes for all characters that cannot be printed."""
     try:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a character, which no file's name has, but text from JSON or a notebook may
+    except UnicodeEncodeError:  # half a surrogate pair: no file name has one, but text from JSON or a notebook may
         text = str(name)
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def shown(path: Path | str) -> str:
-    """A path for a message: one line, always encodable, its middle left out when it is very long.
+    """Return a path for a message: one line, always encodable, without its middle if it is very long.
 
     A file name on Linux is any string of bytes, so it can hold new lines, terminal control codes, or bytes
     that are not UTF-8. Those are written as escapes: a message must not be able to move the reader's cursor.
@@ -148,18 +148,18 @@ def shown(path: Path | str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most ``longest`` characters; the middle of a longer one is left out."""
+    """Return a text of at most ``longest`` characters; a longer one loses its middle."""
     return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:
-    """A number with its noun: ``"1 image"``, ``"12 images"``; ``form`` is that of the number, such as ``,``."""
+    """Return a number with its noun: ``"1 image"``, ``"12 images"``; ``form`` formats the number, such as ``,``."""
     ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
     return f"{count:{form}} {noun}{ending}"
 
 
 def in_bytes(count: int) -> str:
-    """A size for people: ``"812 bytes"``, ``"4.4 MB"``, ``"2.1 GB"``."""
+    """Return a size as text: ``"812 bytes"``, ``"4.4 MB"``, ``"2.1 GB"``."""
     for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"
@@ -167,7 +167,7 @@ def in_bytes(count: int) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """What the system said went wrong, in lower case and one line."""
+    """Return the system's reason for an error, in lower case and one line."""
     return " ".join((error.strerror or str(error) or type(error).__name__).lower().split()).rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, how damaged ones are kept, and how long work reports its progress."""
+"""Files that appear whole or not at all, names for damaged files, and reports of progress."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pathlib import Path
 
 from inkgan.errors import OutputError, in_bytes, reason_of, shown
 
-#: Called with what is being done and the share of it that is done, 0 to 1.
+#: A function that receives the name of the work and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
 
 _DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-#: What a file system answers that cannot do what was asked: fsync of a folder, or a lock.
+#: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
-def unheard(doing: str, done: float) -> None:
-    """Ignore the progress."""
+def no_progress(doing: str, done: float) -> None:
+    """Ignore a report of progress."""
 
 
 def cache_folder() -> Path:
-    """The folder for downloads and other files that can be made again; it may not exist yet.
+    """Return the folder for downloads and other files that can be made again; it may not exist yet.
 
     On Linux it is ``~/.cache/inkgan``, or ``$XDG_CACHE_HOME/inkgan`` where that variable holds an absolute path.
 
@@ -46,12 +46,12 @@ def cache_folder() -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """A path with ``~`` replaced by the home folder, if there is one."""
+    """Replace ``~`` in a path by the home folder, if there is one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error for an unknown user
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder; a path that the system cannot even ask about is none."""
+    """Whether a path is a folder; a path that the system cannot look up is none."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
 
 
@@ -73,7 +73,7 @@ def _regular(path: str, flags: int) -> int:
 
 
 def read_regular(path: Path, most: int = 2**26) -> bytes:
-    """The content of a file that inkgan wrote, of at most ``most`` bytes.
+    """Read a file that inkgan wrote, of at most ``most`` bytes.
 
     Raises:
         OSError: see :func:`open_regular`; or it is larger.
@@ -86,7 +86,7 @@ def read_regular(path: Path, most: int = 2**26) -> bytes:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -182,7 +182,7 @@ def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
 
 
 def _behind_links(path: Path) -> Path:
-    """The path itself, or where a link leads in the end."""
+    """Return the path itself, or the path at the end of a chain of links."""
     if not path.is_symlink():
         return path
     target = Path(os.path.realpath(path))
@@ -198,7 +198,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
 
 
 def damaged_path(path: Path) -> Path:
-    """Where to keep a damaged file or folder: ``NAME.damaged``, or ``NAME.damaged-2`` if that is taken, and so on."""
+    """Return the first free name for a damaged file or folder: ``NAME.damaged``, ``NAME.damaged-2``, and so on."""
     target = path.with_name(f"{path.name}.damaged")
     number = 1
     while target.exists() or target.is_symlink():
@@ -208,6 +208,6 @@ def damaged_path(path: Path) -> Path:
 
 
 def original_name(name: str) -> str:
-    """The name that a file or folder had before it was kept aside; other names as they are."""
+    """Return the name that a file or folder had before :func:`damaged_path`; other names stay as they are."""
     match = _DAMAGED.fullmatch(name)
     return match[1] if match else name

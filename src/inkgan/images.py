@@ -31,7 +31,7 @@ def to_uint8(images: NDArray[np.floating]) -> Images:
 
 
 def with_channels(images: Images) -> Images:
-    """Give grey images [N, H, W] their channel: [N, H, W, 1]; others have theirs."""
+    """Add the channel to grey images [N, H, W]: [N, H, W, 1]; others have one already."""
     return images[..., None] if images.ndim == 3 else images
 
 
@@ -39,7 +39,7 @@ def arrange(images: Images, columns: int, gap: int = 2) -> Images:
     """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with white paper between them."""
     n, height, width, channels = images.shape
     rows = -(-n // columns)
-    paper = 0 if channels == 1 else 255  # grey images say how much ink there is, colour images how they look
+    paper = 0 if channels == 1 else 255  # grey images hold amounts of ink, colour images hold colours
     cells = np.full((rows * columns, height + gap, width + gap, channels), paper, np.uint8)
     cells[:n, gap // 2 : gap // 2 + height, gap // 2 : gap // 2 + width] = images
     cells = cells.reshape(rows, columns, height + gap, width + gap, channels)
@@ -47,7 +47,7 @@ def arrange(images: Images, columns: int, gap: int = 2) -> Images:
 
 
 def picture_of(image: Images) -> Image.Image:
-    """The picture of one image, uint8 [H, W], [H, W, 1] or [H, W, 3]: dark ink on white paper if it is grey."""
+    """Turn an image, uint8 [H, W], [H, W, 1] or [H, W, 3], into a picture: dark ink on white paper if it is grey."""
     from PIL import Image
 
     if image.ndim == 3 and image.shape[2] == 3:
@@ -56,7 +56,7 @@ def picture_of(image: Images) -> Image.Image:
 
 
 def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
-    """A sheet of images.
+    """Arrange images on a sheet.
 
     Args:
         images: uint8 [N, H, W, C] with C = 1 or 3, or [N, H, W].
@@ -71,20 +71,20 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
     return picture
 
 
-#: Of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
+#: The colours of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
 LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280")
 
 
 def curves(
     *series: Sequence[float], width: int = 560, height: int = 180, limits: tuple[float, float] | None = None
 ) -> Image.Image:
-    """A picture of lines, each over its own numbers from left to right, without any text; zero has a thin grey line.
+    """Draw one line for each series of numbers, from left to right, without any text; zero has a thin grey line.
 
     Args:
-        series: numbers, two or more each; what is not finite leaves a gap. Their colours: :data:`LINE_COLOURS`.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
-        limits: the values at its lower and upper edge; by default those of the numbers.
+        series: two or more numbers each; one that is not finite leaves a gap. Their colours: :data:`LINE_COLOURS`.
+        width: the picture's width in pixels.
+        height: the picture's height in pixels.
+        limits: the values at the lower and upper edge; by default the least and the greatest number.
     """
     from PIL import Image, ImageDraw
 
@@ -117,14 +117,14 @@ def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
 
 
 def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> bytes:
-    """A picture as the bytes of a PNG file.
+    """Encode a picture as PNG.
 
     After PNG's filters, handwriting on paper is runs of equal bytes, and noise has no patterns that repeat: looking for
     runs alone takes a tenth of the time, for a file of much the same size.
 
     Args:
-        picture: what to write.
-        notes: text to keep in the file, by keyword.
+        picture: the picture.
+        notes: texts to keep in the file, by keyword.
     """
     import io
     import zlib

@@ -21,7 +21,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 class Stream(IntEnum):
-    """What random numbers are for. The values are part of what a seed means: never change one, only add."""
+    """The purposes of random numbers. The values are part of what a seed means: never change one, only add."""
 
     INITIALISATION = 0
     DATA_ORDER = 1
@@ -53,7 +53,7 @@ def valid_seed(seed: Any) -> int:
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
-    """The random number generator of a seed, a stream and an index (0 or above)."""
+    """Return the random number generator of a seed, a stream and an index (0 or above)."""
     # Python's integers, since NumPy rounds a uint64 and an int in one list to float64. The index takes the counter's
     # third word, so that two indices lie 2^128 draws apart.
     return np.random.Generator(np.random.Philox(key=[int(seed), int(stream)], counter=[0, 0, int(index), 0]))
@@ -65,9 +65,10 @@ def latents(seed: int, stream: Stream, index: int, count: int, size: int) -> NDA
 
 
 class BatchOrder:
-    """Which examples make up each batch: without replacement, shuffled anew each epoch, by the batch's number alone.
+    """The examples of each batch, drawn without replacement and shuffled anew each epoch.
 
-    A batch that begins at the end of an epoch is completed from the next epoch, as in the tutorial's reader.
+    A batch depends on its number alone. One that begins at the end of an epoch is completed from the next epoch, as in
+    the tutorial's reader.
     """
 
     def __init__(self, seed: int, examples: int, batch_size: int) -> None:
@@ -78,7 +79,7 @@ class BatchOrder:
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
     def batch(self, number: int) -> NDArray[np.int64]:
-        """The indices [batch_size] of batch ``number`` (0 or above)."""
+        """Return the indices [batch_size] of batch ``number`` (0 or above)."""
         epoch, start = divmod(number * self._batch_size, self._examples)
         parts: list[NDArray[np.int64]] = []
         missing = self._batch_size

@@ -15,7 +15,7 @@ from PIL import Image
 from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
 from inkgan.data import KNOWN, DataSet, Split, known_sets, load
 from inkgan.data.inventory import inventory, verify
-from inkgan.data.loading import from_anywhere
+from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of, hold_out, shuffled
 from inkgan.errors import DataError, OutputError
 from inkgan.files import cache_folder
@@ -281,10 +281,10 @@ def test_paths_of_ones_own_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "sets").mkdir()
     np.savez(tmp_path / "sets" / "own.npz", images=pixels(5, 8, 8))
     monkeypatch.chdir(tmp_path)
-    assert from_anywhere("sets/own.npz", None) == str(tmp_path / "sets" / "own.npz")
-    assert from_anywhere("sets", tmp_path / "sets") == str(tmp_path / "sets")
+    assert absolute_name("sets/own.npz", None) == str(tmp_path / "sets" / "own.npz")
+    assert absolute_name("sets", tmp_path / "sets") == str(tmp_path / "sets")
     for unchanged in ("mnist", "Fashion_MNIST", "own", "gone.npz"):
-        assert from_anywhere(unchanged, tmp_path / "sets") == unchanged
+        assert absolute_name(unchanged, tmp_path / "sets") == unchanged
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-It may import the ground: errors, seeds, config, files, images. It needs neither PyTorch nor, but for downloads, pooch.
+It may import the ground: errors, seeds, config, files, images. It never needs PyTorch; downloads need pooch.
 """
 
 from inkgan.data.known_sets import KNOWN, KnownSet

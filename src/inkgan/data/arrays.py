@@ -35,13 +35,13 @@ _NUMBERS, _NUMBERS_OR_WORDS, _WORDS = "buif", "buifU", "U"  # NumPy's kinds of v
 _ALLOWED = {_NUMBERS: "numbers", _NUMBERS_OR_WORDS: "numbers and words", _WORDS: "words"}
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
 _NAMES_READ = (
-    "Read are images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each split, such as "
-    "x_train, test_labels, val_images"
+    "The names that are read: images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each "
+    "split, such as x_train, test_labels, val_images"
 )
 
 
 class _Member(NamedTuple):
-    """An array in a file, not read yet: how to open it, and how many bytes it has unpacked and packed."""
+    """An array in a file that is not read yet: a function that opens it, and its bytes unpacked and packed."""
 
     open: Callable[[], IO[bytes]]
     size: int
@@ -78,7 +78,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
     }
     notes = [f"arrays that are not used: {printable(', '.join(unused))}"] if unused else []
     others = [f"{key} ({kind})" for keys in roles.values() for kind, key in keys.items() if key != kind]
-    if others and not reading.for_training:  # whoever gives images to measure may have meant others
+    if others and not reading.for_training:  # a user who measures images may have meant other arrays
         notes.append(f"arrays that are used: {printable(', '.join(others))}")
     data = make(name, source, splits, class_names, reading)
     return replace(data, notes=(*notes, *data.notes))
@@ -86,7 +86,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
-    """The arrays of a file by name; what goes wrong in reading them becomes a :class:`DataError`."""
+    """Yield the arrays of a file by name; errors in reading them become a :class:`DataError`."""
     size = path.stat().st_size if path.is_file() else 0
     if not size:
         what = "is empty" if path.is_file() else "is not a file"
@@ -113,14 +113,14 @@ def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
     for info in listed:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
-        archive.open(info).close()  # an error if its name is another one here than in the archive's list
+        archive.open(info).close()  # an error if its own header gives another name than the archive's list
         name = info.filename.removesuffix(".npy")
         members[name] = _Member(partial(archive.open, info), info.file_size, info.compress_size)
     return members
 
 
 def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The names of the images and labels of each split, and of the arrays that are neither.
+    """Return the names of the images and labels of each split, and of the arrays that are neither.
 
     Raises:
         DataError: there are no images to train on, labels without images, or two arrays for one of them.
@@ -143,7 +143,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
 
 
 def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _NUMBERS) -> npt.NDArray[Any]:
-    """Read an array, after its header was checked against the size of its member.
+    """Read an array, after checking its header against the size of its member.
 
     Raises:
         DataError: it holds values of other kinds, or its sizes cannot be true.
@@ -154,7 +154,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-        if length > _HEADER_LIMIT:  # asked here, because NumPy reads all of it before it compares
+        if length > _HEADER_LIMIT:  # checked here, because NumPy reads the whole header before it checks
             raise DataError(f"{name} has a header of {length:,} bytes. Write it with numpy.savez.")
         file.seek(np.lib.format.MAGIC_LEN)
         shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
@@ -170,7 +170,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
             raise DataError(f"{name} {promised}. It is damaged; write it again.")
         if member.size > max(2**12, most_unpacked(member.packed)):
             grown = f"unpacks from {in_bytes(member.packed)} to {in_bytes(member.size)}"
-            raise DataError(f"{name} {grown}, as no images do. Check what it is.")
+            raise DataError(f"{name} {grown}, which no images do. Check what it is.")
         file.seek(0)
         array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
     return array
@@ -183,7 +183,7 @@ def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | Non
 
 
 def _distinct(given: Sequence[str], where: str) -> list[str]:
-    """Names of classes, as they are shown.
+    """Return names of classes in printable form.
 
     Raises:
         DataError: two are shown alike, or one is empty.

@@ -12,11 +12,10 @@ from filelock import FileLock
 
 from inkgan.data.known_sets import KnownSet, Remote
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, appearing_whole, output_errors, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, appearing_whole, no_progress, output_errors, sha256_of, write_bytes
 
+#: Seconds without a connection, and without any answer, after which the next mirror is tried.
 TIMEOUT = (10.0, 30.0)
-"""Seconds without a connection, and without any answer, after which a mirror is given up."""
-
 _CHUNK = 1 << 18
 
 
@@ -24,7 +23,7 @@ class MirrorError(Exception):
     """One mirror did not give the published file; the next one may. Callers of the package never see it."""
 
 
-def fetch_known(known: KnownSet, root: Path, progress: Progress = unheard) -> Path:
+def fetch_known(known: KnownSet, root: Path, progress: Progress = no_progress) -> Path:
     """Download a known set below a folder, in torchvision's layout.
 
     Files that are there already are kept. Processes that want the same files at the same time wait for one another.
@@ -32,7 +31,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress = unheard) -> Pa
     Args:
         known: the set.
         root: the folder, such as the cache.
-        progress: told how far each file is.
+        progress: receives how far each file is.
 
     Returns:
         The folder of the files.
@@ -67,7 +66,7 @@ def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Prog
     )
 
 
-def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = unheard) -> None:
+def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_progress) -> None:
     """Download one file from one mirror.
 
     Args:
@@ -85,8 +84,8 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = unhear
             _Bar(remote, progress),
             chunk_size=_CHUNK,
             timeout=TIMEOUT,
-            headers={"Accept-Encoding": "identity"},  # else a server may pack once more what it sends
-            hooks={"response": lambda answer, **_: answers.push(answer)},  # closed even if it is cut
+            headers={"Accept-Encoding": "identity"},  # else a server may compress the file once more
+            hooks={"response": lambda answer, **_: answers.push(answer)},  # closed even if it is cut off
         )
         try:
             get(mirror + remote.name, temporary, None)
@@ -100,7 +99,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = unhear
 
 
 class _Bar:
-    """What pooch takes for a progress bar: it passes on how far a download is."""
+    """A progress bar for pooch, which passes the progress of a download on."""
 
     total = 0
 
@@ -110,7 +109,7 @@ class _Bar:
         self._received = 0
 
     def update(self, count: int) -> None:
-        """More bytes came, at most ``count``."""
+        """Count more received bytes, at most ``count``."""
         self._received += count
         if self._received > self._remote.size + _CHUNK:
             raise MirrorError("the file is larger than the published one")

@@ -15,10 +15,10 @@ a class or a split in this way:
 - If every image is grey the set has one channel, else three; a difference of one step between a pixel's channels is the
   rounding of WEBP, not a colour.
 - Transparent pixels become white, as on paper.
-- Orientation notes of cameras, in JPEG, TIFF and WEBP, are followed.
-- Of 16 bits, the upper eight of those that the images use are kept. CMYK and other colour models become RGB.
-- Pictures with several frames are skipped: it is not known which one is meant. (Phones add a preview to a
-  JPEG, which is then of format MPO; of these the picture itself is used.)
+- The orientation that cameras note in JPEG, TIFF and WEBP is followed.
+- Images of 16 bits keep the upper eight of the bits that they use. CMYK and other colour models become RGB.
+- Pictures with several frames are skipped, since none of them is marked as the one meant. (Phones add a preview to a
+  JPEG, whose format is then MPO; the picture itself is used.)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, split_in
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -58,13 +58,13 @@ _READ_ALREADY = "folder that was read already (a link)"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN)
 _ORIENTATION = 0x0112
-_ROUNDING = 1  # by which the channels of a grey picture differ after WEBP's colour transform
-# Of these formats, a note about the orientation can be read without decoding the picture.
+_ROUNDING = 1  # the channels of a grey picture differ by this after WEBP's colour transform
+# The orientation of these formats can be read without decoding the picture.
 _FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
 
 
 class _Skip(Exception):  # noqa: N818 - not an error: the image is left out and counted
-    """Why an image is left out."""
+    """An image is left out, for the reason that is the message."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ class _Found:
 
 
 class _Skipped(dict[str, list[Path]]):
-    """The files that are left out, by the reason."""
+    """The files that are left out, by reason."""
 
     def add(self, reason: str, *paths: Path) -> None:
         if paths:
             self.setdefault(reason, []).extend(paths)
 
     def images(self) -> dict[str, list[Path]]:
-        """Those of them that would be images to learn from."""
+        """Return those that would be images to learn from."""
         return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
 
 
-def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress = unheard) -> DataSet:
+def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress = no_progress) -> DataSet:
     """Read a folder of images (see the top of this file for what it may look like).
 
     Where there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a
@@ -120,7 +120,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
-    """All files with an image's name below a folder in a fixed order; hidden ones are passed over."""
+    """Yield all files below a folder whose name is an image's, in a fixed order, without hidden ones."""
 
     def unreadable(error: OSError) -> None:
         raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its rights.") from error
@@ -147,7 +147,7 @@ def _visible(name: str) -> bool:
 
 
 def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
-    """Tell the split and the class of each image by its folders."""
+    """Find the split and the class of each image by its folders."""
     tops = dict.fromkeys(path.relative_to(folder).parts[0] for path in paths if path.parent != folder)
     named = _splits_among(list(tops), splits, folder)
     found = []
@@ -163,7 +163,7 @@ def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skippe
 
 
 def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str, str]:
-    """The folders that are splits, and which split each is; none where all are classes.
+    """Return the folders that are splits, and which split each is; nothing if all are classes.
 
     Raises:
         DataError: some are named as splits and some are not, two are the same split, or none is for training.
@@ -200,7 +200,7 @@ def read_as_splits(names: Sequence[str]) -> bool:
 
 
 def _labelled(every: list[_Found], skipped: _Skipped) -> list[_Found]:
-    """Where some images lie in class folders, leave out those that do not."""
+    """Leave out images outside the class folders, if there are any class folders."""
     kept = [one for one in every if one.label] or every
     if len(kept) < len(every):
         skipped.add("outside the class folders", *(one.path for one in every if not one.label))
@@ -208,7 +208,7 @@ def _labelled(every: list[_Found], skipped: _Skipped) -> list[_Found]:
 
 
 def _class_names(found: Sequence[_Found]) -> list[str]:
-    """The classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
+    """Return the classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
     names = sorted({one.label for one in found} - {""})
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=lambda name: (int(name[:18]), name))
@@ -217,7 +217,7 @@ def _class_names(found: Sequence[_Found]) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image without decoding it; what must not be decoded, or goes wrong in it, becomes a :class:`_Skip`."""
+    """Open an image without decoding it; what must not be decoded, and every error, becomes a :class:`_Skip`."""
     try:
         _check_file(path.stat())
         # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters.
@@ -257,7 +257,7 @@ def _check_image(image: Image.Image) -> None:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """The height and width of a picture as it is to be seen, without decoding it."""
+    """Return the height and width of a picture in its right orientation, without decoding it."""
     with _opened(path) as image:
         width, height = image.size
         turned = image.format in _FROM_CAMERAS and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
@@ -281,7 +281,7 @@ def _pixels(path: Path) -> npt.NDArray[Any]:
 
 
 def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
-    """Look at every file's header; the files of the most common size, and this size as (height, width)."""
+    """Read every file's header; return the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[_Found]] = {}
     for one in found:
         try:
@@ -302,7 +302,7 @@ def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Foun
 def _decode(
     found: Sequence[_Found], size: tuple[int, int], folder: Path, skipped: _Skipped, progress: Progress
 ) -> tuple[Images, list[_Found], list[str]]:
-    """Decode images, and bring them to a size.
+    """Decode images and resize them.
 
     Returns:
         uint8 of shape [N, *size, C] with C of 1 if all are grey, else 3; the files they are from; and what a user
@@ -349,7 +349,7 @@ def _decode(
 
 
 def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
-    """How many images are left out and why, for people; nothing if none is."""
+    """Describe how many images are left out and why; nothing if none is."""
     lost = sorted(skipped.images().items(), key=lambda one: -len(one[1]))
     why = [f"{len(files):,} {why}, such as {shown(files[0].relative_to(folder))}" for why, files in lost[:3]]
     why += ["..."] * (len(lost) > 3)

@@ -8,8 +8,8 @@
     4 d bytes   the size of each dimension, as big-endian 32-bit integers
     the rest    the numbers, the last dimension varying fastest
 
-Nothing in a file is believed before it is checked: the shape of the header must agree with the size of the
-file before memory is taken for it, and a compressed file is read no further than its header promises.
+Nothing in a file is trusted before it is checked: the shape in the header must agree with the size of the file before
+memory is taken for it, and a compressed file is read no further than its header promises.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_labels(path: Path, count: int) -> Labels:
 
 
 def sha256(path: Path, *, unpack: bool) -> str:
-    """The SHA-256, in hexadecimal, of a file's bytes as they lie there or after decompression.
+    """Return the SHA-256, in hexadecimal, of a file's bytes, as they are or after decompression.
 
     Raises:
         DataError: the file cannot be read or is damaged.
@@ -85,7 +85,7 @@ def sha256(path: Path, *, unpack: bool) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
-    """Open a file, through gzip if its first bytes say so; turn what goes wrong in reading into one line."""
+    """Open a file, through gzip if its first bytes say so; errors in reading become a :class:`DataError`."""
     try:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
@@ -103,7 +103,7 @@ def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
 
 
 def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:
-    """Read the header of an open IDX file; the shape is one that a file of this size can have."""
+    """Read the header of an open IDX file, and check that a file of this size can have this shape."""
     start = file.read(4)
     if not start:
         raise DataError(f"{shown(path)} is empty; an IDX file is needed. Copy or download it again.")

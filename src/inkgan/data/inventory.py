@@ -1,4 +1,4 @@
-"""What data sets there are, and whether their files are what they should be."""
+"""The list of data sets, and the check of their files against what was published."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inkgan.data.known_sets import KNOWN, described, find, known_files, locate, locate_or_download, published
-from inkgan.data.loading import ARRAYS, entries, load_saved
+from inkgan.data.known_sets import (
+    KNOWN,
+    described,
+    find_known,
+    is_published,
+    known_files,
+    locate,
+    locate_or_download,
+)
+from inkgan.data.loading import ARRAY_SUFFIXES, entries, load_saved
 from inkgan.data.sets import DataSet
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, expanded, is_folder, unheard
+from inkgan.files import Progress, expanded, is_folder, no_progress
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Entry:
         name: what ``--data`` takes.
         images: how many images a known set has in all; None for a user's own, which is not read for the list.
         classes: how many classes it has; None likewise.
-        where: the folder or file, or that it can be downloaded, for people.
+        where: the folder or file, or that it can be downloaded, as text for a user.
         here: whether it can be used without the network.
     """
 
@@ -34,7 +42,7 @@ class Entry:
 
 
 def inventory(directory: Path | None = None) -> list[Entry]:
-    """List the known sets, and the folders and array files directly below a data folder. None is read.
+    """List the known sets, and the folders and array files directly below a data folder, without reading any.
 
     Raises:
         DataError: ``directory``, or the folder that the environment names, is not there.
@@ -48,13 +56,13 @@ def inventory(directory: Path | None = None) -> list[Entry]:
         listed.append(Entry(known.name, images, len(known.class_names), where, here=folder is not None))
     taken = {Path(folder).parts[0] for known in KNOWN.values() for folder in known.folders}
     for path in entries(expanded(directory)) if directory is not None else []:
-        is_set = is_folder(path) or path.suffix.lower() in ARRAYS
+        is_set = is_folder(path) or path.suffix.lower() in ARRAY_SUFFIXES
         if is_set and path.name not in taken and not path.name.startswith("."):
             listed.append(Entry(shown(path.name.removesuffix(".npz")), None, None, shown(path)))
     return listed
 
 
-def verify(settings: Mapping[str, Any], progress: Progress = unheard) -> tuple[DataSet, dict[str, str]]:
+def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tuple[DataSet, dict[str, str]]:
     """Read a data set completely and compare the files of a known one with what was published.
 
     Args:
@@ -69,17 +77,16 @@ def verify(settings: Mapping[str, Any], progress: Progress = unheard) -> tuple[D
         OutputError: a download cannot be written.
     """
     data = load_saved(settings, progress=progress)
-    known = find(settings["name"])
+    known = find_known(settings["name"])
     if known is None:
         return data, {}
     folder = locate_or_download(known, settings["directory"] and Path(settings["directory"]))
     verdicts = {}
     for path in known_files(known, folder):
-        verdict = published(known, path)
+        verdict = is_published(known, path)
         if verdict is False:
             raise DataError(f"{shown(path)} is not the published file: it has another SHA-256. Download it again.")
-        told = "SHA-256 as published" if verdict else "readable; no checksum is published for this form"
-        verdicts[path.name] = told
+        verdicts[path.name] = "SHA-256 as published" if verdict else "readable; no checksum is published for this form"
     given = (len(data.train) + len(data.validation), len(data.test))
     if given != (known.train, known.test):
         wanted = f"{known.title} has {known.train} and {known.test}"

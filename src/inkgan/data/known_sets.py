@@ -11,13 +11,12 @@ from types import MappingProxyType
 
 from inkgan.data import idx
 from inkgan.errors import DataError, OutputError, did_you_mean, reason_of, shown
-from inkgan.files import Progress, cache_folder, expanded, is_folder, unheard
+from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
+#: The environment variable that names a data folder.
 ENVIRONMENT = "INKGAN_DATA"
-"""The environment variable that names a data folder."""
-
+#: The folder in which this package keeps MNIST.
 EMBEDDED = Path(__file__).parent
-"""Where this package keeps MNIST."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Remote:
 
 
 def _files(*splits: str) -> tuple[str, ...]:
-    """The names of the images and labels of splits, in the form that MNIST introduced."""
+    """Return the names of the files of images and labels, in the form that MNIST introduced."""
     return tuple(f"{split}-{kind}-ubyte" for split in splits for kind in ("images-idx3", "labels-idx1"))
 
 
@@ -168,6 +167,7 @@ def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, 
     )
 
 
+#: The known sets by name.
 KNOWN: Mapping[str, KnownSet] = MappingProxyType(
     {
         known.name: known
@@ -185,19 +185,18 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
         )
     }
 )
-"""The known sets by name."""
 
 _ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
 
 
-def find(name: str) -> KnownSet | None:
-    """The known set of a name, or None. Capitals, ``_`` for ``-`` and a few short forms are understood."""
+def find_known(name: str) -> KnownSet | None:
+    """Return the known set of a name, or None. Capitals, ``_`` for ``-`` and a few short forms are understood."""
     plain = name.strip().lower().replace("_", "-")
     return KNOWN.get(_ALIASES.get(plain, plain))
 
 
-def unknown(given: str) -> DataError:
-    """The error for a data set that is neither known nor a path, with the nearest right name."""
+def unknown_set(given: str) -> DataError:
+    """Return the error for a data set that is neither known nor a path, with the nearest right name."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
     return DataError(
@@ -207,7 +206,7 @@ def unknown(given: str) -> DataError:
 
 
 def named_folder(path: Path, option: str) -> Path:
-    """A folder that the user named by an option.
+    """Return a folder that the user named by an option.
 
     Raises:
         DataError: it is not there.
@@ -219,7 +218,7 @@ def named_folder(path: Path, option: str) -> Path:
 
 
 def _named_folders(directory: Path | None) -> Iterator[Path]:
-    """The data folders that the user named: the given one, and ``$INKGAN_DATA``.
+    """Yield the data folders that the user named: the given one, and ``$INKGAN_DATA``.
 
     Raises:
         DataError: one of them is not there.
@@ -231,10 +230,10 @@ def _named_folders(directory: Path | None) -> Iterator[Path]:
 
 
 def locate(known: KnownSet, directory: Path | None) -> Path | None:
-    """The folder of a known set on this machine: below a data folder, in this package, or among the downloads.
+    """Find a known set on this machine: below a data folder, in this package, or among the downloads.
 
-    A data folder counts if it holds any of the set's files. Three sets share their file names; where the files lie
-    directly in a data folder, the checksum of the labels tells them apart, if it is a known one.
+    A data folder counts if it holds any of the set's files. Three sets share their file names; the checksum of the
+    labels, if it is known, tells them apart where the files lie directly in a data folder.
     """
     for root in _named_folders(directory):
         for folder in (*(root / below for below in known.folders), root):
@@ -251,8 +250,8 @@ def locate(known: KnownSet, directory: Path | None) -> Path | None:
     return downloaded if whole else None
 
 
-def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = unheard) -> Path:
-    """The folder of a known set, which is downloaded into the cache if it is not on this machine.
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = no_progress) -> Path:
+    """Return the folder of a known set; download it into the cache if it is not on this machine.
 
     Raises:
         DataError: it is nowhere, and cannot be downloaded.
@@ -267,12 +266,12 @@ def locate_or_download(known: KnownSet, directory: Path | None, progress: Progre
 
 
 def described(folder: Path) -> str:
-    """The folder of a known set, for people."""
+    """Describe the folder of a known set for a user."""
     return f"embedded in inkgan ({shown(folder)})" if folder.parent == EMBEDDED else shown(folder)
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """The file of a name in a folder, compressed or not, or None.
+    """Return the file of a name in a folder, compressed or not, or None.
 
     Raises:
         DataError: the folder cannot be read.
@@ -287,7 +286,7 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def known_files(known: KnownSet, folder: Path) -> list[Path]:
-    """The four files of a known set in a folder.
+    """Return the four files of a known set in a folder.
 
     Raises:
         DataError: one is not there.
@@ -301,7 +300,7 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
     return paths
 
 
-def published(known: KnownSet, path: Path) -> bool | None:
+def is_published(known: KnownSet, path: Path) -> bool | None:
     """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
 
     Raises:
@@ -315,9 +314,9 @@ def published(known: KnownSet, path: Path) -> bool | None:
 
 
 def identified(folder: Path) -> KnownSet | None:
-    """The known set whose train labels lie in a folder, by their checksum, or None."""
+    """Return the known set whose train labels lie in a folder, by their checksum, or None."""
     for known in KNOWN.values():
         path = find_file(folder, known.files[1])
-        if path is not None and published(known, path):
+        if path is not None and is_published(known, path):
             return known
     return None

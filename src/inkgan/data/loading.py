@@ -1,4 +1,4 @@
-"""From the name or the path of a data set to the data set."""
+"""Loading data sets by name or path."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from inkgan.data import idx, known_sets
 from inkgan.data.arrays import read_arrays
 from inkgan.data.folder import read_image_folder
-from inkgan.data.known_sets import KnownSet, find, unknown
+from inkgan.data.known_sets import KnownSet, find_known, unknown_set
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, Split, YesOrNo, first_twelfth, make
 from inkgan.errors import DataError, reason_of, shown
-from inkgan.files import Progress, expanded, is_folder, unheard
+from inkgan.files import Progress, expanded, is_folder, no_progress
 
+#: An IDX file of images, and the file of their labels if there is one.
 Pair = tuple[Path, Path | None]
-"""An IDX file of images, and the file of their labels if there is one."""
 
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
 _AS_FOUND = Reading()
-ARRAYS = (".npz", ".npy")
+ARRAY_SUFFIXES = (".npz", ".npy")
 
 
 def load(
@@ -34,7 +34,7 @@ def load(
     ink: Ink = "auto",
     resize: Size | None = None,
     splits: YesOrNo = "auto",
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> DataSet:
     """Read a data set by its name or path.
 
@@ -46,8 +46,8 @@ def load(
         name: the name of a known set, such as ``"mnist"`` or ``"emnist-letters"``, or the path of a folder of
             images, a folder of IDX files, or an ``.npz`` or ``.npy`` file. A path with a ``/`` is never a name.
         directory: the folder that ``--data-dir`` names, laid out as torchvision's or plain.
-        ink: of a user's own grey images: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` looks. The
-            result has 0 for paper and 255 for ink.
+        ink: of a user's own grey images: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` detects which
+            it is. The result has 0 for paper and 255 for ink.
         resize: fit the images into this height and width, ``"32x48"`` or ``(32, 48)``, or this side, ``32``.
         splits: whether folders named train, test and so on are splits (yes) or classes (no); ``auto`` takes them for
             splits if all folders are named so, and asks if only some are.
@@ -61,7 +61,7 @@ def load(
         OutputError: a download cannot be written.
     """
     reading = Reading(ink, parsed_size(resize), splits)
-    known = find(name) if isinstance(name, str) else None
+    known = find_known(name) if isinstance(name, str) else None
     if known is not None:
         if ink == "dark":
             raise DataError(f"{known.name} is taken as it was published, so data.ink=dark is not for it. Leave it out.")
@@ -70,18 +70,22 @@ def load(
     path = _own_path(name, directory)
     if path is not None:
         return read_path(path, reading, progress)
-    if "/" in name or name.endswith(ARRAYS):
+    if "/" in name or name.endswith(ARRAY_SUFFIXES):
         raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
-    raise unknown(name)
+    raise unknown_set(name)
 
 
-def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progress: Progress = unheard) -> DataSet:
+def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progress: Progress = no_progress) -> DataSet:
     """Read a data set by the ``data`` settings of a configuration, as a run or a model saved them.
 
     Args:
         settings: name and directory, and ink, resize and splits; without ``ink``, images are taken as they are.
-        directory: looked in instead of the one in the settings.
-        progress: as for :func:`load`, which also says what errors there are.
+        directory: replaces the one in the settings.
+        progress: as for :func:`load`.
+
+    Raises:
+        DataError: as for :func:`load`.
+        OutputError: as for :func:`load`.
     """
     if directory is None and settings["directory"] is not None:
         directory = Path(str(settings["directory"]))
@@ -89,40 +93,40 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
     return load(str(settings["name"]), directory, **how, progress=progress)
 
 
-def from_anywhere(name: str, directory: Path | None) -> str:
-    """The name or path of a data set as it can be given from any folder: the path of a user's own is made absolute."""
-    path = None if find(name) is not None else _own_path(name, directory)
+def absolute_name(name: str, directory: Path | None) -> str:
+    """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
+    path = None if find_known(name) is not None else _own_path(name, directory)
     return name if path is None or path in _below(name, directory) else str(path.absolute())
 
 
 def _own_path(name: str, directory: Path | None) -> Path | None:
-    """The path of a user's own set, or None if there is no such file or folder."""
+    """Return the path of a user's own set, or None if there is no such file or folder."""
     places = [*_below(name, directory), expanded(name)]
     # Path.exists raises an error for a name that is too long.
     return next((path for path in places if name and os.path.exists(path)), None)  # noqa: PTH110
 
 
 def _below(name: str, directory: Path | None) -> list[Path]:
-    """Where a set of a user's own may lie in a data folder."""
+    """Return the paths that a user's own set may have in a data folder."""
     if directory is None:
         return []
     directory = known_sets.named_folder(directory, "--data-dir")
     return [directory / name, directory / f"{name}.npz"]
 
 
-def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = unheard) -> DataSet:
+def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = no_progress) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
-    The IDX files of a known set, told by the checksum of its labels, are read as this set. Of others, the first
-    twelfth of the train file is for validation, as for the known sets; without a test file, a tenth each is held
-    out for validation and test.
+    IDX files whose labels have the checksum of a known set are read as that set. In other IDX files, the first twelfth
+    of the train file is for validation, as in the known sets; without a test file, a tenth each is held out for
+    validation and test.
 
     Raises:
         DataError: it cannot be used.
     """
     name = shown(path.absolute().name.removesuffix(".npz").removesuffix(".npy") or "images")
     if not is_folder(path):
-        if path.suffix.lower() in ARRAYS:
+        if path.suffix.lower() in ARRAY_SUFFIXES:
             return read_arrays(path, name, reading)
         what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
         raise DataError(f"{shown(path)} is a single file. {what}.")
@@ -160,10 +164,9 @@ def _read_pair(images_path: Path, labels_path: Path | None) -> Split:
 
 
 def idx_pairs(folder: Path) -> list[Pair]:
-    """The train and test files of the IDX set that lies in a folder or its folder ``raw``, whatever set it is.
+    """Find the train and test files of any IDX set that lies in a folder or its folder ``raw``.
 
-    They are known by names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test``
-    are the same.
+    They have names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test`` mean the same.
 
     Returns:
         Train and, if there are files for it, test; nothing if there are no IDX files.
@@ -188,13 +191,13 @@ def idx_pairs(folder: Path) -> list[Pair]:
 
 
 def _labels_of(images: Path) -> Path | None:
-    """The IDX file of labels beside a file of images, or None."""
+    """Return the IDX file of labels beside a file of images, or None."""
     prefix, _, form = images.name.removesuffix(".gz").rpartition("images")
     return known_sets.find_file(images.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, in order.
+    """List a folder, in order.
 
     Raises:
         DataError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Arrays of images and labels: which are taken, which have dark ink, which hold nothing, and how to resize images."""
+"""Arrays of images and labels: conversion to the project's types, detection of ink and of empty images, resizing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from PIL import Image
 from inkgan.errors import DataError, quantity
 from inkgan.images import Images, Labels
 
+#: The most pixels that an image may have on one side.
 MAX_SIDE = 4096
-"""The most pixels that an image may have on one side."""
-
 _CHUNK_ROWS = 1024
 _SAMPLE_IMAGES = 1000
 _SAMPLE_BYTES = 2**26
-_SMALLEST_TOLD_BY_INK = 8  # pixels a side; on smaller images the border says nothing
+_SMALLEST_WITH_BORDER = 8  # pixels a side; on smaller images the border says nothing about the paper
 _CLEAR_CONTRAST = 0.03
 _LEAST_SPAN = 32
 _FEW_LEVELS = 16
@@ -30,7 +29,7 @@ Size = str | int | tuple[int, int]
 
 
 def parsed_size(size: Size | None) -> tuple[int, int] | None:
-    """A size as height and width; None is None.
+    """Return a size as height and width; None for None.
 
     Raises:
         DataError: it is not a size, or a side is not from 1 to ``MAX_SIDE``.
@@ -46,7 +45,7 @@ def parsed_size(size: Size | None) -> tuple[int, int] | None:
 
 
 def size_text(shape: Sequence[int]) -> str:
-    """A shape for people: ``"28x28x1"``."""
+    """Return a shape as text: ``"28x28x1"``."""
     return "x".join(map(str, shape))
 
 
@@ -59,7 +58,7 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         source: where it came from, for the message.
 
     Raises:
-        DataError: its shape or its values are others, there are no images, or a side is over ``MAX_SIDE`` pixels.
+        DataError: it has another shape or other values, there are no images, or a side is over ``MAX_SIDE`` pixels.
     """
     images = array[..., None] if array.ndim == 3 else array
     if images.ndim == 4 and images.shape[3] not in (1, 3):
@@ -117,17 +116,17 @@ def _is_one_hot(rows: npt.NDArray[Any]) -> bool:
 
 
 def dark_and_light(images: Images) -> tuple[float, float]:
-    """The shares of images that are clearly dark ink on light paper, and clearly light ink on dark paper.
+    """Return the shares of images that are clearly dark ink on light paper, and clearly light ink on dark paper.
 
-    The paper is the median of an image's border, which is an eighth of each side. It is clear which is which if the
-    border is even, and if the paper is on the bright side of the values used and brighter than the image's middle, or
-    dark and darker. Of colour images and of fewer than 8 pixels a side nothing is clear.
+    The paper is the median of an image's border, which is an eighth of each side. An image is clear if its border is
+    even, and its paper is either bright (within the range of the values used) and brighter than the image's middle, or
+    dark and darker. Colour images and images of fewer than 8 pixels a side are never clear.
 
     Args:
         images: uint8 [N, H, W, C]; at most a thousand are looked at.
     """
     _, height, width, channels = images.shape
-    if channels != 1 or min(height, width) < _SMALLEST_TOLD_BY_INK:
+    if channels != 1 or min(height, width) < _SMALLEST_WITH_BORDER:
         return 0.0, 0.0
     some = _sample(images)
     border = _border(some)[..., 0]
@@ -143,12 +142,12 @@ def dark_and_light(images: Images) -> tuple[float, float]:
 
 
 def _sample(images: Images) -> Images:
-    """A view of evenly spread images, as many as can be looked at quickly."""
+    """Return a view of evenly spread images, as many as can be examined quickly."""
     return images[:: max(1, len(images) // _SAMPLE_IMAGES, images.nbytes // _SAMPLE_BYTES)]
 
 
 def _border(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The pixels [N, P, C] of images [N, H, W, C] within an eighth of the sides of the edge."""
+    """Return the pixels [N, P, C] of images [N, H, W, C] that lie within an eighth of a side from the edge."""
     _, height, width, _ = images.shape
     rows, columns = max(1, height // 8), max(1, width // 8)
     at_edge = np.ones((height, width), bool)
@@ -157,7 +156,7 @@ def _border(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def require_content(images: Images, source: str) -> list[str]:
-    """Refuse images in which nothing can be seen; returns what a user should know about the others.
+    """Refuse images in which nothing can be seen, and return notes for the user about the others.
 
     Raises:
         DataError: every image is constant, or all pixels lie within a few shades.
@@ -183,7 +182,7 @@ def require_content(images: Images, source: str) -> list[str]:
 
 
 def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Fit images into a size by averaging areas; their aspect stays, and each one's own paper fills the rest.
+    """Fit images into a size by averaging areas; they keep their aspect, and each one's own paper fills the rest.
 
     Args:
         images: uint8 or uint16 [N, H, W, C]. The paper is the median of an image's border, for each channel.

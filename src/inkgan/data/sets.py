@@ -1,4 +1,4 @@
-"""What a data set is: three splits of images with or without labels, and how to make one from arrays."""
+"""Data sets: three splits of images with or without labels, made from arrays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from inkgan.data.pixels import dark_and_light, require_content, resized, size_te
 from inkgan.errors import DataError, quantity
 from inkgan.images import Images, Labels, png_bytes, sheet
 
+#: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
 MAX_BYTES = 2 * 2**30
-"""The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB."""
-
+#: The most classes that labels may name. A label above this is a sign of a file that holds something else.
 MAX_CLASSES = 65_536
-"""The most classes that labels may name. A label above this is a sign of a file that holds something else."""
 
 Ink = Literal["auto", "dark", "light"]
 YesOrNo = Literal["auto", "yes", "no"]
@@ -37,10 +36,10 @@ _SPLIT_WORD = re.compile(
 
 @dataclass(frozen=True)
 class Reading:
-    """How a user's own images are read.
+    """The options for reading a user's own images.
 
     Attributes:
-        ink: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` looks which it is.
+        ink: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` detects which it is.
         resize: the height and width to fit images into, or None.
         splits: whether folders named train, test and so on are splits (``yes``) or classes (``no``); ``auto`` takes
             them for splits if all folders are named so, and asks if only some are.
@@ -80,7 +79,7 @@ class Split:
         return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
 
     def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
-        """The images and labels at some positions."""
+        """Return the images and labels at some positions."""
         return Split(self.images[where], None if self.labels is None else self.labels[where])
 
 
@@ -89,16 +88,16 @@ class DataSet:
     """Images to learn from, to choose settings with, and to test on.
 
     Attributes:
-        name: what it is called, such as ``"mnist"``.
-        train: what a model learns from.
-        validation: what settings are chosen by.
-        test: what the finished model is tested on.
+        name: its name, such as ``"mnist"``.
+        train: the images that a model learns from.
+        validation: the images that settings are chosen by.
+        test: the images that the finished model is tested on.
         class_names: the name of each label; empty without labels.
-        source: where it was read from, for people.
+        source: where it was read from, as text for a user.
         skipped: for a user's own set, why files were left out, and how many for each reason.
         digest: SHA-256 over the shapes, pixels and labels of all splits, in hexadecimal; it identifies the
             data whatever files they were read from.
-        notes: what a user should know about the images: what was left out, inverted or scaled.
+        notes: what a user should know about the images: which were left out, inverted or scaled.
     """
 
     name: str
@@ -123,7 +122,7 @@ class DataSet:
         return {name: getattr(self, name) for name in SPLITS}
 
     def examples(self, split: str = "train", columns: int = 10, rows: int = 100) -> Images:
-        """The first images of a split, in rows of ``columns``: uint8 of shape [N, H, W, C].
+        """Return the first images of a split, in rows of ``columns``: uint8 of shape [N, H, W, C].
 
         Where there are labels, each class has a row of its own; blank images fill the row of a class with fewer.
         """
@@ -159,13 +158,13 @@ def make(
     """Put a data set together from its splits.
 
     Args:
-        name: what to call it.
-        source: where the images came from, for people.
+        name: its name.
+        source: where the images came from, as text for a user.
         splits: train and perhaps validation and test, by name; their images may be changed in place. Where validation
             or test is missing, a tenth of train is held out.
         class_names: the name of each label, or None to name the classes by their numbers.
-        reading: what to do with the images.
-        published: take the images as they are, but for their size.
+        reading: the options for reading them.
+        published: take the images as they are, except for their size.
 
     Raises:
         DataError: the splits disagree, a label is out of range, a class has no training image, or nothing can be seen
@@ -207,7 +206,7 @@ def make(
 
 
 def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
-    """Invert grey images of dark ink in place; returns what to say about it."""
+    """Invert grey images of dark ink in place, and return notes about it."""
     images = splits["train"].images
     if reading.ink == "dark" and images.shape[3] == 3:
         raise DataError(f"{source} has colour images; data.ink=dark is for grey ones. Leave it out.")
@@ -229,7 +228,7 @@ def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) ->
 def _with_class_names(
     splits: Mapping[str, Split], given: Sequence[str] | None, source: str, notes: list[str]
 ) -> tuple[Split, Split, Split, tuple[str, ...]]:
-    """Number the classes that have images from 0; returns the splits with these labels, and the classes' names."""
+    """Number the classes that have images from 0; return the splits with these labels, and the classes' names."""
     train, validation, test = splits.values()
     if train.labels is None:
         return train, validation, test, ()
@@ -254,7 +253,7 @@ def _with_class_names(
 
 
 def digest_of(splits: Iterable[Split]) -> str:
-    """SHA-256, in hexadecimal, over the shapes, pixels and labels (as little-endian int64) of splits."""
+    """Return the SHA-256, in hexadecimal, of the shapes, pixels and labels (as little-endian int64) of splits."""
     digest = hashlib.sha256()
     for split in splits:
         labelled = split.labels is not None
@@ -266,9 +265,9 @@ def digest_of(splits: Iterable[Split]) -> str:
 
 
 def split_in(name: str) -> tuple[str | None, set[str]]:
-    """The split that the name of a folder or an array speaks of, if it speaks of one, and its other words.
+    """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
 
-    Capitals, what stands between the words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
+    Capitals, signs between the words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
     ``trainset2`` are all ``train``.
     """
     words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
@@ -277,7 +276,7 @@ def split_in(name: str) -> tuple[str | None, set[str]]:
 
 
 def most_unpacked(packed: int) -> int:
-    """The most bytes that compressed images of ``packed`` bytes may have.
+    """Return the most bytes to which compressed images of ``packed`` bytes may unpack.
 
     No deflate stream grows by more than 1032 times, and beyond 64 MiB images that grow by more than 200 hold nothing.
     """
@@ -285,7 +284,7 @@ def most_unpacked(packed: int) -> int:
 
 
 def shuffled(count: int) -> npt.NDArray[np.intp]:
-    """A fixed permutation of 0 to count - 1, the same for ever and everywhere.
+    """Return a fixed permutation of 0 to count - 1, the same for ever and everywhere.
 
     It sorts the numbers by a mixing function (the finaliser of SplitMix64) instead of asking NumPy's
     generators, whose streams may change between releases: what is held out must not.

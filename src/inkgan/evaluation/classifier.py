@@ -36,7 +36,7 @@ from inkgan.evaluation.features import (
     to_ink,
 )
 from inkgan.evaluation.metrics.intervals import Estimate, binomial
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 
 _SMALL_SET_IMAGES = 10_000
@@ -122,7 +122,7 @@ def train_features(
     labels: Labels,
     card: FeatureCard,
     recipe: TrainingRecipe | None = None,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
@@ -262,7 +262,7 @@ def classification_accuracy(
     test: tuple[Images, Labels],
     class_names: tuple[str, ...],
     seed: int = 0,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Estimate:
     """The classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
@@ -312,7 +312,7 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
 def train_for(
     data: DataSet,
     recipe: TrainingRecipe | None = None,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
     widths: tuple[int, ...] = WIDTHS,
 ) -> FeatureNetwork:
     """Train a feature network on a data set's training split, and test it on the other two.

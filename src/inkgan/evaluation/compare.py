@@ -27,7 +27,7 @@ from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import What, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import letter
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -104,7 +104,7 @@ def compare(
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Comparison:
     """Compare each subject with the first.
 

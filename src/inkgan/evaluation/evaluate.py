@@ -28,7 +28,7 @@ from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
 from inkgan.evaluation.subject import Sample, What, draw, notes_of, number_to_measure, open_subject, real_images
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.images import Labels
 
 _PAIRS = 32  # that the HTML report shows
@@ -44,7 +44,7 @@ def evaluate(
     seed: int = 0,
     full: bool = False,
     extractor: Extractor | None = None,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Report:
     """Compare generated images with real ones.
 
@@ -86,7 +86,7 @@ def evaluate(
     return replace(report, notes=(*limits, *report.notes), seconds=time.perf_counter() - start)
 
 
-def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = unheard) -> Report:
+def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = no_progress) -> Report:
     """Measure images that are drawn, against a ruler that may measure many; see :func:`evaluate`."""
     n, data = len(sample.images), ruler.data
     images = ruler.extract(sample.images, progress)
@@ -140,7 +140,7 @@ def _title(name: str, ruler: Ruler) -> str:
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
 
 
-def second_distance(sample: Sample, ruler: Ruler, progress: Progress = unheard) -> Beside:
+def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> Beside:
     """The Fréchet distance by the second ruler, whose features learned nothing, beside that of held-out images."""
     n, second = len(sample.images), make_second_ruler(ruler.data, progress)
     features = second.network.extract(sample.images, progress, "random features")[0]

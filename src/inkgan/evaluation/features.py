@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.files import Progress, read_regular, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images
 
 Features = npt.NDArray[np.float32]
@@ -135,7 +135,7 @@ class FeatureNetwork:
         return self.extract(images)[1]
 
     def extract(
-        self, images: Images, progress: Progress = unheard, doing: str = "features"
+        self, images: Images, progress: Progress = no_progress, doing: str = "features"
     ) -> tuple[Features, Features]:
         """Features and class probabilities in one pass.
 

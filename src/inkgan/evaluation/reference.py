@@ -36,7 +36,7 @@ from inkgan.evaluation.features import SHIPPED, WIDTHS, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
-from inkgan.files import Progress, open_regular, output_errors, read_regular, sha256_of, unheard, write_bytes
+from inkgan.files import Progress, no_progress, open_regular, output_errors, read_regular, sha256_of, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
@@ -80,7 +80,9 @@ class ReferenceStatistics:
         write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def features_for(data: DataSet, progress: Progress = unheard, recipe: TrainingRecipe | None = None) -> FeatureNetwork:
+def features_for(
+    data: DataSet, progress: Progress = no_progress, recipe: TrainingRecipe | None = None
+) -> FeatureNetwork:
     """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
 
     Args:
@@ -131,7 +133,7 @@ def is_shipped_for(data: DataSet) -> bool:
     return bool(load_card().data["digest"] == data.digest)
 
 
-def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
+def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
     """Compute the statistics of a labelled data set's training and test splits.
 
     Args:
@@ -163,7 +165,7 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
     )
 
 
-def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> ReferenceStatistics:
+def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
     """The reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
 
     Raises:
@@ -181,7 +183,7 @@ def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = u
     return reference
 
 
-def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = unheard) -> Features:
+def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
     """The features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
     path = cache_folder() / f"training-{cache_key(data, network)}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):

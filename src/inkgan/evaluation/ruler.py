@@ -51,7 +51,7 @@ from inkgan.evaluation.reference import (
     reference_for,
     training_features,
 )
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 
 REAL_SEED = 20_260
@@ -114,7 +114,7 @@ class Ruler:
             return compute()
         return kept_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute)
 
-    def extract(self, images: Images, progress: Progress = unheard, doing: str = "features") -> ImageFeatures:
+    def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
         """Features and class probabilities of images, uint8 [n, H, W, C]."""
         if self.network is None:
             assert self.extractor is not None
@@ -134,7 +134,7 @@ class Ruler:
         return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training))[:n]
 
 
-def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Progress = unheard) -> Ruler:
+def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Progress = no_progress) -> Ruler:
     """Load or compute everything that images are compared with.
 
     Args:
@@ -160,7 +160,9 @@ def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Prog
     return Ruler(data, network, None, reference, training, reference.train, reference.held_out_features)
 
 
-def quick_measure(data: DataSet, progress: Progress = unheard) -> Callable[[Images, Labels | None], dict[str, float]]:
+def quick_measure(
+    data: DataSet, progress: Progress = no_progress
+) -> Callable[[Images, Labels | None], dict[str, float]]:
     """What training measures at intervals: the Fréchet digit distance, and the accuracy of the class asked for.
 
     Args:
@@ -230,7 +232,7 @@ class SecondRuler:
         interval = Interval(found.interval.low / unit, found.interval.high / unit)
         return Estimate(found.value / unit, found.standard_error / unit, interval)
 
-    def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = unheard) -> Estimate:
+    def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = no_progress) -> Estimate:
         """The distance of held-out images, uint8 [n, H, W, C]; cached."""
 
         def compute() -> dict[str, Estimate]:
@@ -241,7 +243,7 @@ class SecondRuler:
         return kept_estimates(f"second-floor-{key}-v{_SECOND_FLOORS_VERSION}.json", compute)["distance"]
 
 
-def make_second_ruler(data: DataSet, progress: Progress = unheard) -> SecondRuler:
+def make_second_ruler(data: DataSet, progress: Progress = no_progress) -> SecondRuler:
     """Draw the network and extract the features of the training images, or take those from the cache."""
     network = random_network(data.image_shape)
     return SecondRuler(data, network, GaussianStatistics.of(training_features(data, network, progress)))

@@ -18,7 +18,7 @@ from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.data.sets import Reading
 from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, quantity, shown, whole_number
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels
@@ -67,7 +67,7 @@ class ModelSubject:
             return data.class_names
         return self.model.class_names
 
-    def take(self, n: int, seed: int, progress: Progress = unheard) -> tuple[Images, Labels | None]:
+    def take(self, n: int, seed: int, progress: Progress = no_progress) -> tuple[Images, Labels | None]:
         """Draw the first n images of a seed: uint8 [n, H, W, C] and their labels."""
         images = self.model.sample(n, seed=seed, progress=progress)
         return np.asarray(images).reshape(n, *self.image_shape), self.model.labels_for(n)
@@ -108,7 +108,7 @@ class ImageSubject:
         """The names of the labels; empty without labels."""
         return self.label_names
 
-    def take(self, n: int, seed: int, _: Progress = unheard) -> tuple[Images, Labels | None]:
+    def take(self, n: int, seed: int, _: Progress = no_progress) -> tuple[Images, Labels | None]:
         """Some n images and their labels; of more, the seed chooses."""
         total = len(self.images)
         some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
@@ -220,7 +220,7 @@ def notes_of(data: DataSet) -> list[str]:
 
 
 def real_images(
-    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress = unheard
+    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress = no_progress
 ) -> DataSet:
     """The real images to compare with: those named, or else those that a model learned from, or MNIST.
 
@@ -290,7 +290,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
     return most, [note]
 
 
-def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = unheard) -> Sample:
+def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = no_progress) -> Sample:
     """Draw or take n images of a subject, and find out what is odd about them.
 
     Raises:

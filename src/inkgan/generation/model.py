@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from inkgan import networks
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown, whole_number
-from inkgan.files import Progress, unheard
+from inkgan.files import Progress, no_progress
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
@@ -149,7 +149,7 @@ class Model:
         labels: Classes | None = None,
         statistics: Statistics = "standing",
         legible: SupportsFloat = 0.0,
-        progress: Progress = unheard,
+        progress: Progress = no_progress,
     ) -> Samples:
         """Draw images.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, whole_number
-from inkgan.files import Progress, appearing_whole, output_errors, refuse_to_overwrite, unheard
+from inkgan.files import Progress, appearing_whole, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet
@@ -94,7 +94,7 @@ def writer_for(
     *,
     columns: int | None = None,
     force: bool = False,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Callable[[Images], None]:
     """Choose by the output's name how to write images, before any work is done.
 

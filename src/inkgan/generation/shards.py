@@ -26,7 +26,7 @@ import numpy as np
 
 from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, Progress, fsync, output_errors, read_regular, sha256_of, unheard
+from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.looks import look_of
@@ -109,7 +109,7 @@ def write_shards(
     part: tuple[int, int] = (1, 1),
     jobs: int | None = None,
     engine: str = "processes",
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> tuple[int, int]:
     """Write a data set, or what is missing of it.
 

@@ -1,6 +1,6 @@
-"""Networks: generators and discriminators as PyTorch modules, built from what model.json says of them.
+"""Networks: generators and discriminators as PyTorch modules, built from the description in model.json.
 
-May import the ground. Importing this package does not import PyTorch; building a network does.
+It may import the ground. Importing this package does not import PyTorch; building a network does.
 
 To add a network, write a module in this folder with two functions, ``build_generator(description)`` and
 ``build_discriminator(description)``, and name the module in :data:`NETWORKS`. ``--set network=NAME`` then trains it
@@ -13,8 +13,8 @@ The discriminator's takes such images and labels, and returns logits [N], or a t
 classifier's scores [N, classes]. Every parameter must take part. PyTorch's default generator of random numbers is
 seeded while networks are built, so initial weights depend on the seed of the run alone.
 
-A form of the generator in NumPy, in ``generation/numpy_networks.py``, draws without PyTorch; another one in
-``exporting/onnx_file.py`` exports it.
+To draw without PyTorch, add a form of the generator in NumPy to ``generation/numpy_networks.py``; to export it, add one
+to ``exporting/onnx_file.py``.
 """
 
 from __future__ import annotations
@@ -49,19 +49,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
         CheckpointError: the network is unknown, or a size that it needs is missing or wrong.
         MissingExtraError: PyTorch is not installed.
     """
-    return _made("build_generator", description)
-
-
-def known(name: object) -> str:
-    """The name of a network as it was given.
-
-    Raises:
-        CheckpointError: there is no such network; the message lists those there are.
-    """
-    if not isinstance(name, str) or name not in NETWORKS:
-        hint = did_you_mean(str(name)[:60], NETWORKS)
-        raise CheckpointError(f"unknown network {str(name)[:60]!r}.{hint} Known networks are: {', '.join(NETWORKS)}.")
-    return name
+    return _build("build_generator", description)
 
 
 def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
@@ -77,11 +65,23 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
         CheckpointError: as for :func:`build`.
         MissingExtraError: PyTorch is not installed.
     """
-    return _made("build_discriminator", description)
+    return _build("build_discriminator", description)
 
 
-def _made(function: str, description: Mapping[str, Any]) -> nn.Module:
-    name = known(description.get("network"))
+def require_known(name: object) -> str:
+    """Return the name of a network, if there is such a network.
+
+    Raises:
+        CheckpointError: there is no such network; the message lists those there are.
+    """
+    if not isinstance(name, str) or name not in NETWORKS:
+        hint = did_you_mean(str(name)[:60], NETWORKS)
+        raise CheckpointError(f"unknown network {str(name)[:60]!r}.{hint} Known networks are: {', '.join(NETWORKS)}.")
+    return name
+
+
+def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
+    name = require_known(description.get("network"))
     try:
         module = import_module(NETWORKS[name])
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
-"""How the networks divide images: into a grid of cells, in PyTorch and in NumPy, and into 2×2 blocks.
+"""The division of images into a grid of cells, for the networks in PyTorch and in NumPy, and into 2×2 blocks.
 
-Between 2×2 blocks of pixels and channels there are sub-pixel convolutions: Shi et al., "Real-Time Single Image and
+Moving 2×2 blocks of pixels to channels and back makes sub-pixel convolutions: Shi et al., "Real-Time Single Image and
 Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", 2016, section 3.1. PyTorch's
 ``pixel_shuffle`` orders the channels differently, and trained weights depend on the order.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:  # sampling in NumPy needs no PyTorch
     from torch import Tensor
 
-#: The number of values that stand for a label.
+#: The length of a label's embedding.
 EMBEDDING = 64
 #: The slope of a leaky ReLU for negative numbers.
 SLOPE = 0.2
@@ -38,7 +38,7 @@ def grid_of(image_shape: tuple[int, int, int]) -> Grid:
 
 
 def fine_channels(channels: int) -> int:
-    """The channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
+    """Return the channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
     return max(8, channels * 3 // 64 * 8)
 
 

@@ -134,7 +134,7 @@ class Generator(nn.Module):
 
 
 def pad_same(maps: Tensor) -> Tensor:
-    """What TensorFlow's SAME padding adds for a 3×3 kernel of stride 2: a row and a column of zeros, at the end."""
+    """Pad as TensorFlow's SAME does for a 3×3 kernel of stride 2: a row and a column of zeros, at the end."""
     return F.pad(maps, (0, 1, 0, 1))
 
 
@@ -148,7 +148,7 @@ def batch_norm(maps: Tensor, offset: Tensor) -> Tensor:
 
 
 def resize_to_double(maps: Tensor) -> Tensor:
-    """TensorFlow 1's bilinear ``resize_images``, from [N, C, H, W] to [N, C, 2H, 2W]: position i reads position i / 2.
+    """Resize [N, C, H, W] to [N, C, 2H, 2W] as TensorFlow 1's bilinear ``resize_images``: position i reads i / 2.
 
     The last row and column repeat. PyTorch aligns the corners of two grids of H + 1 and 2H + 1 positions likewise.
     """
@@ -169,7 +169,7 @@ def _truncated_normal(parameter: Tensor, rng: torch.Generator | None) -> None:
 
 
 def _described(network: nn.Module, layers: Sequence[str]) -> str:
-    """One line for each layer: what it does, and the names and shapes of its parameters."""
+    """Describe each layer in one line, with the names and shapes of its parameters."""
     shapes = {name: list(parameter.shape) for name, parameter in network.named_parameters()}
     lines = []
     for number, layer in enumerate(layers, 1):

@@ -27,7 +27,7 @@ from inkgan.networks import tutorial
 from inkgan.networks.grid import blocks_to_channels
 from inkgan.networks.tutorial import EPSILON
 
-#: What a batch is normalised with: mean and variance, each [C], float32.
+#: The mean and the variance that normalise a batch, each [C], float32.
 Statistics = tuple[Tensor, Tensor]
 
 #: Row t: how much of tap t of a 3-tap kernel falls on x[i] and on x[i+1], where the resized map is ``x[i]`` at even and
@@ -161,7 +161,7 @@ def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @cache
 def _shifts(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What spreads a flat 5×5 kernel over a 6×6 patch at each of four positions: zeros and ones, [25, 4·36].
+    """The matrix that spreads a flat 5×5 kernel over a 6×6 patch at each of four positions: zeros and ones, [25, 4·36].
 
     Kernels are rearranged by products with constants because one product costs less than a dozen of pads and copies.
     """
@@ -226,7 +226,7 @@ class _Linear(torch.autograd.Function):
 
 
 def halving_patches(blocks: Tensor) -> Tensor:
-    """What a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads at each position.
+    """Cut out what a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads.
 
     Args:
         blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.grid.blocks_to_channels`).
@@ -241,18 +241,18 @@ def halving_patches(blocks: Tensor) -> Tensor:
 
 
 def halving_kernel(weight: Tensor) -> Tensor:
-    """The kernel [O, 1, 3, 3] as a matrix [O, 16] for :func:`halving_patches`."""
+    """Rewrite a kernel [O, 1, 3, 3] as a matrix [O, 16] for :func:`halving_patches`."""
     return weight.flatten(1) @ _halving_taps(weight.dtype, weight.device)
 
 
 @cache
 def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Where the taps of a flat 3×3 kernel lie in a 4×4 patch: zeros and ones, [9, 16]."""
+    """The matrix that places the taps of a flat 3×3 kernel in a 4×4 patch: zeros and ones, [9, 16]."""
     return _kernel_to_depth(F.pad(torch.eye(9, dtype=dtype, device=device).view(9, 3, 3), (0, 1, 0, 1)))
 
 
 def whole_statistics(maps: Tensor) -> Statistics:
-    """Mean and (biased) variance over all of one-channel maps of any shape, each a scalar, in at least float32."""
+    """Return mean and (biased) variance of one-channel maps of any shape, each a scalar, in at least float32."""
     flat = _at_least_float32(maps).flatten()
     mean = flat.mean()
     centred = flat - mean
@@ -260,7 +260,7 @@ def whole_statistics(maps: Tensor) -> Statistics:
 
 
 def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statistics:
-    """The batch statistics of ``linear(patches, weight, bias)`` without computing it.
+    """Return the batch statistics of ``linear(patches, weight, bias)`` without computing it.
 
     Args:
         patches: [N, H+1, W+1, C] with few C; the last row and column are zero and do not count.
@@ -278,7 +278,7 @@ def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statisti
 
 
 def normalise_weights(weight: Tensor, bias: Tensor, offset: Tensor, by: Statistics) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the linear function that normalises its output as well.
+    """Return weight and bias of the linear function that also normalises its output.
 
     ``(linear(x, weight, bias) - mean) / sqrt(variance + 1e-5) + offset`` is linear in x. Batch normalisation without
     scale: Ioffe and Szegedy, "Batch Normalization", 2015, Algorithm 1 with gamma = 1.
@@ -316,7 +316,7 @@ def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], 
 
 @cache
 def _folds(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What folds a flat 3×3 kernel in both dimensions: [9, 9].
+    """The matrix that folds a flat 3×3 kernel in both dimensions: [9, 9].
 
     As 3×3: the first two rows and columns are the 2×2 kernel; the last row (column) is what the maps' last row (column)
     needs besides, two taps; the corner, what the corner needs.

@@ -1,4 +1,4 @@
 """Runs on disk: the folder of a run and its checkpoints.
 
-May import the ground (config, errors, files, seeds, images, device) and nothing else of inkgan.
+It may import the ground (config, errors, files, seeds, images, device) and nothing else of inkgan.
 """

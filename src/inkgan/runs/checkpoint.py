@@ -2,13 +2,13 @@
 
     checkpoints/step-0002000/
         generator.safetensors  discriminator.safetensors  optimizers.safetensors
-        model.json             what the generator is, for sampling
-        state.json             where the run stands
+        model.json             the description of the generator, for sampling
+        state.json             the run's progress
         manifest.json          size and SHA-256 of every other file
 
-A checkpoint is written under a temporary name, put on the disk, and then renamed. So a folder named ``step-...`` was
-whole when it got its name, and its manifest shows whether it still is. Nothing whole is removed before what replaces
-it is whole. Arrays are NumPy's: reading a model needs no PyTorch.
+A checkpoint is written under a temporary name, synced to disk, and then renamed. So a folder named ``step-...`` was
+whole when it got its name, and its manifest shows whether it still is. Nothing whole is removed before its replacement
+is whole. Arrays are NumPy's: reading a model needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ Arrays = Mapping[str, NDArray[Any]]
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"(step|pretraining)-(\d{7,})")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
-#: What saving and removing call a checkpoint on the way: ``.tmp-step-0000001-PID`` while it is written,
+#: The names of a checkpoint that is not there yet, or not any more: ``.tmp-step-0000001-PID`` while it is written,
 #: ``.tmp-replaced-step-0000001`` and ``.tmp-removed-step-0000001`` until it is erased.
 _TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.pattern}-\d+)")
-#: What an interrupted save leaves in there: files, and the temporary files of versions that saved by the library.
+#: The files that an interrupted save leaves in such a folder; the second kind is of versions that saved by the library.
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
 #: The largest description of its arrays at the start of a safetensors file, in bytes: fixed, and for each array.
 _LARGEST_HEADER = 2**16
 _LARGEST_HEADER_PER_ARRAY = 2**10
-_LARGEST_NUMBER = 8
+_BYTES_OF_LARGEST_TYPE = 8
 _FLOATS: list[np.dtype[Any]] = [np.dtype(np.float32), np.dtype(np.float16)]
-#: How often to look again where a trainer removes checkpoints while they are read.
-_TRIES = 20
+#: The number of attempts to read a checkpoint while a trainer saves and removes others.
+TRIES = 20
 
 
 def checkpoint_name(step: int) -> str:
-    """``step-0000123`` for a joint step; ``pretraining-0000177`` for one before them, counted backwards."""
+    """Return ``step-0000123`` for a joint step; ``pretraining-0000177`` for one before them, counted backwards."""
     return f"step-{step:07d}" if step >= 0 else f"pretraining-{-step:07d}"
 
 
 def step_of(name: str) -> int | None:
-    """The step that a checkpoint's name tells, or None if it is not such a name."""
+    """Return the step in a checkpoint's name, or None if it is not such a name."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -67,7 +67,7 @@ def step_of(name: str) -> int | None:
 
 
 def list_steps(folder: Path) -> list[int]:
-    """The steps of all checkpoints in a folder, oldest first.
+    """Return the steps of all checkpoints in a folder, oldest first.
 
     Raises:
         CheckpointError: the system cannot read the folder.
@@ -81,7 +81,7 @@ def list_steps(folder: Path) -> list[int]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn the system's errors while reading ``path`` into a :class:`CheckpointError`, whose ``__cause__`` they are."""
+    """Turn the system's errors while reading ``path`` into the ``__cause__`` of a :class:`CheckpointError`."""
     try:
         yield
     except OSError as error:
@@ -200,7 +200,7 @@ def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
 
 
 def files_listed(folder: Path) -> list[str]:
-    """The names of the files that a checkpoint's manifest lists, and its own; none if it cannot be read."""
+    """Return the names of the files that a checkpoint's manifest lists, and its own; none if it cannot be read."""
     try:
         listed = read_document(folder, "manifest").get("files")
     except CheckpointError:
@@ -244,7 +244,7 @@ def read_arrays(
     expected: Mapping[str, tuple[int, ...]],
     dtypes: Mapping[str, np.dtype[Any]] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Read a tensor file whose content is known beforehand. Nothing is read before its size is found plausible.
+    """Read a tensor file of known content, after checking that its size is plausible.
 
     Args:
         folder: a verified checkpoint or model.
@@ -278,7 +278,7 @@ def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]])
     with _reading(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         promised = int.from_bytes(file.read(8), "little")
-    if promised > header or size > 8 + header + _LARGEST_NUMBER * numbers:
+    if promised > header or size > 8 + header + _BYTES_OF_LARGEST_TYPE * numbers:
         raise CheckpointError(
             f"{shown(path)} is damaged: it is too large for the {len(expected)} arrays of this model."
         )
@@ -306,7 +306,7 @@ def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[in
     Returns:
         Its step (None if there is none), and what is wrong with every newer one.
     """
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         errors: list[CheckpointError] = []
         for step in reversed(list_steps(folder)):
             path = folder / checkpoint_name(step)
@@ -348,8 +348,7 @@ def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
 def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
     """Remove all but the newest ``keep`` checkpoints and those named, and what interrupted saves left.
 
-    Only what this run saved is removed: links stay, and so does a checkpoint with files that its manifest does not
-    list, or lists otherwise.
+    Only what this run saved is removed: links stay, and so does a checkpoint whose files differ from its manifest.
     """
     for step in list_steps(folder)[:-keep]:
         if step not in set(also):
@@ -358,7 +357,7 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
 
 def remove(folder: Path, step: int) -> None:
-    """Remove one checkpoint. It loses its name first, since one that is half removed must not look like one."""
+    """Remove one checkpoint. It loses its name first, so that a half-removed one does not look whole."""
     path = folder / checkpoint_name(step)
     with contextlib.suppress(OSError):
         if _is_removable(path):
@@ -392,7 +391,7 @@ def set_aside_after(folder: Path, step: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted saves left, and give back its name to a checkpoint whose successor never got it.
+    """Remove what interrupted saves left; a checkpoint whose replacement was never finished gets its name back.
 
     Only the run's one trainer may call this.
     """

@@ -1,4 +1,4 @@
-"""Which files in a folder a run wrote: these alone may be removed when the run is replaced."""
+"""The files in a folder that a run wrote: these alone may be removed when the run is replaced."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _FILES_IN = {
     "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
     "pictures": re.compile(_PICTURE),
 }
-#: What a start that was killed may leave; see inkgan.files.appearing_whole.
+#: The names of temporary files that a killed start may leave; see inkgan.files.appearing_whole.
 _UNFINISHED = re.compile(rf"\.({_FILES.pattern}|{_PICTURE})(\.damaged(-\d+)?)?\.\d+\.tmp\.[\w-]+")
 
 
 @dataclass
 class Contents:
-    """What a folder holds.
+    """The contents of a folder, by who wrote them.
 
     Attributes:
-        files: the files that a run wrote, but for ``lock`` and what an interrupted write left.
-        unfinished: what an interrupted write left.
+        files: the files that a run wrote, except ``lock`` and those in ``unfinished``.
+        unfinished: the files that an interrupted write left.
         folders: the folders that a run made, each before those that hold it.
-        foreign: what no run wrote. Links within the parts of a run are foreign; a part may be a link.
+        foreign: everything else. Links within the parts of a run are foreign; a part may be a link.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -50,14 +50,14 @@ def contents_of(folder: Path) -> Contents:
     for path in _entries(folder):
         if path.name in _FILES_IN and path.is_dir():
             for inner in _entries(path):
-                _sort(inner, _FILES_IN[path.name], found)
+                _classify(inner, _FILES_IN[path.name], found)
             found.folders.append(path)
         elif path.name == "checkpoints" and path.is_dir():
             _look_at_checkpoints(path, found)
         elif path.name == LOCK and path.is_file() and not path.stat().st_size:
             continue
         else:
-            _sort(path, _FILES, found, may_be_link=True)
+            _classify(path, _FILES, found, may_be_link=True)
     return found
 
 
@@ -77,7 +77,7 @@ def remove(contents: Contents, folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted writes left in a run's folder, but for its checkpoints. Only its trainer may call this.
+    """Remove what interrupted writes left in a run's folder, not in its checkpoints. Only its trainer may call this.
 
     Raises:
         OSError: it cannot be removed.
@@ -105,7 +105,7 @@ def _look_at_checkpoints(part: Path, found: Contents) -> None:
     found.folders.append(part)
 
 
-def _sort(path: Path, names: re.Pattern[str], found: Contents, *, may_be_link: bool = False) -> None:
+def _classify(path: Path, names: re.Pattern[str], found: Contents, *, may_be_link: bool = False) -> None:
     """Note a path as a run's file, as unfinished or as foreign."""
     if not path.is_file() or (path.is_symlink() and not may_be_link):
         found.foreign.append(path)

@@ -1,4 +1,4 @@
-"""The folder of one run: what was asked, on what it ran, what it measured, drew and learned.
+"""The folder of one run: its settings, its environment, its metrics, its pictures and its checkpoints.
 
 runs/NAME/
     config.json        the resolved settings
@@ -31,14 +31,12 @@ from inkgan.files import UNSUPPORTED, damaged_path, output_errors, read_regular,
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
-#: What of the environment is watched: a change may change the rounding, or the random numbers.
-_WATCHED = ("threads", "torch", "numpy", "device", "cpu")
-#: How often to look again where a trainer removes checkpoints while they are read.
-_TRIES = 20
+#: The parts of the environment that may change the rounding or the random numbers, so that a change is reported.
+_REPORTED = ("threads", "torch", "numpy", "device", "cpu")
 
 
 class RunFolder:
-    """The paths of a run, and what is read from and written to them."""
+    """The paths of a run, with methods that read and write them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,7 +151,7 @@ class RunFolder:
     # Settings
 
     def saved_config(self) -> Config:
-        """The settings that the run was started with.
+        """Read the settings that the run was started with.
 
         Raises:
             CheckpointError: this is not a run folder, or its settings are damaged.
@@ -166,16 +164,16 @@ class RunFolder:
             raise CheckpointError(f"{shown(self.config_file)} is damaged: {error}") from None
 
     def precision_for(self, asked: Config) -> Precision:
-        """The precision to resume in: ``auto`` continues in the one in which the run began."""
+        """Return the precision to resume in: ``auto`` continues in the one in which the run began."""
         began: Precision = self._newest_state()[1].get("precision", asked.precision)
         return began if asked.precision == "auto" else asked.precision
 
     def require_same(self, asked: Config, digest: str) -> None:
-        """Refuse to resume under other settings. The same data may have moved.
+        """Refuse to resume with other settings, except that the same data may have moved.
 
         Args:
-            asked: the settings to resume under.
-            digest: of the data to resume with.
+            asked: the settings to resume with.
+            digest: the digest of the data to resume with.
 
         Raises:
             ConfigError: some differ, or ``config.json`` was edited; the message lists the settings.
@@ -204,7 +202,7 @@ class RunFolder:
             )
 
     def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
-        """Compare ``config.json`` with the settings in a checkpoint, except for where the data are."""
+        """Compare ``config.json`` with the settings in a checkpoint, except for the place of the data."""
         trained = checkpoint.read_document(newest, "model").get("config")
         if not isinstance(trained, dict):
             return
@@ -216,7 +214,7 @@ class RunFolder:
             before = before.model_copy(update={"precision": saved.precision})
         if saved.extended_from and saved.extended_from[-1] == before.steps == state.get("step"):
             saved = saved.before_extension()  # the run was complete and made longer since
-        step = state.get("step", 0)  # what changes later has changed nothing yet
+        step = state.get("step", 0)  # changes of settings after this step had no effect yet
         before = before.before(step)
         saved = saved.before(step)
         edited = differences(before, saved)
@@ -227,7 +225,7 @@ class RunFolder:
             )
 
     def note_changes(self, asked: Config) -> None:
-        """Save where the data are now, and how long the run is now, so that the next resume knows."""
+        """Save the new place of the data and the new length of the run for the next resume."""
         saved = self.saved_config()
         changed = saved.model_copy(
             update={"data": asked.data, "steps": asked.steps, "extended_from": asked.extended_from}
@@ -236,7 +234,7 @@ class RunFolder:
             self.write_config(changed)
 
     def write_config(self, config: Config) -> None:
-        """Save the run's settings, in place of those that it had."""
+        """Save the run's settings, and replace those that it had."""
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
 
     # The record of a run
@@ -248,16 +246,16 @@ class RunFolder:
             What changed since the last start, as ``key: old -> new``.
 
         Warns:
-            InkganWarning: the record is damaged, which is kept aside, or missing.
+            InkganWarning: the record is missing, or damaged; a damaged one is kept under another name.
         """
         starts = self._environments()
         last = starts[-1] if starts else environment
         write_bytes(self.environment_file, (json.dumps([*starts, environment], indent=1) + "\n").encode())
-        pairs = {key: (last.get(key), environment.get(key)) for key in _WATCHED}
+        pairs = {key: (last.get(key), environment.get(key)) for key in _REPORTED}
         return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
 
     def _environments(self) -> list[dict[str, Any]]:
-        unknown = "Whether the run was on another machine or version before is not known; it goes on."
+        unknown = "The run goes on; a change of machine or version cannot be seen."
         try:
             content = read_regular(self.environment_file)
         except FileNotFoundError:
@@ -300,24 +298,24 @@ class RunFolder:
                 path.unlink()
 
     def grids(self) -> list[Path]:
-        """The pictures of the fixed latents, oldest first."""
+        """Return the pictures of the fixed latents, oldest first."""
         found = [path for path in self.pictures.iterdir() if path.is_file()]
         grids = {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
         return [grids[step] for step in sorted(grids)]
 
     def grid_file(self, step: int) -> Path:
-        """Where the picture of the fixed latents after ``step`` steps belongs."""
+        """Return the path of the picture of the fixed latents after ``step`` steps."""
         return self.pictures / f"grid-{step:07d}.png"
 
     # Checkpoints
 
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes that the run learns; nothing without labels or before the first checkpoint."""
+        """Return the names of the classes that the run learns; none without labels or before the first checkpoint."""
         newest = self._newest_state()[0]
         return () if newest is None else tuple(checkpoint.read_document(newest, "model").get("class_names", ()))
 
     def checkpoint(self, which: str) -> Path:
-        """The folder of a checkpoint.
+        """Return the folder of a checkpoint.
 
         Args:
             which: ``latest``, ``best`` or a step.
@@ -346,18 +344,18 @@ class RunFolder:
         return self.checkpoints / checkpoint.checkpoint_name(int(which))
 
     def newest_step(self) -> int | None:
-        """The step of the newest checkpoint that is whole; None if there is none."""
+        """Return the step of the newest checkpoint that is whole; None if there is none."""
         step = self._newest_state()[1].get("step")
         return step if isinstance(step, int) else None
 
     def best_step(self) -> int | None:
-        """The step of the checkpoint that scored best, where quality was measured."""
+        """Return the step of the checkpoint of the best quality; None if quality was not measured."""
         best = self._newest_state()[1].get("best_step")
         return best if isinstance(best, int) else None
 
     def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
-        """The newest checkpoint whose documents are whole, and its state; nothing where none was saved."""
-        for _ in range(_TRIES):
+        """Return the newest checkpoint whose documents are whole, and its state; nothing if none was saved."""
+        for _ in range(checkpoint.TRIES):
             step, _damages = checkpoint.newest_whole(self.checkpoints, ("model", "state"))
             if step is None:
                 break
@@ -370,12 +368,12 @@ class RunFolder:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; what is a pipe is an error, where the system would wait until somebody reads from it."""
+    """Open a file to write; a pipe is an error, where the system would wait until somebody reads from it."""
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def free_run_path(parent: Path, stem: str) -> Path:
-    """A folder for a new run: ``parent/stem``, or with the first free number behind it."""
+    """Return a folder for a new run: ``parent/stem``, or with the first free number behind it."""
     number = 1
     path = parent / stem
     while path.exists() or path.is_symlink():
@@ -398,7 +396,7 @@ def claim_run_path(parent: Path, stem: str) -> Path:
 
 
 def newest_run(parent: Path, stem: str) -> Path:
-    """The run of this name in which something was written last.
+    """Return the run of this name in which something was written last.
 
     Raises:
         CheckpointError: there is none.

@@ -50,7 +50,7 @@ class MetricsWriter:
 def read(path: Path) -> list[Line]:
     """Read all lines.
 
-    A last line without a newline is not whole yet, since the run is writing it or was killed; it is left out.
+    A last line without a newline is left out: the run is still writing it, or was killed.
 
     Raises:
         CheckpointError: the file cannot be read, or a line is damaged.
@@ -71,7 +71,7 @@ def read(path: Path) -> list[Line]:
 def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
     """Drop the lines of a step and later ones, which a resumed run logs again.
 
-    The good lines of a damaged file are kept, and the damaged file is kept aside.
+    The good lines of a damaged file are kept, and the damaged file is kept under another name.
 
     Args:
         path: the file; it may be missing.
@@ -80,7 +80,7 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         every: the run logs each step that this divides; 0 means none.
 
     Returns:
-        What is damaged or missing, in one sentence; None if nothing is.
+        A sentence that says what is damaged or missing; None if nothing is.
 
     Raises:
         OutputError: the file cannot be read or written.
@@ -107,12 +107,12 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
 
 
 def _whole_lines(content: bytes) -> list[bytes]:
-    """The lines that end with a newline, with it."""
+    """Return the lines that end with a newline, including it."""
     return [text + b"\n" for text in content.split(b"\n")[:-1]]
 
 
 def _parse(text: bytes) -> Line | None:
-    """The values of a line, or None if it is damaged."""
+    """Return the values of a line, or None if it is damaged."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
@@ -122,5 +122,5 @@ def _parse(text: bytes) -> Line | None:
 
 
 def _is_number(value: object) -> bool:
-    """Whether this can be calculated with; JSON has integers that are larger than every float."""
+    """Whether this is a number that fits a float; JSON has integers that are larger than every float."""
     return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)

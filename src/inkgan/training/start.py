@@ -12,7 +12,7 @@ import numpy as np
 
 from inkgan import networks
 from inkgan.config import Config, known_keys, resolve
-from inkgan.data.loading import from_anywhere, load_saved
+from inkgan.data.loading import absolute_name, load_saved
 from inkgan.errors import ConfigError, DataError, did_you_mean, shown
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
@@ -165,7 +165,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
 def _with_absolute_data(config: Config) -> Config:
     """The settings with the paths of a user's own data made absolute, so that the run resumes from any folder."""
     directory = None if config.data.directory is None else expanded(config.data.directory).absolute()
-    name = from_anywhere(config.data.name, directory)
+    name = absolute_name(config.data.name, directory)
     where = {"name": name, "directory": None if directory is None else str(directory)}
     return config.model_copy(update={"data": config.data.model_copy(update=where)})
 
@@ -306,7 +306,7 @@ def build(
 
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
     """Refuse an unknown network, healing where it does not work, and processes that cannot share a step evenly."""
-    networks.known(config.network)
+    networks.require_known(config.network)
     is_tutorial = config.recipe == "tutorial"
     if heal and is_tutorial:
         raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
