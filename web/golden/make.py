@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from inkgan import config, seeds
 from inkgan.data import idx
 from inkgan.evaluation import features
-from inkgan.exporting.page import from_eight_bits, to_eight_bits
+from inkgan.exporting.page import to_eight_bits
 from inkgan.generation import model as generation
 from inkgan.generation import writing
 from inkgan.generation.ink import enlarged
@@ -44,6 +44,17 @@ def write(name: str, arrays: Arrays) -> None:
 def write_json(name: str, value: object) -> None:
     """Write a document."""
     (OUT / name).write_text(json.dumps(value), "utf-8")
+
+
+def from_eight_bits(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """Return the float32 arrays that the eight bits of :func:`to_eight_bits` stand for."""
+    result: dict[str, NDArray[np.float32]] = {}
+    for name, array in arrays.items():
+        if name.endswith(".scale"):
+            continue
+        scale = arrays.get(f"{name}.scale")
+        result[name] = array if scale is None else array * scale.reshape(-1, *[1] * (array.ndim - 1))
+    return result
 
 
 def philox() -> None:

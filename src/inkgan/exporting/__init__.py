@@ -1,1 +1,1 @@
-"""Models for use without inkgan: a web page, an ONNX file; and a model folder to hand on."""
+"""Models for use elsewhere: as a web page, an ONNX file, or a model folder to hand on."""

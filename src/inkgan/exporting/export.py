@@ -1,4 +1,4 @@
-"""From a run or a model to something that can be taken away: a page, an ONNX file or a model folder."""
+"""Export a run or a model as a page, an ONNX file or a model folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLASSIFIER = Path(__file__).parents[1] / "models" / "digit-features" / "weights
 
 
 def export(what: str | Path, out: str | Path, *, which: str = "latest", force: bool = False) -> int:
-    """Put a model into one file or folder that can be taken away.
+    """Export a model as one file or folder.
 
     Args:
         what: a bundled model, a run, a checkpoint or a model folder.
@@ -37,7 +37,7 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
         force: replace the file that is there; in a folder, only what inkgan wrote there.
 
     Returns:
-        How many bytes were written.
+        The number of bytes that were written.
 
     Raises:
         CheckpointError: there is no such model, it is damaged, or its network is of a kind that cannot be exported so.
@@ -50,7 +50,7 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
     kind = kind_of(out, ("html", "onnx"))
     path = Path(out)
     if kind == "folder":
-        return _fill(OutputFolder(path, _FILES, force=force), read(what, which))
+        return _write_folder(OutputFolder(path, _FILES, force=force), read(what, which))
     refuse_to_overwrite(path, force=force)
     make: dict[str, Callable[[Saved], bytes]] = {"html": web_page, "onnx": onnx_file.build}
     content = make[kind](read(what, which))
@@ -58,8 +58,8 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
     return len(content)
 
 
-def _fill(output: OutputFolder, saved: Saved) -> int:
-    """Write a model into its folder, whole or not at all; returns the number of bytes."""
+def _write_folder(output: OutputFolder, saved: Saved) -> int:
+    """Write a model into its folder, whole or not at all, and return the number of bytes."""
     with output.filling() as folder:
         checkpoint.write_folder(folder, {"generator": saved.weights}, {"model": saved.description})
         (folder / CARD).write_text(saved.card, "utf-8")
@@ -67,18 +67,18 @@ def _fill(output: OutputFolder, saved: Saved) -> int:
 
 
 def web_page(saved: Saved) -> bytes:
-    """The page with a model in it, in UTF-8.
+    """Return the page with a model in it, in UTF-8.
 
     Raises:
         CheckpointError: the page does not draw networks of this kind.
-        OutputError: it would be too large.
+        OutputError: the page would be too large.
     """
     if saved.network != "compact":
         raise CheckpointError(
             f"a page draws networks of fast and best, and that of {shown(saved.name)} is {shown(saved.network)}. "
             "Export another model, or this one to .onnx."
         )
-    content = _filled(saved).encode()
+    content = _page_text(saved).encode()
     if len(content) > page.LARGEST_BYTES:
         raise OutputError(
             f"the page would have {len(content):,} bytes, {len(content) - page.LARGEST_BYTES:,} more than a page may. "
@@ -87,7 +87,8 @@ def web_page(saved: Saved) -> bytes:
     return content
 
 
-def _filled(saved: Saved) -> str:
+def _page_text(saved: Saved) -> str:
+    """Fill the page: a model of MNIST's ten digits also brings the classifier and real digits."""
     name = saved.own_name
     if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):
         return page.fill(name, saved.description, saved.weights)

@@ -1,8 +1,7 @@
 """A generator as an ONNX file, for any runtime that reads this format; built from the saved arrays, without PyTorch.
 
 The constants of the graph are the saved arrays, as float32, under their own names. The two graphs compute what
-``generation/numpy_networks.py`` does; the tests hold both to each other with onnxruntime. Maps are [N, C, H, W] inside,
-as ONNX has them.
+``generation/numpy_networks.py`` does; the tests run both and compare. Maps are [N, C, H, W], ONNX's order.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _EPSILON = 1e-5
 
 
 class Graph:
-    """Constants, and nodes in the order in which they compute; each is known by the name of what it gives."""
+    """Constants and nodes, in the order in which they compute; each is referred to by the name of its result."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -36,16 +35,16 @@ class Graph:
         self._arrays = arrays
 
     def saved(self, name: str) -> str:
-        """A saved array as a constant."""
+        """Add a saved array as a constant, and return its name."""
         return self.constant(name, self._arrays[name].astype(np.float32))
 
     def constant(self, name: str, value: ArrayLike) -> str:
-        """A constant of a name."""
+        """Add a constant, and return its name."""
         self.constants[name] = np.ascontiguousarray(value)
         return name
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """A node that computes something from what is there; the name of its result."""
+        """Add a node that applies an operator to earlier results, and return the name of its own result."""
         from onnx import helper  # noqa: PLC0415 - an extra
 
         result = f"{operator}.{len(self.nodes)}"
@@ -54,7 +53,7 @@ class Graph:
 
 
 def build(saved: Saved) -> bytes:
-    """The content of an ``.onnx`` file; the same model gives the same bytes.
+    """Return the content of an ``.onnx`` file; the same model gives the same bytes.
 
     Inputs are ``latent`` float32 [N, D] and, where there are classes, ``label`` int64 [N]; the output is ``image``
     float32 [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone.
@@ -96,7 +95,7 @@ def build(saved: Saved) -> bytes:
 
 
 def _metadata(saved: Saved) -> dict[str, str]:
-    """What the file says of its model, by name."""
+    """Return the file's metadata by name."""
     named = {
         "class_names": json.dumps(saved.class_names, ensure_ascii=False),
         "licence": saved.licence,
@@ -108,7 +107,7 @@ def _metadata(saved: Saved) -> dict[str, str]:
 
 
 def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
-    """The compact generator, :func:`inkgan.generation.numpy_networks.draw_compact`; maps [N, C, H, W]."""
+    """Add the compact generator, :func:`inkgan.generation.numpy_networks.draw_compact`."""
     height, width, depth = about["image_shape"]
     grid = grid_of((height, width, depth))
 
@@ -145,7 +144,7 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
 
 
 def _tutorial(graph: Graph, about: Mapping[str, Any]) -> str:
-    """The tutorial's generator with standing statistics, :func:`inkgan.generation.numpy_networks.draw_tutorial`."""
+    """Add the tutorial's generator with standing statistics, ``generation.numpy_networks.draw_tutorial``."""
 
     def normalise_relu(maps: str, layer: int) -> str:
         statistics = [graph.saved(f"standing.{name}{layer}") for name in ("mean", "variance")]
@@ -169,5 +168,6 @@ def _tutorial(graph: Graph, about: Mapping[str, Any]) -> str:
     return graph.add("Sigmoid", convolve(maps, 4))
 
 
-#: What adds a network to a graph, by the name that ``model.json`` has for it; returns the name of its images.
+#: The functions that add a network to a graph and return the name of its images, by the network's name in
+#: ``model.json``.
 _NETWORKS: Mapping[str, Callable[[Graph, Mapping[str, Any]], str]] = {"compact": _compact, "tutorial": _tutorial}

@@ -1,11 +1,11 @@
 """Filling a model into the page: one HTML file that draws, writes, reads a hand and learns, without a server.
 
-``page.html`` is built from ``web/`` of the source tree and lies in the package; filling it takes Python alone. What it
-holds is zlib in base64, in data blocks that no browser runs: a description, weights in eight bits, a classifier of
-digits, and real digits to learn from.
+``page.html`` is built from ``web/`` of the source tree and ships with the package; filling it needs Python alone. The
+page holds a description, weights in eight bits, a classifier of digits, and real digits to learn from. They are
+compressed with zlib, in base64, in data blocks that browsers do not run.
 
-In eight bits, every row of a kernel is whole numbers from -127 to 127 with a scale of its own. Distances of the bundled
-models do not change in the second digit, and the page is a quarter as large.
+In eight bits, every row of a kernel is whole numbers from -127 to 127 with a scale of its own. The distances of the
+bundled models stay the same to two digits, and the page is a quarter as large.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ Arrays = Mapping[str, NDArray[Any]]
 TEMPLATE = Path(__file__).parent / "page.html"
 #: Recorded grids of the recipes `tutorial` and `fast`, as scripts/make_replay.py writes them, compressed.
 REPLAY = Path(__file__).parent / "replay.bin"
-#: A page should not be larger: it is sent by mail and opened on telephones.
+#: The largest page: people send it by mail and open it on telephones.
 LARGEST_BYTES = 3_000_000
-#: How many real digits of each class a page holds.
+#: The number of real digits of each class in a page.
 DIGITS_OF_A_CLASS = 300
 
-_LARGEST = 127
-_SCALE = ".scale"
+_LARGEST_INTEGER = 127
+#: The mark in the template that the data replace.
 _PLACE = "<!--inkgan-data-->"
-#: The licence of the real digits asks to name their authors, the licence, and what was changed.
+#: The licence of the real digits requires their authors, the licence and the changes to be named.
 _CREDIT = """<footer>
 <p lang="en">The real digits in this page are from MNIST by Yann LeCun and Corinna Cortes, reduced to 16 grey levels
 (<a href="https://creativecommons.org/licenses/by-sa/3.0/">CC BY-SA 3.0</a>).</p>
 <p lang="zh-Hans">本页中的真实数字来自 Yann LeCun 和 Corinna Cortes 的 MNIST，灰度减为 16 级
 （<a href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0</a>）。</p>
 </footer>"""
-_DESCRIBED = ("image_shape", "num_classes", "latent_dim", "channels")
+#: The keys of ``model.json`` that the page reads.
+_DESCRIPTION_KEYS = ("image_shape", "num_classes", "latent_dim", "channels")
 
 
 def fill(
@@ -55,40 +56,37 @@ def fill(
     classifier: Arrays | None = None,
     digits: tuple[Images, Labels] | None = None,
 ) -> str:
-    """The page with a model in it.
+    """Return the page with a model in it.
 
     Args:
-        name: of the model, shown as text.
+        name: the model's name, shown as text.
         description: ``model.json`` of a compact generator.
         weights: its arrays by name, as saved.
         classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
         digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; with them the page learns, and
             replays how the recipes `tutorial` and `fast` did.
     """
-    about = {"name": name} | {key: description[key] for key in _DESCRIBED}
-    blocks = [_block("model", "application/json", _json(about)), _data("weights", _packed(weights))]
+    about = {"name": name} | {key: description[key] for key in _DESCRIPTION_KEYS}
+    blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", weights)]
     if classifier is not None:
-        blocks.append(_data("classifier", _packed(classifier)))
+        blocks.append(_weights_block("classifier", classifier))
     if digits is not None:
-        blocks += [_data("digits", pack_digits(*digits)), _compressed("replay", REPLAY.read_bytes()), _CREDIT]
+        compressed = zlib.compress(pack_digits(*digits), 9)
+        blocks += [_data_block("digits", compressed), _data_block("replay", REPLAY.read_bytes()), _CREDIT]
     return TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks))
 
 
 def _json(value: object) -> str:
-    """JSON that ends no block, whatever names it holds."""
+    """Return JSON that cannot end its block, whatever names it holds."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _packed(arrays: Arrays) -> bytes:
-    return safetensors.numpy.save(to_eight_bits(arrays))
+def _weights_block(name: str, arrays: Arrays) -> str:
+    return _data_block(name, zlib.compress(safetensors.numpy.save(to_eight_bits(arrays)), 9))
 
 
-def _data(name: str, content: bytes) -> str:
-    return _compressed(name, zlib.compress(content, 9))
-
-
-def _compressed(name: str, content: bytes) -> str:
-    return _block(name, "application/octet-stream", base64.b64encode(content).decode())
+def _data_block(name: str, compressed: bytes) -> str:
+    return _block(name, "application/octet-stream", base64.b64encode(compressed).decode())
 
 
 def _block(name: str, kind: str, content: str) -> str:
@@ -96,13 +94,13 @@ def _block(name: str, kind: str, content: str) -> str:
 
 
 def pack_digits(images: Images, labels: Labels) -> bytes:
-    """Labels, then pixels rounded to 16 grey levels, two in a byte, the first in the upper half."""
+    """Return labels, then pixels rounded to 16 grey levels, two in a byte, the first in the upper half."""
     grey = np.rint(images.reshape(len(images), -1) / 17).astype(np.uint8)
     return labels.astype(np.uint8).tobytes() + (grey[:, ::2] << 4 | grey[:, 1::2]).tobytes()
 
 
 def choose_digits(images: Images, labels: Labels) -> tuple[Images, Labels]:
-    """The first :data:`DIGITS_OF_A_CLASS` of every class, in the order in which they lie."""
+    """Return the first :data:`DIGITS_OF_A_CLASS` images of every class and their labels, in their order."""
     of_each = [np.flatnonzero(labels == label)[:DIGITS_OF_A_CLASS] for label in np.unique(labels)]
     chosen: NDArray[np.intp] = np.sort(np.concatenate(of_each))
     return images[chosen], labels[chosen]
@@ -123,19 +121,8 @@ def to_eight_bits(arrays: Arrays) -> dict[str, NDArray[Any]]:
             result[name] = np.ascontiguousarray(array, np.float32)
             continue
         rows = array.reshape(len(array), -1).astype(np.float32)
-        scale = np.abs(rows).max(1) / np.float32(_LARGEST)
+        scale = np.abs(rows).max(1) / np.float32(_LARGEST_INTEGER)
         scale[scale == 0] = 1  # a row of zeros stays one
         result[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
-        result[name + _SCALE] = scale
-    return result
-
-
-def from_eight_bits(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
-    """The float32 arrays that :func:`to_eight_bits` stands for."""
-    result: dict[str, NDArray[np.float32]] = {}
-    for name, array in arrays.items():
-        if name.endswith(_SCALE):
-            continue
-        scale = arrays.get(name + _SCALE)
-        result[name] = array if scale is None else array * scale.reshape(-1, *[1] * (array.ndim - 1))
+        result[f"{name}.scale"] = scale
     return result

@@ -1,4 +1,4 @@
-"""A model as it was saved, with what is known of it: what every export begins with."""
+"""A model as it was saved, with its card and licence: every export begins by reading it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inkgan.errors import InkganWarning, printable
 from inkgan.generation import loading
 
-#: The file with a model's card, in its folder.
+#: The file in a model's folder that holds its card.
 CARD = "README.md"
 _LARGEST_CARD = 2**20
 _LICENCE = re.compile(r"^\| licence \| (.*) \|$", re.MULTILINE)
@@ -38,11 +38,11 @@ class Saved(NamedTuple):
     """A generator as it was saved.
 
     Attributes:
-        name: what the user called it.
+        name: its name as the user gave it, perhaps a path.
         description: its ``model.json``, without the folders of the user's data.
         weights: its arrays by name, float32 or float16.
         class_names: the name of each class, in the order of its labels; empty where it draws without labels.
-        card: what it is, where it comes from and its licence, as Markdown.
+        card: a description, its origin and its licence, as Markdown.
     """
 
     name: str
@@ -53,8 +53,8 @@ class Saved(NamedTuple):
 
     @property
     def own_name(self) -> str:
-        """The last part of its name, for people elsewhere: where it lies is nobody else's business."""
-        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - of what may be no path
+        """The last part of its name. Other people need not know the folder."""
+        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - the name may be no path
 
     @property
     def network(self) -> str:
@@ -63,7 +63,7 @@ class Saved(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of its weights as a safetensors file, as the manifest of its folder has it."""
+        """The SHA-256 of its weights as a safetensors file, equal to that in the manifest of its folder."""
         return hashlib.sha256(safetensors.numpy.save(dict(self.weights))).hexdigest()
 
     @property
@@ -88,7 +88,7 @@ def read(what: str | Path, which: str) -> Saved:
 
 
 def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``model.json`` in which the user's data have their own name alone: their folders stay private."""
+    """Return a ``model.json`` that names the user's data without their folders, which stay private."""
     described = dict(description)
     config = described.get("config")
     data = config.get("data") if isinstance(config, Mapping) else None
@@ -99,7 +99,7 @@ def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card_in(folder: Path) -> str | None:
-    """The card that lies beside a model; None if there is none that can be read."""
+    """Return the card that lies beside a model; None if there is none that can be read."""
     path = folder / CARD
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_CARD:
@@ -110,7 +110,7 @@ def _card_in(folder: Path) -> str | None:
 
 
 def _card_of(name: str, description: Mapping[str, Any]) -> str:
-    """A card with what ``model.json`` says. It gives no licence: the weights belong to whoever trained them."""
+    """Make a card from ``model.json``. It gives no licence: the weights belong to whoever trained them."""
     config = description.get("config")
     settings: Mapping[str, Any] = config if isinstance(config, Mapping) else {}
     height, width, channels = description["image_shape"]
@@ -130,5 +130,5 @@ def _card_of(name: str, description: Mapping[str, Any]) -> str:
 
 
 def _cell(value: object) -> str:
-    """A value as text of one line that ends no cell of a table and is no HTML."""
+    """Return a value as one line of text that neither ends a table's cell nor is HTML."""
     return printable(str(value)).replace("|", r"\|").replace("<", "&lt;")

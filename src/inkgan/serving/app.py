@@ -1,4 +1,4 @@
-"""The addresses: which function answers which request, and how long a response may be kept."""
+"""The addresses: which function answers which request, and how long clients may cache the response."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, 
 from inkgan.serving.responses import PNG, Content
 
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
-#: Within this time nobody asks again; then a browser does, with the ETag. An address that names its model never
-#: changes; another may, when another model is served under the same name.
+#: For this long a browser does not ask again; then it does, with the ETag. The response of an address that names its
+#: model never changes; that of another address changes when the server serves another model.
 _A_MINUTE, _A_YEAR = "public, max-age=60, immutable", "public, max-age=31536000, immutable"
 _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 class Problem(BaseModel):
-    """What every answer that is an error holds: one line."""
+    """An error: one line that says what is wrong."""
 
     error: str
 
 
 class Service:
-    """A model that is served: what it is, and what draws.
+    """A served model: its description, and the processes that draw with it.
 
     Args:
         saved: the model.
-        processes: those that draw; 0 is a thread of this one, which also draws what has no NumPy form.
+        processes: the number of processes that draw; 0 draws in a thread of this one, as do networks without a NumPy
+            form.
     """
 
     def __init__(self, saved: Saved, processes: int = 0) -> None:
@@ -57,8 +58,8 @@ class Service:
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
-        """The page with the model in it, and its policy; where there is none for this network, the guide."""
-        from inkgan.exporting.export import web_page  # noqa: PLC0415 - with data sets, and a digit needs none
+        """The page with the model in it, and its policy; the guide if this network has no page."""
+        from inkgan.exporting.export import web_page  # noqa: PLC0415 - it imports data sets, which drawing never needs
 
         try:
             content = web_page(self.saved)
@@ -73,17 +74,17 @@ class Service:
         """The page that explains the addresses, and its policy."""
         return guide.page(self.saved, application(self).openapi())
 
-    async def drawn(self, make: Callable[..., Content], *asked: Any) -> Content:
-        """What a function of the model and of what is asked draws, when it is its turn."""
+    async def drawn(self, make: Callable[..., Content], *arguments: Any) -> Content:
+        """Wait for a turn, and return ``make(model, *arguments)``."""
         async with self.drawers.turns:
-            return await self.drawers.draw(make, *asked)
+            return await self.drawers.draw(make, *arguments)
 
-    async def _written(self, asked: Sequence[Write]) -> Sequence[Content]:
-        return await self.drawers.draw(responses.write, asked)
+    async def _written(self, queries: Sequence[Write]) -> Sequence[Content]:
+        return await self.drawers.draw(responses.write, queries)
 
 
 def application(service: Service) -> FastAPI:
-    """The addresses of a model, without bounds; see :class:`inkgan.serving.guard.Guard`."""
+    """Return the application that answers for a model, without the bounds of :class:`inkgan.serving.guard.Guard`."""
     app = FastAPI(
         title="inkgan",
         version=version("inkgan"),
@@ -98,7 +99,7 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_exception_handler(HTTPException, _no_such_address)
     app.add_exception_handler(InkganError, _refused)
-    app.add_exception_handler(BrokenProcessPool, _lost)
+    app.add_exception_handler(BrokenProcessPool, _lost_process)
     app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
         ("/v1/write", _write, [PNG, _JSON]),
@@ -109,7 +110,7 @@ def application(service: Service) -> FastAPI:
         content: dict[str, Any] = {kind: {} for kind in media_types}
         responses: dict[int | str, dict[str, Any]] = {200: {"content": content}}
         app.get(path, response_class=Response, responses=responses)(endpoint)
-    for path, kept in (
+    for path, unlisted in (
         ("/", _page),
         ("/docs", _guide),
         ("/openapi.json", _openapi),
@@ -117,56 +118,59 @@ def application(service: Service) -> FastAPI:
         ("/readyz", _alive),
         ("/metrics", _metrics),
     ):
-        app.get(path, include_in_schema=False)(kept)
+        app.get(path, include_in_schema=False)(unlisted)
     return app
 
 
-async def _write(request: Request, asked: Annotated[Write, Query()]) -> Response:
+# FastAPI shows the docstrings of the next four functions to users.
+
+
+async def _write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
     service = _service(request)
-    kept = _kept(request, asked)
-    if _has(request, kept["ETag"]):
-        return Response(status_code=304, headers=kept)
-    responses.check(service.model, asked)
-    content, media_type = await service.writer.ask(asked)
-    return Response(content, media_type=media_type, headers=kept)
+    headers = _cache_headers(request, query)
+    if _client_has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    responses.check(service.model, query)
+    content, media_type = await service.writer.ask(query)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 async def _digit(
     request: Request,
     name: Annotated[str, Path(max_length=255, description="The name of a class.", examples=["7"])],
-    asked: Annotated[Digit, Query()],
+    query: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    return await _drawn(request, asked, responses.digit, name, asked)
+    return await _drawn(request, query, responses.digit, name, query)
 
 
-async def _sample(request: Request, asked: Annotated[Sample, Query()]) -> Response:
+async def _sample(request: Request, query: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return await _drawn(request, asked, responses.sample, asked)
+    return await _drawn(request, query, responses.sample, query)
 
 
 async def _models(request: Request) -> Response:
     """The model that is served: its names of classes, its digest, its licence and its card."""
-    return _asked_each_time(request, *_service(request).models)
+    return _revalidated(request, *_service(request).models)
 
 
 def _page(request: Request) -> Response:
     content, policy = _service(request).page
-    return _asked_each_time(request, content, _HTML, policy)
+    return _revalidated(request, content, _HTML, policy)
 
 
 def _guide(request: Request) -> Response:
     content, policy = _service(request).guide
-    return _asked_each_time(request, content, _HTML, policy)
+    return _revalidated(request, content, _HTML, policy)
 
 
 async def _openapi(request: Request) -> Response:
-    return _asked_each_time(request, *responses.as_json(request.app.openapi()))
+    return _revalidated(request, *responses.as_json(request.app.openapi()))
 
 
 async def _alive() -> Response:
-    """Answer that the server is there. While it has no room, its guard answers `/readyz` instead."""
+    """Answer that the server runs. While it is full, its guard answers `/readyz` instead."""
     return Response("ok\n", media_type="text/plain")
 
 
@@ -179,79 +183,67 @@ def _service(request: Request) -> Service:
     return service
 
 
-async def _drawn(request: Request, asked: Parameters, make: Callable[..., Content], *rest: Any) -> Response:
-    """An answer that is drawn only if the asker does not have it."""
-    kept = _kept(request, asked)
-    if _has(request, kept["ETag"]):
-        return Response(status_code=304, headers=kept)
+async def _drawn(request: Request, query: Parameters, make: Callable[..., Content], *arguments: Any) -> Response:
+    """Answer with ``make(model, *arguments)``, and draw nothing if the client has it."""
+    headers = _cache_headers(request, query)
+    if _client_has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
     try:
-        content, media_type = await _service(request).drawn(make, *rest)
+        content, media_type = await _service(request).drawn(make, *arguments)
     except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
         return error_response(404, str(error))
-    return Response(content, media_type=media_type, headers=kept)
+    return Response(content, media_type=media_type, headers=headers)
 
 
-def _kept(request: Request, asked: Parameters) -> dict[str, str]:
-    """How an answer that follows from its address may be kept.
+def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
+    """Return the headers that say how clients may cache an answer that follows from its address.
 
     Raises:
         HTTPException: the request is for another model.
     """
     service = _service(request)
     digest = service.digest[:DIGEST_LENGTH]
-    if asked.model not in {None, digest}:
-        raise HTTPException(404, f"this server draws with the model {digest}, not {asked.model}.")
+    if query.model not in {None, digest}:
+        raise HTTPException(404, f"this server draws with the model {digest}, not {query.model}.")
     return {
-        "ETag": responses.tag(service.digest, request.url.path, asked),
-        "Cache-Control": _A_MINUTE if asked.model is None else _A_YEAR,
+        "ETag": responses.tag(service.digest, request.url.path, query),
+        "Cache-Control": _A_MINUTE if query.model is None else _A_YEAR,
     }
 
 
-def _asked_each_time(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
-    """An answer that may change with the next start: a browser asks each time whether it did."""
-    kept = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+def _revalidated(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
+    """Answer with content that may change when the server starts again: browsers ask each time whether it did."""
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
-        kept["Content-Security-Policy"] = policy
-    if _has(request, kept["ETag"]):
-        return Response(status_code=304, headers=kept)
-    return Response(content, media_type=media_type, headers=kept)
+        headers["Content-Security-Policy"] = policy
+    if _client_has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
 
 
-def _has(request: Request, tag: str) -> bool:
-    """Whether the asker has the answer with this tag; caches may have marked it as weak."""
+def _client_has(request: Request, tag: str) -> bool:
+    """Return whether the client has the answer with this tag, which caches may have marked as weak."""
     given = request.headers.get("If-None-Match", "").split(",")
     return tag in (one.strip().removeprefix("W/") for one in given)
 
 
 async def _wrong_parameters(request: Request, error: Exception) -> Response:
-    """One line for the first parameter that is wrong."""
+    """Say what is wrong with the first wrong parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name, given = shown(str(first["loc"][-1])), shown(str(first["input"]))[:40]
     if first["type"] == "missing":
         return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":
-        known = _parameters(request)
+        known = _known_parameters(request)
         return error_response(
             400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}."
         )
     return error_response(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    return error_response(400, str(error))
-
-
-async def _lost(*_: object) -> Response:
-    return unavailable("the process that drew this ended.")
-
-
-async def _defect(*_: object) -> Response:
-    return error_response(500, "this is a defect of inkgan; its log says more.")
-
-
-def _parameters(request: Request) -> list[str]:
-    """The names of the parameters of an address."""
+def _known_parameters(request: Request) -> list[str]:
+    """Return the names of an address's parameters."""
     described = request.app.openapi()["paths"][request.scope["route"].path_format]["get"]["parameters"]
     return [one["name"] for one in described if one["in"] == "query"]
 
@@ -262,3 +254,15 @@ async def _no_such_address(request: Request, error: Exception) -> Response:
         return error_response(error.status_code, str(error.detail))
     addresses = ", ".join(request.app.openapi()["paths"])
     return error_response(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return error_response(400, str(error))
+
+
+async def _lost_process(*_: object) -> Response:
+    return unavailable("the process that drew this ended.")
+
+
+async def _defect(*_: object) -> Response:
+    return error_response(500, "this is a defect of inkgan; its log says more.")

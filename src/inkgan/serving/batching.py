@@ -1,4 +1,4 @@
-"""Requests that wait for their turn are answered in one batch, which takes less time and changes no response."""
+"""Answer requests that wait for their turn in one batch, which takes less time and changes no response."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-#: The most requests in one batch. Of what a larger one saves, two save most; and the larger it is, the longer its
-#: first request waits for the others, and who asks for something else for all of them.
+#: The most requests in one batch. Two already save most of the time that a larger batch would, and the larger it is,
+#: the longer its first request waits for the others, and requests of other kinds for all of them.
 LARGEST_BATCH = 2
 
 Request = TypeVar("Request")
@@ -16,12 +16,12 @@ Response = TypeVar("Response")
 
 
 class Batcher(Generic[Request, Response]):
-    """Answers requests in batches of what has come while it was not their turn.
+    """Answers requests in batches of those that came while they waited for their turn.
 
     Attributes:
         answer: from requests of one kind to their responses, in their order.
-        kind: what requests must have in common to be answered in one batch.
-        turns: how many batches are answered at one time, together with whatever else waits for a turn.
+        kind: from a request to its kind; requests of one kind can be answered in one batch.
+        turns: limits the batches that are answered at one time, together with whatever else waits for a turn.
         largest: the most requests in one batch.
     """
 
@@ -40,7 +40,7 @@ class Batcher(Generic[Request, Response]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: Request) -> Response:
-        """The response to a request. A client that stops waiting for it disturbs no other."""
+        """Return the response to a request. A client that stops waiting disturbs no other."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         kind = self.kind(request)
         self._waiting[kind][future] = request
@@ -50,7 +50,7 @@ class Batcher(Generic[Request, Response]):
         return await future
 
     async def _work(self, kind: Hashable, future: asyncio.Future[Response]) -> None:
-        """When it is a request's turn, answer it and others of its kind; nothing if another turn took it.
+        """Wait for a request's turn, then answer it and others of its kind, unless an earlier turn took it.
 
         A turn is not used for others alone: requests that came later would overtake those of other kinds.
         """
@@ -58,16 +58,16 @@ class Batcher(Generic[Request, Response]):
             batch = self._batch(kind, future)
             if batch:
                 responses = await self._answered(list(batch.values()))
-                for asked, response in zip(batch, responses, strict=True):
-                    if asked.done():  # its client is gone
+                for waiting, response in zip(batch, responses, strict=True):
+                    if waiting.done():  # its client is gone
                         continue
                     if isinstance(response, Exception):
-                        asked.set_exception(response)
+                        waiting.set_exception(response)
                     else:
-                        asked.set_result(response)
+                        waiting.set_result(response)
 
     def _batch(self, kind: Hashable, future: asyncio.Future[Response]) -> dict[asyncio.Future[Response], Request]:
-        """The oldest requests of a kind, this one among them, which wait no longer."""
+        """Take the oldest requests of a kind off the queue, this one among them."""
         waiting = self._waiting[kind]
         chosen = [one for one in waiting if not one.done()][: self.largest] if future in waiting else []
         batch = {one: waiting.pop(one) for one in chosen}
@@ -77,7 +77,7 @@ class Batcher(Generic[Request, Response]):
         return batch
 
     async def _answered(self, requests: Sequence[Request]) -> Sequence[Response | Exception]:
-        """The responses; or the error, once for each request."""
+        """Return the responses; or the error, once for each request."""
         try:
             return await self.answer(requests)
         except Exception as error:  # noqa: BLE001 - it is raised again for each request

@@ -1,4 +1,4 @@
-"""Connections whose clients may not dawdle: uvicorn does not limit the time that the head of a request takes."""
+"""Connections with a time limit for the head of a request, which uvicorn does not have."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inkgan.serving.error_responses import RETRY_AFTER
 
-#: Connections that are open at one time.
+#: The most connections that are open at one time.
 MOST_CONNECTIONS = 256
 #: Seconds from the first byte of a request, or from the start of the connection, to the end of its head.
 SECONDS_FOR_HEAD = 10.0
-#: Bytes of a request's head.
+#: The most bytes of a request's head.
 LARGEST_HEAD = 16_384
 
 
 class Connection(H11Protocol):
-    """One connection of uvicorn's, with bounds."""
+    """A connection of uvicorn's with bounds."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse it if there are too many; else wait for a request."""
+        """Refuse the connection if there are too many; else wait for a request."""
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             self._end("503 Service Unavailable", "too many connections.", f"retry-after: {RETRY_AFTER}\r\n")
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Go on with a request; the clock runs until its head is whole."""
+        """Receive a part of a request; the clock runs until its head is whole."""
         super().data_received(data)
         self._watch()
 
@@ -40,11 +40,11 @@ class Connection(H11Protocol):
         self._stop_clock()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, or whose head is too large."""
+        """Answer a request that is not HTTP, or whose head is too large."""
         self._end("400 Bad Request", f"{msg} A request's head may have {LARGEST_HEAD:,} bytes.")
 
     def _watch(self) -> None:
-        """Run the clock if a request is awaited, and only then."""
+        """Run the clock while a request is awaited, and only then."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_clock()
         elif self._deadline is None:

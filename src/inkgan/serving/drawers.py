@@ -1,6 +1,6 @@
 """Processes that draw. They share the model's weights with the process that answers, which only waits for them.
 
-Threads would not do: between its matrix products drawing is Python, of which one thread at a time runs.
+Threads would not do: between matrix products, drawing is Python code, which runs in one thread at a time.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Result = TypeVar("Result")
 
 
 class Drawers:
-    """Draw with a model, one thing for each process at a time.
+    """Processes that draw with a model, each one request at a time.
 
     Attributes:
-        turns: to be acquired before :meth:`draw`; whoever came first has the first turn.
+        turns: to be acquired before :meth:`draw`; turns are taken in the order of requests.
     """
 
     def __init__(self, model: Model, processes: int = 0) -> None:
-        """Start them.
+        """Start the processes.
 
         Args:
-            model: what draws.
-            processes: how many; 0 is a thread of this process, as PyTorch needs it, which hangs after a fork.
+            model: the model to draw with.
+            processes: their number; 0 draws in a thread of this process, as PyTorch needs it, which hangs after a fork.
 
         Raises:
             InkganError: the model cannot draw.
@@ -45,73 +45,74 @@ class Drawers:
         self.turns = asyncio.Semaphore(max(1, processes))
         self._model = model
         self._processes = processes
-        # Nobody writes: it closes when this process ends, however it does.
+        # A pipe into which nobody writes: it closes when this process ends, in whatever way.
         self._lifeline = os.pipe() if processes else ()
-        self._executor = self._started()
+        self._executor = self._start()
 
-    def _started(self) -> Executor:
-        """Start them, and let one try the model."""
+    def _start(self) -> Executor:
+        """Start the processes, and let one try the model."""
         executor: Executor
         if self._processes:
-            beginning = (self._model, *self._lifeline)
-            executor = ProcessPoolExecutor(self._processes, get_context("fork"), _begin, beginning)
+            arguments = (self._model, *self._lifeline)
+            executor = ProcessPoolExecutor(self._processes, get_context("fork"), _initialise, arguments)
         else:
             executor = ThreadPoolExecutor(1)
-        self._asked(executor, _draw_once).result()
+        self._submit(executor, _draw_once).result()
         return executor
 
-    def _asked(self, executor: Executor, make: Callable[..., Result], *asked: Any) -> Future[Result]:
+    def _submit(self, executor: Executor, make: Callable[..., Result], *arguments: Any) -> Future[Result]:
         if self._processes:
-            return executor.submit(_make, make, *asked)
-        return executor.submit(make, self._model, *asked)
+            return executor.submit(_make_here, make, *arguments)
+        return executor.submit(make, self._model, *arguments)
 
-    async def draw(self, make: Callable[..., Result], *asked: Any) -> Result:
-        """What a function of the model and of what is asked returns, from a process.
+    async def draw(self, make: Callable[..., Result], *arguments: Any) -> Result:
+        """Return ``make(model, *arguments)``, computed in one of the processes.
 
         Raises:
-            BrokenProcessPool: its process ended, and so did the one that tried it again.
+            BrokenProcessPool: the process ended, and so did the one that tried again.
         """
         executor = self._executor
         with suppress(BrokenProcessPool):
-            return await asyncio.wrap_future(self._asked(executor, make, *asked))
-        if self._executor is executor:  # nobody else has noticed before
-            self._executor = self._started()
-        return await asyncio.wrap_future(self._asked(self._executor, make, *asked))
+            return await asyncio.wrap_future(self._submit(executor, make, *arguments))
+        if self._executor is executor:  # another request may have started new ones already
+            self._executor = self._start()
+        return await asyncio.wrap_future(self._submit(self._executor, make, *arguments))
 
     def stop(self) -> None:
-        """End them, whatever they do."""
+        """End the processes, whatever they are doing."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         for end in self._lifeline:
             os.close(end)
 
 
-#: In a process that draws: its model.
-_here: list[Model] = []
+#: The model of a process that draws.
+_model_here: list[Model] = []
 
 
-def _begin(model: Model, held: int, lifeline: int) -> None:
-    """Begin a process that draws."""
+def _initialise(model: Model, read_end: int, write_end: int) -> None:
+    """Initialise a process that draws; the ends are those of the lifeline."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the process that answers
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
         with suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # of clients, who would not see that they are closed
+            # A copy of a client's socket, with which the client would not see that the server has closed it.
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
-    os.close(lifeline)
+    os.close(write_end)
 
     def end_with_parent() -> None:
-        os.read(held, 1)
+        os.read(read_end, 1)
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    _here.append(model)
+    _model_here.append(model)
 
 
-def _make(make: Callable[..., Result], *asked: Any) -> Result:
-    return make(_here[0], *asked)
+def _make_here(make: Callable[..., Result], *arguments: Any) -> Result:
+    return make(_model_here[0], *arguments)
 
 
 def _draw_once(model: Model) -> None:
-    """Draw an image, so that whatever cannot draw says so before anybody asks."""
+    """Draw an image, so that a model that cannot draw is refused at the start."""
     label = 0 if model.num_classes else None
     model.draw(np.zeros((1, model.latent_dim), np.float32), label)

@@ -1,4 +1,4 @@
-"""Responses that are errors: JSON with one line."""
+"""Errors as responses: JSON with one line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 
 from starlette.responses import Response
 
-#: How many seconds a client should wait when there is no room.
+#: The number of seconds that a client should wait when the server is full.
 RETRY_AFTER = "1"
 
 
 def error_response(status: int, line: str, **headers: str) -> Response:
-    """An error as a response.
+    """Return an error as a response.
 
     Args:
-        status: of HTTP.
-        line: what was given, and what is allowed.
-        headers: their names with ``_`` for ``-``.
+        status: the HTTP status.
+        line: the message: what was given, and what is allowed.
+        headers: more headers, with ``_`` for ``-`` in their names.
     """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     content = json.dumps({"error": " ".join(line.split())})
@@ -24,5 +24,5 @@ def error_response(status: int, line: str, **headers: str) -> Response:
 
 
 def unavailable(line: str) -> Response:
-    """503: try again in a moment."""
+    """Return a 503, which asks the client to try again in a moment."""
     return error_response(503, line, Retry_After=RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""Bounds around the addresses: who may ask, how, how much, how long; and what every answer says to a browser.
+"""Bounds around the addresses: hosts, methods, rates and times; and the security headers of every answer.
 
 Nothing here reads a body: a request that has one is refused by its headers.
 """
@@ -23,14 +23,14 @@ from inkgan.serving import prometheus
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
 
-#: Requests that are answered or wait at one time; the next ones are asked to come back.
+#: The most requests that are answered or wait at one time; further ones are asked to come back.
 MOST_AT_ONCE = 64
-#: Seconds until an answer begins, and then until it was sent.
+#: The most seconds until an answer begins, and from then until it is sent.
 SECONDS_TO_ANSWER, SECONDS_TO_SEND = 10.0, 30.0
-#: Requests in a second from one address in the long run, and at once.
+#: The most requests from one address: in a second in the long run, and at once.
 RATE, BURST = 500.0, 1000.0
 _MOST_REMEMBERED = 4096
-#: What is answered even when there is no room.
+#: The addresses that are answered even when the server is full.
 _ALWAYS = ("/healthz", "/metrics")
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -49,7 +49,7 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def allow(self, who: str) -> bool:
-        """Take a token from somebody's bucket, if there is one."""
+        """Take a token from a client's bucket, and return whether there was one."""
         now = self._clock()
         tokens, since = self._buckets.pop(who, (self._burst, now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
@@ -64,10 +64,10 @@ class Guard:
     """An application behind bounds.
 
     Attributes:
-        app: what answers.
-        hosts: the names under which it may be asked, in lower case, without port.
-        access_log: whether to say each request in a line of JSON on stderr.
-        rates: how often each client may ask.
+        app: the application that answers.
+        hosts: the names under which clients may address the server, in lower case, without port.
+        access_log: whether to log each request on stderr as a line of JSON.
+        rates: the limit of each client's requests.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] = LOCAL, *, access_log: bool = False) -> None:
@@ -82,27 +82,27 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        visit = _Visit(scope, send)
+        exchange = _Exchange(scope, send)
         self._in_progress += 1
         prometheus.in_progress.inc()
         try:
             answer = self._refusal(scope) or self.app
-            async with asyncio.timeout(SECONDS_TO_ANSWER) as visit.limit:
-                await answer(visit.scope, receive, visit.send)
+            async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit:
+                await answer(exchange.scope, receive, exchange.send)
         except TimeoutError:
-            if visit.status:
+            if exchange.status:
                 raise
             late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
-            await late(visit.scope, receive, visit.send)
+            await late(exchange.scope, receive, exchange.send)
         finally:
             self._in_progress -= 1
             prometheus.in_progress.dec()
-            visit.count()
+            exchange.count()
             if self.access_log:
-                visit.report()
+                exchange.log()
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The error for a request that is not answered; None for one that is."""
+        """Return the error for a request that is refused; None for one that is answered."""
         headers = Headers(scope=scope)
         if scope["method"] not in {"GET", "HEAD"}:
             return error_response(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
@@ -120,11 +120,11 @@ class Guard:
         return None
 
 
-class _Visit:
+class _Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        # The application has no HEAD: it is a GET whose body is not sent.
+        # The application knows no HEAD: it is a GET whose body is not sent.
         self.scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
         self.limit: asyncio.Timeout | None = None
         self.status = 0
@@ -150,14 +150,14 @@ class _Visit:
         await self._send(message)
 
     def count(self) -> None:
-        """Put the request into the figures; addresses that do not exist share one name."""
+        """Count the request in the metrics; addresses that do not exist share one name."""
         route = self.scope.get("route")
         path = "other" if route is None else route.path_format
         prometheus.requests.labels(path, str(self.status)).inc()
         prometheus.seconds.labels(path).observe(time.perf_counter() - self._began)
 
-    def report(self) -> None:
-        """Say the request in one line; JSON escapes what would control a terminal."""
+    def log(self) -> None:
+        """Log the request in one line; JSON escapes characters that would control a terminal."""
         client = self.scope.get("client")
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -169,6 +169,6 @@ class _Visit:
             "bytes": self._bytes,
             "ms": round(1000 * (time.perf_counter() - self._began), 1),
         }
-        with suppress(OSError, ValueError):  # where nobody reads it
+        with suppress(OSError, ValueError):  # if nobody reads it
             sys.stderr.write(json.dumps(line) + "\n")
             sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""The page that explains the addresses, made from the OpenAPI description: no script, nothing from elsewhere.
+"""The page that explains the addresses, made from the OpenAPI description: no scripts, and nothing from other servers.
 
-All that comes from a model is text: its name, its classes and its card are escaped.
+The name, the classes and the card of a model are escaped, so they are text and never HTML.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CLASSES_SHOWN = 100
 
 
 def page(saved: Saved, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
-    """The page, in UTF-8, and its Content-Security-Policy."""
+    """Return the page, in UTF-8, and its Content-Security-Policy."""
     style = (_HERE / "guide.css").read_text("utf-8")
     template = Template((_HERE / "guide.html").read_text("utf-8"))
     names = saved.class_names[:_CLASSES_SHOWN]
@@ -40,7 +40,7 @@ def page(saved: Saved, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
 
 
 def _address(path: str, described: Mapping[str, Any]) -> str:
-    """One address: what it gives, an example, and its parameters."""
+    """Describe one address: its answer, an example, and its parameters."""
     parameters = described.get("parameters", [])
     example = escape(example_of(path, parameters))
     picture = f'<img src="{example}" alt="">' if "image/png" in described["responses"]["200"]["content"] else ""
@@ -53,7 +53,7 @@ def _address(path: str, described: Mapping[str, Any]) -> str:
 
 
 def example_of(path: str, parameters: list[dict[str, Any]]) -> str:
-    """An address with the example of every parameter that has one."""
+    """Return an address with the example of every parameter that has one."""
     query = {}
     for one in parameters:
         examples = one["schema"].get("examples")
@@ -66,21 +66,21 @@ def example_of(path: str, parameters: list[dict[str, Any]]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _row(one: Mapping[str, Any]) -> str:
-    schema = one["schema"]
-    default = schema.get("default", "none, needed" if one.get("required") else "")
-    cells = (one["name"], _range(schema), default, one.get("description", ""))
+def _row(parameter: Mapping[str, Any]) -> str:
+    schema = parameter["schema"]
+    default = schema.get("default", "none, needed" if parameter.get("required") else "")
+    cells = (parameter["name"], _range(schema), default, parameter.get("description", ""))
     return "<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in cells) + "</tr>"
 
 
 def _range(schema: Mapping[str, Any]) -> str:
-    """What a parameter may be, in words."""
+    """Describe the values that a parameter may have."""
     if "enum" in schema or "const" in schema:
         return ", ".join(schema.get("enum", [schema.get("const")]))
     if "maximum" in schema:
         most = schema["maximum"]
         return f"{schema['minimum']:g} to {most:g}" if most < 2**53 else f"{schema['minimum']} to 2^63 - 1"
-    if "anyOf" in schema:  # or nothing
+    if "anyOf" in schema:  # the other choice is null
         return _range(schema["anyOf"][0])
     if "pattern" in schema:
         return str(schema["pattern"]).strip("^$")

@@ -1,4 +1,7 @@
-"""The names under which a server may be asked: a page from elsewhere must not make its own name point here."""
+"""The names under which clients may address a server.
+
+Another site could make its own name point here (DNS rebinding), so that its pages would read this server's answers.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from inkgan.errors import ConfigError, shown
 
 #: Names by which this machine calls itself.
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
-#: Addresses that mean every one of this machine's.
+#: Addresses that stand for all addresses of this machine.
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d+)?")
 
 
 def name_of(header: str) -> str | None:
-    """The name in a ``Host`` header, in lower case and without its port; None if there is none."""
+    """Return the name in a ``Host`` header, in lower case and without its port; None if there is none."""
     found = _HOST.fullmatch(header.lower())
     return found[1] if found else None
 
 
 def names(host: str, others: Sequence[str]) -> frozenset[str]:
-    """The names under which a server that listens on ``host`` may be asked.
+    """Return the names under which clients may address a server that listens on ``host``.
 
     Raises:
         ConfigError: one of the others is no name, or there is none that another machine could use.
@@ -33,9 +36,9 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
         raise ConfigError(
             f"nobody could ask a server on {host}: name this machine as browsers will, with --allow-host NAME."
         )
-    return LOCAL | {in_address(host).lower()} | {name.lower() for name in others}
+    return LOCAL | {in_url(host).lower()} | {name.lower() for name in others}
 
 
-def in_address(host: str) -> str:
-    """A host as an address has it: numbers of IPv6 in brackets."""
+def in_url(host: str) -> str:
+    """Write a host as URLs do: numbers of IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,6 +1,6 @@
-"""What may be asked: the parameters of each address, with their ranges and examples.
+"""The parameters of each address, with their ranges and examples.
 
-A parameter that is not named here is an error, so that a misspelled ``sed=4`` does not draw another hand.
+A parameter that is not listed here is an error, so that a misspelled ``sed=4`` does not draw another hand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from inkgan.seeds import LARGEST_SEED
 
 #: The most images in one answer.
 LARGEST_SAMPLE = 64
-#: How many digits of the SHA-256 of the weights name a model in an address.
+#: The number of hexadecimal digits of its digest that name a model in an address.
 DIGEST_LENGTH = 12
 
 _ANY, _VISIBLE = (f"[{re.escape(letters)}]" for letters in (CHARACTERS + WILDCARD, CHARACTERS.strip() + WILDCARD))
@@ -25,7 +25,7 @@ Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}
 
 
 class Parameters(BaseModel):
-    """What every address takes."""
+    """The parameters of every address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,14 +37,14 @@ class Parameters(BaseModel):
 
 
 class Write(Parameters):
-    """What ``/v1/write`` takes."""
+    """The parameters of ``/v1/write``."""
 
     text: str = Field(
         min_length=1,
         max_length=LONGEST_TEXT,
         description="Digits, . , - : / + and space; d stands for any digit. In an address + is %2B.",
         examples=["2026-11-26"],
-        json_schema_extra={"pattern": f"^{_ANY}*{_VISIBLE}{_ANY}*$"},  # told only: `write` explains what is wrong
+        json_schema_extra={"pattern": f"^{_ANY}*{_VISIBLE}{_ANY}*$"},  # not enforced: `write` explains errors better
     )
     seed: Seed = Field(0, description="Another seed is another hand.")
     writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")
@@ -69,7 +69,7 @@ class Write(Parameters):
 
 
 class Digit(Parameters):
-    """What ``/v1/digits/...`` takes."""
+    """The parameters of ``/v1/digits/...``."""
 
     seed: Seed = Field(0, description="Another seed is another hand; the same as in /v1/write.", examples=[1])
     writer: Seed = Field(0, description="Which of the seed's writers holds the pen.", examples=[3])
@@ -78,7 +78,7 @@ class Digit(Parameters):
 
 
 class Sample(Parameters):
-    """What ``/v1/sample`` takes."""
+    """The parameters of ``/v1/sample``."""
 
     n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="How many images.", examples=[64])
     seed: Seed = Field(0, description="The same seed gives the same images.", examples=[0])

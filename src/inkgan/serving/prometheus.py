@@ -1,4 +1,4 @@
-"""What `/metrics` tells Prometheus."""
+"""The metrics that Prometheus reads at `/metrics`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ in_progress = Gauge("inkgan_requests_in_progress", "Requests that are being answ
 
 
 def exposed() -> bytes:
-    """All figures as text."""
+    """Return all metrics as text."""
     return generate_latest(REGISTRY)

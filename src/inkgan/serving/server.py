@@ -1,4 +1,4 @@
-"""The server: a socket, a process that answers, those that draw, and an end in order."""
+"""The server: a socket, a process that answers, processes that draw, and an orderly end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from inkgan.exporting import saved
 from inkgan.serving import hosts
 
 MOST_WORKERS = 64
-#: Seconds that a server which is asked to stop gives the answers in progress.
+#: The seconds that answers in progress have when the server is asked to stop.
 _SECONDS_TO_DRAIN = 3
-#: Seconds after which a connection is cut whose client's system takes nothing.
-_SECONDS_UNHEARD = 30
+#: The seconds after which a connection is closed if the client's system acknowledges nothing.
+_SECONDS_UNACKNOWLEDGED = 30
 
 
 def serve(
@@ -29,44 +29,44 @@ def serve(
     access_log: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve a model until SIGTERM or Ctrl-C; what was asked before is answered then.
+    """Serve a model until SIGTERM or Ctrl-C; requests in progress are still answered.
 
     Args:
         what: a bundled model, a run, a checkpoint or a model folder.
         host: the address to listen on.
         port: 1 to 65535, or 0 for one that is free.
-        allow_hosts: names, besides this machine's own, under which browsers may ask for it.
-        workers: processes that draw and share the weights, 1 to 64; one more answers.
-        access_log: say each request in a line of JSON on stderr.
-        say: told the server's address as soon as it answers.
+        allow_hosts: names, besides this machine's own, under which clients may address it.
+        workers: the number of processes that draw and share the weights, 1 to 64; one more answers.
+        access_log: log each request on stderr as a line of JSON.
+        say: called with the server's address as soon as it answers.
 
     Raises:
         CheckpointError: there is no such model, or it is damaged.
-        ConfigError: the address cannot be listened on, or no name of it would be answered.
+        ConfigError: the server cannot listen on the address, or would answer under no name of it.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     workers = whole_number(workers, f"there cannot be {{}} workers. Ask for 1 to {MOST_WORKERS}.", 1, MOST_WORKERS)
     names = hosts.names(host, allow_hosts)
     with _listening(host, port) as listener, _prepared(what, names, workers, listener, access_log=access_log) as run:
-        say(f"http://{hosts.in_address(host)}:{listener.getsockname()[1]}/")
+        say(f"http://{hosts.in_url(host)}:{listener.getsockname()[1]}/")
         run()
 
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens.
+    """Yield a socket that listens.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: the address or the port cannot be used.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # asyncio sends at once (TCP_NODELAY) only from sockets that name their protocol; from others, the body of an
-        # answer waits 40 ms for the client to confirm the head.
+        # asyncio sends at once (TCP_NODELAY) only from sockets that name their protocol. From others, the body of an
+        # answer waits 40 ms until the client acknowledges the head.
         with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _SECONDS_UNHEARD)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _SECONDS_UNACKNOWLEDGED)
             listener.bind(address)
             listener.listen(256)
             yield listener
@@ -81,7 +81,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 def _prepared(
     what: str, names: frozenset[str], workers: int, listener: socket.socket, *, access_log: bool
 ) -> Iterator[Callable[[], None]]:
-    """Read the model, try it, start those that draw with it, and yield what answers until a signal comes."""
+    """Read the model, start the processes that draw with it, and yield a function that answers until a signal comes."""
     import uvicorn  # noqa: PLC0415 - an extra
 
     from inkgan.serving.app import Service, application  # noqa: PLC0415
@@ -89,7 +89,7 @@ def _prepared(
     from inkgan.serving.guard import Guard  # noqa: PLC0415
 
     class Server(uvicorn.Server):
-        """A server that ends with 0 where uvicorn would raise the signal again."""
+        """A server that ends with exit code 0, where uvicorn would raise the signal again."""
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -97,7 +97,7 @@ def _prepared(
                 signal.signal(number, self.handle_exit)
             yield
 
-    warnings.simplefilter("ignore", InkganWarning)  # of what is drawn: nobody who asked reads the server's stderr
+    warnings.simplefilter("ignore", InkganWarning)  # about what is drawn: clients do not read the server's stderr
     service = Service(saved.read(what, "latest"), workers)
     config = uvicorn.Config(
         Guard(application(service), names, access_log=access_log),
