@@ -29,8 +29,10 @@ Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativis
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Strict: neither true nor "5" is a number.
-Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
-CountOrNever = Annotated[int, Field(ge=0, le=10**9, strict=True)]
+#: Steps.
+LONGEST_RUN = 10**9
+Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
+CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
 LearningRate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, strict=True)]
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]

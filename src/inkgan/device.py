@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inkgan.config import Precision
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,16 @@ _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_name_of_device(name: str) -> None:
+    """Refuse what is the name of no device anywhere. PyTorch, which knows those of this machine, is not needed.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", str(name)):
+        raise ConfigError(f"there is no device {shown(name)!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from multiprocessing import Pipe
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,28 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     with pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"):
         list(processes(Noting(tmp_path, deadly=1, kills=9), range(6), 1))
     assert noted(tmp_path).keys() == {0}
+
+
+@pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_do_what_comes"])
+def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends without a word, whether it works or has only just begun; then nothing more can interrupt it."""
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(engines, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        engines._work(Pipe()[0], Noting(tmp_path))
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_ctrl_c_is_not_for_a_process_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would complain while it imports; the first process hears it as ever."""
+    blocked: list[set[int]] = []
+    monkeypatch.setattr(SpawnProcess, "start", lambda _: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+    engines._Worker(Noting(tmp_path))
+    assert [signal.SIGINT in one for one in blocked] == [True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import typer
 
 from inkgan.cli import data, doctor, evaluate, export, morph, sample, serve, train, write
 from inkgan.cli import help as help_pages
+from inkgan.cli.options import Command, Group
 from inkgan.errors import (
     InkganError,
     InkganWarning,
@@ -34,6 +35,7 @@ _LONGEST_LINE = 1000
 
 app = typer.Typer(
     name="inkgan",
+    cls=Group,
     help=(
         "A GAN that learns handwriting from scratch.\n\n"
         "Start with `inkgan write 2026 -o digits.png` for digits from the bundled model, or with "
@@ -46,17 +48,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train", rich_help_panel="Train")(train.train)
+app.command("train", cls=Command, rich_help_panel="Train")(train.train)
 app.add_typer(data.app, name="data", rich_help_panel="Train")
-app.command("write", rich_help_panel="Use")(write.write)
-app.command("sample", rich_help_panel="Use")(sample.sample)
-app.command("morph", rich_help_panel="Use")(morph.morph)
-app.command("export", rich_help_panel="Use")(export.export)
-app.command("serve", rich_help_panel="Use")(serve.serve)
-app.command("evaluate", rich_help_panel="Measure")(evaluate.evaluate)
-app.command("compare", rich_help_panel="Measure")(evaluate.compare)
-app.command("doctor", rich_help_panel="Train")(doctor.doctor)
-app.command("help", rich_help_panel="Learn more")(help_pages.show)
+app.command("write", cls=Command, rich_help_panel="Use")(write.write)
+app.command("sample", cls=Command, rich_help_panel="Use")(sample.sample)
+app.command("morph", cls=Command, rich_help_panel="Use")(morph.morph)
+app.command("export", cls=Command, rich_help_panel="Use")(export.export)
+app.command("serve", cls=Command, rich_help_panel="Use")(serve.serve)
+app.command("evaluate", cls=Command, rich_help_panel="Measure")(evaluate.evaluate)
+app.command("compare", cls=Command, rich_help_panel="Measure")(evaluate.compare)
+app.command("doctor", cls=Command, rich_help_panel="Train")(doctor.doctor)
+app.command("help", cls=Command, rich_help_panel="Learn more")(help_pages.show)
 
 
 def _version(value: bool) -> None:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from inkgan.cli.options import Command, Group, require_once
 from inkgan.cli.progress import progress_line
+from inkgan.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from inkgan.data.inventory import Entry
     from inkgan.data.sets import DataSet, Split
 
 app = typer.Typer(
+    cls=Group,
     help=(
         "List, verify and draw data sets.\n\n"
         "Without a command, this lists every set that --data can name: MNIST, which is embedded, its "
@@ -66,7 +69,7 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
     _print_entries(inventory(data_dir))
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
     context: typer.Context, name: Name, data_dir: DataDir = None, resize: Resize = None, settings: Settings = None
 ) -> None:
@@ -82,7 +85,7 @@ def check(
     from inkgan.evaluation.subject import shortage
 
     with progress_line() as progress:
-        data, verdicts = verify(_data_settings(name, data_dir or context.obj, resize, settings), progress=progress)
+        data, verdicts = verify(_data_settings(context, name, data_dir, resize, settings), progress=progress)
     typer.echo(f"{data.name}: {data.source}")
     for file, verdict in verdicts.items():
         typer.echo(f"  {file}: {verdict}")
@@ -101,7 +104,7 @@ def check(
     typer.echo("  it can be used")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     context: typer.Context,
     name: Name,
@@ -131,7 +134,7 @@ def show(
             raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
         refuse_to_overwrite(output, force=force)
     with progress_line() as progress:
-        data = load_saved(_data_settings(name, data_dir or context.obj, resize, settings), progress=progress)
+        data = load_saved(_data_settings(context, name, data_dir, resize, settings), progress=progress)
     output = output or Path(f"{data.name}.png")
     images = data.examples(split, columns)
     picture = sheet(images, columns)
@@ -153,14 +156,33 @@ def show(
 
 
 def _data_settings(
-    name: str, data_dir: Path | None, resize: str | None, settings: Sequence[str] | None
+    context: typer.Context, name: str, data_dir: Path | None, resize: str | None, settings: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Return the settings under ``data`` that the options stand for."""
+    """Return the settings under ``data`` that the options stand for.
+
+    Raises:
+        ConfigError: one is not allowed, is given twice, or says nothing about how data are read.
+    """
     from inkgan.config import resolve
 
-    directory = None if data_dir is None else str(data_dir)
-    given = {"data.name": name, "data.directory": directory, "data.resize": resize}
-    return resolve(options=given, overrides=settings or ()).data.model_dump()
+    if data_dir is not None and context.obj is not None:
+        raise ConfigError("--data-dir was given 2 times. Give it once.")
+    directory = data_dir if data_dir is not None else context.obj
+    given = {
+        "data.name": name,
+        "data.directory": None if directory is None else str(directory),
+        "data.resize": resize,
+    }
+    settings = settings or ()
+    resolved = resolve(options=given, overrides=settings).data.model_dump()
+    require_once(settings, "--set", given)
+    for setting in settings:
+        key = setting.partition("=")[0].strip()
+        if not key.startswith("data."):
+            raise ConfigError(
+                f"--set {shown(key)} is for training. Of data, this sets data.ink, data.resize and data.splits."
+            )
+    return resolved
 
 
 def _balance(data: DataSet, split: Split) -> str:

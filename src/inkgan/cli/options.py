@@ -1,10 +1,15 @@
-"""The arguments and options that several commands share."""
+"""The arguments and options that several commands share; none that takes one value may be given twice."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+from inkgan.errors import ConfigError, shown
 
 RunOrModel = Annotated[
     str,
@@ -16,3 +21,43 @@ Checkpoint = Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a 
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
 ]
+
+
+class _Once:
+    """Refuses an option that takes one value and is given twice: the last one would hold, silently."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a command."""
+        words = list(args)
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # of the command; it may show the help
+        _, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
+        for option, count in Counter(order).items():
+            if count > 1 and not option.multiple and not option.is_flag:
+                raise ConfigError(f"{option.opts[0]} was given {count} times. Give it once.")
+        return rest
+
+
+class Command(_Once, TyperCommand):
+    """A command."""
+
+
+class Group(_Once, TyperGroup):
+    """A group of commands."""
+
+
+def require_once(pairs: Iterable[str], option: str, others: Mapping[str, object] | None = None) -> None:
+    """Refuse a name that an option such as ``--set NAME=VALUE`` gives a value twice, or that has one already.
+
+    Args:
+        pairs: the values of the option.
+        option: its name.
+        others: what other options or arguments give; None is not given.
+
+    Raises:
+        ConfigError: a name is given two values.
+    """
+    names = [name for name, value in (others or {}).items() if value is not None]
+    names += [pair.partition("=")[0].strip() for pair in pairs]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"{shown(name)} was given {count} values, one of them with {option}. Give one.")

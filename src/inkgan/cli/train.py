@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from inkgan.cli.options import require_once
+from inkgan.errors import ConfigError
+
 if TYPE_CHECKING:
     from inkgan.training.start import TrainingOptions
 
@@ -93,7 +96,9 @@ def train(
             help="Measure the quality this often, a second each; `inkgan sample --checkpoint best` takes the best.",
         ),
     ] = None,
-    dry_run: Annotated[bool, _how("--dry-run", "-n", help="Print the resolved settings as TOML and stop.")] = False,
+    dry_run: Annotated[
+        bool, _how("--dry-run", "-n", help="Check the options, print the settings as TOML and stop.")
+    ] = False,
     plain: Annotated[
         bool, _how("--plain", help="On a terminal, show lines and pictures that scroll, not a panel.")
     ] = False,
@@ -130,14 +135,18 @@ def train(
     given = dict(locals())  # the options by name; inkgan.train calls them the same
     from inkgan.training import start
 
+    others = {key: given[option] for option, key in start.OPTIONS_FOR_SETTINGS.items()}
+    require_once(settings or (), "--set", {"recipe": recipe, **others})
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
         _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)
         return
+    if jobs != 1 or engine != "processes":
+        raise ConfigError("--jobs and --engine are for many runs. Name their seeds, such as --seeds 0-9.")
     if dry_run:
         from inkgan.config import as_toml
 
-        resolved, folder = start.configure(recipe, **options)
+        resolved, folder = start.checked(recipe, **options)
         typer.echo(f"# would run in {folder}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for
@@ -153,12 +162,13 @@ def _train_seeds(
     from inkgan.cli.many_runs import train_seeds
     from inkgan.device import cores
     from inkgan.generation.engines import checked_jobs
-    from inkgan.training.many_runs import Runs, parse_seeds
+    from inkgan.training.many_runs import Runs, parse_seeds, require_possible
 
     numbers = parse_seeds(seeds)
     checked_jobs(jobs, engine)
     task = Runs(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
     if dry_run:
+        require_possible(task, numbers)
         for seed in numbers:
             typer.echo(f"# would run in {task.folder(seed)}")
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkgan.cli.options import Force
+from inkgan.cli.options import Force, require_once
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, quantity, shown
 from inkgan.generation.formats import FORMATS
@@ -143,6 +143,7 @@ def write(
     """
     from inkgan.generation.looks import look_of
 
+    require_once(knobs or (), "--knob")
     knob_values = dict(
         _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs or ()
     )

@@ -66,13 +66,7 @@ def load(
         if ink == "dark":
             raise DataError(f"{known.name} is taken as it was published, so data.ink=dark is not for it. Leave it out.")
         return read_known(known, known_sets.locate_or_download(known, directory, progress), reading)
-    name = str(name)
-    path = _own_path(name, directory)
-    if path is not None:
-        return read_path(path, reading, progress)
-    if "/" in name or name.endswith(ARRAY_SUFFIXES):
-        raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
-    raise unknown_set(name)
+    return read_path(_required_path(str(name), directory), reading, progress)
 
 
 def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progress: Progress = no_progress) -> DataSet:
@@ -97,6 +91,32 @@ def absolute_name(name: str, directory: Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
     path = None if find_known(name) is not None else _own_path(name, directory)
     return name if path is None or path in _below(name, directory) else str(path.absolute())
+
+
+def require_there(name: str, directory: Path | None) -> None:
+    """Refuse the name of a data set that neither is a known one nor lies where it should.
+
+    Args:
+        name: as for :func:`load`.
+        directory: as for :func:`load`.
+
+    Raises:
+        DataError: there is no such set, or no such folder.
+    """
+    if find_known(name) is None:
+        _required_path(name, directory)
+    elif directory is not None:
+        known_sets.named_folder(directory, "--data-dir")
+
+
+def _required_path(name: str, directory: Path | None) -> Path:
+    """Return the path of a user's own set; raise a :class:`DataError` if there is none."""
+    path = _own_path(name, directory)
+    if path is not None:
+        return path
+    if "/" in name or name.endswith(ARRAY_SUFFIXES):
+        raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
+    raise unknown_set(name)
 
 
 def _own_path(name: str, directory: Path | None) -> Path | None:

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -72,7 +72,12 @@ class _Worker:
         self.connection: connection.Connection
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
-        self.process.start()
+        resource_tracker.ensure_running()  # by itself: as it starts, it lets signals in again
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the new process,
+        try:  # which inherits this, and would complain before it could say so itself
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         theirs.close()  # so that this end is told when that process ends
 
     def give(self, number: int) -> None:
@@ -89,11 +94,14 @@ class _Worker:
 
 
 def _work(ours: connection.Connection, task: Task[Any]) -> None:
-    os.setsid()  # Ctrl-C is for the first process, which then ends this one
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
-    _end_with_the_first_process()
+    os.setsid()  # signals to the group of the first process are not for this one, which is ended by that one
     with suppress(KeyboardInterrupt):  # a run that is asked to stop has saved before it raises this
-        _do_what_comes(ours, task)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
+        try:
+            _end_with_the_first_process()
+            _do_what_comes(ours, task)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to be done
 
 
 def _do_what_comes(ours: connection.Connection, task: Task[Any]) -> None:

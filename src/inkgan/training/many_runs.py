@@ -10,7 +10,7 @@ from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
-from inkgan.training.start import RUNS, TrainingOptions, configure, default_name, train
+from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
 
 _MOST_SEEDS = 10_000
 #: What each run has of its own, or what has no meaning for many.
@@ -92,25 +92,35 @@ def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str =
     Raises:
         InputError: something given cannot be used.
     """
+    jobs = engines.checked_jobs(jobs, engine)
+    run = engines.engine(engine)
+    require_possible(task, seeds)
+    return run(task, seeds, jobs)
+
+
+def require_possible(task: Runs, seeds: Sequence[int]) -> None:
+    """Check all that can be checked before any run begins, without the data and without PyTorch.
+
+    Raises:
+        InputError: an option cannot be used, or a folder holds something else than its run.
+    """
     for name in _NOT_SHARED:
         if task.options.get(name) not in (None, False):
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
     if task.options.get("force"):
         raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
-    jobs = engines.checked_jobs(jobs, engine)
-    run = engines.engine(engine)
     for seed in seeds:
         _require_usable(task, seed)
-    return run(task, seeds, jobs)
 
 
 def _require_usable(task: Runs, seed: int) -> None:
-    """Refuse a folder that holds something else than this run, before any run begins."""
+    """Refuse wrong options, and a folder that holds something else than this run."""
     folder = RunFolder(task.folder(seed))
     given: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
     asked, _ = configure(task.recipe, **given)
+    given["resume"] = folder.is_run
+    checked(task.recipe, **given)
     if not folder.is_run:
-        folder.require_free(force=False)
         return
     saved = folder.saved_config()
     differing = [name for name, value in asked.model_dump().items() if value != saved.model_dump()[name]]

@@ -22,8 +22,6 @@ from inkgan.errors import ConfigError, InkganError, LostProcessError
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
-#: More processes than this for each processor would mostly wait for each other.
-_PROCESSES_PER_PROCESSOR = 4
 #: Processes may begin so far apart, whatever they wait for each other later: they import PyTorch and read the data.
 _SECONDS_TO_MEET = 120.0
 #: How long the processes that this one started have for ending by themselves.
@@ -156,15 +154,6 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
     return None
 
 
-def _require_possible(count: int) -> None:
-    most = _PROCESSES_PER_PROCESSOR * cores()
-    if not 1 <= count <= most:
-        raise ConfigError(
-            f"--processes {count} is not possible here: this machine has {cores()} processors. "
-            f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
-        )
-
-
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
     """The store at MASTER_ADDR and MASTER_PORT; keys of an earlier start of the same processes are not seen."""
     try:
@@ -198,7 +187,6 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
 
     See :func:`inkgan.training.team.team_of`.
     """
-    _require_possible(count)
     # Port 0 takes a free one, so no two runs want the same.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = torch.get_num_threads()

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, 
 import numpy as np
 
 from inkgan import networks
-from inkgan.config import Config, known_keys, resolve
-from inkgan.data.loading import absolute_name, load_saved
-from inkgan.errors import ConfigError, DataError, did_you_mean, shown
+from inkgan.config import LONGEST_RUN, Config, known_keys, resolve
+from inkgan.data.loading import absolute_name, load_saved, require_there
+from inkgan.device import require_name_of_device
+from inkgan.errors import ConfigError, DataError, did_you_mean, number_between, shown, whole_number
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
-from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, team_of
+from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, require_possible_count, team_of
 from inkgan.training.watching import Result, Watcher
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
 #: The options that stand for a setting.
-_OPTIONS_FOR_SETTINGS = {
+OPTIONS_FOR_SETTINGS = {
     "data": "data.name",
     "data_dir": "data.directory",
     "resize": "data.resize",
@@ -113,12 +114,11 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     processes = given.get("processes")
     timeout = _timeout(given)
     if processes is not None and processes > 1:
-        # Before any process is started.
-        _require_possible(configure(recipe, **given)[0], processes, heal=given.get("heal", False))
+        checked(recipe, **given)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
         if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
-            given["resume"] = True
+            given |= {"resume": True, "force": False}
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
         if team.leads and given.get("out") is None and not prepared.resume:
             # Of several runs that start at one moment, each gets a folder of its own.
@@ -141,8 +141,11 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     given = _plain_options(options)
     if given.get("out") == "":
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
+    goes_on = next((name for name in ("resume", "extend") if given.get(name) not in (None, False)), None)
+    if goes_on is not None and given.get("force"):
+        raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given.get(name) is None else Path(given[name]) for name in ("config", "out"))
-    chosen = {"recipe": recipe, **{key: given.get(option) for option, key in _OPTIONS_FOR_SETTINGS.items()}}
+    chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
 
     def resolved(base: Config | None = None) -> Config:
         settings = given.get("settings") or ()
@@ -155,11 +158,41 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         if config.extended_from:
             raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
         return config, out or free_run_path(RUNS, name)
-    if extend is not None and extend < 1:
-        raise ConfigError(f"extend={extend} is not allowed: it is a number of steps, 1 or above.")
+    if extend is not None:
+        whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
     folder = out or newest_run(RUNS, name)
     config = resolved(RunFolder(folder).saved_config())
     return config if extend is None else config.extended(extend), folder
+
+
+def checked(
+    recipe: str | None = None, *, size: int | None = None, **options: Unpack[TrainingOptions]
+) -> tuple[Config, Path]:
+    """Resolve the settings of a run, find its folder, and check all that needs neither the data nor PyTorch.
+
+    Args:
+        recipe: as for :func:`train`.
+        size: how many processes train together; by default as many as the options say.
+        **options: as for :func:`train`.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    given = _plain_options(options)
+    config, path = configure(recipe, **given)
+    if size is None:
+        size = 1 if given.get("processes") is None else given["processes"]
+        require_possible_count(size)
+    _require_possible(config, size, heal=given.get("heal", False))
+    _timeout(given)
+    stop_at = given.get("stop_at")
+    if stop_at is not None:
+        whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
+    require_name_of_device(given.get("device", "auto"))
+    if not given.get("resume") and given.get("extend") is None:
+        RunFolder(path).require_free(force=given.get("force", False))
+        require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
+    return config, path
 
 
 def _with_absolute_data(config: Config) -> Config:
@@ -189,20 +222,12 @@ def prepare(
         InputError: something given cannot be used.
     """
     given = _plain_options(options)
-    config, path = configure(recipe, **given)
     team = team or Team()
+    config, path = checked(recipe, size=team.size, **given)
     watcher = watcher or Watcher()
-    heal = given.get("heal", False)
-    _require_possible(config, team.size, heal=heal)
     extend = given.get("extend")
     resume = given.get("resume", False) or extend is not None
-    force = given.get("force", False)
-    stop_at = given.get("stop_at")
-    if stop_at is not None and stop_at < 1:
-        raise ConfigError(f"stop_at={stop_at} is not allowed: it counts joint steps, so it is 1 or above.")
     folder = RunFolder(path)
-    if not resume:
-        folder.require_free(force=force)
     if extend is not None:
         _require_complete(folder, config.before_extension())
 
@@ -228,8 +253,20 @@ def prepare(
         from inkgan.evaluation.ruler import quick_measure
 
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
-    heal = heal and may_heal(config)  # also where an earlier start healed it
-    return PreparedRun(config, folder, data, built, device, precision, team, measure, resume, force, stop_at, heal)
+    return PreparedRun(
+        config,
+        folder,
+        data,
+        built,
+        device,
+        precision,
+        team,
+        measure,
+        resume,
+        force=given.get("force", False),
+        stop_at=given.get("stop_at"),
+        heal=given.get("heal", False) and may_heal(config),  # also where an earlier start healed it
+    )
 
 
 def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
@@ -244,10 +281,8 @@ def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataS
 
 def _timeout(given: Mapping[str, Any]) -> float:
     """How many seconds processes wait for each other."""
-    timeout = float(given.get("timeout", SECONDS_TO_WAIT))
-    if not 0 < timeout <= 10**6:
-        raise ConfigError(f"timeout={timeout:g} is not allowed: it is a number of seconds above 0, such as 300.")
-    return timeout
+    complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
+    return number_between(given.get("timeout", SECONDS_TO_WAIT), complaint, 1e-3, 1e6)
 
 
 def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:

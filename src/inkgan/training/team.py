@@ -15,12 +15,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+#: More processes than this for each processor would mostly wait for each other.
+_PROCESSES_PER_PROCESSOR = 4
 #: How long a process waits for the others, if nothing else is asked for.
 SECONDS_TO_WAIT = 300.0
 
@@ -125,13 +128,28 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
             with started_by_a_launcher(seconds_to_wait) as team:
                 yield team
             return
-    elif count not in (None, 1):
+    elif count is not None and count != 1:
+        require_possible_count(count)
         from inkgan.training.processes import started_here
 
         with started_here(count, seconds_to_wait, command) as team:
             yield team
         return
     yield Team()  # PyTorch is not imported for it, so wrong options are reported at once
+
+
+def require_possible_count(count: int) -> None:
+    """Refuse a number of processes that this machine is too small for.
+
+    Raises:
+        ConfigError: there are none, or too many.
+    """
+    most = _PROCESSES_PER_PROCESSOR * cores()
+    if not 1 <= count <= most:
+        raise ConfigError(
+            f"--processes {count} is not possible here: this machine has {cores()} processors. "
+            f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
+        )
 
 
 def _size_of_the_environment() -> int:
