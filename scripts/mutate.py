@@ -3,15 +3,24 @@
     python scripts/mutate.py                 every mutation of scripts/mutations.txt; minutes on one core
     python scripts/mutate.py losses seeds    only those of files that have one of these words in their path
     python scripts/mutate.py --fit           only check that every mutation still fits the code
+    python scripts/mutate.py --draw 60 losses   60 mutations of each such file instead, drawn among all that cosmic-ray
+                                             can make, against the fast tests
 
 Works in a copy, prints a table, and exits with 1 if a mutation survives or no longer fits the code.
 """
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import gc
 import importlib
+import itertools
 import os
+import random
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -25,8 +34,9 @@ import pytest
 
 _ROOT = Path(__file__).parents[1]
 _TABLE = Path(__file__).with_name("mutations.txt")
-_HEAVY = ("PIL.Image", "prdc", "scipy.stats", "torch", "torchmetrics.image")
+_HEAVY = ("PIL.Image", "hypothesis", "prdc", "pydantic", "scipy.stats", "torch", "torchmetrics.image")
 _PASSED, _FAILED, _BROKEN = 0, 1, 70  # the first two are pytest's; all others mean that it could not run the tests
+_SECONDS = 120  # of one core, for the tests of one mutation, which may make a loop endless
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,68 @@ def read_table(text: str) -> list[Mutation]:
     return mutations
 
 
-def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
+def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
+    """Up to ``count`` mutations of a file, drawn by a fixed seed: one at most for each operator or number of the code.
+
+    Annotations are left alone, and so is what would compare objects by identity.
+    """
+    plugins, syntax, mutating = (
+        importlib.import_module(f"cosmic_ray.{name}") for name in ("plugins", "ast", "mutating")
+    )
+    source = (_ROOT / path).read_text("utf-8")
+    annotations = _annotations(source)
+    tree = syntax.get_ast(source)
+    found: dict[tuple[object, str], list[tuple[str, int]]] = {}
+    for name in sorted(plugins.operator_names()):
+        operator = plugins.get_operator(name)
+        if operator.arguments() or name.endswith(("_Is", "_IsNot")):
+            continue
+        places = (place for node in syntax.ast_nodes(tree) for place in operator().mutation_positions(node))
+        for occurrence, place in enumerate(places):
+            if not any(start <= place[0] < end for start, end in annotations):
+                found.setdefault((place, name.partition("_")[0]), []).append((name, occurrence))
+    chance = random.Random(path)
+    drawn = chance.sample(sorted(found), min(count, len(found)))
+    mutants = [chance.choice(found[key]) for key in sorted(drawn)]
+    changed = [mutating.mutate_code(source, plugins.get_operator(name)(), occurrence) for name, occurrence in mutants]
+    return [Mutation(path, tests, *_difference(source, code)) for code in changed if _is_python(code)]
+
+
+def _is_python(source: str) -> bool:
+    """``**`` of arguments becomes a power to cosmic-ray, for one."""
+    with contextlib.suppress(SyntaxError):
+        ast.parse(source)
+        return True
+    return False
+
+
+def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """From where to where the annotations of a source reach: lines and columns."""
+    nodes = [
+        annotation
+        for node in ast.walk(ast.parse(source))
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if isinstance(annotation, ast.expr)
+    ]
+    return [((n.lineno, n.col_offset), (n.end_lineno or 0, n.end_col_offset or 0)) for n in nodes]
+
+
+def _difference(before: str, after: str) -> tuple[str, str]:
+    """The lines in which two texts differ, with as many lines before them as make the first occur once."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    start = _alike(old, new)
+    end = min(_alike(old[::-1], new[::-1]), len(old) - start, len(new) - start)
+    while before.count("".join(old[start : len(old) - end])) != 1:
+        start -= 1
+    return "".join(old[start : len(old) - end]), "".join(new[start : len(new) - end])
+
+
+def _alike(some: Sequence[str], others: Sequence[str]) -> int:
+    """How many lines are the same from the first on."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))
+
+
+def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
     """Pytest's exit code and output for some test files in the copy under ``root``, stopping at the first failure.
 
     They run in a fork of this process, which has imported what takes long, and nothing of inkgan.
@@ -76,21 +147,26 @@ def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     output = root / "output.txt"
     child = os.fork()
     if not child:
-        _test_and_exit(root, tests, output)
+        _test_and_exit(root, ["-m", marked, *tests], output)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # what a killed test had started
     return code, output.read_text("utf-8")[-3000:]
 
 
 def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
     code = _BROKEN
     try:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         with output.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         os.chdir(root)
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.environ["PYTHONPATH"] = str(root / "src")  # of the processes that tests start
         sys.path.insert(0, str(root / "src"))
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "60", *tests])
     except BaseException:  # noqa: BLE001 - the child must not go on as if it were the parent
         traceback.print_exc()
     finally:
@@ -98,26 +174,32 @@ def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
         os._exit(code)
 
 
-def outcome(root: Path, mutation: Mutation) -> str:
-    """Make one mutation in the copy under ``root``, run its tests, and undo it."""
+def outcome(root: Path, mutation: Mutation, marked: str) -> str:
+    """Make one mutation in the copy under ``root``, run those of its tests that are so marked, and undo it."""
     path = root / mutation.path
     original = path.read_text("utf-8")
     path.write_text(original.replace(mutation.old, mutation.new), "utf-8")
     try:
-        code, output = run_tests(root, mutation.tests)
+        code, output = run_tests(root, mutation.tests, marked)
     finally:
         path.write_text(original, "utf-8")
-    return {_PASSED: "SURVIVED", _FAILED: "caught"}.get(code, f"ERROR: pytest ended with {code}\n{output}")
+    known = {_PASSED: "SURVIVED", _FAILED: "caught", -signal.SIGXCPU: "caught"}
+    return known.get(code, f"ERROR: pytest ended with {code}\n{output}")
 
 
-def chosen(words: list[str]) -> list[Mutation]:
+def chosen(words: list[str], count: int = 0) -> list[Mutation]:
     """The mutations of files that have one of the words in their path; all without words.
+
+    With a count, so many of each file are drawn instead.
 
     Raises:
         SystemExit: there are none, or one does not fit the code.
     """
     table = read_table(_TABLE.read_text("utf-8"))
     mutations = [one for one in table if not words or any(word in one.path for word in words)]
+    if count:
+        files = {one.path: one.tests for one in mutations}
+        mutations = [one for path, tests in files.items() for one in draw(path, tests, count)]
     if not mutations:
         sys.exit(f"No mutation is in a file with {' or '.join(words)} in its path.")
     misfits = [f"{one}: {reason}" for one in mutations if (reason := one.misfit(_ROOT))]
@@ -128,28 +210,31 @@ def chosen(words: list[str]) -> list[Mutation]:
 
 def main(arguments: list[str]) -> int:
     """Try the mutations; the exit code."""
-    mutations = chosen([word for word in arguments if word != "--fit"])
+    count = int(arguments[1]) if arguments[:1] == ["--draw"] else 0
+    mutations = chosen(arguments[2:] if count else [word for word in arguments if word != "--fit"], count)
+    marked = "not slow" if count else ""
     if "--fit" in arguments:
         print(f"{len(mutations)} mutations fit the code.")
         return 0
     sys.dont_write_bytecode = True  # a .pyc file of the same second and size as a mutation would hide it
     for name in _HEAVY:
         importlib.import_module(name)
+    gc.freeze()  # the collections of the tests' processes pass over what these hold
     with tempfile.TemporaryDirectory(prefix="inkgan-mutate-") as folder:
         root = Path(folder)
-        for name in ("src", "tests"):
+        for name in ("benchmarks", "docs", "src", "tests"):
             shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(_ROOT / "pyproject.toml", root)
         tests = sorted({test for one in mutations for test in one.tests})
         print(f"{len(mutations)} mutations; first {len(tests)} test files on the code as it is", flush=True)
-        code, output = run_tests(root, tests)
+        code, output = run_tests(root, tests, marked)
         if code != _PASSED:
             print(f"The tests do not pass on the code as it is:\n{output}")
             return 1
         start = time.monotonic()
         outcomes = []
         for done, one in enumerate(mutations, 1):
-            outcomes.append(outcome(root, one))
+            outcomes.append(outcome(root, one, marked))
             left = (time.monotonic() - start) / done * (len(mutations) - done)
             print(f"{done:3}/{len(mutations)}  {outcomes[-1]:8}  {one}   ({left / 60:.0f} min left)", flush=True)
     caught = outcomes.count("caught")

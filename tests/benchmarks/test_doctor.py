@@ -44,6 +44,13 @@ def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
     assert doctor.between(_MEMORY, [0.5], [9.0]) == pytest.approx(1.0)
 
 
+def test_ink_that_is_not_clear_is_no_illness(doctor: ModuleType) -> None:
+    """No run of the benchmark has such images: in each, all are light ink (-1) or all are dark ink (1)."""
+    rule = _BY_NAME["dark-ink"]
+    assert rule.harmless is not None
+    assert doctor.between(rule, [-1.0, rule.harmless], [1.0]) == read_thresholds()["dark-ink"]
+
+
 def test_where_healthy_and_ill_runs_overlap_no_healthy_one_alarms(
     doctor: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +96,23 @@ def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
     """Unless its threshold needs no measuring; and every fault has a rule."""
     found = {rule for _, rules in doctor.FAULTS.values() for rule in rules}
     assert _MEASURED <= found <= set(_BY_NAME)
+
+
+def test_the_page_says_when_a_rule_finds_something() -> None:
+    """On which side of the threshold, from which step on, and for how many looks in a row."""
+    page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
+    written = re.findall(r"^\| `([a-z-]+)` +\| (above|below) \S+ +\| (any|\d+) +\| (\d+) +\|", page, re.MULTILINE)
+    assert written == [
+        (
+            rule.name,
+            "above" if rule.above else "below",
+            "any" if rule.grace < -1000 else f"{rule.grace}",
+            f"{rule.patience}",
+        )
+        for rule in RULES
+        if rule.name in {name for name, *_ in written}
+    ]
+    assert {name for name, *_ in written} >= _MEASURED
 
 
 def test_the_page_has_the_thresholds_of_the_package() -> None:

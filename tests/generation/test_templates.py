@@ -39,7 +39,32 @@ def test_dates(form: str) -> None:
     assert read == {28, 29, 1}
 
 
-@pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%-d.%-m.%y", "%Y/%j"])
+@pytest.mark.parametrize("day", ["1970-01-01", "2000-02-29", "2000-12-31", "2026-09-10", "9999-10-09"])
+def test_a_date_is_written_as_python_writes_it(form: str, day: str) -> None:
+    """A range of one day has no choice."""
+    assert texts(f"{{date:{form} in {day}..{day}}}", 1) == [datetime.date.fromisoformat(day).strftime(form)]
+
+
+@pytest.mark.parametrize("form", ["%H:%M:%S", "%-H", "%I", "%-I"])
+@pytest.mark.parametrize("second", [0, 1, 59, 60, 3599, 3600, 35_999, 36_000, 43_199, 43_200, 46_800, 86_399])
+def test_a_time_is_written_as_python_writes_it(form: str, second: int) -> None:
+    """At the ends of minutes, hours and half days. A range of one second has no choice."""
+    moment = (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=second)).time()
+    assert texts(f"{{time:{form} in {moment}..{moment}}}", 1) == [moment.strftime(form)]
+
+
+def test_both_ends_of_a_short_range_come_up() -> None:
+    """Of two days, two seconds, two minutes of sixty seconds, two numbers, two lengths, two amounts."""
+    assert set(texts("{date:%d in 2024-02-28..2024-02-29}", 40)) == {"28", "29"}
+    assert set(texts("{time:%S in 10:00:58..10:00:59}", 40)) == {"58", "59"}
+    assert {*texts("{time:%M %S in 10:00..10:01}", 2000)} == {f"{m:02d} {s:02d}" for m in (0, 1) for s in range(60)}
+    assert set(texts("{int:998..999}", 40)) == {"998", "999"}
+    assert {len(text) for text in texts("{digits:63..64}", 40)} == {63, 64}
+    assert set(texts("{amount:0.01..0.02}", 40)) == {"0.01", "0.02"}
+
+
+@pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M", "%-I:%M"])
 def test_times(form: str) -> None:
     """Python's own parser reads each time; they begin and end when they should."""
     for text in texts(f"{{time:{form}}}"):
@@ -108,22 +133,30 @@ def test_around_fields() -> None:
         ("{date:%Y in 2021-02-29..2022-01-01}", "'2021-02-29' is not a date. Write dates of the range like"),
         ("{date:%Y in 2021}", "'2021' is not a range"),
         ("{date:..}", "is not a range"),
+        ("{int:..5}", "'..5' is not a range"),
+        ("{int:5..}", "'5..' is not a range"),
         ("{time:%H in 10:00..09:00}", "runs backwards"),
         ("{time:%H in 10:00..24:00}", "'24:00' is not a time"),
         ("{time:%Y}", "no '%Y' in its format. Use %H"),
         ("{int:9..1}", "runs backwards, from 9 to 1"),
-        ("{int:-5..1}", "whole numbers from 0 to"),
+        ("{int:-5..1}", "whole numbers from 0 to 999,999,999,999,999, such as"),
+        ("{int:0..1000000000000000}", "whole numbers from 0 to"),
+        ("{int:١..٢}", "whole numbers from 0 to"),
         ("{int:1..1.5}", "whole numbers from 0 to"),
         ("{int:1..9999999999999999999}", "whole numbers from 0 to"),
         ("{digits:0}", "a number from 1 to 64"),
         ("{digits:x}", "a number from 1 to 64"),
         ("{digits:5..3}", "a number from 1 to 64"),
         ("{digits:65}", "a number from 1 to 64"),
+        ("{digits:64}5", "can make texts of 65 characters"),
         ("{digits:60} {time}", "can make texts of 66 characters. A text has at most 64"),
         ("{amount:12 in 1..2}", "cannot be written like '12'. Choose from 1234.56"),
         ("{amount:2..1}", "runs backwards"),
         ("{amount:0..1}", "'0' is not an amount"),
+        ("{amount:1.234..2}", "'1.234' is not an amount"),
+        ("{amount:12345678901234..2}", "'12345678901234' is not an amount"),
         ("{choice}", "it needs a file"),
+        ("", "cannot write a text of 0 characters"),
         ("No {int}", "in the template 'No {int}': cannot write 'No'"),
     ],
 )
@@ -133,6 +166,30 @@ def test_what_makes_no_sense(source: str, said: str) -> None:
         read_template(source, lambda _: CODES)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_is_no_text() -> None:
+    """A number out of a TOML file, say."""
+    with pytest.raises(ConfigError, match=r"cannot write 2026. A text is a string"):
+        read_template(2026, lambda _: CODES)  # type: ignore[arg-type]
+
+
+def test_the_largest_fields() -> None:
+    """What is just allowed: 64 characters, fifteen digits, an amount of thirteen and its cents."""
+    assert {len(text) for text in texts("{digits:64}", 9)} == {64}
+    assert texts("{int:999999999999999..999999999999999}", 1) == ["999999999999999"]
+    assert texts("{amount:1,234.56 in 9999999999999.99..9999999999999.99}", 1) == ["9,999,999,999,999.99"]
+
+
+def test_what_is_not_said_of_a_field() -> None:
+    """The day as a computer sorts it, from 1970 to 2029; any minute; up to four digits; six digits; up to 9999.99."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", texts("{date} {time}", 1)[0])
+    years = sorted(text[:4] for text in texts("{date}", 900))
+    assert (years[0], years[-1]) == ("1970", "2029")
+    assert {2, 3, 4} <= {len(text) for text in texts("{int}", 900)} <= {1, 2, 3, 4}
+    assert {len(text) for text in texts("{digits}", 9)} == {6}
+    assert {len(text) for text in texts("{amount}", 90)} == {4, 5, 6, 7}
+    assert {len(text) for text in texts("{amount:1.234,56}", 90)} == {4, 5, 6, 8}
 
 
 def test_templates_in_turn() -> None:

@@ -48,6 +48,7 @@ def test_a_mixture(tmp_path: Path) -> None:
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),
         ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),
+        ('lengths = [0, 5]\n[[texts]]\ntemplate = "1"', "lengths.1 = 0 is not allowed"),
         ('lengths = [5, 65]\n[[texts]]\ntemplate = "1"', "lengths.2 = 65 is not allowed"),
         ('[[texts]]\ntemplate = "{choice:none.txt}"', "cannot read .*none.txt"),
         ("[[texts]", "is not a TOML file in UTF-8"),
@@ -59,6 +60,31 @@ def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) ->
         mixture(tmp_path, content)
     assert "texts.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_shares_of_a_mixture(tmp_path: Path) -> None:
+    """One, three and no weight, which is one: shares of 20, 60 and 20 %, within four standard deviations."""
+    content = "".join(
+        f'[[texts]]\ntemplate = "{n}"\n{weight}\n' for n, weight in enumerate(["weight = 1", "weight = 3", ""])
+    )
+    found = mixture(tmp_path, content)
+    texts = [found.text(1, index) for index in range(1000)]
+    for text, share in (("0", 0.2), ("1", 0.6), ("2", 0.2)):
+        assert abs(texts.count(text) - 1000 * share) < 4 * (1000 * share * (1 - share)) ** 0.5
+
+
+def test_both_limits_of_the_lengths_are_allowed(tmp_path: Path) -> None:
+    """And they may be the same."""
+    for lengths, found in ("[3, 4]", {3, 4}), ("[5, 5]", {5}), ("[1, 64]", {1, 2, 3, 4, 5}):
+        texts = mixture(tmp_path, f'lengths = {lengths}\n[[texts]]\ntemplate = "{{digits:1..5}}"')
+        assert {len(texts.text(0, index)) for index in range(60)} == found
+
+
+@pytest.mark.parametrize("name", ["TEXTS.TOML", "toml", "-.toml"])
+def test_a_mixture_is_told_by_the_end_of_its_name(tmp_path: Path, name: str) -> None:
+    """Whatever its case; a file without an end holds lines."""
+    (tmp_path / name).write_text('[[texts]]\ntemplate = "1"' if "." in name else "1\n2", "utf-8")
+    assert isinstance(read_texts(tmp_path / name), Mixture) == ("." in name)
 
 
 def test_a_mixture_has_no_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

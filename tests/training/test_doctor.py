@@ -173,9 +173,17 @@ def test_the_tutorial_is_judged_by_what_holds_everywhere() -> None:
     """The other thresholds are those of the compact recipes."""
     tutorial = resolve(overrides=["recipe=tutorial"])
     everything = {key: value for change in ILL.values() for key, value in change.items()}
-    assert {name for name, _ in found(series(*[everything] * 10), tutorial)} == {
-        rule.name for rule in RULES if rule.any_recipe and rule.name != "learning-rate"
-    }
+    told = {name for name, _ in found(series(*[everything] * 10), tutorial)}
+    assert told == {"not-finite", "blown-up", "dark-ink", "few-images"}
+
+
+@pytest.mark.parametrize(("recipe", "network"), [("fast", "other"), ("best", "other"), ("tutorial", "compact")])
+def test_thresholds_hold_for_what_they_were_measured_with(recipe: str, network: str) -> None:
+    """A recipe with a network of one's own is judged by what holds everywhere, and so is any other recipe."""
+    config = _CONFIG.model_copy(update={"recipe": recipe, "network": network})
+    judging = {rule.name for rule in RULES if rule.applies_to(config)}
+    assert judging == {"not-finite", "blown-up", "dark-ink", "learning-rate", "few-images"}
+    assert all(rule.applies_to(resolve(overrides=[f"recipe={name}"])) for rule in RULES for name in ("fast", "best"))
 
 
 @pytest.mark.parametrize(
@@ -237,6 +245,14 @@ def test_a_remedy_is_one_line() -> None:
     finding = Finding(_BY_NAME["collapsed"], 60, "all is equal", Remedy(advice="Look at c."))
     assert str(finding) == "at step 60 all is equal. Look at c. `inkgan help doctor` explains collapsed."
     assert str(replace(finding, remedy=Remedy())) == "at step 60 all is equal. `inkgan help doctor` explains collapsed."
+
+
+def test_what_is_compared_as_a_ratio() -> None:
+    """Sizes and counts over others: half as much is as far off as twice as much. Shares and ranges are not."""
+    assert {rule.name for rule in RULES if rule.log} == {
+        "blown-up", "discriminator-wins", "standing-still", "collapsed", "class-dropped", "class-swollen",
+        "oscillating", "learning-rate", "few-images",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("above", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
@@ -96,6 +97,24 @@ def test_scores() -> None:
     assert {name: float(figure) for name, figure in found.items()} == pytest.approx(
         {"score_real": 0.625, "score_fake": 0.375}
     )
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL_LOSSES)
+def test_a_game_is_what_its_formulas_say(name: str) -> None:
+    """The formulas that docs/settings.md shows, read as Python: their mean over a batch is the loss."""
+    game = losses.ADVERSARIAL_LOSSES[name]
+    rng = np.random.default_rng(0)
+    real, fake = 2 * rng.standard_normal((2, 9))
+    meaning = {"softplus": lambda logits: np.logaddexp(0, logits), "max": np.maximum, "real": real, "fake": fake}
+    for loss, formula in zip((game.discriminator, game.generator), game.formulas, strict=True):
+        readable = formula.replace("D(G(z))", "fake").replace("D(x)", "real").replace("²", "**2")
+        expected = np.mean(eval(readable, meaning))
+        assert float(loss(torch.from_numpy(real), torch.from_numpy(fake))) == pytest.approx(expected, rel=1e-12)
+
+
+def test_one_game_has_a_penalty_about_a_norm_of_one() -> None:
+    """That of Gulrajani et al.; all others come with R1 and R2."""
+    assert [name for name, game in losses.ADVERSARIAL_LOSSES.items() if game.one_centered] == ["wgan-gp"]
 
 
 def test_the_settings_name_every_game() -> None:
