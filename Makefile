@@ -29,10 +29,10 @@ digits: .venv/installed
 	@echo "generated digits: runs/digits/pictures/sheet.png   today's date: runs/digits-date.png"
 	@echo "report card:      runs/digits-report.html           go on with:   source .venv/bin/activate; inkgan --help"
 
-# Copies to work in: what you change in them stays.
+# Copies to work in: what you change in them stays. Their links lead to the documents, so Jupyter has to see those, too.
 lessons: .venv/installed-lessons
 	$(BIN)/python scripts/lessons.py copy my-lessons
-	$(BIN)/jupyter lab my-lessons
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my-lessons
 
 docs: .venv/installed-dev
 	$(BIN)/python scripts/site.py

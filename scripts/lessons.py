@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import hashlib
 import os
 import re
@@ -47,6 +48,36 @@ _WORDS = {
 }
 #: A line that ends and goes on in Chinese: Markdown would put a space there.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
+#: Where the exported page stands, open at a view, and what shows it in a notebook.
+_PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
+_SHOW_PAGE = """\
+from IPython.display import IFrame
+
+import inkgan
+
+inkgan.export("best", "page.html", force=True)
+IFrame("page.html#{view}&lang={language}", "100%", 640)"""
+#: A picture of the repository, which a notebook that is moved takes along.
+_PICTURE = re.compile(r"(!\[[^\]]*\]\()([^):]+/)([^/):]+\.png)\)")
+#: What a copy to work in begins with.
+_YOURS = {
+    "en": """\
+*This copy is yours: change what you like.* Shift+Enter runs a cell, *Run → Run All Cells* runs them all.
+
+* A line that begins with `assert` checks what the text says. If one fails after a change of yours, your change made a
+  difference. Read on and run the next cell.
+* Has the kernel been restarted, or does a cell say `NameError`? Cells before it have not run: choose *Run → Run All
+  Above Selected Cell*.
+* `No module named 'inkgan'`: this notebook runs in another Python. Start it with `make lessons`.
+* For a fresh copy, delete this file and run `make lessons` again.""",
+    "zh": """\
+*这一份归你，随便改。* 按 Shift+Enter 运行一个单元；菜单 *Run → Run All Cells* 运行全部单元。
+
+* 以 `assert` 开头的行用来检验课文里的说法。如果改动之后它报错，说明你的改动起了作用。接着往下读，运行下一个单元就好。
+* 内核重启过，或者某个单元报 `NameError`？说明前面的单元还没运行：选菜单 *Run → Run All Above Selected Cell*。
+* 出现 `No module named 'inkgan'`：这个 notebook 用的是另一个 Python。请用 `make lessons` 启动。
+* 想要一份新的，删掉这个文件，再运行一次 `make lessons`。""",
+}
 #: The temporary folder that a lesson runs in.
 _PLACE = re.compile(r"/[\w./-]*inkgan-lesson-\w+/")
 #: What a kernel needs besides the environment of this process: no telling off for frozen modules.
@@ -246,6 +277,33 @@ def refresh(lesson: Path) -> bool:
     return True
 
 
+def to_work_in(lesson: Path, language: Language) -> Any:
+    """The notebook of a lesson for a reader: with a word on how to use it, its pictures, and the exported page."""
+    made = notebook(lesson, language)
+    cells = [made.cells[0], nbformat.v4.new_markdown_cell(_YOURS[language])]
+    for cell in made.cells[1:]:
+        if cell.cell_type == "code":
+            cells.append(cell)
+            continue
+        parts = _PLAY.split(cell.source)  # prose, a view, prose, a view, ..., prose
+        for number, part in enumerate(parts):
+            if number % 2:
+                cells.append(nbformat.v4.new_code_cell(_SHOW_PAGE.format(view=part, language=language)))
+            else:
+                cells.append(_with_pictures(part.strip()))
+    made.cells = cells
+    return made
+
+
+def _with_pictures(source: str) -> Any:
+    """A cell of prose that holds the pictures that it shows."""
+    cell = nbformat.v4.new_markdown_cell(_PICTURE.sub(r"\1attachment:\3)", source))
+    found = [(name, FOLDER / "en" / place / name) for _, place, name in _PICTURE.findall(source)]
+    if found:
+        cell.attachments = {name: {"image/png": base64.b64encode(file.read_bytes()).decode()} for name, file in found}
+    return cell
+
+
 def copy(folder: Path) -> list[Path]:
     """Write notebooks to work in; one that is there already stays as it is. Returns those that were written."""
     written = []
@@ -254,7 +312,7 @@ def copy(folder: Path) -> list[Path]:
         for lesson in lessons():
             path = folder / language / f"{lesson.stem}.ipynb"
             if not path.exists():
-                path.write_text(nbformat.writes(notebook(lesson, language)), "utf-8")
+                path.write_text(nbformat.writes(to_work_in(lesson, language)), "utf-8")
                 written.append(path)
     return written
 

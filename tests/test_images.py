@@ -116,6 +116,13 @@ def test_curves_go_from_left_to_right_and_from_low_to_high() -> None:
     assert np.nonzero(orange)[0].max() < 10
 
 
+def test_curves_of_nothing_finite_are_an_empty_frame() -> None:
+    """A training that diverged at once still has a picture."""
+    empty = curves([float("nan")] * 3, [float("inf")] * 2, width=60, height=40)
+    assert empty.tobytes() == curves([], width=60, height=40).tobytes()
+    assert (np.asarray(empty)[1:-1, 1:-1] == 255).all()
+
+
 def test_curves_leave_a_gap_for_what_is_not_finite() -> None:
     """NaN and infinity neither fail nor move the limits."""
     picture = np.asarray(curves([0, 1, float("nan"), float("inf"), 1, 0], width=66, height=40))

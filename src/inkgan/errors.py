@@ -56,6 +56,10 @@ class InkganError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: the message, which says what to do."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InputError(InkganError, ValueError):
     """The caller gave something that cannot be used."""

@@ -81,7 +81,8 @@ def curves(
     """Draw one line for each series of numbers, from left to right, without any text; zero has a thin grey line.
 
     Args:
-        series: two or more numbers each; one that is not finite leaves a gap. Their colours: :data:`LINE_COLOURS`.
+        series: two or more numbers each; one that is not finite leaves a gap, and if none is, the frame is empty. Their
+            colours: :data:`LINE_COLOURS`.
         width: the picture's width in pixels.
         height: the picture's height in pixels.
         limits: the values at the lower and upper edge; by default the least and the greatest number.
@@ -90,7 +91,7 @@ def curves(
 
     every = np.concatenate([np.asarray(one, np.float64) for one in series])
     every = every[np.isfinite(every)]
-    low, high = limits or (every.min(), every.max())
+    low, high = limits or ((every.min(), every.max()) if every.size else (0.0, 1.0))
     margin = 6
     scale = (height - 2 * margin) / ((high - low) or 1)
 

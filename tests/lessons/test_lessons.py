@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import re
 import sys
@@ -166,6 +167,32 @@ def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monke
     (own / "en" / "01-short.ipynb").write_text("mine", "utf-8")
     assert script.copy(own) == []
     assert (own / "en" / "01-short.ipynb").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_copy_holds_what_it_shows(script: Any, language: str) -> None:
+    """It can be moved: its pictures are in it, and a cell makes the page that the site embeds."""
+    made = script.to_work_in(LESSONS[2], language)
+    shown = [cell for cell in made.cells if "![" in cell.source]
+    names = [name for cell in shown for name in re.findall(r"!\[[^\]]*\]\(attachment:([^)]+)\)", cell.source)]
+    assert names == ["tutorial.png", "tutorial-losses.png"]
+    assert names == [name for cell in shown for name in cell.attachments]
+    held = [base64.b64decode(cell.attachments[name]["image/png"]) for cell, name in zip(shown, names, strict=True)]
+    assert held == [(ROOT / "docs" / "pictures" / name).read_bytes() for name in names]
+    assert not any("<!-- play" in cell.source for cell in made.cells)
+    assert sum(f"page.html#learn&lang={language}" in cell.source for cell in made.cells) == 1
+    lines = [cell.source for cell in script.notebook(LESSONS[2], language).cells if cell.cell_type == "code"]
+    assert [cell.source for cell in made.cells if cell.cell_type == "code" and "page.html" not in cell.source] == lines
+
+
+def test_an_error_of_inkgan_is_one_line_in_a_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the traceback: the message says what to do."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = importlib.import_module("IPython.core.interactiveshell").InteractiveShell()
+    shell.run_cell("from inkgan.errors import ConfigError\nraise ConfigError('batch_size=0 is not allowed')")
+    assert capsys.readouterr().out.strip() == "ConfigError: batch_size=0 is not allowed"
 
 
 @pytest.mark.slow
