@@ -18,7 +18,7 @@ import torch
 
 from inkgan.data import load
 from inkgan.errors import InkganError
-from inkgan.evaluation.classifier import TrainingRecipe, train_for
+from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, WEIGHTS, FeatureNetwork
 from inkgan.files import write_bytes
 
@@ -80,7 +80,7 @@ def main() -> int:
 
     recipe = replace(TrainingRecipe(), seed=options.seed, epochs=options.epochs)
     try:
-        network = train_for(load(options.data), recipe, progress).save(options.output)
+        network = train_feature_network(load(options.data), recipe, progress).save(options.output)
         command = " ".join(["python scripts/train_feature_network.py", *sys.argv[1:]])
         readme = model_card(network, options.output, command)
         write_bytes(options.output / "README.md", readme.encode())

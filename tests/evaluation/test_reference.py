@@ -10,7 +10,7 @@ import pytest
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.evaluation.classifier import TrainingRecipe, train_for
+from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import ARRAYS, CARD, compute_reference, load_reference, reference_for
@@ -29,7 +29,7 @@ def make_data(labelled: bool = True) -> DataSet:
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
     recipe = TrainingRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
-    return train_for(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
+    return train_feature_network(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
 
 
 def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert noted(tmp_path).keys() == {0}
 
 
-@pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_do_what_comes"])
+@pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_serve"])
 def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends without a word, whether it works or has only just begun; then nothing more can interrupt it."""
     monkeypatch.setattr(os, "setsid", lambda: None)
@@ -105,7 +105,7 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     """A worker then ends without a word, whether its last result was read or not."""
     first, ours = Pipe()
     first.send(2)
-    work = threading.Thread(target=engines._do_what_comes, args=(ours, Noting(tmp_path)))
+    work = threading.Thread(target=engines._serve, args=(ours, Noting(tmp_path)))
     work.start()
     assert first.poll(30)
     if read:
@@ -137,7 +137,7 @@ def test_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, task: Task[int]) -> None:
             self.number: int | None = None
             self.connection, theirs = Pipe()
-            threading.Thread(target=engines._do_what_comes, args=(theirs, task)).start()
+            threading.Thread(target=engines._serve, args=(theirs, task)).start()
             self.end = self.connection.close
 
         give = engines._Worker.give

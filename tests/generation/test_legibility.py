@@ -22,7 +22,8 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
 from inkgan.generation import legibility
 from inkgan.generation.legibility import CLASSIFIER, FIRST_READER, Reader, as_digits, made_legible, probabilities
-from inkgan.generation.writing import in_batches, morph, write_batch
+from inkgan.generation.morph import morph
+from inkgan.generation.writing import in_batches, write_batch
 
 Numbers = NDArray[np.float32]
 

@@ -25,9 +25,10 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
-from inkgan.generation.legibility import LEGIBLE
+from inkgan.generation.legibility import DIGITS, LEGIBLE
+from inkgan.generation.morph import morph
 from inkgan.generation.saving import save_writings
-from inkgan.generation.writing import CHARACTERS, DIGITS, Writing, in_batches, morph, slerp, write_batch
+from inkgan.generation.writing import CHARACTERS, Writing, in_batches, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)

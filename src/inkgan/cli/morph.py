@@ -41,17 +41,19 @@ def morph(
     import numpy as np
 
     from inkgan.errors import quantity
-    from inkgan.generation import writing
+    from inkgan.generation.legibility import DIGITS
+    from inkgan.generation.morph import morph as hands_between
+    from inkgan.generation.morph import number_of_hands
     from inkgan.generation.saving import check_output, writer_for
     from inkgan.images import save_animation, sheet
 
-    count = writing.number_of_hands(seeds, steps)
+    count = number_of_hands(seeds, steps)
     if check_output(out, 10 * count, force=force, allowed=("png", "gif", "npz"), model=model) == "gif":
-        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
+        hands = hands_between(seeds, steps=steps, model=model, legible=legible)
         save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
     else:
         labels = np.tile(np.arange(10), count)
-        write_images = writer_for(out, 10 * count, labels, writing.DIGITS, columns=10, force=force)
-        hands = writing.morph(seeds, steps=steps, model=model, legible=legible)
+        write_images = writer_for(out, 10 * count, labels, DIGITS, columns=10, force=force)
+        hands = hands_between(seeds, steps=steps, model=model, legible=legible)
         write_images(hands.reshape(-1, *hands.shape[2:]))
     typer.echo(f"{quantity(len(hands), 'hand')}: {out}")

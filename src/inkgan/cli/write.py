@@ -204,7 +204,7 @@ def _write_images(
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force, model=model)
-    generator = writing.loaded(model)
+    generator = writing.load_for_writing(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
     written = writing.in_batches(texts_by_writer, model=generator, **hand)
     with progress_line() as progress:

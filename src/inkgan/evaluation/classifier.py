@@ -309,7 +309,7 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
     return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
 
 
-def train_for(
+def train_feature_network(
     data: DataSet,
     recipe: TrainingRecipe | None = None,
     progress: Progress = no_progress,

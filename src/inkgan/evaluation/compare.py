@@ -22,10 +22,10 @@ from inkgan.config import Config, differences
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.figures import Better, within_range
-from inkgan.evaluation.metrics.intervals import Interval, difference_of_figures, difference_of_means, repeated
+from inkgan.evaluation.metrics.intervals import Interval, difference_of_figures, difference_of_means, mean_over_repeats
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler
-from inkgan.evaluation.subject import What, draw, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import Measurable, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import letter
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
@@ -98,7 +98,7 @@ class Comparison:
 
 
 def compare(
-    *subjects: What,
+    *subjects: Measurable,
     n: int | None = None,
     data: str | Path | None = None,
     data_dir: Path | None = None,
@@ -158,7 +158,7 @@ def compare(
     )
 
 
-def _members(what: What) -> Sequence[What]:
+def _members(what: Measurable) -> Sequence[Measurable]:
     """The subject itself, or what its pattern matches."""
     if not isinstance(what, str | Path):
         return [what]
@@ -176,7 +176,7 @@ def _named(name: str, progress: Progress) -> Progress:
     return lambda doing, done: progress(f"{name}: {doing}", done)
 
 
-def _pairs(reports: list[list[Report]], members: Sequence[Sequence[What]]) -> tuple[Pair, ...]:
+def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]]) -> tuple[Pair, ...]:
     first, *others = reports
     shared = [_shared(first, other) for other in others]
     # Bonferroni: of many differences between equal generators, one in twenty would be called real; so each gets its
@@ -234,7 +234,7 @@ def _summary(figures: list[Figure]) -> tuple[float, Interval]:
     """
     if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
-    mean = within_range(figures[0].name, repeated(np.array([figure.value for figure in figures]), _CONFIDENCE))
+    mean = within_range(figures[0].name, mean_over_repeats(np.array([figure.value for figure in figures]), _CONFIDENCE))
     return mean.value, mean.interval
 
 
@@ -255,7 +255,7 @@ def _overall(found: Sequence[Difference]) -> Verdict:
     return verdicts.pop() if len(verdicts) == 1 else "mixed"
 
 
-def _config(what: What) -> Config | None:
+def _config(what: Measurable) -> Config | None:
     """The settings of a run; None of anything else."""
     if not isinstance(what, str | Path) or is_bundled(what):
         return None
@@ -263,7 +263,7 @@ def _config(what: What) -> Config | None:
     return run.saved_config() if run.is_run else None
 
 
-def _settings(first: Sequence[What], second: Sequence[What]) -> tuple[str, ...]:
+def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tuple[str, ...]:
     """In what the first runs of two groups differ; the seed only where it is not what a group varies."""
     before, after = _config(first[0]), _config(second[0])
     if before is None or after is None:
@@ -277,7 +277,9 @@ def _settings(first: Sequence[What], second: Sequence[What]) -> tuple[str, ...]:
     return tuple(changed)
 
 
-def _notes(members: Sequence[Sequence[What]], reports: list[list[Report]], pairs: Sequence[Pair]) -> Iterator[str]:
+def _notes(
+    members: Sequence[Sequence[Measurable]], reports: list[list[Report]], pairs: Sequence[Pair]
+) -> Iterator[str]:
     """What a reader should know."""
     sizes = [(len(members[0]), len(group)) for group in members[1:]]
     if (1, 1) in sizes:

@@ -14,7 +14,7 @@ from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
     KINDS,
     LEAST_OF_CLASS,
-    Beside,
+    FigureWithFloor,
     add_mean_diversity,
     exact_copies,
     figures_of,
@@ -27,7 +27,7 @@ from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
-from inkgan.evaluation.subject import Sample, What, draw, notes_of, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
 from inkgan.images import Labels
 
@@ -36,7 +36,7 @@ _CEILING_VERSION = 2  # raise it when the figure changes
 
 
 def evaluate(
-    what: What,
+    what: Measurable,
     *,
     n: int | None = None,
     data: str | Path | None = None,
@@ -94,7 +94,9 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     progress("figures", 0.0)
     found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
     add_mean_diversity(found, floors)
-    figures = {name: Beside(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors}
+    figures = {
+        name: FigureWithFloor(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors
+    }
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, ruler.training)
     novelty = novelty_of(nearest.distance, ruler.held_out_distances, images.predicted, ruler)
@@ -140,15 +142,17 @@ def _title(name: str, ruler: Ruler) -> str:
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
 
 
-def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> Beside:
+def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> FigureWithFloor:
     """The Fréchet distance by the second ruler, whose features learned nothing, beside that of held-out images."""
     n, second = len(sample.images), make_second_ruler(ruler.data, progress)
     features = second.network.extract(sample.images, progress, "random features")[0]
     found = second.distance(features, np.random.default_rng(sample.seed))
-    return Beside(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
+    return FigureWithFloor(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
 
 
-def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress) -> dict[str, Beside]:
+def _novelty_in_pixels(
+    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
+) -> dict[str, FigureWithFloor]:
     """Novelty between the images themselves: it finds copies under noise, which may look new in features."""
     progress("nearest in pixels", 0.0)
     training = pixels(ruler.data.train.images)
@@ -163,7 +167,7 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, prog
 
 def _accuracy_score(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> tuple[dict[str, Beside], list[str]]:
+) -> tuple[dict[str, FigureWithFloor], list[str]]:
     """The classification accuracy score beside its ceiling, that of as many real images; and what to note.
 
     A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
@@ -192,7 +196,7 @@ def _accuracy_score(
 
     floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
     score = learn((pictures, labels), seed=sample.seed, progress=lambda _, done: progress("learning the images", done))
-    return {name: Beside(score, len(pictures), floor, len(real))}, notes
+    return {name: FigureWithFloor(score, len(pictures), floor, len(real))}, notes
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:

@@ -14,7 +14,7 @@ from inkgan.evaluation.metrics.classes import class_balance, classifier_score, c
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import Novelty, manifold, novelty
+from inkgan.evaluation.metrics.neighbours import Novelty, manifold_estimates, novelty
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
 from inkgan.files import Progress
 from inkgan.images import Images, Labels
@@ -103,7 +103,7 @@ def within_range(name: str, estimate: Estimate) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Beside:
+class FigureWithFloor:
     """A figure of n images beside its floor, the same figure of real images with their number."""
 
     estimate: Estimate
@@ -125,7 +125,7 @@ def figures_of(
     """
     features, predicted = images.features, images.predicted
     real = ruler.training[ruler.some_training(len(features))]
-    balls = manifold(real, features, rng)
+    balls = manifold_estimates(real, features, rng)
     found = {
         "frechet_digit_distance": frechet_estimate(features, ruler.moments, rng).at_n,
         "kernel_digit_distance": kernel_estimate(features, real, rng),
@@ -201,22 +201,22 @@ def novelty_of(
     return novelty(distances, held_out_distances, cells=cells)
 
 
-def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, Beside]:
+def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, FigureWithFloor]:
     """The near-copies and the copying test of ``held_out`` held-out images."""
     near = replace(binomial(round(found.near_copies * found.n), found.n), interval=found.interval)
     usual = binomial(round(found.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
     return {
-        f"near_copies{suffix}": Beside(near, found.n, usual, held_out),
-        f"copying_z{suffix}": Beside(z, found.n, none, held_out),
+        f"near_copies{suffix}": FigureWithFloor(near, found.n, usual, held_out),
+        f"copying_z{suffix}": FigureWithFloor(z, found.n, none, held_out),
     }
 
 
-def exact_copies(images: Images, data: DataSet) -> Beside:
+def exact_copies(images: Images, data: DataSet) -> FigureWithFloor:
     """The share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
     shares = []
     for some in (images, data.test.images):
         count = sum(image.tobytes() in training for image in some)
         shares.append(replace(binomial(count, len(some)), interval=clopper_pearson(count, len(some))))
-    return Beside(shares[0], len(images), shares[1], len(data.test))
+    return FigureWithFloor(shares[0], len(images), shares[1], len(data.test))

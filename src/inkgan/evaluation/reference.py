@@ -30,7 +30,13 @@ from filelock import FileLock
 from inkgan import files
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, OutputError
-from inkgan.evaluation.classifier import TrainingRecipe, labels_to_learn, recipe_for, step_seconds, train_for
+from inkgan.evaluation.classifier import (
+    TrainingRecipe,
+    labels_to_learn,
+    recipe_for,
+    step_seconds,
+    train_feature_network,
+)
 from inkgan.evaluation.features import CARD as FEATURE_CARD
 from inkgan.evaluation.features import SHIPPED, WIDTHS, FeatureNetwork, Features, load_card, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
@@ -113,7 +119,7 @@ def features_for(
     try:
         if not (folder / FEATURE_CARD).exists():
             warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
-            train_for(data, recipe, progress, widths).save(folder)
+            train_feature_network(data, recipe, progress, widths).save(folder)
     finally:
         lock.release()
     return load_features(folder)

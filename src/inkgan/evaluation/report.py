@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.figures import Beside, Better, kind_of, within_range
+from inkgan.evaluation.figures import Better, FigureWithFloor, kind_of, within_range
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.images import Images
 
@@ -36,7 +36,7 @@ class Figure:
     """What the images were compared with."""
 
     @classmethod
-    def of(cls, name: str, found: Beside, title: str | None = None) -> Figure:
+    def of(cls, name: str, found: FigureWithFloor, title: str | None = None) -> Figure:
         """The figure of a name; None takes the title that it usually has."""
         kind = kind_of(name)
         value, floor = within_range(name, found.estimate), within_range(name, found.floor)

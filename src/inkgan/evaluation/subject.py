@@ -29,7 +29,7 @@ MOST = 10_000
 SMALLEST = 128
 """Fewer images than this are not measured."""
 
-What = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """What can be measured; see :func:`open_subject`."""
 
 
@@ -137,7 +137,7 @@ class Sample:
     notes: tuple[str, ...]
 
 
-def open_subject(what: What) -> Subject:
+def open_subject(what: Measurable) -> Subject:
     """Find, load and check what is to be measured; a model does not draw yet.
 
     Args:

@@ -1,4 +1,4 @@
 """Images out of a trained generator, without PyTorch: sampling, handwriting, and where images are written.
 
-May import the ground, networks and runs.
+It may import the ground, data, networks and runs.
 """

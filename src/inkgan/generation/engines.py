@@ -1,8 +1,8 @@
-"""Engines: what calls a task for many numbers, in several processes or on several machines.
+"""Engines call a task for many numbers, in several processes or on several machines.
 
-An engine is a function of a task, its numbers and how many to do at a time; it yields each result as it comes. A task
-leaves its results on the disk under the number's name and may be called twice, so that an engine is free to repeat what
-was lost. Numbers and small results are all that an engine carries.
+An engine is a function of a task, its numbers and the number of tasks at a time; it yields each result as it comes. A
+task leaves its results on disk under the number's name and may be called twice, so that an engine can repeat lost work.
+An engine carries only numbers and small results.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean, quantity
 
 T = TypeVar("T")
-#: Has to be picklable, as a dataclass is whose fields are.
+#: A task has to be picklable; a dataclass of picklable fields is.
 Task = Callable[[int], T]
 Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
 
-#: How often a number is tried whose process was killed.
+#: The number of attempts at a number whose process was killed.
 _ATTEMPTS = 3
 _JOBS_PER_CORE = 16
 _RAY_STORE = 80 * 2**20  # bytes; Ray takes a third of the memory otherwise, and there is nothing to store
 
 
 def engine(name: str) -> Engine[Any]:
-    """The engine of a name.
+    """Return the engine of a name.
 
     Raises:
         ConfigError: there is none of that name.
@@ -47,10 +47,10 @@ def engine(name: str) -> Engine[Any]:
 
 
 def checked_jobs(jobs: int, engine: str) -> int:
-    """How many tasks to do at a time, if that is possible: each process takes 200 MB and more.
+    """Return a number of tasks to do at a time, if this machine can: each process takes 200 MB and more.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it cannot.
     """
     most = _JOBS_PER_CORE * cores()
     if jobs < 1:
@@ -78,16 +78,16 @@ class _Worker:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
-        theirs.close()  # so that this end is told when that process ends
+        theirs.close()  # else this end would not notice that the process ended
 
     def give(self, number: int) -> None:
         """Let it do the task for a number."""
         self.number = number
-        with suppress(OSError):  # it was killed while it waited: who listens to it next is told
+        with suppress(OSError):  # it was killed while it waited, which receiving from it will show
             self.connection.send(number)
 
     def end(self) -> None:
-        """End it at once, whatever it does."""
+        """End it at once."""
         self.process.terminate()
         self.process.join()
         self.connection.close()
@@ -99,12 +99,13 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
         try:
             _end_with_the_first_process()
-            _do_what_comes(ours, task)
+            _serve(ours, task)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to be done
 
 
-def _do_what_comes(ours: connection.Connection, task: Task[Any]) -> None:
+def _serve(ours: connection.Connection, task: Task[Any]) -> None:
+    """Do the task for each number that arrives, and send back the result, the error and the warnings."""
     while True:
         try:
             number = ours.recv()
@@ -119,14 +120,14 @@ def _do_what_comes(ours: connection.Connection, task: Task[Any]) -> None:
         told = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
         try:
             ours.send((result, error, told))
-        except OSError:  # the first process has ended; what was made is on the disk
+        except OSError:  # the first process has ended; the result is on disk
             return
 
 
 def _end_with_the_first_process() -> None:
-    """Let this process be asked to stop when the first one ends, though it was killed and could not ask."""
+    """Ask this process to stop when the first one ends, even if that was killed."""
     first = parent_process()
-    if first is not None:  # a run then saves; it would train on for hours, and lock its folder
+    if first is not None:  # without this, a run would train on for hours and lock its folder
         threading.Thread(target=_stop_after, args=(first.sentinel,), daemon=True).start()
 
 
@@ -136,13 +137,13 @@ def _stop_after(sentinel: int) -> None:
 
 
 def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
-    """Do a task in new processes on this machine; a number whose process is killed goes to another one.
+    """Do a task in new processes on this machine; a number whose process is killed goes to another process.
 
     Raises:
         InkganError: processes were killed at one number three times.
 
     Warns:
-        InkganWarning: what the task warned of, each message once.
+        InkganWarning: the task's own warnings, each message once.
     """
     waiting = deque(numbers)
     killed: Counter[int] = Counter()
@@ -156,7 +157,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                     worker.give(waiting.popleft())
             busy = {worker.connection: worker for worker in workers if worker.number is not None}
             for ready in connection.wait(list(busy)):
-                worker = busy[ready]  # type: ignore[index]  # they are of one kind
+                worker = busy[ready]  # type: ignore[index]  # all are connections
                 number, worker.number = worker.number, None
                 assert number is not None
                 try:
@@ -165,7 +166,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                     workers.remove(worker)
                     worker.end()
                     killed[number] += 1
-                    _require_hope(number, killed[number], worker.process.exitcode)
+                    _refuse_more_attempts(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
                     continue
                 for message in dict.fromkeys(noted):
@@ -180,7 +181,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             worker.end()
 
 
-def _require_hope(number: int, killed: int, exit_code: int | None) -> None:
+def _refuse_more_attempts(number: int, killed: int, exit_code: int | None) -> None:
     if killed >= _ATTEMPTS:
         reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
         raise InkganError(
@@ -192,7 +193,7 @@ def _require_hope(number: int, killed: int, exit_code: int | None) -> None:
 def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
     """Do a task on a Ray cluster: the one that RAY_ADDRESS names, else one of ``jobs`` cores on this machine.
 
-    Of a cluster, all cores are used. Ray repeats a number whose process or machine is lost.
+    All cores of a cluster are used. Ray repeats a number whose process or machine is lost.
 
     Raises:
         InkganError: processes were lost at one number three times.
@@ -221,14 +222,14 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
 def _start_ray(core: Any, jobs: int) -> None:
     """Connect to the cluster that the environment names, or start one here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network
     logging.getLogger("ray").setLevel(logging.ERROR)
     local = {"address": "local", "num_cpus": jobs, "object_store_memory": _RAY_STORE, "include_dashboard": False}
     given = {} if os.environ.get("RAY_ADDRESS") else local
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             core.init(log_to_driver=False, logging_level="error", **given)
-        except Exception as error:  # noqa: BLE001 - Ray raises no other
+        except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
             core.shutdown()
             if attempt == _ATTEMPTS:
                 reason = str(error).partition("\n")[0]
@@ -242,7 +243,7 @@ def _called(task: Task[T], number: int) -> T:
 
 
 def _result_of(core: Any, reference: Any) -> Any:
-    """A result from Ray, or the error that the task raised there."""
+    """Return a result from Ray, or raise the error that the task raised there."""
     try:
         return core.get(reference)
     except core.exceptions.RayTaskError as error:

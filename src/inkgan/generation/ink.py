@@ -1,7 +1,7 @@
 """Ink on a line: a model's small grey digits drawn large and sharp, and separators drawn with the same pen.
 
 A character is a *strip*: uint8 [H, W], 0 paper to 255 ink, as high as the line it stands on and as wide as its ink. So
-characters are set side by side without any offsets of their own.
+strips can be placed side by side without offsets of their own.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CHUNK = 16  # images that are enlarged at once, which stay in the cache
 
 @dataclass(frozen=True)
 class Line:
-    """Where characters stand.
+    """A line on which characters stand.
 
     Attributes:
-        height: rows of every strip.
+        height: the height of the line and of its strips, in rows.
         baseline: the row on which digits stand.
         size: the height of a digit, in rows.
     """
@@ -66,11 +66,11 @@ def digits(
 
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink, without specks; see :func:`without_specks`.
-        line: where they stand.
+        line: the line on which they stand.
         lean: the tangent of the angle by which they lean to the right.
         turn: the angle by which each turns, in radians, clockwise; [N], or one for all.
         grow: the size of each, relative to the usual one.
-        lift: rows above the baseline.
+        lift: the number of rows by which each stands above the baseline.
     """
     turn, grow, lift = (np.broadcast_to(np.asarray(values, np.float64), len(images)) for values in (turn, grow, lift))
     parts = [slice(start, start + _CHUNK) for start in range(0, len(images), _CHUNK)]
@@ -84,18 +84,18 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
     extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])
     scale = grow * line.size / extent
     base = line.baseline - lift
-    # The larger the digit, the slower its grey rises across an edge. Make it rise within about two pixels again.
+    # Enlarging makes edges soft. Steepen the greys, so that an edge is about two pixels wide again.
     half = np.minimum(0.35, 0.45 / scale)[:, None]
     levels = _to_bytes((np.arange(256) / 255 - _EDGE) / (2 * half) + 0.5)
     large = enlarged(images)
     cos, sin = np.cos(turn), np.sin(turn)
-    # To the line: shear @ rotation, about the middle of the digit's foot.
+    # The map to the line: shear @ rotation, about the middle of the digit's foot.
     forward = np.stack([cos - lean * sin, -sin - lean * cos, sin, cos], 1) * (scale / _ENLARGED)[:, None]
     foot = np.stack([(left + right) / 2, bottom], 1) * _ENLARGED
     windows = _windows(large, levels, forward, foot, base, line.height)
     # Pillow takes the inverse map, from a window of the line to the enlarged image.
     back = np.stack([cos, sin + lean * cos, -sin, cos - lean * sin], 1) * (_ENLARGED / scale)[:, None]
-    away = np.stack([windows[:, 0], windows[:, 1] - base], 1)  # of the window's corner from the foot
+    away = np.stack([windows[:, 0], windows[:, 1] - base], 1)  # from the foot to the window's corner
     x, y = (foot[:, i] + (back[:, 2 * i : 2 * i + 2] * away).sum(1) for i in (0, 1))
     maps = np.stack([back[:, 0], back[:, 1], x, back[:, 2], back[:, 3], y], 1).tolist()
     strips = []
@@ -111,13 +111,13 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
 
 
 def _ink_boxes(images: Images, faint: int | NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
-    """Top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's.
+    """Return top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's.
 
     Args:
         images: uint8.
-        faint: pixels up to this are no ink; for all, or [N].
+        faint: pixels up to this are no ink; one for all images, or [N].
     """
-    is_ink = images > np.reshape(np.asarray(faint, np.uint8), (-1, 1, 1))  # of one type, since wider ones are slower
+    is_ink = images > np.reshape(np.asarray(faint, np.uint8), (-1, 1, 1))  # uint8, since wider types are slower
     rows, columns = (np.asarray(is_ink.any(axis)) for axis in (2, 1))
     top, left = rows.argmax(1), columns.argmax(1)
     return top, rows.shape[1] - rows[:, ::-1].argmax(1), left, columns.shape[1] - columns[:, ::-1].argmax(1)
@@ -126,19 +126,21 @@ def _ink_boxes(images: Images, faint: int | NDArray[np.int64]) -> tuple[NDArray[
 def _windows(
     large: Images, levels: Images, forward: Floats, foot: Floats, base: Floats, height: int
 ) -> NDArray[np.int64]:
-    """Left, top, right and bottom [N, 4] of the part of a line that a digit's ink can reach, in columns from its foot.
+    """Return left, top, right and bottom [N, 4] of the part of a line that each digit's ink can reach.
+
+    Columns are counted from the digit's foot.
 
     Args:
         large: enlarged images, uint8 [N, H, W].
-        levels: what each of their 256 levels becomes on the line, [N, 256], rising.
+        levels: the levels on the line of their 256 levels, [N, 256], rising.
         forward: the rows of the map from an enlarged image to the line [N, 4].
-        foot: the place in the image that comes to stand on column 0 and on row ``base`` [N, 2].
-        base: as said [N].
-        height: of the line.
+        foot: the point of the image that is moved to column 0 and row ``base`` [N, 2].
+        base: the row of the foot on the line [N].
+        height: the height of the line.
     """
-    reach = 2  # pixels to each side from which Pillow's cubic takes a value
-    # The cubic is below 1.63 times the highest of the pixels that it takes, so half of a level that becomes paper
-    # does too.
+    reach = 2  # the pixels on each side that Pillow's cubic reads
+    # The cubic is below 1.63 times the highest of the pixels that it reads; so where all of them are at most half of
+    # the highest level that becomes paper, the result is paper, too.
     top, bottom, left, right = _ink_boxes(large, ((levels == 0).sum(1) - 1) // 2)
     x = np.stack([left - reach, right + reach, left - reach, right + reach], 1) - foot[:, :1]
     y = np.stack([top - reach, top - reach, bottom + reach, bottom + reach], 1) - foot[:, 1:]
@@ -151,8 +153,8 @@ def _windows(
 def enlarged(images: Images) -> Images:
     """Enlarge images [N, H, W] four times by a cubic, smoothed over 0.6 of their pixels: uint8 [N, 4H, 4W].
 
-    Weights are whole multiples of 2^-11, and what comes between rows and columns of 2^-4. So every product and every
-    sum is exact in float32, and the result is the same on every processor.
+    Weights are whole multiples of 2^-11, and the values between the two products are whole multiples of 2^-4. So every
+    product and every sum is exact in float32, and the result is the same on every processor.
     """
     _, height, width = images.shape
     across = images.astype(np.float32) @ (16 * _enlarging(width).T)
@@ -165,10 +167,10 @@ def enlarged(images: Images) -> Images:
 
 @cache
 def _enlarging(length: int) -> NDArray[np.float32]:
-    """The weights [4 · length, length] that enlarge and smooth a row of pixels.
+    """Return the weights [4 · length, length] that enlarge and smooth a row of pixels.
 
     First the cubic of Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -1/2; then a
-    Gaussian. Outside, the row goes on as it ends.
+    Gaussian. The first and the last pixel repeat beyond the ends of the row.
     """
     reach = 4  # source pixels that are added on each side
     places = np.arange(_ENLARGED * (length + 2 * reach))
@@ -192,7 +194,7 @@ def without_specks(images: Images) -> Images:
         images: uint8 [N, H, W], 0 paper, 255 ink.
     """
     count, height, width = images.shape
-    # An empty row and column after each image: a step along the memory never leads from one end of it to another.
+    # With an empty row and column after each image, a step in memory never leads from one row or image to the next.
     rest = np.zeros((count, height + 1, width + 1), bool)
     rest[:, :height, :width] = images > _FAINT
     kept = np.zeros_like(rest)
@@ -208,12 +210,12 @@ def without_specks(images: Images) -> Images:
         ink ^= piece
         rest[open_images] = ink
         open_images = open_images[ink.any((1, 2))]
-    _spread(kept)  # with its soft edge
+    _spread(kept)  # to keep the soft edge
     return np.where(kept[:, :height, :width], images, np.uint8(0))
 
 
 def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
-    """Let pieces grow, in place, to all the ink [N, H + 1, W + 1] that is connected with them."""
+    """Let pieces grow, in place, to all the ink [N, H + 1, W + 1] that is connected to them."""
     size = 0
     while (new := int(np.count_nonzero(pieces))) != size:
         size = new
@@ -223,7 +225,7 @@ def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
 
 
 def _spread(maps: NDArray[np.bool_]) -> None:
-    """Set, in place, the eight pixels around each that is set, of maps [N, H + 1, W + 1] whose last are ignored."""
+    """Set, in place, the eight neighbours of each set pixel; the last row and column of the maps are ignored."""
     flat = maps.reshape(-1)
     for step in (1, maps.shape[2]):
         before = flat.copy()
@@ -236,8 +238,8 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
 
     Args:
         strokes: [S, 3, 2], as in :data:`STROKES`.
-        line: where it stands.
-        width: of the pen, in pixels.
+        line: the line on which it stands.
+        width: the width of the pen, in pixels.
         lean: the tangent of the angle by which it leans to the right.
     """
     t = np.linspace(0, 1, 9)[:, None]
@@ -256,7 +258,7 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
 
 
 def _squared_distances(x: Floats, y: Floats, starts: Floats, ends: Floats) -> Floats:
-    """The squared distances [S, H, W] of points in columns ``x`` [W] and rows ``y`` [H, 1] to lines between [S, 2]."""
+    """Return the squared distances [S, H, W] of points (columns ``x`` [W], rows ``y`` [H, 1]) to S line segments."""
     along = ends - starts
     u, v = (values[:, None, None] for values in along.T)
     dx, dy = (points - from_[:, None, None] for points, from_ in zip((x, y), starts.T, strict=True))
@@ -278,7 +280,7 @@ def _trimmed(strip: Strip) -> Strip:
 
 
 def stroke_width(strip: Strip) -> float:
-    """The mean width of the strokes, in pixels: twice the area over the length of the outline; 0 without ink.
+    """Return the mean width of the strokes, in pixels: twice the area over the outline's length; 0 without ink.
 
     The outline's length is the total variation of the grey levels (coarea formula), so soft edges do not matter.
     """
@@ -290,9 +292,9 @@ def stroke_width(strip: Strip) -> float:
 
 
 def lean_of(strip: Strip) -> float:
-    """The tangent of the angle by which a stroke leans to the right, from its second moments; 0 without ink."""
+    """Return the tangent of the angle by which a stroke leans to the right, from its moments; 0 without ink."""
     y, x = np.nonzero(strip > 127)
-    if not len(y) or y[0] == y[-1]:  # the rows come in order
+    if not len(y) or y[0] == y[-1]:  # nonzero returns the rows in order
         return 0.0
     down = y - y.mean()
     return float(-(down @ (x - x.mean())) / (down @ down))

@@ -1,8 +1,8 @@
-"""Legible digits: two readers in NumPy, and drawing again what they cannot read.
+"""Legible digits: two readers in NumPy; digits that they cannot read are drawn again.
 
-The small first reader reads every digit. Where it is certain, the digit stays. Where it reads the digit without being
+The small first reader reads every digit. If it is certain, the digit stays. If it reads the digit without being
 certain, the digit classifier of :mod:`inkgan.evaluation.features`, which takes 20 times as many operations, has to
-agree. That module needs PyTorch; here one forward pass in NumPy is enough, and a test holds the two together.
+agree. That module needs PyTorch; here one forward pass in NumPy is enough, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from inkgan.images import Images
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
 Draw = Callable[[Array, NDArray[np.int64]], Images]
 
-#: The probability below which a digit is drawn again, if nothing else is asked for, and the largest that can be.
+#: The probability below which a digit is drawn again, and the largest that can be asked for.
 LEGIBLE = 0.99
 MOST_LEGIBLE = 0.9999
 DIGITS = "0123456789"
 _MODELS = Path(__file__).parents[1] / "models"
 _SIDE = 28  # of the images that the readers read
-_CHUNK = 32  # images that are read at once: bounds the memory
+_CHUNK = 32  # images that are read at once, which bounds the memory
 _GRID = 4
-#: By what a latent is multiplied if its digit cannot be read, tried in this order. A group is drawn in one call; most
-#: digits need no more than the first.
+#: The factors that multiply a latent whose digit cannot be read, tried in this order. A group is drawn in one call;
+#: most digits need only the first.
 _FACTORS = ((0.9,), (0.8,), (0.7, 0.6), (0.5, 0.4, 0.3, 0.2, 0.1, 0.0))
 
 
@@ -43,7 +43,7 @@ class Reader(NamedTuple):
     """A network that reads digits: 3x3 convolutions, pooling to 4x4, a hidden layer and the classes.
 
     Attributes:
-        name: of its folder among the bundled models.
+        name: the name of its folder among the bundled models.
         halving: its convolutions of stride 2, counted from 0.
     """
 
@@ -53,12 +53,12 @@ class Reader(NamedTuple):
 
 FIRST_READER = Reader("first-reader", (0, 1, 2))
 CLASSIFIER = Reader("digit-features", (1, 3))
-#: With this probability and above, the first reader's word is enough.
+#: From this probability on, the first reader decides alone.
 CERTAIN = 0.999
 
 
 def valid_legible(legible: SupportsFloat) -> float:
-    """Return a probability below which digits are drawn again, 0 for none.
+    """Return the probability below which digits are drawn again; 0 draws none again.
 
     Raises:
         ConfigError: it is out of range.
@@ -68,12 +68,12 @@ def valid_legible(legible: SupportsFloat) -> float:
 
 
 class Legible(NamedTuple):
-    """Digits, and how well they can be read.
+    """Digits, and the probabilities with which they are read.
 
     Attributes:
         images: uint8 [N, H, W].
         probabilities: of each digit's own class, float32 [N]; see :func:`as_digits`.
-        factors: by what each latent was multiplied, 1 where the digit was drawn once; float32 [N].
+        factors: the factor of each latent, 1 if the digit was drawn once; float32 [N].
     """
 
     images: Images
@@ -89,19 +89,19 @@ def made_legible(
     digits: NDArray[np.int64],
     legible: float,
 ) -> Legible:
-    """Draw those digits again that are read with a lower probability than ``legible`` (see :func:`as_digits`).
+    """Draw digits again that are read with a lower probability than ``legible`` (see :func:`as_digits`).
 
     Such a digit's latent is multiplied by 0.9, 0.8, ... 0 until it can be read. The shorter the latent, the closer its
-    digit is to the mean of its class: this is truncation (Brock et al., "Large scale GAN training", 2019, section 3.1)
-    of the digits that need it alone. Where no factor is enough, the digit with the highest probability is taken.
+    digit is to the mean of its class: this is truncation (Brock et al., "Large scale GAN training", 2019, section 3.1),
+    only of the digits that need it. If no factor is enough, the digit with the highest probability is taken.
 
     Args:
         draw: the generator.
-        images: what it drew for these latents and labels.
+        images: the images that it drew for these latents and labels.
         latents: float32 [N, D].
         labels: the index of each one's class, int64 [N].
-        digits: what each is to be read as, 0 to 9, int64 [N].
-        legible: 0 to 0.9999; with 0 nothing is judged, and all probabilities are NaN.
+        digits: the digit that each should be, 0 to 9, int64 [N].
+        legible: 0 to 0.9999; with 0 no digit is read, and all probabilities are NaN.
 
     Returns:
         Each digit depends on its own latent and label alone.
@@ -126,15 +126,15 @@ def made_legible(
 
 
 def as_digits(images: Images, digits: NDArray[np.int64], legible: float) -> Array:
-    """The probability with which each image is read as its digit.
+    """Return the probability with which each image is read as its digit.
 
-    It is the first reader's where that is certain, which it mostly is, or below ``legible``, so that the digit fails.
-    In between it is the lower one of the first reader's and the classifier's: what two different networks read alike is
-    rarely misread.
+    It is the first reader's if that is certain, which it mostly is, or below ``legible``, so that the digit fails.
+    In between it is the lower one of the first reader's and the classifier's: two different networks rarely misread a
+    digit alike.
 
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink.
-        digits: what each is to be read as, 0 to 9, int64 [N].
+        digits: the digit that each should be, 0 to 9, int64 [N].
         legible: the probability that is asked for.
 
     Returns:
@@ -148,11 +148,11 @@ def as_digits(images: Images, digits: NDArray[np.int64], legible: float) -> Arra
 
 
 def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
-    """The probability of each digit, 0 to 9, by one of the readers.
+    """Return the probability of each digit, 0 to 9, by one of the readers.
 
     Args:
-        images: uint8 [N, H, W], 0 paper, 255 ink; of another size than 28x28 they are resized.
-        reader: which one.
+        images: uint8 [N, H, W], 0 paper, 255 ink; resized if they are not 28x28.
+        reader: the reader.
 
     Returns:
         float32 [N, 10], rows summing to 1; row i depends on image i alone.
@@ -169,7 +169,7 @@ def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
 
 
 def _resized(images: Images) -> Images:
-    """Images [N, H, W] as [N, 28, 28]."""
+    """Resize images [N, H, W] to [N, 28, 28]."""
     if images.shape[1:] == (_SIDE, _SIDE):
         return images
     from PIL import Image
@@ -180,7 +180,7 @@ def _resized(images: Images) -> Images:
 
 
 def _logits(weights: dict[str, Array], halving: tuple[int, ...], maps: Array) -> Array:
-    """The logits [N, 10] of images [N, 28, 28, 1] in [0, 1]; see :class:`inkgan.evaluation.features.FeatureLayers`."""
+    """Return the logits [N, 10] of images [N, 28, 28, 1] in [0, 1], as ``inkgan.evaluation.features.FeatureLayers``."""
     number = 0
     while f"convolutions.{number}.weight" in weights:
         maps = convolved(maps, weights[f"convolutions.{number}.weight"], 2 if number in halving else 1)
@@ -196,7 +196,7 @@ def _logits(weights: dict[str, Array], halving: tuple[int, ...], maps: Array) ->
 
 
 def _pooling(length: int) -> Array:
-    """The weights [4, length] of the means over four parts of a row, which may overlap: PyTorch's adaptive pooling."""
+    """Return the weights [4, length] of PyTorch's adaptive pooling: means over four parts, which may overlap."""
     weights = np.zeros((_GRID, length), np.float32)
     for part in range(_GRID):
         start, end = part * length // _GRID, -(-(part + 1) * length // _GRID)
@@ -206,7 +206,7 @@ def _pooling(length: int) -> Array:
 
 @cache
 def _weights(reader: Reader) -> dict[str, Array]:
-    """A reader's weights in float32, by name."""
+    """Read a reader's weights in float32, by name."""
     folder = _MODELS / reader.name
     file = folder / "weights.safetensors"
     try:

@@ -18,17 +18,17 @@ MOST_LINES = 100_000_000
 #: Bytes of the longest line that is read: a text, a byte order mark before it, and its end.
 _LONGEST_LINE = 4 * LONGEST_TEXT + 5
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-#: What most lines are; any other one is looked at more closely.
+#: The form of most lines; lines of another form are checked character by character.
 _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
 #: One line in this many has its place in the file kept.
 _BLOCK = 1024
 
 
 class Lines:
-    """The lines of a file of texts, taken in turn; they are checked once and then read as they are asked for.
+    """The lines of a file of texts, taken in turn. They are checked once, and then read when they are needed.
 
     Args:
-        source: the file, in UTF-8; ``-`` for standard input, which is copied to the disk, as a pipe is.
+        source: the file, in UTF-8; ``-`` for standard input. Standard input and pipes are copied to the disk.
 
     Raises:
         ConfigError: the file cannot be read or has no line, or lines cannot be written; the message has the number of
@@ -60,7 +60,7 @@ class Lines:
         return (self.text(0, index) for index in range(self._count))
 
     def text(self, seed: int, index: int) -> str:
-        """The text of an image, by the image's number."""
+        """Return the text of an image, by the image's number."""
         block, place = divmod(index % self._count, _BLOCK)
         if block != self._block:
             self._file.seek(self._starts[block])
@@ -70,7 +70,7 @@ class Lines:
         return self._texts[place]
 
     def _kept_open(self, file: BinaryIO) -> BinaryIO:
-        """A file that is closed when these lines are forgotten."""
+        """Return the file, which is closed when these lines are garbage."""
         weakref.finalize(self, file.close)
         return file
 
@@ -106,7 +106,7 @@ class Lines:
 
 
 def lines_of(folder: Path, files: list[Path], path: Path) -> list[str]:
-    """All lines of a file in a folder; the file is added to the files."""
+    """Return all lines of a file in a folder; add the file to the files."""
     files.append(folder / path)
     return list(Lines(folder / path))
 
@@ -116,7 +116,7 @@ def _without_end(line: str) -> str:
 
 
 def _complaint(line: bytes) -> str:
-    """Why a line cannot be written; empty if it can."""
+    """Return the reason why a line cannot be written; empty if it can."""
     try:
         valid_text(_without_end(line.decode()))
     except UnicodeDecodeError:

@@ -1,7 +1,4 @@
-"""From the name of a generator to what is known of it: where it is, and what its ``model.json`` says.
-
-Nothing that is read is believed before it is checked.
-"""
+"""Finding and reading generators: the folder, ``model.json`` and the weights. All is checked before it is used."""
 
 from __future__ import annotations
 
@@ -19,8 +16,6 @@ from inkgan.runs import checkpoint
 
 #: The files of a checkpoint, without ending, that sampling needs.
 PARTS = ("model", "generator")
-#: How often to look for a checkpoint again when a trainer removed the one that was found.
-_ATTEMPTS = 10
 _BUNDLED = Path(__file__).parents[1] / "models"
 _LONGEST_NAME = 255
 #: The smallest and largest sizes that a model can have.
@@ -35,7 +30,7 @@ class Found(NamedTuple):
         folder: where it is.
         description: its ``model.json``.
         arrays: its weights by name, as they were saved.
-        notes: what is wrong with each newer checkpoint.
+        notes: a sentence for each newer checkpoint that is damaged.
     """
 
     folder: Path
@@ -45,12 +40,12 @@ class Found(NamedTuple):
 
 
 def bundled_models() -> list[str]:
-    """The names of the generators that ship with the package."""
+    """Return the names of the generators that ship with the package."""
     return sorted(path.parent.name for path in _BUNDLED.glob("*/model.json"))
 
 
 def is_bundled(what: str | Path) -> bool:
-    """Whether this is the name of a bundled model; a :class:`Path` is a place, whatever its name."""
+    """Whether this is the name of a bundled model; a :class:`Path` never is."""
     return isinstance(what, str) and what in bundled_models()
 
 
@@ -61,7 +56,7 @@ def read(path: str | Path, which: str) -> Found:
         CheckpointError: there is none, or it is damaged.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
-    for _ in range(_ATTEMPTS):
+    for _ in range(checkpoint.TRIES):
         steps = _steps_of_run(path)
         try:
             return _read(path, which)
@@ -85,7 +80,7 @@ def _read(path: str | Path, which: str) -> Found:
 
 
 def _steps_of_run(path: str | Path) -> list[int]:
-    """The steps of the checkpoints that a run has now; none for what is not a run."""
+    """Return the steps of the checkpoints that a run has now; none if it is not a run."""
     try:
         return checkpoint.list_steps(Path(path) / "checkpoints")
     except (OSError, ValueError):
@@ -93,7 +88,7 @@ def _steps_of_run(path: str | Path) -> list[int]:
 
 
 def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    """The folder of a generator, and a note for every newer checkpoint that is damaged.
+    """Return the folder of a generator, and a note for every newer checkpoint that is damaged.
 
     Raises:
         CheckpointError: there is none.
@@ -112,7 +107,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
             f"there is no model or run {shown(path)!r}.{did_you_mean(str(path), names)} "
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
-    from inkgan.runs.folder import RunFolder  # with the settings' machinery: a bundled model needs none of it
+    from inkgan.runs.folder import RunFolder  # imports pydantic, which a bundled model does not need
 
     run = RunFolder(folder)
     if not run.is_run:
@@ -134,10 +129,10 @@ def _is_pickle(path: Path) -> bool:
 
 
 def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays of a generator, of which nothing is believed before it is checked.
+    """Read the arrays of a generator, after checking the sizes in its description.
 
     Args:
-        description: its ``model.json``; sizes that its kind of network always has are added.
+        description: its ``model.json``; the sizes that are fixed for its network are added.
         folder: where they are; the files were verified.
 
     Raises:
@@ -161,7 +156,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
 
 
 def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:
-    """Return some sizes; refuse those that are missing or absurd, and shapes of images that are."""
+    """Return some sizes of a model; refuse sizes and shapes of images that are missing or absurd."""
     shape = description.get("image_shape")
     sizes = [description.get(key) for key in keys]
     limits = [*((1, most) for most in _LARGEST_SHAPE), *(_LIMITS[key] for key in keys)]
@@ -173,10 +168,10 @@ def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
 
 
 def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[str, ...]:
-    """The name of each class that a generator draws, in the order of its labels.
+    """Return the name of each class that a generator draws, in the order of its labels.
 
     Args:
-        description: ``model.json``, whose sizes were checked. Models without names of classes have numbers for names.
+        description: ``model.json``, whose sizes were checked. Without names in it, the names are numbers.
         folder: where it was read, for messages.
 
     Raises:
@@ -198,7 +193,7 @@ def _is_name(name: Any) -> bool:
     if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
         return False
     try:
-        name.encode()  # JSON can hold half of a character
+        name.encode()  # JSON can hold half a surrogate pair
     except UnicodeEncodeError:
         return False
     return True

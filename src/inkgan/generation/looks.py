@@ -1,4 +1,4 @@
-"""Looks: how a written line appears on a scanned page, in a photograph, or in the field of a form, by named knobs."""
+"""Looks: a written line on a scanned page, in a photograph, or in the field of a form, described by named knobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from inkgan.errors import ConfigError, did_you_mean, shown
 
-#: The least and the most of what chance takes.
+#: The least and the greatest value of a random choice.
 Range = tuple[float, float]
 
 FORMS = ("none", "line", "frame", "cells")
@@ -28,7 +28,7 @@ COLOURS = {
     "yellow": "#f7ea9a",
     "pink": "#f6d5d8",
 }
-#: What numbers a knob takes: the least, the most, and what they mean. Pixels are those of an image 96 pixels high.
+#: The numbers that a knob takes: the least, the greatest, and their meaning. Pixels are of an image 96 pixels high.
 _LIMITS = {
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
@@ -48,18 +48,18 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Look:
-    """From which values chance takes what a line goes through, in this order. As they are here, they change nothing.
+    """The ranges from which the appearance of a line is drawn, in the order in which it changes.
 
-    Ranges hold the least and the most; ``inkgan help writing`` and ``_LIMITS`` say of what. Pixels grow with the image.
+    With the defaults, nothing changes. ``inkgan help writing`` explains each knob. Pixels grow with the image.
 
     Attributes:
         form: what is printed: ``none``; a ``line`` to write on; a ``frame`` with a line; or ``cells``, one for each
             character.
-        pen: the colours of the pen, of which each image has one.
-        tint: the colours of the paper, of which each image has one.
+        pen: the colours of the pen; each image has one of them.
+        tint: the colours of the paper; each image has one of them.
 
     Raises:
-        ConfigError: a value is not allowed; the message says what is.
+        ConfigError: a value is not allowed; the message says what is allowed.
     """
 
     form: str = "none"
@@ -90,18 +90,18 @@ class Look:
 
 
 KNOBS = tuple(field.name for field in fields(Look))
-#: What may stand for a look: its name, a .toml file, single knobs, or the look itself.
+#: A look, or its name, a .toml file or single knobs.
 LookLike = str | Path | Mapping[str, Any] | Look
 
 
 def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, background: str = "white") -> Look:
-    """The look that is meant.
+    """Return the look of a name, a file or knobs.
 
     Args:
         given: the name of a look; a TOML file or a mapping, which may name the ``look`` that it starts from
             (``clean`` by default) and sets single knobs; or a look.
-        knobs: more of them, which come last.
-        background: of the pictures; only the clean look has no paper.
+        knobs: more knobs, which override those.
+        background: the background of the pictures; only the clean look has no paper.
 
     A knob is a number, a range (``[0.5, 2]`` or ``"0.5..2"``), or for ``pen`` and ``tint`` one or several colours.
 
@@ -118,7 +118,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
 
 
 def name_of(look: Look) -> str | Look:
-    """The name of a look; or the look itself where it has none."""
+    """Return the name of a look; or the look itself if it has none."""
     return next((name for name, one in LOOKS.items() if one == look), look)
 
 
@@ -150,7 +150,7 @@ def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
 
 
 def _read(name: str, given: Any) -> Any:
-    """The value of a knob, in the form that a look keeps."""
+    """Return the value of a knob in the form that a look keeps."""
     if name == "form":
         if given not in FORMS:
             hint = did_you_mean(str(given), FORMS)
@@ -177,7 +177,7 @@ def _read(name: str, given: Any) -> Any:
 
 
 def _range(given: Any) -> Range:
-    """The least and the most of a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN where it is none of them."""
+    """Return both ends of a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN for anything else."""
     ends = given.split("..") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
     try:
         numbers = [math.nan if isinstance(end, bool) else float(end) for end in ends]
@@ -187,7 +187,7 @@ def _range(given: Any) -> Range:
 
 
 def short(given: Any) -> str:
-    """What was given, in one short line."""
+    """Return a value for a message, in one short line."""
     return shown(given)[:60] if isinstance(given, str) else f"{given!r:.60}"
 
 
@@ -196,7 +196,7 @@ def _is_colour(name: str) -> bool:
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue of a colour, 0 to 255."""
+    """Return red, green and blue of a colour, 0 to 255."""
     number = int(COLOURS.get(colour, colour)[1:], 16)
     return (number >> 16, number >> 8 & 255, number & 255)
 

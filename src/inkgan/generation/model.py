@@ -1,7 +1,7 @@
 """Images from a trained generator.
 
 Image i depends on the weights, the seed and i alone. Its latent is drawn by (seed, i), and it is always computed at
-place i mod 32 of a batch of 32, so that not even the rounding depends on how many images were asked for.
+place i mod 32 of a batch of 32, so that even the rounding does not depend on the number of images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inkgan.images import Images, Labels, png_bytes, sheet, to_uint8, with_chann
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
 
-#: How batch normalisation is done when sampling: ``standing`` statistics make each image independent; ``batch`` takes
+#: The statistics of batch normalisation when sampling: ``standing`` ones make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
 Statistics = Literal["standing", "batch"]
 STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
@@ -36,10 +36,10 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 _CHUNK = 32
-#: More at once, since only a few of them are drawn again.
+#: Larger, since only a few of these images are drawn again.
 _LEGIBLE_CHUNK = 16 * _CHUNK
 _NAMES_SHOWN = 12
-#: How many images a notebook shows, and how many side by side.
+#: The most images that a notebook shows, and the number side by side.
 _MOST_SHOWN = 100
 _COLUMNS = 10
 
@@ -59,13 +59,13 @@ class Samples(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
     __str__ = __repr__
 
     def _repr_png_(self) -> bytes | None:
-        """The picture that a notebook shows: at most 100 of the images, dark ink on white."""
+        """Return the picture that a notebook shows: at most 100 of the images, dark ink on white."""
         if not self._are_images():
             return None
         return png_bytes(sheet(np.asarray(self[:_MOST_SHOWN]), min(len(self), _COLUMNS), scale=2))
 
     def _are_images(self) -> bool:
-        """Whether this is a whole array of images, as operations on them may give anything."""
+        """Whether this is still an array of images: operations on one may give anything."""
         is_of_images = (self.ndim == 3 and self.shape[2] != 3) or (self.ndim == 4 and self.shape[3] == 3)
         return self.dtype == np.uint8 and is_of_images and self.size > 0
 
@@ -78,9 +78,9 @@ class Model:
         description: what was saved beside the weights: network, step, settings, data.
         image_shape: height, width and channels of its images.
         class_names: the name of each class that can be asked for; empty where it draws without labels.
-        num_classes: how many there are.
-        latent_dim: how many numbers a latent has.
-        notes: what a user should know of how it was loaded.
+        num_classes: the number of these classes.
+        latent_dim: the length of a latent.
+        notes: what a user should know about how it was loaded.
     """
 
     def __init__(
@@ -105,31 +105,31 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
-        self._draw_chunk = self._drawing()
+        self._draw_chunk = self._chunk_drawer()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle keeps, such as for another process: all but the function that draws, which is made anew."""
+        """Return everything for pickle except the function that draws, which is made anew."""
         return {name: value for name, value in self.__dict__.items() if name != "_draw_chunk"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._draw_chunk = self._drawing()
+        self._draw_chunk = self._chunk_drawer()
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
-        """How to read the data that it learned from, for :func:`inkgan.data.loading.load_saved`; None if not saved."""
+        """The settings of the data it learned from, for :func:`inkgan.data.loading.load_saved`; None if unknown."""
         config = self.description.get("config")
         settings = config.get("data") if isinstance(config, Mapping) else None
         return settings if isinstance(settings, Mapping) and {"name", "directory"} <= settings.keys() else None
 
     @property
     def data_digest(self) -> str | None:
-        """The digest of the data that it learned from; None if not saved."""
+        """The digest of the data that it learned from; None if unknown."""
         return self.description.get("digest")
 
     @property
     def weights_digest(self) -> str:
-        """The SHA-256 of its weights, in hexadecimal: models that draw the same have the same."""
+        """The SHA-256 of its weights, in hexadecimal."""
         digest = hashlib.sha256()
         for name, array in sorted(self._weights.items()):
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -154,13 +154,13 @@ class Model:
         """Draw images.
 
         Args:
-            n: how many, 1 to 1,000,000.
+            n: the number of images, 1 to 1,000,000.
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
             statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
             legible: 0 to 0.9999; digits that the bundled readers read with a lower probability are drawn again,
-                closer to the mean of their class, until they pass. 0 takes images as they come, which is what
-                measures of a generator need.
+                closer to the mean of their class, until they pass. 0 takes images as they come; measure generators
+                with 0.
             progress: called with the share of images that are drawn.
 
         Returns:
@@ -188,17 +188,17 @@ class Model:
                 part = slice(start, min(start + step, n))
                 drawn_from = self._latents(seed, start, part.stop - start)
                 if asked is None or digits is None:
-                    images[part] = self._drawn(drawn_from, None if asked is None else asked[part])
+                    images[part] = self._draw_in_chunks(drawn_from, None if asked is None else asked[part])
                 else:
-                    images[part] = self._drawn_legibly(drawn_from, asked[part], digits[part], legible)
+                    images[part] = self._draw_legibly(drawn_from, asked[part], digits[part], legible)
                 progress("drawing", part.stop / n)
         return _without_grey_axis(images)
 
     def _digits(self, labels: Labels | None, legible: float, statistics: Statistics) -> Labels | None:
-        """The digit of each class that was asked for, int64 [n]; None if nothing has to be legible.
+        """Return the digit of each label, int64 [n]; None if the images need not be legible.
 
         Raises:
-            ConfigError: it has to, and this model draws something else than grey digits by their names.
+            ConfigError: they have to be, and this model draws something else than grey digits with labels.
         """
         if not legible:
             return None
@@ -210,16 +210,16 @@ class Model:
             )
         return np.array(digits)[labels]
 
-    def _drawn_legibly(self, latents: NDArray[np.float32], labels: Labels, digits: Labels, legible: float) -> Images:
-        """Images [N, H, W, 1] of digits that can be read."""
+    def _draw_legibly(self, latents: NDArray[np.float32], labels: Labels, digits: Labels, legible: float) -> Images:
+        """Draw images [N, H, W, 1] of digits that can be read."""
 
         def draw(latents: NDArray[np.float32], labels: Labels) -> Images:
-            return self._drawn(latents, labels)[..., 0]
+            return self._draw_in_chunks(latents, labels)[..., 0]
 
         return made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images[..., None]
 
     def draw(self, latents: NDArray[np.floating], labels: Classes | None = None) -> Samples:
-        """Draw images for given latents: the way to hold a hand still, or to walk from one to another.
+        """Draw images for given latents, for example on the way from one latent to another.
 
         Args:
             latents: float32 [N, D].
@@ -240,21 +240,21 @@ class Model:
         if labels is None and self.num_classes:
             raise ConfigError(f"{self.name} draws by labels: give each latent a class, {self._shown_classes()}.")
         asked = self.labels_for(len(latents), labels)
-        return _without_grey_axis(self._drawn(latents.astype(np.float32), asked))
+        return _without_grey_axis(self._draw_in_chunks(latents.astype(np.float32), asked))
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
-        """The logits of the run's discriminator for images, by PyTorch.
+        """Return the logits of the run's discriminator for images, by PyTorch.
 
         Args:
             images: uint8 [N, H, W] for grey images, [N, H, W, C] for all; 0 is paper, 255 is ink.
             labels: the class of each image, see :meth:`labels_for`; None for a model without labels.
 
         Returns:
-            Logits, float32 [N], larger for images that look more real; 0 is undecided with the loss ``non-saturating``.
-            Relativistic and Wasserstein losses compare images, so that only differences of logits have a meaning.
+            Logits, float32 [N], larger for images that look more real; with the loss ``non-saturating``, 0 means
+            undecided. Relativistic and Wasserstein losses compare images, so only differences of logits have a meaning.
 
         Raises:
-            CheckpointError: the model has no discriminator, as only checkpoints of runs have one; or it is damaged.
+            CheckpointError: the model has no discriminator (only checkpoints of runs have one), or it is damaged.
             ConfigError: images or labels have another shape or type.
             MissingExtraError: PyTorch is not installed.
         """
@@ -278,10 +278,10 @@ class Model:
         return torch_networks.logits_of(self.description, weights, given, asked)
 
     def labels_for(self, n: SupportsIndex, labels: Classes | None = None) -> Labels | None:
-        """The class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.
+        """Return the class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.
 
         Args:
-            n: how many.
+            n: the number of images.
             labels: one class for all or one for each, as names (strings) or as indices (integers, from 0); None takes
                 the classes in turn. Where classes are named by digits, ``"3"`` is the class of that name, wherever it
                 stands, and ``3`` the fourth class.
@@ -307,40 +307,40 @@ class Model:
         return indices
 
     def _index_of(self, label: Any) -> int:
-        """The index of a class that was given by its name or its index."""
+        """Return the index of a class that was given by its name or its index."""
         if isinstance(label, str):
             if label not in self._indices:
-                raise self._unknown(repr(shown(label)), label)
+                raise self._unknown_class(repr(shown(label)), label)
             return self._indices[label]
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
             raise ConfigError(f"{label!r:.40} is not a label. Give a name, a string, or an index, an integer.")
         if not 0 <= label < self.num_classes:
-            raise self._unknown(str(label)[:20])
+            raise self._unknown_class(str(label)[:20])
         return int(label)
 
-    def _unknown(self, label: str, name: str = "") -> ConfigError:
+    def _unknown_class(self, label: str, name: str = "") -> ConfigError:
         hint = did_you_mean(name, self.class_names) if name else ""
         return ConfigError(f"there is no class {label}:{hint} {self.name} draws {self._shown_classes()}.")
 
     def _shown_classes(self) -> str:
-        """The names of the classes, for a message; the first few of many."""
+        """Return the names of the classes for a message; the first few of many."""
         if self.class_names == tuple(map(str, range(self.num_classes))):
             return f"0 to {self.num_classes - 1}"
         names = [shown(name) for name in self.class_names[:_NAMES_SHOWN]]
         more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
         return ", ".join(names) + more
 
-    def _drawing(self) -> Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]:
-        """The function that draws images [N, H, W, C] in [0, 1]: of NumPy where there is one, else of PyTorch."""
+    def _chunk_drawer(self) -> Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]:
+        """Return the function that draws up to 32 images [N, H, W, C] in [0, 1], by NumPy or else by PyTorch."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is not None:
             return lambda latents, labels: numpy_form.draw(self._weights, self.image_shape, latents, labels)
         from inkgan.generation import torch_networks
 
-        whole = torch_networks.drawing_of(self.description, self._weights)
+        whole = torch_networks.draw_function(self.description, self._weights)
 
         def padded(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
-            """Compute a whole chunk, so that no image depends on how many there are."""
+            """Compute a whole chunk, so that no image depends on the number of images."""
             n = len(latents)
             latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
             if labels is not None:
@@ -349,14 +349,14 @@ class Model:
 
         return padded
 
-    def _drawn(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
-        """Images uint8 [N, H, W, C], computed chunk by chunk."""
+    def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
+        """Draw images uint8 [N, H, W, C], chunk by chunk."""
         parts = [slice(start, start + _CHUNK) for start in range(0, len(latents), _CHUNK)]
         drawn = (self._draw_chunk(latents[part], None if labels is None else labels[part]) for part in parts)
         return np.concatenate([to_uint8(images) for images in drawn])
 
     def _draw_together(self, latents: NDArray[np.float32]) -> Images:
-        """Images that are normalised by their common statistics."""
+        """Draw images that are normalised by their common statistics."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is None or numpy_form.draw_with_batch_statistics is None:
             raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
@@ -371,12 +371,12 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     """Load a generator.
 
     Args:
-        path: the name of a bundled model, a run folder, a checkpoint or a model folder. A :class:`Path` is a place,
-            also where a bundled model has its name; so is ``./NAME``.
-        which: of a run, the checkpoint: ``latest`` (of those whose generator is whole), ``best`` or a step.
+        path: the name of a bundled model, a run folder, a checkpoint or a model folder. A :class:`Path` always means a
+            place, even if a bundled model has its name; so does ``./NAME``.
+        which: the checkpoint of a run: ``latest`` (of those whose generator is whole), ``best`` or a step.
 
     Raises:
-        CheckpointError: there is nothing of that kind, or it is damaged; nothing in it is ever executed.
+        CheckpointError: there is nothing of that kind, or it is damaged. Nothing in it is ever executed.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
 
     Warns:
@@ -393,7 +393,7 @@ def _valid_count(n: SupportsIndex) -> int:
 
 
 def _is_listed(labels: Any) -> bool:
-    """Whether these are labels in a list or the like, which NumPy would turn into strings if one of them is."""
+    """Whether these are labels in a list or the like: NumPy would turn all of them into strings if one is a string."""
     return isinstance(labels, Iterable) and not isinstance(labels, str | np.ndarray)
 
 

@@ -1,8 +1,7 @@
 """The generators in NumPy: drawing images from trained weights without PyTorch.
 
-Sampling needs neither gradients nor speed records, so one short implementation serves every model on every machine.
-Every matrix product is that of one image, since in a larger one the last bits of a row depend on where it stands: so an
-image has the same bits alone and among others. The tests hold it to the training networks.
+Each image has a matrix product of its own. In a product of many images, the last bits of a row depend on its place; so
+an image has the same bits alone and among others. The tests compare these forms with the training networks.
 :mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch draws a network that is missing there.
 """
 
@@ -35,7 +34,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 _EPSILON = np.float32(1e-5)
 _FEW = 16  # channels
 _CACHED = 2**17  # numbers that stay in the processor's cache: 512 KiB
-_ROWS = 512  # of weights; a multiple of 64, so that the kernels of matrix products group rows as in one product
+_ROWS = 512  # rows of weights; a multiple of 64, so that matrix products round as one product of all rows
 
 
 def draw_tutorial(
@@ -76,7 +75,7 @@ def draw_tutorial(
 
 
 def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> LayerStatistics:
-    """The standing statistics that were saved with the weights."""
+    """Return the standing statistics that were saved with the weights."""
     return {layer: (weights[f"standing.mean{layer}"], weights[f"standing.variance{layer}"]) for layer in "123"}
 
 
@@ -100,7 +99,7 @@ def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: li
 
 
 def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channels: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of the compact generator's weights, as saved; see :class:`inkgan.networks.compact.Generator`."""
+    """Return the shapes of the compact generator's weights; see :class:`inkgan.networks.compact.Generator`."""
     grid, fine = grid_of(image_shape), fine_channels(channels)
     style = latent_dim + (EMBEDDING if num_classes else 0)
     widths = [channels] + [fine] * (grid.doublings - 1)
@@ -150,7 +149,7 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
 
 
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
-    """A linear layer [O, I] of inputs [N, I], as one product for each input."""
+    """Apply a linear layer [O, I] to inputs [N, I], as one product for each input."""
     result = np.empty((len(inputs), 1, len(weight)), np.float32)
     for start in range(0, len(weight), _ROWS):  # of the weights, which stay in the cache for all inputs
         part = slice(start, start + _ROWS)
@@ -161,7 +160,7 @@ def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
 
 
 def _leaky(maps: Array) -> Array:
-    """A leaky ReLU, in place."""
+    """Apply a leaky ReLU, in place."""
     np.maximum(maps, np.float32(SLOPE) * maps, out=maps)
     return maps
 
@@ -172,19 +171,19 @@ def _sigmoid(x: Array) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """The probabilities [N, K] of logits [N, K]."""
+    """Return the probabilities [N, K] of logits [N, K]."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
     result: Array = powers / powers.sum(1, keepdims=True)
     return result
 
 
 def laid_out(array: NDArray[Any]) -> NDArray[Any]:
-    """The same array; kernels [O, C, 3, 3] lie in memory in the order in which :func:`convolved` takes them."""
+    """Return the same array, with kernels [O, C, 3, 3] in the memory order that :func:`convolved` needs."""
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1) if array.ndim == 4 else array
 
 
 def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
-    """A 3×3 convolution [O, C, 3, 3] of maps [N, H, W, C], padded by one zero on each side: a product for each map."""
+    """Convolve maps [N, H, W, C] by kernels [O, C, 3, 3], with one zero of padding on each side."""
     n, height, width, channels = maps.shape
     if len(weight) < _FEW and stride == 1:
         return _convolved_to_few(maps, weight)
@@ -195,7 +194,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
     strides = (image, stride * row, stride * column, row, padded.itemsize)
     windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy if it is laid out
+    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy after laid_out
     pixels = shape[1] * shape[2]
     result = np.empty((n, pixels, len(weight)), np.float32)
     at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache
@@ -206,9 +205,9 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
 
 
 def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
-    """As :func:`convolved`: the products of every pixel with all taps, and then their sums over neighbours.
+    """Convolve to few channels: multiply every pixel by all taps, and then sum over neighbours.
 
-    Matrix products are slow where a side is short.
+    The matrix products of :func:`convolved` are slow where a side is short.
     """
     n, height, width, channels = maps.shape
     outputs = len(weight)
@@ -229,7 +228,7 @@ def _channels_to_blocks(maps: Array) -> Array:
 
 
 def _halve(images: Array, weight: NDArray[Any]) -> Array:
-    """A 3×3 convolution [O, 1, 3, 3] of images [N, H, W] with stride 2; SAME padding puts one zero at the end."""
+    """Convolve images [N, H, W] by kernels [O, 1, 3, 3] with stride 2; SAME padding puts one zero at the end."""
     padded = np.pad(images, ((0, 0), (0, 1), (0, 1)))
     patches = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]  # [N, H/2, W/2, 3, 3]
     result: Array = patches.reshape(*patches.shape[:3], 9) @ weight.reshape(-1, 9).T
@@ -237,7 +236,7 @@ def _halve(images: Array, weight: NDArray[Any]) -> Array:
 
 
 def _double_and_halve(maps: Array, weight: NDArray[Any]) -> Array:
-    """Resize maps [N, H, W, C] to twice the size, then a 3×3 convolution [O, C, 3, 3] as in :func:`_halve`."""
+    """Resize maps [N, H, W, C] to twice the size, and convolve by kernels [O, C, 3, 3] as in :func:`_halve`."""
     result = np.zeros((*maps.shape[:3], len(weight)), np.float32)
     for i, rows in enumerate(_taps(maps, 1)):
         for j, taps in enumerate(_taps(rows, 2)):
@@ -246,7 +245,7 @@ def _double_and_halve(maps: Array, weight: NDArray[Any]) -> Array:
 
 
 def _taps(maps: Array, axis: int) -> list[Array]:
-    """What each of three taps reads along an axis of the resized maps, at stride 2.
+    """Return what each of three taps reads along an axis of the resized maps, at stride 2.
 
     TensorFlow's legacy bilinear resize puts ``x[i]`` at even and ``(x[i] + x[i+1]) / 2`` at odd positions, repeating
     the last; SAME padding puts a zero after the end.
@@ -261,15 +260,16 @@ def _taps(maps: Array, axis: int) -> list[Array]:
 
 
 class NumpyNetwork(NamedTuple):
-    """How one kind of generator is read and drawn.
+    """The functions that read and draw one kind of generator.
 
     Attributes:
-        shapes: of its arrays, by name, for an image shape, a number of classes, of numbers in a latent and of channels.
+        shapes: returns the shapes of its arrays by name, for an image shape, a number of classes, the length of a
+            latent and a number of channels.
         draw: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
             each depends on its own latent and label alone.
         draw_with_batch_statistics: draws from weights and latents, normalising by the statistics of this batch; None
             for a network without batch normalisation.
-        fixed: the sizes in a model's description that this kind always has.
+        fixed: the sizes that every model of this kind has, as in its description.
     """
 
     shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]

@@ -24,9 +24,9 @@ from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
 MANIFEST = ".inkgan.json"
 _WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
 _LARGEST_MANIFEST = 512 * 2**20
-#: Says in a temporary folder which process works in it.
+#: The file in a temporary folder that names the process working in it.
 _MARK = ".inkgan-temporary.json"
-#: In a temporary folder, where the files of earlier writes wait until the new ones are in their place.
+#: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
 _TEMPORARY = re.compile(r"\..+\.tmp", re.DOTALL)
 
@@ -39,8 +39,8 @@ class OutputFolder:
 
     Args:
         path: the folder; it is made if it is missing. A link to a folder is followed.
-        names: of the files, each in the folder itself or in a subfolder of it (``"7/001.png"``).
-        force: write also into a folder that holds files.
+        names: the names of the files, each in the folder itself or in a subfolder of it (``"7/001.png"``).
+        force: write into a folder even if it holds files.
 
     Raises:
         OutputError: the folder cannot be written; it holds files and ``force`` is off; or a new file would replace one
@@ -68,12 +68,12 @@ class OutputFolder:
         """Yield an empty folder for the files; on success they appear here, in place of those of earlier writes.
 
         Raises:
-            OutputError: the files cannot be written; what was here before is here still.
+            OutputError: the files cannot be written; everything that was here before is still here.
 
         Warns:
             InkganWarning: files of earlier writes stay because they were changed since.
         """
-        with output_errors(self._path), _made_for_nothing_on_error(self._path):
+        with output_errors(self._path), _remove_empty_on_error(self._path):
             temporary = _temporary_folder(self._path)
             try:
                 new = temporary / "new"
@@ -86,15 +86,15 @@ class OutputFolder:
                     new.rename(self._path)
                 shutil.rmtree(temporary, ignore_errors=True)
             except BaseException:
-                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):  # else old images would go
+                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):  # old files are never removed
                     shutil.rmtree(temporary, ignore_errors=True)
                 raise
 
     def _unchanged(self) -> tuple[list[Entry], list[str]]:
-        """The files of earlier writes that are still what they were, and the names of those that are not.
+        """Return the files of earlier writes that are unchanged, and the names of those that were changed.
 
         Raises:
-            OutputError: a new file would replace something else than these.
+            OutputError: a new file would replace anything but an unchanged one.
         """
         if not self._path.exists():
             return [], []
@@ -114,7 +114,7 @@ class OutputFolder:
         return list(same), sorted(set(changed) - ours)
 
     def _refuse_to_replace(self, ours: set[str]) -> None:
-        """Refuse if a new file or its subfolder would take the place of what is not ``ours``."""
+        """Refuse if a new file or its subfolder would replace anything that is not ``ours``."""
         if not any(self._path.iterdir()):
             return
         if os.path.lexists(self._path / MANIFEST) and _read_manifest(self._path) is None:
@@ -149,7 +149,7 @@ class OutputFolder:
             self._move_back(done, aside, old, error)
             raise
         for folder in {(self._path / name).parent for name, _ in old} - {self._path}:
-            with contextlib.suppress(OSError):  # others' files are in it
+            with contextlib.suppress(OSError):  # the user's files are in it
                 folder.rmdir()
         if changed:
             named = ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
@@ -165,7 +165,7 @@ class OutputFolder:
         """Undo moves.
 
         Raises:
-            OutputError: that fails, too; the message says where the old files are.
+            OutputError: undoing fails, too; the message says where the old files are.
         """
         try:
             for source, target in reversed(done):
@@ -179,7 +179,7 @@ class OutputFolder:
         for folder in {(self._path / name).parent for name in self._names} - {self._path}:
             with contextlib.suppress(OSError):  # it was there before, with files
                 folder.rmdir()
-        with contextlib.suppress(OSError, OutputError):  # the list names more than is there, which does no harm
+        with contextlib.suppress(OSError, OutputError):  # a list that names files that are gone does no harm
             if old:
                 _write_manifest(self._path, old)
             else:
@@ -187,8 +187,8 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
-def _made_for_nothing_on_error(path: Path) -> Iterator[None]:
-    """On an error, remove the folder and the parents of it that were not there before, if they are empty."""
+def _remove_empty_on_error(path: Path) -> Iterator[None]:
+    """On an error, remove the folder and its parents that were not there before, if they are empty."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         yield
@@ -200,12 +200,12 @@ def _made_for_nothing_on_error(path: Path) -> Iterator[None]:
 
 
 def _holds_files(folder: Path) -> bool:
-    """Whether a folder holds anything besides the list of files that were there once."""
+    """Whether a folder holds anything besides its manifest."""
     return folder.exists() and any(entry.name != MANIFEST for entry in folder.iterdir())
 
 
 def _entries(folder: Path) -> list[Entry]:
-    """The name and SHA-256 of every file below a folder."""
+    """Return the name and SHA-256 of every file below a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in files]
 
@@ -215,7 +215,7 @@ def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
 
 
 def _read_manifest(folder: Path) -> list[Entry] | None:
-    """The entries of a folder's manifest, or None if it has none that inkgan can have written."""
+    """Return the entries of a folder's manifest, or None if it has none, or one that inkgan cannot have written."""
     path = folder / MANIFEST
     try:
         if path.is_symlink():
@@ -234,7 +234,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _temporary_folder(path: Path) -> Path:
-    """Make a folder in ``path``, since what is around it may not be writable; or beside it if it is missing."""
+    """Make a folder in ``path``, since its parent may not be writable; or beside ``path`` if that is missing."""
     parent = path if path.is_dir() else path.parent
     parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count():
@@ -274,7 +274,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def has_ended(host: str, process: int) -> bool:
-    """Whether a process has ended, if it is known: that of another machine has not."""
+    """Whether a process is known to have ended; of another machine's process this is not known."""
     if host != os.uname().nodename or process <= 0:
         return False
     try:

@@ -1,7 +1,7 @@
-"""Paper and camera: what a look does to a written line.
+"""Paper and camera: apply a look to a written line.
 
-It is a pure function of an image, the seed and the image's number. What moves pixels moves the boxes by the same
-map: the homography that carries the corners of the page to their new places.
+The result depends on the image, the seed and the image's number alone. Pixels and boxes move by the same map: the
+homography that carries the corners of the page to their new places.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 #: The share of light that is reflected: one number, or one for red, green and blue.
 Reflectance = NDArray[np.float64]
-#: Left, top, right and bottom of boxes, between pixels, too, [K, 4].
+#: Left, top, right and bottom of boxes [K, 4], which may lie between pixels.
 Boxes = NDArray[np.float64]
 
 #: Lengths of a look are in pixels of an image of this height.
@@ -35,24 +35,24 @@ _HEIGHT = 96
 
 
 def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
-    """A writing as it appears in a look.
+    """Return a writing as it appears in a look.
 
     Args:
-        writing: on clean paper, in the cells that the look may print.
-        seed: with the number, decides what chance does.
-        number: of the image.
-        look: what happens to it; not the clean one.
+        writing: a writing on clean paper, in cells if the look has them.
+        seed: the seed of the random choices.
+        number: the number of the image, on which the random choices depend, too.
+        look: any look but the clean one.
 
     Returns:
-        The same text; an image of the same size, whose paper is no longer 0, or if the look has colours uint8
-        [H, W, 3], as it is seen; and for each character and cell the box around its moved box.
+        The same text; an image of the same size, whose paper is no longer 0 (in a look with colours uint8 [H, W, 3],
+        as it is seen); and for each character and cell the box around its moved box.
     """
     draws, knobs = rng(seed, Stream.LOOK, number), _drawn(look, rng(seed, Stream.KNOBS, number))
     height, width = writing.image.shape
     scale = height / _HEIGHT
     image = stroked(writing.image, knobs.stroke * scale)
     image = inked(image, 1 - knobs.pressure * lightness(height, width, knobs.coarse), knobs.pen)
-    if look.form == "frame":  # it draws first, and so changes what chance does after it
+    if look.form == "frame":  # it takes the first random numbers, so the later ones differ from other forms'
         image = framed(image, draws)
     elif look.form != "none":
         image = ruled(image, writing.cells, 255 * knobs.grey)
@@ -83,7 +83,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
 
 
 class _Knobs(NamedTuple):
-    """What chance took from a look for one image; see :class:`inkgan.generation.looks.Look`."""
+    """The random choices for one image; see :class:`inkgan.generation.looks.Look`."""
 
     pen: Reflectance
     tint: Reflectance
@@ -97,7 +97,7 @@ class _Knobs(NamedTuple):
 
 
 def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
-    """Draw all of them, whatever the look, in an order that is part of what a seed means: no knob changes another."""
+    """Draw all of them, for every look, in an order that is part of what a seed means: no knob changes another."""
     return _Knobs(
         pen=_one_of(look.pen, draws, in_colour=look.in_colour),
         tint=_one_of(look.tint, draws, in_colour=look.in_colour),
@@ -112,22 +112,22 @@ def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
 
 
 def _one_of(colours: Sequence[str], draws: np.random.Generator, *, in_colour: bool) -> Reflectance:
-    """What one of the colours reflects of red, green and blue; or of all light."""
+    """Draw one of the colours, and return the share of red, green and blue, or of all light, that it reflects."""
     colour = np.array(rgb(colours[int(draws.random() * len(colours))])) / 255
     return colour if in_colour else colour[0]
 
 
 def grown(boxes: Boxes, by: float) -> Boxes:
-    """Boxes that have moved outwards on all sides; those without area stay as they are."""
+    """Move the sides of boxes outwards; boxes without area stay as they are."""
     inked = boxes[:, 0] < boxes[:, 2]
     outwards: Boxes = boxes + inked[:, None] * by * np.array([-1, -1, 1, 1])
     return outwards
 
 
 def stroked(image: Images, by: float) -> Images:
-    """An image whose strokes are wider on each side by a number of pixels, or thinner below 0.
+    """Make strokes wider on each side by a number of pixels, or thinner if it is below 0.
 
-    It is the largest of what a disc of that radius covers, or the smallest: dilation and erosion of grey images
+    Each pixel becomes the largest, or the smallest, value in a disc of that radius: dilation and erosion of grey images
     (Sternberg, "Grayscale morphology", 1986), by shifting the image in sixteen directions.
     """
     if by == 0:
@@ -142,18 +142,18 @@ def stroked(image: Images, by: float) -> Images:
 
 
 def lightness(height: int, width: int, coarse: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How lightly the pen is pressed along the line, 0 to 1 and smooth, [H, W]; from numbers in [0, 1]."""
+    """Interpolate random numbers in [0, 1] to the lightness of the pen's pressure along the line, [H, W] in [0, 1]."""
     smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(smooth, np.float64)
 
 
 def inked(image: Images, pressure: NDArray[np.float64], pen: Reflectance) -> Images:
-    """How much light ink absorbs, of 255: [H, W], or of each colour [H, W, 3].
+    """Return the light that ink absorbs, of 255: [H, W], or of each colour [H, W, 3].
 
     Args:
         image: uint8 [H, W], 255 is full ink.
-        pressure: what it is multiplied by, [H, W].
-        pen: what full ink reflects: a number, or one of each colour.
+        pressure: the factor of each pixel's ink, [H, W].
+        pen: the share of light that full ink reflects: a number, or one for each colour.
     """
     return np.rint(np.multiply.outer(image * pressure, 1 - pen)).astype(np.uint8)
 
@@ -162,9 +162,9 @@ def ruled(image: Images, cells: Sequence[Box], grey: float) -> Images:
     """Print the borders of cells, or without cells a line to write on.
 
     Args:
-        image: what the ink absorbs, uint8 [H, W] or [H, W, 3].
-        cells: their boxes; lines are centred on their edges.
-        grey: what the print absorbs, of 255.
+        image: the light that the ink absorbs, uint8 [H, W] or [H, W, 3].
+        cells: the boxes of the cells; lines are centred on their edges.
+        grey: the light that the print absorbs, of 255.
     """
     height, width = image.shape[:2]
     thick = max(1, round(height / 64))
@@ -180,7 +180,7 @@ def ruled(image: Images, cells: Sequence[Box], grey: float) -> Images:
 
 
 def _printed_on(image: Images, printed: Images) -> Images:
-    """The more of what ink and print absorb."""
+    """Combine ink and print: the greater absorption counts."""
     return np.maximum(image, printed if image.ndim == 2 else printed[..., None])
 
 
@@ -199,17 +199,17 @@ def framed(image: Images, draws: np.random.Generator) -> Images:
 
 
 def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Points:
-    """Where the corners of a page go: turned around its middle, moved inwards, and shrunk until all are inside.
+    """Turn the corners of a page around its middle, move them inwards, and shrink the page until all are inside.
 
     Args:
-        width: of the page.
-        height: of the page.
-        angle: in radians.
+        width: the width of the page.
+        height: the height of the page.
+        angle: the angle in radians.
         inwards: pixels by which each corner moves inwards, in x and y.
     """
     middle = np.array([[width / 2], [height / 2]])
     arms = _corners(width, height) - middle
-    # At most half of the way to the middle, which keeps the page of a narrow text convex.
+    # At most half of the way to the middle, so that the page of a narrow text stays convex.
     arms -= np.sign(arms) * np.minimum(inwards, np.abs(arms) / 2)
     cosine, sine = math.cos(angle), math.sin(angle)
     turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
@@ -219,7 +219,7 @@ def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Poi
 
 
 def homography(before: Points, after: Points) -> NDArray[np.float64]:
-    """The projective map [3, 3] that carries four points to four others.
+    """Return the projective map [3, 3] that carries four points to four others.
 
     With h33 = 1, each pair of points gives two linear equations for the other eight numbers (Hartley and Zisserman,
     "Multiple view geometry", 2003, section 4.1).
@@ -233,13 +233,13 @@ def homography(before: Points, after: Points) -> NDArray[np.float64]:
 
 
 def carried(points: Points, there: NDArray[np.float64]) -> Points:
-    """Points after a projective map."""
+    """Apply a projective map to points."""
     x, y, w = there @ np.vstack([points, np.ones(points.shape[1])])
     return np.vstack([x / w, y / w])
 
 
 def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
-    """An image after a projective map of its points; paper comes in from outside."""
+    """Apply a projective map to an image; paper comes in from outside."""
     height, width = image.shape[:2]
     back = np.linalg.inv(there)
     numbers = (back / back[2, 2]).ravel()[:8].tolist()
@@ -250,19 +250,19 @@ def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """The map [3, 3] that enlarges a page so that what is to be cut off comes to lie outside.
+    """Return the map [3, 3] that cuts off the edges of a page by enlarging it beyond the image.
 
     Args:
-        boxes: of the characters; half of each stays inside.
-        cuts: pixels at the left, top, right and bottom [4].
-        width: of the page.
-        height: of the page.
+        boxes: the boxes of the characters; half of each stays inside.
+        cuts: the pixels to cut off at the left, top, right and bottom [4].
+        width: the width of the page.
+        height: the height of the page.
     """
     inked = boxes[boxes[:, 0] < boxes[:, 2]]
     middles = (inked[:, :2] + inked[:, 2:]) / 2
     page = np.array([width, height])
     near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))
-    # Cut to its middle from both sides, nothing would be left of a lone character.
+    # If both sides were cut to the middle of a lone character, nothing would be left of it.
     most = page - (inked[:, 2:] - inked[:, :2]).max(0) / 2
     share = np.minimum(1, most / np.maximum(near + far, 1))
     (left, top), (right, bottom) = near * share, far * share
@@ -271,14 +271,14 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
 
 
 def _around(boxes: Boxes, there: NDArray[np.float64]) -> Boxes:
-    """The boxes around boxes that were moved."""
+    """Return the boxes around boxes that a projective map moves."""
     corners = carried(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), there)
     corners = corners.reshape(2, -1, 4)
     return np.concatenate([corners.min(2), corners.max(2)]).T
 
 
 def moved_boxes(boxes: Boxes, there: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
-    """The boxes of whole pixels around boxes that were moved, inside the image; those without area stay without."""
+    """Return the boxes of whole pixels around moved boxes, cut off at the image; those without area stay without."""
     around = _around(boxes, there)
     whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
     empty = boxes[:, 0] == boxes[:, 2]
@@ -288,14 +288,14 @@ def moved_boxes(boxes: Boxes, there: NDArray[np.float64], width: int, height: in
 
 
 def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
-    """The texture of paper: brightness around 1, in spots of an eighth of the height."""
+    """Draw the texture of paper: brightness around 1, in spots of an eighth of the height."""
     coarse = draws.standard_normal((8, max(8, round(8 * width / height))))
     smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     return 1 + amount * np.asarray(smooth, np.float64)
 
 
 def light(height: int, width: int, amount: Range, draws: np.random.Generator) -> NDArray[np.float64]:
-    """Uneven light: 1 where it is brightest, and darker in a straight line from there."""
+    """Draw uneven light: 1 where it is brightest, and darker in a straight line from there."""
     angle = draws.uniform(0, 2 * math.pi)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = x * math.cos(angle) + y * math.sin(angle)
@@ -306,14 +306,14 @@ def light(height: int, width: int, amount: Range, draws: np.random.Generator) ->
 def through_camera(
     page: NDArray[np.float64], blur: float, noise: float, resolution: float, draws: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """What a sensor makes of a page in [0, 1]: fewer pixels, blurred, with noise, in 8 bits.
+    """Photograph a page in [0, 1]: fewer pixels, blur, noise, 8 bits.
 
     Args:
         page: [H, W] or [H, W, 3].
         blur: the standard deviation of a Gaussian, in pixels of the page.
         noise: the standard deviation of the noise, of 255.
         resolution: the share of the pixels in each direction.
-        draws: the numbers of chance: as many as the page has, whatever the resolution.
+        draws: the random numbers; as many are taken as the page has pixels, at every resolution.
     """
     picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
     if resolution < 1:
@@ -325,7 +325,7 @@ def through_camera(
 
 
 def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """An image as a JPEG file gives it back; a quality of 100 makes no file."""
+    """Compress an image as JPEG, and return the result; a quality of 100 changes nothing."""
     if quality == 100:
         return seen
     file = io.BytesIO()
@@ -335,10 +335,10 @@ def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 
 def enlarged(seen: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """An image of fewer pixels, in the size of the page."""
+    """Enlarge an image of fewer pixels to the size of the page."""
     return np.asarray(Image.fromarray(seen).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _corners(width: int, height: int) -> Points:
-    """The corners of a page, from the upper left on clockwise."""
+    """Return the corners of a page, clockwise from the upper left."""
     return np.array([[0, width, width, 0], [0, 0, height, height]], float)

@@ -1,4 +1,4 @@
-"""Saving images and writings: as a sheet, as arrays, or one file each; writings with the boxes of their characters."""
+"""Saving images and writings: on a sheet, as arrays, or in one file each; writings with boxes of their characters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
 #: In a folder of writings, the file with their texts and boxes, by the name that Hugging Face's ``datasets`` looks for.
 LABELS = "metadata.jsonl"
-#: Under this keyword, a .png keeps the SHA-256 of the .jsonl that was written with it, and so may be replaced with it.
+#: The keyword under which a .png keeps the SHA-256 of the .jsonl that was written with it and may be replaced with it.
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 
@@ -36,7 +36,7 @@ Kind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
 
 
 def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
-    """The kind of output that a name asks for.
+    """Return the kind of output that a name asks for.
 
     Args:
         name: ends with one of the allowed endings or a slash, or is a folder that exists.
@@ -62,14 +62,14 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
 def check_output(
     name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz"), model: str = ""
 ) -> Kind:
-    """Make sure that images may be written, as far as that is certain before their classes are known.
+    """Make sure that images may be written, as far as this can be checked before their classes are known.
 
     Args:
         name: see :func:`kind_of`.
-        count: how many images; at most 10,000 on a sheet.
+        count: the number of images; at most 10,000 on a sheet.
         force: replace what is there.
         allowed: see :func:`kind_of`.
-        model: what draws them; its own folder is not replaced.
+        model: the model that draws them; its own folder is not replaced.
 
     Raises:
         OutputError: they may not.
@@ -96,20 +96,20 @@ def writer_for(
     force: bool = False,
     progress: Progress = no_progress,
 ) -> Callable[[Images], None]:
-    """Choose by the output's name how to write images, before any work is done.
+    """Return the function that writes images to an output; all checks are done before any work.
 
     Args:
         name: see :func:`kind_of`. A .png holds a sheet; an .npz holds ``images`` and, with labels, ``labels`` [N] and
             ``class_names`` [K]; a folder holds a picture of each image, with labels in a subfolder for each class.
-        count: how many images there will be.
+        count: the number of images.
         labels: the class of each, int64 [N].
         class_names: the name of each class.
-        columns: of a sheet; about square by default.
-        force: replace what is there; of a folder, only what inkgan wrote there.
+        columns: the columns of a sheet; by default it is about square.
+        force: replace what is there; in a folder, only what inkgan wrote there.
         progress: called with the share of files that are written.
 
     Returns:
-        What writes the images, uint8 [N, H, W] or [N, H, W, C].
+        A function of the images, uint8 [N, H, W] or [N, H, W, C].
 
     Raises:
         OutputError: the place cannot be written to, a sheet cannot hold this many images, or a class has a name that
@@ -124,7 +124,7 @@ def writer_for(
 
 
 def arrays_of(images: Images, labels: Labels | None, class_names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz: ``images`` and, with labels, ``labels`` [N] and ``class_names`` [K]."""
+    """Return the arrays of an .npz: ``images`` and, with labels, ``labels`` [N] and ``class_names`` [K]."""
     named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
     return {"images": images, **named}
 
@@ -136,7 +136,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool)
 
 
 def numbered(index: int, count: int) -> str:
-    """The file name of one of ``count`` images."""
+    """Return the file name of one of ``count`` images."""
     return f"{index:0{len(str(count - 1))}d}.png"
 
 
@@ -149,7 +149,7 @@ def _folder_writer(
     force: bool,
     progress: Progress,
 ) -> Callable[[Images], None]:
-    """What writes one picture each; with labels in a folder for each class, as image classifiers want them."""
+    """Return a function that writes a picture of each image; with labels, in a folder for each class."""
     names = names_in_folder(count, labels, class_names)
     if labels is not None:
         _refuse_splits(path, [class_names[label] for label in np.unique(labels).tolist()])
@@ -167,7 +167,7 @@ def _folder_writer(
 
 
 def names_in_folder(count: int, labels: Labels | None, class_names: Sequence[str]) -> list[str]:
-    """The name of each image in a folder; with labels in a subfolder for each class.
+    """Return the name of each image in a folder; with labels, in a subfolder for each class.
 
     Raises:
         OutputError: a class has a name that no folder can have.
@@ -180,10 +180,10 @@ def names_in_folder(count: int, labels: Labels | None, class_names: Sequence[str
 
 
 def _folder_name(name: str) -> str:
-    """The name of a class, as the name of its folder.
+    """Return the name of a class, if a folder can have it.
 
     Raises:
-        OutputError: no folder can have it, or a reader of class folders would not see it as it is.
+        OutputError: no folder can have it, or readers of class folders would read another name.
     """
     forbidden = "/" in name or "\\" in name or name.startswith(".") or not name.strip()
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
@@ -209,7 +209,7 @@ def _make_folder(folder: Path) -> None:
     """Make the folder of a class.
 
     Raises:
-        OutputError: it is there: this disk takes the names of two classes for one.
+        OutputError: it exists already: the names of two classes are the same on this disk.
     """
     try:
         folder.mkdir()
@@ -222,24 +222,24 @@ def _make_folder(folder: Path) -> None:
 def save_writings(
     writings: Iterable[Writing], count: int, out: str | Path, *, labels: bool = False, force: bool = False
 ) -> None:
-    """Write writings to files, all of them or none.
+    """Save writings to files, all of them or none.
 
     Args:
-        writings: ``count`` of them; taken one by one, so that a folder may hold more than memory does.
+        writings: ``count`` of them; read one by one, so that a folder may hold more than fits into memory.
         count: 1 to 1,000,000.
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, or in
             colour [N, H, W, 3], filled up on the right to the widest; or for one writing a .png.
-        labels: write texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
-            ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, and where digits were
-            judged the lists ``probabilities`` and ``factors`` (see :class:`inkgan.generation.writing.Writing`), and
-            in a look with cells ``cells``, which are boxes, too;
-            beside a .png is a .jsonl of that name; an .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1
-            after the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit, and
+        labels: save texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
+            ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, with the lists
+            ``probabilities`` and ``factors`` if legibility was asked for (see
+            :class:`inkgan.generation.writing.Writing`), and with the boxes ``cells`` in a look with cells. Beside a
+            .png is a .jsonl of that name. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after
+            the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit, and
             ``cells`` like ``boxes``.
-        force: replace what is there; of a folder, only what inkgan wrote there.
+        force: replace what is there; in a folder, only what inkgan wrote there.
 
     Raises:
-        OutputError: there is something, it cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
+        OutputError: the output exists or cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
     """
     count = whole_number(count, f"cannot write {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
     kind = kind_of(out)
@@ -267,7 +267,7 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
 
 
 def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:
-    """Write one .png, and with labels a .jsonl beside it. The .jsonl of the picture that is replaced goes with it."""
+    """Save one .png, and with labels a .jsonl beside it. A picture that is replaced loses its .jsonl, too."""
     refuse_to_overwrite(path, force=force)
     beside = path.with_suffix(".jsonl")
     is_ours = _wrote_beside(path, beside)
@@ -287,7 +287,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
         files.enter_context(appearing_whole(path, force=force)).write_bytes(png_bytes(writing.picture, notes))
     if is_ours and not labels:
         with output_errors(beside):
-            beside.unlink()  # it is about the picture that was replaced
+            beside.unlink()  # it has the labels of the picture that was replaced
 
 
 def _label(writing: Writing, file: str) -> str:
@@ -296,7 +296,7 @@ def _label(writing: Writing, file: str) -> str:
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:
-    """Whether the picture at ``path`` names the file ``beside`` it, as it is now, as its labels."""
+    """Whether the file ``beside`` holds the labels of the picture at ``path``, by the digest in the picture."""
     from PIL import Image
 
     if beside.is_symlink() or not beside.is_file() or not path.is_file():
@@ -310,7 +310,7 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
 
 
 def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz (see :func:`save_writings`)."""
+    """Return the arrays of an .npz (see :func:`save_writings`)."""
     kept: list[Writing] = []
     largest = 0
     for writing in writings:
@@ -324,7 +324,7 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
 
 
 def filled_up(images: Sequence[Images]) -> Images:
-    """Images of one height in one array, filled up on the right with paper to the widest."""
+    """Join images of one height in one array, filled up on the right with paper to the widest."""
     paper = 0 if images[0].ndim == 2 else 255
     widest = max(image.shape[1] for image in images)
     filled = np.full((len(images), len(images[0]), widest, *images[0].shape[2:]), paper, np.uint8)
@@ -334,7 +334,7 @@ def filled_up(images: Sequence[Images]) -> Images:
 
 
 def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
-    """Texts, boxes, and where they are known probabilities, factors and cells (see :func:`save_writings`)."""
+    """Return texts and boxes, and probabilities, factors and cells if there are any (see :func:`save_writings`)."""
     longest = max(len(writing.text) for writing in writings)
     arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
     arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
@@ -348,7 +348,7 @@ def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
 
 
 def _table(rows: Sequence[Sequence[Any]], shape: tuple[int, ...], empty: float, dtype: DTypeLike) -> NDArray[Any]:
-    """Rows of different lengths as one array [N, *shape], filled up at the end."""
+    """Join rows of different lengths in one array [N, *shape], filled up at the end."""
     table = np.full((len(rows), *shape), empty, dtype)
     for index, row in enumerate(rows):
         table[index, : len(row)] = np.array(row, dtype)  # None becomes NaN

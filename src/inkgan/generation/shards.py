@@ -1,8 +1,8 @@
 """Data sets of any size, in shards: each is a pure function of the spec and its number.
 
-A data set is a folder. ``manifest.json`` is written first and says what the data set is. A shard appears whole, and
-then its record ``.sha256/NUMBER``, a list of its files for ``sha256sum --check``. A shard is done when its record is
-there and holds; so the same command, again or elsewhere, makes what is missing and nothing else.
+A data set is a folder. ``manifest.json`` is written first and describes the data set. A shard appears whole, and then
+its record ``.sha256/NUMBER``, a list of its files for ``sha256sum --check``. A shard is done when its record is there
+and correct; so the same command, repeated or on another machine, makes only the missing shards.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from inkgan.generation.output_folder import has_ended
 from inkgan.generation.spec import Spec, files_of, model_of, samples
 from inkgan.seeds import Stream, rng
 
-#: In the folder of a data set, what it is.
+#: The description of a data set, in its folder.
 MANIFEST = "manifest.json"
 _RECORDS = ".sha256"
 _WORKPLACE = ".tmp"
 _WHAT = "a data set that inkgan wrote; here, `sha256sum --check .sha256/*` checks its files"
 _LARGEST_MANIFEST = 2**20
-#: The files of a shard are synced one by one if there are no more than this; a damaged one is made again anyway.
+#: The files of a shard are synced one by one up to this number; beyond it that is slow, and damage is found later.
 _SYNCED = 8
 _ATTEMPTS = 10
 
 
 def make_shard(spec: Spec, number: int) -> Files:
-    """The files of a shard, by their names in the data set's folder: a pure function.
+    """Make the files of a shard, by their names in the data set's folder: a pure function.
 
     Args:
         spec: the data set.
-        number: of the shard, 0 to ``spec.shards - 1``.
+        number: the number of the shard, 0 to ``spec.shards - 1``.
 
     Raises:
         ConfigError: there is no such shard, or a text cannot be written.
@@ -70,7 +70,7 @@ def make_shard(spec: Spec, number: int) -> Files:
 
 
 def part_of(spec: Spec, writer: int) -> str:
-    """The part of the data set, such as ``train``, that a writer belongs to: chosen by seed and writer alone."""
+    """Return the part of the data set, such as ``train``, that a writer belongs to, by seed and writer alone."""
     bounds = np.cumsum([share.share for share in spec.split])
     place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
     return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
@@ -78,7 +78,7 @@ def part_of(spec: Spec, writer: int) -> str:
 
 @dataclass(frozen=True)
 class Shards:
-    """The task of an engine: to see that a shard is there.
+    """The task of an engine: make a shard unless it is done.
 
     Attributes:
         spec: the data set.
@@ -91,7 +91,7 @@ class Shards:
     digests: Mapping[str, str]
 
     def __call__(self, number: int) -> bool:
-        """Make a shard unless it is done. Returns whether it was made."""
+        """Make a shard unless it is done; return whether it was made."""
         if is_done(self.out, number):
             return False
         if digests_of(self.spec) != self.digests:
@@ -111,18 +111,18 @@ def write_shards(
     engine: str = "processes",
     progress: Progress = no_progress,
 ) -> tuple[int, int]:
-    """Write a data set, or what is missing of it.
+    """Write the missing shards of a data set.
 
     Args:
         spec: the data set.
         out: its folder; missing, empty, or one that this function wrote for the same spec.
         part: ``(3, 64)`` makes the third of 64 parts of the shards, for machines that share a disk.
-        jobs: how many shards to make at a time; by default as many as there are cores.
+        jobs: the number of shards to make at a time; by default the number of cores.
         engine: ``processes`` on this machine, or ``ray``.
         progress: called with the share of shards that are there.
 
     Returns:
-        How many shards were made, and how many were there already.
+        The number of shards that were made, and of those that were there already.
 
     Raises:
         ConfigError: an argument or a text cannot be used.
@@ -155,7 +155,7 @@ def write_shards(
 
 @lru_cache(maxsize=2)
 def digests_of(spec: Spec) -> dict[str, str]:
-    """The SHA-256 of what a spec names: the model's weights, and each file of texts."""
+    """Return the SHA-256 of the model's weights and of each file of texts."""
     files = {}
     for path in files_of(spec):
         try:
@@ -168,13 +168,13 @@ def digests_of(spec: Spec) -> dict[str, str]:
 
 
 def versions_for(form: str) -> dict[str, str]:
-    """The versions of what decides the bytes of a format."""
+    """Return the versions of the libraries that decide the bytes of a format."""
     names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
     return {name: metadata.version(name) for name in names if name is not None}
 
 
 def is_done(out: Path, number: int) -> bool:
-    """Whether a shard is there as it was made: its record is, and every file in it has its SHA-256."""
+    """Whether a shard is there as it was made: it has a record, and every file in the record has its SHA-256."""
     try:
         lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
         return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
@@ -183,7 +183,7 @@ def is_done(out: Path, number: int) -> bool:
 
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
-    """Write the manifest, or make sure that the one that is there is of the same data set."""
+    """Write the manifest, or make sure that the one in the folder is of the same data set."""
     knobs = json.loads(json.dumps(asdict(look_of(spec.look))))
     manifest = {"what": _WHAT, "spec": spec.model_dump(mode="json"), "look": knobs, "digests": dict(digests)}
     versions = versions_for(spec.format)
@@ -197,8 +197,9 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
         finally:
             _sweep(out)
     there = _read(path)
-    there.setdefault("look", knobs)  # data sets of earlier versions name their look only
-    names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")  # name the knob
+    there.setdefault("look", knobs)  # earlier versions did not write its values
+    # The message names the knob that differs, if there is one.
+    names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")
     for name in names:
         for key, value in manifest[name].items():
             if there[name].get(key) != value:
@@ -225,7 +226,7 @@ def _refuse_foreign(out: Path) -> None:
         )
     if is_file:
         raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
-    if holds_files and not (out / MANIFEST).exists():  # looked for last: another process may begin now
+    if holds_files and not (out / MANIFEST).exists():  # checked last: another process may begin at this moment
         raise OutputError(f"{shown(out)} holds files already. A data set needs a folder of its own.")
 
 
@@ -245,7 +246,7 @@ def _write_first(content: str, temporary: Path, path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The manifest of a data set."""
+    """Read the manifest of a data set."""
     manifest: Any = None
     tables = ("spec", "digests", "versions")
     with contextlib.suppress(OSError, ValueError, RecursionError):
@@ -263,7 +264,10 @@ def _short(value: object) -> str:
 
 
 def _put(files: Files, out: Path, number: int, *, depth: int) -> None:
-    """Put the files of a shard in their place, and then its record; a shard is what has a name of this depth."""
+    """Move the files of a shard to their places, and then its record.
+
+    The first ``depth`` parts of a file's name are the name of the shard's file or folder, which moves as a whole.
+    """
     record = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     with output_errors(out), _workplace(out) as place:
         for name, content in files.items():
@@ -281,7 +285,7 @@ def _put(files: Files, out: Path, number: int, *, depth: int) -> None:
 
 
 def _move(source: Path, target: Path, ours: set[str]) -> None:
-    """Move a file or a folder of a shard to its place, over what is left there of the same shard."""
+    """Move a file or a folder of a shard to its place, over remains of the same shard."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir() and target.exists():
         found = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
@@ -295,18 +299,18 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
     except OSError:
         if not target.is_dir():
             raise
-        # Another process put the same shard there in this moment.
+        # Another process put the same shard there at this moment.
     fsync(target.parent)
 
 
 @contextlib.contextmanager
 def _workplace(out: Path) -> Iterator[Path]:
-    """A folder of this process in a data set's folder, on the same disk."""
+    """Yield a folder of this process inside a data set's folder, on the same disk."""
     for attempt in itertools.count():
         (out / _WORKPLACE).mkdir(parents=True, exist_ok=True)
         try:
             place = Path(tempfile.mkdtemp(prefix=f"{os.uname().nodename}-{os.getpid()}-", dir=out / _WORKPLACE))
-        except FileNotFoundError:  # another process that was done removed the folder in this moment
+        except FileNotFoundError:  # another process ended and removed the folder at this moment
             if attempt == _ATTEMPTS:
                 raise
         else:

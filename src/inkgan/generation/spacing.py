@@ -1,6 +1,6 @@
-"""Spacing: where the characters of a line stand. They move together until their outlines are a gap apart.
+"""Spacing: the places of the characters on a line. They move together until their outlines are a gap apart.
 
-Many lines are set at once, their first characters together, then their second ones, and so on.
+Many lines are done at once, their first characters together, then their second ones, and so on.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from inkgan.generation.ink import Line, Strip
 
 Floats = NDArray[np.float64]
 
-_MARGIN = 0.25  # at both ends of a line; this and what follows is in heights of a digit
+_MARGIN = 0.25  # at both ends of a line; this and the next lengths are in heights of a digit
 _SPACE = 0.45
-_CELL = 1.0  # the width of a cell at least; its height is given in heights of the image
-_CELL_ROWS = (0.08, 0.92)
+_CELL = 1.0  # the least width of a cell
+_CELL_ROWS = (0.08, 0.92)  # its upper and lower edge, in heights of the image
 _OVERLAP = 0.15  # how far a character may reach into the space of the one before it
 
 
-class Setting(NamedTuple):
-    """Where the characters of a line stand.
+class Placement(NamedTuple):
+    """The places of the characters of a line.
 
     Attributes:
-        left: of each character, its first column.
-        top: its first row with ink.
-        bottom: the first row below its ink; both are on the baseline where there is none.
-        width: of the whole line.
+        left: the first column of each character.
+        top: the first row with ink of each character.
+        bottom: the first row below its ink; without ink, top and bottom are on the baseline.
+        width: the width of the whole line.
         cells: left, top, right and bottom of the cell of each character, if there are cells.
     """
 
@@ -42,14 +42,15 @@ class Setting(NamedTuple):
 
 def side_by_side(
     texts: Sequence[str], strips: Sequence[Sequence[Strip]], line: Line, gaps: Sequence[Floats]
-) -> list[Setting]:
-    """Set lines of strips.
+) -> list[Placement]:
+    """Place strips side by side on lines.
 
     Args:
-        texts: of each line.
-        strips: of its characters; that of a space is empty.
-        line: on which all stand.
-        gaps: before each character, in pixels: the distance of its outline from those before it, at the closest point.
+        texts: the text of each line.
+        strips: the strips of its characters; that of a space is empty.
+        line: the line on which all stand.
+        gaps: the gap before each character, in pixels: the distance of its outline from those before it, at the
+            closest point.
     """
     first, last = _outlines(strips, line)  # [L, K, H]
     lines, longest, height = first.shape
@@ -75,37 +76,37 @@ def side_by_side(
         edge = edge + np.where(is_space[:, k], round(_SPACE * line.size), 0)
     top, bottom = _rows(first, line)
     return [
-        Setting(left[i, : len(row)].tolist(), top[i].tolist(), bottom[i].tolist(), int(edge[i]) + margin)
+        Placement(left[i, : len(row)].tolist(), top[i].tolist(), bottom[i].tolist(), int(edge[i]) + margin)
         for i, row in enumerate(strips)
     ]
 
 
-def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Floats]) -> list[Setting]:
-    """Set lines of strips in cells of one width, as in a form with a cell for each character.
+def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Floats]) -> list[Placement]:
+    """Place strips in cells of one width, as in a form with a cell for each character.
 
     Args:
-        strips: of the characters of each line; that of a space is empty, and so is its cell.
-        line: on which all stand.
-        places: where each character stands in the room that its cell leaves it, 0 left to 1 right, [K] for each line.
+        strips: the strips of each line's characters; that of a space is empty, and so is its cell.
+        line: the line on which all stand.
+        places: the place of each character in the room that its cell leaves it, 0 left to 1 right, [K] for each line.
     """
     margin = round(_MARGIN * line.size)
     top, bottom = _rows(_outlines(strips, line)[0], line)
     upper, lower = (round(share * line.height) for share in _CELL_ROWS)
-    settings = []
+    placements = []
     for i, (row, place) in enumerate(zip(strips, places, strict=True)):
         widths = np.array([strip.shape[1] for strip in row])
         side = max(round(_CELL * line.size), int(widths.max()) + 2 * round(0.1 * line.size))
         edges = margin + side * np.arange(len(row) + 1)
         left = edges[:-1] + np.rint((side - widths) * place).astype(np.int64)
         cells = tuple((edge, upper, edge + side, lower) for edge in edges[:-1].tolist())
-        settings.append(
-            Setting(left.tolist(), top[i].tolist(), bottom[i].tolist(), int(edges[-1]) + margin, cells),
+        placements.append(
+            Placement(left.tolist(), top[i].tolist(), bottom[i].tolist(), int(edges[-1]) + margin, cells),
         )
-    return settings
+    return placements
 
 
 def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Floats]:
-    """The first column of ink in each row of each strip and the first one after it, [L, K, H]; ±inf without ink."""
+    """Return the first column of ink in each row of each strip and the first one after it, [L, K, H]; ±inf for none."""
     longest = max(len(row) for row in strips)
     widest = max(strip.shape[1] for row in strips for strip in row)
     ink = np.zeros((len(strips), longest, line.height, max(widest, 1)), bool)
@@ -119,7 +120,7 @@ def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Fl
 
 
 def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first row with ink and the first one below it, [L, K]."""
+    """Return the first row with ink and the first one below it, [L, K]."""
     inked = np.isfinite(first)
     none = ~inked.any(2)
     baseline = round(line.baseline)
@@ -129,7 +130,7 @@ def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _dilated(right: Floats, gap: Floats) -> Floats:
-    """The right edge of ink [L, H], by row, after a disc of radius ``gap`` [L] has gone around it."""
+    """Return the right edge of ink [L, H], by row, after a disc of radius ``gap`` [L] has gone around it."""
     reach = int(gap.max())
     lines, height = right.shape
     padded = np.full((lines, height + 2 * reach), -np.inf)

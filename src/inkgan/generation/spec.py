@@ -1,4 +1,4 @@
-"""A data set of writings: what it depends on, its images one after the other, and a preview. And files of templates."""
+"""A data set of writings: its specification, its images one after the other, a preview; and files of templates."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
 #: The fields that :func:`inkgan.generation.writing.write` takes under the same names.
 _HAND = {"seed", "style", "slant", "height", "background", "legible", "look"}
-#: How many images a preview shows.
+#: The most images that a preview shows.
 _PREVIEWED = 24
 
 
 class Table(BaseModel):
-    """A table whose keys are all known, and which never changes."""
+    """A frozen table without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Document(Table):
-    """A table with others in it, which says in one line what is wrong with it or with them."""
+    """A table with tables in it; one line says what is wrong with any of them."""
 
     if not TYPE_CHECKING:
 
@@ -63,7 +63,7 @@ class WeightedTemplate(Table):
 
 
 class MixtureFile(Document):
-    """A file of templates, of which each text takes one at random.
+    """A file of templates; each text takes one of them at random.
 
     Raises:
         ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
@@ -90,24 +90,24 @@ class Share(Table):
 class Spec(Document):
     """Everything that the images of a data set depend on, and how they are packed.
 
-    Image i depends on these and on i alone: on no other image, and neither on who draws it nor on when.
+    Image i depends on these and on i alone: not on other images, processes or machines.
 
     Attributes:
         texts: templates, which are taken in turn (``inkgan help writing`` lists their fields).
-        texts_file: in place of them, a file with a text on each line, or a ``.toml`` with a mixture.
-        count: how many images, 1 to 10^12.
-        shards: into how many parts of about the same size the data set is divided, 1 to 99,999.
-        format: of the files; one of ``inkgan.generation.formats.FORMATS``.
-        split: the parts of the data set by writer, so that none is in two of them; empty for no parts.
+        texts_file: instead of templates, a file with a text on each line, or a ``.toml`` with a mixture.
+        count: the number of images, 1 to 10^12.
+        shards: the number of shards, of about the same size, into which the data set is divided, 1 to 99,999.
+        format: the format of the files; one of ``inkgan.generation.formats.FORMATS``.
+        split: the parts of the data set, such as train and test; each writer is in one part. Empty for no parts.
         model: the name of a bundled model, or a run or model folder.
-        seed: of all writers and texts, 0 to 2^63 - 1. Each image is by another writer.
+        seed: the seed of all writers and texts, 0 to 2^63 - 1. Each image has another writer.
         style: 0 to 1, how much a writer varies.
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the images in pixels, 24 to 512.
         background: of the pictures, ``white`` or ``transparent``.
-        legible: 0 to 0.9999, the probability with which each digit can be read (:func:`inkgan.write`); 0 asks for none.
+        legible: 0 to 0.9999, the least probability with which each digit is read (:func:`inkgan.write`).
         look: ``clean``, or as on a ``scan``, in a ``photo``, or in the ``field`` of a form; a .toml file or a mapping
-            of single knobs (:func:`inkgan.write`). What is kept is the name, or the look with all of its values.
+            of single knobs (:func:`inkgan.write`). The specification keeps the name, or the look with all its values.
 
     Raises:
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
@@ -159,12 +159,12 @@ class Spec(Document):
         return self
 
     def images_of(self, shard: int) -> range:
-        """The numbers of a shard's images; shards are numbered from 0."""
+        """Return the numbers of a shard's images; shards are numbered from 0."""
         return range(self.count * shard // self.shards, self.count * (shard + 1) // self.shards)
 
 
 def _one_line(kind: type[Document], error: ValidationError) -> str:
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # what is missing may be misspelt
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a missing key may be misspelt
     place = ".".join(str(part + 1) if isinstance(part, int) else shown(str(part)) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         names = [*kind.model_fields, *(WeightedTemplate.model_fields if kind is MixtureFile else ())]
@@ -179,19 +179,19 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
 
 
 def _given(value: Any) -> str:
-    """What was given, in one short line."""
+    """Return a value for a message, in one short line."""
     if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
         value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
     return short(value)
 
 
 def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) -> Iterator[Writing]:
-    """The images of a data set one after the other, drawn as they are asked for.
+    """Yield the images of a data set one after the other, and draw each when it is needed.
 
     Args:
-        spec: the data set; its ``shards``, ``format`` and ``split`` are left aside.
-        part: of several readers that share the images, the number of this one, from 0.
-        parts: how many readers there are. Each image goes to one of them.
+        spec: the data set; its ``shards``, ``format`` and ``split`` do not matter.
+        part: the number of this reader among several that share the images, from 0.
+        parts: the number of readers. Each image goes to one of them.
 
     Yields:
         Images part, part + parts, part + 2 · parts, ... of the data set.
@@ -206,7 +206,7 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
 
 
 def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
-    """Draw some images of a data set; on one thread, since the rounding of matrix products depends on their number."""
+    """Draw some images of a data set on one thread, since the rounding of matrix products depends on the threads."""
     model = model_of(spec)
     texts = texts_of(spec)
     threads = ThreadpoolController()
@@ -222,18 +222,18 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
 
 
 def preview(spec: Spec) -> tuple[Images, float]:
-    """The first images of a data set, and how fast one process draws.
+    """Draw the first images of a data set, and measure the speed of one process.
 
     Returns:
         Up to 24 images uint8 [N, H, W], or in colour [N, H, W, 3], filled up with paper on the right to the
-        widest; and images a second, as PNG.
+        widest; and the images drawn and packed as PNG in a second.
 
     Raises:
         ConfigError: a text cannot be written.
         CheckpointError: the model cannot write.
     """
     numbers = range(min(_PREVIEWED, spec.count))
-    list(samples(spec, numbers[:1]))  # what is done once does not count
+    list(samples(spec, numbers[:1]))  # loading the model does not count
     start = time.perf_counter()
     drawn = [(sample.writing, sample.png) for sample in samples(spec, numbers)]
     seconds = time.perf_counter() - start
@@ -242,19 +242,19 @@ def preview(spec: Spec) -> tuple[Images, float]:
 
 @lru_cache(maxsize=2)
 def model_of(spec: Spec) -> Model:
-    """The model of a data set.
+    """Load the model of a data set.
 
     Raises:
         CheckpointError: there is none, or it cannot write.
     """
     model = load_model(spec.model)
-    writing.loaded(model)
+    writing.load_for_writing(model)
     return model
 
 
 @lru_cache(maxsize=2)
 def texts_of(spec: Spec) -> Texts:
-    """The texts of a data set.
+    """Read the texts of a data set.
 
     Raises:
         ConfigError: they cannot be read or written, or come from standard input, which cannot be read twice.
@@ -267,6 +267,6 @@ def texts_of(spec: Spec) -> Texts:
 
 
 def files_of(spec: Spec) -> list[Path]:
-    """The files that the texts of a data set come from."""
+    """Return the files that the texts of a data set come from."""
     own = [] if spec.texts_file is None else [Path(spec.texts_file)]
     return own + texts_of(spec).files

@@ -1,11 +1,11 @@
-"""Templates of texts: ``{date:%d.%m.%Y}``, ``{int:1..9999}`` and the like, filled by chance.
+"""Templates of texts: ``{date:%d.%m.%Y}``, ``{int:1..9999}`` and other fields, filled at random.
 
-A template is read once, into pieces. A piece is a fixed text, or a field that draws its text; the grammar is::
+A template is parsed once, into pieces. A piece is a fixed text, or a field that draws its text; the grammar is::
 
     template  =  (literal | "{" name [":" argument] "}")*
     argument  =  [format] [" in "] [first ".." last]
 
-Whatever is wrong is said when the template is read, so that drawing cannot fail.
+All errors are raised when the template is parsed, so that drawing cannot fail.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DATES = ("1970-01-01", "2029-12-31")
 _TIMES = ("00:00", "23:59")
 _AMOUNTS = ("1", "9999.99")
 
-#: What a directive of a date stands for; a minus leaves out the zero before it.
+#: The directives of dates and of times; a minus leaves out the leading zero.
 _OF_DATES: dict[str, Callable[[date], str]] = {
     "%Y": lambda day: f"{day.year:04d}",
     "%y": lambda day: f"{day.year % 100:02d}",
@@ -60,7 +60,7 @@ _OF_TIMES: dict[str, Callable[[int], str]] = {
     "%M": lambda second: f"{second // 60 % 60:02d}",
     "%S": lambda second: f"{second % 60:02d}",
 }
-#: How an amount may be written: what stands between thousands, and before the cents.
+#: The formats of amounts: the separator of thousands, and the separator of cents.
 _OF_AMOUNTS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
 
 
@@ -89,7 +89,7 @@ class InTurn:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a template: how its text is drawn, and how many characters that has at most."""
+    """A part of a template: a function that draws its text, and the most characters that the text can have."""
 
     draw: Draw
     longest: int
@@ -97,10 +97,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Template:
-    """A template that was read.
+    """A parsed template.
 
     Attributes:
-        source: what it was read from.
+        source: the text that was parsed.
         pieces: its parts, from left to right.
     """
 
@@ -118,7 +118,7 @@ class Template:
 
 
 def read_template(source: str, lines: LinesOf) -> Template:
-    """Read a template.
+    """Parse a template.
 
     Args:
         source: characters that can be written, ``d`` for any digit, and fields (see ``inkgan help writing``).
@@ -151,7 +151,7 @@ def read_template(source: str, lines: LinesOf) -> Template:
 
 
 def _literal(text: str, source: str) -> Piece:
-    """The piece of a fixed text, which may be spaces alone or nothing."""
+    """Return the piece of a fixed text, which may be empty or only spaces."""
     if text.strip():
         try:
             valid_text(text)
@@ -201,7 +201,7 @@ def _time(argument: str) -> Piece:
 
 
 def _integer(argument: str) -> Piece:
-    """``{int:1..9999}``: all numbers equally likely; ``{int:0001..9999}`` has four digits always."""
+    """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
     first, last = _range(argument or "0..9999")
     if not (first.isdecimal() and last.isdecimal() and (first + last).isascii() and int(last) < _LARGEST_INTEGER):
         raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
@@ -212,7 +212,7 @@ def _integer(argument: str) -> Piece:
 
 
 def _digits(argument: str) -> Piece:
-    """``{digits:6}`` or ``{digits:3..8}``: that number of digits; the first may be a zero, as often as any other."""
+    """``{digits:6}`` or ``{digits:3..8}``: a number of digits, each equally likely to be 0 to 9."""
     first, last = _range(argument) if ".." in argument else (argument.strip() or "6",) * 2
     if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
         raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
@@ -225,7 +225,7 @@ def _digits(argument: str) -> Piece:
 
 
 def _amount(argument: str) -> Piece:
-    """``{amount:1,234.56 in 1..50000}``: small amounts as likely as large ones, on a logarithmic scale."""
+    """``{amount:1,234.56 in 1..50000}``: all amounts are equally likely on a logarithmic scale."""
     form, first, last = _form_and_range(argument, "1234.56", *_AMOUNTS)
     if form not in _OF_AMOUNTS:
         raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_OF_AMOUNTS)}.")
@@ -244,7 +244,7 @@ def _amount(argument: str) -> Piece:
 
 
 def _choice(argument: str, lines: LinesOf) -> Piece:
-    """``{choice:names.txt}``: a line of a file, all equally likely."""
+    """``{choice:names.txt}``: all lines of a file are equally likely."""
     if not argument.strip():
         raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
     texts = lines(Path(argument.strip()))
@@ -252,7 +252,7 @@ def _choice(argument: str, lines: LinesOf) -> Piece:
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
-    """What is given of a format and a range, and the default for what is not."""
+    """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
     given, separator, limits = argument.partition(_SEPARATOR)
     if not separator and ".." in given:
         given, limits = "", given
@@ -272,7 +272,7 @@ def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
 
 
 def _written(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
-    """What writes a value in a format."""
+    """Return a function that writes a value in a format."""
     for directive in _DIRECTIVE.findall(form):
         if directive not in directives:
             raise ConfigError(f"there is no {shown(directive)!r} in its format. Use {' '.join(directives)}.")
@@ -292,7 +292,7 @@ def _day(text: str) -> date:
 
 
 def _second(text: str) -> int:
-    """A time of the day, in seconds."""
+    """Parse a time of the day, in seconds."""
     try:
         moment = time.fromisoformat(text)
     except ValueError:
@@ -301,7 +301,7 @@ def _second(text: str) -> int:
 
 
 def _cents(text: str) -> int:
-    """An amount, in cents."""
+    """Parse an amount, in cents."""
     if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
         raise ConfigError(f"{shown(text)!r} is not an amount. Write amounts of the range like 0.01 or 50000.")
     return cents

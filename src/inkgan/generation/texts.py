@@ -1,6 +1,6 @@
-"""Texts to write from any file: its lines, or a mixture of templates in a TOML file.
+"""Texts to write from a file: its lines, or a mixture of templates in a TOML file.
 
-Text i is a function of what was given, the seed and i alone.
+Text i depends on the file, the seed and i alone.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from inkgan.seeds import Stream, rng
 if TYPE_CHECKING:
     from inkgan.generation.spec import MixtureFile
 
-#: How often a mixture draws a text again that is too short or too long.
+#: The number of attempts to draw a text that is neither too short nor too long.
 _ATTEMPTS = 1000
 
 
 class Texts(Protocol):
-    """Texts by their number."""
+    """Texts by number."""
 
     @property
     def files(self) -> list[Path]:
-        """The files of their choices."""
+        """The files that their choices are from."""
 
     def __len__(self) -> int:
-        """How many there are before they repeat; 0 where they never end."""
+        """The number of texts before they repeat; 0 if they never end."""
 
     def text(self, seed: int, index: int) -> str:
         """The text of an image, by the seed and the image's number."""
@@ -41,8 +41,8 @@ class Mixture:
     """Templates, chosen at random by their weights.
 
     Args:
-        given: see :func:`read_texts`.
-        folder: where the files of choices are.
+        given: the templates; see :func:`read_texts`.
+        folder: the folder of the files of choices.
     """
 
     def __init__(self, given: MixtureFile, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Mixture:
 
 
 def read_texts(source: str | Path) -> Lines | Mixture:
-    """Read the texts that a file gives.
+    """Read the texts of a file.
 
     Args:
         source: a file with a text on each line; ``-`` for standard input; or a mixture in a file whose name ends with
@@ -87,7 +87,7 @@ def read_texts(source: str | Path) -> Lines | Mixture:
             above them ``lengths = [shortest, longest]`` if the number of characters has limits.
 
     Raises:
-        ConfigError: it cannot be read, has another key, or what it holds cannot be written.
+        ConfigError: it cannot be read, has another key, or has a text that cannot be written.
     """
     path = Path(source)
     if source == "-" or path.suffix.lower() != ".toml":

@@ -1,4 +1,4 @@
-"""Networks drawn by PyTorch on the processor: those without a NumPy form, and discriminators."""
+"""Networks that PyTorch computes on the processor: generators without a NumPy form, and discriminators."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Draw = Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]
 
 
 def layout_of(network: nn.Module) -> Layout:
-    """What the arrays of a network look like."""
+    """Return the layout of a network's arrays."""
     tensors = network.state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
 
 
-def drawing_of(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Draw:
-    """What draws images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels int64 [N] or None.
+def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Draw:
+    """Return a function that draws images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels [N] or None.
 
     Args:
         description: ``model.json``.
@@ -63,7 +63,7 @@ def drawing_of(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any
 def logits_of(
     description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], images: Images, labels: Labels | None
 ) -> NDArray[np.float32]:
-    """A discriminator's logits.
+    """Return a discriminator's logits.
 
     Args:
         description: ``model.json`` of the generator that was trained with it.
@@ -89,7 +89,7 @@ def logits_of(
 
 
 def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
-    """Put weights into a network, for use: no training any more."""
+    """Put weights into a network, and set it to evaluation without gradients."""
     import torch
 
     network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex
 
@@ -29,9 +29,9 @@ from inkgan.errors import (
 )
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
-from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
+from inkgan.generation.legibility import DIGITS, LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, LookLike, look_of
-from inkgan.generation.spacing import Setting, in_cells, side_by_side
+from inkgan.generation.spacing import Placement, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
@@ -44,22 +44,20 @@ _Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
 #: The bundled model that writes unless another one is named.
 DEFAULT = "best"
-DIGITS = "0123456789"
 CHARACTERS = DIGITS + "".join(ink.STROKES) + " "
 #: Stands for any digit, drawn by the seed.
 WILDCARD = "d"
 LONGEST_TEXT = 64
-MOST_HANDS = 1000
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-#: The digits that show a writer's pen, and the line on which they show it.
+#: The digits by which a writer's pen is measured, and the line on which they are drawn for this.
 _PEN_DIGITS = "0147"
 _PEN_LINE = ink.Line(64, 50.0, 37.0)
-#: The most rows of pixels that one batch writes, which bounds the memory.
+#: The most rows of pixels in one batch, which bounds the memory.
 _BATCH_ROWS = 3072
-_WRITER = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
-_SLANT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
-_HEIGHT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
+_WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
+_SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
+_HEIGHT_COMPLAINT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
 
 
 class Generator(Protocol):
@@ -67,7 +65,7 @@ class Generator(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it came from."""
+        """The name that messages give it."""
 
     @property
     def class_names(self) -> Sequence[str]:
@@ -75,14 +73,14 @@ class Generator(Protocol):
 
     @property
     def latent_dim(self) -> int:
-        """How many numbers a latent has."""
+        """The length of a latent."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of its images; it can write if that is one channel."""
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
-        """Images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and the indices of classes [N]."""
+        """Draw images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and indices of classes [N]."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +88,7 @@ class Writing:
     """A text written by hand.
 
     Attributes:
-        text: what is written.
+        text: the characters that are written.
         image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
         boxes: the box around the ink of each character of the text. The box of a space has no area.
         background: of the picture: ``white`` or ``transparent``.
@@ -116,7 +114,7 @@ class Writing:
 
     @property
     def picture(self) -> Image.Image:
-        """Dark ink on white paper, of mode L, RGB in colour; or black ink on nothing, as opaque as it is dark, LA."""
+        """Dark ink on white paper (mode L; RGB in colour), or black ink on a transparent background (mode LA)."""
         if self.image.ndim == 3:
             return Image.fromarray(self.image)
         if self.background == "transparent":
@@ -125,7 +123,7 @@ class Writing:
 
     @property
     def reading(self) -> dict[str, list[float | None]]:
-        """How well each digit can be read, as labels have it: ``probabilities`` and ``factors``; {} if not judged."""
+        """The ``probabilities`` and ``factors`` of the digits, as labels have them; {} if not asked for."""
         if not self.probabilities:
             return {}
         rounded = [None if one is None else round(one, 4) for one in self.probabilities]
@@ -133,7 +131,7 @@ class Writing:
 
     @property
     def extras(self) -> dict[str, list[Any]]:
-        """What labels have only where it is known: the :attr:`reading`, and ``cells``."""
+        """The parts of a label that not every writing has: the :attr:`reading`, and ``cells``."""
         return self.reading | ({"cells": [list(cell) for cell in self.cells]} if self.cells else {})
 
     def _repr_png_(self) -> bytes:
@@ -160,23 +158,23 @@ def write(
         text: 1 to 64 characters, of the digits and ``. , - : / +`` and space; ``d`` stands for any digit.
         model: the name of a bundled model, a run or a model folder, or a model that was loaded: one with classes.
         seed: 0 to 2^63 - 1; the same arguments give the same image.
-        writer: 0 or above; which of the seed's writers holds the pen.
+        writer: 0 or above; the number of the writer among those of the seed.
         style: 0 to 1, how much a writer varies: at 0 every 2 is the same, at 1 each is like another person's.
         slant: degrees by which all characters lean further to the right, -45 to 45.
         height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
         background: of the picture, ``white`` or ``transparent``.
         legible: 0 to 0.9999; a digit that the bundled readers read with a lower probability is drawn again, closer to
             the mean of its class, until it passes. 0 takes digits as they come and is faster.
-        look: of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single knobs, such
-            as ``{"look": "scan", "blur": 1.2}``; see :class:`inkgan.generation.looks.Look`.
+        look: the look of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single
+            knobs, such as ``{"look": "scan", "blur": 1.2}``; see :class:`inkgan.generation.looks.Look`.
 
     Returns:
-        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink (as it is seen in a look with colours,
-        [height, W, 3]), the box of each character, and how well it can be read. A notebook shows its picture, which is
-        dark on white.
+        The text, its image, uint8 [height, W] with 0 for paper and 255 for ink (in a look with colours [height, W, 3],
+        as it is seen), the box of each character, and the probability with which each digit is read. A notebook shows
+        its picture, which is dark on white.
 
     Raises:
-        ConfigError: an argument is out of range, or the text holds what cannot be written; the message says what can.
+        ConfigError: an argument is out of range, or a character cannot be written; the message says what is allowed.
         CheckpointError: there is no such model, or its classes are not the ten digits.
 
     Warns:
@@ -253,8 +251,8 @@ def in_batches(
         look: as in :func:`write_batch`.
     """
     look = look_of(look, background=background)
-    generator = loaded(model)
-    at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT, *HEIGHTS))
+    generator = load_for_writing(model)
+    at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT_COMPLAINT, *HEIGHTS))
     source = iter(lines)
     warned = False
     while batch := list(islice(source, at_once)):
@@ -274,23 +272,23 @@ def _written(
     legible: SupportsFloat,
     look: LookLike,
 ) -> list[Writing]:
-    """Check the arguments, and write; see :func:`write_batch`."""
+    """Check the arguments and write the lines; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
-    writers = [whole_number(writer, _WRITER, 0, LARGEST_SEED) for _, writer in lines]
+    writers = [whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED) for _, writer in lines]
     seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
     if len(seeds) != len(lines):
         raise ConfigError(
             f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
         )
     style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
-    slant = number_between(slant, _SLANT, -STEEPEST, STEEPEST)
-    height = whole_number(height, _HEIGHT, *HEIGHTS)
+    slant = number_between(slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
+    height = whole_number(height, _HEIGHT_COMPLAINT, *HEIGHTS)
     legible = valid_legible(legible)
     if background not in BACKGROUNDS:
         hint = did_you_mean(str(background), BACKGROUNDS)
         raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
     look = look_of(look, background=background)
-    generator = loaded(model)
+    generator = load_for_writing(model)
     if not lines:
         return []
     plans = [
@@ -301,33 +299,17 @@ def _written(
     digits, pens = _drawn(plans, generator, style, legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
     hands = list(zip(seeds, writers, strict=True))
-    settings = _placed(plans, strips, line, hands, look.form)
+    placements = _placed(plans, strips, line, hands, look.form)
     readings: list[_Reading] = _readings(plans, digits) if legible else [((), ())] * len(plans)
     clean = [
-        Writing(plan.text, *_page(row, setting, height), background, *reading, setting.cells)
-        for plan, row, setting, reading in zip(plans, strips, settings, readings, strict=True)
+        Writing(plan.text, *_page(row, placement, height), background, *reading, placement.cells)
+        for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
     ]
     if look == LOOKS["clean"]:
         return clean
     from inkgan.generation.paper import with_look
 
     return [with_look(writing, *hand, look=look) for writing, hand in zip(clean, hands, strict=True)]
-
-
-def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
-    """Warn of the first digit that is not as legible as it should be; return whether there is one."""
-    for writing in written:
-        for character, probability in zip(writing.text, writing.probabilities, strict=False):
-            if probability is not None and probability < legible:
-                warnings.warn(
-                    f"a {character} of {shown(writing.text)} is read with a probability of {probability:.4f} only, the "
-                    f"best of all that were drawn. Labels name the probability of each digit; --legible "
-                    "(legible=) lowers what is asked for.",
-                    InkganWarning,
-                    stacklevel=3,
-                )
-                return True
-    return False
 
 
 def valid_text(text: str) -> str:
@@ -341,7 +323,7 @@ def valid_text(text: str) -> str:
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if not {"{", "}"}.isdisjoint(strange):
         raise ConfigError(
-            f"cannot write {text[:40]!r}: no field in braces is filled here, but in the texts of a command, in "
+            f"cannot write {text[:40]!r}: no field in braces is filled here, only in the texts of a command, in the "
             "templates of a .toml, and in those of inkgan.Spec for inkgan.write_many."
         )
     if strange:
@@ -356,7 +338,7 @@ def valid_text(text: str) -> str:
     return text
 
 
-def loaded(model: str | Path | Generator) -> Generator:
+def load_for_writing(model: str | Path | Generator) -> Generator:
     """Load a model that can write (see :func:`write`), unless it is one already."""
     generator = sampling.load(model) if isinstance(model, str | Path) else model
     names = generator.class_names
@@ -374,25 +356,14 @@ def loaded(model: str | Path | Generator) -> Generator:
     return generator
 
 
-def _digit_classes(generator: Generator) -> Mapping[str, int]:
-    """The index of each digit's class, by the name of the class, which is the digit."""
-    return {name: index for index, name in enumerate(generator.class_names)}
-
-
-def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
-    """A writer's latent, and the gap between its characters in heights of a digit."""
-    hand = rng(seed, Stream.WRITER, writer)
-    return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
-
-
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All that chance decides of a line of K characters.
+    """All random choices of a line of K characters.
 
     Attributes:
         text: the text, with a digit in place of each wildcard.
         hand: the writer's latent [D].
-        others: for each digit, the latent that the hand's moves towards [N, D].
+        others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
         shaken: rotation, change of size and shift of each character [K, 3].
         strokes: the strokes of each separator, in heights of a digit.
         gaps: the gap before each character [K], in heights of a digit.
@@ -413,7 +384,7 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
     text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
     others = draws.standard_normal((len(text), latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
-    # Without tails, so that nothing leaves the page.
+    # Clipped, so that nothing leaves the page.
     shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02]
     strokes = []
     for character in text:
@@ -424,10 +395,63 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
     return _Plan(text, hand, others[[character in DIGITS for character in text]], shaken, strokes, gaps)
 
 
+def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
+    """Return a writer's latent, and the gap between its characters in heights of a digit."""
+    hand = rng(seed, Stream.WRITER, writer)
+    return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
+
+
+def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
+    """Draw the digits of all lines, and the digits that show the pen of each line with separators, without specks.
+
+    One call draws all of them. Further calls draw only digits that cannot be read.
+    """
+    classes = digit_classes(generator)
+    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
+    labels = np.array([classes[str(digit)] for digit in digits.tolist()], np.int64)
+    others = np.concatenate([plan.others for plan in plans])
+    latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
+    hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
+    pen_labels = [classes[digit] for digit in _PEN_DIGITS] * (len(hands) // len(_PEN_DIGITS))
+
+    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
+        return ink.without_specks(np.asarray(generator.draw(latents, labels)))
+
+    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), np.append(labels, pen_labels).astype(int))
+    own, pens = images[: len(digits)], images[len(digits) :]
+    return made_legible(draw, own, latents, labels, digits, legible), pens
+
+
+def digit_classes(generator: Generator) -> Mapping[str, int]:
+    """Return the index of each digit's class."""
+    return {name: index for index, name in enumerate(generator.class_names)}
+
+
+def slerp(a: Latent, b: Latent, t: float) -> Latent:
+    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, along an arc.
+
+    Latents on the straight line are shorter than the generator's training latents from N(0, 1). Shoemake,
+    "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
+
+    Args:
+        a: float32 [D], or [N, D] for N ways.
+        b: as ``a``.
+        t: 0 to 1.
+    """
+    # Sums, because a row of a matrix product may depend on the number of rows in its last bits.
+    lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
+    angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
+    # Parallel, or opposite, where the arc is not unique.
+    is_parallel = np.sin(angle) < 1e-6
+    sine = np.where(is_parallel, np.float32(1), np.sin(angle))
+    mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
+    return np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
+
+
 def _characters(
     plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
 ) -> list[list[ink.Strip]]:
-    """The strip of each character of each line, from the images of :func:`_drawn`; the strip of a space is empty."""
+    """Return the strip of each character of each line, from the images of :func:`_drawn`; a space's strip is empty."""
     is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
     turn, grow, lift = np.concatenate([plan.shaken for plan in plans])[is_digit].T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
@@ -449,58 +473,11 @@ def _characters(
     return strips
 
 
-def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
-    """The digits of all lines, and the digits that show the pen of each line with separators; all without specks.
-
-    One call draws all of them. Further calls draw only the digits that cannot be read.
-    """
-    classes = _digit_classes(generator)
-    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
-    labels = np.array([classes[str(digit)] for digit in digits.tolist()], np.int64)
-    others = np.concatenate([plan.others for plan in plans])
-    latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
-    hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
-    pen_labels = [classes[digit] for digit in _PEN_DIGITS] * (len(hands) // len(_PEN_DIGITS))
-
-    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
-        return ink.without_specks(np.asarray(generator.draw(latents, labels)))
-
-    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), np.append(labels, pen_labels).astype(int))
-    own, pens = images[: len(digits)], images[len(digits) :]
-    return made_legible(draw, own, latents, labels, digits, legible), pens
-
-
-def _placed(
-    plans: Sequence[_Plan],
-    strips: Sequence[Sequence[ink.Strip]],
-    line: ink.Line,
-    hands: Sequence[tuple[int, int]],
-    form: str,
-) -> list[Setting]:
-    """Where the characters of each line stand, by its plan, or in printed cells by its hand (a seed and a writer)."""
-    if form != "cells":
-        return side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
-    chance = [rng(seed, Stream.CELLS, writer) for seed, writer in hands]
-    places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
-    return in_cells(strips, line, places)
-
-
-def _readings(plans: Sequence[_Plan], digits: Legible) -> list[_Reading]:
-    """The probability and the factor of each character of each line; None for those that are not digits."""
-    factors = [round(factor, 1) for factor in digits.factors.tolist()]
-    values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
-    readings: list[_Reading] = []
-    for plan in plans:
-        pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
-        readings.append((tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)))
-    return readings
-
-
 def _pens(images: Images) -> list[tuple[float, float]]:
-    """The pen of each writer: the width of its strokes in heights of a digit, and the tangent of the slant of its 1.
+    """Measure each writer's pen: the width of its strokes in heights of a digit, and the tangent of the slant of its 1.
 
     Args:
-        images: of each writer's own :data:`_PEN_DIGITS`, one writer after the other. They are measured in one size,
+        images: each writer's own :data:`_PEN_DIGITS`, one writer after the other. They are measured in one size,
             whatever the line's.
     """
     strips = ink.digits(images, _PEN_LINE)
@@ -513,89 +490,54 @@ def _pens(images: Images) -> list[tuple[float, float]]:
     return pens
 
 
-def _page(strips: Sequence[ink.Strip], setting: Setting, height: int) -> tuple[Images, tuple[Box, ...]]:
-    """The image of a line, and the boxes of its characters."""
-    page = np.zeros((height, setting.width), np.uint8)
+def _placed(
+    plans: Sequence[_Plan],
+    strips: Sequence[Sequence[ink.Strip]],
+    line: ink.Line,
+    hands: Sequence[tuple[int, int]],
+    form: str,
+) -> list[Placement]:
+    """Place the characters of each line by its plan; or in printed cells, by its hand (a seed and a writer)."""
+    if form != "cells":
+        return side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    chance = [rng(seed, Stream.CELLS, writer) for seed, writer in hands]
+    places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
+    return in_cells(strips, line, places)
+
+
+def _page(strips: Sequence[ink.Strip], placement: Placement, height: int) -> tuple[Images, tuple[Box, ...]]:
+    """Return the image of a line, and the boxes of its characters."""
+    page = np.zeros((height, placement.width), np.uint8)
     boxes = []
-    for strip, left, top, bottom in zip(strips, setting.left, setting.top, setting.bottom, strict=False):
+    for strip, left, top, bottom in zip(strips, placement.left, placement.top, placement.bottom, strict=False):
         right = left + strip.shape[1]
         np.maximum(part := page[:, left:right], strip, out=part)
         boxes.append((left, top, right, bottom))
     return page, tuple(boxes)
 
 
-def morph(
-    seeds: Sequence[SupportsIndex],
-    *,
-    steps: SupportsIndex = 8,
-    model: str | Path | Generator = DEFAULT,
-    legible: SupportsFloat = LEGIBLE,
-) -> Images:
-    """The ten digits of one writer after another, and of the hands between them.
-
-    Args:
-        seeds: one or more, 0 to 2^63 - 1; the first writer of each.
-        steps: from one writer to the next, 1 or above; 1 shows the writers alone.
-        model: as in :func:`write`.
-        legible: as in :func:`write`.
-
-    Returns:
-        uint8 [R, 10, H, W], 0 paper to 255 ink, with R = (writers - 1) · steps + 1 hands.
-
-    Raises:
-        ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
-        CheckpointError: as in :func:`write`.
-    """
-    numbers = [valid_seed(seed) for seed in seeds]
-    hands = number_of_hands(numbers, steps)
-    legible = valid_legible(legible)
-    generator = loaded(model)
-    classes = _digit_classes(generator)
-    writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
-    ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
-    latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
-    labels = np.tile([classes[digit] for digit in DIGITS], hands)
-
-    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
-        return np.asarray(generator.draw(latents, labels))
-
-    digits = np.tile(np.arange(len(DIGITS)), hands)
-    images = made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images
-    return images.reshape(hands, len(DIGITS), *images.shape[1:])
+def _readings(plans: Sequence[_Plan], digits: Legible) -> list[_Reading]:
+    """Return the probabilities and the factors of the characters of each line; None for those that are not digits."""
+    factors = [round(factor, 1) for factor in digits.factors.tolist()]
+    values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
+    readings: list[_Reading] = []
+    for plan in plans:
+        pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
+        readings.append((tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)))
+    return readings
 
 
-def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:
-    """How many hands :func:`morph` shows.
-
-    Raises:
-        ConfigError: none, or more than 1,000.
-    """
-    steps = whole_number(steps, f"cannot morph in {{}} steps. Ask for 1 to {MOST_HANDS:,}.", 1, MOST_HANDS)
-    hands = (len(seeds) - 1) * steps + 1
-    if not len(seeds) or hands > MOST_HANDS:
-        raise ConfigError(
-            f"cannot show {quantity(len(seeds), 'writer')} in {quantity(steps, 'step')} each. Ask for 1 writer or "
-            f"more, and at most {MOST_HANDS:,} hands in all."
-        )
-    return hands
-
-
-def slerp(a: Latent, b: Latent, t: float) -> Latent:
-    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, along an arc.
-
-    Latents on the straight line are shorter than the generator's training latents from N(0, 1). Shoemake,
-    "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
-
-    Args:
-        a: float32 [D], or [N, D] for N ways.
-        b: as ``a``.
-        t: 0 to 1.
-    """
-    # Sums, because a row of a matrix product may depend on the number of rows.
-    lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
-    angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
-    # Parallel, or opposite, where the arc is not unique.
-    is_parallel = np.sin(angle) < 1e-6
-    sine = np.where(is_parallel, np.float32(1), np.sin(angle))
-    mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    return np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
+def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
+    """Warn about the first digit that is not as legible as it should be; return whether there is one."""
+    for writing in written:
+        for character, probability in zip(writing.text, writing.probabilities, strict=False):
+            if probability is not None and probability < legible:
+                warnings.warn(
+                    f"a {character} of {shown(writing.text)} is read with a probability of {probability:.4f} only, the "
+                    f"best of all that were drawn. Labels name the probability of each digit; --legible "
+                    "(legible=) lowers what is asked for.",
+                    InkganWarning,
+                    stacklevel=3,
+                )
+                return True
+    return False

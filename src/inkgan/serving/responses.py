@@ -53,7 +53,7 @@ def check(model: Model, query: parameters.Write) -> None:
     if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
         _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
-    writing.loaded(model)
+    writing.load_for_writing(model)
 
 
 def shared(query: parameters.Write) -> tuple[tuple[str, Any], ...]:

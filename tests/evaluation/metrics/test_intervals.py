@@ -20,7 +20,7 @@ from inkgan.evaluation.metrics.intervals import (
     difference_of_means,
     groups,
     jackknife,
-    repeated,
+    mean_over_repeats,
     student,
     wilson,
 )
@@ -94,7 +94,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
 
 def test_repeated_is_students_interval() -> None:
     values = np.array([3.0, 4.0, 6.0, 7.0, 5.5])
-    estimate = repeated(values, 0.9)
+    estimate = mean_over_repeats(values, 0.9)
     expected = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
     assert estimate.value == values.mean()
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(expected, rel=1e-4)
@@ -175,7 +175,7 @@ def test_binomial_is_wilsons() -> None:
 def test_the_least_that_is_enough() -> None:
     assert (wilson(0, 1).low, wilson(1, 1).high) == (0, 1)
     assert sorted(groups(2, 2, np.random.default_rng(0))) == [0, 1]
-    assert repeated(np.array([0.0, 1.0])).interval.high == pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)
+    assert mean_over_repeats(np.array([0.0, 1.0])).interval.high == pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)
     assert difference_of_means(np.zeros(1), np.array([0.0, 2.0])).low < 0
 
 
@@ -197,9 +197,9 @@ def test_refuses() -> None:
     with pytest.raises(EvaluationError, match="NaN or infin"):
         jackknife(0.0, np.array([0, 1, 2, np.nan]))
     with pytest.raises(EvaluationError, match="NaN or infin"):
-        repeated(np.array([0, 1, 2, np.inf]))
+        mean_over_repeats(np.array([0, 1, 2, np.inf]))
     with pytest.raises(EvaluationError, match="at least 2"):
-        repeated(np.zeros(1))
+        mean_over_repeats(np.zeros(1))
     for first, second in ((np.zeros(1), np.zeros(1)), (np.zeros(0), np.zeros(5))):
         with pytest.raises(EvaluationError, match="repeats"):
             difference_of_means(first, second)

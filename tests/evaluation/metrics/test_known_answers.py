@@ -26,7 +26,7 @@ from inkgan.evaluation.metrics.classes import (
 from inkgan.evaluation.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import Manifold, manifold, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.metrics.neighbours import Manifold, manifold_estimates, nearest_neighbours, novelty, pixels
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ class Ruler:
             predicted,
             frechet_estimate(features, GaussianStatistics.of(self.reference), rng()),
             kernel_estimate(features, self.reference, rng()),
-            manifold(self.reference, features, rng()),
+            manifold_estimates(self.reference, features, rng()),
             class_balance(predicted, self.proportions, rng()),
             classifier_score(probabilities, rng()),
         )

@@ -15,7 +15,7 @@ from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import groups, jackknife
-from inkgan.evaluation.metrics.neighbours import Manifold, centred, manifold, squared_distances, squared_radii
+from inkgan.evaluation.metrics.neighbours import Manifold, centred, manifold_estimates, squared_distances, squared_radii
 
 Array = npt.NDArray[np.float64]
 NAMES = ("precision", "recall", "density", "coverage")
@@ -26,7 +26,7 @@ def normal(seed: int, n: int, d: int, scale: float = 1.0) -> Array:
 
 
 def figures(real: Array, generated: Array, k: int = 5, num_groups: int = 5) -> dict[str, float]:
-    result = manifold(real, generated, np.random.default_rng(0), k=k, num_groups=num_groups)
+    result = manifold_estimates(real, generated, np.random.default_rng(0), k=k, num_groups=num_groups)
     return {name: getattr(result, name).value for name in NAMES}
 
 
@@ -94,7 +94,7 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
     real, generated = normal(0, 80, 3), normal(1, 93, 3, 0.8)  # groups of 9 and of 10
     group = groups(93, 10, np.random.default_rng(0))
     left_out = [figures(real, generated[group != g]) for g in range(10)]
-    estimate = manifold(real, generated, np.random.default_rng(0), num_groups=10)
+    estimate = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10)
     for name in ("density", "coverage"):
         expected = jackknife(0.0, np.array([without[name] for without in left_out])).standard_error
         assert getattr(estimate, name).standard_error == pytest.approx(expected), name
@@ -117,7 +117,7 @@ def test_constructions() -> None:
 
 def simulate(scale: float) -> list[Manifold]:
     real, rng = normal(0, 400, 4), np.random.default_rng(1)
-    return [manifold(real, normal(i, 400, 4, scale), rng, num_groups=20) for i in range(1, 151)]
+    return [manifold_estimates(real, normal(i, 400, 4, scale), rng, num_groups=20) for i in range(1, 151)]
 
 
 @pytest.mark.slow
@@ -135,15 +135,15 @@ def test_intervals_cover_the_expected_value_at_n(scale: float) -> None:
 def test_refuses() -> None:
     x, rng = normal(0, 200, 3), np.random.default_rng(0)
     with pytest.raises(EvaluationError, match="at least 6 images"):
-        manifold(x[:5], x, rng)
+        manifold_estimates(x[:5], x, rng)
     with pytest.raises(EvaluationError, match=r"generated features .* at least 6 images"):
-        manifold(x, x[:5], rng, num_groups=2)
-    assert manifold(x, x[:6], rng, num_groups=2).precision.value == 1
+        manifold_estimates(x, x[:5], rng, num_groups=2)
+    assert manifold_estimates(x, x[:6], rng, num_groups=2).precision.value == 1
     with pytest.raises(EvaluationError, match="at least 100 images"):
-        manifold(x, x[:99], rng)
+        manifold_estimates(x, x[:99], rng)
     with pytest.raises(EvaluationError, match="k is 0"):
-        manifold(x, x, rng, k=0)
+        manifold_estimates(x, x, rng, k=0)
     with pytest.raises(EvaluationError, match="one extractor"):
-        manifold(x, x[:, :2], rng)
+        manifold_estimates(x, x[:, :2], rng)
     with pytest.raises(EvaluationError, match="NaN or infinity"):
-        manifold(x, np.where(x > 2, np.nan, x), rng)
+        manifold_estimates(x, np.where(x > 2, np.nan, x), rng)

@@ -117,7 +117,7 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
     return student(value, error, count - 1)
 
 
-def repeated(values: Float64, level: float = LEVEL) -> Estimate:
+def mean_over_repeats(values: Float64, level: float = LEVEL) -> Estimate:
     """The mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
 
     Args:

@@ -112,7 +112,7 @@ class Manifold:
     coverage: Estimate
 
 
-def manifold(
+def manifold_estimates(
     real: npt.NDArray[Any],
     generated: npt.NDArray[Any],
     rng: np.random.Generator,

@@ -24,10 +24,10 @@ Pack = Callable[[str, Iterable["Sample"]], Files]
 
 @dataclass(frozen=True)
 class Sample:
-    """A writing, and which one it is.
+    """A writing with its number.
 
     Attributes:
-        number: of the image in its data set, which is its writer's, too.
+        number: the number of the image in its data set, which is also the number of its writer.
         writing: the image, its text and its boxes.
     """
 
@@ -36,7 +36,7 @@ class Sample:
 
     @property
     def key(self) -> str:
-        """The number as a name, in twelve digits: the order of names is that of numbers."""
+        """The number as a name of twelve digits, so that names sort as numbers."""
         return f"{self.number:012d}"
 
     @cached_property
@@ -48,7 +48,7 @@ class Sample:
 
     @property
     def label(self) -> dict[str, Any]:
-        """All that is known of the image: text, boxes, size, writer, how well it can be read, and the form's cells."""
+        """Everything known about the image: text, boxes, size, writer, probabilities of its digits, and cells."""
         height, width = self.writing.image.shape[:2]
         return {
             "text": self.writing.text,
@@ -61,11 +61,11 @@ class Sample:
 
 
 class Format(NamedTuple):
-    """Where a format's function is.
+    """The place and the needs of a format's function.
 
     Attributes:
-        module: of this package.
-        library: what it needs besides the base install.
+        module: the module of this package that has the function.
+        library: the library that it needs besides the base install.
     """
 
     module: str
@@ -86,7 +86,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def packer(name: str) -> Pack:
-    """The function that packs samples in a format.
+    """Return the function that packs samples in a format.
 
     Raises:
         MissingExtraError: the library that it needs is not installed.

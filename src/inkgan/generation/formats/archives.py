@@ -16,9 +16,9 @@ import numpy as np
 from inkgan.generation.formats import Files, Sample
 from inkgan.generation.saving import filled_up, label_arrays
 
-#: Readers of Parquet take a group of rows at a time.
+#: Readers of Parquet read one group of rows at a time.
 _ROWS_IN_A_GROUP = 100
-#: A page of LMDB has 4 kB, so that a small value may take that much; and its tree needs some.
+#: LMDB stores values in pages of 4 kB, so a small value may take one; its tree needs some more.
 _PAGE = 4096
 _TREE = 64 * 2**20
 
@@ -51,7 +51,7 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
     samples = iter(samples)
     first = next(samples)
     types: dict[str, Any] = {"image": arrow.struct({"bytes": arrow.binary(), "path": arrow.string()})}
-    features: dict[str, Any] = {"image": {"_type": "Image"}}  # the types in the words of `datasets`
+    features: dict[str, Any] = {"image": {"_type": "Image"}}  # the types by the names that `datasets` uses
     for name, (value, depth) in _columns(first).items():
         types[name], features[name] = arrow.type_for_alias(value), {"dtype": value, "_type": "Value"}
         for _ in range(depth):
@@ -71,7 +71,7 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
 
 
 def _columns(first: Sample) -> dict[str, tuple[str, int]]:
-    """The type of a column's values and in how many lists they are, by the name that the label has for it."""
+    """Return the type of each column's values and the depth of their lists, by the column's name in the label."""
     cells = {"cells": ("int32", 2)} if first.writing.cells else {}
     size = {"width": ("int32", 0), "height": ("int32", 0)}
     reading = {"probabilities": ("float64", 1), "factors": ("float64", 1)}

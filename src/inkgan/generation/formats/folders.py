@@ -1,4 +1,4 @@
-"""The formats that are a folder: a picture of each image, and files that say what is on them."""
+"""The formats that are a folder: a picture of each image, and files with their labels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
 def doctr(stem: str, samples: Iterable[Sample]) -> Files:
     """The folder of docTR for recognition: ``stem/images/KEY.png``, and ``stem/labels.json`` with the text of each.
 
-    It has no place for more, so ``stem/metadata.jsonl`` has all that is known of each image, as in ``imagefolder``.
+    It has no place for more, so ``stem/metadata.jsonl`` has the whole label of each image, as in ``imagefolder``.
     """
     files: Files = {}
     texts = {f"{sample.key}.png": sample.writing.text for sample in _described(samples, stem, "images/", files)}
@@ -71,8 +71,8 @@ def coco(stem: str, samples: Iterable[Sample]) -> Files:
     """COCO's boxes for the detection of characters: ``stem/images/KEY.png``, and ``stem/annotations.json``.
 
     A box is [left, top, width, height]. Numbers of images and boxes are unique in the whole data set; categories are
-    counted from 1. The annotation of a character has what else is known of it, which COCO's readers keep:
-    ``probability``, ``factor`` and ``cell``.
+    counted from 1. The annotation of a character also has ``probability``, ``factor`` and ``cell``, where they are
+    known; COCO's readers keep them.
     """
     files: Files = {}
     images: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ def _coco_annotations(sample: Sample) -> Iterator[dict[str, Any]]:
 
 
 def _described(samples: Iterable[Sample], stem: str, folder: str, files: Files) -> Iterator[Sample]:
-    """Yield the samples, and put among the files the picture of each, in a folder, and ``metadata.jsonl``.
+    """Yield the samples, and add the picture of each, in a folder, and ``metadata.jsonl`` to the files.
 
     A line of that file is an image's label, and its ``file_name``.
     """
@@ -122,7 +122,7 @@ def _described(samples: Iterable[Sample], stem: str, folder: str, files: Files) 
 
 
 def _boxes(sample: Sample) -> Iterator[tuple[int, int, Box]]:
-    """The place in the text, the category and the box of each character that has ink."""
+    """Yield the place in the text, the category and the box of each character that has ink."""
     for place, (character, box) in enumerate(zip(sample.writing.text, sample.writing.boxes, strict=True)):
         if character in CATEGORIES and box[2] > box[0]:
             yield place, CATEGORIES.index(character), box
