@@ -26,7 +26,7 @@
 # %% [markdown] lang="zh" of="1bbd5d01"
 # ## 在网络眼里，一张真图是什么？
 #
-# MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，度量时才用。
+# MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，评估时才用。
 # 先猜一猜：一张图由多少个数组成？
 
 # %%
@@ -61,16 +61,16 @@ assert real[0].numel() == 784
 # ## The discriminator: from an image to one number
 #
 # The discriminator is a classifier with two classes, real and generated. What would you build? Probably this: two
-# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from a
-# well-known tutorial, whose discriminator is just that.
+# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from
+# [a well-known tutorial](../../docs/tutorial.md), whose discriminator is just that.
 #
 # How does the shape change on the way? Guess before you run the cell.
 
-# %% [markdown] lang="zh" of="fd81e6b9"
+# %% [markdown] lang="zh" of="c24350ef"
 # ## 判别器：从一张图到一个数
 #
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
-# 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，那里的判别器正是如此。
+# 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自[一篇有名的教程](../../docs/tutorial.md)，那里的判别器正是如此。
 #
 # 数据的形状一路上怎么变？先猜，再运行。
 
@@ -255,16 +255,16 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # %% [markdown] lang="en"
 # Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers before
 # it say. Real images have the same range. If the two ranges differed, the discriminator could tell them apart by that
-# alone, and the generator would learn nothing about digits.
+# alone, and its gradient would say little about digits (failure number 6 of lesson 4).
 #
 # ## Why batch normalisation?
 #
 # The weights are small, so each layer shrinks its input. Batch normalisation brings every channel back to mean 0 and
 # standard deviation 1. What would we see without it?
 
-# %% [markdown] lang="zh" of="79e18eb8"
+# %% [markdown] lang="zh" of="768cd014"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
-# 如果两者范围不同，判别器光看范围就能分出真假，生成器就学不到数字长什么样了。
+# 如果两者范围不同，判别器光看范围就能分出真假，它的梯度就说不出多少和数字有关的东西（第 4 课的第 6 种失败）。
 #
 # ## 为什么要批归一化？
 #
@@ -444,7 +444,7 @@ assert not torch.allclose(first, second, atol=1e-4)
 # %% [markdown] lang="zh" of="a6ced84e"
 # 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。这里差别极小，因为没训练过的生成器
 # 不管拿到什么隐变量，画的几乎是同一片雾；到第 4 课你会看到差别变大。原教程自始至终都这样画。
-# `inkgan sample` 改用固定的统计量，更新的生成器则干脆不用批归一化。
+# `inkgan sample` 改用固定的统计量，较新的生成器则干脆不用批归一化。
 #
 # **3.** 判别器已经学过一点了。把墨和纸对调的数字，它怎么看？一张白纸呢？
 

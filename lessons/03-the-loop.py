@@ -170,12 +170,16 @@ for line in mine:
 # %% [markdown] lang="en"
 # ## The same from inkgan
 #
+# All three begin near 0.693 = log 2: the discriminator shrugs. Are these the numbers of the tutorial?
+#
 # `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every number
 # that it logs is in `metrics.jsonl`. In a terminal this would be
 # `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`.
 
-# %% [markdown] lang="zh" of="81eea371"
+# %% [markdown] lang="zh" of="18a1d032"
 # ## inkgan 的结果
+#
+# 三个损失都从 0.693 = log 2 附近开始：判别器在耸肩。这些数和教程的一样吗？
 #
 # `inkgan.train` 做同样的事，只是网络改写得更快。它还会记录、保存和画图；记录的每个数都在 `metrics.jsonl` 里。
 # 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`。
@@ -284,7 +288,7 @@ curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson
 #
 # ## 100,000 步之后呢？
 #
-# 在两个核上要两小时，所以我们替你跑过一遍，`inkgan train --recipe tutorial` 可以重复。
+# 两个 CPU 核心要跑两小时，所以我们替你跑过一遍，`inkgan train --recipe tutorial` 可以重复。
 # 下面是同样的二十个隐变量在 1,000、3,000、10,000、30,000 和 100,000 步之后的样子：
 #
 # ![二十个隐变量，从 1,000 步到 100,000 步](../../docs/pictures/tutorial.png)
@@ -327,7 +331,7 @@ assert real_counts.min() > 70
 # Nobody told it to draw everything.
 #
 # The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are logarithmic;
-# [the record](../../docs/experiments.md) has the whole course:
+# [the record](../../docs/experiments.md) has more of them:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
@@ -352,10 +356,10 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="9f97df3c"
+# %% [markdown] lang="zh" of="c0a35f6c"
 # “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；[完整记录](../../docs/experiments.md)在这里：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #

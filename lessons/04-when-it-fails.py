@@ -297,11 +297,11 @@ picture
 # so on. After the nines, what is left of the zeros?
 
 # %% [markdown] lang="zh" of="28410feb"
-# 它学会了画反相的图，画得还不差。但是和别的图混用、拿去度量、用来写字，全都是反的。对你自己的文件夹，inkgan 会自己看是哪一种（`data.ink=auto`）。
+# 它学会了画反相的图，画得还不差。但是和别的图混用、拿去评估、用来写字，全都是反的。对你自己的文件夹，inkgan 会自己看是哪一种（`data.ink=auto`）。
 #
-# ## 8. 没有洗牌
+# ## 8. 没有打乱顺序
 #
-# 文件按类别排好了序，有人忘了洗牌。于是有一阵每一批全是 0，接着全是 1，依此类推。等学完 9，0 还剩多少？
+# 文件按类别排好了序，有人忘了打乱。于是有一阵每一批全是 0，接着全是 1，依此类推。等学完 9，0 还剩多少？
 
 # %%
 in_order = torch.from_numpy(np.argsort(mnist.train.labels, kind="stable"))
@@ -420,7 +420,7 @@ assert margins["training images"] > margins["held-out images"] + 0.1
 # of the original had in mind. Batch normalisation divides by √(variance + ε). What does ε = 0.8 do to a weak signal?
 
 # %% [markdown] lang="zh" of="ecb1ba10"
-# 在学过的图上，它领先生成的图一大截。无论度量什么，都要用没人训练过的图。
+# 在学过的图上，它领先生成的图一大截。无论评估什么，都要用没参加过训练的图。
 #
 # ## 12. 批归一化里的 ε = 0.8
 #
@@ -561,6 +561,6 @@ assert np.hypot(x, y) < 0.01
 #
 # * 为什么一张好图排除不了模式崩溃？（它可能是唯一的一张。）
 # * 哪些失败在任何损失里都看不出来？（丢掉的类别、抄袭、反相、蒙混过关的崩溃。）
-# * 第一步之前要检查什么？（形状、范围、标签，还有每一批是否洗过牌。）
+# * 第一步之前要检查什么？（形状、范围、标签，还有数据是否打乱过。）
 #
 # 医生的全部规则、阈值和误诊率，见[医生](../../docs/doctor.md)。

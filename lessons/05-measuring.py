@@ -6,10 +6,10 @@
 # see, and end with a verdict that holds.
 
 # %% [markdown] lang="zh" of="2bd0f3e0"
-# # 5 · 度量
+# # 5 · 评估：怎样才算好
 #
 # 面前有两个生成器，哪个更好？“看图”，头一分钟这是个好回答，再往后就不够了。
-# 这一课用几行 NumPy 写出常用的度量，弄清每一种看不见什么，最后下一个站得住脚的结论。
+# 这一课用几行 NumPy 写出常用的指标，弄清每一种看不见什么，最后下一个站得住脚的结论。
 
 # %% [markdown] lang="en"
 # ## Can the loss tell?
@@ -96,18 +96,18 @@ assert distance[1] < distance[2]
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# The first term asks whether the clouds lie in the same place, the second whether they have the same shape; tr is the
-# sum of the diagonal. Features have no unit, so neither has d, and one d alone says little. In NumPy, the trace of the
+# Strictly this is the square of the distance, but everybody calls it the distance. The first term asks whether the clouds
+# lie in the same place, the second whether they have the same shape; tr is the sum of the diagonal. Features have no unit, so neither has d, and one d alone says little. In NumPy, the trace of the
 # root is the sum of the roots of the eigenvalues.
 
-# %% [markdown] lang="zh" of="e4414352"
+# %% [markdown] lang="zh" of="202387c9"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。两朵这样的云相距多远？
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# 第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。特征没有单位，d 也没有，单独一个 d 说明不了什么。
+# 严格说这是距离的平方，不过大家都直接叫它距离。第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。特征没有单位，d 也没有，单独一个 d 说明不了什么。
 # 在 NumPy 里，那个平方根的迹就是各特征值的平方根之和。
 
 
@@ -150,7 +150,7 @@ assert abs(theirs - frechet(drawn["fast"], reference)) < 1e-6
 # %% [markdown] lang="zh" of="b8b2d697"
 # ## 多少算好？
 #
-# 距离为 1，是好还是坏？拿最好的图来问同样的问题，也就是没人训练过的真图，得到的就是**下限**（floor）。
+# 距离为 1，是好还是坏？拿最好的图来问同样的问题，也就是没参加过训练的真图，得到的就是**下限**（floor）。
 # 它和图的数量有多大关系？猜一猜：两组真数字之间的距离，每组 125、250、500、1,000 张时各是多少？
 
 # %%
@@ -277,7 +277,7 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 # Missing threes hardly show even here: nine tenths of everything are fine. For that one counts classes.
 
 # %% [markdown] lang="zh" of="ec707ce0"
-# 噪声让两样都没了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
+# 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
 # 教程的生成器精确率尚可，召回率极低：种类很少，五张里大约有四张还过得去。
 #
 # 缺了“3”，在这里也几乎看不出来：毕竟十分之九都没问题。要发现它，得数类别。

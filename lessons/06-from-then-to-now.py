@@ -1,14 +1,14 @@
 # %% [markdown] lang="en"
 # # 6 · From then to now
 #
-# The tutorial needs two hours and draws few digits well. inkgan's `fast` needs about a minute and draws all of them.
+# The tutorial needs two hours and draws few digits well. inkgan's `fast` needs one to two minutes and draws all of them.
 # What lies between? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time, always with the
 # same number of steps, and see what each one brings and costs. All of it computes for about a minute.
 
-# %% [markdown] lang="zh" of="9a71b5b0"
+# %% [markdown] lang="zh" of="e434fbff"
 # # 6 · 从那时到现在
 #
-# 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 一分钟左右，全都画得出来。差在哪里？
+# 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 只要一两分钟，全都画得出来。差在哪里？
 # 差在 2014 到 2024 年间的五个想法。这一课把它们一个一个加上去，步数始终相同，看每个想法带来什么、代价多大。
 # 全部计算大约一分钟。
 
@@ -90,17 +90,18 @@ assert floor < 2
 # The tutorial's generator works on maps of 56×56, larger than the image. The compact networks do nearly all of their
 # work at 7×7 and 14×14 and use 3×3 kernels. There is no normalisation in either network, so every image depends on its
 # own latent only. (In the discriminator, batch normalisation also lets images of a batch talk to each other.) The loss is
-# the same as before. How far do 150 steps get?
+# the same as before. The settings in the cell switch off what today's recipe `fast` has; each further rung leaves one of
+# them out. How far do 150 steps get?
 
-# %% [markdown] lang="zh" of="c004c611"
-# 一片雾，和第 1 课一样。上面还印出了没人训练过的真数字的距离，也就是下限。它比第 5 课的低，因为这里拿全部 55,000 张训练图作参照，
-# 那里只用了 1,000 张（[度量详解](../../docs/metrics.md)）。
+# %% [markdown] lang="zh" of="271bf247"
+# 一片雾，和第 1 课一样。上面还打印了没参加过训练的真数字的距离，也就是下限。它比第 5 课的低，因为这里拿全部 55,000 张训练图作参照，
+# 那里只用了 1,000 张（[指标详解](../../docs/metrics.md)）。
 #
 # ## 第 1 级：适合机器的网络
 #
-# 教程的生成器在 56×56 的特征图上工作，比图像本身还大。紧凑的网络几乎把所有计算都放在 7×7 和 14×14 上，用 3×3 的核。
+# 教程的生成器在 56×56 的特征图上工作，比图像本身还大。紧凑的网络几乎把所有计算都放在 7×7 和 14×14 上，用 3×3 的卷积核。
 # 两个网络里都没有归一化，所以每张图只取决于自己的隐变量。（判别器里如果有批归一化，同一批的图还会互相“串通”。）损失和之前一样。
-# 150 步能走多远？
+# 单元里的那些设置，把今天的 `fast` 所用的几个想法都关掉了；以后每上一级，就去掉其中一个设置。150 步能走多远？
 
 # %%
 plain = {"batch_size": 32, "generator.channels": 24, "discriminator.channels": 24}

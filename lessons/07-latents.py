@@ -1,14 +1,14 @@
 # %% [markdown] lang="en"
 # # 7 · Latents
 #
-# A trained generator is a map: 64 numbers in, a digit out. What do the numbers mean? Nobody wrote that down; the network
+# A trained generator is a map: 64 numbers in (the tutorial had 100), a digit out. What do the numbers mean? Nobody wrote that down; the network
 # arranged it itself. In this lesson you walk through this space, hold a hand still while it writes ten digits, trade
 # variety for legibility, and find the latent of a digit that the generator has never seen.
 
-# %% [markdown] lang="zh" of="0b749b05"
+# %% [markdown] lang="zh" of="ee02b6c0"
 # # 7 · 隐变量
 #
-# 训练好的生成器是一个映射：输入 64 个数，输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
+# 训练好的生成器是一个映射：输入 64 个数（那篇教程是 100 个），输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
 # 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，拿多样换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
 
 # %% [markdown] lang="en"

@@ -154,7 +154,7 @@ assert right > 0.7
 
 # %% [markdown] lang="zh" of="9c812c80"
 # 如果生成的图和真图的比例差不多，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
-# 要认真度量，用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
+# 要认真评估，用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
 # 第 4 课的第 10 种失败就在眼前。先看看 `inkgan doctor runs/shapes`，再决定信不信。
 #
 # ## 彩色
@@ -273,10 +273,10 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # 1. Goodfellow 等 2014，*Generative Adversarial Networks*：博弈、最优解、非饱和损失。
 # 2. Radford 等 2015，*DCGAN*：能顺利训练的卷积网络，还有隐变量的加减法。
-# 3. Salimans 等 2016，*Improved Techniques for Training GANs*：给模式崩溃命名，用上标签，第一个度量。
+# 3. Salimans 等 2016，*Improved Techniques for Training GANs*：给模式崩溃命名，用上标签，第一个评价指标。
 # 4. Arjovsky 等 2017，*Wasserstein GAN*：如果两个分布根本不重叠呢？
 # 5. Gulrajani 等 2017，*Improved Training of Wasserstein GANs*：不再裁剪权重，改用对梯度的惩罚项。
-# 6. Heusel 等 2017，*GANs Trained by a Two Time-Scale Update Rule*：用 Fréchet 距离做度量。
+# 6. Heusel 等 2017，*GANs Trained by a Two Time-Scale Update Rule*：用 Fréchet 距离作评价指标。
 # 7. Mescheder 等 2018，*Which Training Methods for GANs do actually Converge?*：R1 为什么能止住绕圈。
 # 8. Karras 等 2019 和 2020，*StyleGAN* 和 *StyleGAN2-ADA*：用隐变量缩放通道；图很少时怎样训练。
 # 9. Kynkäänniemi 等 2019，*Improved Precision and Recall Metric*：用精确率和召回率两个问题代替一个数。
@@ -386,7 +386,7 @@ assert size >= 2 * numbers
 # 4. 参数交给谁，谁才能改：生成器的 Adam 里只放生成器的权重。否则裁判会被收买，损失下降了，图却没有变。
 # 5. 判别器从不出错，就不再学习，它的梯度也就不通向数字。也可能是真图和生成的图像素范围不同。
 # 6. 把同一类的许多张图互相比较，或者看召回率，并数一数各个类别。
-# 7. 没人训练过的真图的距离。图的数量有限，协方差估得粗；而且是另一些人写的。
+# 7. 没参加过训练的真图的距离。图的数量有限，协方差估得粗；而且是另一些人写的。
 # 8. 差值的区间是否包含 0，每个指标用了多少张图，换别的种子又会怎样。
 # 9. 合适的网络（一步便宜，不用归一化）、标签（可以点名）、成对比较（每张真图都算数）、惩罚项（判别器平滑）、平均（不再抖动）。
 # 10. 标签决定写什么，隐变量决定怎么写，也就是笔迹。
