@@ -3,7 +3,7 @@
 The recipe: 15 epochs of AdamW under a one-cycle learning rate, batches of 128 pictures under random affine and elastic
 warps, dropout on the features, a moving average of the weights, and batch normalisation that is folded into the
 convolutions at the end. A penalty keeps the features uncorrelated. Labels are *not* smoothed: smoothing pulls each
-class together in feature space, which would blind the metrics to differences within a class.
+class together in feature space, which would hide differences within a class from the metrics.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SECONDS_PER_PIXEL = 1.5e-6  # of an image in a step of a network of full width,
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """Everything that training a feature network depends on besides the data."""
+    """Everything besides the data that the training of a feature network depends on."""
 
     epochs: int = 15
     """Passes over the training images; more if these make fewer steps than ``least_steps``."""
@@ -61,7 +61,7 @@ class TrainingRecipe:
     scale: float = 0.12
     shear: float = 0.15
     shift: float = 0.08
-    """Of the side: 0.08 is 2.2 of 28 pixels."""
+    """A share of the side: 0.08 is 2.2 of 28 pixels."""
     elastic: float = 0.06
     """Standard deviation of the displacement at each of 5x5 control points, in half sides."""
     average_steps: int = 800
@@ -71,7 +71,7 @@ class TrainingRecipe:
     seed: int = 0
 
     def steps(self, num_images: int) -> int:
-        """The number of steps on ``num_images`` images: whole passes over them."""
+        """Return the number of steps on ``num_images`` images: whole passes over them."""
         batches = num_images // self.batch_images
         return batches * max(self.epochs, math.ceil(self.least_steps / batches))
 
@@ -92,7 +92,7 @@ class _Trainee(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, ink: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [N, D] and logits [N, K]."""
+        """Return features [N, D] and logits [N, K]."""
         x = shrink(ink)
         for convolution, norm in zip(self.layers.convolutions, self.norms, strict=True):
             x = functional.relu(norm(convolution(x)), inplace=True)
@@ -102,7 +102,7 @@ class _Trainee(nn.Module):
         return features, logits
 
     def folded(self) -> FeatureLayers:
-        """The layers for use: each normalisation multiplied into the convolution before it."""
+        """Return the layers for evaluation: each normalisation is multiplied into the convolution before it."""
         trainee = copy.deepcopy(self).eval()
         layers = trainee.layers
         layers.convolutions = nn.ModuleList(
@@ -129,8 +129,8 @@ def train_features(
     Args:
         images: uint8 [N, H, W, C], the training split.
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
-        card: what to build; ``recipe`` is filled in.
-        recipe: how to train it.
+        card: the description of the network; ``recipe`` is filled in.
+        recipe: the recipe of the training.
         progress: called every hundred steps and at the end.
 
     Raises:
@@ -140,7 +140,7 @@ def train_features(
     _check(images, labels, card, recipe)
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)  # the initial weights and dropout; batches and warps have their own
+        torch.manual_seed(recipe.seed)  # for the initial weights and dropout; _fit seeds batches and warps
         trainee = _Trainee(card, recipe.dropout)
         trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
@@ -180,7 +180,7 @@ def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingReci
 
 
 def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
-    """An exponential moving average that is the plain mean of the first steps, for PyTorch's ``AveragedModel``."""
+    """Return an exponential moving average that starts as a plain mean, for PyTorch's ``AveragedModel``."""
 
     @torch.no_grad()
     def update(means: Any, values: Any, averaged: Any) -> None:
@@ -192,10 +192,10 @@ def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
 
 
 def correlation_penalty(features: Tensor) -> Tensor:
-    """1/D sum_{i != j} c_ij^2 of features of unit variance [N, D]: Bardes et al. (2022, VICReg), eq. 3 and 4.
+    """Return 1/D sum_{i != j} c_ij^2 of features of unit variance [N, D]: Bardes et al. (2022, VICReg), eq. 3 and 4.
 
-    A classifier needs only K - 1 directions and lets the others copy them. Decorrelated, the others must express
-    something else, such as slant and thickness, by which a varied generator differs from a dull one.
+    A classifier needs only K - 1 directions and lets the others copy them. If they are decorrelated, the others have to
+    express something else, such as slant and thickness, by which a varied generator differs from a dull one.
     """
     centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)  # D x D
@@ -203,7 +203,7 @@ def correlation_penalty(features: Tensor) -> Tensor:
 
 
 def one_cycle(done: float) -> float:
-    """The share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine.
+    """Return the share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine.
 
     PyTorch's ``OneCycleLR`` goes up and down by the same curve, so it gives other learning rates.
     """
@@ -211,15 +211,15 @@ def one_cycle(done: float) -> float:
 
 
 def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
-    """Random rotation, scale, shear, shift and a smooth elastic displacement, each picture its own.
+    """Rotate, scale, shear, shift and elastically displace each picture at random.
 
     Args:
         ink: float32 [N, C, H, W].
-        recipe: how far each of them goes at most.
+        recipe: the greatest extent of each of them.
         generator: the source of randomness.
 
     Returns:
-        float32 [N, C, H, W]; what comes in from outside the picture is paper (0).
+        float32 [N, C, H, W]; paper (0) comes in from outside the picture.
     """
     count = len(ink)
 
@@ -239,10 +239,11 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
 
 
 def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
-    """The share of images whose most probable class is their label."""
+    """Return the share of images whose most probable class is their label."""
     return float((network.probabilities(images).argmax(1) == labels).mean())
 
 
+#: The recipe of :func:`classification_accuracy`: without warps, which would make up for missing variety.
 PROBE = TrainingRecipe(
     epochs=1,
     least_steps=500,
@@ -254,7 +255,6 @@ PROBE = TrainingRecipe(
     elastic=0.0,
     average_steps=100,
 )
-"""How :func:`classification_accuracy` trains: without warps, which would make up for variety that is missing."""
 
 
 def classification_accuracy(
@@ -264,18 +264,18 @@ def classification_accuracy(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Estimate:
-    """The classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
+    """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
     A classifier that learned from generated images alone is tested on real ones: the share of test images (x, y) with
-    y = argmax q(y|x), q learned from samples of p_generator(x, y). It falls where images are wrong, have the wrong
-    label, or where kinds of real images are missing. The interval, Wilson's over the test images, does not count what
-    another seed of the classifier would change.
+    y = argmax q(y|x), q learned from samples of p_generator(x, y). It is lower if images are wrong or have the wrong
+    label, or if kinds of real images are missing. The interval is Wilson's over the test images and leaves out the
+    variation over seeds of the classifier.
 
     Args:
         training: uint8 images [N, H, W, C], N >= 128, and int64 labels [N] in 0..K-1.
         test: real uint8 images [M, H, W, C] and their labels [M].
-        class_names: K of them.
-        seed: of the classifier's weights, batches and dropout; the same seed gives the same figure.
+        class_names: the names of the K classes.
+        seed: the seed of the classifier's weights, batches and dropout; the same seed gives the same figure.
         progress: called every hundred steps and at the end.
 
     Raises:
@@ -290,10 +290,10 @@ def classification_accuracy(
 
 
 def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
-    """How to train a feature network on ``num_images`` images of this shape: the recipe, and the widths of the layers.
+    """Return the recipe and the widths of the layers for a feature network of ``num_images`` images of this shape.
 
-    Sets of fewer than 10,000 images get layers of half the width and as many steps as take about a minute on two cores,
-    whatever the size of the images. All depends on these numbers alone, so that the same data have the same network.
+    Sets of fewer than 10,000 images get layers of half the width, and as many steps as take about a minute on two
+    cores. Both depend on these numbers alone, so that the same data have the same network.
     """
     if num_images >= _SMALL_SET_IMAGES:
         return TrainingRecipe(), WIDTHS
@@ -304,7 +304,7 @@ def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[Trai
 
 
 def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
-    """About how long a step takes on two cores in float32."""
+    """Return the approximate seconds of a step on two cores in float32."""
     height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
     return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
 
@@ -342,7 +342,7 @@ def train_feature_network(
 
 
 def labels_to_learn(data: DataSet) -> Labels:
-    """The labels of a data set's training images.
+    """Return the labels of a data set's training images.
 
     Raises:
         EvaluationError: it has none, or there is a class without training images.

@@ -1,8 +1,8 @@
 """Comparing generators: for each figure the difference, its interval, and a verdict that may be "indistinguishable".
 
 Two runs of one recipe differ, too. Only a group of runs over seeds shows by how much, so the difference of two groups
-has Welch's interval over seeds. That of two single models has the interval of sampling, which says nothing of training,
-and the comparison says so.
+has Welch's interval over seeds. The difference of two single models has the interval of sampling, which leaves out the
+variation of training, and the comparison says so.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ FORMAT = 1
 _CONFIDENCE = 0.95
 _MOST = 26  # subjects are named A to Z
 
+#: The verdict on the later subject: ``different`` lies on the other side of the floor, ``mixed`` is better in some
+#: figures and worse in others.
 Verdict = Literal["better", "worse", "different", "indistinguishable", "mixed"]
-"""Of the later subject: ``different`` lies on the other side of the floor, ``mixed`` is better here and worse there."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Difference:
     difference: float
     """second - first."""
     interval: Interval
-    """Of the difference alone."""
+    """The 95 % interval of this difference alone."""
     simultaneous: Interval
-    """Wider: all differences of the comparison lie in theirs with 95 % confidence; the verdict is by this one."""
+    """A wider one: all differences of the comparison lie in theirs with 95 % confidence. It decides the verdict."""
     verdict: Verdict
 
 
@@ -111,12 +112,12 @@ def compare(
     Args:
         subjects: two or more. Each is what :func:`inkgan.evaluate` takes, or a pattern such as ``runs/fast-*`` whose
             matches are one group: runs of one recipe over seeds.
-        n: how many images of each to measure, by default 10,000; no more than the subject with the fewest has.
+        n: the number of images of each to measure, by default 10,000; no more than the subject with the fewest has.
         data: the real images; by default as in :func:`inkgan.evaluate` of the first subject.
-        data_dir: where to look for them first.
-        seed: of the images.
+        data_dir: the folder to look for them in first.
+        seed: the seed of the images.
         full: as in :func:`inkgan.evaluate`.
-        progress: called with what is being done and the share of it that is done.
+        progress: called with the name of the work and the share of it that is done.
 
     Raises:
         EvaluationError: fewer than two subjects, a pattern that matches nothing, or as :func:`inkgan.evaluate`.
@@ -159,13 +160,13 @@ def compare(
 
 
 def _members(what: Measurable) -> Sequence[Measurable]:
-    """The subject itself, or what its pattern matches."""
+    """Return the subject itself, or the matches of its pattern."""
     if not isinstance(what, str | Path):
         return [what]
     pattern = str(what)
     if glob.escape(pattern) == pattern or Path(what).exists() or is_bundled(what):
         return [what]
-    # Places, whatever their names. (An absolute pattern, which Path.glob refuses, is allowed.)
+    # Paths, so that none is taken for a bundled model. (Path.glob would refuse an absolute pattern.)
     found = [Path(one) for one in sorted(glob.glob(pattern))]  # noqa: PTH207
     if not found:
         raise EvaluationError(f"nothing matches {pattern!r}. Give a run, a model, images, or a pattern of runs.")
@@ -179,8 +180,8 @@ def _named(name: str, progress: Progress) -> Progress:
 def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]]) -> tuple[Pair, ...]:
     first, *others = reports
     shared = [_shared(first, other) for other in others]
-    # Bonferroni: of many differences between equal generators, one in twenty would be called real; so each gets its
-    # share of the 5 %. It holds however the figures depend on each other, and the intervals stay readable.
+    # Bonferroni: otherwise one in twenty differences between equal generators would be called real; so each gets its
+    # share of the 5 %. This holds however the figures depend on each other, and the intervals stay readable.
     level = 1 - (1 - _CONFIDENCE) / max(1, sum(map(len, shared)))
     pairs = []
     for at, (other, names) in enumerate(zip(others, shared, strict=True), start=1):
@@ -191,14 +192,14 @@ def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]])
 
 
 def _shared(*groups: list[Report]) -> list[str]:
-    """The names of the figures that every report has, of as many images and of the same classes."""
+    """Return the names of the figures that every report has, of the same number of images and the same classes."""
     first, *others = [report for group in groups for report in group]
     elsewhere = [{figure.name: _basis(figure, report) for figure in report.figures} for report in others]
     return [one.name for one in first.figures if all(other.get(one.name) == _basis(one, first) for other in elsewhere)]
 
 
 def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
-    """What figures must share to be compared: their n, and the classes that a mean is over."""
+    """Return what two figures must have in common to be compared: n, and the classes of a mean."""
     averaged = figure.name == "diversity"
     return figure.n, tuple(one.name for one in report.classes if averaged and one.diversity is not None)
 
@@ -228,9 +229,9 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
 
 
 def _summary(figures: list[Figure]) -> tuple[float, Interval]:
-    """The figure of a single model with its interval of sampling, or the mean of a group with that over seeds.
+    """Return a single model's figure with its interval of sampling, or a group's mean with its interval over seeds.
 
-    Over seeds that all count the same, such as no copies, that would have no width: then it is that of sampling, too.
+    If all seeds have the same value, such as no copies, that interval would have no width; the one of sampling is used.
     """
     if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
@@ -256,7 +257,7 @@ def _overall(found: Sequence[Difference]) -> Verdict:
 
 
 def _config(what: Measurable) -> Config | None:
-    """The settings of a run; None of anything else."""
+    """Return the settings of a run; None for anything else."""
     if not isinstance(what, str | Path) or is_bundled(what):
         return None
     run = RunFolder(Path(what))
@@ -264,7 +265,7 @@ def _config(what: Measurable) -> Config | None:
 
 
 def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tuple[str, ...]:
-    """In what the first runs of two groups differ; the seed only where it is not what a group varies."""
+    """Return the settings in which the first runs of two groups differ, without the seed if a group varies it."""
     before, after = _config(first[0]), _config(second[0])
     if before is None or after is None:
         return ()
@@ -280,7 +281,7 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
 def _notes(
     members: Sequence[Sequence[Measurable]], reports: list[list[Report]], pairs: Sequence[Pair]
 ) -> Iterator[str]:
-    """What a reader should know."""
+    """Yield what a reader should know."""
     sizes = [(len(members[0]), len(group)) for group in members[1:]]
     if (1, 1) in sizes:
         yield (
@@ -304,7 +305,7 @@ def _notes(
 
 
 def _notes_of(reports: Sequence[Report]) -> Iterator[str]:
-    """The notes of single reports, each once, with the names of those that have it."""
+    """Yield the notes of single reports, each once, with the names of the subjects that have it."""
     names: dict[str, list[str]] = {}
     for report in reports:
         for note in report.notes:

@@ -52,17 +52,17 @@ def evaluate(
         what: a run folder, a model (its folder, its bundled name, or one that is loaded), a file of arrays (``.npz``,
             ``.npy``), a folder of images, an array of images uint8 [N, H, W] or [N, H, W, C], or a pair of images and
             labels. In arrays 0 is paper and 255 is ink.
-        n: how many images to measure, 128 or more; by default 10,000, or all there are. No more are measured than the
-            data have held-out images, so that every figure has a floor at its own n.
+        n: the number of images to measure, 128 or more; by default 10,000, or all there are. No more are measured than
+            the data have held-out images, so that every figure has a floor at its own n.
         data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model
             learned from, and MNIST for other images.
-        data_dir: where to look for them first.
-        seed: of the images that a model draws, or of the choice among more than n.
+        data_dir: the folder to look for them in first.
+        seed: the seed of the images that a model draws, or of the choice among more than n.
         full: also measure the Fréchet distance in features of random weights, which learned nothing, train a classifier
             on the images, and look for copies in pixels: minutes more.
         extractor: measure distances in these features instead of those of the data's feature network: a function of
             images uint8 [N, H, W, C] that returns floats [N, D].
-        progress: called with what is being done and the share of it that is done.
+        progress: called with the name of the work and the share of it that is done.
 
     Returns:
         The report; the same arguments give the same figures.
@@ -70,7 +70,7 @@ def evaluate(
     Raises:
         DataError: the data, the file or the folder cannot be read.
         CheckpointError: a model is missing or damaged.
-        EvaluationError: too few images, of another size, constant, or no labels where they are needed.
+        EvaluationError: the images are too few, of another size or constant, or labels are missing that are needed.
 
     Warns:
         InkganWarning: fewer than n images are measured, or a feature network is trained first.
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = no_progress) -> Report:
-    """Measure images that are drawn, against a ruler that may measure many; see :func:`evaluate`."""
+    """Measure images against a ruler, which can be used again for other images; see :func:`evaluate`."""
     n, data = len(sample.images), ruler.data
     images = ruler.extract(sample.images, progress)
     floors = floors_of(ruler, n, progress)
@@ -135,7 +135,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
 
 
 def _title(name: str, ruler: Ruler) -> str:
-    """The title of a figure: distances in features other than those of the digits are not digit distances."""
+    """Return the title of a figure: only distances in features of the digits are called digit distances."""
     title = kind_of(name).title
     if " digit distance" not in title or ruler.features_title == "digit":
         return title
@@ -143,7 +143,7 @@ def _title(name: str, ruler: Ruler) -> str:
 
 
 def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> FigureWithFloor:
-    """The Fréchet distance by the second ruler, whose features learned nothing, beside that of held-out images."""
+    """Return the Fréchet distance by the second ruler, whose features learned nothing, with that of held-out images."""
     n, second = len(sample.images), make_second_ruler(ruler.data, progress)
     features = second.network.extract(sample.images, progress, "random features")[0]
     found = second.distance(features, np.random.default_rng(sample.seed))
@@ -153,7 +153,7 @@ def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progre
 def _novelty_in_pixels(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
 ) -> dict[str, FigureWithFloor]:
-    """Novelty between the images themselves: it finds copies under noise, which may look new in features."""
+    """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
     progress("nearest in pixels", 0.0)
     training = pixels(ruler.data.train.images)
     distances = nearest_neighbours(pixels(sample.images), training).distance
@@ -168,7 +168,7 @@ def _novelty_in_pixels(
 def _accuracy_score(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
 ) -> tuple[dict[str, FigureWithFloor], list[str]]:
-    """The classification accuracy score beside its ceiling, that of as many real images; and what to note.
+    """Return the classification accuracy score with its ceiling, that of as many real images; and notes.
 
     A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
     """
@@ -180,7 +180,7 @@ def _accuracy_score(
     if labels is None:
         name, labels = "classification_accuracy_by_teacher", images.predicted
         notes = [
-            "the images have no labels: the accuracy score is of labels that the feature network gave (the teacher)."
+            "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]
     elif sample.subject.available is None:
         more = draw(sample.subject, len(train), sample.seed, ruler.data, progress)
@@ -200,7 +200,7 @@ def _accuracy_score(
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:
-    """The closest to training images, some of each class: plain shapes, such as ones, are always the closest of all."""
+    """Return the images closest to training images, some of each class, since plain shapes such as 1 are closest."""
     if predicted is None:
         return order[:_PAIRS]
     classes = np.unique(predicted)
@@ -211,7 +211,7 @@ def _closest(order: Labels, predicted: Labels | None) -> Labels:
 def _classes(
     images: ImageFeatures, ruler: Ruler, figures: dict[str, Figure]
 ) -> tuple[tuple[ClassFigures, ...], list[str]]:
-    """The figures of each class, and what to note."""
+    """Return the figures of each class, and notes."""
     if images.predicted is None or ruler.reference is None:
         return (), []
     names, n = ruler.data.class_names, len(images.features)

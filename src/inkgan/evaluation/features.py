@@ -1,8 +1,8 @@
 """The feature network: a small classifier whose last hidden layer is the space in which images are compared.
 
-Inception learned from photographs, so its features say little of small pictures of ink. Here features are those of a
-classifier of the data at hand. Distances in them are called Fréchet *digit* distance and kernel *digit* distance; they
-can be compared only between figures made with the same network, which the card's ``sha256`` names.
+Inception learned from photographs, so its features describe small pictures of ink badly. These features come from a
+classifier of the data themselves. Distances in them are called Fréchet *digit* distance and kernel *digit* distance.
+Only figures of the same network, which the card's ``sha256`` identifies, can be compared.
 
 Any callable that maps uint8 images [N, H, W, C] to features [N, D] can take the network's place; :func:`extract` runs
 one and checks what it returns.
@@ -37,23 +37,23 @@ Features = npt.NDArray[np.float32]
 Extractor = Callable[[Images], npt.NDArray[Any]]
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
+#: Channels after each 3x3 convolution; the second and the fourth halve height and width.
 WIDTHS = (16, 32, 64, 64, 128, 128)
 HALF_WIDTHS = (8, 16, 32, 32, 64, 64)
-"""Channels after each 3x3 convolution; the second and the fourth halve height and width."""
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "models" / "digit-features"
 
-# Every forward pass sees exactly this many images (the last one is filled up with blank ones), so that the
-# same kernels run whatever the number of images: image i has the same features alone and among ten thousand.
+# Every forward pass has exactly this many images (the last one is filled up with blank ones), so that the same kernels
+# run for any number of images: image i has the same features alone and among ten thousand.
 _CHUNK = 64
 LARGEST_SIDE = 64  # larger pictures are averaged down first: the network's receptive field is 30 pixels
 _HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
-_GRID = 4  # the last feature map is pooled to 4x4, which keeps *where* strokes are, not only which
+_GRID = 4  # the last feature map is pooled to 4x4, which keeps the places of strokes
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureCard:
-    """What a feature network is and where it comes from; the JSON file beside its weights."""
+    """The description and the origin of a feature network; the JSON file beside its weights."""
 
     name: str
     image_shape: tuple[int, int, int]
@@ -67,7 +67,7 @@ class FeatureCard:
     accuracy: dict[str, float] = field(default_factory=dict)
     """Accuracy by split, measured with the weights as stored (float16)."""
     sha256: str = ""
-    """Of the weights file; it names the network."""
+    """The digest of the weights file, which identifies the network."""
     format: int = FORMAT
 
 
@@ -85,7 +85,7 @@ class FeatureLayers(nn.Module):
         self.classes = nn.Linear(card.num_features, len(card.class_names))
 
     def forward(self, ink: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [N, D] and class logits [N, K] of images in [0, 1], float32 [N, C, H, W].
+        """Return features [N, D] and class logits [N, K] of images in [0, 1], float32 [N, C, H, W].
 
         The features are the hidden layer *before* its ReLU: signed, about zero mean and unit variance in each
         dimension over the training data, which suits metrics that compare means and covariances.
@@ -104,12 +104,12 @@ def shrink(ink: Tensor) -> Tensor:
 
 
 def to_ink(images: Images) -> Tensor:
-    """uint8 images [N, H, W, C] as float32 in [0, 1], [N, C, H, W] in channels-last memory."""
+    """Turn uint8 images [N, H, W, C] into float32 in [0, 1], [N, C, H, W] in channels-last memory."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div_(255.0)
 
 
 class FeatureNetwork:
-    """A trained feature network, which is an Extractor: uint8 images to features and class probabilities."""
+    """A trained feature network, which is an Extractor: from uint8 images to features and class probabilities."""
 
     def __init__(self, card: FeatureCard, layers: FeatureLayers) -> None:
         self.card = card
@@ -127,25 +127,25 @@ class FeatureNetwork:
         return len(self.card.class_names)
 
     def __call__(self, images: Images) -> Features:
-        """Features, float32 [N, D]; see :meth:`extract`."""
+        """Return features, float32 [N, D]; see :meth:`extract`."""
         return self.extract(images)[0]
 
     def probabilities(self, images: Images) -> Features:
-        """Class probabilities, float32 [N, K], rows summing to 1; see :meth:`extract`."""
+        """Return class probabilities, float32 [N, K], with rows summing to 1; see :meth:`extract`."""
         return self.extract(images)[1]
 
     def extract(
         self, images: Images, progress: Progress = no_progress, doing: str = "features"
     ) -> tuple[Features, Features]:
-        """Features and class probabilities in one pass.
+        """Compute features and class probabilities in one pass.
 
         Each thread works alone on its slices: PyTorch's own threads wait for one another by spinning, which is slow
-        where cores are shared.
+        on shared cores.
 
         Args:
             images: uint8 [N, H, W, C] with the H, W, C of the card, values 0-255.
             progress: called with the share of images done.
-            doing: what ``progress`` receives.
+            doing: the name of the work, for ``progress``.
 
         Returns:
             features, float32 [N, D], and probabilities, float32 [N, K]. Row i depends on image i alone.
@@ -181,7 +181,7 @@ class FeatureNetwork:
         return features, probabilities
 
     def as_stored(self) -> FeatureNetwork:
-        """This network with its weights rounded to float16, as :meth:`save` stores them."""
+        """Return this network with its weights rounded to float16, as :meth:`save` stores them."""
         layers = FeatureLayers(self.card)
         layers.load_state_dict({name: x.half().float() for name, x in self.layers.state_dict().items()})
         return FeatureNetwork(self.card, layers)

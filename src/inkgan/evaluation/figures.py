@@ -1,4 +1,4 @@
-"""The figures of a set of images: which there are, and how each comes from features, classes and labels."""
+"""The figures of a set of images, computed from features, classes and labels; and their floors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
 from inkgan.files import Progress
 from inkgan.images import Images, Labels
 
+#: The figures of a class need this many images of it.
 LEAST_OF_CLASS = 20
-"""The figures of a class need this many images of it."""
-
 _FLOORS_VERSION = 2  # raise it when a figure changes: floors in the cache are then computed again
 
 Better = Literal["lower", "higher", "like the floor"]
@@ -33,14 +32,14 @@ _SCORE = "a classifier trained on the images and tested on all test images; the 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a figure is.
+    """A kind of figure.
 
     Attributes:
-        title: what it is called in tables.
-        better: which values are better.
-        reference: what the images are compared with.
+        title: its name in tables.
+        better: the values that are better.
+        reference: the real images, or the numbers, that the images are compared with.
         least: the smallest value that it can have.
-        most: the largest.
+        most: the largest value that it can have.
     """
 
     title: str
@@ -50,7 +49,7 @@ class Kind:
     most: float = math.inf
 
 
-#: All figures, in the order of a report: what matters most comes first.
+#: All figures, in the order of a report: the most important come first.
 KINDS: dict[str, Kind] = {
     "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
     "frechet_random_distance": Kind(
@@ -91,12 +90,12 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_of(name: str) -> Kind:
-    """What a figure is. That of one class has a name like ``accuracy/7``."""
+    """Return the kind of a figure. The figure of one class has a name like ``accuracy/7``."""
     return KINDS[name.partition("/")[0]]
 
 
 def within_range(name: str, estimate: Estimate) -> Estimate:
-    """The estimate with its interval cut off where the figure cannot be."""
+    """Cut off the interval of an estimate at the least and greatest value that the figure can have."""
     kind = kind_of(name)
     low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
     return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
@@ -104,7 +103,7 @@ def within_range(name: str, estimate: Estimate) -> Estimate:
 
 @dataclass(frozen=True)
 class FigureWithFloor:
-    """A figure of n images beside its floor, the same figure of real images with their number."""
+    """A figure of n images with its floor, the same figure of ``floor_n`` real images."""
 
     estimate: Estimate
     n: int
@@ -115,12 +114,12 @@ class FigureWithFloor:
 def figures_of(
     images: ImageFeatures, labels: Labels | None, ruler: Ruler, rng: np.random.Generator
 ) -> dict[str, Estimate]:
-    """Every figure but novelty, by name; that of one class is named ``figure/class``.
+    """Return every figure except novelty, by name; the figure of one class is named ``figure/class``.
 
     Args:
         images: features and class probabilities of n images.
         labels: int64 [n], the class that each image was asked to show, or None.
-        ruler: what they are compared with.
+        ruler: the ruler that they are compared with.
         rng: deals the images to the groups of the jackknife.
     """
     features, predicted = images.features, images.predicted
@@ -154,7 +153,7 @@ def figures_of(
 
 
 def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
-    """The figures of n held-out images; kept in the cache."""
+    """Return the figures of n held-out images; kept in the cache."""
 
     def compute() -> dict[str, Estimate]:
         held_out, labels = ruler.held_out(n)
@@ -162,7 +161,7 @@ def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
         progress("floor", 0.0)
         found = figures_of(images, labels, ruler, np.random.default_rng(REAL_SEED))
         if images.predicted is not None and ruler.reference is not None:
-            # The total variation of one sample is a matter of chance; where that of real ones lies is known better.
+            # The total variation of one sample is mostly chance; the interval of samples of real images is exact.
             balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
             variation, chance = found["class_total_variation"], balance.chance_total_variation
             low, high = min(chance.low, variation.value), max(chance.high, variation.value)
@@ -173,7 +172,7 @@ def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
 
 
 def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
-    """Add to both sides the mean diversity over those classes that have enough images on both."""
+    """Add the mean diversity to both sides, over the classes that have enough images on both."""
     names = [name for name in found if name.startswith("diversity/") and name in floors]
     if not names:
         return
@@ -190,7 +189,7 @@ def novelty_of(
 ) -> Novelty:
     """Compare the distances of images to their nearest training images with those of held-out images.
 
-    Within classes, where the feature network knows them and one class at least has enough images of both kinds.
+    The comparison is within classes if the feature network knows them and a class has enough images of both kinds.
     """
     cells = None
     if predicted is not None and ruler.reference is not None and ruler.extractor is None:
@@ -202,7 +201,7 @@ def novelty_of(
 
 
 def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, FigureWithFloor]:
-    """The near-copies and the copying test of ``held_out`` held-out images."""
+    """Return the near-copies and the copying test, with their floors of ``held_out`` held-out images."""
     near = replace(binomial(round(found.near_copies * found.n), found.n), interval=found.interval)
     usual = binomial(round(found.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
@@ -213,7 +212,7 @@ def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str
 
 
 def exact_copies(images: Images, data: DataSet) -> FigureWithFloor:
-    """The share of images that are training images, pixel for pixel."""
+    """Return the share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
     shares = []
     for some in (images, data.test.images):

@@ -45,13 +45,13 @@ _TEMPLATES.filters["interval"] = interval_text
 
 
 def report_page(report: Report) -> str:
-    """A report as one HTML file."""
-    body = Markup(report_fragment(report))  # noqa: S704 - it was escaped when it was made
+    """Return a report as one HTML file."""
+    body = Markup(report_fragment(report))  # noqa: S704 - report_fragment escapes it
     return _TEMPLATES.get_template("page.html").render(title=report.what, body=body)
 
 
 def report_fragment(report: Report) -> str:
-    """A report as HTML to be shown within another page."""
+    """Return a report as HTML for use within another page."""
     pictures = report.pictures
     return _TEMPLATES.get_template("report.html").render(
         report=report,
@@ -65,7 +65,7 @@ def report_fragment(report: Report) -> str:
 
 
 def comparison_fragment(comparison: Comparison) -> str:
-    """A comparison as HTML to be shown within another page."""
+    """Return a comparison as HTML for use within another page."""
     return _TEMPLATES.get_template("comparison.html").render(
         comparison=comparison,
         subjects=subject_lines(comparison),
@@ -77,7 +77,7 @@ def comparison_fragment(comparison: Comparison) -> str:
 
 
 def _chart(figure: Figure) -> dict[str, float]:
-    """Where a figure, its floor and their intervals stand on a line from 0 to 100."""
+    """Return the places of a figure, its floor and their intervals on a line from 0 to 100."""
     value, floor = figure.interval, figure.floor_interval
     low, high = min(value.low, floor.low), max(value.high, floor.high)
     scale = 90 / (high - low) if high > low else 0.0
@@ -99,7 +99,7 @@ def _chart(figure: Figure) -> dict[str, float]:
 
 
 def _by_class(pictures: Pictures, num_classes: int) -> str:
-    """A sheet with a row for each class, blank where there are too few images."""
+    """Return a sheet with a row for each class, filled up with blank images."""
     count = min(num_classes, _MOST_CLASSES)
     rows: Images = np.zeros((count * _COLUMNS, *pictures.images.shape[1:]), np.uint8)
     for label in range(count):
@@ -109,12 +109,12 @@ def _by_class(pictures: Pictures, num_classes: int) -> str:
 
 
 def _pairs(pictures: Pictures) -> str:
-    """A sheet of measured images, each beside its nearest training image."""
+    """Return a sheet of measured images, each beside its nearest training image."""
     pairs = np.stack([pictures.generated, pictures.training], axis=1)
     return _embedded(pairs.reshape(-1, *pictures.generated.shape[1:]), 8)
 
 
 def _embedded(images: Images, columns: int) -> str:
-    """A sheet of images as an address that holds it."""
+    """Return a sheet of images as a data URL."""
     content = png_bytes(sheet(images, columns, scale=max(1, 64 // images.shape[2])))
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -1,6 +1,6 @@
-"""What is known of a data set's real images, with which generated ones are compared: computed once, and kept.
+"""The knowledge of a data set's real images, with which generated ones are compared: computed once, and kept.
 
-That is their feature network, reference statistics in its features, the features of all training images, and figures of
+It is their feature network, reference statistics in its features, the features of all training images, and figures of
 real images. For the embedded digits the first two are shipped (``python scripts/make_reference_statistics.py`` makes
 the statistics again); for other data they are made when first needed, and kept in the user's cache. All are tied by
 hash to the data and to the feature network.
@@ -52,7 +52,7 @@ _ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pix
 
 @dataclass(frozen=True, eq=False)
 class ReferenceStatistics:
-    """Of one data set, in the features of one network."""
+    """The statistics of one data set in the features of one network."""
 
     data_digest: str
     features_sha256: str
@@ -89,24 +89,24 @@ class ReferenceStatistics:
 def features_for(
     data: DataSet, progress: Progress = no_progress, recipe: TrainingRecipe | None = None
 ) -> FeatureNetwork:
-    """The feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
+    """Return the feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
 
     Args:
         data: a labelled data set; the network learns from its training split.
         progress: called every hundred steps and at the end, if the network is trained.
-        recipe: how to train it; None takes the shipped network, if that was trained on these data, or the recipe for
-            sets of this size.
+        recipe: the recipe of its training; None takes the shipped network, if that was trained on these data, or the
+            recipe for sets of this size.
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
-        CheckpointError: what lies in the cache is damaged.
+        CheckpointError: a file in the cache is damaged.
 
     Warns:
-        InkganWarning: the network is trained now, and how long that takes.
+        InkganWarning: the network is trained now, which takes a while.
     """
     if recipe is None and is_shipped_for(data):
         return load_features()
-    labels_to_learn(data)  # refused before anything is locked
+    labels_to_learn(data)  # raises before anything is locked
     widths: tuple[int, ...] = WIDTHS
     if recipe is None:
         recipe, widths = recipe_for(len(data.train), data.image_shape)
@@ -172,11 +172,11 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
 
 
 def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
-    """The reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
+    """Return the reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
 
     Raises:
         EvaluationError: as :func:`compute_reference`.
-        CheckpointError: what is shipped or cached is damaged.
+        CheckpointError: a shipped or cached file is damaged.
     """
     cached = cache_folder() / f"reference-{cache_key(data, network)}"
     for folder in (SHIPPED, cached):
@@ -190,7 +190,7 @@ def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = n
 
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
-    """The features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
+    """Return the features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
     path = cache_folder() / f"training-{cache_key(data, network)}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):
         with open_regular(path) as file:
@@ -205,12 +205,12 @@ def training_features(data: DataSet, network: FeatureNetwork, progress: Progress
 
 
 def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
-    """What the name of a cached file says of the data and the network that it comes from."""
+    """Return the part of a cached file's name that identifies its data and its network."""
     return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
 
 
 def kept_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
-    """Estimates of real images by name: those in a file of the cache, or computed now and kept there."""
+    """Return estimates of real images by name: from a file of the cache, or computed now and kept there."""
     path = cache_folder() / name
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         kept = json.loads(read_regular(path))
@@ -222,9 +222,7 @@ def kept_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dic
 
 
 def cache_folder() -> Path:
-    """The folder of the user's cache for feature networks and what is computed of real images.
-
-    It may not exist yet.
+    """Return the folder of the cache for feature networks and figures of real images; it may not exist yet.
 
     Raises:
         OutputError: the system names no home folder.
@@ -233,7 +231,7 @@ def cache_folder() -> Path:
 
 
 def _write_to_cache(path: Path, content: bytes) -> None:
-    """Write a file of the cache. A cache that cannot be written costs time, nothing else."""
+    """Write a file of the cache; one that cannot be written is no error, and is computed again next time."""
     with contextlib.suppress(OutputError):
         write_bytes(path, content)
 

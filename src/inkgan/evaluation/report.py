@@ -1,4 +1,4 @@
-"""What an evaluation found, as typed data and as JSON."""
+"""The report of an evaluation, as typed data and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the images beside its floor, the same figure of held-out real images."""
+    """One figure of the images with its floor, the same figure of held-out real images."""
 
     name: str
     title: str
@@ -33,11 +33,11 @@ class Figure:
     """Value over floor; None where the floor may be 0."""
     better: Better
     reference: str
-    """What the images were compared with."""
+    """The real images, or the numbers, that the images were compared with."""
 
     @classmethod
     def of(cls, name: str, found: FigureWithFloor, title: str | None = None) -> Figure:
-        """The figure of a name; None takes the title that it usually has."""
+        """Make the figure of a name; ``title`` replaces its usual title."""
         kind = kind_of(name)
         value, floor = within_range(name, found.estimate), within_range(name, found.floor)
         return cls(
@@ -66,13 +66,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """What was found of one class."""
+    """The figures of one class."""
 
     name: str
     count: int
-    """Images that the feature network takes for this class."""
+    """The number of images that the feature network takes for this class."""
     expected: float
-    """How many there would be in the data's proportions."""
+    """The number of images of this class in the data's proportions."""
     diversity: Figure | None
     """None if the class has too few images."""
     accuracy: Figure | None
@@ -81,7 +81,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Images for the HTML report: uint8 [N, H, W, C], and pairs of a measured and its nearest training image."""
+    """The images of the HTML report: uint8 [N, H, W, C], and pairs of a measured and its nearest training image."""
 
     images: Images
     predicted: npt.NDArray[np.int64]
@@ -108,10 +108,10 @@ class Report:
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
     """Not part of the JSON."""
     feature_accuracy: float | None = None
-    """The share of held-out images whose class the feature network names; None where it is not known."""
+    """The share of held-out images whose class the feature network predicts right; None if it is not known."""
 
     def __getitem__(self, name: str) -> Figure:
-        """The figure of a name, such as ``"coverage"``."""
+        """Return the figure of a name, such as ``"coverage"``."""
         for figure in self.figures:
             if figure.name == name:
                 return figure
@@ -122,7 +122,7 @@ class Report:
         return any(figure.name == name for figure in self.figures)
 
     def as_json(self) -> str:
-        """The report as JSON, without its pictures."""
+        """Write the report as JSON, without its pictures."""
         fields = asdict(replace(self, pictures=None))
         del fields["pictures"]
         return json.dumps({"format": FORMAT, **fields}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,22 +1,21 @@
-"""The ruler: the real images of a data set, and all that generated images are compared with.
+"""The ruler: the real images of a data set, and everything that generated images are compared with.
 
-It is made once and then compares any number of sets of images, so that all of them are compared with the same thing.
-Against what each figure is:
+It is made once and then compares any number of sets of images with the same real images:
 
-* the Fréchet distance: mean and covariance of all training images;
-* kernel distance, precision, recall, density and coverage: as many training images as there are images, chosen once and
-  for all;
-* class balance: the training labels;
-* novelty: the distances of all held-out images to the training images.
+* the Fréchet distance: with mean and covariance of all training images;
+* kernel distance, precision, recall, density and coverage: with as many training images as there are images, always
+  the same ones;
+* class balance: with the training labels;
+* novelty: with the distances of all held-out images to the training images.
 
-The *floor* of a figure is the same figure of as many held-out images, also chosen once and for all.
+The *floor* of a figure is the same figure of as many held-out images, always the same ones.
 
-The :class:`SecondRuler` has the Fréchet distance in features of a network with random weights, which learned nothing.
-The feature network of the first ruler learned from the training images, the very images that generators imitate. A
-network that learned from no image cannot favour these. In return it does not know what makes a digit: it sees where
-the ink is rather than what it says. Naeem et al. (2020) use random features where those of photographs mislead. The
+The :class:`SecondRuler` measures the Fréchet distance in features of a network with random weights, which learned
+nothing. The feature network of the first ruler learned from the training images, the very images that generators
+imitate. A network that learned from no image cannot favour these. In return it knows less of digits: it sees where the
+ink is rather than what it means. Naeem et al. (2020) use random features where those of photographs mislead. The
 network is a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of
-its features over the training images: features then have a variance of 1, as those of the first ruler, on average.
+its features over the training images: on average, features then have a variance of 1, as in the first ruler.
 """
 
 from __future__ import annotations
@@ -54,9 +53,9 @@ from inkgan.evaluation.reference import (
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 
+#: The seed that chooses the real images of the floor and of the reference. The user's seed does not matter.
 REAL_SEED = 20_260
-"""Chooses the real images of the floor and of the reference. The user's seed has no part in it."""
-_WEIGHTS_SEED = 0  # of the second ruler's network; another seed is another ruler
+_WEIGHTS_SEED = 0  # of the second ruler's network; another seed would be another ruler
 _SECOND_FLOORS_VERSION = 1  # raise it when the second ruler's figure changes
 
 
@@ -75,16 +74,16 @@ class ImageFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """What images are compared with; :func:`make_ruler` makes one.
+    """Everything that images are compared with; :func:`make_ruler` makes one.
 
     Attributes:
         data: the real images.
-        network: the data's feature network, which also names classes; None for data without labels.
+        network: the data's feature network, which also predicts classes; None for data without labels.
         extractor: the caller's own features; None takes the network's.
         reference: statistics of the real images in the network's features; None without a network.
         training: the features of all training images, float32 [T, D].
         moments: their mean and covariance.
-        held_out_distances: of each test image to its nearest training image, float32 [H].
+        held_out_distances: the distance of each test image to its nearest training image, float32 [H].
     """
 
     data: DataSet
@@ -97,18 +96,20 @@ class Ruler:
 
     @property
     def features_title(self) -> str:
-        """The features that distances are in: ``digit``, those of other data by their name, or the caller's ``own``."""
+        """The kind of features: ``digit``, the name of other data, or ``own`` for the caller's."""
         if self.extractor is not None:
             return "own"
         return "digit" if is_shipped_for(self.data) else self.data.name
 
     def kept(self, name: str, version: int, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
-        """Estimates of real images: kept ones, or computed now and kept if the features have a name.
+        """Return estimates of real images from the cache, or compute them and keep them there.
+
+        Estimates in the caller's own features are not kept, since these have no name.
 
         Args:
-            name: of the estimates.
-            version: of the figures; raise it when one changes, and they are computed again.
-            compute: what is kept; the caller's own features have no name.
+            name: the name of the estimates.
+            version: the version of the figures; raise it when one changes, and they are computed again.
+            compute: computes the estimates.
         """
         if self.extractor is not None:
             return compute()
@@ -124,13 +125,13 @@ class Ruler:
         return ImageFeatures(features if self.extractor is None else extract(self.extractor, images), probabilities)
 
     def held_out(self, n: int) -> tuple[Images, Labels | None]:
-        """Some n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
+        """Return n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
         some = np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]
         labels = self.data.test.labels
         return self.data.test.images[some], None if labels is None else labels[some]
 
     def some_training(self, n: int) -> npt.NDArray[np.int64]:
-        """The indices of n training images, always the same."""
+        """Return the indices of n training images, always the same."""
         return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training))[:n]
 
 
@@ -140,7 +141,7 @@ def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Prog
     Args:
         data: the real images.
         extractor: measure distances in these features instead of those of the data's feature network.
-        progress: called with what is being done and the share of it that is done.
+        progress: called with the name of the work and the share of it that is done.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with, and there is no extractor.
@@ -163,11 +164,12 @@ def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Prog
 def quick_measure(
     data: DataSet, progress: Progress = no_progress
 ) -> Callable[[Images, Labels | None], dict[str, float]]:
-    """What training measures at intervals: the Fréchet digit distance, and the accuracy of the class asked for.
+    """Return the function with which training measures at intervals: Fréchet distance and accuracy of the class.
 
     Args:
         data: the real images.
-        progress: called with how far the feature network and the statistics of the real images are, if they are new.
+        progress: called with the progress of the feature network and the statistics of the real images, if they are
+            new.
 
     Returns:
         A function of images uint8 [N, H, W, C] and their labels int64 [N] or None, which returns figures by name.
@@ -189,7 +191,7 @@ def quick_measure(
 
 
 def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
-    """The network of random weights for images [H, W, C], always the same.
+    """Return the network of random weights for images [H, W, C], always the same.
 
     Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
     """
@@ -208,7 +210,7 @@ def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
 
 @dataclass(frozen=True, eq=False)
 class SecondRuler:
-    """What images are compared with in random features; :func:`make_second_ruler` makes one.
+    """Everything that images are compared with in random features; :func:`make_second_ruler` makes one.
 
     Attributes:
         data: the real images.
@@ -221,10 +223,10 @@ class SecondRuler:
     moments: GaussianStatistics
 
     def distance(self, features: Features, rng: np.random.Generator) -> Estimate:
-        """The Fréchet distance of random features [n, D] to those of the training images.
+        """Return the Fréchet distance of random features [n, D] to those of the training images.
 
         Args:
-            features: of the images, by :attr:`network`.
+            features: the features of the images, by :attr:`network`.
             rng: deals the images to the groups of the jackknife.
         """
         found = frechet_estimate(features, self.moments, rng).at_n
@@ -233,7 +235,7 @@ class SecondRuler:
         return Estimate(found.value / unit, found.standard_error / unit, interval)
 
     def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = no_progress) -> Estimate:
-        """The distance of held-out images, uint8 [n, H, W, C]; cached."""
+        """Return the distance of held-out images, uint8 [n, H, W, C]; cached."""
 
         def compute() -> dict[str, Estimate]:
             features = self.network.extract(held_out, progress, "held-out images, random features")[0]
@@ -244,6 +246,6 @@ class SecondRuler:
 
 
 def make_second_ruler(data: DataSet, progress: Progress = no_progress) -> SecondRuler:
-    """Draw the network and extract the features of the training images, or take those from the cache."""
+    """Make the random network, and extract the features of the training images or read them from the cache."""
     network = random_network(data.image_shape)
     return SecondRuler(data, network, GaussianStatistics.of(training_features(data, network, progress)))

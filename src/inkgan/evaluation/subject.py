@@ -1,4 +1,4 @@
-"""The images to be measured: those that a model draws, or those of a file, a folder or an array."""
+"""The images to measure: those that a model draws, or those of a file, a folder or an array."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels
 from inkgan.seeds import valid_seed
 
+#: The number of images that are measured, unless another number is asked for.
 MOST = 10_000
-"""So many images are measured, unless another number is asked for."""
+#: The least number of images that can be measured.
 SMALLEST = 128
-"""Fewer images than this are not measured."""
 
+#: Everything that can be measured; see :func:`open_subject`.
 Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
-"""What can be measured; see :func:`open_subject`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class ModelSubject:
     """A generator, whose images are drawn when they are needed.
 
     Attributes:
-        name: what was given, for people.
+        name: its name in the report.
         model: the generator, loaded.
     """
 
@@ -54,13 +54,13 @@ class ModelSubject:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader should know."""
+        """The notes for the reader of a report."""
         return tuple(self.model.notes)
 
     def class_names(self, data: DataSet) -> tuple[str, ...]:
-        """The names of its labels; empty if it draws without labels.
+        """Return the names of its labels; empty if it draws without labels.
 
-        A model of inkgan 0.1 has no names. On the data that it learned from, it has theirs.
+        A model of inkgan 0.1 has no names. It takes those of the data, if it learned from them.
         """
         named = "class_names" in self.model.description
         if not named and self.model.num_classes == len(data.class_names) and self.model.data_digest == data.digest:
@@ -78,12 +78,12 @@ class ImageSubject:
     """Images from anywhere.
 
     Attributes:
-        name: what was given, for people.
-        kind: what it is, for people.
+        name: its name in the report.
+        kind: its kind in the report, such as ``arrays``.
         images: uint8 [N, H, W, C].
         labels: int64 [N], or None.
         label_names: the name of each label.
-        notes: what a reader should know: what was skipped, inverted or ignored.
+        notes: notes for the reader of a report about images that were skipped, inverted or ignored.
     """
 
     name: str
@@ -95,7 +95,7 @@ class ImageSubject:
 
     @property
     def available(self) -> int | None:
-        """How many images there are."""
+        """The number of images."""
         return len(self.images)
 
     @property
@@ -105,11 +105,11 @@ class ImageSubject:
         return height, width, channels
 
     def class_names(self, _: DataSet) -> tuple[str, ...]:
-        """The names of the labels; empty without labels."""
+        """Return the names of the labels; empty without labels."""
         return self.label_names
 
     def take(self, n: int, seed: int, _: Progress = no_progress) -> tuple[Images, Labels | None]:
-        """Some n images and their labels; of more, the seed chooses."""
+        """Return n images and their labels; if there are more, the seed chooses among them."""
         total = len(self.images)
         some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
         return self.images[some], None if self.labels is None else self.labels[some]
@@ -123,11 +123,11 @@ class Sample:
     """The images that are measured.
 
     Attributes:
-        subject: what they are from.
-        seed: of the drawing, or of the choice among more.
+        subject: the subject that they come from.
+        seed: the seed of the drawing, or of the choice among more.
         images: uint8 [n, H, W, C].
         labels: int64 [n] in the numbering of the real data: the class that each image was asked to show; or None.
-        notes: what a reader should know about them.
+        notes: notes about them for the reader of a report.
     """
 
     subject: Subject
@@ -138,7 +138,7 @@ class Sample:
 
 
 def open_subject(what: Measurable) -> Subject:
-    """Find, load and check what is to be measured; a model does not draw yet.
+    """Find, load and check a subject; a model does not draw yet.
 
     Args:
         what: a bundled model's name; the path of a run, a model, an ``.npz`` or ``.npy`` file or a folder of images; a
@@ -164,7 +164,7 @@ def open_subject(what: Measurable) -> Subject:
 
 
 def _is_model(what: str | Path) -> bool:
-    """Whether ``what`` is for :func:`inkgan.generation.model.load`, whose errors suit what is not there, too."""
+    """Whether to load ``what`` as a model; also if it does not exist, since the error of ``load`` fits."""
     if is_bundled(what):
         return True
     path = Path(what)
@@ -215,14 +215,14 @@ def _checked(subject: ImageSubject) -> ImageSubject:
 
 
 def notes_of(data: DataSet) -> list[str]:
-    """What a reader should know about images that were read: what was skipped, inverted or scaled."""
+    """Return notes for the reader of a report about images that were skipped, inverted or scaled."""
     return [f"{note}." for note in data.notes]
 
 
 def real_images(
     subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress = no_progress
 ) -> DataSet:
-    """The real images to compare with: those named, or else those that a model learned from, or MNIST.
+    """Return the real images to compare with: those named, or else those that a model learned from, or MNIST.
 
     Raises:
         DataError: the data cannot be read.
@@ -237,7 +237,7 @@ def real_images(
 
 
 def shortage(data: DataSet) -> str:
-    """Why nothing can be measured against a data set, for whoever chose it; empty if it can be."""
+    """Return the reason why nothing can be measured against a data set; empty if it can be."""
     if len(data.test) >= SMALLEST:
         return ""
     return (
@@ -247,11 +247,11 @@ def shortage(data: DataSet) -> str:
 
 
 def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet) -> tuple[int, list[str]]:
-    """How many images of each subject are measured, the same number of all, and why it is not the number asked for.
+    """Return the number of images to measure of every subject, and notes if it is not the number asked for.
 
     Args:
-        subjects: what is to be measured.
-        n: how many are asked for, 128 or more; None stands for 10,000.
+        subjects: the subjects to measure.
+        n: the number asked for, 128 or more; None stands for 10,000.
         data: the real images. No more images are measured than there are held-out ones, so that every figure has a
             floor at its own n.
 
@@ -269,7 +269,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         raise EvaluationError(
             f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {SMALLEST} are needed. "
             f"Name with --data a set that has more, such as a folder with {SMALLEST} images in test/ and the others in "
-            f"train/. Of a set that has no test split a tenth is held out, so it needs {10 * SMALLEST:,} images."
+            f"train/. A set without a test split needs {10 * SMALLEST:,} images, because a tenth is held out."
         )
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
@@ -291,7 +291,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
 
 
 def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = no_progress) -> Sample:
-    """Draw or take n images of a subject, and find out what is odd about them.
+    """Draw or take n images of a subject, and note what is odd about them.
 
     Raises:
         ConfigError: the seed is out of range.
@@ -320,7 +320,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
 def _renumbered(
     labels: Labels, class_names: Sequence[str], name: str, data: DataSet
 ) -> tuple[Labels | None, list[str]]:
-    """Labels in the numbering of the data, matched by the names of the classes; and what a reader should know."""
+    """Return labels in the numbering of the data, matched by the names of the classes; and notes."""
     if not data.class_names:
         return None, [f"the labels of {name} are not used: {data.name} has none."]
     numbers = {class_name: number for number, class_name in enumerate(data.class_names)}

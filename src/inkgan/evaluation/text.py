@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inkgan.evaluation.metrics.intervals import Interval
 
 COLUMNS = 100
-#: A name or a path in a sentence.
+#: Shortens a name or a path in a sentence.
 _short = partial(shortened, longest=34)
 
 FIGURE_TITLES = ("figure", "value", "95 % interval", "floor", "better", "verdict")
@@ -25,7 +25,7 @@ CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy",
 
 
 def report_text(report: Report) -> str:
-    """A report as lines for a terminal."""
+    """Return a report as lines for a terminal."""
     lines = [*wrapped(summary(report)), ""]
     lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)])
     if any(one.diversity or one.accuracy for one in report.classes):
@@ -36,7 +36,7 @@ def report_text(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    """The report in one sentence."""
+    """Return the report in one sentence."""
     parts = []
     if "frechet_digit_distance" in report:
         distance = report["frechet_digit_distance"]
@@ -54,7 +54,7 @@ def summary(report: Report) -> str:
 
 
 def explanations(report: Report) -> list[str]:
-    """How to read the figures, and what they were measured with."""
+    """Return paragraphs that explain the figures and the ruler of a report."""
     floor = "floor: the same figure of held-out real images, at the same n."
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
     if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
@@ -81,14 +81,14 @@ def _is_below_both_floors(report: Report) -> bool:
 
 
 def figure_cells(figure: Figure) -> tuple[str, ...]:
-    """A figure's row of the table."""
+    """Return a figure's row of the table."""
     better = {"lower": "lower", "higher": "higher", "like the floor": "equal"}[figure.better]
     interval = interval_text(figure.interval)
     return (figure.title, number(figure.value), interval, number(figure.floor), better, figure.against_floor)
 
 
 def class_cells(one: ClassFigures) -> tuple[str, ...]:
-    """A class's row of the table."""
+    """Return a class's row of the table."""
     cells = [one.name, str(one.count), f"{one.expected:.0f}"]
     for figure in (one.diversity, one.accuracy):
         cells += ["-", "-"] if figure is None else [number(figure.value), number(figure.floor)]
@@ -96,7 +96,7 @@ def class_cells(one: ClassFigures) -> tuple[str, ...]:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """A comparison as lines for a terminal."""
+    """Return a comparison as lines for a terminal."""
     lines = [line for one in subject_lines(comparison) for line in wrapped(one)]
     for pair in comparison.pairs:
         rows = [difference_cells(one, pair) for one in pair.differences]
@@ -108,7 +108,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def subject_lines(comparison: Comparison) -> list[str]:
-    """What A, B, ... are."""
+    """Return a line for each subject that says what A, B, ... are."""
     lines = []
     for at, group in enumerate(comparison.subjects):
         more = f" and {len(group) - 1} more: a group over seeds" if len(group) > 1 else ""
@@ -117,31 +117,31 @@ def subject_lines(comparison: Comparison) -> list[str]:
 
 
 def verdict_line(pair: Pair) -> str:
-    """The verdict over all figures of a pair, and how many figures have which."""
+    """Return the verdict over all figures of a pair, and the number of figures with each verdict."""
     counts = Counter(verdict(one.verdict, pair) for one in pair.differences)
     tally = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     return f"{pair.second} against {pair.first}, over all figures: {verdict(pair.verdict, pair)} ({tally})."
 
 
 def verdict(name: str, pair: Pair) -> str:
-    """A verdict in words: which of the two is better."""
+    """Return a verdict in words: which of the two is better."""
     return {"better": f"{pair.second} is better", "worse": f"{pair.first} is better"}.get(name, name)
 
 
 def difference_titles(pair: Pair) -> tuple[str, ...]:
-    """The titles of the columns of a pair's table."""
+    """Return the titles of the columns of a pair's table."""
     return ("figure", pair.first, pair.second, f"{pair.second} - {pair.first}, 95 %", "floor", "verdict")
 
 
 def difference_cells(one: Difference, pair: Pair) -> tuple[str, ...]:
-    """A difference's row of the table."""
+    """Return a difference's row of the table."""
     said = "-" if one.verdict == "indistinguishable" else verdict(one.verdict, pair)
     interval = interval_text(one.interval)
     return (one.title, number(one.first), number(one.second), interval, number(one.floor), said)
 
 
 def comparison_explanations(comparison: Comparison) -> list[str]:
-    """How to read the differences."""
+    """Return paragraphs that explain the differences of a comparison."""
     every = [one for pair in comparison.pairs for one in pair.differences]
     wider = [_width(one.simultaneous) / _width(one.interval) for one in every if _width(one.interval)]
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
@@ -159,26 +159,26 @@ def _width(interval: Interval) -> float:
 
 
 def letter(at: int) -> str:
-    """A, B, ... for 0, 1, ..."""
+    """Return A, B, ... for 0, 1, ..."""
     return chr(ord("A") + at)
 
 
 def number(value: float) -> str:
-    """A figure in four digits."""
+    """Return a figure in four digits."""
     if value == 0 or abs(value) >= 1e-3:
         return f"{value:.4g}"
     return f"{value:.1e}"
 
 
 def interval_text(interval: Interval) -> str:
-    """An interval in words."""
+    """Return an interval as text."""
     return f"{number(interval.low)} to {number(interval.high)}"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of equal length as lines of at most 100 columns.
+    """Format rows of equal length as lines of at most 100 columns.
 
-    Numbers stand with their points below each other. Where a row would be too long, its first cell is shortened.
+    Numbers are aligned at their points. If a row would be too long, its first cell is shortened.
     """
     first, *others = zip(*rows, strict=True)
     columns = [_column(column) for column in others]
@@ -190,7 +190,7 @@ def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _column(cells: Sequence[str]) -> list[str]:
-    """The cells of a column below its title, padded to one width."""
+    """Pad the title and the cells of a column to one width."""
     title, *rest = cells
     heads = [_before_point(cell) for cell in rest]
     numeric = [head for head in heads if head is not None]
@@ -205,7 +205,7 @@ def _column(cells: Sequence[str]) -> list[str]:
 
 
 def _before_point(cell: str) -> int | None:
-    """How many characters stand before a number's point; None for what is not a number."""
+    """Return the number of characters before a number's point; None if the cell is not a number."""
     first = cell.partition(" ")[0]
     try:
         float(first)
@@ -215,7 +215,7 @@ def _before_point(cell: str) -> int | None:
 
 
 def wrapped(text: str) -> list[str]:
-    """A paragraph in lines of at most 100 columns."""
+    """Wrap a paragraph in lines of at most 100 columns."""
     return textwrap.wrap(text, COLUMNS, break_on_hyphens=False)
 
 

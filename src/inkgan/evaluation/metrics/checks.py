@@ -1,4 +1,4 @@
-"""What the metrics require of the arrays that they are given."""
+"""Checks of the arrays that the metrics receive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a classifier says of generated images: whether all classes are there, in proportion, distinct and varied.
+"""The classes of generated images by a classifier: whether all are there, in proportion, distinct and varied.
 
 Shapes: N images, K classes, D features, G groups. Proportions and probabilities are float64 summing to 1.
 """
@@ -17,10 +17,10 @@ from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binom
 
 
 def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
-    """exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
+    """Return exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
 
-    Salimans et al. (2016), section 4, with the classifier of the data in place of Inception, and over all images
-    at once: the usual mean over small batches is biased low, the more the smaller they are.
+    Salimans et al. (2016), section 4, with the classifier of the data instead of Inception, and over all images at
+    once: the usual mean over small batches is biased low, the more so the smaller they are.
 
     Args:
         probabilities: floating point [N, K], N >= 2 G, each row summing to 1.
@@ -63,19 +63,19 @@ def _entropy_terms(p: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class ClassBalance:
-    """How the classes of generated images compare with the data's."""
+    """The classes of generated images, compared with the data's."""
 
     counts: Int64
-    """Images classified as each class, [K]."""
+    """The number of images classified as each class, [K]."""
     total_variation: Estimate
     """1/2 sum_c |q_c - p_c|: the share of images that would have to change class. 0 to 1."""
     kl: Estimate
     """KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N)."""
     chance_total_variation: Interval
-    """Where the total variation of a sample of N images of exactly the data's proportions lies."""
+    """The interval of the total variation of a sample of N images from exactly the data's proportions."""
     covered: Estimate
-    """The number of classes with at least a tenth of their share in the data; its interval ranges from the classes that
-    surely have it to those that possibly have it."""
+    """The number of classes with at least a tenth of their share in the data; its interval goes from the number that
+    surely have it to the number that possibly have it."""
 
 
 def class_balance(
@@ -84,19 +84,19 @@ def class_balance(
     rng: np.random.Generator,
     resamples: int = 2000,
 ) -> ClassBalance:
-    """Total variation and KL of the generated class histogram to the data's, and the classes covered.
+    """Compare the class histogram with the data's: total variation, KL, and the classes covered.
 
-    The intervals are of the delete-one jackknife, exact from counts alone. Both figures are positive by
-    chance even for a perfect generator; ``chance_total_variation`` says by how much.
+    The intervals are of the delete-one jackknife, exact from counts alone. Both figures are positive by chance even for
+    a perfect generator; ``chance_total_variation`` says by how much.
 
     Args:
         labels: integers [N] in 0..K-1, the most probable class of each generated image.
-        proportions: float64 [K], of the data's classes; positive, summing to 1.
-        rng: for the chance interval.
-        resamples: for the chance interval.
+        proportions: the proportions of the data's classes, float64 [K]; positive, summing to 1.
+        rng: draws the samples of the chance interval.
+        resamples: the number of these samples.
 
     Raises:
-        EvaluationError: fewer than K (or 4) images, labels out of range, or proportions that are not.
+        EvaluationError: fewer than K (or 4) images, labels out of range, or other numbers than proportions.
     """
     p = np.asarray(proportions, dtype=np.float64)
     if p.ndim != 1 or len(p) < 2 or not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
@@ -121,7 +121,7 @@ def class_balance(
 
 
 def _covered(counts: Int64, p: Float64) -> Estimate:
-    """The number of classes with at least a tenth of their share; its interval is that of each class's own share."""
+    """Return the number of classes with at least a tenth of their share; the interval uses those of the shares."""
     n = int(counts.sum())
     shares = [wilson(int(count), n) for count in counts]
 
@@ -146,7 +146,7 @@ def _kl(q: Float64, p: Float64) -> Float64:
 def conditional_accuracy(
     asked: npt.NDArray[Any], predicted: npt.NDArray[Any], num_classes: int
 ) -> tuple[Estimate, dict[int, Estimate]]:
-    """How often a conditional model's image is of the class that was asked for: overall and for each class.
+    """Return the share of images of the class that was asked for: overall and for each class.
 
     Args:
         asked: integers [N], the class given to the model.
@@ -176,7 +176,7 @@ def diversity(
     rng: np.random.Generator,
     num_groups: int = 10,
 ) -> Estimate:
-    """The mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
+    """Return the mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
 
     Compare with held-out real images of that class.
 

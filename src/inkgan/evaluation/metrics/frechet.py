@@ -41,7 +41,7 @@ class GaussianStatistics:
 
     @classmethod
     def of(cls, features: npt.NDArray[Any]) -> GaussianStatistics:
-        """The statistics of features, floats [N, D].
+        """Return the statistics of features, floats [N, D].
 
         Raises:
             EvaluationError: not [N, D], not finite, or N <= D: a covariance of D features from fewer than
@@ -63,7 +63,7 @@ class _Sums:
 
     @classmethod
     def of(cls, features: Float64, group: Int64, num_groups: int) -> _Sums:
-        """The sums of features [N, D], of which image i is in ``group[i]``."""
+        """Return the sums of features [N, D], of which image i is in ``group[i]``."""
         origin = features.mean(axis=0)
         parts = [features[group == g] - origin for g in range(num_groups)]
         return cls(
@@ -74,7 +74,7 @@ class _Sums:
         )
 
     def statistics(self, without: int | None = None) -> GaussianStatistics:
-        """The statistics of all images, or of all but one group."""
+        """Return the statistics of all images, or of all but one group."""
         keep = np.arange(len(self.count)) != (-1 if without is None else without)
         n = int(self.count[keep].sum())
         mean = self.total[keep].sum(axis=0) / n
@@ -84,7 +84,7 @@ class _Sums:
 
 
 def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> float:
-    """The squared Fréchet distance between two Gaussians: at least 0, and 0 if they are equal.
+    """Return the squared Fréchet distance between two Gaussians: at least 0, and 0 if they are equal.
 
     Raises:
         EvaluationError: the statistics have different numbers of features.
@@ -94,7 +94,7 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
 
 
 def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float64) -> float:
-    """Heusel et al., eq. 6, given ``root``, the square root of the second covariance.
+    """Compute Heusel et al., eq. 6, from ``root``, the square root of the second covariance.
 
     tr((C1 C2)^(1/2)) is the sum of the roots of the eigenvalues of C2^(1/2) C1 C2^(1/2), which is symmetric: its
     eigenvalues are real, no iteration can fail, and singular covariances do no harm.
@@ -107,7 +107,7 @@ def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float
 
 
 def _square_root(covariance: Float64) -> Float64:
-    """The symmetric square root [D, D]; eigenvalues that rounding made negative count as 0."""
+    """Return the symmetric square root [D, D]; eigenvalues that rounding made negative count as 0."""
     values, vectors = np.linalg.eigh(covariance)
     root: Float64 = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root
@@ -129,7 +129,7 @@ def frechet_estimate(
     rng: np.random.Generator,
     num_groups: int = 50,
 ) -> FrechetEstimate:
-    """The Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
+    """Estimate the Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
 
     The values without each group also give the jackknife's estimate of the bias (Quenouille 1956):
     v_infinity = G v - (G - 1) mean_g v_(-g). A bootstrap would double the bias: its resamples are as far from the

@@ -1,9 +1,9 @@
 """Confidence intervals of figures.
 
-An interval covers the figure's *expected value at this n*: the mean over many fresh samples of the same size from the
+An interval covers the figure's *expected value at this n*: the mean over many new samples of the same size from the
 same generator. Most metrics (Fréchet distance, coverage, classifier score) are biased at finite n, in the same
-direction for every generator. So compare figures at one n, and with their floor at that n: then the bias is on both
-sides.
+direction for every generator. So compare figures at one n, and with their floor at that n: then both sides have the
+bias.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Estimate:
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
-    """The interval of a share by Wilson (1927): its coverage is close to its level on average.
+    """Return the interval of a share by Wilson (1927), whose coverage is close to its level on average.
 
     Raises:
         EvaluationError: not 0 <= successes <= n, or n < 1, or a level outside (0, 1).
@@ -51,7 +51,7 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
 
 
 def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> Interval:
-    """The exact interval of a share by Clopper and Pearson (1934): its coverage is *at least* its level.
+    """Return the exact interval of a share by Clopper and Pearson (1934), whose coverage is *at least* its level.
 
     Raises:
         EvaluationError: as :func:`wilson`.
@@ -68,14 +68,14 @@ def _interval_of_share(successes: int, n: int, level: float, method: Literal["wi
 
 
 def binomial(successes: int, n: int) -> Estimate:
-    """A share of ``n`` independent images, with its standard error and Wilson's interval."""
+    """Estimate a share of ``n`` independent images, with its standard error and Wilson's interval."""
     interval = wilson(successes, n)
     p = successes / n
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
 
 
 def student(value: float, standard_error: float, freedom: float, level: float = LEVEL) -> Estimate:
-    """The estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom.
+    """Return the estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom.
 
     Raises:
         EvaluationError: fewer degrees of freedom, or a level outside (0, 1).
@@ -88,7 +88,7 @@ def student(value: float, standard_error: float, freedom: float, level: float = 
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
-    """A random partition of n images into groups of equal size, give or take one: int64 [n] in 0..G-1.
+    """Divide n images at random into groups of equal size, give or take one: int64 [n] in 0..G-1.
 
     It is random because generated sets are often sorted by class, or repeat the classes in turn.
     """
@@ -98,7 +98,7 @@ def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
 
 
 def jackknife(value: float, left_out: Float64) -> Estimate:
-    """The delete-a-group jackknife: the spread of a figure from its values with one group left out.
+    """Estimate the spread of a figure by the delete-a-group jackknife, from its values with one group left out.
 
     SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2, Efron and Stein (1981), for groups. On average it is not below the
     true variance, and for degenerate statistics (a distance of two equal distributions) it is up to twice that:
@@ -118,11 +118,11 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
 
 
 def mean_over_repeats(values: Float64, level: float = LEVEL) -> Estimate:
-    """The mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
+    """Return the mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
 
     Args:
-        values: float64 [R], R >= 2, one figure a repeat.
-        level: of confidence.
+        values: float64 [R], R >= 2, one figure for each repeat.
+        level: the confidence level.
 
     Raises:
         EvaluationError: fewer than 2 repeats, or a value that is not finite.
@@ -136,7 +136,7 @@ def mean_over_repeats(values: Float64, level: float = LEVEL) -> Estimate:
 def difference_of_figures(
     first: tuple[float, Interval], second: tuple[float, Interval], level: float = LEVEL
 ) -> Interval:
-    """The interval of second - first, two independent figures that have intervals of their own.
+    """Return the interval of second - first, two independent figures that have intervals of their own.
 
     Newcombe (1998), method 10, for any figures (Zou and Donner 2008, "MOVER"): with d = b - a,
     low = d - sqrt((b - b_low)^2 + (a_high - a)^2), and high likewise. It needs no standard errors (that of a share of 0
@@ -145,8 +145,8 @@ def difference_of_figures(
 
     Args:
         first: a figure and its interval.
-        second: the other, of as many images.
-        level: of confidence.
+        second: the other figure, of as many images.
+        level: the confidence level.
     """
     _check_level(level)
     (a, of_a), (b, of_b) = first, second
@@ -158,7 +158,7 @@ def difference_of_figures(
 
 
 def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -> Interval:
-    """The interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
+    """Return the interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
 
     Welch (1947). A group of one has no spread of its own; the other group's variance then stands for both (Student's
     test with equal variances), with that group's degrees of freedom.
@@ -166,7 +166,7 @@ def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -
     Args:
         first: float64 [R1], R1 >= 1.
         second: float64 [R2], R2 >= 1, R1 + R2 >= 3.
-        level: of confidence.
+        level: the confidence level.
 
     Raises:
         EvaluationError: too few repeats, or a value that is not finite.
@@ -175,7 +175,7 @@ def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -
     if min(sizes) < 1 or sum(sizes) < 3:
         raise EvaluationError(f"{sizes[0]} and {sizes[1]} repeats; at least 1 and 2 are needed.")
     _check_finite(np.concatenate([first, second]))
-    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # of groups without spread
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # groups without spread warn
         test = stats.ttest_ind(second, first, equal_var=min(sizes) == 1)
         interval = test.confidence_interval(level)
     return Interval(float(interval.low), float(interval.high), level)

@@ -26,7 +26,7 @@ _TILE = 256  # the kernel is summed in tiles that fit in a processor's cache: li
 
 
 def polynomial_kernel(first: Float64, second: Float64) -> Float64:
-    """(x.y/D + 1)^3 of all pairs: float64 [N, D] and [M, D] to [N, M]."""
+    """Return (x.y/D + 1)^3 of all pairs: float64 [N, D] and [M, D] to [N, M]."""
     k = first @ second.T
     k /= first.shape[1]
     k += 1
@@ -35,7 +35,7 @@ def polynomial_kernel(first: Float64, second: Float64) -> Float64:
 
 
 def kernel_distance(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """The unbiased estimate of MMD^2 between two sets of features.
+    """Return the unbiased estimate of MMD^2 between two sets of features.
 
     Args:
         first: floats [N, D], N >= 2.
@@ -55,7 +55,7 @@ def kernel_estimate(
     rng: np.random.Generator,
     num_groups: int = 50,
 ) -> Estimate:
-    """The kernel distance with its standard error and interval; both sets are samples.
+    """Estimate the kernel distance, with its standard error and interval; both sets are samples.
 
     The variance is the sum of two delete-a-group jackknives, one over each set. They reuse the sums of the kernel over
     pairs of groups, so they cost no more than the distance. The interval covers the true MMD^2.
@@ -93,13 +93,13 @@ def _check(first: npt.NDArray[Any], second: npt.NDArray[Any], at_least: int) -> 
 
 
 def _mmd(xx: Any, n: Any, yy: Any, m: Any, xy: Any) -> Float64:
-    """Gretton et al., eq. 3, from sums over pairs: xx and yy over i != j, xy over all. All may be arrays."""
+    """Compute Gretton et al., eq. 3, from sums over pairs: xx and yy over i != j, xy over all. All may be arrays."""
     distance: Float64 = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
     return distance
 
 
 def _within(parts: list[Float64]) -> Float64:
-    """Sums of k over the pairs i != j between every two groups of one set, [G, G]."""
+    """Sum k over the pairs i != j between every two groups of one set, [G, G]."""
     sums = np.zeros((len(parts), len(parts)))
     for g, part in enumerate(parts):
         for h in range(g, len(parts)):
@@ -110,5 +110,5 @@ def _within(parts: list[Float64]) -> Float64:
 
 
 def _between(first: list[Float64], second: list[Float64]) -> Float64:
-    """Sums of k over the pairs between each group of the first set and each group of the second, [G, G]."""
+    """Sum k over the pairs between each group of the first set and each group of the second, [G, G]."""
     return np.array([[polynomial_kernel(x, y).sum() for y in second] for x in first])

@@ -1,4 +1,4 @@
-"""Nearest neighbours, and what they say: precision, recall, density, coverage and novelty.
+"""Figures from nearest neighbours: precision, recall, density, coverage and novelty.
 
 The manifold of a set is estimated by balls about its points x_i, each with the radius r_k(x_i), the distance to its
 k-th nearest neighbour in the same set. With n real images X = {x_i} and m generated ones Y = {y_j}:
@@ -8,7 +8,7 @@ k-th nearest neighbour in the same set. With n real images X = {x_i} and m gener
     density   = 1/(k m) sum_j sum_i 1[y_j in ball of x_i]  Naeem et al. (2020)
     coverage  = 1/n sum_i 1[some y_j in ball of x_i]       the same
 
-Of a perfect generator only density and coverage are near 1: read all four beside their floor, and always at the same n
+Only density and coverage of a perfect generator are near 1: read all four beside their floor, and always at the same n
 and m. A point on the edge of a ball is in it (<=), as in the first paper.
 
 Novelty asks whether images are new, or copies of training images: a generator that copies draws images nearer to its
@@ -49,7 +49,7 @@ class Nearest:
 
 
 def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> Nearest:
-    """The nearest reference of each query.
+    """Find the nearest reference of each query.
 
     References are ranked in float32. The distance is then computed again in float64: a copy is at distance 0.
 
@@ -72,7 +72,7 @@ def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) 
 
 
 def squared_radii(points: Float32, k: int) -> Float32:
-    """The squared distance of each point [N, D] to its k-th nearest other point, float32 [N]."""
+    """Return the squared distance of each point [N, D] to its k-th nearest other point, float32 [N]."""
     radii = np.empty(len(points), np.float32)
     for block, distances in squared_distances(points, points):
         rows = np.arange(len(distances))
@@ -82,7 +82,7 @@ def squared_radii(points: Float32, k: int) -> Float32:
 
 
 def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, Float32]]:
-    """``|x - y|^2`` of all pairs, a block of rows at a time: (the rows' slice, float32 [block, T]).
+    """Yield ``|x - y|^2`` of all pairs, a block of rows at a time: (the rows' slice, float32 [block, T]).
 
     One matrix product gives them: ``(-2x, |x|^2, 1).(y, 1, |y|^2)``. float32 is enough to rank neighbours. Rounding may
     leave a distance of 0 a little below 0. Centre the points first (:func:`centred`), so that the terms do not cancel.
@@ -97,7 +97,7 @@ def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, 
 
 
 def centred(*sets: npt.NDArray[Any]) -> tuple[Float32, ...]:
-    """The sets as float32, all moved by the mean of the first, which becomes the origin."""
+    """Return the sets as float32, all moved by the mean of the first, which becomes the origin."""
     origin = sets[0].mean(axis=0, dtype=np.float64)
     return tuple(np.ascontiguousarray(x - origin, dtype=np.float32) for x in sets)
 
@@ -120,7 +120,7 @@ def manifold_estimates(
     k: int = 5,
     num_groups: int = 50,
 ) -> Manifold:
-    """Precision, recall, density and coverage of generated features, with intervals.
+    """Estimate precision, recall, density and coverage of generated features, with intervals.
 
     The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
     the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls:
@@ -178,7 +178,7 @@ def manifold_estimates(
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> Float32:
-    """uint8 images [N, H, W, C] as float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
+    """Turn uint8 images [N, H, W, C] into float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
     if images.dtype != np.uint8 or images.ndim != 4:
         raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; give uint8 [N, H, W, C].")
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
@@ -186,14 +186,14 @@ def pixels(images: npt.NDArray[np.uint8]) -> Float32:
 
 @dataclass(frozen=True)
 class Novelty:
-    """How the distances of generated images to their nearest training image compare with those of held-out images."""
+    """The distances of generated images to their nearest training image, compared with those of held-out images."""
 
     near_copies: float
     """The share of generated images whose distance is at most ``threshold``."""
     interval: Interval
-    """Clopper and Pearson's, of that share."""
+    """Clopper and Pearson's interval of that share."""
     expected: float
-    """That share among held-out images: what a generator of new images has."""
+    """That share among held-out images, which a generator of new images has, too."""
     threshold: float
     """The distance up to which an image counts as a near-copy."""
     z: float
@@ -250,7 +250,7 @@ def novelty(
 
 
 def copying_z(generated: Float64, held_out: Float64) -> float:
-    """The z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
+    """Return the z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
 
     Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), U the number of pairs in which the generated distance is the larger (ties
     count one half). Standard normal if both come from one distribution.
@@ -265,7 +265,7 @@ def copying_z(generated: Float64, held_out: Float64) -> float:
 
 
 def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
-    """C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by the cell's share of held-out images.
+    """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
 
     It is divided by its standard deviation under no copying, so that it is a z-score again. Cells with fewer than 20
     images of either kind are left out.
