@@ -1,7 +1,4 @@
-"""Write docs/api.md: the signature and the docstring of every public name.
-
-python scripts/api_page.py
-"""
+"""Write docs/api.md: the signature and the docstring of every public name. Run ``python scripts/api_page.py``."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ array, NumPy's numbers, `pathlib.Path` and array-likes are fine too.
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     public = {name: getattr(inkgan, name) for name in inkgan.__all__}
     errors = {name: one for name, one in public.items() if inspect.isclass(one) and issubclass(one, Exception)}
     functions = [name for name, one in public.items() if inspect.isfunction(one)]
@@ -69,7 +66,7 @@ def _class(name: str, one: type) -> str:
 
 
 def _meanings(one: type) -> dict[str, str]:
-    """The docstring after each field of a class that has one."""
+    """Return the docstring after each field of a class, by the field's name."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
     assert isinstance(tree, ast.ClassDef)
     found: dict[str, str] = {}
@@ -82,7 +79,7 @@ def _meanings(one: type) -> dict[str, str]:
 
 
 def _signature(name: str, function: object) -> str:
-    """A signature as in the source: on one line if it is short, else with a line for each parameter."""
+    """Write a signature as in the source: on one line if it is short, else with a line for each parameter."""
     signature = inspect.signature(function)  # type: ignore[arg-type]
     words: list[str] = []
     for parameter in signature.parameters.values():
@@ -115,7 +112,7 @@ def _summary(one: object) -> str:
 
 
 def _markdown(docstring: str) -> str:
-    """A docstring in Google's style as Markdown: sections in bold, their items as lists."""
+    """Turn a docstring in Google's style into Markdown: sections in bold, their items as lists."""
     lines: list[str] = []
     section = False
     for line in docstring.splitlines():
@@ -135,7 +132,7 @@ def _markdown(docstring: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Sphinx's marks as Markdown's."""
+    """Turn Sphinx's marks into Markdown's."""
     text = re.sub(r":\w+:`~?([^`]+)`", lambda role: f"`{role[1].rpartition('.')[2]}`", text)
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 

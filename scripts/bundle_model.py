@@ -90,7 +90,7 @@ def main(run: Path, name: str) -> None:
 
 
 def card(name: str, description: dict[str, Any], dtype: str) -> str:
-    """The text of a model's card; the model is in its place already."""
+    """Measure a model that is in its place already, and return the text of its card."""
     config = description["config"]
     done, total, before = description["step"], config["steps"], config["pretraining_steps"]
     report = inkgan.evaluate(name)

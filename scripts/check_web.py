@@ -1,10 +1,10 @@
-"""Check the web page in ``web/``: types, lint, unit tests, and whether the one in the package is what the sources make.
+"""Check the web page in ``web/``: types, lint, unit tests, and whether the page in the package is up to date.
 
     python scripts/check_web.py [--browsers] [--if-found]
 
 With ``--browsers`` it then tries the page in Chromium and Firefox, as far as they are installed; $CHROMIUM and $FIREFOX
-name others. It needs Node 20 or newer and npm; without them, or without the packages that the lock file names, it
-fails. With ``--if-found`` it says in one line what is not there, and succeeds.
+name other ones. It needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails.
+With ``--if-found`` it says in one line what is missing, and succeeds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _missing_tools() -> str | None:
-    """What is not installed, as part of a sentence; None if everything is."""
+    """Return what is missing, as part of a sentence; None if everything is installed."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return "there is no node, or no npm"
@@ -56,7 +56,7 @@ def _missing_tools() -> str | None:
 
 
 def _missing_packages() -> str | None:
-    """Install what the lock file names, if it changed since; why that failed, or None."""
+    """Install the packages of the lock file if it has changed; return why that failed, or None."""
     installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= wanted.stat().st_mtime:
         return None
@@ -66,7 +66,7 @@ def _missing_packages() -> str | None:
 
 
 def browsers() -> dict[str, str]:
-    """The browsers that are installed, by the variable that names each to the tests."""
+    """Return the paths of installed browsers, by the variable that names each to the tests."""
     found = {}
     for variable, names in _BROWSERS.items():
         paths = [os.environ.get(variable), *map(shutil.which, names)]
@@ -77,7 +77,7 @@ def browsers() -> dict[str, str]:
 
 
 def _npm(*arguments: str, environment: dict[str, str] | None = None) -> int:
-    """Run npm in ``web/`` with this Python for what computes the golden numbers; its exit code."""
+    """Run npm in ``web/`` and return its exit code; this Python computes the golden numbers."""
     variables = {**os.environ, "PYTHON": sys.executable, **(environment or {})}
     return subprocess.run(["npm", *arguments], cwd=WEB, env=variables, check=False).returncode
 

@@ -1,9 +1,9 @@
-"""Install a wheel into a clean environment and use it, as someone does who has never seen the source.
+"""Install a wheel into a clean environment and use it, as somebody without the source does.
 
     python scripts/check_wheel.py dist/inkgan-0.1.0-py3-none-any.whl            writing and sampling, without PyTorch
     python scripts/check_wheel.py dist/inkgan-0.1.0-py3-none-any.whl --train    also training and evaluating
 
-Prints what it installed and how large that is; exits with 1 at the first thing that does not work.
+Prints the sizes of the wheel and of the environment; exits with 1 at the first thing that does not work.
 """
 
 from __future__ import annotations
@@ -17,56 +17,6 @@ import venv
 from pathlib import Path
 
 _TINY = ("--steps", "2", "--set", "generator.channels=8", "--set", "discriminator.channels=8")
-
-
-class Installation:
-    """A clean virtual environment in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._python = folder / "venv" / "bin" / "python"
-        venv.create(folder / "venv", with_pip=True)
-
-    def install(self, what: str) -> None:
-        """Install a wheel, perhaps with an extra."""
-        subprocess.run([self._python, "-m", "pip", "install", "--quiet", what], check=True)
-        subprocess.run([self._python, "-m", "pip", "check"], check=True)
-
-    def inkgan(self, *arguments: str, expected: int = 0) -> str:
-        """Run the command in an empty folder, out of reach of the source; returns what it said."""
-        command = [str(self._folder / "venv" / "bin" / "inkgan"), *arguments]
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        environment["XDG_CACHE_HOME"] = str(self._folder / "cache")
-        done = subprocess.run(command, cwd=self._folder, env=environment, text=True, capture_output=True, check=False)
-        said = done.stdout + done.stderr
-        if done.returncode != expected or "Traceback" in said:
-            sys.exit(f"inkgan {' '.join(arguments)}: exit code {done.returncode}, expected {expected}\n{said}")
-        print(f"inkgan {' '.join(arguments)}: exit code {done.returncode}")
-        return said
-
-    def megabytes(self) -> float:
-        """What lies in the environment."""
-        return sum(path.stat().st_size for path in (self._folder / "venv").rglob("*") if path.is_file()) / 1e6
-
-
-def use_without_training(installed: Installation) -> None:
-    """Write and sample with the bundled models; training says in one line what it lacks."""
-    installed.inkgan("--version")
-    installed.inkgan("write", "2026", "-o", "2026.png")
-    installed.inkgan("sample", "fast", "-n", "20", "-o", "digits/")
-    installed.inkgan("export", "fast", "-o", "fast.html")
-    for command in (["train", "--steps", "1"], ["evaluate", "best"]):
-        said = installed.inkgan(*command, expected=2)
-        if said.count("\n") != 1 or "inkgan[train]" not in said:
-            sys.exit(f"inkgan {' '.join(command)} should say in one line what to install, not:\n{said}")
-
-
-def use_with_training(installed: Installation) -> None:
-    """Train, resume, sample and evaluate."""
-    installed.inkgan("train", "--out", "run", "--stop-at", "1", *_TINY)
-    installed.inkgan("train", "--out", "run", "--resume")
-    installed.inkgan("sample", "run", "-n", "200", "-o", "drawn/")
-    installed.inkgan("evaluate", "drawn/", "-n", "200", "--report", "report.html")
 
 
 def main() -> None:
@@ -85,6 +35,56 @@ def main() -> None:
             installed.install(f"{wheel}[train]")
             use_with_training(installed)
             print(f"with the extra `train`: {installed.megabytes():.0f} MB")
+
+
+class Installation:
+    """A clean virtual environment in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._python = folder / "venv" / "bin" / "python"
+        venv.create(folder / "venv", with_pip=True)
+
+    def install(self, what: str) -> None:
+        """Install a wheel, perhaps with an extra."""
+        subprocess.run([self._python, "-m", "pip", "install", "--quiet", what], check=True)
+        subprocess.run([self._python, "-m", "pip", "check"], check=True)
+
+    def inkgan(self, *arguments: str, expected: int = 0) -> str:
+        """Run the command in an empty folder, out of reach of the source, and return its output."""
+        command = [str(self._folder / "venv" / "bin" / "inkgan"), *arguments]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment["XDG_CACHE_HOME"] = str(self._folder / "cache")
+        done = subprocess.run(command, cwd=self._folder, env=environment, text=True, capture_output=True, check=False)
+        said = done.stdout + done.stderr
+        if done.returncode != expected or "Traceback" in said:
+            sys.exit(f"inkgan {' '.join(arguments)}: exit code {done.returncode}, expected {expected}\n{said}")
+        print(f"inkgan {' '.join(arguments)}: exit code {done.returncode}")
+        return said
+
+    def megabytes(self) -> float:
+        """Return the size of the environment."""
+        return sum(path.stat().st_size for path in (self._folder / "venv").rglob("*") if path.is_file()) / 1e6
+
+
+def use_without_training(installed: Installation) -> None:
+    """Write, sample and export with the bundled models; training and evaluation name the missing extra in one line."""
+    installed.inkgan("--version")
+    installed.inkgan("write", "2026", "-o", "2026.png")
+    installed.inkgan("sample", "fast", "-n", "20", "-o", "digits/")
+    installed.inkgan("export", "fast", "-o", "fast.html")
+    for command in (["train", "--steps", "1"], ["evaluate", "best"]):
+        said = installed.inkgan(*command, expected=2)
+        if said.count("\n") != 1 or "inkgan[train]" not in said:
+            sys.exit(f"inkgan {' '.join(command)} should say in one line what to install, not:\n{said}")
+
+
+def use_with_training(installed: Installation) -> None:
+    """Train, resume, sample and evaluate."""
+    installed.inkgan("train", "--out", "run", "--stop-at", "1", *_TINY)
+    installed.inkgan("train", "--out", "run", "--resume")
+    installed.inkgan("sample", "run", "-n", "200", "-o", "drawn/")
+    installed.inkgan("evaluate", "drawn/", "-n", "200", "--report", "report.html")
 
 
 if __name__ == "__main__":

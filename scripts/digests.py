@@ -1,10 +1,10 @@
-"""Print a SHA-256 of everything that a short run computes, to show that a refactoring changed nothing.
+"""Print SHA-256 digests of all that short runs compute, to show that a refactoring changed nothing.
 
     python scripts/digests.py                 12 steps of `fast` and `tutorial`, float32 and bfloat16, on embedded MNIST
 
 Run it before and after a change, on one machine and with the same number of threads; the lines must be equal. Weights
-and optimiser states are hashed array by array, so that the order of arrays in a file does not matter. Times
-are left out of the metrics.
+and optimiser states are hashed array by array, so that the order of arrays in a file does not matter. The metrics are
+hashed without times.
 """
 
 from __future__ import annotations
@@ -25,38 +25,6 @@ SETTINGS = ("watch.log_every=1", "watch.grid_every=4", "watch.save_every=6", "wa
 TIMES = {"seconds", "steps_per_second"}
 
 
-def train(recipe: str, precision: str, folder: Path) -> None:
-    """Train for 12 steps (the tutorial after 4 steps of pre-training) with the command line."""
-    settings = [*SETTINGS, *(["pretraining_steps=4"] if recipe == "tutorial" else [])]
-    options = [word for setting in settings for word in ("--set", setting)]
-    command = [sys.executable, "-m", "inkgan", "train", "--recipe", recipe, "--precision", precision, "--steps", "12"]
-    subprocess.run([*command, "--device", "cpu", "--out", str(folder), "--quiet", *options], check=True)
-
-
-def digest_of_arrays(path: Path) -> str:
-    """The digest of a safetensors file's arrays: names, types, shapes and values, by name."""
-    digest = hashlib.sha256()
-    for name, array in sorted(load_file(path).items()):
-        digest.update(f"{name} {array.dtype} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def digest_of_metrics(path: Path) -> str:
-    """The digest of the lines of metrics.jsonl without their times."""
-    digest = hashlib.sha256()
-    for line in path.read_text("utf-8").splitlines():
-        values = {key: value for key, value in json.loads(line).items() if key not in TIMES}
-        digest.update(json.dumps(values, sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def digest_of_picture(path: Path) -> str:
-    """The digest of a picture's pixels."""
-    with Image.open(path) as picture:
-        return hashlib.sha256(np.asarray(picture.convert("RGB")).tobytes()).hexdigest()
-
-
 def main() -> None:
     """Train each run in a temporary folder and print its digests."""
     for recipe, precision in RUNS:
@@ -69,6 +37,38 @@ def main() -> None:
             found |= {path.name: digest_of_picture(path) for path in (run / "pictures").glob("*.png")}
         for name, digest in sorted(found.items()):
             print(f"{recipe:8} {precision:8} {name:28} {digest}", flush=True)
+
+
+def train(recipe: str, precision: str, folder: Path) -> None:
+    """Train for 12 steps (the tutorial after 4 steps of pre-training) with the command line."""
+    settings = [*SETTINGS, *(["pretraining_steps=4"] if recipe == "tutorial" else [])]
+    options = [word for setting in settings for word in ("--set", setting)]
+    command = [sys.executable, "-m", "inkgan", "train", "--recipe", recipe, "--precision", precision, "--steps", "12"]
+    subprocess.run([*command, "--device", "cpu", "--out", str(folder), "--quiet", *options], check=True)
+
+
+def digest_of_arrays(path: Path) -> str:
+    """Return the digest of a safetensors file's names, types, shapes and values, in the order of names."""
+    digest = hashlib.sha256()
+    for name, array in sorted(load_file(path).items()):
+        digest.update(f"{name} {array.dtype} {array.shape};".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def digest_of_metrics(path: Path) -> str:
+    """Return the digest of the lines of metrics.jsonl without their times."""
+    digest = hashlib.sha256()
+    for line in path.read_text("utf-8").splitlines():
+        values = {key: value for key, value in json.loads(line).items() if key not in TIMES}
+        digest.update(json.dumps(values, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def digest_of_picture(path: Path) -> str:
+    """Return the digest of a picture's pixels."""
+    with Image.open(path) as picture:
+        return hashlib.sha256(np.asarray(picture.convert("RGB")).tobytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Kill processes that train one run, again and again, and compare with a run that was left alone.
+"""Kill processes that train one run, again and again, and compare the result with that of an undisturbed run.
 
     python scripts/kill_processes.py [--kills 20] [--seed 0]
 
-The run is tiny and begins with 4 processes. Each start has another number of them: 4, 1, 2, 4 and so on. After a random
-time SIGKILL ends a random one, the first included. When the kills are spent, the run is finished, and the SHA-256 of
-its weights, optimisers and metrics must be those of a run on one process that nobody disturbed.
+The run is tiny. Each start has another number of processes: 4, 1, 2, 4 and so on. After a random time, SIGKILL ends a
+random one of them, perhaps the first. After the last kill the run is finished, and the SHA-256 of its weights,
+optimisers and metrics must be that of an undisturbed run on one process.
 """
 
 from __future__ import annotations
@@ -36,38 +36,6 @@ _SECONDS_TO_END = 30.0
 _MARK = "INKGAN_KILL_PROCESSES"
 
 
-def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:
-    """Start or resume a run, quietly."""
-    command = [sys.executable, "-m", "inkgan", "train", "--data", str(data), "--out", str(folder), "--quiet"]
-    command += ["--device", "cpu", "--precision", "float32", "--steps", str(_STEPS), "--timeout", "20", *options]
-    command += [part for setting in _SETTINGS for part in ("--set", setting)]
-    command += ["--resume"] if RunFolder(folder).is_run else ["--force"] if folder.exists() else []
-    environment = os.environ | {"OMP_NUM_THREADS": "1", _MARK: str(folder)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-
-
-def processes_of(folder: Path) -> list[int]:
-    """Every process of a run."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"{_MARK}={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
-                found.append(int(place.name))
-    return found
-
-
-def digest(folder: Path) -> str:
-    """The SHA-256 of all that a complete run has learned and logged, but for times."""
-    newest = RunFolder(folder).checkpoint("latest")
-    found = hashlib.sha256(newest.name.encode())
-    for path in sorted(newest.glob("*.safetensors")):
-        found.update(path.read_bytes())
-    for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines():
-        logged = json.loads(line)
-        found.update(json.dumps({key: logged[key] for key in sorted(logged) if "second" not in key}).encode())
-    return found.hexdigest()
-
-
 def main() -> None:
     """Kill, resume, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,7 +61,7 @@ def main() -> None:
             first.wait(60)
             until = time.monotonic() + _SECONDS_TO_END
             while (left := processes_of(folder)) and time.monotonic() < until:
-                time.sleep(0.1)  # the others notice in their next exchange that one is gone
+                time.sleep(0.1)  # at their next exchange, the others notice that one is gone
             saved = RunFolder(folder).newest_step() if RunFolder(folder).is_run else None
             print(f"kill {kills}: {size} processes, exit code {first.returncode}, step {saved}, left over: {len(left)}")
             if left:
@@ -107,6 +75,38 @@ def main() -> None:
         same = digest(folder) == digest(Path(place) / "alone")
         print(f"{kills} kills; the result is {'the same' if same else 'ANOTHER'} as without them")
         sys.exit(0 if same else 1)
+
+
+def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start or resume a run, quietly."""
+    command = [sys.executable, "-m", "inkgan", "train", "--data", str(data), "--out", str(folder), "--quiet"]
+    command += ["--device", "cpu", "--precision", "float32", "--steps", str(_STEPS), "--timeout", "20", *options]
+    command += [part for setting in _SETTINGS for part in ("--set", setting)]
+    command += ["--resume"] if RunFolder(folder).is_run else ["--force"] if folder.exists() else []
+    environment = os.environ | {"OMP_NUM_THREADS": "1", _MARK: str(folder)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Return the numbers of a run's processes."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{_MARK}={folder}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of all that a complete run has learned and logged, without times."""
+    newest = RunFolder(folder).checkpoint("latest")
+    found = hashlib.sha256(newest.name.encode())
+    for path in sorted(newest.glob("*.safetensors")):
+        found.update(path.read_bytes())
+    for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines():
+        logged = json.loads(line)
+        found.update(json.dumps({key: logged[key] for key in sorted(logged) if "second" not in key}).encode())
+    return found.hexdigest()
 
 
 if __name__ == "__main__":

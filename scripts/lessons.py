@@ -1,7 +1,7 @@
 """Build, run and check the lessons.
 
     python scripts/lessons.py check                     # translations, and the built notebooks, are up to date
-    python scripts/lessons.py stamp 3                   # lesson 3 has just been translated: note of which sentences
+    python scripts/lessons.py stamp 3                   # lesson 3 is translated: note the sentences that it translates
     python scripts/lessons.py run --short --language zh # execute without writing anything
     python scripts/lessons.py build                     # execute, and write lessons/en/*.ipynb and lessons/zh/*.ipynb
     python scripts/lessons.py copy my-lessons           # notebooks to work in, without results
@@ -10,8 +10,8 @@ A lesson is one file of jupytext's percent format. Its code stands there once, i
 ``# %% [markdown] lang="en"`` is followed by ``# %% [markdown] lang="zh" of="3f9a01c2"``, where ``of`` is the beginning
 of the SHA-256 of the English cell that it translates. When an English sentence changes, the hash no longer fits.
 
-In the short form, which the tests run, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text
-replaced by the second, and a cell with ``full=true`` is left out: it asserts what only the full form computes.
+The tests run the short form. There, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text replaced
+by the second, and a cell with ``full=true`` is left out, because it asserts what only the full form computes.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from inkgan.device import cores
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 FOLDER = Path(__file__).parents[1] / "lessons"
-#: No cell may take longer.
+#: The longest time that a cell may take.
 _SECONDS_A_CELL = 600
 _WORDS = {
     "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
     "zh": {"other": "English", "next": "下一课", "before": "上一课"},
 }
-#: A line that ends and goes on in Chinese: Markdown would put a space there.
+#: A line break between Chinese characters, where Markdown would show a space.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
 #: Where the exported page stands, open at a view, and what shows it in a notebook.
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
@@ -80,35 +80,35 @@ _YOURS = {
 }
 #: The temporary folder that a lesson runs in.
 _PLACE = re.compile(r"/[\w./-]*inkgan-lesson-\w+/")
-#: What a kernel needs besides the environment of this process: no telling off for frozen modules.
+#: The environment of a kernel, besides that of this process: no warning about frozen modules.
 _ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-#: What a lesson has computed for, in seconds: itself and the programs that it started.
+#: A cell that prints the processor time, in seconds, of a lesson and the programs that it started.
 _PROCESSOR_TIME = "import os\nprint(sum(os.times()[:4]))"
 
 
 class LessonError(Exception):
-    """A lesson is not as it has to be; the message says where and what to do."""
+    """Something is wrong with a lesson; the message says where and what to do."""
 
 
 def lessons(wanted: Sequence[int] = ()) -> list[Path]:
-    """The files of the lessons, in order; all of them, or those of certain numbers."""
+    """Return the files of the lessons in order, all of them or those with the wanted numbers."""
     found = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
     return [path for path in found if not wanted or int(path.name[:2]) in wanted]
 
 
 def read(lesson: Path) -> Any:
-    """The cells of a lesson in both languages, as one notebook."""
-    # Editors of Windows end lines otherwise, which must change neither the hash nor a cell.
+    """Return the cells of a lesson in both languages, as one notebook."""
+    # The line ends of Windows must change neither the hash nor a cell.
     return jupytext.reads(lesson.read_text("utf-8").replace("\r\n", "\n"), fmt="py:percent")
 
 
 def digest(text: str) -> str:
-    """What a translation carries of the cell that it translates."""
+    """Return the hash of an English cell, which its translation carries."""
     return hashlib.sha256(text.strip().encode()).hexdigest()[:8]
 
 
 def pairs(lesson: Path) -> Iterator[tuple[Any, Any]]:
-    """Each English cell with its Chinese one.
+    """Yield each English cell with its Chinese one.
 
     Raises:
         LessonError: one is missing, or a cell has no language.
@@ -130,12 +130,12 @@ def pairs(lesson: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def stale(lesson: Path) -> list[Any]:
-    """The English cells whose Chinese ones translate something else."""
+    """Return the English cells that changed since they were translated."""
     return [english for english, chinese in pairs(lesson) if chinese.metadata.get("of") != digest(english.source)]
 
 
 def stamp(lesson: Path) -> list[Any]:
-    """Write the hashes of the English cells into the Chinese ones; returns those that were not right."""
+    """Write the hashes of the English cells into the Chinese ones, and return the cells whose hash was wrong."""
     changed = stale(lesson)
     rest = iter([digest(english.source) for english, _ in pairs(lesson)])
     lines = lesson.read_text("utf-8").splitlines()
@@ -147,10 +147,10 @@ def stamp(lesson: Path) -> list[Any]:
 
 
 def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
-    """The notebook of a lesson in a language, not executed.
+    """Make the notebook of a lesson in a language, without executing it.
 
     Raises:
-        LessonError: what the short form replaces is not there.
+        LessonError: the text that the short form replaces is not in its cell.
     """
     made = nbformat.v4.new_notebook()
     made.metadata = {
@@ -170,10 +170,13 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
 
 
 def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
-    """Run a notebook in a temporary folder; returns it with its results.
+    """Run a notebook in a temporary folder, and return it with its results.
 
-    Of so many notebooks that run at a time, each takes its share of the cores: threads of PyTorch that have no core to
-    themselves wait for one another, and everything takes several times as long.
+    Args:
+        made: the notebook.
+        title: its name in messages.
+        workers: the number of notebooks that run at a time. Each uses its share of the cores: threads of PyTorch
+            without a core of their own wait for one another, and everything takes several times as long.
 
     Raises:
         LessonError: a cell fails or warns, or the kernel dies.
@@ -203,7 +206,7 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
 
 
 def cleaned(made: Any) -> Any:
-    """Take away what differs each time and what nobody reads: counters, times, second copies of pictures."""
+    """Remove from a notebook what differs each time and what nobody reads: counters, times, copies of pictures."""
     for cell in made.cells:
         cell.metadata.clear()
         if cell.cell_type != "code":
@@ -223,19 +226,19 @@ def cleaned(made: Any) -> Any:
 
 
 def _without_folder(value: Any) -> Any:
-    """Results without the name of the temporary folder that they were computed in."""
+    """Remove the temporary folder's name from results."""
     if isinstance(value, dict):
         return {key: _without_folder(inner) for key, inner in value.items()}
     return _PLACE.sub("", value) if isinstance(value, str) else value
 
 
 def built(lesson: Path, language: Language) -> Path:
-    """Where the executed notebook of a lesson is kept."""
+    """Return the file of a lesson's executed notebook."""
     return FOLDER / language / f"{lesson.stem}.ipynb"
 
 
 def out_of_date(lesson: Path, language: Language) -> str | None:
-    """What is wrong with the notebook that is kept; None if it has the cells of the lesson."""
+    """Return what is wrong with the executed notebook; None if it has the cells of the lesson."""
     path = built(lesson, language)
     if not path.is_file():
         return f"{path.name} is missing in lessons/{language}"
@@ -254,14 +257,14 @@ def build(lesson: Path, workers: int = 1) -> None:
     codes = (cell for cell in chinese.cells if cell.cell_type == "code")
     for cell, outputs in zip(codes, results, strict=True):
         cell.outputs = outputs
-    for language, made in (("en", english), ("zh", chinese)):
-        path = FOLDER / language / f"{lesson.stem}.ipynb"
+    for language, made in zip(LANGUAGES, (english, chinese), strict=True):
+        path = built(lesson, language)
         path.parent.mkdir(exist_ok=True)
         path.write_text(nbformat.writes(made), "utf-8")
 
 
 def refresh(lesson: Path) -> bool:
-    """Renew the prose of the notebooks that are kept, if no code changed since; returns whether that was possible."""
+    """Renew the prose of a lesson's executed notebooks; return False if its code has changed since they ran."""
     for language in LANGUAGES:
         path = built(lesson, language)
         made = notebook(lesson, language)
@@ -305,7 +308,7 @@ def _with_pictures(source: str) -> Any:
 
 
 def copy(folder: Path) -> list[Path]:
-    """Write notebooks to work in; one that is there already stays as it is. Returns those that were written."""
+    """Write notebooks to work in, except those that are there already, and return the written ones."""
     written = []
     for language in LANGUAGES:
         (folder / language).mkdir(parents=True, exist_ok=True)
@@ -318,7 +321,7 @@ def copy(folder: Path) -> list[Path]:
 
 
 def timed(made: Any, title: str, workers: int) -> Any:
-    """Run a notebook as :func:`execute` does, and tell how long it took and how long it computed."""
+    """Run a notebook as :func:`execute` does, and print the time that it took and the time that it computed."""
     since = time.perf_counter()
     made.cells.append(nbformat.v4.new_code_cell(_PROCESSOR_TIME))
     done = execute(made, title, workers)
@@ -329,7 +332,7 @@ def timed(made: Any, title: str, workers: int) -> Any:
 
 
 def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: bool, workers: int = 2) -> list[Any]:
-    """Execute lessons and write nothing; returns the executed notebooks.
+    """Execute lessons without writing anything, and return the executed notebooks.
 
     Raises:
         LessonError: one fails or warns.
@@ -344,7 +347,7 @@ def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: boo
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command that the command line names."""
     parser = argparse.ArgumentParser(description="Build, run and check the lessons.")
     parser.add_argument("command", choices=["check", "stamp", "run", "build", "refresh", "copy"])
     parser.add_argument("what", nargs="*", help="numbers of lessons, all by default; for copy a folder")
@@ -399,7 +402,7 @@ def _shortened(lesson: Path, cell: Any) -> str:
 
 
 def _navigation(lesson: Path, language: Language) -> str:
-    """The line below a lesson: where the other language and the neighbours are."""
+    """Return the line below a lesson, with links to the other language and to the neighbours."""
     words = _WORDS[language]
     order = lessons()
     place = order.index(lesson)

@@ -1,6 +1,6 @@
 """Draw the pictures of the README and docs with the bundled models.
 
-python scripts/make_pictures.py [RUN_OF_THE_TUTORIAL]
+Run ``python scripts/make_pictures.py [RUN_OF_THE_TUTORIAL]``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,41 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.recorder import GRID_COLUMNS
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-#: What is written, by the hands of which seeds: picked by eye out of 24, to differ and to read well.
+#: Texts, and the seeds of their hands, picked by eye out of 24 to differ and to read well.
 LINES = {"2026-11-24": 4, "12:45": 2, "3.14159": 11, "1/2 + 3": 14, "555-0199": 5, "24/11/2026": 20}
-#: After how many steps of the tutorial its fixed latents are shown.
+#: The steps of the tutorial after which its fixed latents are shown.
 STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 
+def main() -> None:
+    """Write the pictures of writing and sampling; with the folder of a run of the tutorial, tutorial.png too."""
+    for run in sys.argv[1:]:
+        learning(Path(run)).save(PICTURES / "tutorial.png", optimize=True)
+    writing().save(PICTURES / "writing.png", optimize=True)
+    looks().quantize(128).save(PICTURES / "looks.png", optimize=True)
+    hands = [str(seed) for seed in range(8)]
+    command(["morph", *hands, "--steps", "1", "-o", str(PICTURES / "hands.png"), "--force"])
+    command(["sample", "best", "-n", "200", "--columns", "20", "-o", str(PICTURES / "digits.png"), "--force"])
+
+
+def learning(run: Path) -> Image.Image:
+    """Draw the first rows of a run's fixed latents at several steps, one below the other."""
+    rows = []
+    for step in STEPS:
+        with Image.open(RunFolder(run).grid_file(step)) as grid:
+            row = grid.convert("L").crop((0, 0, grid.width, 2 * grid.height // GRID_COLUMNS))
+            rows.append(row.resize((2 * row.width, 2 * row.height), Image.Resampling.NEAREST))
+    space, height = 90, rows[0].height + 16
+    page = Image.new("L", (space + rows[0].width, height * len(rows)), 255)
+    draw = ImageDraw.Draw(page)
+    for number, (step, row) in enumerate(zip(STEPS, rows, strict=True)):
+        draw.text((8, number * height + row.height // 2), f"{step:,}", 0, ImageFont.load_default(16), "lm")
+        page.paste(row, (space, number * height))
+    return page
+
+
 def writing() -> Image.Image:
-    """Six lines by six hands, in two columns."""
+    """Draw six lines by six hands, in two columns."""
     pictures = [inkgan.write(text, seed=seed, height=88).picture for text, seed in LINES.items()]
     width = max(picture.width for picture in pictures) + 40
     height = 96
@@ -36,7 +63,7 @@ def writing() -> Image.Image:
 
 
 def looks() -> Image.Image:
-    """A line in each look, in cells, in colours, and by single knobs."""
+    """Draw a line in each look, in cells, in colours, and with single knobs."""
     rows: list[list[LookLike]] = [
         ["clean", "scan", "photo", "field"],
         [{"form": "cells", "look": "scan"}, {"form": "cells", "look": "photo", "pen": "blue"}],
@@ -53,33 +80,6 @@ def looks() -> Image.Image:
             page.paste(picture, (left, 80 * number + 8))
             left += picture.width + 8
     return page
-
-
-def learning(run: Path) -> Image.Image:
-    """The first rows of a run's fixed latents, below one another as it learned, each with its step."""
-    rows = []
-    for step in STEPS:
-        with Image.open(RunFolder(run).grid_file(step)) as grid:
-            row = grid.convert("L").crop((0, 0, grid.width, 2 * grid.height // GRID_COLUMNS))
-            rows.append(row.resize((2 * row.width, 2 * row.height), Image.Resampling.NEAREST))
-    space, height = 90, rows[0].height + 16
-    page = Image.new("L", (space + rows[0].width, height * len(rows)), 255)
-    draw = ImageDraw.Draw(page)
-    for number, (step, row) in enumerate(zip(STEPS, rows, strict=True)):
-        draw.text((8, number * height + row.height // 2), f"{step:,}", 0, ImageFont.load_default(16), "lm")
-        page.paste(row, (space, number * height))
-    return page
-
-
-def main() -> None:
-    """Write the pictures of writing and sampling; with the folder of a run of the tutorial, tutorial.png too."""
-    for run in sys.argv[1:]:
-        learning(Path(run)).save(PICTURES / "tutorial.png", optimize=True)
-    writing().save(PICTURES / "writing.png", optimize=True)
-    looks().quantize(128).save(PICTURES / "looks.png", optimize=True)
-    hands = [str(seed) for seed in range(8)]
-    command(["morph", *hands, "--steps", "1", "-o", str(PICTURES / "hands.png"), "--force"])
-    command(["sample", "best", "-n", "200", "--columns", "20", "-o", str(PICTURES / "digits.png"), "--force"])
 
 
 if __name__ == "__main__":

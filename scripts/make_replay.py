@@ -1,11 +1,11 @@
-"""Write what the page's replay shows: grids that runs of ``fast`` and of the tutorial recorded.
+"""Write the page's replay: grids that runs of ``fast`` and of the tutorial recorded.
 
     inkgan train --out RUN
     python scripts/make_replay.py RUN
 
-The tutorial's are read from docs/pictures/tutorial.png, which make_pictures.py drew from its grids. The file is zlib of
-a line of JSON, ``{"tutorial": [steps, ...], "fast": [steps, ...]}``, and the pixels of twenty images for each of the
-steps in this order, in four bits, two in a byte, the first in the upper half.
+The tutorial's grids come from docs/pictures/tutorial.png, which make_pictures.py drew. The file is zlib of a line of
+JSON, ``{"tutorial": [steps, ...], "fast": [steps, ...]}``, and the pixels of twenty images for each step in this order,
+in four bits, two in a byte, the first in the upper half.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.recorder import GRID_COLUMNS
 
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "tutorial.png"
-#: Where make_pictures.py draws the tutorial's grids, and how large.
+#: The layout of tutorial.png as make_pictures.py draws it: steps, left margin, enlargement and gaps.
 STEPS, LEFT, ZOOM, SPACE = (1_000, 3_000, 10_000, 30_000, 100_000), 90, 2, 16
 ROWS, SIDE, CELL = 2, 28, 30
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def of_picture(page: Image.Image) -> dict[int, Images]:
-    """The first rows of the tutorial's grids, by step."""
+    """Cut the first rows of the tutorial's grids out of the picture, by step."""
     height = ZOOM * ROWS * CELL
     found = {}
     for number, step in enumerate(STEPS):
@@ -60,7 +60,7 @@ def of_picture(page: Image.Image) -> dict[int, Images]:
 
 
 def cells(grid: Image.Image) -> Images:
-    """The images in the first rows of a grid, uint8 [20, 28, 28], 0 paper to 255 ink."""
+    """Cut the images out of a grid's first rows: uint8 [20, 28, 28], 0 paper to 255 ink."""
     ink = 255 - np.asarray(grid)[: ROWS * CELL, : GRID_COLUMNS * CELL]
     framed = ink.reshape(ROWS, CELL, GRID_COLUMNS, CELL).swapaxes(1, 2).reshape(-1, CELL, CELL)
     edge = (CELL - SIDE) // 2
@@ -68,7 +68,7 @@ def cells(grid: Image.Image) -> Images:
 
 
 def four_bits(pixels: Images) -> bytes:
-    """Two pixels in a byte."""
+    """Round pixels to 16 grey levels, two in a byte."""
     grey = np.rint(pixels.reshape(-1) / 17).astype(np.uint8)
     return (grey[::2] << 4 | grey[1::2]).tobytes()
 

@@ -1,6 +1,6 @@
 """Write docs/settings.md: every setting with its meaning, unit, paper, and value in each recipe.
 
-Run it as ``python scripts/settings_page.py``.
+    python scripts/settings_page.py
 
 Meanings, ranges and values come from ``inkgan.config``, losses from ``inkgan.training.losses``; units and papers of
 settings from the table below.
@@ -118,7 +118,7 @@ TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
 
 
 def page() -> str:
-    """The page as Markdown.
+    """Return the page as Markdown.
 
     Raises:
         KeyError: a setting has no unit and source in the table above.
@@ -136,12 +136,12 @@ def page() -> str:
 
 
 def _losses() -> list[list[str]]:
-    """What each loss is, and who published it."""
+    """Return a row for each loss: its formulas and its paper."""
     return [[f"`{name}`", *loss.formulas, loss.paper] for name, loss in ADVERSARIAL_LOSSES.items()]
 
 
 def _published() -> list[list[str]]:
-    """What each loss brings along."""
+    """Return the table of settings that losses bring along."""
     rows = [["`loss`", "setting", "unit", "value", "paper"], ["---"] * 5]
     for loss, settings in LOSS_PRESETS.items():
         rows += [
@@ -165,9 +165,7 @@ def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _value(value: object, key: str, recipe: str) -> str:
     if recipe == "tutorial" and key in _COMPACT_ONLY:
         return "–"
-    if value is None:
-        return "none"
-    if value == ():
+    if value is None or value == ():
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
@@ -175,7 +173,7 @@ def _value(value: object, key: str, recipe: str) -> str:
 
 
 def _allowed(schema: dict[str, Any], key: str) -> str:
-    """What pydantic accepts, in words."""
+    """Describe the values that pydantic accepts."""
     *tables, name = key.split(".")
     place = schema
     for table in tables:

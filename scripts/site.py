@@ -1,9 +1,9 @@
 """Build the site from the lessons, the documents, the docstrings and the commands: ``python scripts/site.py``.
 
-It needs no network. ``build/site/html/index.html`` can be opened as a file; its search works there, too.
+It needs no network. Open ``build/site/html/index.html`` as a file; even its search works.
 
-The pages are collected in ``build/site/source`` in the places that they have in the repository, so that the links
-between them hold. A link to a file that is no page, such as source code, becomes plain text.
+The pages are collected in ``build/site/source`` in the same places as in the repository, so that links between them
+work. A link to a file that is no page, such as source code, becomes plain text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MATHEMATICS = (
     "inkgan.evaluation.metrics.neighbours",
     "inkgan.seeds",
 )
-#: What stands in the table of contents of docs/site/index.md by name; the rest of the pages follows by itself.
+#: The guides in the order of the table of contents; the other pages follow by themselves.
 _GUIDES = ("training", "research", "writing", "export", "cluster", "tutorial", "serve", "scale")
 _PAGES = (
     "*.md",
@@ -47,7 +47,7 @@ _PAGES = (
     "lessons/*.md",
     "lessons/*/*.ipynb",
 )
-#: Where a page says ``<!-- play: learn -->``, the exported page stands, open at that view. Each view in both languages.
+#: ``<!-- play: learn -->`` in a page becomes the exported page, open at that view, with a title in the page's language.
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
 _VIEWS = {
     "write": {"en": "A GAN writes what you type", "zh": "GAN 书写你输入的内容"},
@@ -57,72 +57,21 @@ _VIEWS = {
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
-def pages() -> list[Path]:
-    """What the site shows, relative to the repository."""
-    return sorted(path.relative_to(ROOT) for pattern in _PAGES for path in ROOT.glob(pattern))
-
-
-def commands_page() -> str:
-    """The help of every command, as the terminal shows it."""
-    group = typer.main.get_command(app)
-    names = group.list_commands(None)  # type: ignore[attr-defined]
-    parts = ["# The command line\n\n`inkgan COMMAND --help` says the same; `inkgan help` explains subjects.\n"]
-    for name in names:
-        environment = {"COLUMNS": "100", "NO_COLOR": "1", "TERMINAL_WIDTH": "100"}
-        shown = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="inkgan")
-        parts.append(f"## inkgan {name}\n\n```text\n{shown.output.rstrip()}\n```\n")
-    return "\n".join(parts)
-
-
-def mathematics_page() -> str:
-    """Docstrings of the modules that are formulas."""
-    parts = ["# Losses, networks and measures\n\nEach function with its paper and equation, from the docstrings.\n"]
-    for module in _MATHEMATICS:
-        directive = f".. automodule:: {module}\n   :members:\n"
-        parts.append(f"## {module.removeprefix('inkgan.')}\n\n```{{eval-rst}}\n{directive}```\n")
-    return "\n".join(parts)
-
-
-def without_dead_links(text: str, page: Path, kept: set[Path]) -> str:
-    """Turn links to what is no page of the site into plain text."""
-
-    def mended(link: re.Match[str]) -> str:
-        target = link[3].partition("#")[0]
-        if "://" in target or not target:
-            return link[0]
-        place = Path(os.path.normpath(page.parent / target))
-        return link[0] if place in kept else link[2]
-
-    return _LINK.sub(mended, text)
-
-
-def with_play(text: str, page: Path) -> str:
-    """Put the exported page where a page asks for it; a picture where scripts are off."""
-    static = "/".join([*[".."] * len(page.parent.parts), "_static"])
-    language = "zh" if page.parts[:2] == ("lessons", "zh") else "en"
-
-    def shown(asked: re.Match[str]) -> str:
-        title = _VIEWS[asked[1]][language]
-        return (
-            f'<div class="play"><iframe src="{static}/page.html#{asked[1]}&amp;lang={language}" title="{title}"'
-            f' loading="lazy"></iframe><noscript><style>.play iframe {{ display: none }}</style>'
-            f'<img src="{static}/play-{asked[1]}.png" alt="{title}"></noscript></div>'
-        )
-
-    return _PLAY.sub(shown, text)
-
-
-def notebook_with_play(text: str, page: Path) -> str:
-    """The same for the prose of a notebook."""
-    notebook = json.loads(text)
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            cell["source"] = with_play("".join(cell["source"]), page)
-    return json.dumps(notebook, ensure_ascii=False)
+def main() -> None:
+    """Build the site, or exit with the reason why it cannot be built."""
+    collect(SITE / "source")
+    sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
+    done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    found = list(broken(SITE / "html"))
+    if found:
+        sys.exit("links that lead nowhere:\n" + "\n".join(found))
+    print(f"built {SITE / 'html' / 'index.html'}")
 
 
 def collect(source: Path) -> None:
-    """Put every page and the configuration into the folder."""
+    """Write every page and the configuration into a new folder."""
     if source.exists():
         shutil.rmtree(source)
     kept = set(pages())
@@ -146,6 +95,70 @@ def collect(source: Path) -> None:
     (source / "index.md").write_text(_index(kept), "utf-8")
 
 
+def pages() -> list[Path]:
+    """Return the files that the site shows, relative to the repository."""
+    return sorted(path.relative_to(ROOT) for pattern in _PAGES for path in ROOT.glob(pattern))
+
+
+def without_dead_links(text: str, page: Path, kept: set[Path]) -> str:
+    """Turn links to files that are not on the site into plain text."""
+
+    def mended(link: re.Match[str]) -> str:
+        target = link[3].partition("#")[0]
+        if "://" in target or not target:
+            return link[0]
+        place = Path(os.path.normpath(page.parent / target))
+        return link[0] if place in kept else link[2]
+
+    return _LINK.sub(mended, text)
+
+
+def with_play(text: str, page: Path) -> str:
+    """Insert the exported page at its marks; readers without scripts see a picture."""
+    static = "/".join([*[".."] * len(page.parent.parts), "_static"])
+    language = "zh" if page.parts[:2] == ("lessons", "zh") else "en"
+
+    def shown(asked: re.Match[str]) -> str:
+        title = _VIEWS[asked[1]][language]
+        return (
+            f'<div class="play"><iframe src="{static}/page.html#{asked[1]}&amp;lang={language}" title="{title}"'
+            f' loading="lazy"></iframe><noscript><style>.play iframe {{ display: none }}</style>'
+            f'<img src="{static}/play-{asked[1]}.png" alt="{title}"></noscript></div>'
+        )
+
+    return _PLAY.sub(shown, text)
+
+
+def notebook_with_play(text: str, page: Path) -> str:
+    """Do the same in the prose of a notebook."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = with_play("".join(cell["source"]), page)
+    return json.dumps(notebook, ensure_ascii=False)
+
+
+def commands_page() -> str:
+    """Return a page with the help of every command, as the terminal shows it."""
+    group = typer.main.get_command(app)
+    names = group.list_commands(None)  # type: ignore[attr-defined]
+    parts = ["# The command line\n\n`inkgan COMMAND --help` says the same; `inkgan help` explains subjects.\n"]
+    for name in names:
+        environment = {"COLUMNS": "100", "NO_COLOR": "1", "TERMINAL_WIDTH": "100"}
+        shown = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="inkgan")
+        parts.append(f"## inkgan {name}\n\n```text\n{shown.output.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def mathematics_page() -> str:
+    """Return a page with the docstrings of modules that read as mathematics."""
+    parts = ["# Losses, networks and measures\n\nEach function with its paper and equation, from the docstrings.\n"]
+    for module in _MATHEMATICS:
+        directive = f".. automodule:: {module}\n   :members:\n"
+        parts.append(f"## {module.removeprefix('inkgan.')}\n\n```{{eval-rst}}\n{directive}```\n")
+    return "\n".join(parts)
+
+
 def _index(kept: set[Path]) -> str:
     text = (ROOT / "docs" / "site" / "index.md").read_text("utf-8")
     guides = [Path("docs") / f"{name}.md" for name in _GUIDES]
@@ -161,26 +174,13 @@ def _index(kept: set[Path]) -> str:
 
 
 def broken(html: Path) -> Iterator[str]:
-    """Links between the pages that lead nowhere; also those in notebooks, which Sphinx does not all check."""
+    """Yield links between pages that lead nowhere, also in notebooks, where Sphinx does not check all of them."""
     for page in sorted(html.rglob("*.html")):
         for target in re.findall(r'(?:href|src)="([^"#?]+)', page.read_text("utf-8")):
             if "://" in target or target.startswith(("data:", "mailto:")):
                 continue
             if not (page.parent / target).exists():
                 yield f"{page.relative_to(html)}: {target}"
-
-
-def main() -> None:
-    """Build the site, or end with what is wrong."""
-    collect(SITE / "source")
-    sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
-    done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    found = list(broken(SITE / "html"))
-    if found:
-        sys.exit("links that lead nowhere:\n" + "\n".join(found))
-    print(f"built {SITE / 'html' / 'index.html'}")
 
 
 if __name__ == "__main__":

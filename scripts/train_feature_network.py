@@ -1,4 +1,4 @@
-"""Train the feature network in which digits are compared; the shipped one was made by this command.
+"""Train the feature network that compares digits; this command made the shipped one.
 
     python scripts/train_feature_network.py                       the shipped network, on MNIST
     python scripts/train_feature_network.py DATA --output FOLDER  one for another labelled data set
@@ -44,25 +44,6 @@ data under the licence that lies beside the data.
 """
 
 
-def model_card(network: FeatureNetwork, folder: Path, command: str) -> str:
-    """The README.md beside the weights."""
-    card = network.card
-    return MODEL_CARD.format(
-        **{name: getattr(card, name) for name in ("name", "data", "num_features", "recipe", "sha256")},
-        widths="/".join(str(width) for width in card.widths),
-        classes=len(card.class_names),
-        shape="×".join(map(str, card.image_shape)),
-        parameters=sum(parameter.numel() for parameter in network.layers.parameters()),
-        weights=WEIGHTS,
-        kibibytes=(folder / WEIGHTS).stat().st_size / 1024,
-        digest=card.data["digest"][:16],
-        command=command,
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        accuracy=", ".join(f"{value:.2%} on the {name} split" for name, value in card.accuracy.items()),
-    )
-
-
 def main() -> int:
     """Train, save, and print what came out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -89,6 +70,25 @@ def main() -> int:
         return error.exit_code
     print(f"{options.output}: {network.card.accuracy}, sha256 {network.card.sha256}")
     return 0
+
+
+def model_card(network: FeatureNetwork, folder: Path, command: str) -> str:
+    """Return the README.md that belongs beside the weights."""
+    card = network.card
+    return MODEL_CARD.format(
+        **{name: getattr(card, name) for name in ("name", "data", "num_features", "recipe", "sha256")},
+        widths="/".join(str(width) for width in card.widths),
+        classes=len(card.class_names),
+        shape="×".join(map(str, card.image_shape)),
+        parameters=sum(parameter.numel() for parameter in network.layers.parameters()),
+        weights=WEIGHTS,
+        kibibytes=(folder / WEIGHTS).stat().st_size / 1024,
+        digest=card.data["digest"][:16],
+        command=command,
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        accuracy=", ".join(f"{value:.2%} on the {name} split" for name, value in card.accuracy.items()),
+    )
 
 
 if __name__ == "__main__":

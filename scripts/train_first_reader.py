@@ -8,8 +8,8 @@ probabilities, for MNIST's training digits, warped, and for digits that the bund
 images are blends of two, so that it learns where the classifier is uncertain (Beyer et al., "Knowledge distillation: a
 good teacher is patient and consistent", 2022, section 3.1).
 
-In the end the command counts, for digits of 1,000 writers of seed 1, how often the reader is certain from which
-probability on, and how often the classifier disagrees there. `legibility.CERTAIN` was chosen by these counts.
+In the end, for digits of 1,000 writers of seed 1, the command counts for several probabilities how often the reader is
+that certain, and how often the classifier then disagrees. `legibility.CERTAIN` was chosen by these counts.
 
 It takes about ten minutes on one core, with one thread. With another processor, NumPy or PyTorch the last bits differ,
 and so does the file.
@@ -88,14 +88,14 @@ class Reader(nn.Module):
         self.classes = nn.Linear(_HIDDEN, 10)
 
     def forward(self, ink: Tensor) -> Tensor:
-        """See the class."""
+        """Compute the logits."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             ink = functional.relu(norm(convolution(ink)))
         logits: Tensor = self.classes(functional.relu(self.hidden(ink.flatten(1))))
         return logits
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights for use, in half precision: each normalisation multiplied into the convolution before it."""
+        """Return the weights for use, in half precision, with each normalisation fused into its convolution."""
         self.eval()
         self.convolutions = nn.ModuleList(
             fuse_conv_bn_eval(convolution, norm)
@@ -103,63 +103,6 @@ class Reader(nn.Module):
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         )
         return {name: one.half() for name, one in self.state_dict().items() if not name.startswith("norms.")}
-
-
-def drawn_digits(name: str, seed: int) -> Images:
-    """Digits of a bundled generator; a third of them have longer latents than usual, a third shorter ones."""
-    chance = rng(seed, Stream.SAMPLE_LATENTS, 0)
-    model = inkgan.load(name)
-    latents = chance.standard_normal((_DRAWN, model.latent_dim), dtype=np.float32)
-    lengths = np.resize(np.array([0.7, 1.0, 1.3], np.float32), _DRAWN)
-    return np.asarray(model.draw(latents * lengths[:, None], np.arange(_DRAWN) % 10))
-
-
-def exercises(seed: int) -> Images:
-    """The images uint8 [N, 28, 28] that it learns from."""
-    source = torch.Generator().manual_seed(seed)
-    real = data.load("mnist").train.images[..., 0]
-    warped = [warp(to_ink(part[..., None]), TrainingRecipe(), source)[:, 0] for part in np.split(real, 55)]
-    drawn = [torch.from_numpy(drawn_digits(name, seed)).float() / 255 for name in ("best", "fast")]
-    ink = torch.cat([*warped, *drawn])
-    ink = ink[torch.randperm(len(ink), generator=source)]
-    share = torch.rand(len(ink[::3]), 1, 1, generator=source)
-    ink[::3] = share * ink[::3] + (1 - share) * ink.roll(1, 0)[::3]
-    return (255 * ink).round().byte().numpy()
-
-
-def train(images: Images, steps: int, seed: int) -> dict[str, Tensor]:
-    """The weights of a reader that learned from images uint8 [N, 28, 28] what the classifier reads in them."""
-    source = torch.Generator().manual_seed(seed)
-    read = load_features().probabilities(images[..., None])
-    targets = functional.softmax(torch.from_numpy(read).clamp_min(1e-30).log() / _TEMPERATURE, 1)
-    torch.manual_seed(seed)
-    reader = Reader()
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
-    for step in range(steps):
-        chosen = torch.randint(len(images), (_BATCH,), generator=source)
-        for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * one_cycle(step / steps)
-        logits = reader(to_ink(images[chosen.numpy(), :, :, None]))
-        loss = functional.cross_entropy(logits / _TEMPERATURE, targets[chosen])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        if step % 500 == 0:
-            print(f"step {step} of {steps}: loss {loss.item():.4f}", file=sys.stderr)
-    return reader.weights()
-
-
-def counted(name: str, trained: legibility.Reader) -> list[str]:
-    """For each threshold: of how many digits the reader is not certain, and of how many it wrongly is."""
-    model = inkgan.load(name)
-    latents = np.repeat([hand_of(model.latent_dim, 1, writer)[0] for writer in range(1000)], 10, 0)
-    digits = np.arange(len(latents)) % 10
-    images = ink.without_specks(np.asarray(model.draw(latents, digits)))
-    first, second = (
-        legibility.probabilities(images, reader)[np.arange(len(digits)), digits]
-        for reader in (trained, legibility.CLASSIFIER)
-    )
-    return [f"{(first < least).mean():.2%}, {((first >= least) & (second < 0.99)).sum()}" for least in _THRESHOLDS]
 
 
 def main() -> None:
@@ -180,15 +123,52 @@ def main() -> None:
     write_bytes(options.output / "README.md", described(options.output).encode())
 
 
-def megaflop() -> float:
-    """What it takes to read an image."""
-    layers = zip(_CHANNELS[:-1], _CHANNELS[1:], (14, 7, 4), strict=True)
-    convolutions = sum(9 * before * after * side**2 for before, after, side in layers)
-    return 2e-6 * (convolutions + _HIDDEN * (16 * _CHANNELS[-1] + 10))
+def exercises(seed: int) -> Images:
+    """Return the images uint8 [N, 28, 28] that the reader learns from."""
+    source = torch.Generator().manual_seed(seed)
+    real = data.load("mnist").train.images[..., 0]
+    warped = [warp(to_ink(part[..., None]), TrainingRecipe(), source)[:, 0] for part in np.split(real, 55)]
+    drawn = [torch.from_numpy(drawn_digits(name, seed)).float() / 255 for name in ("best", "fast")]
+    ink = torch.cat([*warped, *drawn])
+    ink = ink[torch.randperm(len(ink), generator=source)]
+    share = torch.rand(len(ink[::3]), 1, 1, generator=source)
+    ink[::3] = share * ink[::3] + (1 - share) * ink.roll(1, 0)[::3]
+    return (255 * ink).round().byte().numpy()
+
+
+def drawn_digits(name: str, seed: int) -> Images:
+    """Draw digits with a bundled generator, a third from longer latents than usual and a third from shorter ones."""
+    chance = rng(seed, Stream.SAMPLE_LATENTS, 0)
+    model = inkgan.load(name)
+    latents = chance.standard_normal((_DRAWN, model.latent_dim), dtype=np.float32)
+    lengths = np.resize(np.array([0.7, 1.0, 1.3], np.float32), _DRAWN)
+    return np.asarray(model.draw(latents * lengths[:, None], np.arange(_DRAWN) % 10))
+
+
+def train(images: Images, steps: int, seed: int) -> dict[str, Tensor]:
+    """Train a reader to read images uint8 [N, 28, 28] as the classifier does, and return its weights."""
+    source = torch.Generator().manual_seed(seed)
+    read = load_features().probabilities(images[..., None])
+    targets = functional.softmax(torch.from_numpy(read).clamp_min(1e-30).log() / _TEMPERATURE, 1)
+    torch.manual_seed(seed)
+    reader = Reader()
+    optimizer = torch.optim.AdamW(reader.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
+    for step in range(steps):
+        chosen = torch.randint(len(images), (_BATCH,), generator=source)
+        for group in optimizer.param_groups:
+            group["lr"] = _LEARNING_RATE * one_cycle(step / steps)
+        logits = reader(to_ink(images[chosen.numpy(), :, :, None]))
+        loss = functional.cross_entropy(logits / _TEMPERATURE, targets[chosen])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step % 500 == 0:
+            print(f"step {step} of {steps}: loss {loss.item():.4f}", file=sys.stderr)
+    return reader.weights()
 
 
 def described(folder: Path) -> str:
-    """The README.md beside the weights, which tests them."""
+    """Test the weights, and return the README.md that belongs beside them."""
     reader = legibility.FIRST_READER._replace(name=str(folder.resolve()))
     card = json.loads((folder / "card.json").read_text("utf-8"))
     test = data.load("mnist").test
@@ -210,6 +190,26 @@ def described(folder: Path) -> str:
         sha256=card["sha256"],
         counts="\n".join(lines),
     )
+
+
+def counted(name: str, trained: legibility.Reader) -> list[str]:
+    """Return for each threshold the share of uncertain digits, and the number of digits that are wrongly certain."""
+    model = inkgan.load(name)
+    latents = np.repeat([hand_of(model.latent_dim, 1, writer)[0] for writer in range(1000)], 10, 0)
+    digits = np.arange(len(latents)) % 10
+    images = ink.without_specks(np.asarray(model.draw(latents, digits)))
+    first, second = (
+        legibility.probabilities(images, reader)[np.arange(len(digits)), digits]
+        for reader in (trained, legibility.CLASSIFIER)
+    )
+    return [f"{(first < least).mean():.2%}, {((first >= least) & (second < 0.99)).sum()}" for least in _THRESHOLDS]
+
+
+def megaflop() -> float:
+    """Return the millions of operations that it takes to read an image."""
+    layers = zip(_CHANNELS[:-1], _CHANNELS[1:], (14, 7, 4), strict=True)
+    convolutions = sum(9 * before * after * side**2 for before, after, side in layers)
+    return 2e-6 * (convolutions + _HIDDEN * (16 * _CHANNELS[-1] + 10))
 
 
 if __name__ == "__main__":

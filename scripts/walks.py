@@ -1,10 +1,9 @@
-"""Print which files of inkgan a command enters, in order, and which calls climb.
+"""Print the files of inkgan that a command enters, in order, and the calls that climb.
 
-``python scripts/walks.py [train|evaluate|write ...]``
+    python scripts/walks.py [train|evaluate|write ...]
 
-A file is entered when one of its functions is called; what runs while modules are imported does not count. A call
-climbs if it leads from a wing to a later one in the order of imports: a callback, or a method of an object that was
-passed in.
+A command enters a file when it calls one of its functions; code that runs during imports does not count. A call climbs
+if it leads from a wing to a later one in the order of imports: a callback, or a method of an object that was passed in.
 """
 
 from __future__ import annotations
@@ -33,44 +32,15 @@ COMMANDS = {
 }
 
 
-class Walk:
-    """The files that were entered, each with the first function that was called there, and the calls that climbed."""
-
-    def __init__(self) -> None:
-        self.entered: dict[str, str] = {}
-        self.climbs: dict[tuple[str, str], str] = {}
-
-    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
-        """Take a call of the interpreter's profiler."""
-        if event != "call" or not frame.f_code.co_filename.startswith(_SOURCE):
-            return
-        callers = _callers(frame)
-        if "<module>" in [frame.f_code.co_name, *(caller.f_code.co_name for caller in callers)]:
-            return
-        file, function = _file(frame), frame.f_code.co_qualname
-        self.entered.setdefault(file, function)
-        if callers and _height(file) > _height(_file(callers[0])):
-            self.climbs.setdefault((_file(callers[0]), file), function)
-
-
-def _callers(frame: FrameType) -> list[FrameType]:
-    """The frames of inkgan below a frame, nearest first."""
-    found = []
-    below = frame.f_back
-    while below is not None:
-        if below.f_code.co_filename.startswith(_SOURCE):
-            found.append(below)
-        below = below.f_back
-    return found
-
-
-def _file(frame: FrameType) -> str:
-    return frame.f_code.co_filename.removeprefix(_SOURCE)
-
-
-def _height(file: str) -> int:
-    wing = file.partition(os.sep)[0]
-    return _WINGS.index(wing) + 1 if wing in _WINGS else 0
+def main() -> None:
+    """Follow the named commands, or all of them."""
+    for command in sys.argv[1:] or COMMANDS:
+        walk = trace(command)
+        print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.climbs)} climbs")
+        for file, function in walk.entered.items():
+            print(f"    {file:40} {function}")
+        for (below, above), function in walk.climbs.items():
+            print(f"    climb: {below} -> {above} ({function})")
 
 
 def trace(command: str) -> Walk:
@@ -90,15 +60,44 @@ def trace(command: str) -> Walk:
     return walk
 
 
-def main() -> None:
-    """Follow the commands that are named, or all."""
-    for command in sys.argv[1:] or COMMANDS:
-        walk = trace(command)
-        print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.climbs)} climbs")
-        for file, function in walk.entered.items():
-            print(f"    {file:40} {function}")
-        for (below, above), function in walk.climbs.items():
-            print(f"    climb: {below} -> {above} ({function})")
+class Walk:
+    """The files that were entered, each with the first function that was called there, and the calls that climbed."""
+
+    def __init__(self) -> None:
+        self.entered: dict[str, str] = {}
+        self.climbs: dict[tuple[str, str], str] = {}
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        """Record an event of the interpreter's profiler."""
+        if event != "call" or not frame.f_code.co_filename.startswith(_SOURCE):
+            return
+        callers = _callers(frame)
+        if "<module>" in [frame.f_code.co_name, *(caller.f_code.co_name for caller in callers)]:
+            return
+        file, function = _file(frame), frame.f_code.co_qualname
+        self.entered.setdefault(file, function)
+        if callers and _height(file) > _height(_file(callers[0])):
+            self.climbs.setdefault((_file(callers[0]), file), function)
+
+
+def _callers(frame: FrameType) -> list[FrameType]:
+    """Return the frames of inkgan below a frame, nearest first."""
+    found = []
+    below = frame.f_back
+    while below is not None:
+        if below.f_code.co_filename.startswith(_SOURCE):
+            found.append(below)
+        below = below.f_back
+    return found
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename.removeprefix(_SOURCE)
+
+
+def _height(file: str) -> int:
+    wing = file.partition(os.sep)[0]
+    return _WINGS.index(wing) + 1 if wing in _WINGS else 0
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line.
 
     Args:
-        arguments: what follows the program's name.
+        arguments: the words after the program's name.
 
     Returns:
         The exit code. An error is reported in one line on stderr, and so is each warning.

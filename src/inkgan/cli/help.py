@@ -11,12 +11,6 @@ import typer
 _TOPICS = Path(__file__).with_name("topics")
 
 
-def topics() -> dict[str, str]:
-    """Return the title of each topic by its name."""
-    pages = sorted(_TOPICS.glob("*.md"))
-    return {page.stem: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
-
-
 def show(
     context: typer.Context,
     topic: Annotated[
@@ -41,6 +35,12 @@ def show(
         _print(_TOPICS.joinpath(f"{topic}.md").read_text("utf-8"))
     else:
         _print_help_of_command(context, topic, list(titles))
+
+
+def topics() -> dict[str, str]:
+    """Return the title of each topic by its name."""
+    pages = sorted(_TOPICS.glob("*.md"))
+    return {page.stem: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
 
 
 def _print_help_of_command(context: typer.Context, name: str, names: list[str]) -> None:

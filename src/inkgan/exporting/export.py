@@ -33,7 +33,7 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
             [N, H, W, C], 0 paper to 1 ink; metadata with class names, licence, card and the SHA-256 of the weights. Or
             a folder, ending in a slash, that :func:`inkgan.load` and every command take: weights, ``model.json`` and a
             card, ``README.md``.
-        which: of a run, the checkpoint: ``latest``, ``best`` or a step.
+        which: the checkpoint of a run: ``latest``, ``best`` or a step.
         force: replace the file that is there; in a folder, only what inkgan wrote there.
 
     Returns:

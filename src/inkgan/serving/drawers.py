@@ -32,7 +32,7 @@ class Drawers:
         turns: to be acquired before :meth:`draw`; turns are taken in the order of requests.
     """
 
-    def __init__(self, model: Model, processes: int = 0) -> None:
+    def __init__(self, model: Model, processes: int) -> None:
         """Start the processes.
 
         Args:

@@ -1,4 +1,4 @@
-"""Steps as CUDA graphs: the kernels of a step are recorded once, and then launched together.
+"""CUDA graphs: the kernels of a step are recorded once, and from then on launched together.
 
 A step of ``fast`` is 300 kernels of 3 µs each. Launching a kernel takes longer than computing it, so the GPU would wait
 most of the time; see docs/results.md. A replayed graph computes the same bits.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inkgan.errors import DivergenceError
 
-#: Computes scalars by name from tensors, of which some may be missing; may also change tensors that it keeps.
+#: Computes scalars by name from tensors, some of which may be None; may also change tensors that it keeps.
 Computation = Callable[..., Mapping[str, Tensor]]
 
 
@@ -28,7 +28,7 @@ class _Recording(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """Scalars on their way to the processor's memory; they are there when ``arrived`` has happened."""
+    """Scalars that are being copied to the processor's memory; ``arrived`` says when the copy is done."""
 
     names: tuple[str, ...]
     values: Tensor
@@ -57,6 +57,9 @@ class Graphs:
             compute: the computation.
             inputs: its arguments.
 
+        Returns:
+            The scalars by name, on the device.
+
         Raises:
             DivergenceError: a result of the computation before this one is not finite.
         """
@@ -70,9 +73,9 @@ class Graphs:
             self._recordings[kind] = None
         self.settle()
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        on_the_way = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
+        copied = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
         arrived.record()
-        self._pending = _Pending(names, on_the_way, arrived)
+        self._pending = _Pending(names, copied, arrived)
         return dict(zip(names, values.unbind(), strict=True))
 
     def settle(self) -> None:
@@ -101,7 +104,7 @@ class Graphs:
     def _record(self, kind: Hashable, compute: Computation) -> _Recording:
         """Record a computation without running it."""
         graph = torch.cuda.CUDAGraph()
-        # One graph runs at a time, and nobody reads its results later, so all may use the same memory.
+        # Graphs run one at a time, and their results are copied at once, so all may use the same memory.
         pools = [recording.graph.pool() for recording in self._recordings.values() if recording is not None]
         # Other threads may use the device meanwhile.
         with torch.cuda.graph(graph, pool=pools[0] if pools else None, capture_error_mode="thread_local"):
@@ -112,5 +115,5 @@ class Graphs:
 
 
 def _stacked(scalars: Mapping[str, Tensor]) -> tuple[tuple[str, ...], Tensor]:
-    """Names, and the scalars as one tensor [T]."""
+    """Return the names, and the scalars as one tensor [T]."""
     return tuple(scalars), torch.stack(list(scalars.values()))

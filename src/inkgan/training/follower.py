@@ -17,7 +17,7 @@ from inkgan.training.start import train
 
 
 def main() -> None:
-    """Train along, and end as the first process does. It alone says why."""
+    """Train along, and end with the exit code of the first process, which alone prints why."""
     command: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _end_with_the_first() -> None:
-    """End this process at once when the first one is gone, wherever it waits; it has nothing to save."""
+    """End this process as soon as the first one is gone; it has nothing to save."""
     sys.stdin.read()
     os._exit(LostProcessError.exit_code)
 

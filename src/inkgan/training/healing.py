@@ -1,7 +1,7 @@
 """Healing: a run that blows up or collapses goes back to a healthy checkpoint and continues with other settings.
 
-What was changed, at which step and why is part of the run's settings (``changes``), so a new run with these settings
-computes the same bits, without falling ill in between.
+The run's settings (``changes``) record each change with its step and reason, so a new run with these settings computes
+the same bits without falling ill.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from inkgan.training.doctor import Finding, Remedy, lower_rates
 from inkgan.training.state import PreparedRun
 from inkgan.training.watching import Watcher
 
-#: A run is healed at most this many times.
+#: The largest number of healings of one run.
 MOST_HEALINGS = 3
 
-_COUNTED = re.compile(r"healing (\d+): ")
+_HEALING_NUMBER = re.compile(r"healing (\d+): ")
 
 
 class IllnessError(InkganError):
-    """Training has blown up or collapsed, and may be healed; :func:`go_back` says how it goes on.
+    """Training has blown up or collapsed, and :func:`go_back` may heal it.
 
     Attributes:
         rule: the name of the doctor's rule.
-        step: at which this was noticed.
+        step: the step at which this was noticed.
         healthy_at: the last step at which the rule found nothing wrong; None if there was none.
         remedy: the settings to continue with.
     """
@@ -40,30 +40,30 @@ class IllnessError(InkganError):
 
     @classmethod
     def of_finding(cls, finding: Finding) -> IllnessError:
-        """The error for what the doctor found."""
+        """Return the error for a finding of the doctor."""
         return cls(finding.rule.name, finding.sentence, finding.step, finding.healthy_at, finding.remedy)
 
     @classmethod
     def of_divergence(cls, error: DivergenceError, step: int, config: Config) -> IllnessError:
-        """The error for a loss or gradient of a step that is not finite."""
+        """Return the error for a loss or gradient that is not finite."""
         return cls("not-finite", f"{error}", step, step - 1, lower_rates(config.at(step)))
 
 
 def healings(config: Config) -> int:
-    """How often a run with these settings was healed."""
-    counts = [int(match[1]) for change in config.parsed_changes() if (match := _COUNTED.match(change.reason))]
-    return max(counts, default=0)
+    """Return how often a run with these settings was healed."""
+    numbers = [int(match[1]) for change in config.parsed_changes() if (match := _HEALING_NUMBER.match(change.reason))]
+    return max(numbers, default=0)
 
 
 def may_heal(config: Config) -> bool:
-    """Whether a run with these settings was healed less often than is allowed."""
+    """Return whether a run with these settings was healed less often than is allowed."""
     return healings(config) < MOST_HEALINGS
 
 
 def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config:
     """Make the last healthy checkpoint the newest one, and save the settings to continue with from there.
 
-    If the run was healed before, it goes further back than then: that checkpoint was not as healthy as it seemed.
+    If the run was healed before, it goes back further than last time: that checkpoint was not as healthy as it seemed.
 
     Returns:
         The run's settings, with the change.
@@ -72,7 +72,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
         DivergenceError: there is no checkpoint to go back to.
     """
     changes = run.config.parsed_changes()
-    tried = [change.step for change in changes if _COUNTED.match(change.reason)]
+    tried = [change.step for change in changes if _HEALING_NUMBER.match(change.reason)]
     limit = min([-1 if illness.healthy_at is None else illness.healthy_at, *(step - 1 for step in tried)])
     saved = [step for step in checkpoint.list_steps(run.folder.checkpoints) if step == 0 or step <= limit]
     if not saved:
@@ -82,7 +82,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     step = saved[-1]
     number = healings(run.config) + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in illness.remedy.settings)}
-    # What was changed later than this counts from here on, unless the remedy changes it again.
+    # Later changes already count from this step on, unless the remedy overrides them.
     later = {key: value for change in changes if change.step >= step for key, value in change.settings.items()}
     change = Change(step, later | remedy, f"healing {number}: {illness.rule} at step {illness.step}")
     earlier = [str(one) for one in changes if one.step < step]

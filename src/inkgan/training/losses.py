@@ -46,10 +46,10 @@ class AdversarialLoss(NamedTuple):
     """The losses of both networks, functions of the logits of real and of generated images, [N] each, in pairs.
 
     Attributes:
-        discriminator: what the discriminator minimises.
-        generator: what the generator minimises.
-        formulas: both, for docs/settings.md; means over a batch of real images x and latents z.
-        paper: where the loss was published.
+        discriminator: the loss that the discriminator minimises.
+        generator: the loss that the generator minimises.
+        formulas: both as text, for docs/settings.md; means over a batch of real images x and latents z.
+        paper: the source of the loss.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
         one_centered: whether its gradient penalty is that of WGAN-GP, about a norm of 1 between real and generated
             images, and not R1 and R2; see :func:`one_centered_penalty`.
@@ -117,7 +117,7 @@ def scores(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
 
 
 def comparison(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
-    """How far real images are ahead of generated ones, for every game: it needs no zero.
+    """Compare the logits of real and of generated images in pairs; this needs no zero, so it works for every game.
 
     Args:
         logits_real: of real images [N].
@@ -131,14 +131,14 @@ def comparison(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
     return {"margin": ahead.mean(), "pairs_in_order": (ahead > 0).to(torch.float32).mean()}
 
 
-#: What turns a gradient with respect to pixels x in [0, 1], which images have here, into one with respect to pixels of
-#: another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. All units of penalties come from
-#: here. Powers of two round nothing.
+#: The factor that turns a gradient with respect to pixels x in [0, 1], which images have here, into one with respect to
+#: pixels of another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. All units of penalties
+#: come from here. Multiplying by a power of two does not round.
 PIXEL_UNITS: Mapping[str, float] = {"-1..1": 0.5, "0..1": 1.0}
 
 
 def input_gradients(logits: Tensor, images: Tensor, pixels: str = "-1..1") -> Tensor:
-    """The gradient of each image's logit with respect to its pixels, itself differentiable.
+    """Return the gradient of each image's logit with respect to its pixels, itself differentiable.
 
     Args:
         logits: [N]; logit i depends on image i alone.

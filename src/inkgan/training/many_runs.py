@@ -13,21 +13,21 @@ from inkgan.seeds import LARGEST_SEED
 from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
 
 _MOST_SEEDS = 10_000
-#: What each run has of its own, or what has no meaning for many.
+#: The options that differ between the runs, or that have no meaning for many.
 _NOT_SHARED = ("seed", "resume", "extend", "processes")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one of many runs ended.
+    """The end of one of many runs.
 
     Attributes:
         seed: its seed.
         folder: its folder.
-        step: how many joint steps were done in all.
-        seconds: how long it has trained in all.
+        step: the number of joint steps done in all.
+        seconds: the time that it trained in all.
         complete: whether it reached its end.
-        trouble: what went wrong, in one line; empty if nothing did.
+        trouble: the reason why it diverged, in one line; empty if it did not.
     """
 
     seed: int
@@ -40,12 +40,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Runs:
-    """The task of an engine: to train the run of a seed, or what is missing of it.
+    """The task of an engine: to train the run of a seed, or the rest of it.
 
     Attributes:
         recipe: as for :func:`inkgan.train`.
-        options: as for :func:`inkgan.train`; ``out`` is what the names of the folders begin with.
-        threads: of PyTorch, in each process; None leaves them as they are.
+        options: as for :func:`inkgan.train`; the names of the folders begin with ``out``.
+        threads: PyTorch's number of threads in each process; None leaves it as it is.
     """
 
     recipe: str | None
@@ -53,7 +53,7 @@ class Runs:
     threads: int | None = None
 
     def folder(self, seed: int) -> Path:
-        """Where the run of a seed is: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
+        """Return the folder of a seed's run: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
         out = self.options.get("out")
         if out is not None:
             if Path(out).name in ("", ".."):
@@ -63,7 +63,7 @@ class Runs:
         return RUNS / default_name(configure(self.recipe, **given)[0])
 
     def __call__(self, seed: int) -> Outcome:
-        """Train the run of a seed to its end, from where it stands."""
+        """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
         if self.threads is not None:
             import torch
 
@@ -72,22 +72,22 @@ class Runs:
         given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": RunFolder(folder).is_run}
         try:
             result = train(self.recipe, **given)
-        except DivergenceError as error:  # the other seeds may be well
+        except DivergenceError as error:  # the other seeds may train well
             return Outcome(seed, folder, RunFolder(folder).newest_step() or 0, 0.0, False, str(error))
         return Outcome(seed, folder, result.step, result.seconds, result.complete)
 
 
 def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str = "processes") -> Iterator[Outcome]:
-    """Train a run for each seed; runs that are complete stay as they are, and others continue.
+    """Train a run for each seed; complete runs stay as they are, and others continue.
 
     Args:
-        task: what to train.
-        seeds: of the runs.
-        jobs: how many to train at a time.
+        task: the recipe and the options.
+        seeds: the seeds of the runs.
+        jobs: the number of runs at a time.
         engine: ``processes`` on this machine, or ``ray``.
 
     Yields:
-        How each run ended, as it ends.
+        The outcome of each run, as it ends.
 
     Raises:
         InputError: something given cannot be used.
@@ -114,7 +114,7 @@ def require_possible(task: Runs, seeds: Sequence[int]) -> None:
 
 
 def _require_usable(task: Runs, seed: int) -> None:
-    """Refuse wrong options, and a folder that holds something else than this run."""
+    """Refuse wrong options, and a folder that holds anything but this run."""
     folder = RunFolder(task.folder(seed))
     given: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
     asked, _ = configure(task.recipe, **given)
@@ -131,10 +131,10 @@ def _require_usable(task: Runs, seed: int) -> None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """The numbers of ``0-9`` or ``1,2,5-7``.
+    """Return the numbers of ``0-9`` or ``1,2,5-7``.
 
     Raises:
-        ConfigError: it is something else, or more than 10,000 seeds.
+        ConfigError: the text is something else, or a range has more than 10,000 seeds.
     """
     seeds: list[int] = []
     for part in text.split(","):

@@ -1,4 +1,4 @@
-"""Shows a run in a Jupyter notebook: a few lines and a picture, renewed in place."""
+"""Show a run in a Jupyter notebook: a few lines and a picture, renewed in place."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LARGEST_SIDE = 168
 
 
 def is_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return getattr(shell, "kernel", None) is not None
 
 
 class NotebookWatcher(Watcher):
-    """Shows one block below the cell: what the run is, warnings, the last step, and the last picture."""
+    """Shows one block below the cell: the run, its warnings, the last step, and the last picture."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -39,7 +39,7 @@ class NotebookWatcher(Watcher):
         self._shown_at = -math.inf
 
     def __repr__(self) -> str:
-        """The same as text."""
+        """Return the same as text."""
         return "\n".join(filter(None, [*self._lines, self._now, self._said]))
 
     def _repr_html_(self) -> str:
@@ -54,7 +54,7 @@ class NotebookWatcher(Watcher):
         self._show(at_once=False)
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """Show what the run is."""
+        """Show the recipe, the data and the folder."""
         self._lines += [introduction(config, about, first_step), f"run folder: {folder}"]
         self._now = ""
         self._show()
@@ -65,7 +65,7 @@ class NotebookWatcher(Watcher):
         self._show()
 
     def stepped(self, progress: StepProgress) -> None:
-        """Show how far the run is."""
+        """Show the progress of the run."""
         self._now = progress.line()
         self._show(at_once=False)
 

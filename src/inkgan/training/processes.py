@@ -1,4 +1,4 @@
-"""Many processes that train one run: how they find each other, talk by ``torch.distributed``, and end together."""
+"""Many processes that train one run: they find each other, talk by ``torch.distributed``, and end together."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from inkgan.errors import ConfigError, InkganError, LostProcessError
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
-#: Processes may begin so far apart, whatever they wait for each other later: they import PyTorch and read the data.
+#: The shortest time that processes wait for each other at the start, when they import PyTorch and read the data.
 _SECONDS_TO_MEET = 120.0
-#: How long the processes that this one started have for ending by themselves.
+#: The time that the processes that this one started have to end by themselves.
 _SECONDS_TO_END = 5.0
 
 
@@ -32,10 +32,10 @@ class ManyProcesses(Team):
     """A team of more than one process, connected by ``torch.distributed``.
 
     Args:
-        store: where the processes find each other.
+        store: the store by which the processes find each other.
         rank: the number of this process.
-        size: how many there are.
-        seconds_to_wait: how long a process waits for the others before it gives up.
+        size: the number of processes.
+        seconds_to_wait: the time that a process waits for the others before it gives up.
     """
 
     def __init__(self, store: Store, rank: int, size: int, seconds_to_wait: float) -> None:
@@ -118,7 +118,7 @@ class ManyProcesses(Team):
         dist.destroy_process_group()
 
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The answers of all processes to one question, in the order of ranks, by way of the store."""
+        """Exchange answers to one question by way of the store, and return those of all processes in order of rank."""
         self._questions += 1
         with self._explained_loss():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
@@ -126,10 +126,10 @@ class ManyProcesses(Team):
 
     @contextlib.contextmanager
     def _explained_loss(self) -> Iterator[None]:
-        """Say in one line that the others are gone or do not answer; only the first process says so."""
+        """Turn an error of communication into one line, which only the first process prints."""
         try:
             yield
-        except RuntimeError as error:  # of gloo, NCCL and the store, for a process that ended as for one that hangs
+        except RuntimeError as error:  # gloo, NCCL and the store raise it both if a process ended and if it hangs
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
             raise LostProcessError(
@@ -139,7 +139,7 @@ class ManyProcesses(Team):
 
 
 def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
-    """Why the processes cannot train together, and the exit code; None if they can."""
+    """Return the reason why the processes cannot train together, and the exit code; None if they can."""
     for rank, answer in enumerate(answers):
         if "exit_code" in answer:
             return f"process {rank} of {len(answers)} cannot start: {answer.get('error', '')}", answer["exit_code"]
@@ -154,8 +154,17 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
     return None
 
 
+@contextlib.contextmanager
+def started_by_a_launcher(seconds_to_wait: float) -> Iterator[Team]:
+    """Join the team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
+    store = _store_of_the_environment(seconds_to_wait)
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    with _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait)) as team:
+        yield team
+
+
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
-    """The store at MASTER_ADDR and MASTER_PORT; keys of an earlier start of the same processes are not seen."""
+    """Return the store at MASTER_ADDR and MASTER_PORT, without the keys of an earlier start of the same processes."""
     try:
         store, _, _ = next(
             rendezvous("env://", timeout=datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
@@ -173,21 +182,12 @@ def _store_of_the_environment(seconds_to_wait: float) -> Store:
 
 
 @contextlib.contextmanager
-def started_by_a_launcher(seconds_to_wait: float) -> Iterator[Team]:
-    """The team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
-    store = _store_of_the_environment(seconds_to_wait)
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    with _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait)) as team:
-        yield team
-
-
-@contextlib.contextmanager
 def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any]) -> Iterator[Team]:
-    """Start the other processes on this machine; at the end none of them is left.
+    """Start the other processes on this machine, and end those that are left when the run ends.
 
     See :func:`inkgan.training.team.team_of`.
     """
-    # Port 0 takes a free one, so no two runs want the same.
+    # Port 0 takes a free one, so runs do not collide.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = torch.get_num_threads()
     each = _threads_of_each(count)
@@ -202,7 +202,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
 
 
 def _threads_of_each(count: int) -> int:
-    """The number of threads of each process: what OMP_NUM_THREADS asks for, or its share of the cores."""
+    """Return the number of threads of each process: that of OMP_NUM_THREADS, or its share of the cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" asks for 4, and 2 inside each
     return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
 
@@ -223,7 +223,7 @@ def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str,
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Wait a little for processes to end, then end them; one that is stopped by a signal too."""
+    """Wait a little for processes to end by themselves, then kill those that have not."""
     for process in processes:
         try:
             process.wait(_SECONDS_TO_END)

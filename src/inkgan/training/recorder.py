@@ -1,4 +1,4 @@
-"""What a run writes and shows on the way: metrics.jsonl, TensorBoard, pictures, and reports to the watcher."""
+"""The records of a run while it trains: metrics.jsonl, TensorBoard, pictures, and reports to the watcher."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from inkgan.training.tensorboard import (
 )
 from inkgan.training.watching import Opinion, StepProgress, Watcher
 
-#: How many fixed latents there are; the pictures in ``pictures/`` show all of them.
+#: The number of fixed latents; the pictures in ``pictures/`` show all of them.
 FIXED = 100
-#: How many images ``watch.evaluate_every`` measures: few enough to take about a second.
+#: The number of images that ``watch.evaluate_every`` measures: few enough to take about a second.
 _MEASURED = 2000
-#: How many images stand side by side in the picture of the fixed latents.
+#: The number of images side by side in the picture of the fixed latents.
 GRID_COLUMNS = 10
-#: How many of the fixed latents are drawn at each logged step; the lesson shows five images.
+#: The number of fixed latents that are drawn at each logged step; the lesson shows five images.
 _FIRST = 10
 _LESSON_IMAGES = 5
-#: The animation has no more pictures than this.
+#: The most pictures in the animation.
 _FRAMES = 120
 #: The watcher hears of a step at least this often.
 _SECONDS_BETWEEN_STEPS = 1.0
@@ -57,13 +57,13 @@ _SECONDS_BETWEEN_FLUSHES = 10.0
 
 
 class Recorder:
-    """Writes and shows how a run goes.
+    """Writes and shows the progress of a run.
 
     The metrics belong to the run: it stops if they cannot be written. All else is decoration: if some of it fails, the
     watcher gets one warning, and the run goes on.
 
     Args:
-        run: what is recorded.
+        run: the run to record.
         watcher: receives reports.
         first_step: the first step of this start.
     """
@@ -91,7 +91,7 @@ class Recorder:
         self._metrics = MetricsWriter(run.folder.metrics_file)
 
     def begin(self, step: int) -> None:
-        """Say what is about to start, and show where it starts from."""
+        """Announce the run, and show the state that it starts from."""
         run = self._run
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
         changes = run.folder.add_environment(about)
@@ -109,7 +109,7 @@ class Recorder:
         with self._decoration("a picture"):
             self._watcher.fixed(self._progress_images.fixed(_FIRST))
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
-            self.grid(max(step, 0))  # again, because TensorBoard forgets what it had of the step at which a run resumes
+            self.grid(max(step, 0))  # again, because TensorBoard forgets the step at which a run resumes
 
     def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> list[Finding]:
         """Log and show a step that was just done, as often as the settings say.
@@ -117,11 +117,11 @@ class Recorder:
         Args:
             step: its number.
             terms: its losses and figures.
-            seconds: how long the run has trained.
-            batch: the real images [N, H, W, C] that the step learned from, at which the doctor looks.
+            seconds: the time that the run has trained.
+            batch: the real images [N, H, W, C] that the step learned from, for the doctor.
 
         Returns:
-            What the doctor finds for the first time and is to be healed.
+            The doctor's new findings that are to be healed.
 
         Raises:
             DivergenceError: a loss or gradient is not finite.
@@ -136,7 +136,7 @@ class Recorder:
         self._told_at = now
         self._run.recipe.settle()
         signals = self._signals(step, batch) if examined else {}
-        values = torch.stack(list(terms.values())).tolist()  # at once: a GPU answers each question late
+        values = torch.stack(list(terms.values())).tolist()  # all at once: each transfer makes a GPU wait
         progress = self._progress(step, dict(zip(terms, values, strict=True)), seconds)
         self._watcher.stepped(progress)
         if logged:
@@ -152,11 +152,11 @@ class Recorder:
         return found
 
     def not_finite(self, step: int) -> None:
-        """Log that a loss or a gradient of a step is not finite, for later readers of the run."""
+        """Log that a loss or a gradient of a step is not finite, for ``inkgan doctor``."""
         self._write(step, {"not_finite": 1.0})
 
     def grid(self, step: int) -> None:
-        """Keep a picture of the fixed latents after ``step`` joint steps."""
+        """Save a picture of the fixed latents after ``step`` joint steps."""
         self._run.recipe.settle()
         with self._decoration("a picture"):
             picture = sheet(self._progress_images.fixed(), GRID_COLUMNS)
@@ -167,7 +167,7 @@ class Recorder:
         """Measure the quality after a step and log it.
 
         Returns:
-            The first figure: the lower, the better. Infinity if the run measures nothing.
+            The first figure, which is better when lower; infinity if the run measures nothing.
         """
         if self._run.measure is None:
             return math.inf
@@ -183,7 +183,7 @@ class Recorder:
         return next(iter(figures.values()))
 
     def finish(self) -> Path | None:
-        """Draw the final sheet of the fixed latents, and the animation of how they came to be.
+        """Draw the final sheet of the fixed latents, and the animation of their course.
 
         Returns:
             The sheet's file; None if it could not be written.
@@ -212,7 +212,7 @@ class Recorder:
             self._events.flush()
 
     def close(self) -> None:
-        """Write what is left and close the files."""
+        """Write the rest, and close the files."""
         self.flush()
         with self._decoration("TensorBoard's event file"):
             self._events.close()
@@ -223,7 +223,7 @@ class Recorder:
         self._watcher.logged(step, figures)
 
     def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
-        """What the doctor sees of the recipe after a joint step."""
+        """Return the doctor's signals after a joint step."""
         assert self._probe is not None, "the probe looks at regular intervals"
         found: dict[str, float] = {}
         with self._decoration("the doctor's look"):
@@ -262,7 +262,7 @@ class Recorder:
         return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
 
     def _examine(self, step: int, line: Mapping[str, float]) -> list[Finding]:
-        """Let the doctor look at what was logged, if anything was. What is to be healed is not told here."""
+        """Let the doctor judge a logged line; return new findings that are to be healed, and warn of the others."""
         if self._doctor is None or not line:
             return []
         to_heal = []
@@ -275,7 +275,7 @@ class Recorder:
         return to_heal
 
     def _frames(self) -> list[Image.Image]:
-        """The pictures of the fixed latents, evenly chosen, without those that cannot be read."""
+        """Return the pictures of the fixed latents, evenly chosen, without those that cannot be read."""
         paths = self._run.folder.grids() if self._run.folder.pictures.is_dir() else []
         if len(paths) > _FRAMES:
             paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
@@ -287,7 +287,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _decoration(self, what: str) -> Iterator[None]:
-        """Let what fails in here cost a warning, the first time, and not the run."""
+        """Turn an error into a warning, the first time; the run goes on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the run
@@ -298,11 +298,11 @@ class Recorder:
 
 
 class ProgressImages:
-    """Draws images that show how far a run is: to be shown and to be measured. It changes nothing that a run learns.
+    """Draws the images that show the progress of a run, and those that are measured. It never changes the run.
 
     Args:
-        recipe: what draws.
-        real: the real images that one of them may be compared with.
+        recipe: draws them.
+        real: real images, for the discriminator to compare a drawn one with.
         seed: the run's seed.
         device: where the recipe computes.
     """
@@ -316,15 +316,15 @@ class ProgressImages:
         self._fixed_labels = self._labels(np.arange(FIXED))
 
     def fixed(self, count: int = FIXED) -> Images:
-        """Images uint8 [count, H, W, C] of the first fixed latents; image i is of class i modulo the classes."""
+        """Draw images uint8 [count, H, W, C] of the first fixed latents; image i is of class i modulo the classes."""
         labels = None if self._fixed_labels is None else self._fixed_labels[:count]
         return to_uint8(self._recipe.draw(self._fixed_latents[:count], labels).cpu().numpy())
 
     def single(self, number: int) -> tuple[Images, Opinion]:
-        """An image uint8 [H, W, C], alone in its batch as in the tutorial, and what the discriminator says about it.
+        """Draw an image uint8 [H, W, C], alone in its batch as in the tutorial, and ask the discriminator about it.
 
         Args:
-            number: how many steps came before; each number has a latent, a class and a real image of its own.
+            number: the number of steps before; each number has its own latent, class and real image.
         """
         latent = self._on_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim))
         source = rng(self._seed, Stream.SHOWN_LABELS, number)
@@ -339,7 +339,7 @@ class ProgressImages:
         return to_uint8(image.cpu().numpy())[0], opinion
 
     def _real_image(self, label: Tensor | None, source: np.random.Generator) -> Tensor:
-        """A real image float32 [1, H, W, C] in [0, 1], of a class if the recipe has classes."""
+        """Choose a real image float32 [1, H, W, C] in [0, 1], of the given class if there is one."""
         candidates = np.arange(len(self._real))
         if label is not None and self._real.labels is not None:
             of_class = np.flatnonzero(self._real.labels == label.item())
@@ -348,7 +348,7 @@ class ProgressImages:
         return self._on_device(self._real.images[chosen]).float() / 255
 
     def to_measure(self) -> tuple[Images, Labels | None]:
-        """Images uint8 [N, H, W, C] and their classes [N], always of the same latents."""
+        """Draw images uint8 [N, H, W, C] of classes [N], always of the same latents."""
         drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
         labels = self._labels(np.arange(_MEASURED))
         batches = [slice(start, start + 100) for start in range(0, _MEASURED, 100)]
@@ -359,7 +359,7 @@ class ProgressImages:
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
 
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
-        """Classes for numbers of any size, in turn; None for a recipe without labels."""
+        """Return the classes in turn for numbers of any size; None for a recipe without labels."""
         classes = self._recipe.num_classes
         return self._on_device(numbers % classes) if classes else None
 
@@ -380,8 +380,8 @@ class _Speed:
 
 
 def _graph(recipe: Recipe, device: torch.device) -> object:
-    """The graph of both networks: a latent to an image to a logit."""
-    # Copies, because batch normalisation and its like change with each forward pass.
+    """Return TensorBoard's graph of both networks: from a latent to an image to a logit."""
+    # Copies, because a forward pass changes batch normalisation and the like.
     networks = {stem: copy.deepcopy(recipe.networks[stem]) for stem in ("generator", "discriminator")}
     labels = [torch.zeros(2, dtype=torch.int64, device=device)] if recipe.num_classes else []
     latents = torch.zeros(2, recipe.latent_dim, device=device, requires_grad=True)
@@ -392,5 +392,5 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Whether something that happens every ``every`` steps happens at this one; 0 means never."""
+    """Return whether something that happens every ``every`` steps happens at this one; 0 means never."""
     return every > 0 and step % every == 0

@@ -1,4 +1,4 @@
-"""From options to a run: what Python's ``inkgan.train`` and the command ``inkgan train`` share."""
+"""From options to a run: the code that ``inkgan.train`` and the command ``inkgan train`` share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
-#: The options that stand for a setting.
+#: The settings that options stand for.
 OPTIONS_FOR_SETTINGS = {
     "data": "data.name",
     "data_dir": "data.directory",
@@ -121,14 +121,14 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             given |= {"resume": True, "force": False}
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
         if team.leads and given.get("out") is None and not prepared.resume:
-            # Of several runs that start at one moment, each gets a folder of its own.
+            # Runs that start at the same moment get different folders.
             place = claim_run_path(RUNS, default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
         return _trained(prepared, watcher)
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
-    """Resolve the settings of a run and find its folder. PyTorch is not needed for that.
+    """Resolve the settings of a run and find its folder, without PyTorch.
 
     Args:
         recipe: as for :func:`train`.
@@ -172,7 +172,7 @@ def checked(
 
     Args:
         recipe: as for :func:`train`.
-        size: how many processes train together; by default as many as the options say.
+        size: the number of processes that train together; by default that of the options.
         **options: as for :func:`train`.
 
     Raises:
@@ -196,7 +196,7 @@ def checked(
 
 
 def _with_absolute_data(config: Config) -> Config:
-    """The settings with the paths of a user's own data made absolute, so that the run resumes from any folder."""
+    """Make the paths of a user's own data absolute, so that the run resumes from any folder."""
     directory = None if config.data.directory is None else expanded(config.data.directory).absolute()
     name = absolute_name(config.data.name, directory)
     where = {"name": name, "directory": None if directory is None else str(directory)}
@@ -210,7 +210,7 @@ def prepare(
     team: Team | None = None,
     **options: Unpack[TrainingOptions],
 ) -> PreparedRun:
-    """Check everything that a run needs, and make what it starts with. Nothing is written.
+    """Check everything that a run needs, load its data and build its networks. Nothing is written.
 
     Args:
         recipe: as for :func:`train`.
@@ -232,7 +232,7 @@ def prepare(
         _require_complete(folder, config.before_extension())
 
     if config.watch.doctor_every:
-        read_thresholds()  # a damaged file is reported before anything is written
+        read_thresholds()  # reports a damaged file before anything is written
 
     data = _data_of(config, watcher, may_have_moved=resume and options.get("data") is None)
     for note in data.notes:
@@ -265,12 +265,12 @@ def prepare(
         resume,
         force=given.get("force", False),
         stop_at=given.get("stop_at"),
-        heal=given.get("heal", False) and may_heal(config),  # also where an earlier start healed it
+        heal=given.get("heal", False) and may_heal(config),  # healings of earlier starts count
     )
 
 
 def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
-    """The data that a run learns from."""
+    """Load the data that a run learns from."""
     try:
         return load_saved(config.data.model_dump(), progress=watcher.preparing)
     except DataError as error:
@@ -280,13 +280,13 @@ def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataS
 
 
 def _timeout(given: Mapping[str, Any]) -> float:
-    """How many seconds processes wait for each other."""
+    """Return the number of seconds that processes wait for each other."""
     complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
     return number_between(given.get("timeout", SECONDS_TO_WAIT), complaint, 1e-3, 1e6)
 
 
 def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train a run; where it falls ill and is to be healed, again from a healthy checkpoint."""
+    """Train a run; if it falls ill and is to be healed, train again from a healthy checkpoint."""
     from inkgan.training import loop
     from inkgan.training.healing import IllnessError, go_back
 
@@ -300,7 +300,7 @@ def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
 
 
 def _changed(prepared: PreparedRun, config: Config) -> PreparedRun:
-    """The run with other settings, to be resumed."""
+    """Return the run with other settings, to be resumed."""
     from inkgan.training.healing import may_heal
 
     data = prepared.data
@@ -321,9 +321,9 @@ def build(
     Args:
         config: the settings.
         image_shape: height, width and channels of the data's images.
-        num_classes: how many classes their labels name; 0 without labels.
+        num_classes: the number of classes; 0 without labels.
         device: where to compute.
-        precision: what the networks compute in.
+        precision: the type of the networks' computations.
         team: the processes that train together; by default this one alone.
 
     Raises:
@@ -362,7 +362,7 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
 
 
 def _identity(prepared: PreparedRun) -> dict[str, str]:
-    """What must be the same on every process of a run, by the names that messages use."""
+    """Return the facts that must be the same on every process, by the names that messages use."""
     from importlib import metadata
 
     import torch
@@ -382,7 +382,7 @@ def _default_watcher() -> Watcher:
 
 
 def default_name(config: Config) -> str:
-    """What the folder of a run is called if no other name is given."""
+    """Return the default name of a run's folder."""
     return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
 
 
@@ -397,7 +397,7 @@ def _require_complete(folder: RunFolder, config: Config) -> None:
 
 
 def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as JSON can hold them: NumPy's numbers, which notebooks are full of, and paths as plain ones.
+    """Return the options as JSON can hold them: NumPy's numbers, which notebooks are full of, become plain ones.
 
     Raises:
         ConfigError: one is unknown, or the settings are neither a mapping nor texts.

@@ -1,4 +1,4 @@
-"""A run in memory: its preparation, its progress and what it has learned, to and from its checkpoints."""
+"""A run in memory, and the way to and from its checkpoints: its preparation, its progress and its weights."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Measure = Callable[[Images, Labels | None], dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class PreparedRun:
-    """What :func:`inkgan.training.loop.run` needs.
+    """A run that can start: the input of :func:`inkgan.training.loop.run`.
 
     Attributes:
         config: the settings.
-        folder: where the run is or will be.
+        folder: the run folder, which need not exist yet.
         data: the images to learn from.
         recipe: networks and optimisers, freshly initialised.
         device: where to compute.
-        precision: what the networks compute in.
+        precision: the type of the networks' computations.
         team: the processes that train it.
-        measure: what ``watch.evaluate_every`` measures; None if it is 0.
+        measure: the quality that ``watch.evaluate_every`` measures; None if it is 0.
         resume: continue the run in the folder.
         force: replace the run in the folder.
         stop_at: save and stop after this step.
-        heal: where training blows up or collapses, raise an :class:`inkgan.training.healing.IllnessError`.
+        heal: raise an :class:`inkgan.training.healing.IllnessError` if training blows up or collapses.
     """
 
     config: Config
@@ -71,12 +71,12 @@ class PreparedRun:
 
 @dataclass
 class RunState:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         step: the next joint step; negative during pre-training.
-        seconds: how long the run had trained when it was saved.
-        best_step: after which step the quality was best; None if it was not measured.
+        seconds: the time that the run had trained when it was saved.
+        best_step: the step after which the quality was best; None if it was not measured.
         best_value: the first figure of that measurement.
         is_complete: whether the run has reached its end.
     """
@@ -88,7 +88,7 @@ class RunState:
     is_complete: bool = False
 
     def is_best(self, value: float) -> bool:
-        """Take in a measurement of the quality; whether it is the best so far."""
+        """Remember a measurement of the quality if it is the best so far, and return whether it is."""
         if value >= self.best_value:
             return False
         self.best_value = value
@@ -98,7 +98,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a checkpoint holds, copied: tensors and documents by file name."""
+    """A copy of all that a checkpoint holds: tensors and documents by file name."""
 
     step: int
     arrays: Mapping[str, checkpoint.Arrays]
@@ -106,10 +106,10 @@ class Snapshot:
 
 
 def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
-    """Copy the progress of a run and what it has learned.
+    """Copy the progress of a run, its weights and its optimisers' states.
 
     Raises:
-        DivergenceError: something that it has learned is not finite.
+        DivergenceError: a weight or a state is not finite.
     """
     arrays = as_arrays(run.recipe)
     for stem, group in arrays.items():
@@ -131,7 +131,7 @@ def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
 
 
 def write(run: PreparedRun, taken: Snapshot) -> None:
-    """Write a checkpoint and remove those that are no longer kept: step 0, the best and the newest few stay.
+    """Write a checkpoint and remove old ones: step 0, the best and the newest few stay.
 
     Raises:
         OutputError: the checkpoint cannot be written.
@@ -143,14 +143,14 @@ def write(run: PreparedRun, taken: Snapshot) -> None:
 
 
 def is_saved(run: PreparedRun, state: RunState) -> bool:
-    """Whether the newest checkpoint is of this step."""
+    """Return whether the newest checkpoint is of this step."""
     return checkpoint.list_steps(run.folder.checkpoints)[-1:] == [state.step]
 
 
 def restore(run: PreparedRun, watcher: Watcher) -> RunState:
-    """Load the newest checkpoint that is intact into the recipe, and forget what the run wrote after it.
+    """Load the newest intact checkpoint into the recipe, and drop the run's records after it.
 
-    A run that has no checkpoint yet is at its first step.
+    A run without a checkpoint starts at its first step.
 
     Raises:
         CheckpointError: every checkpoint is damaged, or the newest one cannot be read or does not belong to this run.
@@ -159,7 +159,7 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     step, damages = checkpoint.newest_to_resume(checkpoints)
     for damage in damages:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
-    if damages and step in (None, 0):  # step 0 has learned nothing
+    if damages and step in (None, 0):  # nothing is lost by starting again instead of at step 0
         raise CheckpointError(
             f"no checkpoint in {checkpoints} is intact, so the run cannot be resumed. Start it again with --force."
         )
@@ -184,7 +184,7 @@ def _load(run: PreparedRun, step: int) -> RunState:
     loaded = {}
     for stem, group in as_arrays(run.recipe).items():
         shapes = {name: array.shape for name, array in group.items()}
-        # Such as the number of batches that batch normalisation has seen.
+        # For example, the number of batches that batch normalisation has seen.
         whole_numbers = {name: array.dtype for name, array in group.items() if array.dtype.kind in "biu"}
         loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
     from_arrays(run.recipe, loaded)
@@ -192,12 +192,12 @@ def _load(run: PreparedRun, step: int) -> RunState:
 
 
 def _identity(run: PreparedRun) -> dict[str, str]:
-    """What must not change between the starts of a run, besides its settings."""
+    """Return the facts that must not change between the starts of a run, besides its settings."""
     return {"digest": run.data.digest, "precision": run.precision_name}
 
 
 def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """A copy of everything that a recipe has learned, as NumPy arrays: file name -> name -> array."""
+    """Copy everything that a recipe has learned to NumPy arrays: file name -> name -> array."""
     arrays = {
         stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
         for stem, network in recipe.networks.items()
@@ -207,7 +207,7 @@ def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
 
 
 def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put back what :func:`as_arrays` returned."""
+    """Copy the arrays of :func:`as_arrays` back into a recipe."""
     for stem, network in recipe.networks.items():
         network.load_state_dict({name: torch.from_numpy(arrays[stem][name]) for name in network.state_dict()})
     for name, tensor in _optimizer_tensors(recipe):
@@ -216,7 +216,7 @@ def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None
 
 
 def learned_tensors(recipe: Recipe) -> list[Tensor]:
-    """Everything that a recipe has learned: the tensors themselves, in an order that does not change."""
+    """Return the tensors of everything that a recipe has learned, not copied, in an order that does not change."""
     networks = [tensor for network in recipe.networks.values() for tensor in network.state_dict().values()]
     return [*networks, *(tensor for _, tensor in _optimizer_tensors(recipe))]
 
@@ -227,7 +227,7 @@ def _array(tensor: Tensor) -> Any:
 
 
 def _optimizer_tensors(recipe: Recipe) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor that the optimisers keep, with a name for it."""
+    """Yield every tensor that the optimisers keep, with a name for it."""
     names = {
         id(parameter): name for network in recipe.networks.values() for name, parameter in network.named_parameters()
     }

@@ -1,4 +1,4 @@
-"""Stops a run when a signal asks for it: after the current step, or at once if it is asked twice."""
+"""Stop a run when a signal comes: after the current step, or at once at the second signal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-#: A terminal that goes away; not every system has it.
+#: The signal of a terminal that goes away; not every system has it.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
-#: Within this many seconds a repeated signal is one request: timeout(1) signals both a process and its group.
-#: So are a hang-up and another signal, which come together when a session ends; a hang-up is never a second request.
-_SECONDS_OF_ONE = 0.1
+#: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
+#: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
+_SECONDS_OF_ONE_REQUEST = 0.1
 
 
 class StopSignals:
@@ -47,13 +47,13 @@ class StopSignals:
     ) -> None:
         """Install the handlers that were there before."""
         for number, handler in self._before.items():
-            if handler is not None:  # one that was not installed from Python cannot be put back
+            if handler is not None:  # a handler that was not installed from Python cannot be restored
                 signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         is_same_request = number == _HANGUP or (
-            now - self._at <= _SECONDS_OF_ONE and self.received in (number, _HANGUP)
+            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, _HANGUP)
         )
         if self.received is None:
             self.received = number

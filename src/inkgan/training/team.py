@@ -5,7 +5,7 @@ of all slices are gathered by everyone and added in the order of the slices, so 
 its bits depend on the number of slices but not on the number of processes. No module is wrapped: the penalties need
 gradients of gradients, which the hooks of wrappers do not see.
 
-The first process, rank 0, decides, writes and speaks. The others compute.
+The first process, rank 0, decides, writes and prints. The others compute.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-#: More processes than this for each processor would mostly wait for each other.
+#: The most processes for each processor; more would mostly wait for each other.
 _PROCESSES_PER_PROCESSOR = 4
-#: How long a process waits for the others, if nothing else is asked for.
+#: The time that a process waits for the others by default.
 SECONDS_TO_WAIT = 300.0
 
 
 class DismissedError(InkganError):
-    """This process has nothing to say: the first one reports what happened.
+    """This process ends without a message: the first one prints the reason.
 
     Args:
-        exit_code: that of the first process.
+        exit_code: the exit code of the first process.
     """
 
     def __init__(self, exit_code: int) -> None:
@@ -45,7 +45,7 @@ class Team:
 
     Attributes:
         rank: the number of this process, from 0.
-        size: how many processes there are.
+        size: the number of processes.
     """
 
     rank = 0
@@ -53,23 +53,23 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that decides, writes and speaks."""
+        """Whether this is the process that decides, writes and prints."""
         return self.rank == 0
 
     def own_slices(self, slices: int) -> range:
-        """The numbers of the slices of a batch that this process computes."""
+        """Return the numbers of the slices of a batch that this process computes."""
         each = slices // self.size
         return range(self.rank * each, (self.rank + 1) * each)
 
     def meet(self) -> None:
-        """Wait until every process is here. The start of a run may take longer than a process waits later."""
+        """Wait until every process is here, at the start longer than later in the run."""
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The rows of all processes, in the order of ranks: [own, M] in, [all, M] out, the same on each process."""
+        """Return the rows of all processes in the order of ranks, on every process: [own, M] in, [all, M] out."""
         return rows
 
     def follow(self, *values: float) -> tuple[float, ...]:
-        """The first process's values, on every process."""
+        """Return the first process's values on every process."""
         return values
 
     def share(self, tensors: Sequence[Tensor]) -> None:
@@ -79,11 +79,11 @@ class Team:
         """Prepare on every process, and go on only if all of them succeeded and prepared the same.
 
         Args:
-            prepare: what each process does.
-            identity: what must be equal, by name.
+            prepare: prepares one process.
+            identity: returns, by name, the facts that must be equal.
 
         Raises:
-            InkganError: one process failed, or one is different. Only the first process says why.
+            InkganError: one process failed, or one is different. Only the first process prints why.
         """
         return prepare()
 
@@ -91,7 +91,7 @@ class Team:
         """Stop if the processes no longer have the same weights.
 
         Args:
-            digest: of this process's weights.
+            digest: returns the digest of this process's weights.
             step: the step that the message names.
 
         Raises:
@@ -104,15 +104,15 @@ class Team:
 
 @contextlib.contextmanager
 def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> Iterator[Team]:
-    """The team that this process belongs to, until the run ends.
+    """Yield the team that this process belongs to, until the run ends.
 
-    Under ``torchrun``, or whatever else sets RANK and WORLD_SIZE, these processes are the team. Elsewhere this process
-    starts the others on the same machine, if more than one is asked for.
+    Under ``torchrun``, or any other launcher that sets RANK and WORLD_SIZE, the launcher's processes are the team.
+    Otherwise this process starts the others on the same machine.
 
     Args:
-        count: how many processes are asked for; None leaves it to the environment, and else means this one alone.
-        seconds_to_wait: how long a process waits for the others before it gives up.
-        command: what a process needs to train along, as JSON: the arguments of :func:`inkgan.train`.
+        count: the number of processes; None takes that of the launcher, or 1 without a launcher.
+        seconds_to_wait: the time that a process waits for the others before it gives up.
+        command: the arguments of :func:`inkgan.train` for the other processes, as JSON can hold them.
 
     Raises:
         ConfigError: this number of processes is not possible here, or they cannot find each other.
@@ -153,7 +153,7 @@ def require_possible_count(count: int) -> None:
 
 
 def _size_of_the_environment() -> int:
-    """WORLD_SIZE, checked together with RANK."""
+    """Return WORLD_SIZE, checked together with RANK."""
     rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
     numbers = (rank, size, os.environ.get("LOCAL_RANK", "0"))
     if not all(one.isdecimal() and len(one) < 10 for one in numbers) or int(rank) >= int(size):
@@ -165,6 +165,6 @@ def _size_of_the_environment() -> int:
 
 
 def is_restart() -> bool:
-    """Whether ``torchrun`` started these processes again after one of them failed."""
+    """Return whether ``torchrun`` started these processes again after one of them failed."""
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return count.isdecimal() and count.strip("0") != ""

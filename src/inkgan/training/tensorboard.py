@@ -1,10 +1,10 @@
-"""What TensorBoard shows of a run: the names of its figures and pictures (``group/name``), and its event files.
+"""TensorBoard's view of a run: the names of figures and pictures (``group/name``), and the event files.
 
-The recipe ``tutorial`` keeps the names of the lesson for what the lesson shows. Event files are written now and then
-instead of by a thread.
+The recipe ``tutorial`` keeps the names of the lesson for what the lesson shows. Event files are written now and then,
+without a thread.
 
-TensorBoard and its protocol buffers take a while to import, so they are imported at the first flush, when a run is
-under way or at its end.
+TensorBoard and its protocol buffers take a while to import, so the first flush imports them, when a run is under way or
+at its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\..*")
 
-#: Every term that a recipe or the recorder knows by another name.
+#: The tag of every term that has another name in metrics.jsonl.
 _TAGS = {
     "loss_discriminator": "loss/discriminator",
     "loss_generator": "loss/generator",
@@ -41,12 +41,11 @@ _LESSON = {
     "loss_real": "Discriminator_loss_real",
     "loss_fake": "Discriminator_loss_fake",
 }
-#: All fixed latents in one picture, and the first ten of them side by side.
+#: The tags of the pictures of all fixed latents, and of the first ten.
 ALL_FIXED = "pictures/fixed_latents"
 FIRST_FIXED = "pictures/first_ten"
 
-#: What TensorBoard's page "Custom Scalars" shows: the charts of each section, and the tags of each chart,
-#: which are regular expressions.
+#: TensorBoard's page "Custom Scalars": the charts of each section, and the tags of each chart as regular expressions.
 LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
     "how it goes": {
         "losses": ["loss/generator", "loss/discriminator"],
@@ -84,10 +83,10 @@ CHARTED = frozenset(tag for section in LAYOUT.values() for tags in section.value
 
 
 def tag_of(term: str, *, lesson: bool) -> str:
-    """The tag of a figure.
+    """Return the tag of a figure.
 
     Args:
-        term: what metrics.jsonl calls it.
+        term: its name in metrics.jsonl.
         lesson: whether to use the lesson's name where it has one.
     """
     if lesson and term in _LESSON:
@@ -96,12 +95,12 @@ def tag_of(term: str, *, lesson: bool) -> str:
 
 
 def lesson_image(index: int) -> str:
-    """The lesson's tag of a generated image; TensorFlow numbered the images of a batch."""
+    """Return the lesson's tag of a generated image; TensorFlow numbered the images of a batch."""
     return f"Generated_images/image/{index}"
 
 
 class _Entry(NamedTuple):
-    """Something to show, and when it was."""
+    """A value to show, with its time."""
 
     kind: str
     tag: str
@@ -111,12 +110,12 @@ class _Entry(NamedTuple):
 
 
 class EventFile:
-    """Collects what TensorBoard is to show, and writes it into a new file of a folder at every flush.
+    """Collects values for TensorBoard, and writes them into an event file at every flush.
 
     Args:
-        folder: where event files are; made at the first flush.
-        first_step: the first step that this start of the run does; TensorBoard forgets what earlier files have of this
-            step and of later ones.
+        folder: the folder of event files, which the first flush makes.
+        first_step: the first step of this start of the run; TensorBoard forgets this step and later ones of earlier
+            files.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -127,19 +126,19 @@ class EventFile:
         self._is_first_file = True
 
     def add(self, kind: str, tag: str, value: Any, step: int = 0) -> None:
-        """Add something to show.
+        """Add a value to show.
 
         Args:
             kind: ``scalar``, ``image`` (a picture), ``text`` (Markdown), ``graph`` (see :func:`graph_of`) or ``layout``
                 (sections of charts of tags, for the page "Custom Scalars").
             tag: its name; slashes make groups.
-            value: what to show.
-            step: of which step it is.
+            value: the number, picture, text, graph or layout.
+            step: the step that it belongs to.
         """
         self._queue.append(_Entry(kind, tag, value, step, time.time()))
 
     def flush(self) -> None:
-        """Write everything that was added since the last flush. If that fails, it is lost, and a new file is begun."""
+        """Write everything added since the last flush; if that fails, lose it, and begin a new file next time."""
         queue = self._queue
         self._queue = []
         if not queue:
@@ -152,7 +151,7 @@ class EventFile:
             self._records.flush()
         except BaseException:
             with contextlib.suppress(OSError):
-                self.close()  # nothing after half a record could be read
+                self.close()  # TensorBoard reads nothing after half a record
             raise
 
     def close(self) -> None:
@@ -167,7 +166,8 @@ class EventFile:
         from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads files in the order of their names: that of time, unless the clock was set back.
+        # TensorBoard reads files in the order of their names, so a new name must be the last even if the clock was set
+        # back.
         numbers = [int(match[1]) for path in self._folder.iterdir() if (match := _NAME.fullmatch(path.name))]
         number = max(int(time.time()), 1 + max(numbers, default=0))
         self._records = RecordWriter((self._folder / f"events.out.tfevents.{number:010d}.inkgan").open("xb"))
@@ -200,9 +200,9 @@ def _event_of(entry: _Entry) -> Any:
 
 
 def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:
-    """The computation that led to some tensors, from what autograd recorded of it, as TensorBoard's GraphDef.
+    """Return the computation of some tensors, as autograd recorded it, in TensorBoard's GraphDef.
 
-    Unlike tracing this compiles nothing and leaves nothing behind in the process.
+    Unlike tracing, this compiles nothing and leaves nothing behind in the process.
 
     Args:
         outputs: results by the name of the network that computed them, in the order in which they were computed. The

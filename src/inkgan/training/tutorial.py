@@ -22,7 +22,7 @@ from inkgan.training.optimizers import MixedPrecision, TensorFlowAdam
 from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
 from inkgan.training.team import Team
 
-#: How many batches the standing statistics of a saved generator are averaged over.
+#: The number of batches over which the standing statistics of a saved generator are averaged.
 _STANDING_BATCHES = 20
 
 
@@ -35,10 +35,10 @@ class Tutorial:
     Args:
         config: the settings.
         image_shape: height, width and channels of the data's images, which must be 28, 28 and 1.
-        num_classes: accepted because other recipes need it; the tutorial does not use labels.
-        dtype: the precision that the networks compute in.
+        num_classes: not used; the tutorial has no labels.
+        dtype: the precision of the networks' computations.
         device: where they compute.
-        team: accepted because other recipes need it; one process trains the tutorial.
+        team: not used; one process trains the tutorial.
 
     Raises:
         ConfigError: the images have another shape.
@@ -96,7 +96,7 @@ class Tutorial:
         return terms
 
     def discriminator_step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
-        """Update the discriminator on images [N, 28, 28, 1] in [0, 1] and on what latents [N, 100] become.
+        """Update the discriminator on images [N, 28, 28, 1] in [0, 1] and on images drawn from latents [N, 100].
 
         Both gradients are taken at the same weights; then the "real" Adam does its step, and after it the "fake" one.
         """
@@ -134,7 +134,7 @@ class Tutorial:
         return terms
 
     def settle(self) -> None:
-        """Nothing: each step has waited until its losses and gradients were known to be finite."""
+        """Do nothing: each step has already checked that its losses and gradients are finite."""
 
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -143,22 +143,22 @@ class Tutorial:
         return images
 
     def draw_learner(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The same as :meth:`draw`: the tutorial averages no weights."""
+        """Draw as :meth:`draw` does: the tutorial averages no weights."""
         return self.draw(latents)
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
-        """The discriminator's logits [N] for images [N, 28, 28, 1]; it knows no classes."""
+        """Return the discriminator's logits [N] for images [N, 28, 28, 1]; it knows no classes."""
         logits: Tensor = self._mixed_discriminator.forward(images).float()
         return logits, None
 
     def after_load(self) -> None:
-        """Copy the new weights."""
+        """Copy the new weights into the networks of lower precision."""
         self._mixed_generator.refresh()
         self._mixed_discriminator.refresh()
 
     def model_extras(self) -> dict[str, Any]:
-        """Standing statistics, with which an image does not depend on its batch."""
+        """Return standing statistics, with which an image does not depend on its batch."""
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
         batches = [
             latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)
@@ -167,7 +167,7 @@ class Tutorial:
         return measure_standing_statistics(weights, batches)
 
     def model_description(self) -> dict[str, Any]:
-        """The generator's kind and sizes."""
+        """Return the generator's kind and sizes."""
         return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM, "num_classes": 0}
 
     def _latents(self, stream: Stream, number: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a run reports while it goes on, and to whom: a terminal, a notebook, a test, nobody."""
+"""The reports of a run while it trains, and their receiver: a terminal, a notebook, a test, or nobody."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "
 
 @dataclass(frozen=True)
 class StepProgress:
-    """How far a run is after a step.
+    """The progress of a run after a step.
 
     Attributes:
         step: the step that was just done; negative during pre-training.
         steps: the run's total of joint steps; None if its length is given in seconds.
-        seconds: how long the run has trained.
+        seconds: the time that the run has trained.
         seconds_total: its length in seconds; None if it is given in steps.
         steps_per_second: the speed of the last steps; 0 if it is not known yet.
         terms: the step's losses and figures by name.
@@ -37,31 +37,31 @@ class StepProgress:
 
     @property
     def position(self) -> str:
-        """Such as ``step 100/1800``."""
+        """The step and the total, such as ``step 100/1800``."""
         if self.step < 0:
             return f"pre-training, {quantity(-self.step, 'step')} left"
         return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
 
     @property
     def losses(self) -> str:
-        """Such as ``D 1.163  G 1.357``."""
+        """The losses, such as ``D 1.163  G 1.357``."""
         return "  ".join(f"{_SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in _SHORT_NAMES)
 
     @property
     def comparison(self) -> str:
-        """Such as ``margin +0.53, 71% in order``; empty for recipes without pairs."""
+        """The comparison of pairs, such as ``margin +0.53, 71% in order``; empty for recipes without pairs."""
         if "margin" not in self.terms:
             return ""
         return f"margin {self.terms['margin']:+.2f}, {self.terms['pairs_in_order']:.0%} in order"
 
     @property
     def speed(self) -> str:
-        """Such as ``3.0 steps/s``; empty if it is not known yet."""
+        """The speed, such as ``3.0 steps/s``; empty if it is not known yet."""
         return f"{self.steps_per_second:.1f} steps/s" if self.steps_per_second else ""
 
     @property
     def time_left(self) -> str:
-        """Such as ``0:00:18 left``; empty if it is not known yet."""
+        """The time left, such as ``0:00:18 left``; empty if it is not known yet."""
         if self.seconds_total is not None:
             return f"{as_clock(self.seconds_total - self.seconds)} left"
         if self.steps is None or not self.steps_per_second:
@@ -69,14 +69,14 @@ class StepProgress:
         return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
 
     def line(self, *more: str) -> str:
-        """All that is known, in one line, with more words after the losses."""
+        """Return all that is known, in one line, with more words after the losses."""
         words = [self.position, self.losses, self.comparison, *more, self.speed, self.time_left]
         return "  ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the discriminator says about a generated image. One of the two is given.
+    """The discriminator's opinion of a generated image. Exactly one of the two attributes is given.
 
     Attributes:
         estimate: its logit, above 0 where the discriminator takes the image for real; None in games whose logits have
@@ -89,12 +89,12 @@ class Opinion:
     margin: float | None = None
 
     def __str__(self) -> str:
-        """Such as ``estimate -2.17`` or ``picture's margin +1.20``."""
+        """Return the opinion in few words, such as ``estimate -2.17`` or ``picture's margin +1.20``."""
         return f"picture's margin {self.margin:+.2f}" if self.estimate is None else f"estimate {self.estimate:+.2f}"
 
     @property
     def sentence(self) -> str:
-        """What it means, in words."""
+        """The opinion as a sentence."""
         if self.estimate is not None:
             said = "real" if self.estimate > 0 else "generated"
             return f"the discriminator takes this for {said} (estimate {self.estimate:+.2f})"
@@ -105,12 +105,12 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
         folder: the run folder.
-        step: how many joint steps were done in all.
-        seconds: how long the run has trained in all.
+        step: the number of joint steps done in all.
+        seconds: the time that the run has trained in all.
         complete: whether it reached its end; else it can be resumed.
         sheet: the picture of the final images; None if the run is not complete.
     """
@@ -123,13 +123,13 @@ class Result:
 
 
 class Watcher:
-    """Receives what a run reports, and ignores all of it: derive a class and override what you want to hear.
+    """Receives the reports of a run, and ignores them: derive a class and override the methods that you need.
 
     Every method should return at once, because the run waits for it. What it raises ends the run.
     """
 
     def preparing(self, doing: str, done: float) -> None:
-        """Something that may take long happens before the first step; ``done`` is the fraction of it, 0 to 1."""
+        """Something that may take long happens before the first step; ``done`` is its progress, 0 to 1."""
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         """The run in ``folder`` is about to do ``first_step``; ``about`` is its entry in environment.json."""
@@ -138,16 +138,16 @@ class Watcher:
         """Something is wrong, but the run goes on."""
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        """A generated image uint8 [H, W, C] and what the discriminator says about it; no progress before a step."""
+        """A generated image uint8 [H, W, C] is there to show; ``progress`` is None before the first step."""
 
     def fixed(self, images: Images) -> None:
-        """What the first fixed latents are now: images uint8 [N, H, W, C], always of the same latents."""
+        """The first fixed latents were drawn again: images uint8 [N, H, W, C], always of the same latents."""
 
     def verdict(self, finding: str | None) -> None:
-        """What the doctor finds at present, in one sentence; None while it finds nothing."""
+        """The doctor has looked; ``finding`` is its verdict in one sentence, None while it finds nothing."""
 
     def stepped(self, progress: StepProgress) -> None:
-        """A step was done that is logged or shown, or a second has passed since the last one that was reported."""
+        """A step was done that is logged or shown, or that ends a second without a report."""
 
     def logged(self, step: int, figures: Mapping[str, float]) -> None:
         """A line went to metrics.jsonl: losses, the doctor's signals or measured quality, by name.
@@ -160,7 +160,7 @@ class Watcher:
 
 
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
-    """What a run is, in one line; the arguments are those of :meth:`Watcher.started`."""
+    """Introduce a run in one line; the arguments are those of :meth:`Watcher.started`."""
     length = quantity(config.seconds or 0, "second", "g") if config.steps is None else quantity(config.steps, "step")
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
     where = f"{about['device']}, {quantity(about['threads'], 'thread')}, {about['precision']}"
@@ -168,5 +168,5 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
 
 
 def as_clock(seconds: float) -> str:
-    """A time in seconds as ``0:01:05``."""
+    """Write a time in seconds as ``0:01:05``."""
     return str(datetime.timedelta(seconds=max(0, round(seconds))))

@@ -1,7 +1,7 @@
-"""What a run's signals say about its health, in words for people who train a GAN for the first time.
+"""The health of a run, judged by its signals, in words for people who train a GAN for the first time.
 
-:mod:`.probe` looks into a run now and then and computes its signals, :mod:`.rules` says what is ill, and
-:class:`Doctor` applies all rules to a series, while a run trains or afterwards.
+:mod:`.probe` looks into a run now and then and computes signals, :mod:`.rules` says which values are ill, and
+:class:`Doctor` applies all rules to the lines of a run, while it trains or afterwards.
 """
 
 from inkgan.training.doctor.judgement import Diagnosis, Doctor, Finding, judged, read_thresholds

@@ -12,12 +12,12 @@ from inkgan.config import Config
 from inkgan.errors import ConfigError, reason_of, shown
 from inkgan.training.doctor.rules import BEFORE, RULES, Line, Remedy, Rule
 
-#: Where rules draw the line that do not say so themselves, as ``benchmarks/doctor.py`` found it.
+#: The thresholds of the rules that have none of their own, as ``benchmarks/doctor.py`` found them.
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
 
 
 def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
-    """The threshold of each rule by its name.
+    """Return the threshold of each rule by its name.
 
     Raises:
         ConfigError: the file is missing or damaged.
@@ -46,14 +46,14 @@ def _damaged(file: Path, reason: str) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong at a step.
+    """An illness at a step.
 
     Attributes:
-        rule: which rule says so.
-        step: when.
-        sentence: what, in one sentence without a full stop.
-        remedy: what to try.
-        healthy_at: the last step at which the rule found nothing wrong; None if it has never judged so.
+        rule: the rule that found it.
+        step: the step.
+        sentence: a description in one sentence, without a full stop.
+        remedy: the settings or the advice to try.
+        healthy_at: the last step at which the rule found nothing wrong; None if there was none.
     """
 
     rule: Rule
@@ -63,14 +63,14 @@ class Finding:
     healthy_at: int | None = None
 
     def __str__(self) -> str:
-        """The sentence, the remedy and where to read more, in one line."""
+        """Return the sentence, the remedy and the topic to read, in one line."""
         remedy = f" {self.remedy}" if str(self.remedy) else ""
         return f"at step {self.step} {self.sentence}.{remedy} `inkgan help doctor` explains {self.rule.name}."
 
 
 @dataclass
 class _Course:
-    """How one rule's values went so far."""
+    """The course of one rule's values so far."""
 
     ill_in_a_row: int = 0
     healthy_at: int | None = None
@@ -82,15 +82,15 @@ class _Course:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one rule says about a whole series.
+    """The verdict of one rule on a run.
 
     Attributes:
         rule: the rule.
         state: ``healthy``, ``ill``, ``was ill`` or ``not judged``.
         value: the last value that was judged.
-        threshold: where the rule draws the line.
-        finding: what is or was wrong.
-        reason: why it is not judged.
+        threshold: the rule's threshold.
+        finding: the present illness, or the first one.
+        reason: the reason if the run is not judged.
     """
 
     rule: Rule
@@ -103,12 +103,12 @@ class Diagnosis:
 
 @dataclass
 class Doctor:
-    """Looks at one logged line after another.
+    """Applies all rules to one logged line after another.
 
     Attributes:
         config: the run's settings.
-        class_names: the names of the classes, for sentences; numbers are said without.
-        thresholds: by the names of rules; those of the package by default.
+        class_names: the names of the classes, for sentences; without names, sentences have numbers.
+        thresholds: the threshold of each rule by its name; by default those of the package.
     """
 
     config: Config
@@ -121,9 +121,9 @@ class Doctor:
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
     def look(self, step: int, line: Line) -> list[Finding]:
-        """Look at what was logged at a step; returns what is wrong that was never wrong before.
+        """Judge what was logged at a step, and return the illnesses that are there for the first time.
 
-        An illness that comes and goes is reported once; :attr:`findings` says whether it is there.
+        An illness that comes and goes is returned once; :attr:`findings` says whether it is there now.
 
         Signals of one step may come in several lines.
         """
@@ -161,16 +161,16 @@ class Doctor:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong at present, in the order of the rules."""
+        """The present illnesses, in the order of the rules."""
         return [course.found for course in self._courses.values() if course.found is not None]
 
     @property
     def verdict(self) -> str | None:
-        """What is wrong at present, for one line on a screen; None if nothing is."""
+        """The titles of the present illnesses, in one line; None if there are none."""
         return "; ".join(finding.rule.title for finding in self.findings) or None
 
     def diagnoses(self) -> list[Diagnosis]:
-        """What each rule says about all that was looked at."""
+        """Return the verdict of each rule on all lines."""
         return [self._diagnosis(rule, self._courses[rule.name]) for rule in RULES]
 
     def _diagnosis(self, rule: Rule, course: _Course) -> Diagnosis:
@@ -190,11 +190,11 @@ class Doctor:
 
 
 def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = ()) -> Doctor:
-    """A doctor who has looked at a whole series.
+    """Return a doctor who has judged all lines of a run.
 
     Args:
         config: the run's settings.
-        lines: those of ``metrics.jsonl``, each with its ``step``.
+        lines: the lines of ``metrics.jsonl``, each with its ``step``.
         class_names: the names of the classes.
     """
     doctor = Doctor(config, class_names)

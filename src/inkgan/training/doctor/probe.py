@@ -1,10 +1,9 @@
 """The doctor's look into a run: 64 fixed latents and 128 fixed real images, every ``watch.doctor_every`` steps.
 
-:class:`Probe` looks. Below it, the signals that it computes are pure functions: images, logits and activations in, one
-number out.
+:class:`Probe` computes signals by the pure functions below it: images, logits and activations in, one number out.
 
-Nothing here changes what the run learns: no random number is drawn from the run's streams for training, no weight and
-no global state is touched.
+Nothing here changes what the run learns: it draws no random number from the run's streams for training, and it changes
+no weight and no global state.
 """
 
 from __future__ import annotations
@@ -30,16 +29,15 @@ from inkgan.training.recipe import Recipe
 
 Array = NDArray[np.floating[Any]]
 
-#: How many latents, training images and held-out images are looked at: the cost grows with it.
+#: The number of latents, of training images and of held-out images; the cost grows with it.
 COUNT = 64
 #: The largest number of classes among the latents, so that each class has some images to compare.
 _MOST_CLASSES = 16
-#: How many of the latents the average of the generator draws.
+#: The number of latents that the average of the generator draws.
 _AVERAGED = 32
 #: The number of images for which the layers are watched.
 _WATCHED = 16
-#: Images that are equal after this many grey levels are called identical: a level is then wider than the differences
-#: that nobody sees.
+#: Images are called identical if they are equal in this many grey levels, so that invisible differences do not count.
 _LEVELS = 16
 
 
@@ -47,8 +45,8 @@ class Probe:
     """Looks at a recipe with a fixed set of latents and real images.
 
     Args:
-        recipe: what learns.
-        data: what it learns from.
+        recipe: the recipe that trains.
+        data: the images that it learns from.
         config: the run's settings.
         device: where the recipe computes.
     """
@@ -64,7 +62,7 @@ class Probe:
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
-        # Of one image a class nothing can be said; what is not a number is left out.
+        # NaN if no class has two images; look() leaves out signals that are not numbers.
         self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = torch.from_numpy(np.concatenate([self._seen, self._unseen])).to(device)
         self._judged_as: Tensor | None = None
@@ -74,10 +72,10 @@ class Probe:
 
     @torch.no_grad()
     def look(self, batch: Tensor) -> dict[str, float]:
-        """The signals by name.
+        """Return the signals by name.
 
         Args:
-            batch: the real images [N, H, W, C] that the step just done learned from, as the recipe got them.
+            batch: the real images [N, H, W, C] that the last step learned from, as the recipe got them.
         """
         recipe = self._recipe
         with _watched(recipe.networks.get("learner", recipe.networks["generator"])) as in_generator:
@@ -97,7 +95,7 @@ class Probe:
     def _of_images(
         self, fake: NDArray[np.float32], averaged: NDArray[np.float32], batch: NDArray[np.float32]
     ) -> dict[str, float]:
-        """Signals of the learner's images and of its average's, in units of the real images' spread."""
+        """Return signals of the images of the learner and of its average, in units of the real images' spread."""
         spread = self._real_spread
         some_labels = None if self._labels is None else self._labels[: len(averaged)]
         dark, light = dark_and_light(to_uint8(np.clip(batch, 0, 1)))
@@ -125,7 +123,7 @@ class Probe:
         }
 
     def _of_classes(self, fake: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:
-        """Which classes are drawn, as the discriminator's own classifier sees them."""
+        """Return signals of the drawn classes, as the discriminator's own classifier sees them."""
         assert self._labels is not None
         assert self._unseen_labels is not None
         known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels)
@@ -149,7 +147,7 @@ class Probe:
 
 
 def _labels(classes: int) -> Labels | None:
-    """The classes of the latents, in turn; of many classes some, evenly chosen."""
+    """Return the classes of the latents, in turn; if there are too many classes, an even choice of them."""
     if not classes:
         return None
     shown = np.unique(np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(np.int64))
@@ -157,7 +155,7 @@ def _labels(classes: int) -> Labels | None:
 
 
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
-    """Real images of the wanted classes and their labels."""
+    """Choose real images of the wanted classes, and return them with their labels."""
     places = in_turn(labels, wanted, COUNT, len(images))
     if not len(places):  # a small held-out split may have none of them
         places = np.arange(min(COUNT, len(images)))
@@ -166,7 +164,7 @@ def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tup
 
 @contextlib.contextmanager
 def _watched(network: nn.Module) -> Iterator[list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]:
-    """Collect, for each hidden convolution [N, H, W, C], which units are ever above zero, and which ever below."""
+    """Collect for each hidden convolution the units that are ever above zero, and those that are ever below it."""
     signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]] = []
 
     def note(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -188,7 +186,7 @@ def _array(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def pairs_in_order(higher: Array, lower: Array) -> float:
-    """The share of pairs (i, j) with ``higher[i] > lower[j]``, equal ones counted by half: 0.5 for two equal groups.
+    """The share of pairs (i, j) with ``higher[i] > lower[j]``; ties count half. It is 0.5 for two equal groups.
 
     This is the area under the ROC curve (Hanley and McNeil, 1982). A common offset or scale of all values does not
     change it, so it means the same in games whose logits have no zero.
@@ -207,9 +205,9 @@ def margin(higher: Array, lower: Array) -> float:
 
 
 def separation(higher: Array, lower: Array) -> float:
-    """How far two groups of logits [N] and [M] lie apart, in standard deviations within them: Cohen's d.
+    """The distance of the means of two groups of logits [N] and [M], in standard deviations within them: Cohen's d.
 
-    As with :func:`pairs_in_order` offset and scale do not matter, and it goes on growing where no pair is out of order.
+    As with :func:`pairs_in_order`, offset and scale do not matter; but it goes on growing when all pairs are in order.
     """
     within = (np.var(higher, dtype=np.float64) + np.var(lower, dtype=np.float64)) / 2
     return margin(higher, lower) / float(np.sqrt(within)) if within > 0 else 0.0
@@ -253,7 +251,7 @@ def distance(images: Array, others: Array) -> float:
 
 
 def difference_of_ranges(real: Array, generated: Array) -> float:
-    """How much further one group of pixels reaches than the other, below or above: 0 if both have the same range."""
+    """The difference of the least or of the largest pixels of two groups, whichever is larger."""
     low = abs(float(real.min()) - float(generated.min()))
     high = abs(float(real.max()) - float(generated.max()))
     return max(low, high)
@@ -262,11 +260,10 @@ def difference_of_ranges(real: Array, generated: Array) -> float:
 def share_of_stuck(signs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> float:
     """The share of units that are on one side of zero for every image at every place.
 
-    A unit with a leaky rectifier whose input never changes its sign is a linear one: it bends nothing, so the network
-    could do without it.
+    A leaky rectifier whose input never changes its sign is linear, so the network could do without that unit.
 
     Args:
-        signs: for each layer, which of its units [C] were ever above zero, and which ever below.
+        signs: for each layer, the units [C] that were ever above zero, and those that were ever below it.
     """
     stuck = sum(int(np.sum(~(above & below))) for above, below in signs)
     units = sum(len(above) for above, _ in signs)
@@ -274,15 +271,15 @@ def share_of_stuck(signs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]])
 
 
 def drawn_as(probabilities: Array, labels: Labels) -> Array:
-    """What images that were asked for as one class are taken for.
+    """Compare the requested classes of images with the classes that a classifier sees: a soft confusion matrix.
 
     Args:
-        probabilities: the classifier's [N, K].
-        labels: what was asked for, [N]; 0 to K - 1.
+        probabilities: the classifier's, [N, K].
+        labels: the requested classes [N], 0 to K - 1.
 
     Returns:
-        [K, K]: the mean probability of each class among the images asked for as class i, in row i; rows of classes
-        that were not asked for are NaN.
+        [K, K]: row i has the mean probability of each class over the images of requested class i; rows of classes
+        that were not requested are NaN.
     """
     classes = probabilities.shape[1]
     table = np.full((classes, classes), np.nan)
@@ -292,16 +289,16 @@ def drawn_as(probabilities: Array, labels: Labels) -> Array:
 
 
 def in_turn(labels: Labels | None, wanted: Labels | None, count: int, available: int) -> NDArray[np.int64]:
-    """Where to find images of wanted classes: for each label the next one of its class, and the first after the last.
+    """Find images of wanted classes: for each label the next image of its class, and after the last the first again.
 
     Args:
-        labels: of the images that there are, [available], or None.
+        labels: of the available images, [available], or None.
         wanted: the classes to find, [count], or None for any.
-        count: how many to find.
-        available: how many images there are.
+        count: the number of images to find.
+        available: the number of images.
 
     Returns:
-        At most ``count`` positions; a class of which there are no images is left out.
+        At most ``count`` positions; classes without images are left out.
     """
     if labels is None or wanted is None:
         return np.arange(min(count, available))
@@ -316,5 +313,5 @@ def in_turn(labels: Labels | None, wanted: Labels | None, count: int, available:
 
 
 def as_floats(images: Images) -> NDArray[np.float32]:
-    """Images uint8 as float32 in [0, 1]."""
+    """Return images uint8 as float32 in [0, 1]."""
     return np.asarray(images, np.float32) / np.float32(255)

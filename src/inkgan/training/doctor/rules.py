@@ -1,8 +1,8 @@
-"""The rules: which signal is looked at, on which side of a threshold it is ill, for how long, and what to try.
+"""The rules: a signal, the side of a threshold on which it is ill, for how long, and what to try.
 
-Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. A rule whose threshold is known
-before anything is measured has it itself. The thresholds of the others are in ``thresholds.json``, which
-``benchmarks/doctor.py`` makes from healthy runs and from runs with planted faults; docs/doctor.md has its table.
+Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. Some thresholds are known without
+measuring and stand here. The others are in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy runs
+and from runs with planted faults; docs/doctor.md has its table.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from typing import NamedTuple
 
 from inkgan.config import Config, validated
 
-#: What was logged at a step, by name; the probe's signals begin with ``doctor/``.
+#: The values that were logged at a step, by name; the names of the probe's signals begin with ``doctor/``.
 Line = Mapping[str, float]
 
-#: The discriminator's own classifier must know held-out images this well before it is asked about generated ones.
+#: The discriminator's own classifier must know held-out images this well before it judges generated ones.
 _KNOWS = 0.55
-#: What the names of the signals of the look before begin with.
+#: The prefix of the signals of the previous look.
 BEFORE = "before/"
-#: The discriminator's lead is not called larger because images are equal, which is another illness; nor infinite.
+#: Bounds of the divisors of :func:`lead`: equal images, which are another illness, do not enlarge it, and it is finite.
 _LEAST_SPREAD = 0.02
 _LEAST_CHANGE = 1e-12
-#: The thresholds are those of these recipes with the network ``compact``; what else is trained is judged only by rules
-#: for any recipe.
+#: The thresholds hold for these recipes with the network ``compact``. Other runs are judged only by rules that hold for
+#: any recipe.
 CALIBRATED = ("fast", "best")
-#: The rules whose illness other settings can heal in a run that goes on from before it.
+#: The illnesses that other settings can heal in a run that continues from an earlier checkpoint.
 HEALED = ("not-finite", "blown-up", "collapsed")
 
 
 class Remedy(NamedTuple):
-    """What to try.
+    """Settings to try, advice, or both.
 
     Attributes:
         settings: for a new run, as ``--set`` takes them.
-        advice: in one sentence, where settings are not enough.
+        advice: one sentence for what settings cannot mend.
     """
 
     settings: tuple[str, ...] = ()
     advice: str = ""
 
     def __str__(self) -> str:
-        """Such as ``Start again with --set penalty.weight=0.3.``."""
+        """Return sentences such as ``Start again with --set penalty.weight=0.3.``."""
         tries = " ".join(f"--set {setting}" for setting in self.settings)
         return " ".join(part for part in (f"Start again with {tries}." if tries else "", self.advice) if part)
 
@@ -55,16 +55,16 @@ class Rule:
     Attributes:
         name: also the anchor in docs/doctor.md and the key in ``thresholds.json``.
         title: the illness in a few words.
-        value: what is looked at; None where a line does not say.
-        sentence: what is wrong, from the value, the line and the names of the classes.
-        remedy: what to try.
+        value: the value to judge, from a line and the settings; None if the line lacks it.
+        sentence: the description of the illness, from the value, the line and the names of the classes.
+        remedy: the settings or the advice to try.
         above: ill above the threshold; else below it.
         grace: the first step that is judged, since early in training everything looks ill.
-        patience: how many values in a row must be ill.
+        patience: the number of values in a row that must be ill.
         log: the value is a ratio, so that halves and doubles are equally far apart.
         any_recipe: the threshold holds for every recipe.
         harmless: a value that is not an illness, though no run of the benchmark has it.
-        threshold: where the line is, if it was known before anything was measured; else ``thresholds.json`` has it.
+        threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
     """
 
     name: str
@@ -81,24 +81,24 @@ class Rule:
     threshold: float | None = None
 
     def is_ill(self, value: float, threshold: float) -> bool:
-        """Whether one value is on the wrong side."""
+        """Return whether one value is on the wrong side of the threshold."""
         return value > threshold if self.above else value < threshold
 
     def applies_to(self, config: Config) -> bool:
-        """Whether the threshold holds for a run with these settings."""
+        """Return whether the threshold holds for a run with these settings."""
         return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
 
 
-# What is looked at: a number that comes from a line; None where the line does not say
+# Values to judge, from a line and the settings; None if the line lacks them
 
 
 def _signal(name: str) -> Callable[[Line, Config], float | None]:
-    """A signal of the probe, as it is."""
+    """Return a function that reads a signal of the probe."""
     return lambda line, _config: line.get(f"doctor/{name}")
 
 
 def _of_known_classes(name: str) -> Callable[[Line, Config], float | None]:
-    """A signal of the probe about classes, where the discriminator's own classifier knows them."""
+    """Return a function that reads a signal about classes, if the discriminator's own classifier knows them."""
 
     def value(line: Line, _config: Config) -> float | None:
         return line.get(f"doctor/{name}") if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
@@ -122,9 +122,9 @@ def not_finite(line: Line, _config: Config) -> float | None:
 
 
 def lead(line: Line, _config: Config) -> float | None:
-    """The discriminator's lead: how far real and generated images are apart, over how much the latter vary and change.
+    """The discriminator's lead: the separation of real and generated images, over the latter's spread and change.
 
-    Early in training a healthy discriminator tells real from generated images with ease, too; but then the generator
+    Early in training a healthy discriminator, too, tells real from generated images with ease; but then the generator
     learns from it: its images differ from those of its average, and from each other.
     """
     names = ("doctor/separation", "doctor/spread", "doctor/from_average")
@@ -135,7 +135,7 @@ def lead(line: Line, _config: Config) -> float | None:
 
 
 def came_and_went(line: Line, _config: Config) -> float | None:
-    """How often the most frequent class is drawn, at two looks between which another class took its place; else 1.
+    """The frequency of the most drawn class, the lesser of two looks, if that class changed between them; else 1.
 
     A healthy generator draws every class about once as often as it is asked for, so which one is first hardly matters.
     """
@@ -147,28 +147,28 @@ def came_and_went(line: Line, _config: Config) -> float | None:
 
 
 def spread(line: Line, _config: Config) -> float | None:
-    """How much images of a class differ, as a share of real ones: the learner's or its average's, whichever is less."""
+    """The spread of images of a class, relative to real ones: the learner's or its average's, whichever is less."""
     found = [line[name] for name in ("doctor/spread", "doctor/spread_average") if name in line]
     return min(found, default=None)
 
 
 def stuck(line: Line, _config: Config) -> float | None:
-    """The share of units that never change their side, in the network that has more of them."""
+    """The share of units that never change their side of zero, in the network that has the larger share."""
     found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
     return max(found, default=None)
 
 
 def far_from_usual(_line: Line, config: Config) -> float | None:
-    """By which factor a learning rate is higher or lower than the recipe's own, for the network that is further off."""
+    """The factor by which a learning rate differs from the recipe's own, up or down, for the network further off."""
     usual = usual_rates(config)
     return max(math.exp(abs(math.log(rate / usual[name]))) for name, rate in own_rates(config).items())
 
 
-# What to try
+# Remedies
 
 
 def own_rates(config: Config) -> dict[str, float]:
-    """The learning rates of a run, by setting."""
+    """Return the learning rates of a run by setting."""
     return {
         "discriminator.learning_rate": config.discriminator.learning_rate,
         "generator.learning_rate": config.generator.learning_rate,
@@ -176,18 +176,18 @@ def own_rates(config: Config) -> dict[str, float]:
 
 
 def usual_rates(config: Config) -> dict[str, float]:
-    """The learning rates of its recipe, by setting."""
+    """Return the learning rates of the run's recipe by setting."""
     return own_rates(validated({"recipe": config.recipe}))
 
 
 def _changed_rates(config: Config) -> dict[str, float]:
-    """The learning rates of its recipe where the run has others."""
+    """Return the learning rates of the run's recipe, of those settings that the run has changed."""
     own = own_rates(config)
     return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
 
 
 def lower_rates(config: Config) -> Remedy:
-    """The recipe's own learning rates where they are higher than that; else a third of those of the run."""
+    """Lower learning rates to the recipe's own where they are above; if none is, to a third."""
     own = own_rates(config)
     raised = {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
     lower = raised or {key: rate / 3 for key, rate in own.items()}
@@ -199,10 +199,10 @@ def lower_rates(config: Config) -> Remedy:
 
 
 def usual_game(config: Config) -> Remedy:
-    """The recipe's own learning rates and penalty where the run has others; else a weaker discriminator."""
+    """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
     tries = _changed_rates(config)
     weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
-    # Weights that refer to other pixels, those of earlier runs, cannot be compared.
+    # Weights of earlier versions, which refer to other pixels, cannot be compared.
     if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
         tries["penalty.weight"] = weight
     weaker = {
@@ -213,13 +213,13 @@ def usual_game(config: Config) -> Remedy:
 
 
 def stronger_discriminator(config: Config) -> Remedy:
-    """The recipe's own learning rates where the run has others; else a slower generator."""
+    """Go back to the recipe's own learning rates; if the run has them, slow the generator down."""
     slower = {"generator.learning_rate": config.generator.learning_rate / 3}
     return Remedy(_settings(_changed_rates(config) or slower))
 
 
 def usual_learning_rates(config: Config) -> Remedy:
-    """The recipe's own learning rates."""
+    """Go back to the recipe's own learning rates."""
     return Remedy(_settings(usual_rates(config)))
 
 
@@ -232,7 +232,7 @@ def _advice(text: str) -> Callable[[Config], Remedy]:
 
 
 def _class(line: Line, signal: str, names: Sequence[str], when: str = "") -> str:
-    """The name of a class that a signal has the number of."""
+    """Return the name of the class whose number a signal holds."""
     number = int(line[f"{when}doctor/{signal}"])
     return repr(names[number]) if number < len(names) else f"number {number}"
 
