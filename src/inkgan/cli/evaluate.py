@@ -19,7 +19,7 @@ T = TypeVar("T")
 Count = Annotated[
     int | None,
     typer.Option(
-        "--n", "-n", help="How many images of each to measure, 128 or more. (default: 10,000, or as many as there are)"
+        "--n", "-n", help="The number of images of each to measure, 128 or more. (default: 10,000, or all if fewer)"
     ),
 ]
 Data = Annotated[
@@ -31,7 +31,7 @@ Data = Annotated[
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Look for the data set's files here first.")]
-Seed = Annotated[int, typer.Option(help="Of the images that are drawn, or of the choice among more than n.")]
+Seed = Annotated[int, typer.Option(help="The seed of the drawn images, or of the choice among more than n.")]
 Full = Annotated[
     bool,
     typer.Option(

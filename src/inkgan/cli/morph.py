@@ -21,7 +21,7 @@ def morph(
             help="A sheet with a row for each hand (.png), an animation (.gif), or the digits (.npz, folder).",
         ),
     ],
-    steps: Annotated[int, typer.Option(help="From one writer to the next; 1 shows the writers alone.")] = 8,
+    steps: Annotated[int, typer.Option(help="Steps from one writer to the next; 1 shows the writers alone.")] = 8,
     model: Annotated[
         str,
         typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one with the classes 0 to 9."),

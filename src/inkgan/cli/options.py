@@ -17,7 +17,7 @@ RunOrModel = Annotated[
         metavar="RUN_OR_MODEL", help="A run folder, a model folder, or a bundled model: fast, best, tutorial."
     ),
 ]
-Checkpoint = Annotated[str, typer.Option(metavar="latest|best|STEP", help="Of a run, which checkpoint.")]
+Checkpoint = Annotated[str, typer.Option(metavar="latest|best|STEP", help="The checkpoint of a run.")]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
 ]

@@ -22,7 +22,7 @@ def sample(
             "(ends with /) with a .png of each image, in a folder for each class.",
         ),
     ],
-    count: Annotated[int, typer.Option("-n", "--count", help="How many images.")] = 10,
+    count: Annotated[int, typer.Option("-n", "--count", help="The number of images.")] = 10,
     label: Annotated[
         str | None,
         typer.Option(
@@ -38,8 +38,8 @@ def sample(
         str,
         typer.Option(
             metavar="standing|batch",
-            help="How to normalise: standing statistics make each image independent of the others; batch is the "
-            "tutorial's own behaviour, by those of all images drawn.",
+            help="How to normalise: standing statistics make each image independent of the others; batch takes the "
+            "statistics of all images drawn, as the tutorial does.",
         ),
     ] = "standing",
     legible: Annotated[

@@ -14,9 +14,9 @@ def serve(
         typer.Argument(metavar="[MODEL]", help="A bundled model (fast, best, tutorial), a run or a model folder."),
     ] = "best",
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is all networks, for other machines.")
+        str, typer.Option(metavar="ADDRESS", help="Listen here; 0.0.0.0 is all networks, for other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Also answer requests to this name; may be given more than once."),

@@ -22,7 +22,7 @@ _many = partial(typer.Option, rich_help_panel="Many runs")
 
 
 def train(
-    recipe: Annotated[str | None, _what(help="What to train: fast, best or tutorial. (default: fast)")] = None,
+    recipe: Annotated[str | None, _what(help="The recipe: fast, best or tutorial. (default: fast)")] = None,
     data: Annotated[
         str | None,
         _what(
@@ -110,8 +110,8 @@ def train(
             help="Train a run for each seed, in folders OUT-SEED. The same command again continues what is unfinished.",
         ),
     ] = None,
-    jobs: Annotated[int, _many(metavar="N", help="How many of them to train at a time.")] = 1,
-    engine: Annotated[str, _many(metavar="processes|ray", help="What runs them.")] = "processes",
+    jobs: Annotated[int, _many(metavar="N", help="The number of runs at a time.")] = 1,
+    engine: Annotated[str, _many(metavar="processes|ray", help="The engine that runs them.")] = "processes",
 ) -> None:
     """Train a GAN, and watch it learn.
 

@@ -56,7 +56,7 @@ def write(
     ] = None,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="How many images, each by another writer. (default: one of each text)"),
+        typer.Option("-n", "--count", help="The number of images, each by another writer. (default: one of each text)"),
     ] = None,
     labels: Annotated[
         bool,
@@ -75,9 +75,9 @@ def write(
         float, _hand(help="How much the writer varies: at 0 every 2 is the same, at 1 as if by many people.")
     ] = 0.25,
     slant: Annotated[float, _hand(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
-    height: Annotated[int, _page(metavar="PIXELS", help="Of the image, 24 to 512.")] = 96,
+    height: Annotated[int, _page(metavar="PIXELS", help="The height of the image, 24 to 512.")] = 96,
     background: Annotated[
-        str, _page(metavar="white|transparent", help="Of the pictures; an .npz holds the ink alone.")
+        str, _page(metavar="white|transparent", help="Behind the ink of pictures; an .npz holds the ink alone.")
     ] = "white",
     legible: Annotated[
         float,
@@ -117,7 +117,7 @@ def write(
         str | None, _set("--shard", metavar="I/N", help="Make part I of N, as one of N machines that share a disk.")
     ] = None,
     jobs: Annotated[int | None, _set(metavar="N", help="Processes at work. (default: one for each core)")] = None,
-    engine: Annotated[str, _set(metavar="processes|ray", help="What runs the work.")] = "processes",
+    engine: Annotated[str, _set(metavar="processes|ray", help="The engine that runs the work.")] = "processes",
     preview: Annotated[
         bool,
         _set("--preview", help="Only draw 24 images, to FILE.png or DIR-preview.png, and say how long all would take."),

@@ -50,8 +50,8 @@ class Write(Parameters):
     writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")
     style: float = Field(0.25, ge=0, le=1, description="How much the writer varies.")
     slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, description="Degrees to lean to the right.")
-    height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Of the image, in pixels.", examples=[96])
-    background: Background = Field("white", description="Of a picture; transparent for the clean look alone.")
+    height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Height of the image in pixels.", examples=[96])
+    background: Background = Field("white", description="Behind the ink; transparent for the clean look alone.")
     look: Literal["clean", "scan", "photo", "field"] = Field(
         "clean",
         description="How the page looks: as written, scanned, photographed, or in the frame of a form.",
@@ -80,7 +80,7 @@ class Digit(Parameters):
 class Sample(Parameters):
     """The parameters of ``/v1/sample``."""
 
-    n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="How many images.", examples=[64])
+    n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="The number of images.", examples=[64])
     seed: Seed = Field(0, description="The same seed gives the same images.", examples=[0])
     label: str | None = Field(
         None, max_length=255, description="One class for all images; without it, the classes in turn."
