@@ -148,9 +148,11 @@ def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
     child = os.fork()
     if not child:
         _test_and_exit(root, ["-m", marked, *tests], output)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # what a killed test had started
+    try:
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # and what a killed test had started
     return code, output.read_text("utf-8")[-3000:]
 
 

@@ -7,9 +7,14 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import suppress
+from functools import partial
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -122,30 +127,214 @@ def test_an_error(tmp_path: Path) -> None:
         list(processes(Noting(tmp_path, wrong=1), range(6), 1))
 
 
-def test_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Here:
+    """A worker in a thread of this process; how many there ever were, and how many have ended."""
+
+    process = SimpleNamespace(exitcode=-signal.SIGKILL)
+    begun = ended = 0
+
+    def __init__(self, task: Task[int]) -> None:
+        type(self).begun += 1
+        self.number: int | None = None
+        self.connection, theirs = Pipe()
+        threading.Thread(target=self.work, args=(theirs, task)).start()
+
+    def work(self, ours: Connection, task: Task[int]) -> None:
+        """As a process does; it is killed at a number that makes the task leave."""
+        with suppress(SystemExit):
+            engines._serve(ours, task)
+        ours.close()
+
+    def end(self) -> None:
+        type(self).ended += 1
+        self.connection.close()
+
+    give = engines._Worker.give
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
+    """Let threads of this process be the workers."""
+
+    class Counting(Here):
+        pass
+
+    monkeypatch.setattr(engines, "_Worker", Counting)
+    return Counting
+
+
+def test_warnings(here: type[Here]) -> None:
     """What a task warns of is raised as a warning where it was asked for, each message once."""
 
     def task(number: int) -> int:
         warnings.warn(f"{number // 3} is low", InkganWarning, stacklevel=1)
         return number
 
-    class Here:
-        """A worker in a thread of this process."""
-
-        process = None
-
-        def __init__(self, task: Task[int]) -> None:
-            self.number: int | None = None
-            self.connection, theirs = Pipe()
-            threading.Thread(target=engines._serve, args=(theirs, task)).start()
-            self.end = self.connection.close
-
-        give = engines._Worker.give
-
-    monkeypatch.setattr(engines, "_Worker", Here)
     with pytest.warns(InkganWarning) as caught:
         assert list(processes(task, range(6), 1)) == list(range(6))
     assert [str(one.message) for one in caught] == ["0 is low", "1 is low"]
+
+
+@pytest.mark.parametrize(("count", "jobs", "workers"), [(6, 1, 1), (6, 4, 4), (2, 4, 2), (0, 4, 0)])
+def test_no_more_processes_than_work(here: type[Here], count: int, jobs: int, workers: int) -> None:
+    """As many as jobs or numbers, whichever is less; all of them are ended."""
+    assert sorted(processes(lambda number: number * number, range(count), jobs)) == SQUARES[:count]
+    assert (here.begun, here.ended) == (workers, workers)
+
+
+@pytest.mark.parametrize("kills", [2, 3])
+def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
+    """Each time by another process; before the numbers that wait."""
+    tried: list[int] = []
+
+    def task(number: int) -> int:
+        tried.append(number)
+        if number == 1 and tried.count(1) <= kills:
+            raise SystemExit
+        return number
+
+    if kills == 3:
+        with pytest.raises(
+            InkganError, match=r"the process at number 1 ended 3 times \(exit code -9: the system kills"
+        ):
+            list(processes(task, range(3), 1))
+        assert tried == [0, 1, 1, 1]
+    else:
+        assert list(processes(task, range(3), 1)) == [0, 1, 2]
+        assert tried == [0, 1, 1, 1, 2]
+    assert here.begun == here.ended == 3
+
+
+def test_why_a_process_ended() -> None:
+    """The system kills what needs too much memory; all else is a crash."""
+    for killed in (1, 2):
+        engines._refuse_more_attempts(5, killed, -signal.SIGSEGV)
+    with pytest.raises(InkganError, match=r"exit code -11: it crashed"):
+        engines._refuse_more_attempts(5, 3, -signal.SIGSEGV)
+
+
+def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to sixteen for each core; as many as one likes on a cluster."""
+    monkeypatch.setattr(engines, "cores", lambda: 2)
+    for jobs in (1, 32):
+        assert engines.checked_jobs(jobs, "processes") == jobs
+    assert engines.checked_jobs(33, "ray") == 33
+    with pytest.raises(ConfigError, match=r"33 jobs are too many for the 2 cores of this machine. Ask for 1 to 32, or"):
+        engines.checked_jobs(33, "processes")
+    for name in ("processes", "ray"):
+        with pytest.raises(ConfigError, match="cannot work with 0 jobs"):
+            engines.checked_jobs(0, name)
+
+
+class FakeRay:
+    """What of Ray is used, in this process, on so many cores; a start fails so many times."""
+
+    class exceptions:  # noqa: N801 - as in Ray
+        class RayError(Exception):
+            pass
+
+        class RayTaskError(RayError):
+            def __init__(self, cause: Exception) -> None:
+                super().__init__(cause)
+                self.cause = cause
+
+    def __init__(self, cores: float = 2, failures: int = 0, running: bool = False) -> None:
+        self.cores, self.failures, self.running = cores, failures, running
+        self.started: list[dict[str, Any]] = []
+        self.shutdowns = self.flying = self.most = 0
+        self.options: dict[str, Any] = {}
+
+    def is_initialized(self) -> bool:
+        return self.running
+
+    def init(self, **options: Any) -> None:
+        self.started.append(options)
+        if len(self.started) <= self.failures:
+            raise RuntimeError("no port\nmore of it")
+
+    def shutdown(self) -> None:
+        self.shutdowns += 1
+
+    def put(self, task: Any) -> Any:
+        return task
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self.cores}
+
+    def remote(self, **options: Any) -> Any:
+        self.options = options
+
+        def started(called: Any, task: Any, number: int) -> Any:
+            self.flying += 1
+            self.most = max(self.most, self.flying)
+            return lambda: called(task, number)
+
+        return lambda called: SimpleNamespace(remote=partial(started, called))
+
+    def wait(self, flying: list[Any]) -> tuple[list[Any], list[Any]]:
+        self.flying -= 1
+        return flying[:1], flying[1:]
+
+    def get(self, reference: Any) -> Any:
+        try:
+            return reference()
+        except ConfigError as error:
+            raise self.exceptions.RayTaskError(error) from None
+        except MemoryError:
+            raise self.exceptions.RayError("the node died\nand more") from None
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(2, 4), (0.5, 2), (9, 6)])
+@pytest.mark.parametrize("running", [False, True])
+def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at_once: int, running: bool) -> None:
+    """Every number once, for each core one and the next; what was running before goes on running."""
+    fake = FakeRay(cores, running=running)
+    monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+    assert list(engine("ray")(lambda number: number * number, range(6), 3)) == SQUARES
+    assert (fake.most, fake.flying) == (at_once, 0)
+    assert fake.options == {"num_cpus": 1, "max_retries": 2}
+    assert (len(fake.started), fake.shutdowns) == ((0, 0) if running else (1, 1))
+
+
+def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the task as they were, those of Ray in one line; Ray is ended."""
+    for given, expected, said in (
+        (ConfigError("number 2 is wrong"), ConfigError, "^number 2 is wrong$"),
+        (MemoryError(), InkganError, r"^Ray gave up: the node died What is made is kept"),
+    ):
+        fake = FakeRay()
+        monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+
+        def task(number: int, error: Exception = given) -> int:
+            if number == 2:
+                raise error
+            return number
+
+        with pytest.raises(expected, match=said):
+            list(engine("ray")(task, range(6), 1))
+        assert fake.shutdowns == 1
+
+
+@pytest.mark.parametrize("failures", [0, 2, 3])
+@pytest.mark.parametrize("address", ["", "10.0.0.1:6379"])
+def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, failures: int, address: str) -> None:
+    """Here, with as many cores as jobs, unless the environment names a cluster; nobody is told."""
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    fake = FakeRay(failures=failures)
+    if failures == 3:
+        with pytest.raises(InkganError, match=r"^Ray does not start: no port Use --engine processes"):
+            engines._start_ray(fake, 5)
+    else:
+        engines._start_ray(fake, 5)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert (len(fake.started), fake.shutdowns) == (min(failures + 1, 3), failures)
+    for options in fake.started:
+        assert options.pop("log_to_driver") is False
+        assert options.pop("logging_level") == "error"
+        assert options.get("num_cpus") == (None if address else 5)
+        assert options.get("address") == (None if address else "local")
+        assert options.get("include_dashboard", False) is False
 
 
 def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,10 @@ def test_a_mixture(tmp_path: Path) -> None:
         ("texts = []", "texts = \\[\\] is not allowed"),
         ('[[texts]]\ntemplat = "1"', "no texts.1.templat. Did you mean 'template'\\?"),
         ('[[texts]]\ntemplate = "1"\nweight = 0', "texts.1.weight = 0 is not allowed"),
+        (
+            '[[texts]]\ntemplate = "1"\nweight = inf',
+            "texts.1.weight = inf is not allowed: input should be a finite number",
+        ),
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),
         ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),

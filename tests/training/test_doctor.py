@@ -131,6 +131,12 @@ def test_a_short_illness_is_none(name: str) -> None:
     assert found(series(*[{}] * 3, *[*short, {}] * 4)) == []
 
 
+def test_an_illness_at_the_very_beginning_is_not_longer() -> None:
+    """Nothing counts before the first line."""
+    assert found(series(*sick("blown-up", 4))) == []
+    assert found(series(*sick("blown-up", 5))) == [("blown-up", 120)]
+
+
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].grace > 0])
 def test_the_beginning_is_not_judged(name: str) -> None:
     """Early in training everything looks ill."""
@@ -357,6 +363,15 @@ def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
     with pytest.raises(ConfigError, match=r"thresholds\.json: .*doctor_every=0$") as caught:
         read_thresholds(file)
     assert "\n" not in str(caught.value)
+
+
+def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path) -> None:
+    """In the order of the rules."""
+    file = tmp_path / "thresholds.json"
+    measured = dict.fromkeys(_BY_NAME, 1.0) | {"memorising": float("inf"), "blown-up": float("nan")}
+    file.write_text(json.dumps({"thresholds": measured}))
+    with pytest.raises(ConfigError, match="the threshold blown-up is not a number"):
+        read_thresholds(file)
 
 
 @pytest.mark.parametrize("every", [0, 30])

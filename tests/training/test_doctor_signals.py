@@ -64,6 +64,23 @@ def test_identical_images() -> None:
     assert signals.share_of_identical(images) == 0.5
 
 
+def test_identical_images_are_equal_in_sixteen_levels() -> None:
+    """Sixteen greys that differ by one level are sixteen images; what lies within half a level of one is the same."""
+    levels = np.arange(16).reshape(16, 1, 1) / 15
+    assert signals.share_of_identical(levels) == 0
+    assert signals.share_of_identical(np.concatenate([levels, levels + 0.4 / 15])) == 1
+
+
+def test_margin() -> None:
+    """Of means of 5/2 and -1."""
+    assert signals.margin(np.array([1.0, 4.0]), np.array([-1.0])) == 3.5
+
+
+def test_floats_of_images() -> None:
+    """Paper is 0, ink is 1."""
+    assert signals.as_floats(np.array([0, 51, 255], np.uint8)).tolist() == pytest.approx([0, 0.2, 1])
+
+
 def test_ranges() -> None:
     """Images in [-1, 1] against [0, 1] are 1 apart."""
     unit = np.linspace(0, 1, 9)
@@ -76,6 +93,28 @@ def test_stuck_units() -> None:
     yes, no = np.array([True, True, True, False]), np.array([True, False, True, True])
     assert signals.share_of_stuck([(yes, no), (no, no)]) == 3 / 8
     assert math.isnan(signals.share_of_stuck([]))
+
+
+def test_units_are_watched_for_sixteen_images() -> None:
+    """Those of hidden convolutions: one always above zero, one always below, one both, one both from image 17 on."""
+
+    class Passing(torch.nn.Conv2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as in PyTorch
+            return input
+
+    network = torch.nn.Sequential()
+    for name in ("first", "last"):
+        network.add_module(name, Passing(4, 4, 1))
+    output = torch.tensor([0.5, -0.5, 0.5, 0.5]).repeat(20, 2, 3, 1)
+    output[7, 1, 2, 2] = output[16, 0, 0, 3] = -0.5
+    with signals._watched(network) as signs:
+        network(output)
+    ((above, below),) = signs
+    assert above.tolist() == [True, False, True, True]
+    assert below.tolist() == [False, True, True, False]
+    assert signals.share_of_stuck(signs) == 3 / 4
+    network(output)
+    assert len(signs) == 1  # nothing is watched any more
 
 
 def test_what_classes_are_drawn_as() -> None:
@@ -144,6 +183,39 @@ def test_what_a_look_says_of_classes(data: DataSet) -> None:
     assert found["least_drawn"] == pytest.approx(0, abs=1e-6)
     assert found["drawn_wrongly"] == pytest.approx(1)
     assert found["classes_known"] == pytest.approx(1 / 2)  # the two held-out images are of classes 0 and 1
+
+
+@pytest.mark.parametrize("conditional", ["true", "false"])
+def test_what_a_look_says_of_the_training_images(
+    data: DataSet, monkeypatch: pytest.MonkeyPatch, conditional: str
+) -> None:
+    """A generator that draws them is like them in all; its average, which draws them half as dark, is not."""
+    recipe, probe, _ = probe_of(data, f"conditional={conditional}")
+    images, labels = np.resize(probe._seen, (COUNT, *data.image_shape)), probe._labels
+    drawn = torch.from_numpy(images)
+    assert (labels is not None) == (conditional == "true")
+    monkeypatch.setattr(recipe, "draw_learner", lambda *_: drawn)
+    monkeypatch.setattr(recipe, "draw", lambda *_: drawn[:32] / 2)
+    found = probe.look(drawn)
+    alike = {"brightness": 0, "range": 0, "order": 0.5, "margin": 0}
+    assert {name: found[name] for name in alike} == pytest.approx(alike, abs=1e-6)
+    assert found["order_held_out"] == pytest.approx(1 - found["memory"])
+    spread = signals.spread_within_classes(probe._seen, labels)
+    assert found["spread"] == pytest.approx(signals.spread_within_classes(images, labels) / spread)
+    spread_of_some = signals.spread_within_classes(images[:32] / 2, None if labels is None else labels[:32])
+    assert found["spread_average"] == pytest.approx(spread_of_some / spread)
+    assert found["from_average"] == pytest.approx(np.square(images[:32] / 2).sum((1, 2, 3)).mean() / spread)
+    assert found["batches_in_an_epoch"] == 16 / 5
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_which_images_are_held_out(data: DataSet, name: str) -> None:
+    """Those of validation; of the test split where there is no validation."""
+    if name == "test":
+        data = replace(data, validation=Split(data.validation.images[:0], np.zeros(0, np.int64)))
+    _, probe, _ = probe_of(data)
+    held_out = {image.tobytes() for image in signals.as_floats(data.splits[name].images)}
+    assert {image.tobytes() for image in probe._unseen} <= held_out
 
 
 def test_what_a_look_says_of_faults(data: DataSet) -> None:
