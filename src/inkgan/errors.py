@@ -23,7 +23,7 @@ from __future__ import annotations
 import difflib
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class InkganError(Exception):
     exit_code = 1
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback: the message, which says what to do."""
+        """Return what IPython shows instead of a traceback: the message."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -154,6 +154,11 @@ def shown(path: Path | str) -> str:
 def shortened(text: str, longest: int) -> str:
     """Return a text of at most ``longest`` characters; a longer one loses its middle."""
     return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """Return the first words of a list: ``"a, b, ..."``; at most ``most`` of them."""
+    return ", ".join([*words[:most], *(["..."] if len(words) > most else [])])
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:

@@ -40,7 +40,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, split_in
-from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
+from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
@@ -175,7 +175,6 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
             named[top] = split
     if not named or splits == "no":
         return {}
-    listed = printable(", ".join(tops[:5])) + (", ..." if len(tops) > 5 else "")
     question = ""
     if len(named) < len(tops) and splits == "auto":
         question = "are these classes, or are some of them splits?"
@@ -185,7 +184,7 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
         question = "two of them are the same split."
     if question:
         raise DataError(
-            f"{shown(folder)} has the folders {listed}: {question} Rename them, or answer with "
+            f"{shown(folder)} has the folders {printable(listed(tops, 5))}: {question} Rename them, or answer with "
             "--set data.splits=no (all are classes) or data.splits=yes (only the splits are read)."
         )
     return named
@@ -293,9 +292,8 @@ def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Foun
     common = max(by_size, key=lambda size: len(by_size[size]))
     kept = by_size.pop(common)
     if by_size:
-        sizes = [f"{height}×{width}" for height, width in by_size]
-        listed = ", ".join(sizes[:3] + ["..."] * (len(sizes) > 3))
-        skipped.add(f"{_OTHER_SIZE} ({listed})", *(one.path for others in by_size.values() for one in others))
+        sizes = listed([f"{height}×{width}" for height, width in by_size], 3)
+        skipped.add(f"{_OTHER_SIZE} ({sizes})", *(one.path for others in by_size.values() for one in others))
     return kept, common
 
 

@@ -78,7 +78,7 @@ class KnownSet:
 
 
 def _downloads(*files: tuple[int, str]) -> tuple[Remote, ...]:
-    """The four compressed files of a set like MNIST, from the size and checksum of each."""
+    """Return the four compressed files of a set like MNIST, from the size and checksum of each."""
     return tuple(Remote(f"{name}.gz", *about) for name, about in zip(_FILES, files, strict=True))
 
 
@@ -146,7 +146,7 @@ _MERGED = (*_DIGITS, *_UPPER, *"abdefghnqrt")
 
 
 def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, first_label: int = 0) -> KnownSet:
-    """A part of EMNIST: public domain, and all parts in one archive."""
+    """Return a part of EMNIST: public domain, and all parts in one archive."""
     zipped = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
     return KnownSet(
         name=f"emnist-{split}",
@@ -205,28 +205,19 @@ def unknown_set(given: str) -> DataError:
     )
 
 
-def named_folder(path: Path, option: str) -> Path:
-    """Return a folder that the user named by an option.
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = no_progress) -> Path:
+    """Return the folder of a known set; download it into the cache if it is not on this machine.
 
     Raises:
-        DataError: it is not there.
+        DataError: it is nowhere, and cannot be downloaded.
+        OutputError: a download cannot be written.
     """
-    path = expanded(path)
-    if not is_folder(path):
-        raise DataError(f"{option} {shown(path)} is not a folder. Name the folder that holds the data sets.")
-    return path
+    folder = locate(known, directory)
+    if folder is None:
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
 
-
-def _named_folders(directory: Path | None) -> Iterator[Path]:
-    """Yield the data folders that the user named: the given one, and ``$INKGAN_DATA``.
-
-    Raises:
-        DataError: one of them is not there.
-    """
-    if directory is not None:
-        yield named_folder(directory, "--data-dir")
-    if named := os.environ.get(ENVIRONMENT):
-        yield named_folder(Path(named), f"${ENVIRONMENT}")
+        folder = fetch_known(known, cache_folder(), progress)
+    return folder
 
 
 def locate(known: KnownSet, directory: Path | None) -> Path | None:
@@ -250,39 +241,26 @@ def locate(known: KnownSet, directory: Path | None) -> Path | None:
     return downloaded if whole else None
 
 
-def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = no_progress) -> Path:
-    """Return the folder of a known set; download it into the cache if it is not on this machine.
-
-    Raises:
-        DataError: it is nowhere, and cannot be downloaded.
-        OutputError: a download cannot be written.
-    """
-    folder = locate(known, directory)
-    if folder is None:
-        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
-
-        folder = fetch_known(known, cache_folder(), progress)
-    return folder
-
-
-def described(folder: Path) -> str:
-    """Describe the folder of a known set for a user."""
-    return f"embedded in inkgan ({shown(folder)})" if folder.parent == EMBEDDED else shown(folder)
-
-
-def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of a name in a folder, compressed or not, or None.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        try:
-            if candidate.exists():
-                return candidate
-        except OSError as error:
-            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
+def identified(folder: Path) -> KnownSet | None:
+    """Return the known set whose train labels lie in a folder, by their checksum, or None."""
+    for known in KNOWN.values():
+        path = find_file(folder, known.files[1])
+        if path is not None and is_published(known, path):
+            return known
     return None
+
+
+def is_published(known: KnownSet, path: Path) -> bool | None:
+    """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
+
+    Raises:
+        DataError: it cannot be read or is damaged.
+    """
+    content = dict(zip(known.files, known.sha256, strict=False)).get(path.name.removesuffix(".gz"))
+    if content is not None:
+        return idx.sha256(path, unpack=True) == content
+    as_downloaded = {remote.name: remote.sha256 for remote in known.remotes}.get(path.name)
+    return None if as_downloaded is None else idx.sha256(path, unpack=False) == as_downloaded
 
 
 def known_files(known: KnownSet, folder: Path) -> list[Path]:
@@ -300,23 +278,45 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
     return paths
 
 
-def is_published(known: KnownSet, path: Path) -> bool | None:
-    """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
+def find_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a name in a folder, compressed or not, or None.
 
     Raises:
-        DataError: it cannot be read or is damaged.
+        DataError: the folder cannot be read.
     """
-    content = dict(zip(known.files, known.sha256, strict=False)).get(path.name.removesuffix(".gz"))
-    if content is not None:
-        return idx.sha256(path, unpack=True) == content
-    as_downloaded = {remote.name: remote.sha256 for remote in known.remotes}.get(path.name)
-    return None if as_downloaded is None else idx.sha256(path, unpack=False) == as_downloaded
-
-
-def identified(folder: Path) -> KnownSet | None:
-    """Return the known set whose train labels lie in a folder, by their checksum, or None."""
-    for known in KNOWN.values():
-        path = find_file(folder, known.files[1])
-        if path is not None and is_published(known, path):
-            return known
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:
+            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
     return None
+
+
+def _named_folders(directory: Path | None) -> Iterator[Path]:
+    """Yield the data folders that the user named: the given one, and ``$INKGAN_DATA``.
+
+    Raises:
+        DataError: one of them is not there.
+    """
+    if directory is not None:
+        yield named_folder(directory, "--data-dir")
+    if named := os.environ.get(ENVIRONMENT):
+        yield named_folder(Path(named), f"${ENVIRONMENT}")
+
+
+def named_folder(path: Path, option: str) -> Path:
+    """Return a folder that the user named by an option.
+
+    Raises:
+        DataError: it is not there.
+    """
+    path = expanded(path)
+    if not is_folder(path):
+        raise DataError(f"{option} {shown(path)} is not a folder. Name the folder that holds the data sets.")
+    return path
+
+
+def described(folder: Path) -> str:
+    """Describe the folder of a known set for a user."""
+    return f"embedded in inkgan ({shown(folder)})" if folder.parent == EMBEDDED else shown(folder)

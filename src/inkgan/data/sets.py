@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
-from inkgan.errors import DataError, quantity
+from inkgan.errors import DataError, listed, quantity
 from inkgan.images import Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -141,7 +141,7 @@ class DataSet:
         return f"<DataSet {self.name}: {counts} images of {size_text(self.image_shape)}, {classes}>"
 
     def _repr_png_(self) -> bytes:
-        """A sheet of training images, for notebooks."""
+        """Return a sheet of training images for a notebook."""
         columns = min(10, max(1, 1000 // self.image_shape[1]))
         return png_bytes(sheet(self.examples(columns=columns, rows=10), columns))
 
@@ -244,8 +244,7 @@ def _with_class_names(
     names = tuple(str(label) if given is None else given[label] for label in used)
     numbers = int(every.max()) + 1 if given is None else len(given)
     if len(used) < numbers:
-        listed = ", ".join(names[:10]) + ", ..." * (len(names) > 10)
-        notes.append(f"{len(names)} of {numbers} classes have images: {listed}")
+        notes.append(f"{len(names)} of {numbers} classes have images: {listed(names, 10)}")
         numbered = np.split(np.searchsorted(used, every), np.cumsum([len(train), len(validation)]))
         parts = zip((train, validation, test), numbered, strict=True)
         train, validation, test = (Split(split.images, labels) for split, labels in parts)
@@ -283,18 +282,6 @@ def most_unpacked(packed: int) -> int:
     return max(200 * packed, min(1040 * packed, 2**26))
 
 
-def shuffled(count: int) -> npt.NDArray[np.intp]:
-    """Return a fixed permutation of 0 to count - 1, the same for ever and everywhere.
-
-    It sorts the numbers by a mixing function (the finaliser of SplitMix64) instead of asking NumPy's
-    generators, whose streams may change between releases: what is held out must not.
-    """
-    mixed = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
-
-
 def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     """Divide images into a rest and ``parts`` held-out tenths, by a permutation that no seed changes.
 
@@ -318,6 +305,18 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     order = shuffled(count)
     cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
     return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
+
+
+def shuffled(count: int) -> npt.NDArray[np.intp]:
+    """Return a fixed permutation of 0 to count - 1, the same for ever and everywhere.
+
+    It sorts the numbers by a mixing function (the finaliser of SplitMix64) instead of asking NumPy's
+    generators, whose streams may change between releases: what is held out must not.
+    """
+    mixed = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
 
 
 def first_twelfth(train: Split, source: str) -> dict[str, Split]:

@@ -89,7 +89,7 @@ class Comparison:
     seconds: float = field(default=0.0, compare=False)
 
     def as_json(self) -> str:
-        """The comparison as JSON."""
+        """Write the comparison as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def _repr_html_(self) -> str:

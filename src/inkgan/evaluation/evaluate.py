@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inkgan.errors import listed
 from inkgan.evaluation.classifier import classification_accuracy
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
@@ -229,5 +230,6 @@ def _classes(
     small = [one.name for one in classes if one.diversity is None]
     if not small:
         return classes, []
-    listed = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
-    return classes, [f"diversity is not measured for classes of fewer than {LEAST_OF_CLASS} images: {listed}."]
+    return classes, [
+        f"diversity is not measured for classes of fewer than {LEAST_OF_CLASS} images: {listed(small, 12)}."
+    ]

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inkgan.data.pixels import size_text
 from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.files import Progress, no_progress, read_regular, sha256_of, write_bytes
@@ -204,13 +205,9 @@ def check_images(images: Images, image_shape: tuple[int, int, int] | None = None
         raise EvaluationError(f"images have shape {images.shape}; give [N, H, W, C] with N > 0 and C = 1 or 3.")
     if image_shape is not None and images.shape[1:] != image_shape:
         raise EvaluationError(
-            f"images are {_by(images.shape[1:])}, this feature network reads {_by(image_shape)}. "
+            f"images are {size_text(images.shape[1:])}, this feature network reads {size_text(image_shape)}. "
             "Train one for this size (scripts/train_feature_network.py) or give another extractor."
         )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
 
 
 def extract(extractor: Extractor, images: Images) -> Features:

@@ -139,6 +139,53 @@ def is_shipped_for(data: DataSet) -> bool:
     return bool(load_card().data["digest"] == data.digest)
 
 
+def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
+    """Return the reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
+
+    Raises:
+        EvaluationError: as :func:`compute_reference`.
+        CheckpointError: a shipped or cached file is damaged.
+    """
+    cached = cache_folder() / f"reference-{cache_key(data, network)}"
+    for folder in (SHIPPED, cached):
+        if (folder / CARD).exists():
+            reference = load_reference(folder)
+            if (reference.data_digest, reference.features_sha256) == (data.digest, network.card.sha256):
+                return reference
+    reference = compute_reference(data, network, progress)
+    reference.save(cached)
+    return reference
+
+
+def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:
+    """Load reference statistics after checking their hash.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
+    """
+    try:
+        card: dict[str, Any] = json.loads(read_regular(folder / CARD))
+        if card["format"] != FORMAT or card["sha256"] != sha256_of(folder / ARRAYS):
+            raise CheckpointError(
+                f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."
+            )
+        arrays = safetensors.numpy.load_file(folder / ARRAYS)
+        arrays["held_out_classes"] = arrays["held_out_classes"].astype(np.int64)
+        return ReferenceStatistics(
+            data_digest=card["data_digest"],
+            features_sha256=card["features_sha256"],
+            train=_statistics(arrays, "train"),
+            test=_statistics(arrays, "test"),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
+
+
+def _statistics(arrays: dict[str, npt.NDArray[Any]], split: str) -> GaussianStatistics:
+    return GaussianStatistics(arrays[f"{split}_mean"], arrays[f"{split}_covariance"], int(arrays[f"{split}_n"][0]))
+
+
 def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
     """Compute the statistics of a labelled data set's training and test splits.
 
@@ -169,24 +216,6 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
         held_out_features=distances.astype(np.float32),
         held_out_pixels=pixel_distances.astype(np.float32),
     )
-
-
-def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
-    """Return the reference statistics of a data set: the shipped ones, cached ones, or computed now and cached.
-
-    Raises:
-        EvaluationError: as :func:`compute_reference`.
-        CheckpointError: a shipped or cached file is damaged.
-    """
-    cached = cache_folder() / f"reference-{cache_key(data, network)}"
-    for folder in (SHIPPED, cached):
-        if (folder / CARD).exists():
-            reference = load_reference(folder)
-            if (reference.data_digest, reference.features_sha256) == (data.digest, network.card.sha256):
-                return reference
-    reference = compute_reference(data, network, progress)
-    reference.save(cached)
-    return reference
 
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
@@ -234,32 +263,3 @@ def _write_to_cache(path: Path, content: bytes) -> None:
     """Write a file of the cache; one that cannot be written is no error, and is computed again next time."""
     with contextlib.suppress(OutputError):
         write_bytes(path, content)
-
-
-def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:
-    """Load reference statistics after checking their hash.
-
-    Raises:
-        CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
-    """
-    try:
-        card: dict[str, Any] = json.loads(read_regular(folder / CARD))
-        if card["format"] != FORMAT or card["sha256"] != sha256_of(folder / ARRAYS):
-            raise CheckpointError(
-                f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."
-            )
-        arrays = safetensors.numpy.load_file(folder / ARRAYS)
-        arrays["held_out_classes"] = arrays["held_out_classes"].astype(np.int64)
-        return ReferenceStatistics(
-            data_digest=card["data_digest"],
-            features_sha256=card["features_sha256"],
-            train=_statistics(arrays, "train"),
-            test=_statistics(arrays, "test"),
-            **{name: arrays[name] for name in _ARRAYS},
-        )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
-
-
-def _statistics(arrays: dict[str, npt.NDArray[Any]], split: str) -> GaussianStatistics:
-    return GaussianStatistics(arrays[f"{split}_mean"], arrays[f"{split}_covariance"], int(arrays[f"{split}_n"][0]))

@@ -116,7 +116,7 @@ class Ruler:
         return kept_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute)
 
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
-        """Features and class probabilities of images, uint8 [n, H, W, C]."""
+        """Compute features and class probabilities of images, uint8 [n, H, W, C]."""
         if self.network is None:
             assert self.extractor is not None
             progress(doing, 0.0)
@@ -190,24 +190,6 @@ def quick_measure(
     return measure
 
 
-def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
-    """Return the network of random weights for images [H, W, C], always the same.
-
-    Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
-    """
-    card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
-    layers = FeatureLayers(card)
-    rng = np.random.default_rng(_WEIGHTS_SEED)
-    digest = hashlib.sha256()
-    with torch.no_grad():
-        for name, parameter in layers.named_parameters():
-            scale = 0.0 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
-            drawn = (scale * rng.standard_normal(tuple(parameter.shape))).astype(np.float32)
-            parameter.copy_(torch.from_numpy(drawn))
-            digest.update(drawn.tobytes())
-    return FeatureNetwork(replace(card, sha256=digest.hexdigest()), layers)
-
-
 @dataclass(frozen=True, eq=False)
 class SecondRuler:
     """Everything that images are compared with in random features; :func:`make_second_ruler` makes one.
@@ -249,3 +231,21 @@ def make_second_ruler(data: DataSet, progress: Progress = no_progress) -> Second
     """Make the random network, and extract the features of the training images or read them from the cache."""
     network = random_network(data.image_shape)
     return SecondRuler(data, network, GaussianStatistics.of(training_features(data, network, progress)))
+
+
+def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
+    """Return the network of random weights for images [H, W, C], always the same.
+
+    Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
+    """
+    card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
+    layers = FeatureLayers(card)
+    rng = np.random.default_rng(_WEIGHTS_SEED)
+    digest = hashlib.sha256()
+    with torch.no_grad():
+        for name, parameter in layers.named_parameters():
+            scale = 0.0 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
+            drawn = (scale * rng.standard_normal(tuple(parameter.shape))).astype(np.float32)
+            parameter.copy_(torch.from_numpy(drawn))
+            digest.update(drawn.tobytes())
+    return FeatureNetwork(replace(card, sha256=digest.hexdigest()), layers)

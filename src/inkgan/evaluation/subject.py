@@ -17,7 +17,16 @@ from inkgan.data import load as load_data
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.data.sets import Reading
-from inkgan.errors import CheckpointError, DataError, EvaluationError, InkganWarning, quantity, shown, whole_number
+from inkgan.errors import (
+    CheckpointError,
+    DataError,
+    EvaluationError,
+    InkganWarning,
+    listed,
+    quantity,
+    shown,
+    whole_number,
+)
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
@@ -328,15 +337,14 @@ def _renumbered(
     foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
     if foreign:
         are_no = "is not a class" if len(foreign) == 1 else "are not classes"
-        note = f"the labels of {name} are not used, so there is no accuracy: {_listed(foreign)} {are_no} of {data.name}"
-        return None, [f"{note} ({_listed(data.class_names)})."]
+        note = f"the labels of {name} are not used, so there is no accuracy: {_quoted(foreign)} {are_no} of {data.name}"
+        return None, [f"{note} ({_quoted(data.class_names)})."]
     found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
     absent = [class_name for class_name in data.class_names if class_name not in used]
     if absent:
-        return found, [f"{name} has no images of {_listed(absent)}: {len(absent)} of the {len(numbers)} classes."]
+        return found, [f"{name} has no images of {_quoted(absent)}: {len(absent)} of the {len(numbers)} classes."]
     return found, []
 
 
-def _listed(names: Sequence[str]) -> str:
-    shortened = ", ".join(repr(name) for name in names[:8])
-    return shortened + (", ..." if len(names) > 8 else "")
+def _quoted(names: Sequence[str]) -> str:
+    return listed([repr(name) for name in names], 8)

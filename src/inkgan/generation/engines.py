@@ -63,6 +63,60 @@ def checked_jobs(jobs: int, engine: str) -> int:
     return jobs
 
 
+def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
+    """Do a task in new processes on this machine; a number whose process is killed goes to another process.
+
+    Raises:
+        InkganError: processes were killed at one number three times.
+
+    Warns:
+        InkganWarning: the task's own warnings, each message once.
+    """
+    waiting = deque(numbers)
+    killed: Counter[int] = Counter()
+    told: set[str] = set()
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.number is not None for worker in workers):
+            workers += [_Worker(task) for _ in range(min(jobs - len(workers), len(waiting)))]
+            for worker in workers:
+                if worker.number is None and waiting:
+                    worker.give(waiting.popleft())
+            busy = {worker.connection: worker for worker in workers if worker.number is not None}
+            for ready in connection.wait(list(busy)):
+                worker = busy[ready]  # type: ignore[index]  # all are connections
+                number, worker.number = worker.number, None
+                assert number is not None
+                try:
+                    result, error, noted = worker.connection.recv()
+                except (EOFError, OSError):
+                    workers.remove(worker)
+                    worker.end()
+                    killed[number] += 1
+                    _refuse_more_attempts(number, killed[number], worker.process.exitcode)
+                    waiting.appendleft(number)
+                    continue
+                for message in dict.fromkeys(noted):
+                    if message not in told:
+                        warnings.warn(message, InkganWarning, stacklevel=2)
+                told.update(noted)
+                if error is not None:
+                    raise error
+                yield result
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _refuse_more_attempts(number: int, killed: int, exit_code: int | None) -> None:
+    if killed >= _ATTEMPTS:
+        reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
+        raise InkganError(
+            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). What is made is "
+            "kept, and the same command goes on; try it with fewer --jobs."
+        )
+
+
 class _Worker:
     """A process that does a task for one number after another."""
 
@@ -134,60 +188,6 @@ def _end_with_the_first_process() -> None:
 def _stop_after(sentinel: int) -> None:
     connection.wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
-    """Do a task in new processes on this machine; a number whose process is killed goes to another process.
-
-    Raises:
-        InkganError: processes were killed at one number three times.
-
-    Warns:
-        InkganWarning: the task's own warnings, each message once.
-    """
-    waiting = deque(numbers)
-    killed: Counter[int] = Counter()
-    told: set[str] = set()
-    workers: list[_Worker] = []
-    try:
-        while waiting or any(worker.number is not None for worker in workers):
-            workers += [_Worker(task) for _ in range(min(jobs - len(workers), len(waiting)))]
-            for worker in workers:
-                if worker.number is None and waiting:
-                    worker.give(waiting.popleft())
-            busy = {worker.connection: worker for worker in workers if worker.number is not None}
-            for ready in connection.wait(list(busy)):
-                worker = busy[ready]  # type: ignore[index]  # all are connections
-                number, worker.number = worker.number, None
-                assert number is not None
-                try:
-                    result, error, noted = worker.connection.recv()
-                except (EOFError, OSError):
-                    workers.remove(worker)
-                    worker.end()
-                    killed[number] += 1
-                    _refuse_more_attempts(number, killed[number], worker.process.exitcode)
-                    waiting.appendleft(number)
-                    continue
-                for message in dict.fromkeys(noted):
-                    if message not in told:
-                        warnings.warn(message, InkganWarning, stacklevel=2)
-                told.update(noted)
-                if error is not None:
-                    raise error
-                yield result
-    finally:
-        for worker in workers:
-            worker.end()
-
-
-def _refuse_more_attempts(number: int, killed: int, exit_code: int | None) -> None:
-    if killed >= _ATTEMPTS:
-        reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
-        raise InkganError(
-            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). What is made is "
-            "kept, and the same command goes on; try it with fewer --jobs."
-        )
 
 
 def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:

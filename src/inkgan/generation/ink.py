@@ -78,7 +78,7 @@ def digits(
 
 
 def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats, lift: Floats) -> list[Strip]:
-    """A few strips; see :func:`digits`."""
+    """Draw a few strips; see :func:`digits`."""
     top, bottom, left, right = _ink_boxes(images, _FAINT)
     # Very wide digits stay lower than others, and digits with little ink small.
     extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from inkgan.errors import InkganWarning, OutputError, reason_of
+from inkgan.errors import InkganWarning, OutputError, listed, reason_of
 from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
 
 #: The list of what was written into a folder, in that folder.
@@ -152,9 +152,9 @@ class OutputFolder:
             with contextlib.suppress(OSError):  # the user's files are in it
                 folder.rmdir()
         if changed:
-            named = ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
             warnings.warn(
-                f"what inkgan wrote in {self._path} and was changed since is kept: {named} ({len(changed)} in all).",
+                f"what inkgan wrote in {self._path} and was changed since is kept: {listed(changed, 3)} "
+                f"({len(changed)} in all).",
                 InkganWarning,
                 stacklevel=4,
             )

@@ -45,63 +45,6 @@ _SYNCED = 8
 _ATTEMPTS = 10
 
 
-def make_shard(spec: Spec, number: int) -> Files:
-    """Make the files of a shard, by their names in the data set's folder: a pure function.
-
-    Args:
-        spec: the data set.
-        number: the number of the shard, 0 to ``spec.shards - 1``.
-
-    Raises:
-        ConfigError: there is no such shard, or a text cannot be written.
-        CheckpointError: the model cannot write.
-        MissingExtraError: a library that the format needs is not installed.
-    """
-    if not 0 <= number < spec.shards:
-        raise ConfigError(f"there is no shard {number} of {spec.shards}. Shards are numbered from 0.")
-    pack = packer(spec.format)
-    folders: dict[str, list[int]] = {}
-    for one in spec.images_of(number):
-        folders.setdefault(f"{part_of(spec, one)}/" if spec.split else "", []).append(one)
-    files: Files = {}
-    for folder, ones in sorted(folders.items()):
-        files |= pack(f"{folder}{number:05d}", samples(spec, ones))
-    return files
-
-
-def part_of(spec: Spec, writer: int) -> str:
-    """Return the part of the data set, such as ``train``, that a writer belongs to, by seed and writer alone."""
-    bounds = np.cumsum([share.share for share in spec.split])
-    place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
-    return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
-
-
-@dataclass(frozen=True)
-class Shards:
-    """The task of an engine: make a shard unless it is done.
-
-    Attributes:
-        spec: the data set.
-        out: its folder.
-        digests: see :func:`digests_of`; a worker that reads another model or other texts must not go on.
-    """
-
-    spec: Spec
-    out: Path
-    digests: Mapping[str, str]
-
-    def __call__(self, number: int) -> bool:
-        """Make a shard unless it is done; return whether it was made."""
-        if is_done(self.out, number):
-            return False
-        if digests_of(self.spec) != self.digests:
-            raise OutputError(
-                f"the model or the texts of {self.out} changed while it was written. Name another folder."
-            )
-        _put(make_shard(self.spec, number), self.out, number, depth=2 if self.spec.split else 1)
-        return True
-
-
 def write_shards(
     spec: Spec,
     out: str | Path,
@@ -153,33 +96,61 @@ def write_shards(
     return made, len(numbers) - made
 
 
-@lru_cache(maxsize=2)
-def digests_of(spec: Spec) -> dict[str, str]:
-    """Return the SHA-256 of the model's weights and of each file of texts."""
-    files = {}
-    for path in files_of(spec):
-        try:
-            files[str(path)] = sha256_of(path)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
-            ) from None
-    return {"model": model_of(spec).weights_digest, **files}
+@dataclass(frozen=True)
+class Shards:
+    """The task of an engine: make a shard unless it is done.
+
+    Attributes:
+        spec: the data set.
+        out: its folder.
+        digests: see :func:`digests_of`; a worker that reads another model or other texts must not go on.
+    """
+
+    spec: Spec
+    out: Path
+    digests: Mapping[str, str]
+
+    def __call__(self, number: int) -> bool:
+        """Make a shard unless it is done; return whether it was made."""
+        if is_done(self.out, number):
+            return False
+        if digests_of(self.spec) != self.digests:
+            raise OutputError(
+                f"the model or the texts of {self.out} changed while it was written. Name another folder."
+            )
+        _put(make_shard(self.spec, number), self.out, number, depth=2 if self.spec.split else 1)
+        return True
 
 
-def versions_for(form: str) -> dict[str, str]:
-    """Return the versions of the libraries that decide the bytes of a format."""
-    names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
-    return {name: metadata.version(name) for name in names if name is not None}
+def make_shard(spec: Spec, number: int) -> Files:
+    """Make the files of a shard, by their names in the data set's folder: a pure function.
+
+    Args:
+        spec: the data set.
+        number: the number of the shard, 0 to ``spec.shards - 1``.
+
+    Raises:
+        ConfigError: there is no such shard, or a text cannot be written.
+        CheckpointError: the model cannot write.
+        MissingExtraError: a library that the format needs is not installed.
+    """
+    if not 0 <= number < spec.shards:
+        raise ConfigError(f"there is no shard {number} of {spec.shards}. Shards are numbered from 0.")
+    pack = packer(spec.format)
+    folders: dict[str, list[int]] = {}
+    for one in spec.images_of(number):
+        folders.setdefault(f"{part_of(spec, one)}/" if spec.split else "", []).append(one)
+    files: Files = {}
+    for folder, ones in sorted(folders.items()):
+        files |= pack(f"{folder}{number:05d}", samples(spec, ones))
+    return files
 
 
-def is_done(out: Path, number: int) -> bool:
-    """Whether a shard is there as it was made: it has a record, and every file in the record has its SHA-256."""
-    try:
-        lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
-        return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
-    except (OSError, ValueError):
-        return False
+def part_of(spec: Spec, writer: int) -> str:
+    """Return the part of the data set, such as ``train``, that a writer belongs to, by seed and writer alone."""
+    bounds = np.cumsum([share.share for share in spec.split])
+    place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
+    return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
 
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
@@ -261,6 +232,35 @@ def _read(path: Path) -> dict[str, Any]:
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return f"{text:.40}"
+
+
+def versions_for(form: str) -> dict[str, str]:
+    """Return the versions of the libraries that decide the bytes of a format."""
+    names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
+    return {name: metadata.version(name) for name in names if name is not None}
+
+
+@lru_cache(maxsize=2)
+def digests_of(spec: Spec) -> dict[str, str]:
+    """Return the SHA-256 of the model's weights and of each file of texts."""
+    files = {}
+    for path in files_of(spec):
+        try:
+            files[str(path)] = sha256_of(path)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
+            ) from None
+    return {"model": model_of(spec).weights_digest, **files}
+
+
+def is_done(out: Path, number: int) -> bool:
+    """Whether a shard is there as it was made: it has a record, and every file in the record has its SHA-256."""
+    try:
+        lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
+        return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
+    except (OSError, ValueError):
+        return False
 
 
 def _put(files: Files, out: Path, number: int, *, depth: int) -> None:

@@ -83,7 +83,7 @@ class InTurn:
         return len(self._templates)
 
     def text(self, seed: int, index: int) -> str:
-        """The text of an image, by the seed and the image's number."""
+        """Return the text of an image, by the seed and the image's number."""
         return self._templates[index % len(self._templates)].text(rng(seed, Stream.TEXT, index))
 
 

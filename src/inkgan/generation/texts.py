@@ -34,7 +34,7 @@ class Texts(Protocol):
         """The number of texts before they repeat; 0 if they never end."""
 
     def text(self, seed: int, index: int) -> str:
-        """The text of an image, by the seed and the image's number."""
+        """Return the text of an image, by the seed and the image's number."""
 
 
 class Mixture:
@@ -61,7 +61,7 @@ class Mixture:
         return 0
 
     def text(self, seed: int, index: int) -> str:
-        """The text of an image, by the seed and the image's number."""
+        """Return the text of an image, by the seed and the image's number."""
         draws = rng(seed, Stream.TEXT, index)
         chosen = int(np.searchsorted(self._upto, draws.random(), side="right"))
         return self._draw(self._templates[chosen], draws)

@@ -22,6 +22,7 @@ from inkgan.errors import (
     ConfigError,
     InkganWarning,
     did_you_mean,
+    listed,
     number_between,
     quantity,
     shown,
@@ -135,7 +136,7 @@ class Writing:
         return self.reading | ({"cells": [list(cell) for cell in self.cells]} if self.cells else {})
 
     def _repr_png_(self) -> bytes:
-        """The picture, for notebooks."""
+        """Return the picture for a notebook."""
         return png_bytes(self.picture)
 
 
@@ -343,8 +344,8 @@ def load_for_writing(model: str | Path | Generator) -> Generator:
     generator = sampling.load(model) if isinstance(model, str | Path) else model
     names = generator.class_names
     if sorted(names) != list(DIGITS):
-        shortened = ", ".join(shown(name) for name in names[:12]) + (", …" if len(names) > 12 else "")
-        classes = f"its classes are {shortened}" if names else "it draws without labels"
+        known = listed([shown(name) for name in names], 12)
+        classes = f"its classes are {known}" if names else "it draws without labels"
         raise CheckpointError(
             f"{generator.name} cannot write: {classes}; writing needs the classes 0 to 9. "
             f"Name a model such as {DEFAULT}."

@@ -67,7 +67,7 @@ class Discriminator(nn.Module):
         return d4.squeeze(1)  # [N]
 
     def extra_repr(self) -> str:
-        """The layers, for ``print``."""
+        """Describe the layers for ``print``."""
         layers = ["5×5 convolution, ReLU, average pooling"] * 2 + ["fully connected, ReLU", "fully connected"]
         return _described(self, layers)
 
@@ -127,7 +127,7 @@ class Generator(nn.Module):
         return g4.permute(0, 2, 3, 1)  # [N, 28, 28, 1]
 
     def extra_repr(self) -> str:
-        """The layers, for ``print``."""
+        """Describe the layers for ``print``."""
         convolution = "3×3 convolution, batch normalisation, ReLU, resize to 56×56"
         layers = ["fully connected, batch normalisation, ReLU", convolution, convolution, "1×1 convolution, sigmoid"]
         return _described(self, layers)

@@ -161,7 +161,7 @@ def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @cache
 def _shifts(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix that spreads a flat 5×5 kernel over a 6×6 patch at each of four positions: zeros and ones, [25, 4·36].
+    """Return the matrix [25, 4·36] of zeros and ones that spreads a flat 5×5 kernel over four positions of a 6×6 patch.
 
     Kernels are rearranged by products with constants because one product costs less than a dozen of pads and copies.
     """
@@ -197,7 +197,7 @@ class _LinearReluMean(torch.autograd.Function):
 
 @cache
 def _mean_of_four(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix [C, 4·C] that averages four neighbouring features."""
+    """Return the matrix [C, 4·C] that averages four neighbouring features."""
     return torch.eye(channels, dtype=dtype, device=device).repeat_interleave(4, 1) / 4
 
 
@@ -247,7 +247,7 @@ def halving_kernel(weight: Tensor) -> Tensor:
 
 @cache
 def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix that places the taps of a flat 3×3 kernel in a 4×4 patch: zeros and ones, [9, 16]."""
+    """Return the matrix [9, 16] of zeros and ones that places the taps of a flat 3×3 kernel in a 4×4 patch."""
     return _kernel_to_depth(F.pad(torch.eye(9, dtype=dtype, device=device).view(9, 3, 3), (0, 1, 0, 1)))
 
 
@@ -316,7 +316,7 @@ def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], 
 
 @cache
 def _folds(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix that folds a flat 3×3 kernel in both dimensions: [9, 9].
+    """Return the matrix [9, 9] that folds a flat 3×3 kernel in both dimensions.
 
     As 3×3: the first two rows and columns are the 2×2 kernel; the last row (column) is what the maps' last row (column)
     needs besides, two taps; the corner, what the corner needs.
@@ -409,7 +409,7 @@ def _gate_(gradient: Tensor, activations: Tensor) -> None:
 
 
 def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient [O, C] of a weight that took inputs [N, H, W, C] to what has the gradient [N, H, W, O].
+    """Return the gradient [O, C] of a weight, from its inputs [N, H, W, C] and its outputs' gradient [N, H, W, O].
 
     Image by image: one product that sums over all positions takes half as long again.
     """
@@ -417,7 +417,7 @@ def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _sum_positions(maps: Tensor) -> Tensor:
-    """The sum [C] of maps [N, H, W, C]; long rows first, as summing C values at a time is six times as slow."""
+    """Return the sum [C] of maps [N, H, W, C]; long rows first, as summing C values at a time is six times as slow."""
     return maps.flatten(2).sum((0, 1)).view(maps.shape[2:]).sum(0)
 
 

@@ -56,7 +56,7 @@ def _check_probabilities(probabilities: npt.NDArray[Any], at_least: int) -> Floa
 
 
 def _entropy_terms(p: Float64) -> Float64:
-    """The terms p log p of an entropy, with 0 log 0 = 0."""
+    """Return the terms p log p of an entropy, with 0 log 0 = 0."""
     terms: Float64 = p * np.log(np.where(p > 0, p, 1))
     return terms
 
