@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inkgan.exporting.page import REPLAY
+from inkgan.exporting.page import REPLAY, four_bits
 from inkgan.images import Images
 from inkgan.runs.folder import RunFolder
 from inkgan.training.recorder import GRID_COLUMNS
@@ -65,12 +65,6 @@ def cells(grid: Image.Image) -> Images:
     framed = ink.reshape(ROWS, CELL, GRID_COLUMNS, CELL).swapaxes(1, 2).reshape(-1, CELL, CELL)
     edge = (CELL - SIDE) // 2
     return framed[:, edge : edge + SIDE, edge : edge + SIDE]
-
-
-def four_bits(pixels: Images) -> bytes:
-    """Round pixels to 16 grey levels, two in a byte."""
-    grey = np.rint(pixels.reshape(-1) / 17).astype(np.uint8)
-    return (grey[::2] << 4 | grey[1::2]).tobytes()
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkgan.cli.drawing import Arrangement, Run, arrangement, drawn, sparkline, terminal_drawing
+from inkgan.cli.drawing import Arrangement, ColouredText, arrangement, drawn, sparkline, terminal_drawing
 
 QUARTERS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 
-def pixels_of(lines: list[list[Run]], across: int) -> NDArray[np.int64]:
+def pixels_of(lines: list[list[ColouredText]], across: int) -> NDArray[np.int64]:
     """The picture [2h, across · w, 3] that characters show."""
     rows: list[list[object]] = []
     for line in lines:

@@ -132,10 +132,10 @@ def test_what_is_there_stays_unless_asked(tmp_path: Path) -> None:
     assert out.read_text("utf-8") == "mine"
 
 
-def tiny(side: int, names: str) -> saved.Saved:
+def tiny(side: int, names: str) -> saved.SavedModel:
     """A compact generator without weights."""
     about = {"network": "compact", "image_shape": [side, side, 1], "num_classes": 10, "latent_dim": 3, "channels": 8}
-    return saved.Saved("tiny", about, {}, tuple(names), "")
+    return saved.SavedModel("tiny", about, {}, tuple(names), "")
 
 
 @pytest.mark.parametrize(

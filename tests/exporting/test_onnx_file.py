@@ -19,7 +19,7 @@ import inkgan
 from inkgan import networks
 from inkgan.errors import CheckpointError, MissingExtraError
 from inkgan.exporting import onnx_file
-from inkgan.exporting.saved import Saved, read
+from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.runs import checkpoint
 
@@ -32,7 +32,7 @@ BUNDLED = ["best", "fast", "tutorial"]
 MODELS = [*BUNDLED, COLOUR, WITHOUT_LABELS]
 
 
-def saved(model: str | dict[str, Any], folder: Path) -> Saved:
+def saved(model: str | dict[str, Any], folder: Path) -> SavedModel:
     """A bundled model, or one of fresh weights that a folder holds."""
     if isinstance(model, str):
         return read(model, "latest")
@@ -49,7 +49,7 @@ def session(content: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def inputs(model: Saved, n: int) -> dict[str, NDArray[Any]]:
+def inputs(model: SavedModel, n: int) -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(5)
     given: dict[str, NDArray[Any]] = {"latent": rng.standard_normal((64, model.description["latent_dim"]), np.float32)}
     if model.class_names:

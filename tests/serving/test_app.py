@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 import inkgan
 from inkgan import cli
-from inkgan.exporting.saved import Saved, read
+from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.morph import morph
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import picture_of
@@ -31,7 +31,7 @@ _SCRIPT = "<script>alert(1)</script>"
 _NAME = "<b onclick=alert(1)>"
 
 
-def client_of(saved: Saved) -> TestClient:
+def client_of(saved: SavedModel) -> TestClient:
     return TestClient(application(Service(saved)), raise_server_exceptions=True)
 
 
@@ -51,7 +51,7 @@ def hostile() -> TestClient:
     draws = np.random.default_rng(0)
     shapes = compact_shapes((8, 8, 3), 2, 3, 8)
     weights = {name: draws.standard_normal(shape, np.float32) for name, shape in shapes.items()}
-    return client_of(Saved(f"/home/me/{_NAME}", about, weights, tuple(names), f"# A card\n\n{_SCRIPT}"))
+    return client_of(SavedModel(f"/home/me/{_NAME}", about, weights, tuple(names), f"# A card\n\n{_SCRIPT}"))
 
 
 def picture(content: bytes) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from inkgan.errors import ConfigError
-from inkgan.exporting.saved import Saved, read
+from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.model import Model
 from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
@@ -22,12 +22,12 @@ DIGIT = parameters.Digit(seed=3)
 
 
 @pytest.fixture(scope="module")
-def saved() -> Saved:
+def saved() -> SavedModel:
     return read("fast", "latest")
 
 
 @pytest.fixture
-def service(saved: Saved) -> Iterator[Service]:
+def service(saved: SavedModel) -> Iterator[Service]:
     """One whose drawings two processes make."""
     service = Service(saved, 2)
     yield service
@@ -83,7 +83,7 @@ def test_who_dies_is_replaced(service: Service) -> None:
     assert within_seconds(work()) != os.getpid()
 
 
-def test_what_pytorch_draws_is_drawn_by_a_thread(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hangs in a process that was forked after it built a network."""
     for module in ("serving.app", "generation.model"):
         monkeypatch.setattr(f"inkgan.{module}.NUMPY_NETWORKS", {})
@@ -92,7 +92,7 @@ def test_what_pytorch_draws_is_drawn_by_a_thread(saved: Saved, monkeypatch: pyte
     assert within_seconds(service.drawn(responses.digit, "7", DIGIT)).media_type == responses.PNG
 
 
-def test_they_end_whatever_they_do(saved: Saved) -> None:
+def test_they_end_whatever_they_do(saved: SavedModel) -> None:
     drawers = Drawers(Service(saved).model, 1)
     process = within_seconds(drawers.draw(process_of))
     os.kill(process, signal.SIGTERM)  # as systemd sends it to all

@@ -18,7 +18,7 @@ from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.generation import engines
 from inkgan.generation.engines import Task
 from inkgan.training import many_runs
-from inkgan.training.many_runs import Outcome, Runs, parse_seeds, train_many
+from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -33,10 +33,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "processes", engine)
 
 
-def task(out: Path, data: Path, **options: Any) -> Runs:
+def task(out: Path, data: Path, **options: Any) -> TrainingTask:
     """Tiny runs."""
     given = {"data": str(data), "steps": runs.STEPS, "device": "cpu", "precision": "float32", "settings": runs.SETTINGS}
-    return Runs(None, {**given, "out": str(out), **options})  # type: ignore[typeddict-item]
+    return TrainingTask(None, {**given, "out": str(out), **options})  # type: ignore[typeddict-item]
 
 
 @pytest.mark.slow

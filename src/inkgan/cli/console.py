@@ -20,7 +20,7 @@ from rich.text import Text
 
 from inkgan.cli.drawing import terminal_drawing
 from inkgan.cli.panel import Panel, Picture, has_colours
-from inkgan.cli.progress import Line
+from inkgan.cli.progress import ProgressLine
 from inkgan.config import Config
 from inkgan.errors import quantity
 from inkgan.generation.loading import is_bundled
@@ -67,11 +67,11 @@ class _Plain(_Quiet):
     """A line now and then, for files and pipes."""
 
     def __init__(self) -> None:
-        self._line = Line()
+        self._line = ProgressLine()
         self._said_at = time.monotonic()
 
     @contextlib.contextmanager
-    def telling(self) -> Iterator[None]:
+    def printing(self) -> Iterator[None]:
         """Let the run go on if its terminal or reader goes away, the disk is full, or text cannot be encoded."""
         try:
             yield
@@ -87,7 +87,7 @@ class _Plain(_Quiet):
     def say(self, line: str) -> None:
         """Print a line."""
         self._said_at = time.monotonic()
-        with self.telling():
+        with self.printing():
             print(line, flush=True)  # noqa: T201
 
     def preparing(self, doing: str, done: float) -> None:
@@ -133,7 +133,7 @@ class _Scrolling(_Plain):
         self._refreshed = -math.inf
 
     def __enter__(self) -> _Scrolling:
-        with self.telling():
+        with self.printing():
             self._bar.start()
         return self
 
@@ -146,14 +146,14 @@ class _Scrolling(_Plain):
         self._console.quiet = True  # else it would buffer what it could not write
 
     def say(self, line: str) -> None:
-        with self.telling():
+        with self.printing():
             self._console.print(Text(line))
 
     def preparing(self, doing: str, done: float) -> None:
         self._update(description=doing, total=1.0, completed=done)
 
     def warn(self, message: str) -> None:
-        with self.telling():
+        with self.printing():
             self._console.print(Text(f"warning: {message}", style="yellow"))
 
     def stepped(self, progress: StepProgress) -> None:
@@ -178,7 +178,7 @@ class _Scrolling(_Plain):
         drawing = terminal_drawing(image[::stride, ::stride], colour=has_colours(self._console))
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
-        with self.telling():
+        with self.printing():
             self._console.print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"))
             self._console.print(Text.from_ansi(drawing))
 
@@ -187,7 +187,7 @@ class _Scrolling(_Plain):
         super().ended(result)
 
     def _stop(self) -> None:
-        with self.telling(), contextlib.suppress(IndexError):  # from rich, if the bar never started
+        with self.printing(), contextlib.suppress(IndexError):  # from rich, if the bar never started
             self._bar.stop()
 
     def _update(self, **columns: Any) -> None:
@@ -195,7 +195,7 @@ class _Scrolling(_Plain):
         due = now - self._refreshed >= _SECONDS_BETWEEN_BARS
         if due:
             self._refreshed = now
-        with self.telling():
+        with self.printing():
             self._bar.update(self._task, refresh=due, **columns)
 
 
@@ -239,7 +239,7 @@ class _Panelled(_Scrolling):
         self._stop()
         if was_open and result.complete and self._panel.images is not None:
             size = self._console.size
-            with self.telling():
+            with self.printing():
                 self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
         super().ended(result)
 
@@ -247,7 +247,7 @@ class _Panelled(_Scrolling):
         self._size = self._console.size
         # auto_refresh=False for the same reason as above.
         self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
-        with self.telling():
+        with self.printing():
             self._live.start()
 
     def _draw(self) -> None:
@@ -255,7 +255,7 @@ class _Panelled(_Scrolling):
         now = time.monotonic()
         if self._live is None or now < self._due:
             return
-        with self.telling():
+        with self.printing():
             if self._console.size != self._size:
                 # A narrower window wraps the lines that are already there, so rich would redraw in the wrong place.
                 self._stop()
@@ -268,7 +268,7 @@ class _Panelled(_Scrolling):
     def _stop(self) -> None:
         super()._stop()
         if self._live is not None:
-            with self.telling(), contextlib.suppress(IndexError):
+            with self.printing(), contextlib.suppress(IndexError):
                 self._live.stop()
             self._live = None
 

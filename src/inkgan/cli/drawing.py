@@ -27,7 +27,7 @@ _FEWEST_COLUMNS = 3
 _ENOUGH_COLUMNS = 28
 
 
-class Run(NamedTuple):
+class ColouredText(NamedTuple):
     """Characters side by side in the same colours.
 
     Attributes:
@@ -133,7 +133,7 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
     return best
 
 
-def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run]]:
+def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[ColouredText]]:
     """Draw images as lines of characters, dark ink on white paper.
 
     Where each pixel can have a column of its own, a character shows two of them, one above the other; else it shows
@@ -149,10 +149,10 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Run
     shrunk = np.stack([_resized(image, 2 * layout.rows, across * layout.columns) for image in images])
     sheet = _side_by_side(shrunk, layout.per_line, across)
     if not colour:
-        return [[Run("".join(row), None, None)] for row in _QUARTERS[_ink_of(_cells(sheet, 2))]]
+        return [[ColouredText("".join(row), None, None)] for row in _QUARTERS[_ink_of(_cells(sheet, 2))]]
     shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
     characters, ink, paper = _as_quarters(shown) if quarters else _as_halves(shown)
-    return [_runs(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
+    return [_coloured(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
 
 
 def _resized(image: Images, height: int, width: int) -> Images:
@@ -211,7 +211,7 @@ def _rounded(colours: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.rint(np.rint(np.asarray(colours, np.float64) * top / 255) * 255 / top).astype(np.int64)
 
 
-def _runs(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[Run]:
+def _coloured(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[ColouredText]:
     """Join neighbours of the same colours in a line of characters [w] with colours [w, 3]."""
     ink = np.where(characters[:, None] == " ", paper, ink)  # a blank shows only paper
     colours = np.concatenate([ink, paper], axis=1)
@@ -219,7 +219,7 @@ def _runs(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[n
     ends = [*starts[1:], len(characters)]
     text = "".join(characters.tolist())
     return [
-        Run(text[start:end], _colour(ink[start]), _colour(paper[start]))
+        ColouredText(text[start:end], _colour(ink[start]), _colour(paper[start]))
         for start, end in zip(starts, ends, strict=True)
     ]
 

@@ -16,13 +16,13 @@ from rich.table import Table
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError
 from inkgan.files import open_regular
-from inkgan.training.many_runs import Outcome, Runs, train_many
+from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
 
 
-def train_seeds(task: Runs, seeds: Sequence[int], *, jobs: int, engine: str, quiet: bool) -> None:
+def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, quiet: bool) -> None:
     """Train a run for each seed, and show their progress.
 
     Raises:
@@ -51,7 +51,7 @@ def line_of(outcome: Outcome) -> str:
 
 
 @contextlib.contextmanager
-def _live_table(task: Runs, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
+def _live_table(task: TrainingTask, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
     """On a terminal, show the table and renew it every second."""
     if quiet or not sys.stdout.isatty():
         yield

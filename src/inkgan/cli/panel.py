@@ -115,8 +115,8 @@ class Picture(NamedTuple):
         if layout is None:
             return
         for line in drawn(self.images, layout, colour=has_colours(console)):
-            for run in line:
-                yield Segment(run.text, _style(run.ink, run.paper))
+            for part in line:
+                yield Segment(part.text, _style(part.ink, part.paper))
             yield Segment.line()
 
 

@@ -24,14 +24,14 @@ _SECONDS_TO_ESTIMATE = 1.0
 @contextlib.contextmanager
 def progress_line() -> Iterator[Progress]:
     """Yield a function that reports progress on stderr; at the end its line is cleared."""
-    line = Line()
+    line = ProgressLine()
     try:
         yield line.report
     finally:
         line.clear()
 
 
-class Line:
+class ProgressLine:
     """On a terminal, one line that is overwritten again and again; elsewhere, a new line now and then."""
 
     def __init__(self) -> None:

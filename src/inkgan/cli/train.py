@@ -162,11 +162,11 @@ def _train_seeds(
     from inkgan.cli.many_runs import train_seeds
     from inkgan.device import cores
     from inkgan.generation.engines import checked_jobs
-    from inkgan.training.many_runs import Runs, parse_seeds, require_possible
+    from inkgan.training.many_runs import TrainingTask, parse_seeds, require_possible
 
     numbers = parse_seeds(seeds)
     checked_jobs(jobs, engine)
-    task = Runs(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
+    task = TrainingTask(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
     if dry_run:
         require_possible(task, numbers)
         for seed in numbers:

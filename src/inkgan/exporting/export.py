@@ -10,7 +10,7 @@ import safetensors.numpy
 from inkgan import data
 from inkgan.errors import CheckpointError, OutputError, shown
 from inkgan.exporting import onnx_file, page
-from inkgan.exporting.saved import CARD, Saved, read
+from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.generation.saving import kind_of
@@ -52,13 +52,13 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
     if kind == "folder":
         return _write_folder(OutputFolder(path, _FILES, force=force), read(what, which))
     refuse_to_overwrite(path, force=force)
-    make: dict[str, Callable[[Saved], bytes]] = {"html": web_page, "onnx": onnx_file.build}
+    make: dict[str, Callable[[SavedModel], bytes]] = {"html": web_page, "onnx": onnx_file.build}
     content = make[kind](read(what, which))
     write_bytes(path, content, force=force)
     return len(content)
 
 
-def _write_folder(output: OutputFolder, saved: Saved) -> int:
+def _write_folder(output: OutputFolder, saved: SavedModel) -> int:
     """Write a model into its folder, whole or not at all, and return the number of bytes."""
     with output.filling() as folder:
         checkpoint.write_folder(folder, {"generator": saved.weights}, {"model": saved.description})
@@ -66,7 +66,7 @@ def _write_folder(output: OutputFolder, saved: Saved) -> int:
         return sum((folder / name).stat().st_size for name in _FILES)
 
 
-def web_page(saved: Saved) -> bytes:
+def web_page(saved: SavedModel) -> bytes:
     """Return the page with a model in it, in UTF-8.
 
     Raises:
@@ -87,7 +87,7 @@ def web_page(saved: Saved) -> bytes:
     return content
 
 
-def _page_text(saved: Saved) -> str:
+def _page_text(saved: SavedModel) -> str:
     """Fill the page: a model of MNIST's ten digits also brings the classifier and real digits."""
     name = saved.own_name
     if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inkgan.errors import CheckpointError, missing_extra, shown
-from inkgan.exporting.saved import Saved
+from inkgan.exporting.saved import SavedModel
 from inkgan.networks.grid import SLOPE, grid_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Graph:
         return result
 
 
-def build(saved: Saved) -> bytes:
+def build(saved: SavedModel) -> bytes:
     """Return the content of an ``.onnx`` file; the same model gives the same bytes.
 
     Inputs are ``latent`` float32 [N, D] and, where there are classes, ``label`` int64 [N]; the output is ``image``
@@ -94,7 +94,7 @@ def build(saved: Saved) -> bytes:
     return content
 
 
-def _metadata(saved: Saved) -> dict[str, str]:
+def _metadata(saved: SavedModel) -> dict[str, str]:
     """Return the file's metadata by name."""
     named = {
         "class_names": json.dumps(saved.class_names, ensure_ascii=False),

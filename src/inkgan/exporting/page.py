@@ -94,9 +94,14 @@ def _block(name: str, kind: str, content: str) -> str:
 
 
 def pack_digits(images: Images, labels: Labels) -> bytes:
-    """Return labels, then pixels rounded to 16 grey levels, two in a byte, the first in the upper half."""
-    grey = np.rint(images.reshape(len(images), -1) / 17).astype(np.uint8)
-    return labels.astype(np.uint8).tobytes() + (grey[:, ::2] << 4 | grey[:, 1::2]).tobytes()
+    """Return the labels, a byte each, then the pixels in four bits."""
+    return labels.astype(np.uint8).tobytes() + four_bits(images)
+
+
+def four_bits(pixels: Images) -> bytes:
+    """Round an even number of pixels to 16 grey levels, two in a byte, the first in the upper half."""
+    grey = np.rint(pixels.reshape(-1) / 17).astype(np.uint8)
+    return (grey[::2] << 4 | grey[1::2]).tobytes()
 
 
 def choose_digits(images: Images, labels: Labels) -> tuple[Images, Labels]:

@@ -34,7 +34,7 @@ Made by `inkgan export`. The classes and every setting are in model.json, the SH
 """
 
 
-class Saved(NamedTuple):
+class SavedModel(NamedTuple):
     """A generator as it was saved.
 
     Attributes:
@@ -73,7 +73,7 @@ class Saved(NamedTuple):
         return found[1] if found else None
 
 
-def read(what: str | Path, which: str) -> Saved:
+def read(what: str | Path, which: str) -> SavedModel:
     """Read a bundled model, a run, a checkpoint or a model folder; see :func:`inkgan.generation.loading.read`.
 
     Raises:
@@ -84,7 +84,7 @@ def read(what: str | Path, which: str) -> Saved:
         warnings.warn(note, InkganWarning, stacklevel=3)
     class_names = loading.class_names_of(found.description, found.folder)
     card = _card_in(found.folder) or _card_of(str(what), found.description)
-    return Saved(str(what), _without_folders(found.description), found.arrays, class_names, card)
+    return SavedModel(str(what), _without_folders(found.description), found.arrays, class_names, card)
 
 
 def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
-from inkgan.exporting.saved import Saved
+from inkgan.exporting.saved import SavedModel
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.serving import guide, prometheus, responses
@@ -48,7 +48,7 @@ class Service:
             form.
     """
 
-    def __init__(self, saved: Saved, processes: int = 0) -> None:
+    def __init__(self, saved: SavedModel, processes: int = 0) -> None:
         self.saved = saved = saved._replace(name=saved.own_name)
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = responses.digest(saved)

@@ -29,7 +29,8 @@ MOST_AT_ONCE = 64
 SECONDS_TO_ANSWER, SECONDS_TO_SEND = 10.0, 30.0
 #: The most requests from one address: in a second in the long run, and at once.
 RATE, BURST = 500.0, 1000.0
-_MOST_REMEMBERED = 4096
+#: The most clients whose buckets are remembered.
+_MOST_BUCKETS = 4096
 #: The addresses that are answered even when the server is full.
 _ALWAYS = ("/healthz", "/metrics")
 _SECURITY = {
@@ -55,7 +56,7 @@ class Rates:
         tokens = min(self._burst, tokens + (now - since) * self._rate)
         allowed = tokens >= 1
         self._buckets[who] = (tokens - allowed, now)
-        if len(self._buckets) > _MOST_REMEMBERED:
+        if len(self._buckets) > _MOST_BUCKETS:
             self._buckets.popitem(last=False)
         return allowed
 

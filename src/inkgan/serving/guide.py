@@ -14,13 +14,13 @@ from string import Template
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from inkgan.exporting.saved import Saved
+from inkgan.exporting.saved import SavedModel
 
 _HERE = Path(__file__).parent
 _CLASSES_SHOWN = 100
 
 
-def page(saved: Saved, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
+def page(saved: SavedModel, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
     """Return the page, in UTF-8, and its Content-Security-Policy."""
     style = (_HERE / "guide.css").read_text("utf-8")
     template = Template((_HERE / "guide.html").read_text("utf-8"))

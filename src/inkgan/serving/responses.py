@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from inkgan.errors import OutputError
-from inkgan.exporting.saved import Saved
+from inkgan.exporting.saved import SavedModel
 from inkgan.generation import looks, writing
 from inkgan.generation.model import Model
 from inkgan.generation.saving import arrays_of, names_in_folder
@@ -132,7 +132,7 @@ def _bound(pixels: int, most: int, what: str = "an answer") -> None:
         raise OutputError(f"this would have {pixels:,} pixels, and {what} has {most:,} at most. Ask for fewer.")
 
 
-def models(saved: Saved, digest: str) -> Content:
+def models(saved: SavedModel, digest: str) -> Content:
     """Describe the served model."""
     about = {
         "name": saved.name,
@@ -147,7 +147,7 @@ def models(saved: Saved, digest: str) -> Content:
     return as_json({"models": [about]})
 
 
-def digest(saved: Saved) -> str:
+def digest(saved: SavedModel) -> str:
     """Return the SHA-256 of a model's weights and of the names of its classes, by which addresses name it."""
     return hashlib.sha256(json.dumps([saved.digest, saved.class_names]).encode()).hexdigest()
 

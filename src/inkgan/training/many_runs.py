@@ -39,7 +39,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Runs:
+class TrainingTask:
     """The task of an engine: to train the run of a seed, or the rest of it.
 
     Attributes:
@@ -77,7 +77,9 @@ class Runs:
         return Outcome(seed, folder, result.step, result.seconds, result.complete)
 
 
-def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str = "processes") -> Iterator[Outcome]:
+def train_many(
+    task: TrainingTask, seeds: Sequence[int], *, jobs: int = 1, engine: str = "processes"
+) -> Iterator[Outcome]:
     """Train a run for each seed; complete runs stay as they are, and others continue.
 
     Args:
@@ -98,7 +100,7 @@ def train_many(task: Runs, seeds: Sequence[int], *, jobs: int = 1, engine: str =
     return run(task, seeds, jobs)
 
 
-def require_possible(task: Runs, seeds: Sequence[int]) -> None:
+def require_possible(task: TrainingTask, seeds: Sequence[int]) -> None:
     """Check all that can be checked before any run begins, without the data and without PyTorch.
 
     Raises:
@@ -113,7 +115,7 @@ def require_possible(task: Runs, seeds: Sequence[int]) -> None:
         _require_usable(task, seed)
 
 
-def _require_usable(task: Runs, seed: int) -> None:
+def _require_usable(task: TrainingTask, seed: int) -> None:
     """Refuse wrong options, and a folder that holds anything but this run."""
     folder = RunFolder(task.folder(seed))
     given: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
