@@ -80,7 +80,7 @@ class PenaltySettings(_Settings):
     weight: Weight = Field(0.4, description="gamma of R1 and R2, or lambda of WGAN-GP")
     on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
     every: Count = Field(
-        8, description="compute it once in this many updates of the discriminator, with as many times the weight"
+        8, description="compute it once in this many updates of the discriminator, with the weight times this number"
     )
     pixels: Literal["-1..1", "0..1"] = Field(
         "-1..1",
@@ -94,14 +94,14 @@ class WatchSettings(_Settings):
     log_every: CountOrNever = Field(10, description="losses and images to TensorBoard, metrics.jsonl and the panel")
     show_every: CountOrNever = Field(100, description="a generated picture to notebooks, and terminals without a panel")
     show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = Field(
-        5.0, description="at least this long between two of them"
+        5.0, description="the least time between two of these pictures"
     )
     grid_every: CountOrNever = Field(50, description="the picture of the fixed latents")
     evaluate_every: CountOrNever = Field(0, description="measure the quality, and keep the best checkpoint by it")
-    doctor_every: CountOrNever = Field(30, description="the doctor looks at how healthy the run is")
+    doctor_every: CountOrNever = Field(30, description="the doctor checks the run's health")
     save_every: Count = Field(500, description="a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
-        2, description="how many of the newest checkpoints stay, besides step 0 and the best one"
+        2, description="the number of newest checkpoints to keep, besides step 0 and the best one"
     )
 
 
@@ -153,7 +153,7 @@ class Config(_Settings):
     """Everything that decides what a run computes and writes."""
 
     recipe: RecipeName = Field("fast", description="the recipe: networks, losses and update rules")
-    seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="all randomness of the run comes from it")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="the seed of all randomness of the run")
     steps: Count | None = Field(1800, description="the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
         None, description="train for this long instead of a number of steps"
@@ -174,7 +174,7 @@ class Config(_Settings):
     pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
     network: str = Field("compact", max_length=60, description="the networks, by their name in inkgan.networks")
     precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
-    conditional: bool = Field(True, strict=True, description="learn each class by its label, where there are labels")
+    conditional: bool = Field(True, strict=True, description="condition the networks on labels, if there are labels")
     latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
     loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
     class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")

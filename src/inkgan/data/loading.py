@@ -64,7 +64,7 @@ def load(
     known = find_known(name) if isinstance(name, str) else None
     if known is not None:
         if ink == "dark":
-            raise DataError(f"{known.name} is taken as it was published, so data.ink=dark is not for it. Leave it out.")
+            raise DataError(f"{known.name} is read as published; data.ink=dark is for your own images. Leave it out.")
         return read_known(known, known_sets.locate_or_download(known, directory, progress), reading)
     return read_path(_required_path(str(name), directory), reading, progress)
 

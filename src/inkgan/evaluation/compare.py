@@ -289,7 +289,7 @@ def _notes(
             "runs over several seeds show. Give groups such as 'runs/a-*' 'runs/b-*'."
         )
     if any(min(pair) == 1 < max(pair) for pair in sizes):
-        yield "a single model shows no training variance: against a group, that of the group is taken for it too."
+        yield "a single model shows no training variance; compared with a group, the group's variance is used for it."
     for at, group in enumerate(members):
         configs = [config for config in map(_config, group) if config is not None]
         changed = {one for config in configs[1:] for one in differences(configs[0], config)}
@@ -301,7 +301,8 @@ def _notes(
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
     if titles:
-        yield f"not compared, for not every subject has it of as many images and classes: {', '.join(sorted(titles))}."
+        missing = ", ".join(sorted(titles))
+        yield f"not compared, because not every subject has them for as many images and classes: {missing}."
 
 
 def _notes_of(reports: Sequence[Report]) -> Iterator[str]:

@@ -126,12 +126,13 @@ class _Worker:
         self.connection: connection.Connection
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
-        resource_tracker.ensure_running()  # by itself: as it starts, it lets signals in again
-        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the new process,
-        try:  # which inherits this, and would complain before it could say so itself
+        resource_tracker.ensure_running()  # first, because its start unblocks signals
+        # The new process inherits the blocked signal: Ctrl-C during its imports would print a traceback.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()  # else this end would not notice that the process ended
 
     def give(self, number: int) -> None:
@@ -148,14 +149,14 @@ class _Worker:
 
 
 def _work(ours: connection.Connection, task: Task[Any]) -> None:
-    os.setsid()  # signals to the group of the first process are not for this one, which is ended by that one
+    os.setsid()  # signals to the first process's group do not reach this one; the first process ends it
     with suppress(KeyboardInterrupt):  # a run that is asked to stop has saved before it raises this
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end leaves nothing half done behind
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the task can clean up
         try:
             _end_with_the_first_process()
             _serve(ours, task)
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to be done
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # from here on there is nothing to clean up
 
 
 def _serve(ours: connection.Connection, task: Task[Any]) -> None:
