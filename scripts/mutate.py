@@ -79,9 +79,9 @@ def read_table(text: str) -> list[Mutation]:
 
 
 def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
-    """Up to ``count`` mutations of a file, drawn by a fixed seed: one at most for each operator or number of the code.
+    """Return up to ``count`` mutations of a file, drawn by a fixed seed, at most one of each operator or number.
 
-    Annotations are left alone, and so is what would compare objects by identity.
+    Annotations stay as they are, and no comparison becomes one by identity.
     """
     plugins, syntax, mutating = (
         importlib.import_module(f"cosmic_ray.{name}") for name in ("plugins", "ast", "mutating")
@@ -106,7 +106,7 @@ def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
 
 
 def _is_python(source: str) -> bool:
-    """``**`` of arguments becomes a power to cosmic-ray, for one."""
+    """Return whether a source is Python: cosmic-ray takes the stars before an argument for a power."""
     with contextlib.suppress(SyntaxError):
         ast.parse(source)
         return True
@@ -114,7 +114,7 @@ def _is_python(source: str) -> bool:
 
 
 def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """From where to where the annotations of a source reach: lines and columns."""
+    """Return where each annotation of a source begins and ends: lines and columns."""
     nodes = [
         annotation
         for node in ast.walk(ast.parse(source))
@@ -125,7 +125,7 @@ def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:
-    """The lines in which two texts differ, with as many lines before them as make the first occur once."""
+    """Return the lines in which two texts differ, and as many lines before them as make the first occur once."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     start = _alike(old, new)
     end = min(_alike(old[::-1], new[::-1]), len(old) - start, len(new) - start)
@@ -135,7 +135,7 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _alike(some: Sequence[str], others: Sequence[str]) -> int:
-    """How many lines are the same from the first on."""
+    """Return the number of lines at the beginning that two texts share."""
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))
 
 
@@ -168,7 +168,7 @@ def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.environ["PYTHONPATH"] = str(root / "src")  # of the processes that tests start
         sys.path.insert(0, str(root / "src"))
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "60", *tests])
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", *tests])
     except BaseException:  # noqa: BLE001 - the child must not go on as if it were the parent
         traceback.print_exc()
     finally:
@@ -200,8 +200,10 @@ def chosen(words: list[str], count: int = 0) -> list[Mutation]:
     table = read_table(_TABLE.read_text("utf-8"))
     mutations = [one for one in table if not words or any(word in one.path for word in words)]
     if count:
-        files = {one.path: one.tests for one in mutations}
-        mutations = [one for path, tests in files.items() for one in draw(path, tests, count)]
+        tests: dict[str, list[str]] = {}
+        for one in mutations:
+            tests.setdefault(one.path, []).extend(one.tests)
+        mutations = [one for path, named in tests.items() for one in draw(path, tuple(dict.fromkeys(named)), count)]
     if not mutations:
         sys.exit(f"No mutation is in a file with {' or '.join(words)} in its path.")
     misfits = [f"{one}: {reason}" for one in mutations if (reason := one.misfit(_ROOT))]
