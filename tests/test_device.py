@@ -6,11 +6,13 @@ import json
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
-from inkgan.device import resolve_device
+from inkgan.device import require_name_of_device, resolve_device
+from inkgan.errors import ConfigError
 
 _PROGRAM = """
 import json, resource, sys
@@ -60,3 +62,12 @@ def test_each_process_of_a_machine_has_a_gpu(
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)
     assert str(resolve_device(name)) == expected
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:-1", "CPU", "", None, 3])
+def test_what_is_the_name_of_no_device_anywhere(name: Any) -> None:
+    """It is refused without PyTorch, whatever it is; names of devices that this machine lacks are not."""
+    with pytest.raises(ConfigError, match=r"^there is no device '.*'\. Give one of: auto, cpu, cuda"):
+        require_name_of_device(name)
+    for one in ("auto", "cpu", "cuda", "cuda:7", "mps"):
+        require_name_of_device(one)

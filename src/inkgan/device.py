@@ -33,7 +33,7 @@ def require_name_of_device(name: str) -> None:
         ConfigError: it is not one.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", str(name)):
-        raise ConfigError(f"there is no device {shown(name)!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
+        raise ConfigError(f"there is no device {shown(str(name))!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -246,6 +246,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample fast -o a.png -n 2 --count 3", "-n was given 2 times"),
         ("sample fast -o a.png --label 2 --digit 3", "--label was given 2 times"),
         ("write 1 --knob blur=1 --knob blur=2", "blur was given 2 values"),
+        ("write 1 -o a/ --format=", "there is no such format"),
+        ("write 1 -o a/ --split=", "NAME=SHARE"),
+        ("write --texts heavy.toml -n 2 -o a.npz", "less than or equal to 1000000000"),
+        ("write 1 -o trained/ --model fast --force", "trained is the folder of a run"),
+        ("sample fast -n 1 -o trained", "trained is the folder of a run"),
+        ("morph 1 -o trained/ --model fast --force", "trained is the folder of a run"),
+        ("export fast -o trained/ --force", "trained is the folder of a run"),
+        ("evaluate small.npz --report=", "the name of the report is empty"),
+        ("evaluate small.npz --report a.html --json a.html", "Name two files"),
         ("data show small.npz -o a.exe", "a.exe"),
         ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
         ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
@@ -279,8 +288,8 @@ def test_bad_input(
     """One line that says what is wrong, exit code 2, and nothing new or changed on the disk."""
     monkeypatch.chdir(tmp_path)
     good = small_data.read_bytes()
-    for folder in ("empty", "full", "run", "broken", "cut", "text", "bomb"):
-        Path(folder).mkdir()
+    for folder in ("empty", "full", "run", "broken", "cut", "text", "bomb", "trained/checkpoints"):
+        Path(folder).mkdir(parents=True)
     for folder in ("cut", "text", "bomb"):
         write_set(Path(folder), zipped=False)
         Path(folder, "train-images-idx3-ubyte").unlink()
@@ -293,6 +302,8 @@ def test_bad_input(
         "full/notes.txt": b"mine",
         "run/config.json": b'{"data": {"name": "small.npz"}, "recipe": "fast"}',
         "broken/config.json": b"{",
+        "heavy.toml": b"[[texts]]\ntemplate='1'\nweight=1e308\n[[texts]]\ntemplate='2'\nweight=1e308\n",
+        "trained/config.json": b"{}",
         "model.pt": pickle.dumps({"w": 1}),
         "cut/train-images-idx3-ubyte": b"\0\0\x08\x03\0\0\0\x09",
         "text/train-images-idx3-ubyte": b"hello, this is no IDX file",
@@ -307,6 +318,27 @@ def test_bad_input(
     assert len(line) < 500
     Path("run/lock").unlink(missing_ok=True)
     assert runs.listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate", "export", "write 1 --model", "compare fast"])
+def test_no_name_is_not_the_current_folder(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable of the shell that is not set is no name of a run, a model or a folder of images."""
+    monkeypatch.chdir(tmp_path)
+    out = ["-o", "a/"] if command.partition(" ")[0] in {"sample", "export", "write"} else []
+    assert "the name of the run or model is empty" in fails(capsys, *command.split(), "", *out)
+
+
+def test_names_do_not_move_the_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a command says that it wrote, and what a dry run prints as a comment, is one line."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", "fast", "-n", "1", "-o", "a\nb\x1b[2J.png"]) == 0
+    assert capsys.readouterr().out == "1 image: a\\nb\\x1b[2J.png\n"
+    assert run(["train", "--dry-run", "--out", "a\nseed = 5"]) == 0
+    assert capsys.readouterr().out.startswith("# would run in a\\nseed = 5\n")
 
 
 @pytest.mark.parametrize("word", ["--out=~/a/", "-o=~/a/", "~/a/"])

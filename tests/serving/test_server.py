@@ -45,6 +45,7 @@ def taken() -> Iterator[int]:
             "nobody could ask a server on 0.0.0.0: name this machine as browsers will, with",
         ),
         ("best --port 0 --allow-host a:80", "'a:80' is no name of a host. Give one as in an address, without a port."),
+        ("best --port 0 --allow-host *.example.org", "'*.example.org' is no name of a host."),
         ("best --port 0 --allow-host http://a", "'http://a' is no name of a host."),
         ("best --port 0 --workers 0", "there cannot be 0 workers. Ask for 1 to 64."),
         ("bset --port 0", "there is no model or run 'bset'. Did you mean 'best'?"),

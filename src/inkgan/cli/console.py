@@ -22,7 +22,7 @@ from inkgan.cli.drawing import terminal_drawing
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import ProgressLine
 from inkgan.config import Config
-from inkgan.errors import quantity
+from inkgan.errors import printable, quantity
 from inkgan.generation.loading import is_bundled
 from inkgan.images import Images
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
@@ -96,7 +96,7 @@ class _Plain(_Quiet):
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         self._line.clear()
         self.say(introduction(config, about, first_step))
-        self.say(f"run folder: {folder}   (tensorboard --logdir {shlex.quote(str(folder))})")
+        self.say(f"run folder: {printable(folder)}   (tensorboard --logdir {shlex.quote(str(folder))})")
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         if progress is None:

@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Group, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, shown
+from inkgan.errors import ConfigError, printable, shown
 
 if TYPE_CHECKING:
     from inkgan.data.inventory import Entry
@@ -150,7 +150,7 @@ def show(
     rows, classes = len(images) // columns, len(data.class_names)
     shown = f"{rows} of {classes}" if rows < classes else f"{classes}"
     note = f"a row for each of {shown} classes" if classes else f"the first {len(images)}"
-    typer.echo(f"{output}: {split} images of {data.name}, {note}")
+    typer.echo(f"{printable(output)}: {split} images of {data.name}, {note}")
     for note in data.notes:
         typer.echo(f"  note: {note}")
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inkgan.errors import printable
+
 if TYPE_CHECKING:
     from inkgan.training.doctor import Diagnosis
 
@@ -41,7 +43,7 @@ def doctor(
         for line in report(diagnoses, ill_only=len(runs) > 1):
             typer.echo(line)
         gap = "" if len(runs) > 1 else "\n"
-        typer.echo(f"{gap}{run}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
+        typer.echo(f"{gap}{printable(run)}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
     if strict and any_ill:
         raise typer.Exit(1)
 

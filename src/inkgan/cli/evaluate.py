@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from inkgan.cli.progress import progress_line
+from inkgan.errors import OutputError, printable, shown
 
 if TYPE_CHECKING:
     from inkgan.evaluation.report import Report
@@ -129,20 +130,23 @@ def _measure_and_write(
         write_bytes(path, content(result).encode(), force=force)
     typer.echo(as_text(result))
     for path in outputs:
-        typer.echo(f"written: {path}")
+        typer.echo(f"written: {printable(path)}")
 
 
 def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
     """Return the files to write, each with the function that makes its content."""
-    from inkgan.errors import OutputError
     from inkgan.evaluation.page import report_page
     from inkgan.evaluation.report import Report
 
     figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
     if report is None:
         return figures
+    if not report:  # a Path would take it for the current folder
+        raise OutputError("the name of the report is empty. Name an .html file, or a folder ending with a slash.")
     page = Path(report)
     if page.suffix.lower() in {".html", ".htm"}:
+        if page in figures:
+            raise OutputError(f"--report and --json both name {shown(page)}. Name two files.")
         return {page: report_page, **figures}
     if page.suffix and not report.endswith(os.sep) and not page.is_dir():
         raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")

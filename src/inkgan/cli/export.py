@@ -35,8 +35,8 @@ def export(
         inkgan export best -o best.onnx
         inkgan export runs/fast-mnist-seed0 --checkpoint best -o models/mine/
     """
-    from inkgan.errors import in_bytes
+    from inkgan.errors import in_bytes, printable
     from inkgan.exporting.export import export as export_model
 
     size = export_model(what, out, which=checkpoint, force=force)
-    typer.echo(f"{in_bytes(size)}: {out}")
+    typer.echo(f"{in_bytes(size)}: {printable(out)}")

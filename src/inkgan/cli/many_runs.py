@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from inkgan.cli.progress import time_left
-from inkgan.errors import DivergenceError
+from inkgan.errors import DivergenceError, printable
 from inkgan.files import open_regular
 from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 
@@ -47,7 +47,7 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
 def line_of(outcome: Outcome) -> str:
     """Describe in one line how a run ended."""
     state = outcome.trouble or ("complete" if outcome.complete else "stopped")
-    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {outcome.folder}: {state}"
+    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {printable(outcome.folder)}: {state}"
 
 
 @contextlib.contextmanager

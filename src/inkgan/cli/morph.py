@@ -40,7 +40,7 @@ def morph(
     """
     import numpy as np
 
-    from inkgan.errors import quantity
+    from inkgan.errors import printable, quantity
     from inkgan.generation.legibility import DIGITS
     from inkgan.generation.morph import morph as hands_between
     from inkgan.generation.morph import number_of_hands
@@ -56,4 +56,4 @@ def morph(
         write_images = writer_for(out, 10 * count, labels, DIGITS, columns=10, force=force)
         hands = hands_between(seeds, steps=steps, model=model, legible=legible)
         write_images(hands.reshape(-1, *hands.shape[2:]))
-    typer.echo(f"{quantity(len(hands), 'hand')}: {out}")
+    typer.echo(f"{quantity(len(hands), 'hand')}: {printable(out)}")

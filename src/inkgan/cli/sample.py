@@ -67,7 +67,7 @@ def sample(
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
-    from inkgan.errors import quantity
+    from inkgan.errors import printable, quantity
     from inkgan.generation import model as sampling
     from inkgan.generation.saving import check_output, writer_for
 
@@ -78,4 +78,4 @@ def sample(
         write = writer_for(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
     of_class = "" if label is None else f" of class {label}"
-    typer.echo(f"{quantity(count, 'image')}{of_class}: {out}")
+    typer.echo(f"{quantity(count, 'image')}{of_class}: {printable(out)}")

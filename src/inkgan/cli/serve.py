@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from inkgan.errors import printable
+
 
 def serve(
     model: Annotated[
@@ -46,5 +48,5 @@ def serve(
         allow_hosts=allow_host or [],
         workers=workers,
         access_log=access_log,
-        say=lambda address: typer.echo(f"{model} is at {address} (Ctrl-C stops it)"),
+        say=lambda address: typer.echo(f"{printable(model)} is at {address} (Ctrl-C stops it)"),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from inkgan.cli.options import require_once
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from inkgan.training.start import TrainingOptions
@@ -147,7 +147,7 @@ def train(
         from inkgan.config import as_toml
 
         resolved, folder = start.checked(recipe, **options)
-        typer.echo(f"# would run in {folder}\n{as_toml(resolved)}", nl=False)
+        typer.echo(f"# would run in {printable(folder)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for
 
@@ -170,6 +170,6 @@ def _train_seeds(
     if dry_run:
         require_possible(task, numbers)
         for seed in numbers:
-            typer.echo(f"# would run in {task.folder(seed)}")
+            typer.echo(f"# would run in {printable(task.folder(seed))}")
         return
     train_seeds(task, numbers, jobs=jobs, engine=engine, quiet=quiet)

@@ -10,7 +10,7 @@ import typer
 
 from inkgan.cli.options import Force, require_once
 from inkgan.cli.progress import counted, progress_line
-from inkgan.errors import ConfigError, quantity, shown
+from inkgan.errors import ConfigError, printable, quantity, shown
 from inkgan.generation.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def write(
         texts_file=file,
         count=count,
         shards=shards if shards is not None else parts if part else -(-count // _SHARD_SIZE),
-        format=form or "webdataset",
-        split=_parse_split(split) if split else (),
+        format="webdataset" if form is None else form,
+        split=() if split is None else _parse_split(split),
         model=model,
         **hand,
     )
@@ -209,7 +209,7 @@ def _write_images(
     written = writing.in_batches(texts_by_writer, model=generator, **hand)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
-    typer.echo(f"{quantity(number, 'image')}: {out}")
+    typer.echo(f"{quantity(number, 'image')}: {printable(out)}")
 
 
 def _write_data_set(
@@ -234,7 +234,7 @@ def _write_data_set(
             raise KeyboardInterrupt("stopped. The same command continues from there.") from None
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
-    typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {out}")
+    typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {printable(out)}")
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
@@ -255,7 +255,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     save_png(sheet(images, 3), path, force=force)
     rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
     typer.echo(
-        f"{len(images)} of {spec.count:,} images: {path}\n"
+        f"{len(images)} of {spec.count:,} images: {printable(path)}\n"
         f"{speed:,.0f} images a second in one process; {at_once} would need about {rest} for all."
     )
 

@@ -174,7 +174,7 @@ def open_subject(what: Measurable) -> Subject:
 
 def _is_model(what: str | Path) -> bool:
     """Whether to load ``what`` as a model; also if it does not exist, since the error of ``load`` fits."""
-    if is_bundled(what):
+    if is_bundled(what) or what == "":
         return True
     path = Path(what)
     try:
@@ -272,7 +272,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         InkganWarning: there are fewer images than ``n``.
     """
     if n is not None:
-        complaint = f"n is {{}}; give {SMALLEST} or more, so that figures mean something."
+        complaint = f"n is {{}}; give {SMALLEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
         n = whole_number(n, complaint, SMALLEST, LARGEST_SAMPLE)
     if len(data.test) < SMALLEST:
         raise EvaluationError(

@@ -93,6 +93,8 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     Raises:
         CheckpointError: there is none.
     """
+    if path == "":  # a Path would take it for the current folder
+        raise CheckpointError("the name of the run or model is empty. Name a run folder, or a bundled model.")
     folder = _BUNDLED / path if is_bundled(path) else Path(path)
     if (folder / "model.json").is_file():
         if which != "latest":

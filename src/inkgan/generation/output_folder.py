@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from inkgan.errors import InkganWarning, OutputError, listed, reason_of
+from inkgan.errors import InkganWarning, OutputError, listed, reason_of, shown
 from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
 
 #: The list of what was written into a folder, in that folder.
@@ -43,8 +43,8 @@ class OutputFolder:
         force: write into a folder even if it holds files.
 
     Raises:
-        OutputError: the folder cannot be written; it holds files and ``force`` is off; or a new file would replace one
-            that inkgan did not write there, or that was changed since.
+        OutputError: the folder cannot be written, or is that of a run; it holds files and ``force`` is off; or a new
+            file would replace one that inkgan did not write there, or that was changed since.
     """
 
     def __init__(self, path: Path, names: Iterable[str], *, force: bool) -> None:
@@ -55,6 +55,10 @@ class OutputFolder:
                 raise OutputError(f"{path} is a link to nothing. Make the folder that it names, or name another one.")
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{path} is a file, not a folder. Name another folder.")
+            if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
+                raise OutputError(
+                    f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder."
+                )
             _sweep(path)
             if not force and _holds_files(path):
                 raise OutputError(

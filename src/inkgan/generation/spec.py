@@ -59,7 +59,7 @@ class WeightedTemplate(Table):
     """A template of a mixture."""
 
     template: str
-    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
 
 
 class MixtureFile(Document):

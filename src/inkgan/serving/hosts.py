@@ -30,7 +30,7 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
         ConfigError: one of the others is no name, or there is none that another machine could use.
     """
     for name in others:
-        if name_of(name) != name.lower():
+        if name_of(name) != name.lower() or "*" in name:  # it is no pattern
             raise ConfigError(f"{shown(name)!r} is no name of a host. Give one as in an address, without a port.")
     if host in _EVERYWHERE and not others:
         raise ConfigError(
