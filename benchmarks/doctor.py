@@ -314,7 +314,7 @@ def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) 
     names = sorted({name for kind in false for run in counted[kind] for name in alarms(run, thresholds)})
     intro = (
         f"**False alarms: {share(false['healthy'], len(counted['healthy']))} of the healthy short runs had any**, "
-        f"{share(false['whole'], len(counted['whole']))} of whole ones of 1,800 steps, "
+        f"{share(false['whole'], len(counted['whole']))} of whole ones of 2,500 steps, "
         f"{share(false['recipes'], len(counted['recipes']))} of `fast` and `best` as they are, {STEPS} steps long, and "
         f"{share(false['fast'], len(counted['fast']))} of whole runs of `fast` as it is "
         f"(95 % intervals of Clopper and Pearson){': by ' + ', '.join(names) if names else ''}. "

@@ -36,6 +36,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "conditional": ("", "Mirza and Osindero 2014"),
     "latent_dim": ("numbers", "Goodfellow et al. 2014"),
     "loss": ("", "see below"),
+    "slope": ("", "leaky ReLU: Maas et al. 2013"),
     "class_weight": ("factor", "auxiliary classifier: Odena et al. 2017"),
     "ema_half_life": ("fraction of the steps done so far", "Karras et al. 2024, section 3"),
     "fade": ("share of the run", ""),

@@ -149,6 +149,19 @@ def test_settings_saved_before_penalties_had_the_papers_units() -> None:
     assert from_saved(tutorial) == resolve(options={"recipe": "tutorial"})
 
 
+def test_settings_saved_before_the_slope_was_one() -> None:
+    """Networks had a slope of 0.2; the tutorial saved settings that it does not have, with other values than today."""
+    saved = json.loads(resolve(overrides=["slope=0.3"]).model_dump_json())
+    assert from_saved(saved).slope == 0.3
+    del saved["slope"]
+    assert from_saved(saved) == resolve(overrides=["slope=0.2"])
+    tutorial = json.loads(resolve(options={"recipe": "tutorial"}).model_dump_json())
+    del tutorial["slope"]
+    tutorial |= {"class_weight": 0.3, "ema_half_life": 0.05}
+    tutorial["generator"]["channels"] = tutorial["discriminator"]["channels"] = 64
+    assert from_saved(tutorial) == resolve(options={"recipe": "tutorial"})
+
+
 def test_which_setting_wins(tmp_path: Path) -> None:
     """--set goes before options, these before the file, that before the base, that before the recipe."""
     file = tmp_path / "settings.toml"

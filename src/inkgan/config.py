@@ -71,7 +71,7 @@ class NetworkSettings(_Settings):
     """The size of one network, and the step size of its updates."""
 
     learning_rate: LearningRate = Field(3e-3, description="Adam's step size")
-    channels: Channels = Field(64, description="channels of the coarsest maps")
+    channels: Channels = Field(48, description="channels of the coarsest maps")
 
 
 class PenaltySettings(_Settings):
@@ -154,7 +154,7 @@ class Config(_Settings):
 
     recipe: RecipeName = Field("fast", description="the recipe: networks, losses and update rules")
     seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="the seed of all randomness of the run")
-    steps: Count | None = Field(1800, description="the run's total of joint steps")
+    steps: Count | None = Field(2500, description="the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
         None, description="train for this long instead of a number of steps"
     )
@@ -177,9 +177,10 @@ class Config(_Settings):
     conditional: bool = Field(True, strict=True, description="condition the networks on labels, if there are labels")
     latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
     loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
+    slope: Share = Field(0.1, description="slope of the networks' leaky ReLUs for negative numbers")
     class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
     ema_half_life: Share = Field(
-        0.05, description="half-life of the generator's moving average, as a fraction of the steps done so far"
+        0.1, description="half-life of the generator's moving average, as a fraction of the steps done so far"
     )
     fade: Share = Field(
         0.75, description="share of the run, at its end, in which learning rates go to zero; less below 1,800 steps"
@@ -266,7 +267,7 @@ class Config(_Settings):
 
 #: Settings that only the compact recipes have.
 _COMPACT_ONLY = (
-    "changes", "network", "conditional", "latent_dim", "critic_steps", "slices", "loss", "class_weight",
+    "changes", "network", "conditional", "latent_dim", "critic_steps", "slices", "loss", "slope", "class_weight",
     "ema_half_life", "fade", "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on",
     "penalty.every", "penalty.pixels",
 )  # fmt: skip
@@ -280,9 +281,11 @@ PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
     "best": {
         "steps": 8000,
         "batch_size": 128,
+        "slope": 0.2,
+        "ema_half_life": 0.05,
         "fade": 1.0,
         "generator": {"learning_rate": 2e-3, "channels": 96},
-        "discriminator": {"learning_rate": 2e-3},
+        "discriminator": {"learning_rate": 2e-3, "channels": 64},
         "watch": {"grid_every": 200, "save_every": 1000},
     },
     "tutorial": {
@@ -402,12 +405,14 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     # Versions without these settings behaved like this.
     settings.setdefault("data.ink", "light")
     settings.setdefault("critic_steps", 1)
+    if settings.get("recipe") == "tutorial":
+        # The tutorial saves these settings without having them, and they had other values.
+        settings = {key: value for key, value in settings.items() if key not in _COMPACT_ONLY}
+        return _checked(settings)
+    settings.setdefault("slope", 0.2)
     if "penalty.pixels" not in settings:
-        if settings.get("recipe") == "tutorial":
-            settings.pop("penalty.weight", None)  # the tutorial saved this setting without having a penalty
-        else:
-            settings["penalty.pixels"] = "0..1"
-            settings.setdefault("penalty.weight", 0.1)
+        settings["penalty.pixels"] = "0..1"
+        settings.setdefault("penalty.weight", 0.1)
     return _checked(settings)
 
 

@@ -69,7 +69,7 @@ def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: P
     height, width, depth = given.description["image_shape"]
     every = inputs(given, 64)
     draw = NUMPY_NETWORKS[given.network].draw
-    expected = draw(weights, (height, width, depth), every["latent"], every.get("label"))
+    expected = draw(weights, given.description, every["latent"], every.get("label"))
     assert expected.std() > 1e-3
     for n in (1, 7, 64):
         (images,) = run.run(["image"], inputs(given, n))

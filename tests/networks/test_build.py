@@ -28,10 +28,10 @@ _FRESH: Mapping[str, Callable[[], nn.Module]] = {
     "tutorial discriminator": tutorial.Discriminator,
     "fast tutorial generator": tutorial_exact_fast.Generator,
     "fast tutorial discriminator": tutorial_exact_fast.Discriminator,
-    "compact generator": lambda: compact.Generator((20, 33, 3), 4, 6, 16),
-    "compact generator without labels": lambda: compact.Generator((8, 8, 1), 0, 6, 16),
-    "compact discriminator": lambda: compact.Discriminator((20, 33, 3), 4, 16),
-    "compact discriminator without labels": lambda: compact.Discriminator((8, 8, 1), 0, 16),
+    "compact generator": lambda: compact.Generator((20, 33, 3), 4, 6, 16, 0.1),
+    "compact generator without labels": lambda: compact.Generator((8, 8, 1), 0, 6, 16, 0.1),
+    "compact discriminator": lambda: compact.Discriminator((20, 33, 3), 4, 16, 0.1),
+    "compact discriminator without labels": lambda: compact.Discriminator((8, 8, 1), 0, 16, 0.1),
 }
 every_network = pytest.mark.parametrize("make", _FRESH.values(), ids=_FRESH)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import json
+import math
 import os
 import pickle
 import re
@@ -796,6 +797,16 @@ def test_sizes_that_cannot_be(tmp_path: Path, size: dict[str, Any]) -> None:
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
     sign(tmp_path)
     complaint(lambda: inkgan.load(tmp_path), "model.json gives image_shape")
+
+
+@pytest.mark.parametrize("slope", [-0.1, 1.5, math.nan, True, "0.1", None])
+def test_a_slope_that_cannot_be(tmp_path: Path, slope: object) -> None:
+    """It is refused as well; see :func:`inkgan.networks.grid.slope_of`."""
+    sizes = {"image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
+    (tmp_path / "model.json").write_text(json.dumps({"network": "compact", **sizes, "slope": slope}), "utf-8")
+    (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
+    sign(tmp_path)
+    complaint(lambda: inkgan.load(tmp_path), "model.json gives the slope")
 
 
 def test_the_source_has_no_pickle() -> None:

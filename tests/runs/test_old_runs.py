@@ -106,9 +106,9 @@ def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
-    """So does one of a compact recipe with classes, whose names are their numbers."""
-    runs.train(tmp_path / "whole", labelled_data)
-    runs.train(tmp_path / "run", labelled_data, stop_at=5)
+    """So does one of a compact recipe with classes, whose names are their numbers, and with the slope of that time."""
+    runs.train(tmp_path / "whole", labelled_data, settings=["slope=0.2"])
+    runs.train(tmp_path / "run", labelled_data, settings=["slope=0.2"], stop_at=5)
     new = inkgan.load(tmp_path / "run").sample(4, seed=5, labels=[0, 1, 2, 0])
     old = make_old(tmp_path / "run")
     np.testing.assert_array_equal(inkgan.load(old).sample(4, seed=5, labels=["0", "1", "2", "0"]), new)
@@ -122,7 +122,7 @@ def test_what_was_written_then(stopped_run: Path, tmp_path: Path) -> None:
     old = make_old(runs.copy(stopped_run, tmp_path / "run"))
     settings = json.loads((old / "config.json").read_text("utf-8"))
     assert len(settings) == 18
-    assert settings["average"] == 0.05
+    assert settings["average"] == 0.1
     assert settings["penalty"] == {"weight": 0.1, "on": "both", "every": 2}
     assert settings["data"].keys() == {"name", "directory"}
     model = json.loads((runs.newest(old) / "model.json").read_text("utf-8"))

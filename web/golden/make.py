@@ -87,20 +87,20 @@ def philox() -> None:
 
 
 SHAPES = {
-    "digits": ((28, 28, 1), 10, 64, 64),
-    "colour": ((40, 56, 3), 4, 16, 24),
-    "plain": ((7, 9, 1), 0, 5, 16),
-    "large": ((64, 64, 1), 2, 8, 16),
+    "digits": ((28, 28, 1), 10, 64, 48, 0.1),
+    "colour": ((40, 56, 3), 4, 16, 24, 0.2),
+    "plain": ((7, 9, 1), 0, 5, 16, 0.3),
+    "large": ((64, 64, 1), 2, 8, 16, 0.0),
 }
 
 
 def networks() -> None:
     """Both networks for several shapes, forward and backward, with the penalty."""
     write_json("shapes.json", {name: [list(shape), *sizes] for name, (shape, *sizes) in SHAPES.items()})
-    for name, (shape, classes, latent, channels) in SHAPES.items():
+    for name, (shape, classes, latent, channels, slope) in SHAPES.items():
         source = torch.Generator().manual_seed(1)
-        generator = Generator(shape, classes, latent, channels)
-        discriminator = Discriminator(shape, classes, channels)
+        generator = Generator(shape, classes, latent, channels, slope)
+        discriminator = Discriminator(shape, classes, channels, slope)
         for network in (discriminator, generator):
             network.initialise(source)
             for parameter in network.parameters():  # biases too

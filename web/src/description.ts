@@ -11,6 +11,7 @@ export interface Description {
   readonly classes: number; // 0 without labels
   readonly latent: number;
   readonly channels: number; // of the coarsest map
+  readonly slope: number; // of the leaky ReLUs for negative numbers
 }
 
 export interface Grid {

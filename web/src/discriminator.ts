@@ -115,11 +115,11 @@ export class Discriminator {
     let x = this.blocks;
     for (const { convolution, output } of this.stages) {
       convolution.forward(n, x, output);
-      leaky(ws, n * sizeOf(convolution.output), output);
+      leaky(ws, n * sizeOf(convolution.output), output, this.description.slope);
       x = output;
     }
     affine(ws, n, this.summary.inputs, HIDDEN, x, this.summary.weight, this.summary.bias, this.hidden);
-    leaky(ws, n * HIDDEN, this.hidden);
+    leaky(ws, n * HIDDEN, this.hidden, this.description.slope);
     affine(ws, n, HIDDEN, this.outputs, this.hidden, this.last.weight, this.last.bias, this.output);
   }
 
@@ -187,14 +187,14 @@ export class Discriminator {
       affineParameters(ws, n, HIDDEN, outputs, this.hidden, this.dOutput, last.dWeight, last.dBias);
     }
     affineInputs(ws, n, HIDDEN, outputs, this.dOutput, last.weight, this.dHidden);
-    leakyBackward(ws, n * HIDDEN, this.hidden, this.dHidden);
+    leakyBackward(ws, n * HIDDEN, this.hidden, this.dHidden, this.description.slope);
     if (wanted.parameters) {
       affineParameters(ws, n, summary.inputs, HIDDEN, flat.output, this.dHidden, summary.dWeight, summary.dBias);
     }
     affineInputs(ws, n, summary.inputs, HIDDEN, this.dHidden, summary.weight, flat.delta);
     for (let i = this.stages.length - 1; i >= 0; i--) {
       const { convolution, output, delta } = this.stages[i];
-      leakyBackward(ws, n * sizeOf(convolution.output), output, delta);
+      leakyBackward(ws, n * sizeOf(convolution.output), output, delta, this.description.slope);
       if (wanted.parameters) {
         convolution.backwardParameters(n, delta);
       }
@@ -243,13 +243,13 @@ export class Discriminator {
     for (const { convolution, output, delta } of this.stages) {
       convolution.forward(n, x, y, false);
       convolution.backwardParameters(n, delta, false);
-      leakyBackward(ws, n * sizeOf(convolution.output), output, y);
+      leakyBackward(ws, n * sizeOf(convolution.output), output, y, this.description.slope);
       [x, y] = [y, x];
     }
     const { summary, last } = this;
     affineParameters(ws, n, summary.inputs, HIDDEN, x, this.dHidden, summary.dWeight, null);
     affine(ws, n, summary.inputs, HIDDEN, x, summary.weight, null, y);
-    leakyBackward(ws, n * HIDDEN, this.hidden, y);
+    leakyBackward(ws, n * HIDDEN, this.hidden, y, this.description.slope);
     affineParameters(ws, n, HIDDEN, this.outputs, y, this.dOutput, last.dWeight, null);
     return total;
   }

@@ -131,7 +131,7 @@ export class Generator {
       }
     }
     affine(ws, n, styleNumbers, this.firstNumbers, this.style, this.first.weight, this.first.bias, this.firstOutput);
-    leaky(ws, n * this.firstNumbers, this.firstOutput);
+    leaky(ws, n * this.firstNumbers, this.firstOutput, this.description.slope);
     let x = this.firstOutput;
     for (const stage of this.stages) {
       this.stageForward(n, stage, x);
@@ -159,7 +159,7 @@ export class Generator {
     }
     affine(ws, n, this.styleNumbers, map.channels, this.style, scale.weight, scale.bias, stage.factors);
     scaleChannels(ws, n, map.height * map.width, map.channels, stage.unscaled, stage.factors, stage.output);
-    leaky(ws, n * sizeOf(map), stage.output);
+    leaky(ws, n * sizeOf(map), stage.output, this.description.slope);
   }
 
   /** Where each row of the images lies, there and in the maps whose grid they do not fill. */
@@ -200,7 +200,7 @@ export class Generator {
     for (const stage of this.stages.slice().reverse()) {
       this.stageBackward(n, stage);
     }
-    leakyBackward(ws, n * this.firstNumbers, this.firstOutput, this.gradient);
+    leakyBackward(ws, n * this.firstNumbers, this.firstOutput, this.gradient, this.description.slope);
     this.styleBackward(n, this.first, this.gradient);
     return this.gradientOfLatents(n);
   }
@@ -215,7 +215,7 @@ export class Generator {
   private stageBackward(n: number, stage: Scaled): void {
     const { ws, gradient, otherGradient } = this;
     const { map, convolution } = stage;
-    leakyBackward(ws, n * sizeOf(map), stage.output, gradient);
+    leakyBackward(ws, n * sizeOf(map), stage.output, gradient, this.description.slope);
     const dFactors = this.spare;
     const positions = map.height * map.width;
     scaleChannelsBackward(ws, n, positions, map.channels, stage.unscaled, stage.factors, gradient, dFactors);

@@ -7,9 +7,6 @@
 
 import { rows, transposed, type Workspace } from "./workspace";
 
-/** What a leaky ReLU does to negative numbers. */
-export const SLOPE = 0.2;
-
 /** Y[n, o] = X[n, i] · W[i, o] + b. */
 export function affine(
   ws: Workspace,
@@ -102,13 +99,13 @@ export function patches(
 }
 
 /** Leaky ReLU, in place. */
-export function leaky(ws: Workspace, count: number, x: number): void {
-  ws.kernels.leaky(x, x, count, SLOPE);
+export function leaky(ws: Workspace, count: number, x: number, slope: number): void {
+  ws.kernels.leaky(x, x, count, slope);
 }
 
 /** The gradient before a leaky ReLU, in place, by the signs of its output. */
-export function leakyBackward(ws: Workspace, count: number, y: number, dy: number): void {
-  ws.kernels.leaky(dy, y, count, SLOPE);
+export function leakyBackward(ws: Workspace, count: number, y: number, dy: number, slope: number): void {
+  ws.kernels.leaky(dy, y, count, slope);
 }
 
 /** Move the channels of maps [n, h, w, 4c] into 2×2 blocks: [n, 2h, 2w, c]. */

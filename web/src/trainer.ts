@@ -34,12 +34,15 @@ export const FAST: Settings = {
   penaltyEvery: 8,
   penaltyOn: "both",
   classWeight: 0.3,
-  average: 0.05,
+  average: 0.1,
   fade: 0.75,
   frozenDiscriminator: false,
   shuffledLabels: false,
 };
 
+/** Its networks: the channels of the coarsest maps, and the slope of the leaky ReLUs for negative numbers. */
+const CHANNELS = 48;
+const SLOPE = 0.1;
 /** Runs of up to so many steps do not fade; from so many on they fade over all of `fade`. */
 const SHORT = 300;
 const LONG = 1800;
@@ -97,7 +100,7 @@ export class Trainer {
   private readonly images: number; // real, then generated
 
   constructor(options: TrainerOptions) {
-    const { data, seed = 0, batch = 64, steps = 1800, channels = 64, latent = 64, epsilon = 1e-8 } = options;
+    const { data, seed = 0, batch = 64, steps = 2500, channels = CHANNELS, latent = 64, epsilon = 1e-8 } = options;
     const ws = options.kernel ? new Workspace(options.kernel) : new Workspace();
     this.workspace = ws;
     this.data = data;
@@ -105,9 +108,9 @@ export class Trainer {
     this.batch = batch;
     this.steps = steps;
     this.settings = { ...FAST, ...options.settings };
-    const description: Description = { image: data.image, classes: data.classes, latent, channels };
+    const description: Description = { image: data.image, classes: data.classes, latent, channels, slope: SLOPE };
     this.generator = new Generator(ws, description, batch, true);
-    this.discriminator = new Discriminator(ws, { ...description, channels: 64 }, 2 * batch);
+    this.discriminator = new Discriminator(ws, { ...description, channels: CHANNELS }, 2 * batch);
     this.average = new Generator(ws, description, 10, false);
     this.generatorAdam = new Adam(ws, this.generator.parameters, epsilon);
     this.discriminatorAdam = new Adam(ws, this.discriminator.parameters, epsilon);

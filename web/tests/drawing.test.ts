@@ -15,7 +15,8 @@ const DIGIT = { height: 28, width: 28, channels: 1 };
 
 function load(name: "fast" | "best", batch = 32): { ws: Workspace; generator: Generator; pen: Pen } {
   const ws = new Workspace();
-  const description = { image: DIGIT, classes: 10, latent: 64, channels: name === "fast" ? 64 : 96 };
+  const sizes = name === "fast" ? { channels: 48, slope: 0.1 } : { channels: 96, slope: 0.2 };
+  const description = { image: DIGIT, classes: 10, latent: 64, ...sizes };
   const generator = new Generator(ws, description, batch, false);
   generator.parameters.read(golden(name));
   const draw = (drawn: Float32Array, labels: readonly number[]) => toUint8(drawAll(ws, generator, drawn, labels));

@@ -77,9 +77,9 @@ for (const kernel of kernels) {
   });
 }
 
-const shapes = goldenJson<Record<string, [[number, number, number], number, number, number]>>("shapes.json");
-for (const [name, [[height, width, channels], classes, latent, coarsest]] of Object.entries(shapes)) {
-  const description: Description = { image: { height, width, channels }, classes, latent, channels: coarsest };
+const shapes = goldenJson<Record<string, [[number, number, number], number, number, number, number]>>("shapes.json");
+for (const [name, [[height, width, channels], classes, latent, coarsest, slope]] of Object.entries(shapes)) {
+  const description: Description = { image: { height, width, channels }, classes, latent, channels: coarsest, slope };
   const labels = Array.from({ length: 5 }, (_, i) => (classes ? i % classes : 0));
 
   test(`the generator for ${name} is PyTorch's, forward and backward`, () => {

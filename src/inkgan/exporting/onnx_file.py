@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from inkgan.errors import CheckpointError, missing_extra, shown
 from inkgan.exporting.saved import SavedModel
-from inkgan.networks.grid import SLOPE, grid_of
+from inkgan.networks.grid import grid_of, slope_of
 
 if TYPE_CHECKING:
     import onnx
@@ -118,7 +118,7 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
         return graph.add("Conv", maps, graph.saved(f"{name}.weight"), graph.saved(f"{name}.bias"), pads=[1, 1, 1, 1])
 
     def leaky(maps: str) -> str:
-        return graph.add("LeakyRelu", maps, alpha=SLOPE)
+        return graph.add("LeakyRelu", maps, alpha=slope_of(about))
 
     def to_blocks(maps: str) -> str:
         return graph.add("DepthToSpace", maps, blocksize=2, mode="DCR")

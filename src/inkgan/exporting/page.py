@@ -22,6 +22,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from inkgan.images import Images, Labels
+from inkgan.networks.grid import slope_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -66,7 +67,7 @@ def fill(
         digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; with them the page learns, and
             replays how the recipes `tutorial` and `fast` did.
     """
-    about = {"name": name} | {key: description[key] for key in _DESCRIPTION_KEYS}
+    about = {"name": name, "slope": slope_of(description)} | {key: description[key] for key in _DESCRIPTION_KEYS}
     blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", weights)]
     if classifier is not None:
         blocks.append(_weights_block("classifier", classifier))

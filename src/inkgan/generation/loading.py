@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inkgan import networks
 from inkgan.errors import CheckpointError, did_you_mean, shown
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.networks.grid import slope_of
 from inkgan.runs import checkpoint
 
 #: The files of a checkpoint, without ending, that sampling needs.
@@ -153,6 +154,9 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         return checkpoint.read_arrays(folder, "generator", *torch_networks.layout_of(networks.build(description)))
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
+    slope = slope_of(description)
+    if type(slope) not in (int, float) or not 0 <= slope <= 1:
+        raise CheckpointError(f"{folder} is damaged: model.json gives the slope {str(slope)[:40]!r}.")
     height, width, depth = description["image_shape"]
     return checkpoint.read_arrays(folder, "generator", numpy_form.shapes((height, width, depth), *sizes))
 

@@ -334,7 +334,7 @@ class Model:
         """Return the function that draws up to 32 images [N, H, W, C] in [0, 1], by NumPy or else by PyTorch."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is not None:
-            return lambda latents, labels: numpy_form.draw(self._weights, self.image_shape, latents, labels)
+            return lambda latents, labels: numpy_form.draw(self._weights, self.description, latents, labels)
         from inkgan.generation import torch_networks
 
         whole = torch_networks.draw_function(self.description, self._weights)

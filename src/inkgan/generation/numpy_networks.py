@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.images import Labels
-from inkgan.networks.grid import EMBEDDING, SLOPE, fine_channels, grid_of
+from inkgan.networks.grid import EMBEDDING, fine_channels, grid_of, slope_of
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -114,20 +114,27 @@ def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channe
     return shapes | ({"embedding": (num_classes, EMBEDDING)} if num_classes else {})
 
 
-def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Array, labels: Labels | None) -> Array:
+def draw_compact(
+    weights: Mapping[str, Array], description: Mapping[str, Any], latents: Array, labels: Labels | None
+) -> Array:
     """Draw with the compact generator.
 
     Args:
         weights: float32 by name, as in :func:`compact_shapes`.
-        image_shape: height, width and channels.
+        description: its ``model.json``, of which ``image_shape`` and ``slope`` count.
         latents: [N, D] float32.
         labels: int64 [N]; None for a generator without labels.
 
     Returns:
         Images [N, H, W, C] in (0, 1), float32.
     """
-    height, width, _ = image_shape
-    grid = grid_of(image_shape)
+    height, width, depth = description["image_shape"]
+    grid = grid_of((height, width, depth))
+    slope = np.float32(slope_of(description))
+
+    def leaky(maps: Array) -> Array:
+        np.maximum(maps, slope * maps, out=maps)
+        return maps
 
     def linear(name: str, inputs: Array) -> Array:
         return linear_of(inputs, weights[f"{name}.weight"], weights[f"{name}.bias"])
@@ -138,13 +145,13 @@ def draw_compact(weights: Mapping[str, Array], image_shape: Shape, latents: Arra
         return maps
 
     style = latents if labels is None else np.concatenate([latents, weights["embedding"][labels]], 1)
-    maps = _leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
+    maps = leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
     for level in range(grid.doublings - 1):
         first, second = (1 + linear(f"scales.{2 * level + number}", style)[:, None, None] for number in (0, 1))
-        maps = _leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
+        maps = leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
         maps = convolve(f"refine.{level}", maps)
         maps *= second
-        maps = _leaky(maps)
+        maps = leaky(maps)
     return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
 
 
@@ -157,12 +164,6 @@ def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
     result = result[:, 0]
     result += bias
     return result
-
-
-def _leaky(maps: Array) -> Array:
-    """Apply a leaky ReLU, in place."""
-    np.maximum(maps, np.float32(SLOPE) * maps, out=maps)
-    return maps
 
 
 def _sigmoid(x: Array) -> Array:
@@ -265,7 +266,7 @@ class NumpyNetwork(NamedTuple):
     Attributes:
         shapes: returns the shapes of its arrays by name, for an image shape, a number of classes, the length of a
             latent and a number of channels.
-        draw: draws images [N, H, W, C] in (0, 1) from weights, image shape, latents [N, D] and labels [N] or None;
+        draw: draws images [N, H, W, C] in (0, 1) from weights, description, latents [N, D] and labels [N] or None;
             each depends on its own latent and label alone.
         draw_with_batch_statistics: draws from weights and latents, normalising by the statistics of this batch; None
             for a network without batch normalisation.
@@ -273,7 +274,7 @@ class NumpyNetwork(NamedTuple):
     """
 
     shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]
-    draw: Callable[[Mapping[str, Array], Shape, Array, Labels | None], Array]
+    draw: Callable[[Mapping[str, Array], Mapping[str, Any], Array, Labels | None], Array]
     draw_with_batch_statistics: Callable[[Mapping[str, Array], Array], Array] | None = None
     fixed: Mapping[str, Any] = {}
 

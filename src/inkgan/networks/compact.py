@@ -23,11 +23,11 @@ from torch.nn import functional as F
 
 from inkgan.networks.grid import (
     EMBEDDING,
-    SLOPE,
     blocks_to_channels,
     channels_to_blocks,
     fine_channels,
     grid_of,
+    slope_of,
 )
 
 #: The width of the discriminator's last hidden layer.
@@ -71,6 +71,7 @@ class Generator(nn.Module):
         num_classes: 0 for images without labels.
         latent_dim: the number of values in a latent.
         channels: of the coarsest map; see :func:`inkgan.networks.grid.fine_channels`.
+        slope: of the leaky ReLUs for negative numbers.
         rng: draws the initial weights; PyTorch's default generator if None.
     """
 
@@ -80,12 +81,14 @@ class Generator(nn.Module):
         num_classes: int,
         latent_dim: int,
         channels: int,
+        slope: float,
         rng: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self._shape = image_shape
         self._grid = grid_of(image_shape)
         self._channels = channels
+        self._slope = slope
         style = latent_dim + (EMBEDDING if num_classes else 0)
         fine = fine_channels(channels)
         widths = [channels] + [fine] * (self._grid.doublings - 1)
@@ -112,11 +115,11 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate images [N, H, W, C] in (0, 1), float32 at least, from latents [N, D] and labels int64 [N]."""
         style = self._style(latents, labels)  # [N, S]
-        x = _leaky(self.first(style)).view(-1, self._grid.height, self._grid.width, self._channels)
+        x = self._leaky(self.first(style)).view(-1, self._grid.height, self._grid.width, self._channels)
         for level, (grow, refine) in enumerate(zip(self.grow, self.refine, strict=True)):
             x = channels_to_blocks(grow(x))
-            x = _leaky(x * self._scale(2 * level, style))
-            x = _leaky(refine(x) * self._scale(2 * level + 1, style))
+            x = self._leaky(x * self._scale(2 * level, style))
+            x = self._leaky(refine(x) * self._scale(2 * level + 1, style))
         x = channels_to_blocks(self.last(x))
         height, width, _ = self._shape
         x = x[:, :height, :width]
@@ -139,6 +142,9 @@ class Generator(nn.Module):
         scale: Tensor = 1 + self.scales[number](style)  # [N, C]
         return scale[:, None, None]
 
+    def _leaky(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self._slope)
+
 
 class Discriminator(nn.Module):
     """From images to a logit for each class and to the class scores of an auxiliary classifier.
@@ -149,16 +155,23 @@ class Discriminator(nn.Module):
         image_shape: height, width and channels.
         num_classes: 0 for images without labels.
         channels: of the coarsest map; see :func:`inkgan.networks.grid.fine_channels`.
+        slope: of the leaky ReLUs for negative numbers.
         rng: draws the initial weights; PyTorch's default generator if None.
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int], num_classes: int, channels: int, rng: torch.Generator | None = None
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        channels: int,
+        slope: float,
+        rng: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self._shape = image_shape
         self._grid = grid_of(image_shape)
         self._classes = num_classes
+        self._slope = slope
         widths = [fine_channels(channels)] * (self._grid.doublings - 1) + [channels]
         self.first = Convolution(4 * image_shape[2], widths[0])
         self.shrink = nn.ModuleList(Convolution(*pair, stride=2) for pair in itertools.pairwise(widths))
@@ -184,11 +197,11 @@ class Discriminator(nn.Module):
         height, width, _ = self._shape
         cell = 2**self._grid.doublings
         x = F.pad(images * 2 - 1, (0, 0, 0, -width % cell, 0, -height % cell), value=-1.0)
-        x = _leaky(self.first(blocks_to_channels(x)))
+        x = self._leaky(self.first(blocks_to_channels(x)))
         for shrink in self.shrink:
-            x = _leaky(shrink(x))
-        x = _leaky(self.refine(x))
-        x = self.last(_leaky(self.summary(x.flatten(1))))
+            x = self._leaky(shrink(x))
+        x = self._leaky(self.refine(x))
+        x = self.last(self._leaky(self.summary(x.flatten(1))))
         x = at_least_float32(x)
         if not self._classes:
             return x.squeeze(1), None
@@ -196,12 +209,19 @@ class Discriminator(nn.Module):
         logits, scores = x[:, : self._classes], x[:, self._classes :]
         return logits.gather(1, labels[:, None]).squeeze(1), scores
 
+    def _leaky(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self._slope)
+
 
 def build_generator(description: Mapping[str, Any]) -> Generator:
     """Make the generator that a ``model.json`` describes."""
     height, width, channels = description["image_shape"]
     return Generator(
-        (height, width, channels), description["num_classes"], description["latent_dim"], description["channels"]
+        (height, width, channels),
+        description["num_classes"],
+        description["latent_dim"],
+        description["channels"],
+        slope_of(description),
     )
 
 
@@ -211,11 +231,7 @@ def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
     own_channels = description["config"]["discriminator"]["channels"]
     if own_channels not in range(1, _MOST_CHANNELS + 1):
         raise ValueError(f"discriminator.channels is {own_channels!r}")
-    return Discriminator((height, width, channels), description["num_classes"], own_channels)
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE)
+    return Discriminator((height, width, channels), description["num_classes"], own_channels, slope_of(description))
 
 
 def at_least_float32(x: Tensor) -> Tensor:

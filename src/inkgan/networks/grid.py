@@ -8,15 +8,14 @@ Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # sampling in NumPy needs no PyTorch
     from torch import Tensor
 
 #: The length of a label's embedding.
 EMBEDDING = 64
-#: The slope of a leaky ReLU for negative numbers.
-SLOPE = 0.2
 #: The coarsest grid has at most this many cells on its longer side.
 _COARSEST = 8
 
@@ -40,6 +39,16 @@ def grid_of(image_shape: tuple[int, int, int]) -> Grid:
 def fine_channels(channels: int) -> int:
     """Return the channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
     return max(8, channels * 3 // 64 * 8)
+
+
+def slope_of(description: Mapping[str, Any]) -> float:
+    """Return the slope of the leaky ReLUs for negative numbers; 0.2 for models that were saved before it was a setting.
+
+    Args:
+        description: the content of ``model.json``.
+    """
+    slope: float = description.get("slope", 0.2)
+    return slope
 
 
 def blocks_to_channels(maps: Tensor) -> Tensor:

@@ -280,6 +280,7 @@ class Compact:
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
             "channels": self._config.generator.channels,
+            "slope": self._config.slope,
         }
 
     def _require_fitting(self) -> None:

@@ -34,6 +34,7 @@ interface About {
   readonly num_classes: number;
   readonly latent_dim: number;
   readonly channels: number;
+  readonly slope: number;
 }
 
 /** Read what the page holds. */
@@ -49,6 +50,7 @@ export async function contentsOfPage(): Promise<Contents> {
     classes: about.num_classes,
     latent: about.latent_dim,
     channels: about.channels,
+    slope: about.slope,
   };
   const digits = await bytesOf("digits");
   const replay = await bytesOf("replay");
