@@ -218,7 +218,7 @@ async function learns(page) {
 async function replays(page) {
   const told = () => page.$$eval("#panel-3 .panel output", (all) => all.map((one) => one.textContent));
   const grids = () => page.$$eval("#panel-3 .panel:has(output) canvas", (all) => all.map((one) => one.toDataURL()));
-  deepStrictEqual(await told(), ["100000", "1800"]);
+  deepStrictEqual(await told(), ["100000", "2500"]);
   const last = await grids();
   const [tutorial, fast] = await page.$$("#panel-3 .panel input[type=range]");
   await tutorial.press("Home");

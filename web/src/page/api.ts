@@ -117,7 +117,7 @@ export class Inkgan {
       throw new Error("there are no digits to learn from");
     }
     this.training ??= new Caller(this.workerSource);
-    const { seed = 0, batch = 32, steps = 1800, settings = {} } = request;
+    const { seed = 0, batch = 32, steps = 2500, settings = {} } = request;
     const start = { data, classifier: this.classifier, seed: String(seed), batch, steps, settings };
     await this.training.call("train.start", start);
     return new TrainerHandle(this.training);
