@@ -32,6 +32,9 @@ OUT = Path(__file__).parents[1] / "build" / "golden"
 MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"
 MODELS = Path(generation.__file__).parents[1] / "models"
 EPSILON = 1e-4
+#: Of the runs of :func:`training`. With some seeds the input of a leaky ReLU is 0 but for rounding, and PyTorch itself
+#: computes another gradient in float32 than in float64. With this one both agree to 1e-5 of how far a weight moves.
+SEED = 4
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -140,11 +143,11 @@ def training() -> None:
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", 60_000)[:300]
     write("digits", {"pixels": pixels, "labels": labels})
     for game in ("relativistic", "non-saturating", "hinge", "least-squares"):
-        settings = config.resolve(options={"loss": game, "batch_size": 32, "seed": 3, "penalty.every": 2})
+        settings = config.resolve(options={"loss": game, "batch_size": 32, "seed": SEED, "penalty.every": 2})
         recipe = Compact(settings, (28, 28, 1), 10)
         for optimizer in recipe.optimizers.values():
             optimizer.epsilon = EPSILON
-        order = seeds.BatchOrder(3, len(pixels), 32)
+        order = seeds.BatchOrder(SEED, len(pixels), 32)
         arrays = {f"before.{key}": value.copy() for key, value in _flat(recipe).items()}
         terms: dict[str, float] = {}
         for step in range(3):
