@@ -32,9 +32,6 @@ OUT = Path(__file__).parents[1] / "build" / "golden"
 MNIST = Path(generation.__file__).parents[1] / "data" / "mnist"
 MODELS = Path(generation.__file__).parents[1] / "models"
 EPSILON = 1e-4
-#: Of the runs of :func:`training`. With some seeds the input of a leaky ReLU is 0 but for rounding, and PyTorch itself
-#: computes another gradient in float32 than in float64. With this one both agree to 1e-5 of how far a weight moves.
-SEED = 4
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -138,16 +135,19 @@ def training() -> None:
     Adam's epsilon is larger than in a real run. Some gradients are exactly 0 but for rounding, such as that of
     the last bias in the relativistic game, where real and generated images of a label cancel. Adam without momentum
     divides such a gradient by its own size, so that what is rounding becomes a whole step, in PyTorch as anywhere.
+
+    Images and batches are small. Where the input of a leaky ReLU is 0 but for rounding, even PyTorch's gradients in
+    float32 and in float64 differ by a hundredth; with 28×28 pixels and batches of 32, one run in six has such a unit.
     """
-    pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")[:300]
+    pixels = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")[:300, 8:20, 8:20]
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", 60_000)[:300]
     write("digits", {"pixels": pixels, "labels": labels})
     for game in ("relativistic", "non-saturating", "hinge", "least-squares"):
-        settings = config.resolve(options={"loss": game, "batch_size": 32, "seed": SEED, "penalty.every": 2})
-        recipe = Compact(settings, (28, 28, 1), 10)
+        settings = config.resolve(options={"loss": game, "batch_size": 8, "seed": 3, "penalty.every": 2})
+        recipe = Compact(settings, (12, 12, 1), 10)
         for optimizer in recipe.optimizers.values():
             optimizer.epsilon = EPSILON
-        order = seeds.BatchOrder(SEED, len(pixels), 32)
+        order = seeds.BatchOrder(3, len(pixels), 8)
         arrays = {f"before.{key}": value.copy() for key, value in _flat(recipe).items()}
         terms: dict[str, float] = {}
         for step in range(3):
