@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,9 +68,9 @@ def renamed_digits(folder: Path, digits: str, class_names: Any) -> Path:
     fast = inkgan.load("fast")
     weights = dict(fast._weights)
     weights["embedding"] = weights["embedding"][[int(digit) for digit in digits]]
-    description: Mapping[str, Any] = {**fast.description, "num_classes": len(digits)}
-    if class_names is not None:
-        description = {**description, "class_names": class_names}
+    description = {**fast.description, "num_classes": len(digits), "class_names": class_names}
+    if class_names is None:
+        del description["class_names"]
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.write_folder(folder, {"generator": weights}, {"model": description})
     return folder

@@ -44,10 +44,10 @@ def test_a_page_that_learns_replays_recorded_grids() -> None:
     steps, _, packed = unpacked(content, "replay").partition(b"\n")
     assert json.loads(steps) == {
         "tutorial": [1000, 3000, 10_000, 30_000, 100_000],
-        "fast": list(range(0, 1801, 50)),
+        "fast": list(range(0, 2501, 50)),
     }
     four_bits = np.frombuffer(packed, np.uint8)
-    pixels = 17 * np.stack([four_bits >> 4, four_bits & 15], 1).reshape(42, 20, 28, 28).astype(int)
+    pixels = 17 * np.stack([four_bits >> 4, four_bits & 15], 1).reshape(56, 20, 28, 28).astype(int)
     with Image.open(ROOT / "docs" / "pictures" / "tutorial.png") as picture:
         shown = 255 - np.asarray(picture).astype(int)
     for number in range(5):  # the seventh latent, and the seventeenth below it
