@@ -35,8 +35,8 @@ _NUMBERS, _NUMBERS_OR_WORDS, _WORDS = "buif", "buifU", "U"  # NumPy's kinds of v
 _ALLOWED = {_NUMBERS: "numbers", _NUMBERS_OR_WORDS: "numbers and words", _WORDS: "words"}
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
 _NAMES_READ = (
-    "Names that are read: images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each split, "
-    "such as x_train, test_labels"
+    "Names that are read: images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each "
+    "split, such as x_train, test_labels"
 )
 
 
