@@ -251,12 +251,12 @@ assert distances["average"] < 0.7 * distances["labels"]
 # ## The whole ladder
 #
 # One row a rung, from the tutorial at the top. The last row is the bundled `fast`: the same recipe with its full width,
-# 64 channels, batches of 64 and 1,800 steps.
+# 48 channels, batches of 64 and 2,500 steps.
 
-# %% [markdown] lang="zh" of="c51b7330"
+# %% [markdown] lang="zh" of="1eb78f89"
 # ## 整架梯子
 #
-# 每级一行，最上面是教程。最后一行是自带的 `fast`：同样的做法，用完整的宽度（64 个通道）、每批 64 张、1,800 步。
+# 每级一行，最上面是教程。最后一行是自带的 `fast`：同样的做法，用完整的宽度（48 个通道）、每批 64 张、2,500 步。
 
 # %%
 fast = inkgan.load("fast")
