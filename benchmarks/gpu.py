@@ -42,7 +42,7 @@ from inkgan.training.recipe import StepInfo
 BATCHES = (64, 256, 1024)
 PRECISIONS = (torch.bfloat16, torch.float32)
 #: Batch size and steps of whole runs.
-RUNS = ((64, 100), (64, 300), (64, 900), (64, 1800), (256, 60), (256, 500), (256, 1100), (256, 1800))
+RUNS = ((64, 100), (64, 300), (64, 900), (64, 2500), (256, 60), (256, 500), (256, 1100), (256, 1800))
 QUALITIES = (24.9, 1.0, 0.5)
 FIRST = 16
 #: Of a run whose speed alone counts: so many steps that its learning rates stay.
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=64, help="steps of one timing; eight times as many with graphs")
     parser.add_argument("--repeats", type=int, default=5, help="timings")
     parser.add_argument("--largest", type=int, default=65_536, help="no larger batch is tried")
-    parser.add_argument("--whole", type=int, default=1800, help="steps of the runs of the command")
+    parser.add_argument("--whole", type=int, default=2500, help="steps of the runs of the command")
     options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("PyTorch finds no CUDA device here, so there is nothing to measure.")
