@@ -41,6 +41,7 @@ class Stream(IntEnum):
     LOOK = 15
     KNOBS = 16
     CELLS = 17
+    GAPS = 18
 
 
 def valid_seed(seed: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_mistakes_on_the_command_line(
         ("none.toml", {}, "cannot read .*none.toml"),
         ("bad.toml", {}, "bad.toml is not a TOML file"),
         ("odd.toml", {}, "a look has no knob 'colour'"),
-        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, pen, ink,"),
+        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, pen,"),
         ("scan", {"blur": "11"}, "blur = 11 is not allowed"),
         ("scan", {"blur": "2..1"}, "It takes a number from 0 to 10, or a range such as 0..10."),
         ("scan", {"blur": "nan"}, "blur = nan is not allowed"),
@@ -100,6 +101,27 @@ def test_what_is_no_range(value: Any) -> None:
         look_of({"blur": value})
     with pytest.raises(ConfigError, match="is not allowed"):
         look_of({"pen": value})
+
+
+def test_characters_touch_where_the_gap_is_below_zero() -> None:
+    """Characters stand as far apart as a writer's gap and the knob say; each line has its own; cells have no gaps."""
+
+    def lefts(**knobs: Any) -> list[int]:
+        return [box[0] for box in inkgan.write("48530", seed=3, height=96, look=knobs).boxes]
+
+    plain, size = lefts(), 0.58 * 96
+    assert lefts(gap=0) == plain
+    assert lefts(gap=0.5) == pytest.approx(
+        [left + 0.5 * size * k for k, left in enumerate(plain)], abs=2 + 2 * size / 9
+    )
+    touching = inkgan.write("48530", seed=3, height=96, look={"gap": -0.14})
+    columns = touching.image.max(0) > 0
+    inked = np.flatnonzero(columns)
+    assert columns[inked[0] : inked[-1]].all()
+    assert all(right[0] < left[2] for left, right in pairwise(touching.boxes))
+    drawn = {inkgan.write("11", seed=3, writer=writer, look={"gap": (-0.1, 0.4)}).image.shape[1] for writer in range(8)}
+    assert len(drawn) > 4
+    assert lefts(form="cells", gap=0.5) == lefts(form="cells")
 
 
 def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:

@@ -40,8 +40,9 @@ def expected(text: str, strips: list[Strip], gaps: NDArray[np.float64]) -> tuple
         nearest = edge - 0.15 * LINE.size if k else edge
         for y, x in zip(*np.nonzero(strip), strict=True):
             for other_y, other_x in placed:
-                if abs(y - other_y) <= gap:
-                    nearest = max(nearest, other_x + np.sqrt(gap**2 - (y - other_y) ** 2) - x)
+                if abs(y - other_y) <= max(gap, 0):
+                    around = np.sqrt(gap**2 - (y - other_y) ** 2) if gap > 0 else gap
+                    nearest = max(nearest, other_x + around - x)
         at = round(nearest)
         left.append(at)
         rows = np.flatnonzero(strip.any(1)).tolist()
@@ -55,7 +56,7 @@ def test_many_lines_stand_as_each_does_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts = ["12 3", "4", " 56", "7 8", "901234", "5  "][: 1 + seed]
     strips = [blobs(rng, text) for text in texts]
-    gaps = [rng.uniform(0.5, 14, len(text)) for text in texts]
+    gaps = [rng.uniform(-3 if seed % 2 else 0.5, 14, len(text)) for text in texts]
     for text, row, gap, setting in zip(texts, strips, gaps, side_by_side(texts, strips, LINE, gaps), strict=True):
         assert (setting.left, setting.width) == expected(text, row, gap)
         for k, strip in enumerate(row):

@@ -49,8 +49,8 @@ def side_by_side(
         texts: the text of each line.
         strips: the strips of its characters; that of a space is empty.
         line: the line on which all stand.
-        gaps: the gap before each character, in pixels: the distance of its outline from those before it, at the
-            closest point.
+        gaps: the distance of each character's outline from those before it at the closest point, in pixels; below 0 it
+            moves over them.
     """
     first, last = _outlines(strips, line)  # [L, K, H]
     lines, longest, height = first.shape
@@ -67,7 +67,7 @@ def side_by_side(
     left = np.zeros((lines, longest), np.int64)
     for k in range(longest):
         inked = widths[:, k] > 0
-        nearest = (_dilated(right, gap[:, k]) - first[:, k]).max(1)
+        nearest = (_dilated(right, np.maximum(gap[:, k], 0)) - first[:, k]).max(1) + np.minimum(gap[:, k], 0)
         x = np.rint(np.maximum(edge - _OVERLAP * line.size, nearest)).astype(np.int64) if k else edge
         left[:, k] = np.where(inked, x, edge)
         right = np.maximum(right, left[:, k, None] + last[:, k])

@@ -31,7 +31,7 @@ from inkgan.errors import (
 from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.legibility import DIGITS, LEGIBLE, Legible, made_legible, valid_legible
-from inkgan.generation.looks import LOOKS, LookLike, look_of
+from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Placement, in_cells, side_by_side
 from inkgan.images import Images, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
@@ -300,7 +300,7 @@ def _written(
     digits, pens = _drawn(plans, generator, style, legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
     hands = list(zip(seeds, writers, strict=True))
-    placements = _placed(plans, strips, line, hands, look.form)
+    placements = _placed(plans, strips, line, hands, look)
     readings: list[_Reading] = _readings(plans, digits) if legible else [((), ())] * len(plans)
     clean = [
         Writing(plan.text, *_page(row, placement, height), background, *reading, placement.cells)
@@ -496,11 +496,13 @@ def _placed(
     strips: Sequence[Sequence[ink.Strip]],
     line: ink.Line,
     hands: Sequence[tuple[int, int]],
-    form: str,
+    look: Look,
 ) -> list[Placement]:
-    """Place the characters of each line by its plan; or in printed cells, by its hand (a seed and a writer)."""
-    if form != "cells":
-        return side_by_side([plan.text for plan in plans], strips, line, [plan.gaps * line.size for plan in plans])
+    """Place the characters of each line by its plan, the look, and its hand (a seed and a writer)."""
+    if look.form != "cells":
+        wider = [rng(seed, Stream.GAPS, writer).uniform(*look.gap) for seed, writer in hands]
+        gaps = [(plan.gaps + more) * line.size for plan, more in zip(plans, wider, strict=True)]
+        return side_by_side([plan.text for plan in plans], strips, line, gaps)
     chance = [rng(seed, Stream.CELLS, writer) for seed, writer in hands]
     places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
     return in_cells(strips, line, places)
