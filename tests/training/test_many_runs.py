@@ -150,7 +150,7 @@ def test_no_lists_of_seeds(text: str) -> None:
 def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     """A row for each run: the step that it logged last, or how it ended."""
     folders = {0: finished_run, 1: tmp_path / "a-1", 2: tmp_path / "a-2"}
-    lost = Outcome(2, tmp_path / "a-2", 5, 1.0, complete=False, trouble="the loss is not finite.")
+    lost = Outcome(2, tmp_path / "a-2", 5, 1.0, complete=False, trouble="diverged: the loss is not finite.")
     console = Console(file=io.StringIO(), width=200)
     console.print(table(folders, {2: lost}, 10.0))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -159,5 +159,5 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert "6" in rows["0"].split("│")[3]
     assert "training" in rows["0"]
     assert "training" not in rows["1"]
-    assert "not finite" in rows["2"]
+    assert "diverged: the loss is not finite" in rows["2"]
     assert last_step(tmp_path / "none") == ""

@@ -46,8 +46,12 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
 
 def line_of(outcome: Outcome) -> str:
     """Describe in one line how a run ended."""
-    state = outcome.trouble or ("complete" if outcome.complete else "stopped")
-    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {printable(outcome.folder)}: {state}"
+    where = printable(outcome.folder)
+    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {where}: {_state_of(outcome)}"
+
+
+def _state_of(outcome: Outcome) -> str:
+    return outcome.trouble or ("complete" if outcome.complete else "stopped")
 
 
 @contextlib.contextmanager
@@ -71,7 +75,7 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
     for seed, folder in folders.items():
         outcome = ended.get(seed)
         step = last_step(folder) if outcome is None else str(outcome.step)
-        state = ("" if step == "" else "training") if outcome is None else line_of(outcome).rpartition(": ")[2]
+        state = ("" if step == "" else "training") if outcome is None else _state_of(outcome)
         shown.add_row(str(seed), str(folder), step, state)
     return shown
 

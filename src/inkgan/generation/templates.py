@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import partial
@@ -36,6 +37,9 @@ LinesOf = Callable[[Path], Sequence[str]]
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 _SEPARATOR = " in "
+# ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
 _DATES = ("1970-01-01", "2029-12-31")
@@ -285,19 +289,19 @@ def _written(form: str, directives: Mapping[str, Callable[[T], str]], example: T
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{shown(text)!r} is not a date. Write dates of the range like 2026-11-30.") from None
+    if _DAY.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text)
+    raise ConfigError(f"{shown(text)!r} is not a date. Write dates of the range like 2026-11-30.")
 
 
 def _second(text: str) -> int:
     """Parse a time of the day, in seconds."""
-    try:
-        moment = time.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{shown(text)!r} is not a time. Write times of the range like 08:00 or 23:59:59.") from None
-    return moment.hour * 3600 + moment.minute * 60 + moment.second
+    if _MOMENT.fullmatch(text):
+        with suppress(ValueError):
+            moment = time.fromisoformat(text)
+            return moment.hour * 3600 + moment.minute * 60 + moment.second
+    raise ConfigError(f"{shown(text)!r} is not a time. Write times of the range like 08:00 or 23:59:59.")
 
 
 def _cents(text: str) -> int:
