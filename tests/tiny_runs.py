@@ -41,6 +41,12 @@ SETTINGS = (
 TUTORIAL = (*_WATCHED, "recipe=tutorial", "pretraining_steps=2")
 
 
+def set_options(*settings: str) -> list[str]:
+    """The command's options for :data:`SETTINGS` and, over them, other settings: none is given twice."""
+    chosen = dict(setting.split("=", 1) for setting in (*SETTINGS, *settings))
+    return [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+
+
 def train(folder: Path, data: Path, **options: Any) -> Result:
     """Train a tiny run on the processor; ``options`` are those of :func:`inkgan.train`.
 

@@ -107,7 +107,7 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
     assert none.interval.low < 0 < none.interval.high
     assert "times as wide; more seeds narrow them" in unwrapped(found)
     assert [len(group) for group in found.subjects] == [3, 3, 1, 2]
-    assert any("that of the group" in note for note in found.notes)
+    assert any("the group's variance is used" in note for note in found.notes)
     assert not any("between single models" in note for note in found.notes)
 
 
@@ -207,7 +207,7 @@ def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Compari
         (["tutorial"], "2 to 26"),
         (["tutorial", "no-such-*"], "no-such-*"),
         (["tutorial", "none", "--n", "128"], "none"),
-        (["tutorial", "tutorial", "--n", "5"], "128 or more"),
+        (["tutorial", "tutorial", "--n", "5"], "give 128 to 1,000,000"),
         (["tutorial", "tutorial", "--data", "nmist"], "mnist"),
     ],
 )

@@ -362,7 +362,7 @@ def _noise(*shape: int) -> Images:
         ({"images": np.full((200, 28, 28), np.nan)}, (), "nan"),
         ({"images": np.full((200, 28, 28), 300)}, (), "300"),
         ({"other": _noise(200, 28, 28)}, (), "images"),
-        ({"images": _noise(200, 28, 28)}, ("--n", "127"), "128 or more"),
+        ({"images": _noise(200, 28, 28)}, ("--n", "127"), "give 128 to 1,000,000"),
         ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "seed"),
         ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), ".html"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "mnist"),

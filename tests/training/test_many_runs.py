@@ -79,7 +79,7 @@ def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest
 
     monkeypatch.setattr(many_runs, "train", failing)
     words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
-    words += [word for setting in runs.SETTINGS for word in ("--set", setting)]
+    words += runs.set_options()
     assert run([*words, "--seeds", "0-1"]) == 3
     assert (tmp_path / "a-1/config.json").is_file()
 
@@ -88,7 +88,7 @@ def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest
 def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two processes train three runs, and a line tells of each."""
     words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
-    words += [word for setting in runs.SETTINGS for word in ("--set", setting)]
+    words += runs.set_options()
     assert run([*words, "--seeds", "0-1,5", "--jobs", "2", "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [f"# would run in {tmp_path}/a-{seed}" for seed in (0, 1, 5)]
     assert list(tmp_path.iterdir()) == []

@@ -234,7 +234,7 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def command(folder: Path, data: Path, *options: object) -> list[str]:
     """The words of ``inkgan train`` for a run that can be shared."""
-    settings = [part for setting in (*runs.SETTINGS, *SAVING) for part in ("--set", setting)]
+    settings = runs.set_options(*SAVING)
     words = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", *settings, *options]
     return [sys.executable, "-m", "inkgan", *map(str, words)]
 

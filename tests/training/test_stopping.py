@@ -50,7 +50,7 @@ class _Trainer:
     """``inkgan train`` in a process of its own, that waits at every event."""
 
     def __init__(self, folder: Path, data: Path, *options: str) -> None:
-        settings = [part for setting in (*runs.SETTINGS, *SETTINGS) for part in ("--set", setting)]
+        settings = runs.set_options(*SETTINGS)
         words = ["train", "--data", str(data), "--out", str(folder), "--quiet", "--device", "cpu"]
         words += ["--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
         self._errors = folder.with_name(f"errors-{time.monotonic_ns()}")
