@@ -1,4 +1,4 @@
-# make digits   set everything up, learn handwriting from real MNIST (about one to two minutes on two cores), measure
+# make digits   set everything up, learn handwriting from real MNIST (about one to three minutes on two cores), measure
 #               what was learned, and write today's date with it
 # make lessons  set everything up and open the lessons in the browser
 # make docs     set everything up and build the site: build/site/html/index.html

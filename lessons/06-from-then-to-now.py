@@ -1,14 +1,14 @@
 # %% [markdown] lang="en"
 # # 6 · From then to now
 #
-# The tutorial needs two hours and draws few digits well. inkgan's `fast` needs one to two minutes and draws all of them.
+# The tutorial needs two hours and draws few digits well. inkgan's `fast` needs one to three minutes and draws all of them.
 # What lies between? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time, always with the
 # same number of steps, and see what each one brings and costs. All of it computes for about a minute.
 
-# %% [markdown] lang="zh" of="e434fbff"
+# %% [markdown] lang="zh" of="df23738a"
 # # 6 · 从那时到现在
 #
-# 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 只要一两分钟，全都画得出来。差在哪里？
+# 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 只要一到三分钟，全都画得出来。差在哪里？
 # 差在 2014 到 2024 年间的五个想法。这一课把它们一个一个加上去，步数始终相同，看每个想法带来什么、代价多大。
 # 全部计算大约一分钟。
 

@@ -118,7 +118,7 @@ def train(
     A run folder holds everything: settings, metrics.jsonl, TensorBoard events, pictures and checkpoints. Ctrl-C saves
     and stops; --resume continues.
 
-    Recipes: fast takes one to two minutes on two cores; best takes longer and draws better; tutorial repeats a
+    Recipes: fast takes one to three minutes on two cores; best takes longer and draws better; tutorial repeats a
     TensorFlow lesson exactly and takes hours.
 
     For example:

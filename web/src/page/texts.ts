@@ -111,7 +111,7 @@ const english = {
     "Drawings are not read as the digits that were asked for: the labels do not fit the pictures. Repair the labels and start again.",
   replayTitle: "Two recorded runs",
   replayHint:
-    "Each drew the same twenty latents again and again while it learned; move the sliders. The tutorial took about two hours for its 100,000 steps; the recipe fast takes one to two minutes for its 2,500.",
+    "Each drew the same twenty latents again and again while it learned; move the sliders. The tutorial took about two hours for its 100,000 steps; the recipe fast takes one to three minutes for its 2,500.",
   "replay.tutorial": "The tutorial",
   "replay.fast": "The recipe fast",
   about: "Model: {name}. Kernel: {kernel}.",
@@ -223,7 +223,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "doctor.labels": "画出的数字与要求的不符：标签和图像对不上。请改正标签，从头开始。",
   replayTitle: "两次录下来的训练",
   replayHint:
-    "两次训练都反复用同样的二十个隐变量作画；拖动滑块，看它们怎样变成数字。教程走完 100,000 步用了大约两小时，fast 走完 2,500 步只要一到两分钟。",
+    "两次训练都反复用同样的二十个隐变量作画；拖动滑块，看它们怎样变成数字。教程走完 100,000 步用了大约两小时，fast 走完 2,500 步只要一到三分钟。",
   "replay.tutorial": "教程",
   "replay.fast": "做法 fast",
   about: "模型：{name}。计算内核：{kernel}。",
