@@ -51,7 +51,7 @@ HEALTHY = {
 ILL: dict[str, dict[str, float]] = {
     "not-finite": {"not_finite": 1.0},
     "blown-up": {"loss_generator": -1e9},
-    "discriminator-wins": {"doctor/separation": 9.0, "doctor/spread": 0.1, "doctor/from_average": 0.0015},
+    "discriminator-wins": {"doctor/separation": 9.0, "doctor/spread": 0.1, "doctor/from_average": 0.003},
     "discriminator-lost": {"doctor/order_held_out": 0.0},
     "standing-still": {"doctor/from_average": 0.0, "doctor/separation": 0.0},
     "collapsed": {"doctor/spread": 1e-4},
