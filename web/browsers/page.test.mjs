@@ -223,7 +223,7 @@ async function replays(page) {
   const [tutorial, fast] = await page.$$("#panel-3 .panel input[type=range]");
   await tutorial.press("Home");
   await fast.press("ArrowLeft");
-  deepStrictEqual(await told(), ["1000", "1750"]);
+  deepStrictEqual(await told(), ["1000", "2450"]);
   const earlier = await grids();
   ok(earlier.length === 2 && earlier.every((one, i) => one !== last[i]));
 }
