@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,13 @@ def block(content: str, name: str) -> str:
 
 def unpacked(content: str, name: str) -> bytes:
     return zlib.decompress(base64.b64decode(block(content, name)))
+
+
+def test_a_page_has_the_slope_of_its_model() -> None:
+    """That of models that were saved before it was a setting is 0.2."""
+    later: dict[str, Any] = {**TINY, "slope": 0.3}
+    for about, slope in ((TINY, 0.2), (later, 0.3)):
+        assert json.loads(block(page.fill("tiny", about, {}), "model"))["slope"] == slope
 
 
 def test_a_page_that_learns_replays_recorded_grids() -> None:

@@ -115,6 +115,7 @@ def test_characters_touch_where_the_gap_is_below_zero() -> None:
         [left + 0.5 * size * k for k, left in enumerate(plain)], abs=2 + 2 * size / 9
     )
     touching = inkgan.write("48530", seed=3, height=96, look={"gap": -0.14})
+    assert touching.boxes[-1][0] < lefts(gap=-0.1)[-1] < lefts(gap=-0.06)[-1]
     columns = touching.image.max(0) > 0
     inked = np.flatnonzero(columns)
     assert columns[inked[0] : inked[-1]].all()

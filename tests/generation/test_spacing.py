@@ -56,7 +56,8 @@ def test_many_lines_stand_as_each_does_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts = ["12 3", "4", " 56", "7 8", "901234", "5  "][: 1 + seed]
     strips = [blobs(rng, text) for text in texts]
-    gaps = [rng.uniform(-3 if seed % 2 else 0.5, 14, len(text)) for text in texts]
+    least, most = (-3, 1) if seed % 2 else (0.5, 14)
+    gaps = [rng.uniform(least, most, len(text)) for text in texts]
     for text, row, gap, setting in zip(texts, strips, gaps, side_by_side(texts, strips, LINE, gaps), strict=True):
         assert (setting.left, setting.width) == expected(text, row, gap)
         for k, strip in enumerate(row):
