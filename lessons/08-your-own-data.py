@@ -359,8 +359,10 @@ assert size >= 2 * numbers
 # 9. Networks that fit (cheap steps, no normalisation), labels (asking for a digit), pairs (all real images matter),
 #    penalties (a smooth discriminator), averaging (no jitter).
 # 10. The label says what is written, the latent how: the hand.
+#
+# Ten more ask what follows from the lessons: [questions](../../lessons/questions.md).
 
-# %% [markdown] lang="zh" of="e7ee7cd3"
+# %% [markdown] lang="zh" of="4062da46"
 # 每个数四个字节，多出来的一点是各个数组的名字和形状。
 #
 # ## 十个问题
@@ -390,3 +392,5 @@ assert size >= 2 * numbers
 # 8. 差值的区间是否包含 0，每个指标用了多少张图，换别的种子又会怎样。
 # 9. 合适的网络（一步便宜，不用归一化）、标签（可以点名）、成对比较（每张真图都算数）、惩罚项（判别器平滑）、平均（不再抖动）。
 # 10. 标签决定写什么，隐变量决定怎么写，也就是笔迹。
+#
+# 另有十个问题，问的是由这些课可以推出什么：[问题](../../lessons/questions.md)。

@@ -12,6 +12,7 @@ DOCUMENTS = [
     ROOT / "README.zh-CN.md",
     *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "lessons").glob("*.md")),
     *sorted((ROOT / "src" / "inkgan" / "cli" / "topics").glob("*.md")),
     *sorted((ROOT / ".github").rglob("*.md")),
 ]
