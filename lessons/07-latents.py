@@ -306,17 +306,17 @@ assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 # %% [markdown] lang="en"
 # Noise and the upside-down seven fail: the generator draws the nearest digit instead. 64 numbers are far fewer than 784.
 # The cross and the frame are a surprise: an angular eight, an angular zero. But look at the lengths. Real digits are
-# drawn by latents of length 7 or 8, these by latents of length 12, far outside of the shell. The generator *can* draw
-# them, and in a lifetime of random latents it never *would*. Both numbers together, difference and length, say how
-# unusual an image is.
+# drawn by latents whose length is about 7, these by latents about twice as long, far outside of the shell. The
+# generator *can* draw them, and in a lifetime of random latents it never *would*. Both numbers together, difference and
+# length, say how unusual an image is.
 #
 # ## Exercises
 #
 # **1.** Is there a direction for "more ink"? Fit a straight line: ink as a function of the 64 numbers. Then walk along it.
 
-# %% [markdown] lang="zh" of="71448627"
+# %% [markdown] lang="zh" of="27ff030f"
 # 噪声和倒过来的“7”失败了：生成器画的是最接近的数字。64 个数毕竟远少于 784 个。
-# 叉和框却出人意料：一个棱角分明的“8”，一个棱角分明的“0”。不过请看长度：真数字的隐变量长 7 到 8，它们的隐变量长 12，远在壳外。
+# 叉和框却出人意料：一个棱角分明的“8”，一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
 # 生成器*画得出*它们，但随机抽一辈子隐变量也*不会*去画。差别和长度这两个数合在一起，才说明一张图有多不寻常。
 #
 # ## 练习
