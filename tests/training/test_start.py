@@ -129,7 +129,7 @@ def test_every_option_is_documented() -> None:
 
 def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """All checks come before the first byte, for a new run and for one that resumes."""
-    new = prepare(data=small_data, out=tmp_path / "new", device="cpu", settings=runs.SETTINGS)
+    new = prepare(data=small_data, out=tmp_path / "new", device="cpu", precision="float32", settings=runs.SETTINGS)
     assert list(tmp_path.iterdir()) == []
     assert (new.resume, new.device.type, new.precision_name, new.first_step) == (False, "cpu", "float32", -2)
     folder = runs.copy(stopped_run, tmp_path / "run")
