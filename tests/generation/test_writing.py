@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import subprocess
@@ -28,7 +29,7 @@ from inkgan.generation import ink, writing
 from inkgan.generation.legibility import DIGITS, LEGIBLE
 from inkgan.generation.morph import morph
 from inkgan.generation.saving import save_writings
-from inkgan.generation.writing import CHARACTERS, Writing, in_batches, slerp, write_batch
+from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
@@ -345,6 +346,37 @@ def test_batches_take_lines_as_they_need_them() -> None:
     written = in_batches((("1", writer) for writer in count()), model=RealDigits(), height=512)
     assert next(written).text == "1"
     assert write_batch([], model=RealDigits()) == []
+
+
+def test_what_is_not_said_of_many_lines_is_as_in_write() -> None:
+    """The defaults stand in the signature of ``write``, and again where options are checked."""
+    given = inspect.signature(inkgan.write).parameters
+    said = {name: given[name].default for name in WritingOptions.__optional_keys__}
+    assert len(said) == len(given) - len(("text", "model", "seed", "writer"))
+    checked, default = (writing._Manner(**options) for options in (said, {}))
+    assert checked == default
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"style": 1.5}, "style 1.5"),
+        ({"slant": "far"}, "slant of 'far'"),
+        ({"height": 24.0}, "height of 24.0"),
+        ({"legible": 1}, "legible"),
+        ({"background": "whte"}, "Did you mean 'white'"),
+        ({"look": "scann"}, "Did you mean 'scan'"),
+        ({"look": "scan", "background": "transparent"}, "no transparent background"),
+    ],
+)
+def test_options_are_checked_before_anything_else(option: dict[str, Any], said: str) -> None:
+    """A wrong option is named before a model is loaded, also where there is no line to write."""
+    with pytest.raises(ConfigError, match=said):
+        inkgan.write("1", model="no such model", **option)
+    with pytest.raises(ConfigError, match=said):
+        write_batch([], model="no such model", **option)
+    with pytest.raises(ConfigError, match=said):
+        next(in_batches([], model="no such model", **option))
 
 
 def test_lines_with_a_seed_each() -> None:

@@ -31,8 +31,6 @@ Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 #: Shards have names of five digits.
 MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
-#: The fields that :func:`inkgan.generation.writing.write` takes under the same names.
-_HAND = {"seed", "style", "slant", "height", "background", "legible", "look"}
 #: The most images that a preview shows.
 _PREVIEWED = 24
 
@@ -213,7 +211,7 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
     written = writing.in_batches(
         ((texts.text(spec.seed, number), number) for number in numbers),
         model=model,
-        **spec.model_dump(include=_HAND),
+        **spec.model_dump(include={"seed", *writing.WritingOptions.__optional_keys__}),
     )
     for number in numbers:
         with threads.limit(limits=1):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ _PEN_LINE = ink.Line(64, 50.0, 37.0)
 #: The most rows of pixels in one batch, which bounds the memory.
 _BATCH_ROWS = 3072
 _WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
+_STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
 _SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
 _HEIGHT_COMPLAINT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
 
@@ -82,6 +83,39 @@ class Generator(Protocol):
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
         """Draw images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and indices of classes [N]."""
+
+
+class WritingOptions(TypedDict, total=False):
+    """How lines are written; each as in :func:`write`."""
+
+    style: SupportsFloat
+    slant: SupportsFloat
+    height: SupportsIndex
+    background: Background
+    legible: SupportsFloat
+    look: LookLike
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How lines are written: their :class:`WritingOptions`, checked."""
+
+    style: float = 0.25
+    slant: float = 0.0
+    height: int = 96
+    background: Background = "white"
+    legible: float = LEGIBLE
+    look: Look = LOOKS["clean"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "style", number_between(self.style, _STYLE_COMPLAINT, 0, 1))
+        object.__setattr__(self, "slant", number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST))
+        object.__setattr__(self, "height", whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS))
+        object.__setattr__(self, "legible", valid_legible(self.legible))
+        if self.background not in BACKGROUNDS:
+            hint = did_you_mean(str(self.background), BACKGROUNDS)
+            raise ConfigError(f"unknown background {self.background!r}.{hint} Use white or transparent.")
+        object.__setattr__(self, "look", look_of(self.look, background=self.background))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,8 +215,9 @@ def write(
     Warns:
         InkganWarning: a digit is not as legible as it should be, however often it was drawn again.
     """
-    written = _written([(text, writer)], model, seed, style, slant, height, background, legible, look)
-    _warn_of_illegible(written, float(legible))
+    manner = _Manner(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
+    written = _written([(text, writer)], model, seed, manner)
+    _warn_of_illegible(written, manner.legible)
     return written[0]
 
 
@@ -191,12 +226,7 @@ def write_batch(
     *,
     model: str | Path | Generator = DEFAULT,
     seed: SupportsIndex | Sequence[SupportsIndex] = 0,
-    style: SupportsFloat = 0.25,
-    slant: SupportsFloat = 0.0,
-    height: SupportsIndex = 96,
-    background: Background = "white",
-    legible: SupportsFloat = LEGIBLE,
-    look: LookLike = "clean",
+    **options: Unpack[WritingOptions],
 ) -> list[Writing]:
     """Write many lines together, which is much faster than one by one.
 
@@ -205,14 +235,9 @@ def write_batch(
 
     Args:
         lines: the text and the number of the writer of each.
-        model: this and all others as in :func:`write`.
+        model: as in :func:`write`.
         seed: of all writers, or one for each line.
-        style: of all lines.
-        slant: of all lines.
-        height: of all images.
-        background: of all pictures.
-        legible: of all digits.
-        look: of all pages.
+        **options: of all lines, each as in :func:`write`; see :class:`WritingOptions`.
 
     Raises:
         ConfigError: as in :func:`write`, or there is not a seed for each line.
@@ -221,8 +246,9 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    written = _written(lines, model, seed, style, slant, height, background, legible, look)
-    _warn_of_illegible(written, float(legible))
+    manner = _Manner(**options)  # type: ignore[arg-type]  # it checks
+    written = _written(lines, model, seed, manner)
+    _warn_of_illegible(written, manner.legible)
     return written
 
 
@@ -231,34 +257,23 @@ def in_batches(
     *,
     model: str | Path | Generator = DEFAULT,
     seed: SupportsIndex = 0,
-    style: SupportsFloat = 0.25,
-    slant: SupportsFloat = 0.0,
-    height: SupportsIndex = 96,
-    background: Background = "white",
-    legible: SupportsFloat = LEGIBLE,
-    look: LookLike = "clean",
+    **options: Unpack[WritingOptions],
 ) -> Iterator[Writing]:
     """Write any number of lines one after the other, in batches that bound the memory.
 
     Args:
         lines: as in :func:`write_batch`, taken as they are needed.
-        model: as in :func:`write_batch`.
-        seed: as in :func:`write_batch`.
-        style: as in :func:`write_batch`.
-        slant: as in :func:`write_batch`.
-        height: as in :func:`write_batch`.
-        background: as in :func:`write_batch`.
-        legible: as in :func:`write_batch`. The warning comes once.
-        look: as in :func:`write_batch`.
+        model: as in :func:`write`.
+        seed: of all writers.
+        **options: as in :func:`write_batch`. The warning comes once.
     """
-    look = look_of(look, background=background)
+    manner = _Manner(**options)  # type: ignore[arg-type]  # it checks
     generator = load_for_writing(model)
-    at_once = max(1, _BATCH_ROWS // whole_number(height, _HEIGHT_COMPLAINT, *HEIGHTS))
     source = iter(lines)
     warned = False
-    while batch := list(islice(source, at_once)):
-        written = _written(batch, generator, seed, style, slant, height, background, legible, look)
-        warned = warned or _warn_of_illegible(written, float(legible))
+    while batch := list(islice(source, _BATCH_ROWS // manner.height)):
+        written = _written(batch, generator, seed, manner)
+        warned = warned or _warn_of_illegible(written, manner.legible)
         yield from written
 
 
@@ -266,14 +281,9 @@ def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,
     seed: SupportsIndex | Sequence[SupportsIndex],
-    style: SupportsFloat,
-    slant: SupportsFloat,
-    height: SupportsIndex,
-    background: Background,
-    legible: SupportsFloat,
-    look: LookLike,
+    manner: _Manner,
 ) -> list[Writing]:
-    """Check the arguments and write the lines; see :func:`write_batch`."""
+    """Check the lines and write them; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
     writers = [whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED) for _, writer in lines]
     seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
@@ -281,36 +291,28 @@ def _written(
         raise ConfigError(
             f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
         )
-    style = number_between(style, "the style {} is out of range. It runs from 0, every 2 the same, to 1.", 0, 1)
-    slant = number_between(slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
-    height = whole_number(height, _HEIGHT_COMPLAINT, *HEIGHTS)
-    legible = valid_legible(legible)
-    if background not in BACKGROUNDS:
-        hint = did_you_mean(str(background), BACKGROUNDS)
-        raise ConfigError(f"unknown background {background!r}.{hint} Use white or transparent.")
-    look = look_of(look, background=background)
     generator = load_for_writing(model)
     if not lines:
         return []
     plans = [
-        _planned(text, generator.latent_dim, one, writer, style)
+        _planned(text, generator.latent_dim, one, writer, manner.style)
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
-    line = ink.Line(height, 0.78 * height, 0.58 * height)
-    digits, pens = _drawn(plans, generator, style, legible)
-    strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(slant))))
+    line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
+    digits, pens = _drawn(plans, generator, manner.style, manner.legible)
+    strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(manner.slant))))
     hands = list(zip(seeds, writers, strict=True))
-    placements = _placed(plans, strips, line, hands, look)
-    readings: list[_Reading] = _readings(plans, digits) if legible else [((), ())] * len(plans)
+    placements = _placed(plans, strips, line, hands, manner.look)
+    readings: list[_Reading] = _readings(plans, digits) if manner.legible else [((), ())] * len(plans)
     clean = [
-        Writing(plan.text, *_page(row, placement, height), background, *reading, placement.cells)
+        Writing(plan.text, *_page(row, placement, manner.height), manner.background, *reading, placement.cells)
         for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
     ]
-    if look == LOOKS["clean"]:
+    if manner.look == LOOKS["clean"]:
         return clean
     from inkgan.generation.paper import with_look
 
-    return [with_look(writing, *hand, look=look) for writing, hand in zip(clean, hands, strict=True)]
+    return [with_look(writing, *hand, look=manner.look) for writing, hand in zip(clean, hands, strict=True)]
 
 
 def valid_text(text: str) -> str:

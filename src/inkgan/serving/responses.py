@@ -58,7 +58,7 @@ def check(model: Model, query: parameters.Write) -> None:
 
 def shared(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
     """Return the parameters that texts must share to be written in one batch."""
-    return tuple(query.model_dump(include={"style", "slant", "height", "background", "legible", "look"}).items())
+    return tuple(query.model_dump(include=set(writing.WritingOptions.__optional_keys__)).items())
 
 
 def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
