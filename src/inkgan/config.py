@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from inkgan.errors import ConfigError, did_you_mean, reason_of, shortened, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, reason_of, shortened, shown
 from inkgan.seeds import LARGEST_SEED
 
 _LARGEST_FILE = 2**20
@@ -367,7 +367,7 @@ def _checked(given: Mapping[str, Any]) -> Config:
     recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
         hint = did_you_mean(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
-        raise ConfigError(f"unknown recipe {_as_given(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
+        raise ConfigError(f"unknown recipe {as_given(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
     for key, value in given.items():
         _require_known(key, value)
     usual = _flat(PRESETS[recipe])
@@ -492,14 +492,14 @@ def _require_known(key: str, value: Any) -> None:
     if key in known:
         return
     if key in _tables():
-        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={_as_given(value)}.")
+        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={as_given(value)}.")
     if key in _RENAMED:
-        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={_as_given(value)}.")
+        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
     if parent in known:
-        raise ConfigError(f"{parent} is not a table of settings: {_as_given(key)} is unknown. Give {parent}=VALUE.")
+        raise ConfigError(f"{parent} is not a table of settings: {as_given(key)} is unknown. Give {parent}=VALUE.")
     spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
     hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
-    raise ConfigError(f"unknown setting {_as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
+    raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -532,7 +532,7 @@ def _parsed_override(override: str) -> tuple[str, Any]:
     """Return the key and the value of ``key=value``."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {_as_given(override)} is not key=value. For example: --set watch.save_every=500")
+        raise ConfigError(f"--set {as_given(override)} is not key=value. For example: --set watch.save_every=500")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
     except (ValueError, RecursionError):
@@ -549,12 +549,4 @@ def _one_line(error: ValidationError) -> str:
         key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
-    return f"{key}={_as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."
-
-
-def _as_given(value: Any) -> str:
-    """Return a value for a message, printable and short."""
-    try:
-        return shortened(repr(value), _LONGEST_SHOWN)
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits; tables in tables in tables
-        return f"that {type(value).__name__}"
+    return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."

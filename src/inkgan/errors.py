@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 _LONGEST_PATH = 200
+_LONGEST_VALUE = 80
 
 #: The libraries that the base install does not bring: what messages call them, and the extra that brings them.
 _OPTIONAL = {
@@ -156,6 +157,14 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
 
 
+def as_given(value: Any) -> str:
+    """Return a value for a message as Python writes it (``'abc'``, ``0.5``), in one line and without a long middle."""
+    try:
+        return shortened(printable(repr(value)), _LONGEST_VALUE)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits; tables in tables in tables
+        return f"that {type(value).__name__}"
+
+
 def listed(words: Sequence[str], most: int) -> str:
     """Return the first words of a list: ``"a, b, ..."``; at most ``most`` of them."""
     return ", ".join([*words[:most], *(["..."] if len(words) > most else [])])
@@ -195,9 +204,9 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise ConfigError(complaint.format(repr(value)[:40])) from None
+        raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
-        raise ConfigError(complaint.format(str(number)[:40]))
+        raise ConfigError(complaint.format(as_given(number)))
     return number
 
 
@@ -205,8 +214,8 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
     """Return a number as a ``float``; see :func:`whole_number`."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise ConfigError(complaint.format(repr(value)[:40])) from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
-        raise ConfigError(complaint.format(value))
+        raise ConfigError(complaint.format(shortened(str(value), _LONGEST_VALUE)))
     return number

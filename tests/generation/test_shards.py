@@ -314,7 +314,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(OutputError, match=said):
             write_shards(spec(**changes), whole)
     monkeypatch.setattr("inkgan.generation.shards.digests_of", lambda _: {"model": "another"})
-    with pytest.raises(OutputError, match=r"its model is one with the SHA-256 .*, and not another"):
+    with pytest.raises(OutputError, match=r"its model is one with the SHA-256 '.*', and not 'another'"):
         write_shards(spec(), whole)
     monkeypatch.undo()
     assert visible(whole) == before
@@ -495,11 +495,11 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"texts_file": "a.txt"}, "give either texts or a texts_file"),
         ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
-        ({"split": [{"name": "train", "share": 0.5}]}, "split = train=0.5 .* add up to 1, and not to 0.5"),
-        ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = a/b .* letters from a to z"),
+        ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
+        ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
         ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
         ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have one name"),
-        ({"background": "black"}, "background = black"),
+        ({"background": "black"}, "background = 'black'"),
         ({"count": 10**12 + 1}, "count = 1000000000001"),
         ({"shards": 0}, "shards = 0"),
         ({"seed": -1}, "seed = -1"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from inkgan.data import idx
-from inkgan.errors import DataError, OutputError, did_you_mean, reason_of, shown
+from inkgan.errors import DataError, OutputError, as_given, did_you_mean, reason_of, shown
 from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
 #: The environment variable that names a data folder.
@@ -200,7 +200,7 @@ def unknown_set(given: str) -> DataError:
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
     return DataError(
-        f"unknown data set {given[:60]!r}.{hint} Give a name that `inkgan data` lists, or the path of a "
+        f"unknown data set {as_given(given)}.{hint} Give a name that `inkgan data` lists, or the path of a "
         "folder or .npz file."
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inkgan.errors import DataError, quantity
+from inkgan.errors import DataError, as_given, quantity
 from inkgan.images import Images, Labels
 
 #: The most pixels that an image may have on one side.
@@ -40,7 +40,7 @@ def parsed_size(size: Size | None) -> tuple[int, int] | None:
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         allowed = f"a side of 1 to {MAX_SIDE} pixels, or HEIGHTxWIDTH"
-        raise DataError(f"resize={str(size)[:40]!r} is not a size. Give {allowed}, such as 32 or 32x48.")
+        raise DataError(f"resize={as_given(size)} is not a size. Give {allowed}, such as 32 or 32x48.")
     return height, width
 
 

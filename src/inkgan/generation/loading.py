@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, did_you_mean, shown
+from inkgan.errors import CheckpointError, as_given, did_you_mean, shown
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.networks.grid import slope_of
 from inkgan.runs import checkpoint
@@ -74,7 +74,7 @@ def _read(path: str | Path, which: str) -> Found:
     except (OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"cannot read {str(path)[:200]!r}: {error}.") from None
+        raise CheckpointError(f"cannot read {shown(path)}: {error}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
     return Found(folder, description, read_weights(description, folder), notes)
@@ -99,7 +99,9 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     folder = _BUNDLED / path if is_bundled(path) else Path(path)
     if (folder / "model.json").is_file():
         if which != "latest":
-            raise CheckpointError(f"{path} is a model, not a run: it has one state, and no checkpoint {which[:40]!r}.")
+            raise CheckpointError(
+                f"{path} is a model, not a run: it has one state, and no checkpoint {as_given(which)}."
+            )
         return folder, []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
@@ -145,7 +147,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     """
     network = description.get("network")
     if not isinstance(network, str) or (network not in NUMPY_NETWORKS and network not in networks.NETWORKS):
-        raise CheckpointError(f"{folder} holds a network of another kind: {str(network)[:40]!r}.")
+        raise CheckpointError(f"{folder} holds a network of another kind: {as_given(network)}.")
     numpy_form = NUMPY_NETWORKS.get(network)
     if numpy_form is None:
         from inkgan.generation import torch_networks
@@ -156,7 +158,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     slope = slope_of(description)
     if type(slope) not in (int, float) or not 0 <= slope <= 1:
-        raise CheckpointError(f"{folder} is damaged: model.json gives the slope {str(slope)[:40]!r}.")
+        raise CheckpointError(f"{folder} is damaged: model.json gives the slope {as_given(slope)}.")
     height, width, depth = description["image_shape"]
     return checkpoint.read_arrays(folder, "generator", numpy_form.shapes((height, width, depth), *sizes))
 

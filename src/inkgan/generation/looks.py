@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean
 
 #: The least and the greatest value of a random choice.
 Range = tuple[float, float]
@@ -139,7 +139,9 @@ def _start(given: LookLike) -> Look:
 def _named(name: Any) -> Look:
     if str(name) not in LOOKS:
         hint = did_you_mean(str(name), LOOKS)
-        raise ConfigError(f"unknown look {short(name)!r}.{hint} Choose from {', '.join(LOOKS)}, or name a .toml file.")
+        raise ConfigError(
+            f"unknown look {as_given(str(name))}.{hint} Choose from {', '.join(LOOKS)}, or name a .toml file."
+        )
     return LOOKS[str(name)]
 
 
@@ -147,7 +149,7 @@ def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
     for name in knobs:
         if name not in KNOBS:
             hint = did_you_mean(str(name), KNOBS)
-            raise ConfigError(f"a look has no knob {shown(str(name))!r}.{hint} It has {', '.join(KNOBS)}.")
+            raise ConfigError(f"a look has no knob {as_given(str(name))}.{hint} It has {', '.join(KNOBS)}.")
     return replace(look, **knobs) if knobs else look
 
 
@@ -156,7 +158,7 @@ def _read(name: str, given: Any) -> Any:
     if name == "form":
         if given not in FORMS:
             hint = did_you_mean(str(given), FORMS)
-            raise ConfigError(f"form = {short(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
+            raise ConfigError(f"form = {as_given(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
         return given
     if name in {"pen", "tint"}:
         colours = tuple(
@@ -164,7 +166,8 @@ def _read(name: str, given: Any) -> Any:
         )
         if not colours or not all(isinstance(one, str) and _is_colour(one.strip()) for one in colours):
             raise ConfigError(
-                f"{name} = {short(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
+                f"{name} = {as_given(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and "
+                "#rrggbb."
             )
         return tuple(one.strip() for one in colours)
     least, most, meaning = _LIMITS[name]
@@ -172,7 +175,7 @@ def _read(name: str, given: Any) -> Any:
     whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
     if not (least <= low <= high <= most and whole):  # never true of NaN
         raise ConfigError(
-            f"{name} = {short(given)} is not allowed: {meaning}. It takes a number from {least:g} to {most:g}, "
+            f"{name} = {as_given(given)} is not allowed: {meaning}. It takes a number from {least:g} to {most:g}, "
             f"or a range such as {least:g}..{most:g}."
         )
     return (low, high)
@@ -186,11 +189,6 @@ def _range(given: Any) -> Range:
     except (TypeError, ValueError, OverflowError):
         return (math.nan, math.nan)
     return (numbers[0], numbers[-1]) if len(numbers) in {1, 2} else (math.nan, math.nan)
-
-
-def short(given: Any) -> str:
-    """Return a value for a message, in one short line."""
-    return shown(given)[:60] if isinstance(given, str) else f"{given!r:.60}"
 
 
 def _is_colour(name: str) -> bool:

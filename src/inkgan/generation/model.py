@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, did_you_mean, quantity, shown, whole_number
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    InkganWarning,
+    as_given,
+    did_you_mean,
+    quantity,
+    shown,
+    whole_number,
+)
 from inkgan.files import Progress, no_progress
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
@@ -310,12 +319,12 @@ class Model:
         """Return the index of a class that was given by its name or its index."""
         if isinstance(label, str):
             if label not in self._indices:
-                raise self._unknown_class(repr(shown(label)), label)
+                raise self._unknown_class(as_given(label), label)
             return self._indices[label]
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            raise ConfigError(f"{label!r:.40} is not a label. Give a name, a string, or an index, an integer.")
+            raise ConfigError(f"{as_given(label)} is not a label. Give a name, a string, or an index, an integer.")
         if not 0 <= label < self.num_classes:
-            raise self._unknown_class(str(label)[:20])
+            raise self._unknown_class(as_given(int(label)))
         return int(label)
 
     def _unknown_class(self, label: str, name: str = "") -> ConfigError:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganWarning, OutputError, reason_of, shown
+from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
@@ -176,8 +176,8 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
             if there[name].get(key) != value:
                 kind = "one with the SHA-256 " if name == "digests" else ""
                 raise OutputError(
-                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{_short(there[name].get(key))}, "
-                    f"and not {_short(value)}. Name another folder."
+                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{as_given(there[name].get(key))}, "
+                    f"and not {as_given(value)}. Name another folder."
                 )
     if there["versions"] != versions:
         named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
@@ -227,11 +227,6 @@ def _read(path: Path) -> dict[str, Any]:
     ):
         raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
     return manifest
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"{text:.40}"
 
 
 def versions_for(form: str) -> dict[str, str]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, SupportsIndex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from inkgan.errors import ConfigError, did_you_mean, shown, whole_number
+from inkgan.errors import ConfigError, as_given, did_you_mean, shown, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
-from inkgan.generation.looks import LookLike, look_of, name_of, short
+from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import filled_up
@@ -180,7 +180,7 @@ def _given(value: Any) -> str:
     """Return a value for a message, in one short line."""
     if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
         value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
-    return short(value)
+    return as_given(value)
 
 
 def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) -> Iterator[Writing]:

@@ -21,6 +21,7 @@ from inkgan.errors import (
     CheckpointError,
     ConfigError,
     InkganWarning,
+    as_given,
     did_you_mean,
     listed,
     number_between,
@@ -114,7 +115,7 @@ class _Manner:
         object.__setattr__(self, "legible", valid_legible(self.legible))
         if self.background not in BACKGROUNDS:
             hint = did_you_mean(str(self.background), BACKGROUNDS)
-            raise ConfigError(f"unknown background {self.background!r}.{hint} Use white or transparent.")
+            raise ConfigError(f"unknown background {as_given(self.background)}.{hint} Use white or transparent.")
         object.__setattr__(self, "look", look_of(self.look, background=self.background))
 
 
@@ -322,16 +323,16 @@ def valid_text(text: str) -> str:
         ConfigError: it is not a string, is empty or too long, or holds characters that cannot be written.
     """
     if not isinstance(text, str):
-        raise ConfigError(f"cannot write {text!r:.40}. A text is a string, such as '2026'.")
+        raise ConfigError(f"cannot write {as_given(text)}. A text is a string, such as '2026'.")
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if not {"{", "}"}.isdisjoint(strange):
         raise ConfigError(
-            f"cannot write {text[:40]!r}: no field in braces is filled here, only in the texts of a command, in the "
+            f"cannot write {as_given(text)}: no field in braces is filled here, only in the texts of a command, in the "
             "templates of a .toml, and in those of inkgan.Spec for inkgan.write_many."
         )
     if strange:
         raise ConfigError(
-            f"cannot write {''.join(strange)[:20]!r}. Write digits, {' '.join(ink.STROKES)} and space; "
+            f"cannot write {as_given(''.join(strange))}. Write digits, {' '.join(ink.STROKES)} and space; "
             f"{WILDCARD} stands for any digit."
         )
     if not text.strip() or len(text) > LONGEST_TEXT:

@@ -29,7 +29,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
-from inkgan.errors import CheckpointError, reason_of, shown
+from inkgan.errors import CheckpointError, as_given, reason_of, shown
 from inkgan.files import damaged_path, fsync, output_errors, sha256_of
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -172,7 +172,7 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
         raise CheckpointError(f"{manifest} lists no files: this is not a checkpoint of inkgan.")
     for name, entry in listed.items():
         if not _FILE_NAME.fullmatch(name) or not isinstance(entry, dict):
-            raise CheckpointError(f"{manifest} is damaged: it lists {name[:60]!r}.")
+            raise CheckpointError(f"{manifest} is damaged: it lists {as_given(name)}.")
         if wanted is None or Path(name).stem in wanted:
             _verify_file(folder / name, entry)
     missing = (wanted or set()) - {Path(name).stem for name in listed}
@@ -265,7 +265,7 @@ def read_arrays(
     if arrays.keys() != expected.keys():
         odd = sorted(arrays.keys() ^ expected.keys())[0]
         where = "is missing" if odd in expected else "should not be there"
-        raise CheckpointError(f"{shown(path)} does not fit this recipe: {odd[:80]!r} {where}.")
+        raise CheckpointError(f"{shown(path)} does not fit this recipe: {as_given(odd)} {where}.")
     for name, array in arrays.items():
         allowed = [dtypes[name]] if dtypes and name in dtypes else _FLOATS
         _require_fitting(shown(path), name, array, expected[name], allowed)
