@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from inkgan.errors import CheckpointError
 from inkgan.runs import checkpoint
 from inkgan.training.optimizers import Adam
 from inkgan.training.recipe import Optimizer, StepInfo
-from inkgan.training.state import as_arrays, from_arrays
+from inkgan.training.state import RunState, as_arrays, from_arrays
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -145,3 +146,16 @@ def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, m
     checkpoint.write_folder(folder, tensors, documents)
     with pytest.raises(CheckpointError, match="count"):
         runs.train(tmp_path / "run", small_data, resume=True, **options)
+
+
+def test_the_best_measurement_is_kept() -> None:
+    """Only a lower one replaces it; asking whether a step is the best changes nothing."""
+    state = RunState(0)
+    best = []
+    for value in (math.inf, 3.0, 3.0, math.nan, 4.0, 2.0):
+        state.step += 1
+        assert not state.is_best
+        state.keep_best(value)
+        best.append((state.is_best, state.is_best, state.best_step, state.best_value))
+    kept, again = (False, False, 2, 3.0), (True, True)
+    assert best == [(False, False, None, math.inf), (*again, 2, 3.0), kept, kept, kept, (*again, 6, 2.0)]

@@ -137,13 +137,12 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
             findings = recorder.step(step, terms, clock.seconds, real)
             if findings:
                 raise IllnessError.of_finding(findings[0])
-            is_best = False
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
                     recorder.grid(state.step)
                 if is_due(state.step, watch.evaluate_every):
-                    is_best = state.is_best(recorder.quality(step))
-            if is_best or is_due(state.step, watch.save_every):
+                    state.keep_best(recorder.quality(step))
+            if state.is_best or is_due(state.step, watch.save_every):
                 _save(prepared, state, recorder, clock)
     except DivergenceError as error:
         recorder.not_finite(state.step)

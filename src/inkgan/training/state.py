@@ -87,13 +87,16 @@ class RunState:
     best_value: float = math.inf
     is_complete: bool = False
 
-    def is_best(self, value: float) -> bool:
-        """Remember a measurement of the quality if it is the best so far, and return whether it is."""
-        if value >= self.best_value:
-            return False
-        self.best_value = value
-        self.best_step = self.step
-        return True
+    @property
+    def is_best(self) -> bool:
+        """Whether the quality was best at this step."""
+        return self.step == self.best_step
+
+    def keep_best(self, value: float) -> None:
+        """Remember a measurement of the quality at this step if it is better than all before."""
+        if value < self.best_value:
+            self.best_value = value
+            self.best_step = self.step
 
 
 @dataclass(frozen=True)
