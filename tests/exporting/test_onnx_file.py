@@ -37,7 +37,7 @@ def saved(model: str | dict[str, Any], folder: Path) -> SavedModel:
     if isinstance(model, str):
         return read(model, "latest")
     torch.manual_seed(0)
-    weights = {name: array.numpy() for name, array in networks.build(model).state_dict().items()}
+    weights = {name: array.numpy() for name, array in networks.build_generator(model).state_dict().items()}
     folder.mkdir(exist_ok=True)
     checkpoint.write_folder(folder, {"generator": weights}, {"model": model})
     return read(folder, "latest")

@@ -85,7 +85,7 @@ def test_the_generator_of_a_model_takes_its_weights(name: str) -> None:
     description = _description(name)
     saved = load_file(_MODELS / name / "generator.safetensors")
     weights = {key: array.astype(np.float32) for key, array in saved.items() if not key.startswith("standing.")}
-    network = networks.build(description)
+    network = networks.build_generator(description)
     network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
     if name == "tutorial":
         return
@@ -119,7 +119,7 @@ def test_a_network_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "mine", module)
     monkeypatch.setitem(networks.NETWORKS, "mine", "mine")
     description = {"network": "mine", "latent_dim": 3, "extra": 5}
-    assert networks.build(description).get_parameter("weight").shape == (5, 3)
+    assert networks.build_generator(description).get_parameter("weight").shape == (5, 3)
     assert networks.build_discriminator(description).get_parameter("weight").shape == (1, 5)
 
 
@@ -127,11 +127,11 @@ def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(
         CheckpointError, match=r"unknown network 'compakt'. Did you mean 'compact'\? Known networks are"
     ):
-        networks.build({"network": "compakt"})
+        networks.build_generator({"network": "compakt"})
     with pytest.raises(CheckpointError, match="unknown network None"):
         networks.build_discriminator({})
     with pytest.raises(CheckpointError, match="unknown network"):
-        networks.build({"network": ["compact"]})
+        networks.build_generator({"network": ["compact"]})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_missing_size_is_named() -> None:
     description = _description("fast")
     del description["channels"]
     with pytest.raises(CheckpointError, match="KeyError: 'channels'"):
-        networks.build(description)
+        networks.build_generator(description)
 
 
 def test_importing_the_wing_does_not_import_pytorch() -> None:

@@ -153,7 +153,9 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         from inkgan.generation import torch_networks
 
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
-        return checkpoint.read_arrays(folder, "generator", *torch_networks.layout_of(networks.build(description)))
+        return checkpoint.read_arrays(
+            folder, "generator", *torch_networks.layout_of(networks.build_generator(description))
+        )
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     slope = slope_of(description)

@@ -40,7 +40,7 @@ def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[
         CheckpointError: there is no such network, or it returns something else; the latter when images are drawn.
         MissingExtraError: PyTorch is not installed.
     """
-    network = _with_weights(networks.build(description), weights)
+    network = _with_weights(networks.build_generator(description), weights)
 
     def draw(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
         import torch

@@ -35,7 +35,7 @@ NETWORKS = {
 }
 
 
-def build(description: Mapping[str, Any]) -> nn.Module:
+def build_generator(description: Mapping[str, Any]) -> nn.Module:
     """Make the generator that a model.json describes, with fresh weights.
 
     Args:
@@ -62,7 +62,7 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
         The discriminator, float32 on the CPU; see the module's text for what it takes and returns.
 
     Raises:
-        CheckpointError: as for :func:`build`.
+        CheckpointError: as for :func:`build_generator`.
         MissingExtraError: PyTorch is not installed.
     """
     return _build("build_discriminator", description)

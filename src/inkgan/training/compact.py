@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from inkgan.config import Config
 from inkgan.device import to_device
 from inkgan.errors import ConfigError
-from inkgan.networks import build, build_discriminator
+from inkgan.networks import build_discriminator, build_generator
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.cuda_graphs import Graphs
@@ -143,7 +143,7 @@ class Compact:
         with _BUILDING, torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
             self.discriminator = build_discriminator(described)
-            self.generator = build(described)
+            self.generator = build_generator(described)
             if config.network != "compact":
                 self._require_fitting()
         self.generator.to(device)
