@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
-from inkgan.errors import ConfigError, as_given, in_bytes, number_between, quantity, whole_number
+import inkgan
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    InkganError,
+    OutputError,
+    as_given,
+    in_bytes,
+    number_between,
+    quantity,
+    whole_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +71,36 @@ def test_values_in_messages(value: object, expected: str) -> None:
     """As Python writes them, in one line of at most 80 characters."""
     assert as_given(value) == expected
     assert len(expected) <= 80
+
+
+@pytest.mark.parametrize("value", [3, 2.5, b"best", ["best"]], ids=str)
+@pytest.mark.parametrize(
+    ("call", "error", "what"),
+    [
+        (inkgan.load, CheckpointError, "the model"),
+        (lambda value: inkgan.write("1", model=value), CheckpointError, "the model"),
+        (lambda value: inkgan.export(value, "model.html"), CheckpointError, "the model"),
+        (lambda value: inkgan.export("fast", value), OutputError, "the output"),
+        (lambda value: inkgan.evaluate("fast", data_dir=value), DataError, "data_dir"),
+        (lambda value: inkgan.compare("fast", "best", data_dir=value), DataError, "data_dir"),
+        (lambda value: inkgan.train(out=value), ConfigError, "out"),
+        (lambda value: inkgan.train(config=value), ConfigError, "config"),
+    ],
+)
+def test_what_is_no_path_is_told(call: Callable[[Any], Any], error: type[InkganError], what: str, value: Any) -> None:
+    with pytest.raises(error) as caught:
+        call(value)
+    assert str(caught.value) == f"{what} is {value!r}, and not a name or a path. Give a string or a pathlib.Path."
+
+
+@pytest.mark.parametrize("value", ["2", 2.5, [2]], ids=str)
+def test_what_is_no_number_of_processes_is_told(value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        inkgan.train(processes=value, steps=1)
+    assert str(caught.value).startswith(f"--processes {value!r} is not possible here")
+
+
+@pytest.mark.parametrize("value", [3, "texts.toml", {"count": 3}], ids=str)
+def test_what_is_no_specification_is_told(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"is not a data set\. Give an inkgan\.Spec"):
+        inkgan.write_many(value)

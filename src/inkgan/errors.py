@@ -15,7 +15,7 @@
     `-- Interrupted             a signal stopped a run after it was saved              exit 128 + signal
 
 Every message is one line that says what was given, what is allowed, and what to do next. The functions below help to
-write such messages, or check a number and raise one.
+write such messages, or check a value and raise one.
 """
 
 from __future__ import annotations
@@ -219,3 +219,10 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
     if not least <= number <= most:
         raise ConfigError(complaint.format(shortened(str(value), _LONGEST_VALUE)))
     return number
+
+
+def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> Path:
+    """Return a string or a path that a caller gave as a path; anything else is an error of the given kind."""
+    if not isinstance(value, str | os.PathLike):
+        raise error(f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path.")
+    return Path(value)

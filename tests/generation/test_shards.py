@@ -628,7 +628,7 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("-n 99 --shard 65/64 -o a", "no part 65 of 64"),
         ("--shard 3of4 -o a", "is not I/N"),
         ("--split train -o a", "is not NAME=SHARE"),
-        ("--split train=x,test=y -o a", "split.1.share = x"),
+        ("--split train=x,test=y -o a", "split.1.share = 'x'"),
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot work with -1 jobs"),

@@ -134,7 +134,7 @@ def compare(
     members = [_members(what) for what in subjects]
     groups = [[open_subject(what) for what in group] for group in members]
     every = [subject for group in groups for subject in group]
-    real = real_images(every[0], data, None if data_dir is None else Path(data_dir), progress)
+    real = real_images(every[0], data, data_dir, progress)
     n, limits = number_to_measure(every, n, real)
     samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
     ruler = make_ruler(real, None, progress)

@@ -79,7 +79,7 @@ def evaluate(
     start = time.perf_counter()
     progress("reading", 0.0)
     subject = open_subject(what)
-    real = real_images(subject, data, None if data_dir is None else Path(data_dir), progress)
+    real = real_images(subject, data, data_dir, progress)
     n, limits = number_to_measure([subject], n, real)
     sample = draw(subject, n, seed, real, progress)
     ruler = make_ruler(real, extractor, progress)

@@ -25,6 +25,7 @@ from inkgan.errors import (
     listed,
     quantity,
     shown,
+    valid_path,
     whole_number,
 )
 from inkgan.files import Progress, no_progress
@@ -236,11 +237,12 @@ def real_images(
     Raises:
         DataError: the data cannot be read.
     """
+    place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
     settings = subject.model.data_settings if data is None and isinstance(subject, ModelSubject) else None
     if settings is None:
-        return load_data("mnist" if data is None else data, data_dir, progress=progress)
+        return load_data("mnist" if data is None else data, place, progress=progress)
     try:
-        return load_saved(settings, data_dir, progress=progress)
+        return load_saved(settings, place, progress=progress)
     except DataError as error:
         raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, as_given, did_you_mean, shown
+from inkgan.errors import CheckpointError, as_given, did_you_mean, shown, valid_path
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.networks.grid import slope_of
 from inkgan.runs import checkpoint
@@ -57,12 +57,13 @@ def read(path: str | Path, which: str) -> Found:
         CheckpointError: there is none, or it is damaged.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
+    place = valid_path(path, "the model", CheckpointError)
     for _ in range(checkpoint.TRIES):
-        steps = _steps_of_run(path)
+        steps = _steps_of_run(place)
         try:
             return _read(path, which)
         except CheckpointError:
-            if _steps_of_run(path) == steps:
+            if _steps_of_run(place) == steps:
                 raise
             # A trainer removed this checkpoint before it was read, and saved a newer one.
     return _read(path, which)
@@ -80,10 +81,10 @@ def _read(path: str | Path, which: str) -> Found:
     return Found(folder, description, read_weights(description, folder), notes)
 
 
-def _steps_of_run(path: str | Path) -> list[int]:
+def _steps_of_run(path: Path) -> list[int]:
     """Return the steps of the checkpoints that a run has now; none if it is not a run."""
     try:
-        return checkpoint.list_steps(Path(path) / "checkpoints")
+        return checkpoint.list_steps(path / "checkpoints")
     except (OSError, ValueError):
         return []
 

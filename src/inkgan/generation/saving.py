@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from inkgan.errors import OutputError, shown, whole_number
+from inkgan.errors import OutputError, shown, valid_path, whole_number
 from inkgan.files import Progress, appearing_whole, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
@@ -45,10 +45,10 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
     Raises:
         OutputError: the name is empty or has another ending.
     """
+    path = valid_path(name, "the output", OutputError)
     text = os.fspath(name)
     if not text:
         raise OutputError("the name of the output is empty. Name a file, or a folder ending with a slash.")
-    path = Path(text)
     with output_errors(path):
         if text.endswith(os.sep) or path.is_dir():
             return "folder"

@@ -195,9 +195,11 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
         Images part, part + parts, part + 2 · parts, ... of the data set.
 
     Raises:
-        ConfigError: a text cannot be written, or there is no such part.
+        ConfigError: a text cannot be written, there is no such part, or the spec is none.
         CheckpointError: the model cannot write.
     """
+    if not isinstance(spec, Spec):
+        raise ConfigError(f"{as_given(spec)} is not a data set. Give an inkgan.Spec.")
     parts = whole_number(parts, "there cannot be {} parts. Give 1 or more.", 1, 2**31)
     part = whole_number(part, f"there is no part {{}} of {parts}. Parts are numbered from 0.", 0, parts - 1)
     return (sample.writing for sample in samples(spec, range(part, spec.count, parts)))

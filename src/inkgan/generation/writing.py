@@ -344,7 +344,9 @@ def valid_text(text: str) -> str:
 
 def load_for_writing(model: str | Path | Generator) -> Generator:
     """Load a model that can write (see :func:`write`), unless it is one already."""
-    generator = sampling.load(model) if isinstance(model, str | Path) else model
+    generator = model
+    if isinstance(generator, str | Path) or not hasattr(generator, "class_names"):
+        generator = sampling.load(generator)  # type: ignore[arg-type]  # it says what is no name
     names = generator.class_names
     if sorted(names) != list(DIGITS):
         known = listed([shown(name) for name in names], 12)

@@ -14,7 +14,7 @@ from inkgan import networks
 from inkgan.config import LONGEST_RUN, Config, known_keys, resolve
 from inkgan.data.loading import absolute_name, load_saved, require_there
 from inkgan.device import require_name_of_device
-from inkgan.errors import ConfigError, DataError, did_you_mean, number_between, shown, whole_number
+from inkgan.errors import ConfigError, DataError, did_you_mean, number_between, shown, valid_path, whole_number
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
@@ -113,7 +113,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     given = _plain_options(options)
     processes = given.get("processes")
     timeout = _timeout(given)
-    if processes is not None and processes > 1:
+    if isinstance(processes, int) and processes > 1:
         checked(recipe, **given)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
@@ -144,7 +144,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     goes_on = next((name for name in ("resume", "extend") if given.get(name) not in (None, False)), None)
     if goes_on is not None and given.get("force"):
         raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
-    file, out = (None if given.get(name) is None else Path(given[name]) for name in ("config", "out"))
+    file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
     chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
 
     def resolved(base: Config | None = None) -> Config:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError
+from inkgan.errors import ConfigError, InkganError, whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,11 +145,11 @@ def require_possible_count(count: int) -> None:
         ConfigError: there are none, or too many.
     """
     most = _PROCESSES_PER_PROCESSOR * cores()
-    if not 1 <= count <= most:
-        raise ConfigError(
-            f"--processes {count} is not possible here: this machine has {cores()} processors. "
-            f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
-        )
+    complaint = (
+        f"--processes {{}} is not possible here: this machine has {cores()} processors. "
+        f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
+    )
+    whole_number(count, complaint, 1, most)
 
 
 def _size_of_the_environment() -> int:
