@@ -156,6 +156,8 @@ def write(
         "legible": legible,
         "look": look_of(look, knob_values, background=background),
     }
+    if preview and labels:
+        raise ConfigError("--preview draws one picture and writes no labels. Leave out --labels.")
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
