@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from inkgan.errors import OutputError, shown
-from inkgan.files import appearing_whole, read_regular, refuse_to_overwrite, sha256_of, write_bytes
+from inkgan.files import appearing_whole, output_errors, read_regular, refuse_to_overwrite, sha256_of, write_bytes
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -105,3 +108,16 @@ def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
 def test_names_in_messages(name: str, text: str) -> None:
     """Whatever a name holds, a message can be printed: bytes that are no text, and text that is no bytes."""
     assert shown(name) == text
+
+
+@pytest.mark.parametrize("place", ["disk", "disk/new.txt", "disk/a/b/new.txt", "link", "link/new.txt", "far.txt"])
+def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A folder may be a disk of its own, and a link may lead to another one: the free space is that of this disk."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    (tmp_path / "far.txt").symlink_to(tmp_path / "disk" / "later.txt")
+    usage = namedtuple("usage", "free")
+    free = {tmp_path.resolve() / "disk": 12_000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(free.get(Path(folder), 10**9)))
+    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free\)"), output_errors(tmp_path / place):
+        raise OSError(errno.ENOSPC, "No space left on device")

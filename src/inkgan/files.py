@@ -126,10 +126,10 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def _free(path: Path) -> str:
-    for folder in path.absolute().parents:
-        if folder.is_dir():
-            return f"{in_bytes(shutil.disk_usage(folder).free)} free"
-    return "free space unknown"
+    """Return the free space where a path is, or would be: at the end of its links."""
+    target = Path(os.path.realpath(path))
+    there = next(place for place in (target, *target.parents) if place.exists())
+    return f"{in_bytes(shutil.disk_usage(there).free)} free"
 
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
