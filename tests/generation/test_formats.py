@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import tarfile
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,7 @@ from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import CATEGORIES
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
-from inkgan.generation.writing import Box, Writing
+from inkgan.generation.writing import LONGEST_TEXT, Box, Writing
 
 TEXTS = ("2026-11", "7", "1 2")
 
@@ -64,11 +65,27 @@ def require_images(pictures: list[Any]) -> None:
         np.testing.assert_array_equal(pixels(picture), one.writing.image)
 
 
-def require_metadata(folder: Path) -> None:
+def require_metadata(folder: Path, pictures: str = "images/") -> None:
     """Make sure that all labels stand in a file beside what the format has place for, by the paths of pictures."""
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
-    assert rows == [{"file_name": f"images/{one.key}.png", **one.label} for one in SAMPLES]
+    assert rows == [{"file_name": f"{pictures}{one.key}.png", **one.label} for one in SAMPLES]
     require_images([Image.open(folder / row["file_name"]) for row in rows])
+
+
+def test_a_label() -> None:
+    """All that is known of an image; None stands for what is no digit."""
+    given = sample(10**12 - 1, "7-")
+    assert given.key == "999999999999"
+    assert given.label == {
+        "text": "7-",
+        "boxes": [[2, 3, 11, 20], [14, 4, 23, 19]],
+        "width": 28,
+        "height": 24,
+        "writer": 999_999_999_999,
+        "probabilities": [0.99, None],
+        "factors": [0.9, None],
+        "cells": [[1, 2, 13, 22], [13, 2, 25, 22]],
+    }
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -78,6 +95,8 @@ def test_the_same_bytes(name: str) -> None:
     assert first == second
     assert all(re.match(r"train/00007[./]", path) for path in first)
     assert len({path.split("/")[1] for path in first}) == 1
+    library = FORMATS[name].library
+    assert versions_for(name).keys() == {"inkgan", "numpy", "pillow"} | ({library} if library else set())
     assert versions_for(name).items() >= versions_for("npz").items()
 
 
@@ -90,6 +109,22 @@ def test_webdataset(tmp_path: Path) -> None:
     assert [one["__key__"] for one in read] == [one.key for one in SAMPLES]
     assert [one["json"] for one in read] == [one.label for one in SAMPLES]
     require_images([one["png"].convert("L") for one in read])
+
+
+def test_headers_of_webdataset_say_nothing_of_who_packed_and_when(tmp_path: Path) -> None:
+    """The picture of each image, then its label; anyone may read them, and their owner write them."""
+    packed("webdataset", tmp_path)
+    with tarfile.open(tmp_path / "00003.tar") as tar:
+        headers = tar.getmembers()
+    assert [one.name for one in headers] == [f"{one.key}.{end}" for one in SAMPLES for end in ("png", "json")]
+    said = {(oct(one.mode), one.mtime, one.uid, one.gid, one.uname, one.gname) for one in headers}
+    assert said == {("0o644", 0, 0, 0, "", "")}
+
+
+def test_imagefolder(tmp_path: Path) -> None:
+    """Pictures and their labels lie in one folder."""
+    packed("imagefolder", tmp_path)
+    require_metadata(tmp_path / "00003", "")
 
 
 @pytest.mark.slow
@@ -128,6 +163,7 @@ def test_parquet(tmp_path: Path) -> None:
     rows = parquet.read_table(tmp_path / "00003.parquet").to_pylist()
     assert [{**row, "image": None} for row in rows] == [{"image": None, **one.label} for one in SAMPLES]
     require_images([Image.open(io.BytesIO(row["image"]["bytes"])) for row in rows])
+    assert [row["image"]["path"] for row in rows] == [f"{one.key}.png" for one in SAMPLES]
     without = [Sample(one.number, replace(one.writing, cells=())) for one in SAMPLES]
     table = parquet.read_table(io.BytesIO(packer("parquet")("0", without)["0.parquet"]))
     assert [{**row, "image": None} for row in table.to_pylist()] == [{"image": None, **one.label} for one in without]
@@ -158,9 +194,25 @@ def test_lmdb(tmp_path: Path) -> None:
     require_images([Image.open(io.BytesIO(one)).convert("L") for one in images])
 
 
+def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Values of 20 kB in pages of 4 kB, and of 4 kB that take two pages, without the spare room for its tree."""
+    lmdb: Any = import_module("lmdb")
+    monkeypatch.setattr("inkgan.generation.formats.archives._TREE", 2**19)
+    for size, count in ((20_000, 150), (4100, 600)):
+        samples = [Sample(number, SAMPLES[1].writing) for number in range(count)]
+        for one in samples:
+            one.__dict__["png"] = bytes(size)
+        content = packer("lmdb")("0", samples)["0/data.mdb"]
+        (tmp_path / "data.mdb").write_bytes(content)
+        with lmdb.open(str(tmp_path), readonly=True, lock=False) as database, database.begin() as transaction:
+            assert transaction.get(b"image-%09d" % count) == bytes(size)
+            assert transaction.stat()["entries"] == 3 * count + 1
+
+
 def test_paddleocr(tmp_path: Path) -> None:
     """As PaddleOCR's reader does it (ppocr/data/simple_dataset.py): a path below data_dir, a tab, a label."""
     packed("paddleocr", tmp_path)
+    require_metadata(tmp_path / "00003", "")
     with (tmp_path / "00003/rec_gt.txt").open("rb") as file:
         pairs = [line.decode("utf-8").strip("\n").split("\t") for line in file.readlines()]
     assert [label for _, label in pairs] == list(TEXTS)
@@ -197,6 +249,24 @@ def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert cells == [list(one.writing.cells[k]) for k in places]
     numbers = [annotation["id"] for annotation in read.loadAnns(read.getAnnIds())]
     assert len(set(numbers)) == len(numbers) == sum(len(text.replace(" ", "")) for text in TEXTS)
+    for annotation in read.loadAnns(read.getAnnIds(iscrowd=False)):
+        _, _, width, height = annotation["bbox"]
+        assert annotation["area"] == width * height
+    assert len(read.getAnnIds(iscrowd=False)) == len(numbers)
+
+
+def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
+    """From the first image on, also of the longest texts, and whatever shard an image is in; none of them is 0."""
+    numbers: list[int] = []
+    for number in range(3):
+        writing = replace(sample(number, "7" * LONGEST_TEXT).writing, cells=())
+        files = packer("coco")(f"{number:05d}", [Sample(number, writing)])
+        document = json.loads(files[f"{number:05d}/annotations.json"])
+        assert [image["id"] for image in document["images"]] == [number]
+        numbers += [annotation["id"] for annotation in document["annotations"]]
+    assert len(set(numbers)) == len(numbers) == 3 * LONGEST_TEXT
+    assert min(numbers) > 0
+    assert [category["id"] for category in document["categories"]] == list(range(1, len(CATEGORIES) + 1))
 
 
 def test_yolo(tmp_path: Path) -> None:
@@ -215,6 +285,27 @@ def test_yolo(tmp_path: Path) -> None:
         middle, size = rows[:, 1:3] * picture.size, rows[:, 3:] * picture.size
         boxes = np.concatenate([middle - size / 2, middle + size / 2], 1)
         np.testing.assert_allclose(boxes, [box for box in one.writing.boxes if box[0] < box[2]], atol=0.01)
+
+
+def test_the_classes_of_yolo(tmp_path: Path) -> None:
+    """YAML reads each as the character that it is, and where the pictures are, beside their labels."""
+    yaml: Any = import_module("yaml")
+    packed("yolo", tmp_path)
+    described = yaml.safe_load((tmp_path / "00003/data.yaml").read_text("utf-8"))
+    assert described == {"train": "images", "val": "images", "names": dict(enumerate(CATEGORIES))}
+
+
+@pytest.mark.parametrize("name", ["npz", "parquet"])
+def test_writers_of_the_largest_data_set(name: str) -> None:
+    """A data set has up to 10^12 writers, more than 32 bits can count."""
+    last = sample(10**12 - 1, "7")
+    content = io.BytesIO(packer(name)("0", [last])[f"0.{name}"])
+    if name == "npz":
+        with np.load(content) as archive:
+            assert archive["writers"].tolist() == [10**12 - 1]
+    else:
+        parquet: Any = import_module("pyarrow.parquet")
+        assert parquet.read_table(content)["writer"].to_pylist() == [10**12 - 1]
 
 
 def test_npz(tmp_path: Path) -> None:

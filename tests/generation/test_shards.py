@@ -18,11 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 import inkgan
 import tiny_runs as runs
@@ -31,8 +33,9 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
+from inkgan.generation.saving import filled_up
 from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
-from inkgan.generation.spec import Spec, texts_of
+from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
 from inkgan.seeds import Stream, rng
 
@@ -100,6 +103,78 @@ def test_an_image_depends_on_its_number_alone() -> None:
             "writer": i,
             **written.reading,
         }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 8},
+        {"model": "best"},
+        {"style": 1},
+        {"slant": 30},
+        {"height": 32},
+        {"background": "transparent"},
+        {"legible": 0},
+        {"look": {"turn": 3}},
+    ],
+    ids=str,
+)
+def test_a_data_set_is_written_as_its_specification_says(changes: dict[str, Any]) -> None:
+    """Each option of a line changes the image of a data set as it changes that of `write`."""
+    given: dict[str, Any] = {"model": "fast", "height": 24, "seed": 7}
+    (found,) = inkgan.write_many(spec(texts=["26"], count=1, shards=1, **changes))
+    plain, expected = inkgan.write("26", **given), inkgan.write("26", **given | changes)
+    assert np.abs(found.image.astype(int) - expected.image).max() <= 1  # rounding of several threads
+    assert (found.boxes, found.background, found.reading) == (expected.boxes, expected.background, expected.reading)
+    differs = not np.array_equal(expected.image, plain.image)
+    assert differs or (expected.background, expected.reading) != (plain.background, plain.reading)
+
+
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (7, 7), (10, 4), (100, 7), (10**12, 997)])
+def test_shards_divide_a_data_set_evenly(count: int, shards: int) -> None:
+    """Each image is in one shard, in order; the largest shard has at most one image more than the smallest."""
+    divided = spec(count=count, shards=shards)
+    ranges = [divided.images_of(shard) for shard in range(shards)]
+    assert [one.start for one in ranges] == [0, *(one.stop for one in ranges[:-1])]
+    assert ranges[-1].stop == count
+    assert {len(one) for one in ranges} <= {count // shards, -(-count // shards)}
+
+
+def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Image i has text i and writer i of the seed, whoever reads it."""
+    monkeypatch.setattr(
+        "inkgan.generation.writing.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
+    )
+    parts = [list(inkgan.write_many(spec(), part, 3)) for part in range(3)]
+    templates = [read_template(text, lambda _: []) for text in TEXTS]
+    expected = [(templates[i % 2].text(rng(7, Stream.TEXT, i)), i, 7) for i in range(10)]
+    assert parts == [expected[part::3] for part in range(3)]
+    assert [sample.number for sample in samples(spec(), [3, 9])] == [3, 9]
+
+
+def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their bytes depend on it; between two images, whoever takes them has all threads."""
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    monkeypatch.setattr("inkgan.generation.writing.in_batches", lambda lines, **_: (threads() for _ in lines))
+    with threadpool_limits(2):
+        seen = [(written, threads()) for written in inkgan.write_many(spec(count=4))]
+    assert seen == [({1}, {2})] * 4
+
+
+def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first images, and how many are drawn in a second; the first image, which waits for the model, is no part."""
+    monkeypatch.setattr("inkgan.generation.spec._PREVIEWED", 3)
+    for count, shown in ((2, 2), (3, 3), (4, 3)):
+        clock = iter([10.0, 12.0])
+        with monkeypatch.context() as patch:
+            patch.setattr("time.perf_counter", lambda clock=clock: next(clock))
+            images, speed = preview(spec(count=count, shards=1))
+        expected = filled_up([written.image for written in inkgan.write_many(spec(count=count, shards=1))][:3])
+        np.testing.assert_array_equal(images, expected)
+        assert speed == shown / 2
 
 
 def test_a_folder(whole: Path) -> None:
@@ -447,6 +522,29 @@ def test_writers_are_dealt_to_parts_by_their_shares() -> None:
         assert abs(found.count(name) - 400 * share) < 4 * np.sqrt(400 * share * (1 - share)), name
 
 
+def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last part has the writers at the end; a share ends where the next begins."""
+    divided = spec(split=[{"name": "train", "share": 0.5}, {"name": "test", "share": 0.5 - 8e-7}])
+    for place, part in ((0.0, "train"), (0.4999, "train"), (0.5001, "test"), (1 - 2**-53, "test")):
+        monkeypatch.setattr(shards, "rng", lambda *_, place=place: SimpleNamespace(random=lambda: place))
+        assert part_of(divided, 0) == part
+
+
+@pytest.mark.parametrize(("given", "jobs"), [(None, 3), (2, 2)])
+def test_shards_are_made_on_all_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, jobs: int
+) -> None:
+    """Unless another number of jobs is asked for."""
+    asked: list[int] = []
+    monkeypatch.setattr(
+        engines, "processes", lambda task, numbers, jobs: iter(asked.append(jobs) or [True] * len(numbers))
+    )
+    for module in (shards, engines):
+        monkeypatch.setattr(module, "cores", lambda: 3)
+    assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)
+    assert asked == [jobs]
+
+
 def test_hidden_files_of_the_users(tmp_path: Path) -> None:
     """What looks like the record of a shard, without a manifest, is not ours."""
     (tmp_path / ".sha256").mkdir()
@@ -497,6 +595,11 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
         ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
         ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
+        ({"split": [{"name": "a" * 32, "share": 1}]}, "letters from a to z"),
+        ({"split": [{"name": "-a", "share": 1}]}, "letters from a to z"),
+        ({"split": [{"name": "", "share": 1}]}, "letters from a to z"),
+        ({"split": [{"name": "a\n", "share": 1}]}, "letters from a to z"),
+        ({"split": [{"name": "ä", "share": 1}]}, "letters from a to z"),
         ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
         ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have one name"),
         ({"background": "black"}, "background = 'black'"),
@@ -534,6 +637,8 @@ def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
         {"style": 0, "slant": -45, "height": 24, "legible": 0},
         {"style": 1, "slant": 45, "height": 512, "legible": 0.9999},
         {"split": [{"name": "a", "share": 1}]},
+        {"split": [{"name": "Zz9_-" + "a" * 26, "share": 1}]},
+        {"split": [{"name": "0", "share": 0.9999992}]},
     ],
 )
 def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
