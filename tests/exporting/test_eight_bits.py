@@ -17,6 +17,7 @@ def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
     back = kept["first.weight"] * kept["first.weight.scale"][:, None, None, None]
     steps = np.abs(kernel).reshape(3, -1).max(1) / 127
     assert (np.abs(back - kernel).reshape(3, -1).max(1) <= 0.5001 * steps).all()
+    assert np.abs(kept["first.weight"].reshape(3, -1).astype(int)).max(1).tolist() == [127] * 3
 
 
 def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> None:

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.errors import OutputError
+from inkgan.errors import InkganWarning, OutputError
 from inkgan.exporting import export, page, saved
 from inkgan.runs import checkpoint
 
@@ -51,6 +52,42 @@ def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path:
     assert "12×12×1" in card
     assert "licence" not in card
     assert cli.run(["sample", str(out), "-o", str(tmp_path / "drawn.png")]) == 0
+
+
+def digest_in(path: Path) -> str:
+    """The digest of the weights that an exported file gives."""
+    found: dict[str, str] = {one.key: one.value for one in onnx.load(path).metadata_props}
+    return found["weights_sha256"]
+
+
+@pytest.mark.parametrize("out", ["a.onnx", "a.html", "a/"])
+def test_the_checkpoint_that_was_asked_for_is_exported(finished_run: Path, tmp_path: Path, out: str) -> None:
+    contents = []
+    for which in ("0", "4", "6", "latest"):
+        path = tmp_path / which / out
+        path.parent.mkdir(exist_ok=True)
+        inkgan.export(finished_run, f"{path.parent}/{out}", which=which)
+        contents.append((path / "generator.safetensors" if path.is_dir() else path).read_bytes())
+    assert len(set(contents[:3])) == 3
+    assert contents[3] == contents[2]
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(finished_run: Path, tmp_path: Path) -> None:
+    """The warning is where the export was asked for."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+    before = hashlib.sha256((folder / "checkpoints/step-0000004/generator.safetensors").read_bytes()).hexdigest()
+    runs.damage(runs.newest(folder) / "generator.safetensors")
+    with pytest.warns(InkganWarning, match=r"step-0000006/generator\.safetensors is damaged.*Taking step 4") as caught:
+        inkgan.export(folder, tmp_path / "a.onnx")
+    assert [one.filename for one in caught] == [__file__]
+    assert digest_in(tmp_path / "a.onnx") == before
+
+
+def test_force_replaces_a_file(finished_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.onnx"
+    out.write_text("mine", "utf-8")
+    assert inkgan.export(finished_run, out, force=True) == out.stat().st_size
+    assert len(digest_in(out)) == 64
 
 
 @pytest.mark.slow
@@ -153,6 +190,14 @@ def test_a_page_of_digits_alone_learns_and_reads(
     assert given.keys() == ({"classifier", "digits"} if learns else set())
 
 
+@pytest.mark.parametrize("name", ["/home/somebody/mine", "/home/somebody/mine/", "somebody/../mine"])
+def test_a_page_names_no_folder(name: str) -> None:
+    """Its model has the last part of the name; who made it and where is nobody else's business."""
+    content = export.web_page(tiny(8, "")._replace(name=name)).decode()
+    assert "somebody" not in content
+    assert '"name": "mine"' in content
+
+
 def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(export.web_page(tiny(8, "")))
     monkeypatch.setattr(page, "LARGEST_BYTES", size)
@@ -180,6 +225,22 @@ def test_cards_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     card.unlink()
     card.symlink_to("other")
     assert saved._card_in(tmp_path) is None
+    card.unlink()
+    card.write_bytes(b"\xff")
+    assert saved._card_in(tmp_path) is None
+    card.unlink()
+    card.mkdir()
+    assert saved._card_in(tmp_path) is None
+
+
+def test_what_a_card_says_stays_in_its_cell() -> None:
+    """A name neither ends the table's cell nor its line, and is no HTML; what is not known has no row."""
+    about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": 0, "latent_dim": 3, "step": 0}
+    card = saved._card_of("folder/a|b", {**about, "data": "c|<d>\n", "config": None})
+    assert card.startswith("# a\\|b: a generator\n")
+    rows = [line for line in card.splitlines() if line.startswith("| ")]
+    assert rows[3:] == ["| steps | 0 |", "| data | c\\|&lt;d>\\n |"]
+    assert "recipe" not in card
 
 
 @pytest.mark.parametrize(("classes", "said"), [(10, "from N(0, 1) and one of 10 labels to"), (0, "from N(0, 1) to")])

@@ -44,6 +44,14 @@ def test_a_page_has_the_slope_of_its_model() -> None:
         assert json.loads(block(page.fill("tiny", about, {}), "model"))["slope"] == slope
 
 
+def test_what_a_page_is_told_of_its_model() -> None:
+    """The sizes that it needs to draw, and no more: not the settings of the run, for one."""
+    about = {**TINY, "num_classes": 3, "slope": 0.1, "class_names": ["a", "b", "c"], "config": {"seed": 1}}
+    assert json.loads(block(page.fill("日", about, {}), "model")) == {
+        "name": "日", "slope": 0.1, "image_shape": [8, 8, 1], "num_classes": 3, "latent_dim": 3, "channels": 8,
+    }  # fmt: skip
+
+
 def test_a_page_that_learns_replays_recorded_grids() -> None:
     """Twenty images for each step, the tutorial's those of the documents' picture; other pages have none."""
     digits = np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64)
@@ -88,11 +96,13 @@ def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsy
     credit = re.findall(r"<footer>.*?</footer>", content, re.DOTALL)[-1]
     assert "Yann LeCun and Corinna Cortes" in credit
     assert "creativecommons.org/licenses/by-sa/3.0" in credit
-    kept = safetensors.numpy.load(unpacked(content, "weights"))
-    expected = to_eight_bits(safetensors.numpy.load_file(MODELS / "fast" / "generator.safetensors"))
-    assert kept.keys() == expected.keys()
-    for name, array in expected.items():
-        assert_array_equal(kept[name], array)
+    files = {"weights": "fast/generator.safetensors", "classifier": "digit-features/weights.safetensors"}
+    for part, file in files.items():
+        kept = safetensors.numpy.load(unpacked(content, part))
+        expected = to_eight_bits(safetensors.numpy.load_file(MODELS / file))
+        assert kept.keys() == expected.keys()
+        for name, array in expected.items():
+            assert_array_equal(kept[name], array)
     digits = np.frombuffer(unpacked(content, "digits"), np.uint8)
     assert len(digits) == 3000 * (1 + 392)
     assert_array_equal(np.bincount(digits[:3000]), 300)
