@@ -175,21 +175,39 @@ def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: tor
         assert not torch.equal(weights_of(recipe.discriminator), updated[100.0])
 
 
-def test_the_penalty_is_r1_and_r2() -> None:
-    """It is weight * every * (|grad at real|^2 + |grad at fake|^2) / 2, by finite differences in every pixel."""
+def squared_gradients(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The squared norm of each logit's gradient in pixels of [0, 1], by finite differences in every pixel."""
+    shape, tiny = images.shape[1:], 1e-6
+    pixels = torch.eye(shape.numel(), dtype=torch.float64).view(-1, *shape)
+    squared = []
+    for image, label in zip(images.double(), labels, strict=True):
+        up, down = (network(image + sign * tiny * pixels, label.expand(len(pixels)))[0] for sign in (1, -1))
+        squared.append(((up - down) / (2 * tiny)).square().sum().detach())
+    return torch.stack(squared)
+
+
+@pytest.mark.parametrize(("pixels", "unit"), [("-1..1", 0.5), ("0..1", 1.0)])
+@pytest.mark.parametrize("kind", ["both", "real", "wgan-gp"])
+def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float) -> None:
+    """Weight * every times R1/2, (R1 + R2)/2, or (|D's gradient| - 1)^2 between real and generated images."""
     shape, labels = (4, 4, 1), torch.tensor([0, 1])
-    recipe = recipe_for("penalty.weight=0.5", "penalty.every=3", shape=shape)
+    setting = "loss=wgan-gp" if kind == "wgan-gp" else f"penalty.on={kind}"
+    recipe = recipe_for(setting, "penalty.weight=0.5", "penalty.every=3", f"penalty.pixels={pixels}", shape=shape)
     real, fake = torch.rand(2, 2, *shape, generator=torch.Generator().manual_seed(5))
-    network, pixels, tiny = recipe.discriminator.double(), torch.eye(16, dtype=torch.float64).view(16, *shape), 1e-6
-    squared = 0.0
-    for images in (real.double(), fake.double()):
-        for image, label in zip(images, labels, strict=True):
-            up, down = (network(image + sign * tiny * pixels, label.expand(16))[0] for sign in (1, -1))
-            squared += float(((up - down) / (2 * tiny)).square().sum().detach()) / len(images)
+    mixing = torch.tensor([0.25, 0.875]).view(2, 1, 1, 1)  # how much of each point is generated
+    network = recipe.discriminator.double()
+    of_real, of_fake, of_between = (
+        unit**2 * squared_gradients(network, images, labels)
+        for images in (real, fake, (1 - mixing) * real + mixing * fake)
+    )
     network.float()
-    terms = recipe.discriminator_losses(0, Slice(real, fake, labels)).terms
-    squared /= 4  # with respect to pixels in [-1, 1]
-    assert terms["penalty"].item() == pytest.approx(0.5 * 3 * squared / 2, rel=1e-4)
+    terms = recipe.discriminator_losses(0, Slice(real, fake, labels, mixing if kind == "wgan-gp" else None)).terms
+    expected = {
+        "both": (of_real.mean() + of_fake.mean()) / 2,
+        "real": of_real.mean() / 2,
+        "wgan-gp": (of_between.sqrt() - 1).square().mean(),
+    }[kind]
+    assert terms["penalty"].item() == pytest.approx(0.5 * 3 * expected.item(), rel=1e-4)
 
 
 def test_units_of_before() -> None:
