@@ -139,6 +139,7 @@ def test_conditional_accuracy() -> None:
     assert {c: share.value for c, share in by_class.items()} == {0: 0.5, 2: 1.0}
     assert by_class[0].interval == wilson(5, 10)
     assert conditional_accuracy(asked[:1], asked[:1], 1)[0].value == 1  # one image is enough
+    assert conditional_accuracy(asked.astype(np.uint8), predicted, 3)[0] == overall  # any integers are
 
 
 def test_diversity_by_definition() -> None:
@@ -162,6 +163,17 @@ def test_diversity_leave_outs_are_what_they_say() -> None:
     assert diversity(x, rng(), 5).standard_error == pytest.approx(expected.standard_error, rel=1e-9)
 
 
+def test_float32_is_computed_in_float64() -> None:
+    """To the last bit, and what was given stays as it was."""
+    x, p = (np.random.default_rng(1).gamma(2.0, size=(120, 3)) + 90).astype(np.float32), softmax(0, 200, 4)
+    for features in (x, x.astype(np.float64)):
+        before = features.copy()
+        assert diversity(features, rng()) == diversity(x.astype(np.float64), rng())
+        assert np.array_equal(features, before)
+    single = p.astype(np.float32)
+    assert classifier_score(single, rng()) == classifier_score(single.astype(np.float64), rng())
+
+
 @pytest.mark.slow
 def test_diversity_interval_covers() -> None:
     """Nominal 95 %, 300 trials (standard error 1.3 %); the truth is 2 tr(I) = 6."""
@@ -181,8 +193,16 @@ def test_refuses() -> None:
     for proportions in (np.ones(4), np.array([1.0]), np.array([0.5, 0.5, 0.0, 0.0]), UNIFORM * (1 + 1.2e-6)):
         with pytest.raises(EvaluationError, match="proportions"):
             class_balance(labels, proportions, rng())
-    with pytest.raises(EvaluationError, match="0 to 3"):
-        class_balance(labels + 1, UNIFORM, rng())
+    for near in (p * 1.0008, p * 0.9992):  # as rounding to half precision leaves them
+        classifier_score(near, rng())
+    class_balance(labels, UNIFORM * (1 + 8e-7), rng())
+    for wrong_labels in (labels + 1, labels - 1):
+        with pytest.raises(EvaluationError, match="0 to 3"):
+            class_balance(wrong_labels, UNIFORM, rng())
+    with pytest.raises(EvaluationError, match="are not integers"):
+        class_balance(labels[:, None], UNIFORM, rng())
+    with pytest.raises(EvaluationError, match="there are 0 asked classes"):
+        conditional_accuracy(labels[:0], labels[:0], 4)
     with pytest.raises(EvaluationError, match="at least 4"):
         class_balance(labels[:3], UNIFORM, rng())
     with pytest.raises(EvaluationError, match="are not integers"):

@@ -140,6 +140,18 @@ def test_the_estimate_is_the_distance() -> None:
     assert frechet_estimate(x, reference, np.random.default_rng(0), 10) == estimate
 
 
+def test_float32_features_are_computed_in_float64() -> None:
+    """To the last bit, and what was given stays as it was."""
+    x = sample(0, 200, 4, shift=500).astype(np.float32)
+    before, precise = x.copy(), x.astype(np.float64)
+    found, expected = GaussianStatistics.of(x), GaussianStatistics.of(precise)
+    assert (found.mean == expected.mean).all()
+    assert (found.covariance == expected.covariance).all()
+    estimates = [frechet_estimate(one, expected, np.random.default_rng(0), 10) for one in (x, precise)]
+    assert estimates[0] == estimates[1]
+    assert np.array_equal(x, before)
+
+
 def test_leaving_out_a_group_is_what_it_says() -> None:
     """The distances of the other images alone, and Quenouille's extrapolation from them."""
     x, reference = sample(0, 40, 3, shift=5.0), GaussianStatistics.of(sample(1, 60, 3))
@@ -159,6 +171,9 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
         (np.full((9, 2), np.nan), "NaN or infinity"),
         (np.zeros((9, 2), np.uint8), "give floats"),
         (np.zeros(9), "give floats"),
+        (np.zeros((9, 2, 2)), "give floats"),
+        (np.zeros((9, 2), complex), "give floats"),
+        (np.zeros((9, 0)), "at least 2 images"),
         ([[1.0]], "list"),
     ],
 )

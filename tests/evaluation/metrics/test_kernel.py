@@ -109,6 +109,23 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
     assert estimate.interval.high - estimate.value == pytest.approx(quantile * estimate.standard_error, rel=1e-3)
 
 
+def test_tiles_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = normal(0, 11, 3), normal(1, 9, 3, 0.5)
+    whole = kernel_distance(x, y)
+    monkeypatch.setattr("inkgan.evaluation.metrics.kernel._TILE", 4)
+    assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-9)
+
+
+def test_float32_features_are_computed_in_float64() -> None:
+    """To the last bit, and what was given stays as it was."""
+    x, y = normal(0, 130, 3).astype(np.float32), normal(1, 110, 3, 0.5).astype(np.float32)
+    before = x.copy(), y.copy()
+    assert kernel_distance(x, y) == kernel_distance(x.astype(np.float64), y.astype(np.float64))
+    precise = kernel_estimate(x.astype(np.float64), y.astype(np.float64), np.random.default_rng(0))
+    assert kernel_estimate(x, y, np.random.default_rng(0)) == precise
+    assert all(np.array_equal(now, then) for now, then in zip((x, y), before, strict=True))
+
+
 def test_memory_is_bounded() -> None:
     """All 3,000 x 3,000 pairs at once would be 72 MB."""
     x = normal(0, 3000, 4)

@@ -14,7 +14,7 @@ from prdc import compute_prdc  # type: ignore[import-untyped]
 from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics.intervals import groups, jackknife
+from inkgan.evaluation.metrics.intervals import binomial, groups, jackknife
 from inkgan.evaluation.metrics.neighbours import Manifold, centred, manifold_estimates, squared_distances, squared_radii
 
 Array = npt.NDArray[np.float64]
@@ -98,6 +98,27 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
     for name in ("density", "coverage"):
         expected = jackknife(0.0, np.array([without[name] for without in left_out])).standard_error
         assert getattr(estimate, name).standard_error == pytest.approx(expected), name
+
+
+def test_leaving_out_a_group_keeps_the_radii_of_recall() -> None:
+    """By brute force: the balls of the other generated images, as large as among all of them."""
+    real, generated = normal(0, 60, 3), normal(1, 53, 3, 0.7)
+    group = groups(53, 10, np.random.default_rng(0))
+    between = np.linalg.norm(real[:, None] - generated[None], axis=2)
+    radii = np.sort(np.linalg.norm(generated[:, None] - generated[None], axis=2), axis=1)[:, 5]
+    in_balls = between <= radii
+    left_out = [in_balls[:, group != g].any(axis=1).mean() for g in range(10)]
+    estimate = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10).recall
+    assert estimate.standard_error == pytest.approx(jackknife(0.0, np.array(left_out)).standard_error)
+    assert estimate.standard_error > 0
+
+
+def test_precision_has_the_interval_of_a_share() -> None:
+    found = manifold_estimates(
+        normal(0, 60, 3), normal(1, 50, 3, 1.5), np.random.default_rng(0), num_groups=10
+    ).precision
+    assert found == binomial(round(50 * found.value), 50)
+    assert 0 < found.value < 1
 
 
 def test_recall_is_precision_with_the_roles_exchanged() -> None:

@@ -108,6 +108,25 @@ def test_cells_ignore_a_different_mixture() -> None:
     assert abs(novelty(g, h, cells=(g_cells, h_cells)).z) < 3
 
 
+def test_cells_weigh_as_their_held_out_images() -> None:
+    """Meehan et al. (2020), section 3.1, over its standard deviation; 19 images are too few for a cell."""
+    source = np.random.default_rng(0)
+    g, h = source.exponential(size=139), source.exponential(1.3, size=319)
+    g_cells, h_cells = np.repeat([0, 1, 2, 3], [20, 60, 19, 40]), np.repeat([0, 1, 2, 3], [200, 20, 80, 19])
+    z = [copying_z(g[g_cells == cell], h[h_cells == cell]) for cell in (0, 1)]
+    expected = (200 * z[0] + 20 * z[1]) / np.hypot(200, 20)
+    assert novelty(g, h, cells=(g_cells, h_cells)).z == pytest.approx(expected)
+    assert abs(z[0] - z[1]) > 0.1
+
+
+def test_the_closest_come_first() -> None:
+    """Those that are equally close in the order in which they were drawn."""
+    g = np.tile([2.0, 1.0, 3.0], 20)
+    found = novelty(g, np.arange(1.0, 101.0))
+    assert found.closest.tolist() == [*range(1, 60, 3), *range(0, 60, 3), *range(2, 60, 3)]
+    assert found.n == 60
+
+
 @pytest.mark.slow
 def test_z_is_standard_normal_without_copying() -> None:
     source = np.random.default_rng(0)
