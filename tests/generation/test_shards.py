@@ -530,6 +530,35 @@ def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.Monkey
         assert part_of(divided, 0) == part
 
 
+def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of a shard, in order, each in the file of its writer's part; no part has an empty one."""
+    divided = spec(count=40, shards=4, split=[{"name": name, "share": 0.25} for name in ("d", "a", "c", "b")])
+    monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: samples})
+    monkeypatch.setattr(shards, "samples", lambda _, numbers: numbers)
+    found: dict[str, Any] = {}
+    for shard in range(4):
+        found |= make_shard(divided, shard)
+    expected: dict[str, list[int]] = {}
+    for number in range(40):
+        expected.setdefault(f"{part_of(divided, number)}/0000{number // 10}", []).append(number)
+    assert found == expected
+
+
+def test_a_worker_that_reads_other_texts_does_not_go_on(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, and nothing of it is in the data set; what was done before stays done."""
+    out = copied(whole, tmp_path / "a")
+    (out / ".sha256/00002").unlink()
+    before = visible(out)
+    task = shards.Shards(spec(), out, shards.digests_of(spec()))
+    monkeypatch.setattr(shards, "digests_of", lambda _: {"model": "another"})
+    assert not task(1)
+    with pytest.raises(OutputError, match=r"texts of .*/a changed while it was written. Name another folder"):
+        task(2)
+    assert visible(out) == before
+
+
 @pytest.mark.parametrize(("given", "jobs"), [(None, 3), (2, 2)])
 def test_shards_are_made_on_all_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, jobs: int
