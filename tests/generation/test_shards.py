@@ -624,6 +624,11 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
         ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
         ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
+        ({"split": [{"nam": "a", "share": 1}]}, r"no split\.1\.nam\. Did you mean 'name'\? It can have name, share\.$"),
+        (
+            {"spilt": []},
+            r"no spilt\. Did you mean 'split'\? It can have texts, texts_file, count, .*, legible, look\.$",
+        ),
         ({"split": [{"name": "a" * 32, "share": 1}]}, "letters from a to z"),
         ({"split": [{"name": "-a", "share": 1}]}, "letters from a to z"),
         ({"split": [{"name": "", "share": 1}]}, "letters from a to z"),

@@ -43,7 +43,12 @@ def test_a_mixture(tmp_path: Path) -> None:
     [
         ("", "texts is missing"),
         ("texts = []", "texts = \\[\\] is not allowed"),
-        ('[[texts]]\ntemplat = "1"', "no texts.1.templat. Did you mean 'template'\\?"),
+        ('[[texts]]\ntemplat = "1"', "no texts.1.templat. Did you mean 'template'\\? It can have template, weight\\.$"),
+        (
+            'lenghts = [1, 2]\n[[texts]]\ntemplate = "1"',
+            "no lenghts. Did you mean 'lengths'\\? It can have texts, lengths\\.$",
+        ),
+        ('[[texts]]\ntemplate = "1"\nlengths = [1, 2]', "no texts.1.lengths. It can have template, weight\\.$"),
         ('[[texts]]\ntemplate = "1"\nweight = 0', "texts.1.weight = 0 is not allowed"),
         (
             '[[texts]]\ntemplate = "1"\nweight = inf',

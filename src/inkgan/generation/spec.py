@@ -165,7 +165,8 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a missing key may be misspelt
     place = ".".join(str(part + 1) if isinstance(part, int) else shown(str(part)) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        names = [*kind.model_fields, *(WeightedTemplate.model_fields if kind is MixtureFile else ())]
+        row = WeightedTemplate if kind is MixtureFile else Share
+        names = (kind if len(first["loc"]) == 1 else row).model_fields
         hint = did_you_mean(str(first["loc"][-1]), names)
         return f"there is no {place}.{hint} It can have {', '.join(names)}."
     if first["type"] == "missing":
