@@ -145,7 +145,7 @@ def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "inkgan.generation.writing.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
     )
-    parts = [list(inkgan.write_many(spec(), part, 3)) for part in range(3)]
+    parts: list[Any] = [list(inkgan.write_many(spec(), part, 3)) for part in range(3)]
     templates = [read_template(text, lambda _: []) for text in TEXTS]
     expected = [(templates[i % 2].text(rng(7, Stream.TEXT, i)), i, 7) for i in range(10)]
     assert parts == [expected[part::3] for part in range(3)]
@@ -160,7 +160,7 @@ def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("inkgan.generation.writing.in_batches", lambda lines, **_: (threads() for _ in lines))
     with threadpool_limits(2):
-        seen = [(written, threads()) for written in inkgan.write_many(spec(count=4))]
+        seen: list[Any] = [(written, threads()) for written in inkgan.write_many(spec(count=4))]
     assert seen == [({1}, {2})] * 4
 
 
@@ -565,9 +565,12 @@ def test_shards_are_made_on_all_cores(
 ) -> None:
     """Unless another number of jobs is asked for."""
     asked: list[int] = []
-    monkeypatch.setattr(
-        engines, "processes", lambda task, numbers, jobs: iter(asked.append(jobs) or [True] * len(numbers))
-    )
+
+    def engine(task: Task[bool], numbers: Sequence[int], jobs: int) -> Iterator[bool]:
+        asked.append(jobs)
+        return iter([True] * len(numbers))
+
+    monkeypatch.setattr(engines, "processes", engine)
     for module in (shards, engines):
         monkeypatch.setattr(module, "cores", lambda: 3)
     assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)

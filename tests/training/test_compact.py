@@ -57,10 +57,14 @@ def test_threads_build_networks_of_their_own_seeds() -> None:
 
 def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:
     """The terms of the last of some steps."""
-    real, labels = batch_for()
     for number in range(steps):
-        terms = recipe.step(StepInfo(number, number, number / 10), real, labels)
+        terms = after_step(recipe, number)
     return terms
+
+
+def after_step(recipe: Compact, number: int) -> dict[str, torch.Tensor]:
+    """The terms of one step."""
+    return recipe.step(StepInfo(number, number, number / 10), *batch_for())
 
 
 def weights_of(network: torch.nn.Module) -> torch.Tensor:
@@ -283,6 +287,21 @@ def test_the_penalty_is_lazy() -> None:
     """It is computed once in so many steps."""
     present = ["penalty" in after(recipe_for("penalty.every=3"), count) for count in (1, 2, 3, 4)]
     assert present == [True, False, False, True]
+
+
+def test_a_change_of_settings_counts_from_its_step() -> None:
+    """The penalty is as many times as large as its weight, and the learning rates are those of the change."""
+    changes = ("1 penalty.weight=3 generator.learning_rate=0.25 discriminator.learning_rate=0.5", "2 penalty.weight=0")
+    config = resolve(overrides=[*SMALL, "penalty.weight=0.5", "penalty.every=1"])
+    plain, changed = (Compact(config.model_copy(update={"changes": given}), (28, 28, 1), 10) for given in ((), changes))
+    first, second = ([after_step(recipe, step)["penalty"].item() for recipe in (plain, changed)] for step in range(2))
+    assert first[0] == first[1]
+    assert second[1] == pytest.approx(second[0] * 3 / 0.5, rel=1e-5)
+    assert {name: optimizer.learning_rate for name, optimizer in changed.optimizers.items()} == {
+        "generator": 0.25,
+        "discriminator": 0.5,
+    }
+    assert ["penalty" in after_step(recipe, 2) for recipe in (plain, changed)] == [True, False]
 
 
 def test_learning_rates_fade() -> None:
