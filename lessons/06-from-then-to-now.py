@@ -43,24 +43,29 @@ distances, accuracies, costs, rows = {}, {}, {}, []
 
 
 def climb(name, recipe, steps, seed=1, **settings):
-    """Train a rung of the ladder, measure it, and return a picture of 20 images."""
+    """Train a rung of the ladder, measure it, and return a picture of 20 images; say so if the rung breaks."""
     since = time.process_time()
     quiet = {f"watch.{what}_every": 0 for what in ("log", "show", "grid", "doctor")}
-    result = inkgan.train(
-        recipe,
-        steps=steps,
-        seed=seed,
-        out=f"runs/{name}",
-        precision="float32",
-        device="cpu",
-        force=True,
-        settings={**quiet, **settings},
-        watcher=inkgan.Watcher(),
-    )
-    costs[name] = time.process_time() - since
-    model = inkgan.load(result.folder)
-    drawn, labels = np.asarray(model.sample(COUNT)), model.labels_for(COUNT)
-    found = measure(drawn[..., None], labels)
+    distances[name], accuracies[name], costs[name] = np.inf, 0.0, np.nan
+    try:
+        result = inkgan.train(
+            recipe,
+            steps=steps,
+            seed=seed,
+            out=f"runs/{name}",
+            precision="float32",
+            device="cpu",
+            force=True,
+            settings={**quiet, **settings},
+            watcher=inkgan.Watcher(),
+        )
+        costs[name] = time.process_time() - since
+        model = inkgan.load(result.folder)
+        drawn, labels = np.asarray(model.sample(COUNT)), model.labels_for(COUNT)
+        found = measure(drawn[..., None], labels)
+    except inkgan.InkganError as error:
+        print(f"{name} breaks: {error}")
+        return None
     distances[name], accuracies[name] = found["frechet_digit_distance"], found.get("accuracy")
     rows.append(drawn[:20])
     print(
@@ -266,7 +271,7 @@ distances["fast"] = found["frechet_digit_distance"]
 for name in ("labels", "pairs", "penalty", "average"):
     print(f"{name}: {costs[name] / costs['compact']:.1f} times the seconds of compact")
 for name, distance in distances.items():
-    print(f"{name:9} {distance:7.1f}", "#" * int(10 * np.log2(1 + distance)))
+    print(f"{name:9} {distance:7.1f}", "#" * int(10 * np.log2(1 + distance)) if distance < np.inf else "broke")
 sheet(np.concatenate([*rows, drawn[:20]]), columns=20)
 
 # %% full=true

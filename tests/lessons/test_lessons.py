@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import inkgan
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -216,3 +218,35 @@ def test_what_fails_or_warns_is_told(
 def test_every_lesson_runs_in_its_short_form(script: Any) -> None:
     """In Chinese; `.ci/run` runs the English ones in full, and the code of both is the same."""
     assert len(script.run_all(LESSONS, ["zh"], short=True)) == len(LESSONS)
+
+
+@pytest.mark.slow
+def test_whoever_breaks_every_rung_of_the_ladder_reads_on(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lesson 6 says of each rung why it breaks, and every later cell runs but those that assert what the text says."""
+    torch = pytest.importorskip("torch")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise inkgan.DivergenceError("loss_generator is nan")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inkgan, "train", broken)
+    threads = torch.get_num_threads()
+    names: dict[str, Any] = {}
+    try:
+        for cell in script.notebook(LESSONS[5], "en", short=True).cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)
+    finally:
+        torch.set_num_threads(threads)
+    told = capsys.readouterr().out
+    assert told.count("breaks: loss_generator is nan") == len(names["costs"]) == 8
+    assert re.findall(r"^(\w+) +inf broke$", told, re.M) == [
+        "tutorial",
+        "compact",
+        "labels",
+        "pairs",
+        "penalty",
+        "average",
+    ]
