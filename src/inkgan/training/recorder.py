@@ -24,7 +24,6 @@ from inkgan.runs.metrics import MetricsWriter
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.doctor import Doctor, Finding, judged
 from inkgan.training.doctor.probe import Probe
-from inkgan.training.doctor.rules import HEALED
 from inkgan.training.recipe import Recipe
 from inkgan.training.state import PreparedRun
 from inkgan.training.tensorboard import (
@@ -267,7 +266,7 @@ class Recorder:
             return []
         to_heal = []
         for finding in self._doctor.look(step, line):
-            if self._run.heal and finding.rule.name in HEALED:
+            if self._run.heal and finding.rule.healable:
                 to_heal.append(finding)
             else:
                 self._watcher.warn(str(finding))

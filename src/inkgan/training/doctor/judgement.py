@@ -123,9 +123,8 @@ class Doctor:
     def look(self, step: int, line: Line) -> list[Finding]:
         """Judge what was logged at a step, and return the illnesses that are there for the first time.
 
-        An illness that comes and goes is returned once; :attr:`findings` says whether it is there now.
-
-        Signals of one step may come in several lines.
+        An illness that comes and goes is returned once; :attr:`findings` says whether it is there now. A step may have
+        several lines.
         """
         new = []
         signals = {name: value for name, value in line.items() if name.startswith("doctor/")}

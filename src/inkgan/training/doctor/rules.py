@@ -27,8 +27,6 @@ _LEAST_CHANGE = 1e-12
 #: The thresholds hold for these recipes with the network ``compact``. Other runs are judged only by rules that hold for
 #: any recipe.
 CALIBRATED = ("fast", "best")
-#: The illnesses that other settings can heal in a run that continues from an earlier checkpoint.
-HEALED = ("not-finite", "blown-up", "collapsed")
 
 
 class Remedy(NamedTuple):
@@ -65,6 +63,7 @@ class Rule:
         any_recipe: the threshold holds for every recipe.
         harmless: a value that is not an illness, though no run of the benchmark has it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
+        healable: a run that goes back to an earlier checkpoint and continues with the remedy's settings may stay well.
     """
 
     name: str
@@ -79,6 +78,7 @@ class Rule:
     any_recipe: bool = False
     harmless: float | None = None
     threshold: float | None = None
+    healable: bool = False
 
     def is_ill(self, value: float, threshold: float) -> bool:
         """Return whether one value is on the wrong side of the threshold."""
@@ -258,6 +258,7 @@ RULES: tuple[Rule, ...] = (
         patience=1,
         any_recipe=True,
         threshold=0.5,  # between no and yes
+        healable=True,
     ),
     Rule(
         "blown-up",
@@ -269,6 +270,7 @@ RULES: tuple[Rule, ...] = (
         patience=5,
         log=True,
         any_recipe=True,
+        healable=True,
     ),
     Rule(
         "discriminator-wins",
@@ -313,6 +315,7 @@ RULES: tuple[Rule, ...] = (
         usual_game,
         above=False,
         log=True,
+        healable=True,
     ),
     Rule(
         "identical",
