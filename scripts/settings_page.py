@@ -82,6 +82,7 @@ _FOOT = """
 | `loss` | discriminator minimises | generator minimises | paper |
 | --- | --- | --- | --- |
 LOSSES
+
 All are means over a batch; D is a logit. `relativistic` pairs each generated image with a real image of the same class.
 The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss. The
 generator's loss of `wgan-gp` has the term D(x), which the paper leaves out: it does not depend on the generator, and

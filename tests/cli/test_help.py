@@ -18,6 +18,7 @@ from inkgan.cli import app, run
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import LOOKS
 from inkgan.training.doctor.rules import RULES
+from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _TOPICS = Path(inkgan.cli.__file__).parent / "topics"
 _PAGES = sorted(_TOPICS.iterdir())
@@ -67,11 +68,19 @@ def test_on_a_terminal_a_page_is_formatted(
     ids=["losses", "rules", "formats", "looks"],
 )
 def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
-    """What is added to a list of choices is explained in the table of its page; nothing else stands there."""
+    """What is added to a list of choices is explained in the table of its page."""
     rows = re.findall(
-        r"^\| `([a-z-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
+        r"^\| `([\w-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
     )
     assert set(names) <= set(rows), f"src/inkgan/cli/topics/{page}.md lacks a row"
+
+
+def test_the_page_on_training_says_in_which_games_only_differences_count() -> None:
+    """The rows of the losses say so where logits have no zero, and nowhere else."""
+    page = (_TOPICS / "training.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)`(?: \(default\))? \| ([^|]*) \|", page, re.M))
+    for name, game in ADVERSARIAL_LOSSES.items():
+        assert ("only differences count" in rows[name]) != game.has_zero, name
 
 
 def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:

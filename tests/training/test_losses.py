@@ -105,7 +105,8 @@ def test_a_game_is_what_its_formulas_say(name: str) -> None:
     game = losses.ADVERSARIAL_LOSSES[name]
     rng = np.random.default_rng(0)
     real, fake = 2 * rng.standard_normal((2, 9))
-    meaning = {"softplus": lambda logits: np.logaddexp(0, logits), "max": np.maximum, "real": real, "fake": fake}
+    own = {"softplus": lambda logits: np.logaddexp(0, logits), "max": np.maximum, "real": real, "fake": fake}
+    meaning = {**vars(np), **own}
     for loss, formula in zip((game.discriminator, game.generator), game.formulas, strict=True):
         readable = formula.replace("D(G(z))", "fake").replace("D(x)", "real").replace("²", "**2")
         expected = np.mean(eval(readable, meaning))

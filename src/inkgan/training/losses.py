@@ -1,7 +1,12 @@
 """Adversarial losses and gradient penalties as pure functions: logits or their gradients in, one number out.
 
-Logits are [N], any real numbers, the larger the more real an image looks. Every loss is a mean over N.
-:data:`ADVERSARIAL_LOSSES` has pairs of losses with one signature, so that a recipe can train with any of them.
+Logits are [N], any real numbers, the larger the more real an image looks. Every loss is a mean over N: that of a batch
+is then the mean of those of its slices. A game that compares each image with the mean of others, such as a relativistic
+average, works too, but what it learns depends on the setting ``slices``.
+
+:data:`ADVERSARIAL_LOSSES` has pairs of losses with one signature, so that a recipe can train with any of them. What
+needs more than logits, such as a penalty, is added in ``compact.py``, in ``discriminator_losses`` or
+``generator_losses``.
 
 In some games the logits have a zero, above which the discriminator takes an image for real. In the others only
 differences count: adding a number to every logit changes no loss and no gradient, so a single logit says nothing.
@@ -48,7 +53,9 @@ class AdversarialLoss(NamedTuple):
     Attributes:
         discriminator: the loss that the discriminator minimises.
         generator: the loss that the generator minimises.
-        formulas: both as text, for docs/settings.md; means over a batch of real images x and latents z.
+        formulas: both as text, for docs/settings.md; means over a batch of real images x and latents z. A test reads
+            them: D(x), D(G(z)), numbers, + - * / ( ) ², ``softplus``, ``max(a, b)`` and the functions of NumPy by their
+            names, such as ``exp`` and ``mean``.
         paper: the source of the loss.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
         one_centered: whether its gradient penalty is that of WGAN-GP, about a norm of 1 between real and generated
