@@ -18,7 +18,9 @@ from torch import nn
 
 import inkgan
 from inkgan import networks
+from inkgan.config import Config
 from inkgan.errors import CheckpointError
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.images import to_uint8
 from inkgan.networks import compact, tutorial, tutorial_exact_fast
 
@@ -121,6 +123,29 @@ def test_a_network_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPa
     description = {"network": "mine", "latent_dim": 3, "extra": 5}
     assert networks.build_generator(description).get_parameter("weight").shape == (5, 3)
     assert networks.build_discriminator(description).get_parameter("weight").shape == (1, 5)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_every_network_draws_and_scores(name: str) -> None:
+    """With and without labels: images in [0, 1], a logit for each, and a gradient for every parameter."""
+    numpy_form = NUMPY_NETWORKS.get(name)
+    for classes in (0, 10):
+        description: dict[str, Any] = {"network": name, "image_shape": [28, 28, 1], "num_classes": classes}
+        description |= {"latent_dim": 7, "channels": 16, "slope": 0.1, "config": Config().model_dump()}
+        description |= {} if numpy_form is None else numpy_form.fixed
+        generator = networks.build_generator(description)
+        discriminator = networks.build_discriminator(description)
+        labels = [torch.tensor([3, 9])] if description["num_classes"] else []
+        images = generator(torch.randn(2, description["latent_dim"]), *labels)
+        assert images.shape == (2, *description["image_shape"])
+        assert ((images >= 0) & (images <= 1)).all()
+        output = discriminator(images, *labels)
+        logits, scores = output if isinstance(output, tuple) else (output, None)
+        assert logits.shape == (2,)
+        assert scores is None or scores.shape == (2, classes)
+        (logits.sum() + (0 if scores is None else scores[:, 0].sum())).backward()
+        for network in (generator, discriminator):
+            assert [key for key, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
 def test_an_unknown_network_is_refused() -> None:
