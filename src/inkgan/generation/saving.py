@@ -33,9 +33,11 @@ _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 
 Kind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
+#: The files that images can be written to, by their endings.
+IMAGE_FILES: tuple[Kind, ...] = ("png", "npz")
 
 
-def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
+def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
     """Return the kind of output that a name asks for.
 
     Args:
@@ -60,7 +62,7 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = ("png", "npz")) -> Kind:
 
 
 def check_output(
-    name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = ("png", "npz"), model: str = ""
+    name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = IMAGE_FILES, model: str = ""
 ) -> Kind:
     """Make sure that images may be written, as far as this can be checked before their classes are known.
 
