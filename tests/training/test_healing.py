@@ -13,7 +13,7 @@ import tiny_runs as runs
 from inkgan.config import Change, Config, resolve
 from inkgan.errors import ConfigError, DivergenceError
 from inkgan.runs.folder import RunFolder
-from inkgan.training.healing import healings
+from inkgan.training.healing import number_of_healings
 from inkgan.training.recorder import Recorder
 
 #: Without pre-training, which would spoil what step 0 goes back to.
@@ -84,7 +84,7 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
     (change,) = config.parsed_changes()
     assert change.step == 2
     assert change.settings["generator.learning_rate"] == pytest.approx(1e-3 / 27, rel=0.01)
-    assert healings(config) == 3
+    assert number_of_healings(config) == 3
     assert ill_at == []
 
 
@@ -95,7 +95,7 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     ill_at += [7, 7, 7, 3, 3]
     with pytest.raises(DivergenceError, match="training diverged at step 4: loss_generator is nan"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, settings=SAVING)
-    assert healings(RunFolder(tmp_path / "run").saved_config()) == 3
+    assert number_of_healings(RunFolder(tmp_path / "run").saved_config()) == 3
     with pytest.raises(DivergenceError, match="training diverged"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, resume=True, settings=SAVING)
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete

@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-It may import the ground: errors, seeds, config, files, images. It never needs PyTorch; downloads need pooch.
+They never need PyTorch; downloads need pooch.
 """
 
 from inkgan.data.known_sets import KNOWN, KnownSet

@@ -1,4 +1,1 @@
-"""Images out of a trained generator, without PyTorch: sampling, handwriting, and where images are written.
-
-It may import the ground, data, networks and runs.
-"""
+"""Images out of a trained generator, without PyTorch: sampling, handwriting, and where images are written."""

@@ -99,13 +99,13 @@ LookLike = str | Path | Mapping[str, Any] | Look
 def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, background: str = "white") -> Look:
     """Return the look of a name, a file or knobs.
 
+    A knob is a number, a range (``[0.5, 2]`` or ``"0.5..2"``), or for ``pen`` and ``tint`` one or several colours.
+
     Args:
         given: the name of a look; a TOML file or a mapping, which may name the ``look`` that it starts from
             (``clean`` by default) and sets single knobs; or a look.
         knobs: more knobs, which override those.
         background: the background of the pictures; only the clean look has no paper.
-
-    A knob is a number, a range (``[0.5, 2]`` or ``"0.5..2"``), or for ``pen`` and ``tint`` one or several colours.
 
     Raises:
         ConfigError: there is no such look, file or knob, a value is not allowed, or the look has paper while the

@@ -109,8 +109,8 @@ class Model:
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
         self._weights = {
-            name: laid_out(array.astype(np.float32) if array.dtype.kind == "f" else array)
-            for name, array in weights.items()
+            key: laid_out(array.astype(np.float32) if array.dtype.kind == "f" else array)
+            for key, array in weights.items()
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}

@@ -1,6 +1,6 @@
 """Networks: generators and discriminators as PyTorch modules, built from the description in model.json.
 
-It may import the ground. Importing this package does not import PyTorch; building a network does.
+Importing this package does not import PyTorch; building a network does.
 
 To add a network, write a module in this folder with two functions, ``build_generator(description)`` and
 ``build_discriminator(description)``, and name the module in :data:`NETWORKS`. ``--set network=NAME`` then trains it

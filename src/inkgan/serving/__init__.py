@@ -1,4 +1,4 @@
 """`inkgan serve`: a model's page and its images over HTTP. It holds parameters, responses, limits and the server.
 
-May import every wing but ``cli``; FastAPI, uvicorn and prometheus-client come with the extra ``serve``.
+FastAPI, uvicorn and prometheus-client come with the extra ``serve``.
 """

@@ -49,7 +49,7 @@ class IllnessError(InkganError):
         return cls("not-finite", f"{error}", step, step - 1, lower_rates(config.at(step)))
 
 
-def healings(config: Config) -> int:
+def number_of_healings(config: Config) -> int:
     """Return how often a run with these settings was healed."""
     numbers = [int(match[1]) for change in config.parsed_changes() if (match := _HEALING_NUMBER.match(change.reason))]
     return max(numbers, default=0)
@@ -57,7 +57,7 @@ def healings(config: Config) -> int:
 
 def may_heal(config: Config) -> bool:
     """Return whether a run with these settings was healed less often than is allowed."""
-    return healings(config) < MOST_HEALINGS
+    return number_of_healings(config) < MOST_HEALINGS
 
 
 def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config:
@@ -80,7 +80,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
             f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {illness.remedy}"
         )
     step = saved[-1]
-    number = healings(run.config) + 1
+    number = number_of_healings(run.config) + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in illness.remedy.settings)}
     # Later changes already count from this step on, unless the remedy overrides them.
     later = {key: value for change in changes if change.step >= step for key, value in change.settings.items()}

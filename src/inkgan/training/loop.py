@@ -22,7 +22,15 @@ from inkgan.training.doctor import lower_rates
 from inkgan.training.healing import IllnessError
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
-from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, snapshot, write
+from inkgan.training.state import (
+    PreparedRun,
+    RunState,
+    is_saved,
+    learned_tensors,
+    restore,
+    snapshot,
+    write_checkpoint,
+)
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
@@ -132,7 +140,7 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
     try:
         for step, terms, real in _steps(prepared, state, clock, signals):
             if untrained is not None:
-                write(prepared, untrained)
+                write_checkpoint(prepared, untrained)
                 untrained = None
             findings = recorder.step(step, terms, clock.seconds, real)
             if findings:
@@ -200,7 +208,7 @@ def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Cl
     prepared.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
-    write(prepared, snapshot(prepared, state))
+    write_checkpoint(prepared, snapshot(prepared, state))
 
 
 class Batches:

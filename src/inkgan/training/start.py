@@ -296,10 +296,10 @@ def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
         try:
             return loop.run(prepared, watcher)
         except IllnessError as illness:
-            prepared = _changed(prepared, go_back(prepared, illness, watcher))
+            prepared = _with_settings(prepared, go_back(prepared, illness, watcher))
 
 
-def _changed(prepared: PreparedRun, config: Config) -> PreparedRun:
+def _with_settings(prepared: PreparedRun, config: Config) -> PreparedRun:
     """Return the run with other settings, to be resumed."""
     from inkgan.training.healing import may_heal
 

@@ -133,7 +133,7 @@ def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
     return Snapshot(state.step, arrays, {"state": position, "model": model})
 
 
-def write(run: PreparedRun, taken: Snapshot) -> None:
+def write_checkpoint(run: PreparedRun, taken: Snapshot) -> None:
     """Write a checkpoint and remove old ones: step 0, the best and the newest few stay.
 
     Raises:
