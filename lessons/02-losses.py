@@ -413,18 +413,19 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # log 2 = 0.693 each.
 #
 # **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a generated
-# image; D is the logit here. inkgan has five losses ([formulas and papers](../../docs/settings.md)). Add 5 to every logit.
-# Which of them change?
+# image; D is the logit here. Here are five of inkgan's losses ([formulas and papers](../../docs/settings.md)). Add 5 to
+# every logit. Which of them change?
 
-# %% [markdown] lang="zh" of="4ea52591"
+# %% [markdown] lang="zh" of="2f1de2f2"
 # 都是 log 2 = 0.693。
 #
 # **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对，这里的 D 是 logit。
-# inkgan 共有五种损失（[公式和论文](../../docs/settings.md)）。把所有 logit 都加 5，哪些会变？
+# 下面是 inkgan 的五种损失（[公式和论文](../../docs/settings.md)）。把所有 logit 都加 5，哪些会变？
 
 # %%
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
-for name, game in losses.ADVERSARIAL_LOSSES.items():
+for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"):
+    game = losses.ADVERSARIAL_LOSSES[name]
     before, after = game.discriminator(a, b), game.discriminator(a + 5, b + 5)
     print(f"{name:15} {before:7.3f} -> {after:7.3f}", "" if game.has_zero else "   unchanged")
     assert torch.isclose(before, after, atol=1e-5) == (not game.has_zero)

@@ -8,7 +8,8 @@
 
 A lesson is one file of jupytext's percent format. Its code stands there once, its prose in two languages: each cell
 ``# %% [markdown] lang="en"`` is followed by ``# %% [markdown] lang="zh" of="3f9a01c2"``, where ``of`` is the beginning
-of the SHA-256 of the English cell that it translates. When an English sentence changes, the hash no longer fits.
+of the SHA-256 of the English cell that it translates, which ``stamp`` writes. When an English sentence changes, the
+hash no longer fits.
 
 The tests run the short form. There, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text replaced
 by the second, and a cell with ``full=true`` is left out, because it asserts what only the full form computes.

@@ -68,7 +68,8 @@ def prose(text: str) -> str:
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_every_cell_is_translated(script: Any, path: Path) -> None:
     """Each English cell is followed by the Chinese one that carries its hash."""
-    assert [cell.source for cell in script.stale(path)] == []
+    stale = [cell.source for cell in script.stale(path)]
+    assert stale == [], f"translate, then run: python scripts/lessons.py stamp {path.name[:2]}"
     assert sum(1 for _ in script.pairs(path)) > 10
 
 
@@ -76,7 +77,8 @@ def test_every_cell_is_translated(script: Any, path: Path) -> None:
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_kept_notebooks_are_those_of_the_lesson(script: Any, path: Path, language: str) -> None:
     """``python scripts/lessons.py build`` or ``refresh`` would change no cell; no result names a temporary folder."""
-    assert script.out_of_date(path, language) is None
+    wrong = script.out_of_date(path, language)
+    assert wrong is None, f"{wrong}; run: python scripts/lessons.py build {path.name[:2]}"
     assert "inkgan-lesson-" not in script.built(path, language).read_text("utf-8")
 
 
