@@ -2,27 +2,30 @@
 # # 4 · When it fails
 #
 # A GAN can fail in many ways, and from the outside most look alike: bad pictures. This lesson is a cabinet of failures.
-# Each one is made on purpose with a setting or a few lines, on small images and in seconds. Each comes with its picture,
-# its losses, what inkgan's doctor says, and the cure. Once you have seen them all, you will recognise the next one.
+# Each one is made on purpose with a setting or a few lines, on small images and in seconds. The first ten come with a
+# picture, their losses, and what inkgan's doctor says; the last four no doctor sees. The doctor judges by symptoms, and
+# now and then it errs about the cause: then the text says so, and names the cure. Once you have seen them all, you will
+# recognise the next one.
 
-# %% [markdown] lang="zh" of="e878de2a"
+# %% [markdown] lang="zh" of="4ee7362a"
 # # 4 · 失败陈列馆
 #
 # GAN 的失败方式很多，从外面看却都差不多：图不好。这一课把各种失败陈列出来。每一种都是故意制造的，只用一个设置或几行代码，
-# 图很小，几秒钟就好。每一种都配有图、损失曲线、inkgan 的“医生”说的话，还有治法。全部看过一遍，下次遇到就认得出来。
+# 图很小，几秒钟就好。前十种配有图、损失曲线和 inkgan 的“医生”说的话，后四种医生看不见。医生凭症状诊断，有时会看错病因；看错的地方，课文会指出来，并说明治法。全部看过一遍，下次遇到就认得出来。
 
 # %% [markdown] lang="en"
 # ## The laboratory
 #
 # We need a run that takes seconds: digits of 14×14 pixels, networks a quarter as wide as usual, 240 steps of 16 images.
+# `Compact` is the *recipe*: small fast networks, their losses and their optimisers; lesson 6 builds it up step by step.
+# Its `ema_generator` is the generator with averaged weights (an exponential moving average), which draws the pictures.
 # `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
 # steps the **doctor** has a look: is everything drawn, does it vary, who is winning?
 
-# %% [markdown] lang="zh" of="26006a10"
+# %% [markdown] lang="zh" of="6ba18225"
 # ## 实验室
 #
-# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的四分之一，240 步，每步 16 张图。
-# `play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
+# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的四分之一，240 步，每步 16 张图。`Compact` 是一套*做法*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 是权重取了指数移动平均（EMA）的生成器，图由它来画。`play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
 # 该画的都画了吗？有变化吗？谁占上风？
 
 # %% short=["STEPS = 240", "STEPS = 8"]
@@ -127,12 +130,12 @@ picture, blown_up, _ = case("blown-up", settings={"discriminator.learning_rate":
 picture
 
 # %% [markdown] lang="en"
-# The losses reach tens of thousands, and the picture is a pattern of black and white that no latent changes. The cure is
-# the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
-# run. Is it really the healthy configuration?
+# The losses reach hundreds of thousands here, and the picture is a pattern of black and white that no latent changes.
+# The cure is the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set`
+# for the next run. Is it really the healthy configuration?
 
-# %% [markdown] lang="zh" of="1d1f5316"
-# 损失涨到几万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
+# %% [markdown] lang="zh" of="f189aeb2"
+# 损失在这里涨到几十万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
 # 照方抓药，真能回到健康的设置吗？
 
 # %% full=true
@@ -146,10 +149,10 @@ print("after the remedy, the settings are those of the healthy run")
 # %% [markdown] lang="en"
 # ## 2. The discriminator wins
 #
-# The recipe has a penalty that keeps the discriminator smooth (lesson 6 explains it). Take it away, let the discriminator
-# learn three times as fast and the generator thirty times as slowly. Who learns from whom?
+# The recipe has a penalty that keeps the discriminator smooth (lesson 6 explains it). Take it away, let the
+# discriminator learn three times as fast and the generator thirty times as slowly. Who learns from whom?
 
-# %% [markdown] lang="zh" of="e0495309"
+# %% [markdown] lang="zh" of="0a44269c"
 # ## 2. 判别器赢了
 #
 # 正常的训练里有一个让判别器保持平滑的惩罚项（第 6 课会解释）。把它去掉，再让判别器的学习率变成三倍，生成器的变成三十分之一。
@@ -162,19 +165,19 @@ picture
 
 # %% [markdown] lang="en"
 # The discriminator's loss lies on the floor, the generator's climbs, the picture is fog. But did lesson 2 not promise a
-# strong gradient to the generator that is losing? It is strong, and it points nowhere useful. This discriminator needs
-# only a few giveaways to tell the images apart. Its logit is steep along those and nearly flat towards a digit; and since
-# its own loss is 0, it learns nothing more that it could pass on. A perfect judge teaches nothing. The cure is balance:
-# equal learning rates and the penalty, which you will meet again in lesson 6.
+# strong gradient to the generator that is losing? It is strong, and it points nowhere useful. Think of it so: this
+# discriminator needs only a few giveaways to tell the images apart, and its gradient leads along those, not towards a
+# digit. Since its own loss is 0, it learns nothing more that it could pass on. (The loss of this recipe compares pairs,
+# as in exercise 2 of lesson 2. There, too, the push is strong for the one that loses.) A perfect judge teaches nothing.
+# The cure is balance: equal learning rates and the penalty, which you will meet again in lesson 6.
 #
 # ## 3. The discriminator loses
 #
 # The other way round: what does a generator learn from a judge that knows nothing?
 
-# %% [markdown] lang="zh" of="65eb054b"
+# %% [markdown] lang="zh" of="4fc4c480"
 # 判别器的损失贴着地，生成器的不断上升，图是一片雾。可是第 2 课不是说，落后的生成器会得到很强的梯度吗？强是强，方向却没有用。
-# 这样的判别器只靠几处破绽就能分出真假：它的 logit 沿着这几处变化很陡，朝着数字的方向却几乎是平的；
-# 它自己的损失又是 0，不再学到新东西，也就没有新东西可教。完美的裁判什么也教不了。
+# 不妨这样想：这样的判别器只靠几处破绽就能分出真假，它的梯度指向这几处，不指向数字；它自己的损失又是 0，不再学到新东西，也就没有新东西可教。（这里的损失是成对比较的，就是第 2 课练习 2 里的那种；在那里，输的一方得到的推力同样很大。）完美的裁判什么也教不了。
 # 治法是平衡：两边用同样的学习率，再加上惩罚项，第 6 课还会讲到它。
 #
 # ## 3. 判别器输了
@@ -192,10 +195,10 @@ picture
 # ## 4. Mode collapse
 #
 # The peaks of a distribution are its *modes*: think of each way to write a seven as one. A generator that draws only a
-# few of them has collapsed; in the worst case every latent gives the same image. We get that for certain by dropping the
-# latent on its way in, a mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
+# few of them has collapsed; in the worst case every latent gives the same image. We get that for certain by dropping
+# the latent on its way in, a mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
 
-# %% [markdown] lang="zh" of="e55ba902"
+# %% [markdown] lang="zh" of="3377bddd"
 # 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
 #
 # ## 4. 模式崩溃
@@ -220,16 +223,18 @@ picture
 
 # %% [markdown] lang="en"
 # Look at the first row: the first and the second 0 are the same, and so are all the others. Each single image may even
-# be good, so you never see a collapse in one image. Look at ten latents of the same class, or count: the doctor compares
-# how much images of a class differ with how much real ones do.
+# be good, so you never see a collapse in one image. Look at ten latents of the same class, or count: the doctor
+# compares how much images of a class differ with how much real ones do. Its first remedy is for a collapse that
+# training brings about, and changes nothing here. The cure is its second one: find the line that drops the latent.
 #
 # ## 5. A label that is never drawn
 #
 # `randint(0, 9)` in NumPy gives 0 to 8. What happens to the nines?
 
-# %% [markdown] lang="zh" of="1d9ff804"
+# %% [markdown] lang="zh" of="1a9cc7e7"
 # 看第一行：两个 0 一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
 # 要看同一类的十个隐变量，或者数一数：医生比较的是同类图之间的差别，和真图之间的差别相比有多大。
+# 它的第一个药方对付的是训练造成的崩溃，在这里不起作用；治法是第二个：找出弄丢隐变量的那一行。
 #
 # ## 5. 从来没被抽到的标签
 #
@@ -247,16 +252,17 @@ picture, _, _ = case("class-dropped", batch=never_nine)
 picture
 
 # %% [markdown] lang="en"
-# Nine digits are fine; the nine is rubbish. No loss shows it, because nobody ever asks. Count what you draw, class by
-# class.
+# Nine digits are fine; the nine is rubbish. No loss shows it, because in training nobody ever asks for a nine. Count
+# what you draw, class by class. The cure is to bring the nines back into the batches; the doctor is right to send you
+# to the data.
 #
 # ## 6. Another range
 #
-# The images come in [−1, 1], as for tanh, but the generator ends in a sigmoid: [0, 1]. Or they were "normalised" to mean
-# 0. What will the discriminator learn first?
+# The images come in [−1, 1], as for tanh, but the generator ends in a sigmoid: [0, 1]. Or they were "normalised" to
+# mean 0. What will the discriminator learn first?
 
-# %% [markdown] lang="zh" of="5d5047f2"
-# 九个数字都好，“9”却是一团糟。没有哪个损失会显示出来，因为从来没人问过它。画出来的东西，要按类别数一数。
+# %% [markdown] lang="zh" of="a1eeea11"
+# 九个数字都好，“9”却是一团糟。没有哪个损失会显示出来，因为训练时从来没人要它画“9”。画出来的东西，要按类别数一数。治法是让每一批里重新有“9”；医生让你去查数据，查得对。
 #
 # ## 6. 范围对不上
 #
@@ -273,15 +279,16 @@ picture
 #
 # ## 7. Dark on light
 #
-# Scans are dark ink on white paper; MNIST is white ink on black. Is it a problem to learn one instead of the other?
+# Scans are dark ink on white paper. In MNIST's numbers it is the other way round: ink is 255 and paper 0, white on
+# black if you show them as they are. (`sheet` shows ink dark.) Is it a problem to learn one instead of the other?
 
-# %% [markdown] lang="zh" of="0f1d6146"
+# %% [markdown] lang="zh" of="eebde540"
 # 真图的纸是 −1，生成器却到不了 0 以下，判别器只看一个像素就能分出真假。生成器只好把一切推向极端：笔画又细又断。
 # 治法：第一步之前，先看看两边的 `min()` 和 `max()`。
 #
 # ## 7. 黑白颠倒
 #
-# 扫描件是白纸黑字，MNIST 是黑底白字。学反了要紧吗？
+# 扫描件是白纸黑字。MNIST 的数值正相反：墨是 255，纸是 0，直接显示就是黑底白字。（`sheet` 会把墨显示成黑的。）学反了要紧吗？
 
 # %%
 picture, _, _ = case("dark-ink", batch=lambda step, real, labels: (1 - real, labels))
@@ -317,15 +324,19 @@ picture, _, _ = case("oscillating", batch=not_shuffled)
 picture
 
 # %% [markdown] lang="en"
-# Several digits begin to look like nines. In this recipe the discriminator learns to name digits, too, and now it takes
-# nearly everything for a nine. Networks have no memory but their weights, and those follow whatever comes in.
+# Most digits up to 6 can still be read, though they have changed, and those that came last are pale. Why does the
+# doctor count so many nines? In this recipe the discriminator learns to name digits, too, and the doctor counts by its
+# names. It has just seen nothing but nines, and takes nearly everything for one. Networks have no memory but their
+# weights, and those follow whatever comes in. The doctor sees the symptom only. The cure is not in the settings:
+# shuffle.
 #
 # ## 9. Going round in circles
 #
 # No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
 
-# %% [markdown] lang="zh" of="30ee3c31"
-# 好几个数字开始像“9”。在这里，判别器还要学会说出图上是哪个数字，而它现在几乎把一切都认作“9”。网络的记忆只有权重，而权重总是跟着刚进来的数据走。
+# %% [markdown] lang="zh" of="da753413"
+# 0 到 6 大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么数出那么多“9”？在这里，判别器还要学会说出图上是哪个数字，医生就按它说的来数；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
+# 网络的记忆只有权重，而权重总是跟着刚进来的数据走。医生看到的只是症状；治法不在设置里，而是打乱顺序。
 #
 # ## 9. 原地转圈
 #
@@ -340,11 +351,15 @@ picture
 assert findings
 
 # %% [markdown] lang="en"
-# Wild losses, digits in crumbs, one class drawn for another. Why do they circle? Imagine the simplest game: one number
-# each, x and y; the first wants x·y small, the second wants it large. Both follow their gradient. Where do they go?
+# The generator's loss comes in waves that grow. Next to them the discriminator's looks flat, as in number 2. The digits
+# are crumbs, one class drawn for another. The doctor sees only that classes are missing or too frequent, and errs about
+# the cause: nothing is wrong with the data. The cure is smaller learning rates and the penalty. Why do they circle?
+# Imagine the simplest game: one number each, x and y; the first wants x·y small, the second wants it large. Both follow
+# their gradient. Where do they go?
 
-# %% [markdown] lang="zh" of="a789f7da"
-# 损失乱跳，数字成了碎屑，要这一类却画成那一类。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
+# %% [markdown] lang="zh" of="cc238d3f"
+# 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
+# 这里医生只看到了症状，类别忽多忽少；数据没有毛病，病根是学习率太高，又没有惩罚项，治法也就在这里。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
 # 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？
 
 # %%
@@ -382,15 +397,15 @@ picture
 
 # %% [markdown] lang="en"
 # The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real
-# held-out ones. What it teaches then is not "draw a digit" but "draw one of these fifty".
+# held-out ones. What it teaches then is not "draw a digit" but "draw one of these fifty". The cure is more images.
 #
 # ## 11. Evaluating on the training data
 #
 # The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
 # images that it has never seen? We take the mean logit of real images minus that of generated ones.
 
-# %% [markdown] lang="zh" of="427254a3"
-# 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图更真。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。
+# %% [markdown] lang="zh" of="48b70481"
+# 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图更真。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
 #
 # ## 11. 在训练数据上评估
 #
@@ -416,10 +431,11 @@ assert margins["training images"] > margins["held-out images"] + 0.1
 #
 # ## 12. ε = 0.8 in batch normalisation
 #
-# A widely copied GAN writes `BatchNorm1d(n, 0.8)`. In PyTorch the second argument is ε, not the momentum that the author
-# of the original had in mind. Batch normalisation divides by √(variance + ε). What does ε = 0.8 do to a weak signal?
+# A widely copied GAN writes `BatchNorm1d(n, 0.8)`. In PyTorch the second argument is ε, not the momentum that the
+# author of the original had in mind. Batch normalisation divides by √(variance + ε). What does ε = 0.8 do to a weak
+# signal?
 
-# %% [markdown] lang="zh" of="ecb1ba10"
+# %% [markdown] lang="zh" of="65389297"
 # 在学过的图上，它领先生成的图一大截。无论评估什么，都要用没参加过训练的图。
 #
 # ## 12. 批归一化里的 ε = 0.8
@@ -510,30 +526,33 @@ assert np.array_equal(alone[0], alone[2])
 sheet(np.stack(together + alone), columns=3, scale=3)
 
 # %% [markdown] lang="en"
-# Above with the batch's statistics, below with fixed ones. You hardly see it, but above some pixel changes by many of the
-# 255 grey levels, only because of the company that the image keeps. In PyTorch, call `generator.eval()` before you draw.
+# Above with the batch's statistics, below with fixed ones. You hardly see it, but above some pixel changes by about a
+# hundred of the 255 grey levels here, only because of the company that the image keeps. (Fixed statistics are a mean
+# and a deviation for each channel, measured once over many latents and kept.) In PyTorch, call `generator.eval()`
+# before you draw.
 #
 # ## Exercises
 #
-# **1.** You see a run's losses: the discriminator's near 0, the generator's rising. Which of the fourteen can it be? Which
-# single number would you look at next?
+# **1.** You see a run's losses: the discriminator's near 0, the generator's rising. Which of the fourteen can it be?
+# Which single number would you look at next?
 #
-# It can be number 2 or 6, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels: it is the
-# cheapest question, and it decides between them.
+# It can be number 2, 6 or 9, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels:
+# it is the cheapest question, and it tells you whether it is number 6.
 #
-# **2.** Mend the circle of number 9 with friction. Which factor is enough?
+# **2.** Mend the circle of number 9 with friction: after each step, multiply x and y by the same number just below one.
+# How far below is enough?
 
-# %% [markdown] lang="zh" of="3d844db6"
-# 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排有的像素在 255 级灰度里变了很多级，只因为同批的邻居换了。
+# %% [markdown] lang="zh" of="37b19bc9"
+# 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排变得最多的一个像素，在这里变了一百级左右（灰度一共 256 级），只因为同批的邻居换了。（固定的统计量，就是事先用许多隐变量量好、存下来的均值和标准差，每个通道一份。）
 # 在 PyTorch 里，画图之前要调用 `generator.eval()`。
 #
 # ## 练习
 #
 # **1.** 你看到一次训练的损失：判别器的接近 0，生成器的一直上升。可能是这十四种里的哪几种？下一步只看一个数，你看什么？
 #
-# 可能是第 2 种、第 6 种，或者像第 3 课那样开局不利。先看真图和生成的图的 `min()` 和 `max()`：代价最小，又能把它们区分开。
+# 可能是第 2、第 6 或第 9 种，或者像第 3 课那样开局不利。先看真图和生成的图的 `min()` 和 `max()`：代价最小，又能看出是不是第 6 种。
 #
-# **2.** 用摩擦力治好第 9 种里的圆圈。乘多大的数就够了？
+# **2.** 用摩擦力治好第 9 种里的圆圈：每走一步，把 x 和 y 都乘上同一个略小于 1 的数。小到多少就够了？
 
 # %%
 for factor in (1.0, 0.999, 0.998, 0.98):
@@ -549,18 +568,19 @@ assert np.hypot(x, y) < 0.01
 # ## Can you answer these?
 #
 # * Why does one good picture not rule out mode collapse? (It may be the only one.)
-# * Which failures does no loss show? (Dropped classes, copies, negatives, a collapse that passes.)
+# * Which failures does no loss show? (Dropped classes, memorised images, negatives, a collapse that fools the
+#   discriminator.)
 # * What do you check before the first step? (Shapes, ranges, labels, whether the batches are shuffled.)
 #
 # All rules of the doctor, with their thresholds and how often they are wrong: [the doctor](../../docs/doctor.md).
 
-# %% [markdown] lang="zh" of="e4ef68e3"
+# %% [markdown] lang="zh" of="695e24fc"
 # 每一步让距离增大 √(1 + 0.05²) = 1.00125 倍，所以只要因子小于 1 / 1.00125 = 0.99875，最后总能收住。
 #
 # ## 自测
 #
 # * 为什么一张好图排除不了模式崩溃？（它可能是唯一的一张。）
-# * 哪些失败在任何损失里都看不出来？（丢掉的类别、抄袭、反相、蒙混过关的崩溃。）
+# * 哪些失败在任何损失里都看不出来？（丢掉的类别、背下来的图、反相、骗得过判别器的模式崩溃。）
 # * 第一步之前要检查什么？（形状、范围、标签，还有数据是否打乱过。）
 #
-# 医生的全部规则、阈值和误诊率，见[医生](../../docs/doctor.md)。
+# 医生的全部规则、阈值和误诊率，见[医生](../../docs/doctor.md)（英文）。
