@@ -1,11 +1,11 @@
 # %% [markdown] lang="en"
 # # 7 · Latents
 #
-# A trained generator is a map: 64 numbers in (the tutorial had 100), a digit out. What do the numbers mean? Nobody wrote that down; the network
-# arranged it itself. In this lesson you walk through this space, hold a hand still while it writes ten digits, trade
-# variety for legibility, and find the latent of a digit that the generator has never seen.
+# A trained generator is a map: 64 numbers in (the tutorial had 100), a digit out. What do the numbers mean? Nobody
+# wrote that down; the network arranged it itself. In this lesson you walk through this space, hold a hand still while
+# it writes ten digits, trade variety for legibility, and find the latent of a digit that the generator has never seen.
 
-# %% [markdown] lang="zh" of="ee02b6c0"
+# %% [markdown] lang="zh" of="47fb7479"
 # # 7 · 隐变量
 #
 # 训练好的生成器是一个映射：输入 64 个数（那篇教程是 100 个），输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
@@ -75,16 +75,16 @@ sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), colu
 
 # %% [markdown] lang="en"
 # Above straight, below along the arc. Every step is a three, and every step is a little different from the one before:
-# the generator is continuous. In the middle the straight way comes out plainer, because short latents are near the
-# average. `inkgan morph` walks along arcs.
+# the generator is continuous. Half way the straight one is clearly shorter. In these two rows you hardly see what that
+# costs; further down you measure it with ψ: short latents are near the average, and vary less. So `inkgan morph` walks
+# along arcs.
 #
 # ## A hand
 #
 # Now keep the latent and change the label instead. What stays the same?
 
-# %% [markdown] lang="zh" of="0ad734ce"
-# 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到中间，直线画得更平淡，
-# 因为短的隐变量接近平均。`inkgan morph` 走的是弧线。
+# %% [markdown] lang="zh" of="7d9bd259"
+# 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到一半，直线上的隐变量明显短了。光看这两排，几乎看不出代价；下面会用 ψ 量出来：短的隐变量接近平均，变化少。所以 `inkgan morph` 走的是弧线。
 #
 # ## 一种笔迹
 #
@@ -111,20 +111,22 @@ print(f"mean correlation of the ink of two digits of one latent: {within:.2f}")
 assert within > 0.4
 
 # %% [markdown] lang="en"
-# For digits of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan write` can write
-# a date by one hand: one latent for all characters.
+# For digits of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan
+# write` can write a date by one hand: one latent for all characters.
 #
 # ## Legible or varied?
 #
 # Now and then a digit is hard to read. Shorten the latents: multiply all by ψ (psi) between 0 and 1. This is called
-# truncation. What is won and what is lost?
+# truncation. What is won and what is lost? (We also try 1.3. *Legible* means here: a classifier gives the digit that
+# was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
 
-# %% [markdown] lang="zh" of="9788c8b1"
+# %% [markdown] lang="zh" of="77aff6c4"
 # 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
 #
 # 偶尔会有难认的数字。把隐变量缩短：全部乘以 0 到 1 之间的 ψ（psi），这叫截断。得到什么，失去什么？
+# （1.3 也试一试。这里说“清晰”，是指分类器认出所要的数字，把握至少是 0.99；“多样性”则是同一类的特征散得多开。）
 
 # %% short=["(0.0, 0.3, 0.6, 0.8, 1.0, 1.3)", "(0.0, 0.6, 1.0)"]
 from inkgan.evaluation.features import load_features
@@ -151,20 +153,22 @@ sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi 
 
 # %% [markdown] lang="en"
 # One row for each ψ, from 0 at the top. At ψ = 0 all twos are the same two: the most legible, and dull. Beyond 1 the
-# latents lie outside of the shell, where the generator has never been; digits fall apart.
+# latents lie outside of the shell, and some digits fall apart: here about one in eight is no longer surely legible. Why
+# only outside? The generator has been neither inside nor outside. But inside lies *between* latents that it knows, and
+# it fills in; outside it has to continue beyond all of them.
 #
 # ## Only where it is needed
 #
-# At ψ = 1 only a few digits in a hundred are hard to read. Must all pay for them? Shrink only those, step by step, until
-# the reader is sure.
+# At ψ = 1 only about two digits in a hundred are hard to read. Must all pay for them? Shrink only those, step by step,
+# until the reader is sure.
 
-# %% [markdown] lang="zh" of="30b36ab2"
-# 每行一个 ψ，最上面是 0。ψ = 0 时所有的“2”都是同一个“2”：最清晰，也最乏味。超过 1，隐变量跑到了壳的外面，
-# 生成器从没去过那里，数字就散架了。
+# %% [markdown] lang="zh" of="80ed9268"
+# 每行一个 ψ，最上面是 0。ψ = 0 时所有的“2”都是同一个“2”：最清晰，也最乏味。超过 1，隐变量跑到了壳的外面，有些数字就散架了：在这里，大约每八个就有一个不再读得有把握。
+# 为什么里面没事，外面有事？里面和外面生成器都没去过。但是里面处在它熟悉的隐变量*之间*，补得出来；到了外面，就只能凭空往外推。
 #
 # ## 只在需要的地方
 #
-# ψ = 1 时，一百个里只有几个难认。要让所有数字都为它们付出代价吗？只缩短这几个，一步一步来，直到分类器有把握为止。
+# ψ = 1 时，一百个里难认的只有两个左右。要让所有数字都为它们付出代价吗？只缩短这几个，一步一步来，直到分类器有把握为止。
 
 # %%
 scale = np.ones((N, 1), np.float32)
@@ -186,9 +190,9 @@ assert len(changed) < 0.1 * N
 sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
 
 # %% [markdown] lang="en"
-# Above the hard ones, below what became of them. The classifier reads all of them now, and the variety is what it was.
-# Compare that with ψ = 0.8 for all. (Do you read them all, too? The judge here is the one that chose. An honest test asks
-# another one.)
+# Above the hard ones, below what became of them. The classifier reads all of them now, and the variety is nearly what
+# it was. Compare that with ψ = 0.8 for all. (Do you read them all, too? The judge here is the one that chose. An honest
+# test asks another one.)
 #
 # ## Backwards: from a digit to its latent
 #
@@ -196,8 +200,8 @@ sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(1
 # a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network learns
 # here?
 
-# %% [markdown] lang="zh" of="b9a8a34b"
-# 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却和原来一样。拿它和“一律 ψ = 0.8”比一比。
+# %% [markdown] lang="zh" of="e708937a"
+# 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却几乎和原来一样。拿它和“一律 ψ = 0.8”比一比。
 # （你也全都认得出吗？这里挑的和评的是同一个裁判，公正的检验要另请一个。）
 #
 # ## 反过来：从数字到隐变量
@@ -262,18 +266,18 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 # %% [markdown] lang="en"
 # On the left the digit that somebody wrote; beside it, all ten digits as that hand might write them.
 #
-# And what do they look like in *your* hand? `inkgan export best -o page.html` (in a notebook:
-# `inkgan.export("best", "page.html")`) makes a web page. Open it, choose *Your hand*, and draw a digit: the search that you
-# have just written finds its latent. Under *Explore* you walk over a plane of latents with the pointer.
+# And what do they look like in *your* hand? `inkgan export best -o page.html` (in a notebook: `inkgan.export("best",
+# "page.html")`) makes a web page. Open it, choose *Your hand*, and draw a digit: the search that you have just written
+# finds its latent. Under *Explore* you walk over a plane of latents with the pointer.
 #
 # <!-- play: hand -->
 #
 # ## What can it not draw?
 #
-# Search for the latents of things that are no digits: a cross, a frame, a digit upside down, and noise. Which will
-# fail?
+# Search for the latents of things that are no digits: a cross, a frame, a digit flipped top to bottom, and noise. Which
+# will fail?
 
-# %% [markdown] lang="zh" of="862514fa"
+# %% [markdown] lang="zh" of="846d91f5"
 # 最左边是某人写的数字，旁边是十个数字用这种笔迹写出来可能的样子。
 #
 # 换成*你的*笔迹又会怎样？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
@@ -283,7 +287,7 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 #
 # ## 它画不出什么？
 #
-# 给不是数字的东西找隐变量：一个叉、一个框、一个倒过来的数字，还有噪声。哪些会失败？
+# 给不是数字的东西找隐变量：一个叉、一个框、一个上下翻转的数字，还有噪声。哪些会失败？
 
 # %%
 strange = np.zeros((4, 28, 28, 1), np.float32)
@@ -304,24 +308,26 @@ assert off[2:].min() > 3 * apart.mean()
 assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 
 # %% [markdown] lang="en"
-# Noise and the upside-down seven fail: the generator draws the nearest digit instead. 64 numbers are far fewer than 784.
-# The cross and the frame are a surprise: an angular eight, an angular zero. But look at the lengths. Real digits are
+# Noise fails: a grey blotch. 64 numbers are far fewer than 784. The flipped seven and the cross come out roughly: their
+# strokes have lost some of their length, and their differences are larger than those of real digits. The frame is a
+# surprise: it comes out about as well as a digit, as an angular zero. But look at the lengths. Real digits are
 # drawn by latents whose length is about 7, these by latents about twice as long, far outside of the shell. The
 # generator *can* draw them, and in a lifetime of random latents it never *would*. Both numbers together, difference and
 # length, say how unusual an image is.
 #
 # ## Exercises
 #
-# **1.** Is there a direction for "more ink"? Fit a straight line: ink as a function of the 64 numbers. Then walk along it.
+# **1.** Is there a direction for "more ink"? Fit a linear function: ink as a function of the 64 numbers. Then walk
+# along it.
 
-# %% [markdown] lang="zh" of="27ff030f"
-# 噪声和倒过来的“7”失败了：生成器画的是最接近的数字。64 个数毕竟远少于 784 个。
-# 叉和框却出人意料：一个棱角分明的“8”，一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
+# %% [markdown] lang="zh" of="863f21e1"
+# 噪声失败了，只画出一团灰：64 个数毕竟远少于 784 个。翻转的“7”和叉只画了个大概：笔画短了一截，差别也比真数字的大。
+# 框却出人意料：画得和真数字差不多好，是一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
 # 生成器*画得出*它们，但随机抽一辈子隐变量也*不会*去画。差别和长度这两个数合在一起，才说明一张图有多不寻常。
 #
 # ## 练习
 #
-# **1.** 有没有一个方向代表“更多的墨”？拟合一条直线：把用墨量写成那 64 个数的函数，然后沿着它走。
+# **1.** 有没有一个方向代表“更多的墨”？拟合一个线性函数：把用墨量写成那 64 个数的函数，然后沿着它走。
 
 # %%
 fives = model.draw(z[:600], "5").mean(axis=(1, 2))
