@@ -63,14 +63,15 @@ assert any("inverted" in note for note in shapes.notes)
 sheet(shapes.examples("train", columns=12), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# inkgan found the classes in the names of the folders, kept a tenth of the images for validation and a tenth for testing,
-# and saw that this is dark ink on white paper. (Otherwise it would learn negatives: failure number 7 of lesson 4.)
+# inkgan found the classes in the names of the folders, kept a tenth of the images for validation and a tenth for
+# testing, and saw that this is dark ink on white paper. (Otherwise it would learn negatives: failure number 7 of lesson
+# 4.)
 #
 # ## What if the folder is untidy?
 #
 # Real folders are. Put in a text file, and a picture of another size. Should they be ignored silently?
 
-# %% [markdown] lang="zh" of="2cb663fc"
+# %% [markdown] lang="zh" of="845c7e8c"
 # inkgan 从文件夹的名字里认出了类别，留出十分之一做验证、十分之一做测试，还看出这是白纸黑字。（否则就成了第 4 课的第 7 种失败。）
 #
 # ## 文件夹里乱七八糟怎么办？
@@ -143,18 +144,21 @@ print(f"generated shapes that look like their class: {right:.0%}; of real held-o
 assert right > 0.7
 
 # %% [markdown] lang="en"
-# Do not be surprised if generated shapes do as well as real ones: a generator draws the ordinary, and the odd real shape
-# lies near no training image of its kind. For a real measurement, `inkgan evaluate runs/shapes` trains a feature network
-# on your data first, and says how long that will take. With 480 training images do not expect too much; failure number 10 is near. Look at
-# `inkgan doctor runs/shapes` before you trust anything.
+# Do not be surprised if generated shapes do as well as real ones: a generator draws the ordinary, and the odd real
+# shape lies near no training image of its kind. A real measurement needs at least 128 test images, and the warning
+# above says that here are 60. Draw 1,300 shapes, of which a tenth is held out for testing, or put images into a folder
+# `test/`. Then `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long that will
+# take. With 480 training images do not expect too much; failure number 10 is near. Look at `inkgan doctor runs/shapes`
+# before you trust anything.
 #
 # ## Colour
 #
 # What has to change in the networks for coloured pictures? Count the channels.
 
-# %% [markdown] lang="zh" of="9c812c80"
+# %% [markdown] lang="zh" of="0ef5bde1"
 # 如果生成的图和真图的比例差不多，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
-# 要认真评估，用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
+# 认真的评估至少要 128 张测试图，上面的警告说这里只有 60 张。可以画 1,300 张，其中十分之一会留作测试，也可以把图放进文件夹 `test/`。
+# 然后用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
 # 第 4 课的第 10 种失败就在眼前。先看看 `inkgan doctor runs/shapes`，再决定信不信。
 #
 # ## 彩色
@@ -189,15 +193,15 @@ assert colours.argmax(axis=1).tolist() == [0, 1, 2]
 
 # %% [markdown] lang="en"
 # Only the first layer of the discriminator and the last one of the generator have three channels instead of one. Red
-# circles, green squares, blue triangles, still speckled after so few steps: it learned which colour belongs to which shape, because that was so in the
-# data. If that is not what you want, change the data.
+# circles, green squares, blue triangles, still speckled after so few steps: it learned which colour belongs to which
+# shape, because that was so in the data. If that is not what you want, change the data.
 #
 # ## Many processes
 #
 # A larger model needs more hands. Two processes take half of each batch; then they average their gradients. Is that the
 # same as one process with the whole batch?
 
-# %% [markdown] lang="zh" of="df92a4f7"
+# %% [markdown] lang="zh" of="f5fe6a9e"
 # 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角，步数太少，还带着杂色的斑点。它学到了哪种形状配哪种颜色，因为数据里就是这样。
 # 如果这不是你想要的，就得改数据。
 #
@@ -224,17 +228,17 @@ assert torch.allclose(whole, shared, atol=1e-7)
 
 # %% [markdown] lang="en"
 # Yes, but for rounding. And when would it *not* be the same? When images of a batch influence each other, as in batch
-# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`, where `slices`
-# says into how many parts each batch is cut; many machines: [the page on clusters](../../docs/cluster.md).
+# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`, where
+# `slices` says into how many parts each batch is cut; many machines: [the page on clusters](../../docs/cluster.md).
 #
 # ## Take it away
 #
-# `inkgan export RUN -o model.html` makes one file that draws without a server, `-o model.onnx` one for other programs. A
-# folder with weights and a card:
+# `inkgan export RUN -o model.html` makes one file that draws without a server, `-o model.onnx` one for other programs.
+# A folder with weights and a card:
 
-# %% [markdown] lang="zh" of="df56613c"
+# %% [markdown] lang="zh" of="0446e17b"
 # 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
-# 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)。
+# 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
 # ## 带走
 #
@@ -255,7 +259,8 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 # 2. Radford et al. 2015, *DCGAN*: convolutions that train, and arithmetic with latents.
 # 3. Salimans et al. 2016, *Improved Techniques for Training GANs*: mode collapse named, labels used, a first measure.
 # 4. Arjovsky et al. 2017, *Wasserstein GAN*: what if the two distributions do not overlap?
-# 5. Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*: a penalty on the gradient instead of clipped weights.
+# 5. Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*: a penalty on the gradient instead of clipped
+#    weights.
 # 6. Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*: the Fréchet distance as a measure.
 # 7. Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*: why R1 damps the circle.
 # 8. Karras et al. 2019 and 2020, *StyleGAN* and *StyleGAN2-ADA*: latents that scale channels; training with few images.
@@ -266,7 +271,7 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
 
-# %% [markdown] lang="zh" of="408ef7c6"
+# %% [markdown] lang="zh" of="ff6dde38"
 # ## 接下来读什么
 #
 # 十篇论文，按它们互相回答的顺序：
@@ -309,13 +314,14 @@ else:
 # %% [markdown] lang="en"
 # Ask for a class.
 #
-# **2.** How many numbers does your model have, and how large is its file? Guess both first. (Its first layer turns 80
-# numbers, the 16 of a latent and 64 for its label, into 24 maps of 6×6. A number in float32 takes 4 bytes.)
+# **2.** How many numbers does your model have, and how large is its file? Guess both first. (For each class the model
+# has learned a vector of 64 numbers. Its first layer turns 80 numbers, the 16 of a latent and the 64 of its class, into
+# 24 maps of 6×6. A number in float32 takes 4 bytes.)
 
-# %% [markdown] lang="zh" of="ae01645f"
+# %% [markdown] lang="zh" of="ab0e36c4"
 # 点名要某一类。
 #
-# **2.** 你的模型有多少个数，文件有多大？先猜一猜。（它的第一层把 80 个数，即隐变量的 16 个和代表标签的 64 个，变成 24 张 6×6 的特征图；float32 的一个数占 4 个字节。）
+# **2.** 你的模型有多少个数，文件有多大？先猜一猜。（每一类，模型都学了一个 64 个数的向量。它的第一层把 80 个数，即隐变量的 16 个和类别的 64 个，变成 24 张 6×6 的特征图；float32 的一个数占 4 个字节。）
 
 # %%
 from inkgan.generation.loading import read
@@ -326,6 +332,8 @@ print(f"{numbers:,} numbers, {size:,} bytes: {size / numbers:.1f} bytes each")
 assert size >= 2 * numbers
 
 # %% [markdown] lang="en"
+# The first layer alone has 24 · 36 · 81 = 69,984 of them: 80 weights and an offset for each place of each map. The
+# three vectors of the classes are 192; the convolutions and the scales that depend on latent and class have the rest.
 # Four bytes for each number; the few bytes more are the names and shapes of the arrays.
 #
 # ## Ten questions
@@ -353,8 +361,8 @@ assert size >= 2 * numbers
 # 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or the two see different
 #    ranges of pixels.
 # 6. Compare many images of a class with each other, or look at recall; count the classes.
-# 7. The distance of real images that nobody trained on. They are few, so their covariance is crude; and other people wrote
-#    them.
+# 7. The distance of real images that nobody trained on. They are few, so their covariance is crude; and other people
+#    wrote them.
 # 8. Whether the interval of the difference contains 0, how many images each figure is from, and what other seeds give.
 # 9. Networks that fit (cheap steps, no normalisation), labels (asking for a digit), pairs (all real images matter),
 #    penalties (a smooth discriminator), averaging (no jitter).
@@ -362,8 +370,8 @@ assert size >= 2 * numbers
 #
 # Ten more ask what follows from the lessons: [questions](../../lessons/questions.md).
 
-# %% [markdown] lang="zh" of="4062da46"
-# 每个数四个字节，多出来的一点是各个数组的名字和形状。
+# %% [markdown] lang="zh" of="cd22dc3d"
+# 光是第一层就占了 24 · 36 · 81 = 69,984 个：每张特征图的每个位置有 80 个权重和一个偏置。三个类别的向量占 192 个，其余的属于卷积，以及由隐变量和类别决定的缩放。每个数四个字节，多出来的一点是各个数组的名字和形状。
 #
 # ## 十个问题
 #
