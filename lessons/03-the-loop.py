@@ -2,10 +2,10 @@
 # # 3 · The loop, written by you
 #
 # You know both networks and the three losses. What is missing is the order of things: who learns when, from which
-# images, and how often. In this lesson you write the loop of the original tutorial in forty lines, and check it: it must
-# give the same losses as `inkgan train --recipe tutorial`, to five decimals.
+# images, and how often. In this lesson you write the loop of the original tutorial in forty lines, and check it: it
+# must give the same losses as `inkgan train --recipe tutorial`, to five decimals.
 
-# %% [markdown] lang="zh" of="3065319b"
+# %% [markdown] lang="zh" of="5266ac21"
 # # 3 · 亲手写训练循环
 #
 # 两个网络和三个损失你都认识了，还差一样：顺序。谁在什么时候学、看哪些图、学几次？
@@ -87,10 +87,10 @@ assert len(mnist.train) // 50 == 1100
 # Read them twice. What keeps the discriminator's loss from reaching the generator? Where does each Adam get its
 # parameters? At which weights are the two gradients of the discriminator taken?
 #
-# The tutorial ran on TensorFlow. Its Adam adds ε, the small number that prevents a division by zero, in another place. A
-# few lines make PyTorch's do the same.
+# The tutorial ran on TensorFlow. Its Adam adds ε, the small number that prevents a division by zero, in another place.
+# A few lines make PyTorch's do the same.
 
-# %% [markdown] lang="zh" of="24897348"
+# %% [markdown] lang="zh" of="515123f1"
 # ## 四十行
 #
 # 读两遍。判别器的损失在哪里被拦住、传不到生成器？每个 Adam 的参数在哪里给的？判别器的两个梯度是在哪一组权重上求的？
@@ -148,13 +148,13 @@ def train(pretraining, steps):
 
 # %% [markdown] lang="en"
 # Did you find them? `no_grad` around the drawing keeps the loss from the generator. `adam_for` hands each Adam the
-# parameters of one network. And both gradients are taken at the same weights, since neither update comes before both are
-# computed.
+# parameters of one network. And both gradients are taken at the same weights, since neither update comes before both
+# are computed.
 #
 # Now run it, with 8 steps of pre-training instead of 300, and 6 joint steps. It is slow, on purpose: these are the
 # tutorial's own layers with their large 56×56 maps. Watch the losses: near which number must all three begin?
 
-# %% [markdown] lang="zh" of="7c24c10f"
+# %% [markdown] lang="zh" of="2c519858"
 # 找到了吗？画图时的 `no_grad` 拦住了损失，它传不到生成器；`adam_for` 把一个网络的参数交给一个 Adam；
 # 两个梯度都算完之后才更新，所以它们是在同一组权重上求的。
 #
@@ -172,11 +172,11 @@ for line in mine:
 #
 # All three begin near 0.693 = log 2: the discriminator shrugs. Are these the numbers of the tutorial?
 #
-# `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every number
-# that it logs is in `metrics.jsonl`. In a terminal this would be
-# `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`.
+# `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every
+# number that it logs is in `metrics.jsonl`. In a terminal this would be `inkgan train --recipe tutorial --steps 6 --set
+# pretraining_steps=8`.
 
-# %% [markdown] lang="zh" of="18a1d032"
+# %% [markdown] lang="zh" of="c283f98b"
 # ## inkgan 的结果
 #
 # 三个损失都从 0.693 = log 2 附近开始：判别器在耸肩。这些数和教程的一样吗？
@@ -209,19 +209,19 @@ print(f"{len(differences)} losses compared, largest difference: {max(differences
 assert max(differences) < 1e-5
 
 # %% [markdown] lang="en"
-# The same numbers, from two programs. That is the strongest test of a rebuilt algorithm there is: not "the pictures look
-# alike", but "each loss of each step is the same". Break one thing in your forty lines and run them again. Use the same
-# latents for both updates; take the second gradient of the discriminator after its first update; forget the new epsilon.
-# The numbers will tell you at once.
+# The same numbers, from two programs. That is the strongest test of a rebuilt algorithm there is: not "the pictures
+# look alike", but "each loss of each step is the same". Break one thing in your forty lines and run them again. Use the
+# same latents for both updates; take the second gradient of the discriminator after its first update; forget the new
+# epsilon. The numbers tell you within these few steps: each of the three leaves the bound of 0.00001.
 #
 # ## What do you see while it trains?
 #
-# The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one every
-# second step. What is an estimate of −3? And what would you like to see at the end of a good training?
+# The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one
+# every second step. What is an estimate of −3? And what would you like to see at the end of a good training?
 
-# %% [markdown] lang="zh" of="5de5fb62"
+# %% [markdown] lang="zh" of="8a11dd11"
 # 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。
-# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才求第二个梯度；忘了改 ε。数字马上就会告诉你。
+# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才求第二个梯度；忘了改 ε。才这么几步，数字就会告诉你：三种弄法，差别都超过 0.00001。
 #
 # ## 训练的时候看什么？
 #
@@ -267,9 +267,10 @@ curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson
 
 # %% [markdown] lang="en"
 # The blue curve is the discriminator's loss on generated images, the orange one that on real images, the green one the
-# generator's. Each begins near 0.693, the loss of a coin toss. In its first steps the discriminator calls everything a
-# little more real, so its loss on real images falls and that on generated ones rises. It already puts the real ones
-# higher, though (exercise 1). After some twenty steps it has both, as you saw in lesson 1.
+# generator's. (The green one has only the last 6 steps; here it is stretched to the same width.) Each begins near
+# 0.693, the loss of a coin toss. In its first steps the discriminator calls everything a little more real, so its loss
+# on real images falls and that on generated ones rises. It already puts the real ones higher, though (exercise 1).
+# After some twenty steps it has both, as you saw in lesson 1.
 #
 # ## What happens in 100,000 steps?
 #
@@ -281,8 +282,8 @@ curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson
 # What do you notice? When does it become good, and does it stay good? The last generator is bundled with inkgan. Let it
 # draw.
 
-# %% [markdown] lang="zh" of="106c1499"
-# 蓝线是判别器在生成的图上的损失，橙线是它在真图上的损失，绿线是生成器的损失。三条线都从 0.693 附近开始，也就是抛硬币的损失。
+# %% [markdown] lang="zh" of="2094a0e8"
+# 蓝线是判别器在生成的图上的损失，橙线是它在真图上的损失，绿线是生成器的损失。（绿线只有最后 6 步，画的时候拉到了同样的宽度。）三条线都从 0.693 附近开始，也就是抛硬币的损失。
 # 最初几步，判别器对什么都更倾向于说“真”，所以它在真图上的损失下降，在生成的图上的损失反而上升。
 # 不过它给真图的分数已经更高了（见练习 1）。再过二十来步，两边它都能答对，第 1 课里已经看到过。
 #
@@ -302,10 +303,10 @@ drawn = tutorial.sample(COUNT, seed=1)
 sheet(drawn[:40], columns=20, scale=1)
 
 # %% [markdown] lang="en"
-# Some are digits; many are almost. Do all ten digits appear? We cannot count a thousand by eye, but a classifier can. It
-# must name a digit for every blot, so take it with a grain of salt.
+# Some are digits; many are almost. Do all ten digits appear? We cannot count a thousand by eye, but a classifier can.
+# It must name a digit for every blot, so take it with a grain of salt.
 
-# %% [markdown] lang="zh" of="78ed67fa"
+# %% [markdown] lang="zh" of="8451376d"
 # 有些是数字，很多只是差不多。十个数字都出现了吗？一千张用眼睛数不过来，但分类器可以。
 # 不过它对每个墨团都必须说出一个数字，所以结果要打点折扣。
 
@@ -327,11 +328,12 @@ assert counts[0] < 20
 assert real_counts.min() > 70
 
 # %% [markdown] lang="en"
-# More than three times as many threes as there should be, and next to no zeros. The generator found out what *passes*.
-# Nobody told it to draw everything.
+# More than three times as many threes as there should be, and next to no zeros. (But are there no rings among the
+# twenty above? There are, and nearly all have a stroke or a tail too many: the classifier calls them 9, 8 or 2.) The
+# generator found out what *passes*. Nobody told it to draw everything.
 #
-# The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are logarithmic;
-# [the record](../../docs/experiments.md) has more of them:
+# The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are
+# logarithmic; [the record](../../docs/experiments.md) has more of them:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
@@ -340,14 +342,17 @@ assert real_counts.min() > 70
 #   rise above 0.693: on average it would do better by tossing a coin.
 # * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
 #   generated images alike, and the pictures hardly get better. It is *sure and wrong*: nothing keeps its logits small.
+# * Does the discriminator take the generated images for real then, and why is the generator's loss not 0? Between the
+#   two lies the discriminator's own step. Its loss is taken before that step, the generator's after it. One step is
+#   enough to throw these logits from one side to the other, so both networks lose within the same step.
 #
 # So what went wrong? Nothing holds the discriminator back; the generator is never asked to cover all digits; and no
-# average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail: that
-# is lesson 4.
+# average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail:
+# that is lesson 4.
 #
-# You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and the
-# pictures of every step under *Learn*. Stop it, go on step by step, and freeze the discriminator under *Break it*. What
-# happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
+# You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and
+# the pictures of every step under *Learn*. Stop it, go on step by step, and freeze the discriminator under *Break it*.
+# What happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
 #
 # <!-- play: learn -->
 #
@@ -356,16 +361,17 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="c0a35f6c"
-# “3”的数量是应有的三倍多，“0”几乎没有。生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
+# %% [markdown] lang="zh" of="6c693b8c"
+# “3”的数量是应有的三倍多，“0”几乎没有。（上面那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)里：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #
 # * 前 2,000 步判别器大获全胜，它的损失接近 0，图只是墨团。
 # * 到 20,000 步左右为止，双方互有胜负，数字渐渐出现。不过没多久，判别器的两个损失就都超过了 0.693：平均来说，它还不如抛硬币。
 # * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此，图也几乎不再变好。它*又自信又错*：没有什么约束它的 logit，任由它们越来越大。
+# * 判别器既然把生成的图认作真的，生成器的损失为什么不是 0？因为中间隔着判别器自己的一步：它的损失是在这一步之前算的，生成器的是在这一步之后算的。这些 logit，走一步就足以从一边甩到另一边，所以两个网络在同一步里都输。
 #
 # 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。
@@ -389,11 +395,15 @@ print(f"{in_order:.0%} of {50 * 50} pairs")
 assert in_order > 0.9
 
 # %% [markdown] lang="en"
-# **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps. How
-# large does the difference get if the second gradient is taken after the first step? Change the loop and look at the
-# losses.
+# Nearly all of them: the scores of both lie close to 0, but in a pair the real image's is the higher one.
+#
+# **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps.
+# How large does the difference get if the second gradient is taken after the first step? Change the loop and look at
+# the losses.
 
-# %% [markdown] lang="zh" of="9773ae23"
+# %% [markdown] lang="zh" of="e9e5bef3"
+# 几乎全部：两边的分数都在 0 附近，但在每一对里，都是真图的略高。
+#
 # **2.** 教程在同一组权重上求判别器的两个梯度，然后走两步 Adam。如果第二个梯度在第一步之后才求，差别有多大？改一下循环，看看损失。
 
 # %%
