@@ -75,11 +75,12 @@ assert F.softplus(logit) == 100
 # %% [markdown] lang="en"
 # The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), and
 # PyTorch's `softplus` computes it without overflow. So every good implementation uses the logits: −log σ(l) =
-# softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan:
+# softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan, applied to the logits of 0.9, 0.2 and
+# 0.6 (rounded: 2.2, −1.4 and 0.4):
 
-# %% [markdown] lang="zh" of="17d4bf57"
+# %% [markdown] lang="zh" of="cc0e3716"
 # 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
-# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数：
+# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数，这里用的是 0.9、0.2 和 0.6 的 logit（取整后是 2.2、−1.4 和 0.4）：
 
 # %%
 from inkgan.training import losses
@@ -98,16 +99,17 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 # ## What would a perfect discriminator say?
 #
 # Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve, generated ones from
-# another. Here we do not train a network: there is one free logit for each place on the line, and plain gradient descent
-# finds the best. What should the best probability be where real numbers are three times as frequent as generated ones?
+# another. Here we do not train a network: there is one free logit for each place on the line, and Adam, an optimiser
+# that lesson 3 uses too, finds the best. What should the best probability be where real numbers are three times as
+# frequent as generated ones?
 
-# %% [markdown] lang="zh" of="df811a3c"
+# %% [markdown] lang="zh" of="33616056"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
 #
 # ## 完美的判别器会怎么说？
 #
 # 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一条钟形曲线，生成的数来自另一条。这里不训练网络：
-# 数轴上每个位置放一个可以自由调整的 logit，用普通的梯度下降找到最优值。
+# 数轴上每个位置放一个可以自由调整的 logit，用优化器 Adam（第 3 课也用它）找到最优值。
 # 如果某个位置上真的数出现的次数是生成的数的三倍，那里的最优概率应该是多少？
 
 # %%
@@ -132,15 +134,16 @@ curves(real_share / real_share.max(), fake_share / fake_share.max(), torch.sigmo
 # Blue: where real numbers lie. Orange: where generated ones lie. Green: the best discriminator, p = real / (real +
 # generated). Three times as frequent means 3 / (3 + 1) = 0.75.
 #
-# So the discriminator measures something useful: the *ratio* of the two densities. And if the generator is perfect, the
-# two curves are one, p = 1/2 everywhere, and the loss is 2 · log 2 = 1.386. Remember that number; you will see it in
-# training curves.
+# So the discriminator measures something useful: the *ratio* of the two densities, that is, how often each kind of
+# number occurs at a place. And if the generator is perfect, the two curves are one, p = 1/2 everywhere, and the loss is
+# 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
+# there.
 
-# %% [markdown] lang="zh" of="f8e463bd"
+# %% [markdown] lang="zh" of="8bc9024e"
 # 蓝线：真的数在哪里。橙线：生成的数在哪里。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
 #
-# 可见判别器量出了有用的东西：两个密度之*比*。如果生成器完美，两条曲线重合，处处 p = 1/2，
-# 判别器的损失就是 2 · log 2 = 1.386。记住这个数，训练曲线里还会见到它。
+# 可见判别器量出了有用的东西：两个密度之*比*，密度就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
+# 判别器的损失就是 2 · log 2 = 1.386：真图占 0.693，生成的图占 0.693。记住 0.693，第 3 课里所有的损失都从它开始。
 
 # %%
 undecided = torch.zeros(50)
@@ -175,23 +178,24 @@ assert own_slope[at].abs() > 0.999
 curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05))
 
 # %% [markdown] lang="en"
-# Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training every generated
-# image is far to the left. There log(1 − D) is flat: the generator learns nothing, just when it has everything to
-# learn. With −log D the push is strongest exactly when the generator is worst.
+# Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training every
+# generated image is far to the left. There log(1 − D) is flat: the generator learns nothing, just when it has
+# everything to learn. With −log D the push is strongest exactly when the generator is worst.
 #
 # So the generator minimises −log D(G(z)): it treats its images as if they were labelled "real". This is called the
-# **non-saturating** loss. It wants the same thing, and its gradient does not vanish.
+# **non-saturating** loss: a curve saturates where it becomes flat, and this one does not at that end. It wants the same
+# thing, and its gradient does not vanish.
 #
 # ## Where does the generator's lesson come from?
 #
-# From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows something.
-# Train one for 40 steps on real digits against the images of a generator that knows nothing.
+# From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows
+# something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
 
-# %% [markdown] lang="zh" of="af27de51"
+# %% [markdown] lang="zh" of="f1117d26"
 # 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全在最左边。
 # 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
 #
-# 所以生成器最小化 −log D(G(z))，等于把自己的图当成标着“真”的图。这叫**非饱和**损失（non-saturating）。目标相同，梯度却不会消失。
+# 所以生成器最小化 −log D(G(z))，等于把自己的图当成标着“真”的图。这叫**非饱和**损失（non-saturating）：曲线变平叫作饱和，而它在那一端不会变平。目标相同，梯度却不会消失。
 #
 # ## 生成器学到的东西从哪里来？
 #
@@ -220,11 +224,11 @@ print("the discriminator's loss at the end:", round(loss.item(), 4))
 assert loss < 0.3
 
 # %% [markdown] lang="en"
-# Now take some images, ask for the generator's loss, and let PyTorch compute its gradient with respect to each pixel. In
-# the picture, blue means "more ink here would look more real", red means "less". Above are a real digit, fog from the
-# generator, and a blank page; below what the discriminator would change.
+# Now take some images, ask for the generator's loss, and let PyTorch compute its gradient with respect to each pixel.
+# In the picture, blue means "more ink here would look more real", red means "less". Above are a real digit, fog from
+# the generator, and a blank page; below what the discriminator would change.
 
-# %% [markdown] lang="zh" of="fa2b139b"
+# %% [markdown] lang="zh" of="472e61e4"
 # 现在取几张图，算出生成器的损失，让 PyTorch 求它对每个像素的梯度。图中蓝色表示“这里多一点墨会更像真的”，红色表示“这里少一点墨”。
 # 上排是一个真数字、生成器画的雾和一张白纸，下排是判别器想怎么改。
 
@@ -305,11 +309,12 @@ assert reached["discriminator"] == 8
 
 # %% [markdown] lang="en"
 # This is the generator's loss, and yet all eight tensors of the discriminator, its weights and biases, got a gradient.
-# Only the optimiser decides who moves. The generator's Adam holds the generator's weights and nothing else. What if you
-# handed it the discriminator's weights by mistake?
+# (The generator has eleven: inkgan's normalisation has an offset only, no scale, so there are three fewer than in
+# lesson 1.) Only the optimiser decides who moves. The generator's Adam holds the generator's weights and nothing else.
+# What if you handed it the discriminator's weights by mistake?
 
-# %% [markdown] lang="zh" of="30e1cfa4"
-# 明明是生成器的损失，判别器的八个张量（权重和偏置）却也全都得到了梯度。谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
+# %% [markdown] lang="zh" of="070d8ab9"
+# 明明是生成器的损失，判别器的八个张量（权重和偏置）却也全都得到了梯度。（生成器有十一个：inkgan 的归一化只有偏移，没有缩放，所以比第 1 课的少三个。）谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
 
 # %%
 import copy
@@ -333,11 +338,13 @@ curves(course)
 assert course[-1] < 0.1 * course[0]
 
 # %% [markdown] lang="en"
-# The loss falls beautifully, and no image changed by a single pixel: the judge was bribed. When a generator's loss drops
-# to zero at once, this is the first thing to look for.
+# The loss falls beautifully, and no image changed by a single pixel: the judge was bribed. When a generator's loss
+# drops to zero at once, this is the first thing to look for.
 #
 # The other way round there is `no_grad()` (or `detach()`), as in the training loop above: the discriminator's loss must
-# not reach the generator, or the generator would learn to be found out.
+# not reach the generator. Else its gradients stay in the `.grad` of the generator's weights. If you then forget to
+# clear them before the generator's own step, the generator learns to be found out; and they are computed for nothing in
+# any case.
 #
 # ## Three losses, three Adams
 #
@@ -345,11 +352,10 @@ assert course[-1] < 0.1 * course[0]
 # and one for the generator. Is that the same as one Adam for the sum? Adam divides each gradient by its usual size, so
 # that every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="99b450eb"
+# %% [markdown] lang="zh" of="5a73512f"
 # 损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
-# 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器，
-# 否则生成器学到的就是怎么被识破。
+# 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器。否则这些梯度会留在生成器权重的 `.grad` 里；更新生成器之前忘了清零，它就会学着被识破。就算清了零，也白算一遍。
 #
 # ## 三个损失，三个 Adam
 #
@@ -387,15 +393,15 @@ assert length_one < 1.01 * 3e-4
 assert length_two > 1.9 * 3e-4
 
 # %% [markdown] lang="en"
-# Two Adams take two steps, so a weight can move twice as far; and where the two losses pull in opposite directions, they
-# cancel however strong each pull is. Neither is wrong, but they are different algorithms. If you rebuild a paper and the
-# numbers do not fit, look at the optimisers.
+# Two Adams take two steps, so a weight can move twice as far; and where the two losses pull in opposite directions,
+# they cancel however strong each pull is. Neither is wrong, but they are different algorithms. If you rebuild a paper
+# and the numbers do not fit, look at the optimisers.
 #
 # ## Exercises
 #
 # **1.** The discriminator says 0.5 to everything. What are the three losses of the tutorial?
 
-# %% [markdown] lang="zh" of="9f54bb2f"
+# %% [markdown] lang="zh" of="d9bf24dd"
 # 两个 Adam 走两步，所以一个权重最多能走两倍远；而在两个损失方向相反的地方，不管各自拉力多大，都会互相抵消。
 # 两种做法都不算错，但它们是不同的算法。如果你复现一篇论文，数字对不上，就去查优化器。
 #
@@ -412,15 +418,16 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # %% [markdown] lang="en"
 # log 2 = 0.693 each.
 #
-# **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a generated
-# image; D is the logit here. Here are five of inkgan's losses ([formulas and papers](../../docs/settings.md)). Add 5 to
-# every logit. Which of them change?
+# **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a
+# generated image; D is the logit here. Here are five of inkgan's losses ([formulas and
+# papers](../../docs/settings.md)); you need not know them, only see which ones compare. Add 5 to every logit. Which of
+# them change?
 
-# %% [markdown] lang="zh" of="2f1de2f2"
+# %% [markdown] lang="zh" of="70a0f83b"
 # 都是 log 2 = 0.693。
 #
 # **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对，这里的 D 是 logit。
-# 下面是 inkgan 的五种损失（[公式和论文](../../docs/settings.md)）。把所有 logit 都加 5，哪些会变？
+# 下面是 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
 
 # %%
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
@@ -435,10 +442,10 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows margins between pairs
 # instead.
 #
-# **3.** Somebody writes softmax before PyTorch's `cross_entropy`, which contains one already. The classifier is right and
-# very sure. What loss is left, with ten classes?
+# **3.** Somebody writes softmax before PyTorch's `cross_entropy`, which contains one already. The classifier is right
+# and very sure. What loss is left, with ten classes?
 
-# %% [markdown] lang="zh" of="031e0d53"
+# %% [markdown] lang="zh" of="97372d42"
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
 # 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示成对的差值。
 #
@@ -454,8 +461,8 @@ assert right < 1e-6
 assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 
 # %% [markdown] lang="en"
-# 1.461 instead of 0. The loss can never fall below that, because after a softmax the logits differ by 1 at most. Training
-# still works somehow, which is why this mistake survives so long.
+# 1.461 instead of 0. The loss can never fall below that, because after a softmax the logits differ by 1 at most.
+# Training still works somehow, which is why this mistake survives so long.
 #
 # ## Can you answer these?
 #
@@ -464,7 +471,7 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 # * Which line of your code makes sure that the generator's loss does not change the discriminator? (The one that gives
 #   the optimiser its parameters.)
 
-# %% [markdown] lang="zh" of="25039750"
+# %% [markdown] lang="zh" of="dfcbdccc"
 # 剩 1.461，而不是 0。损失永远降不到这个数以下，因为 softmax 之后各个 logit 最多相差 1。训练好歹还能进行，所以这个错误往往能藏很久。
 #
 # ## 自测
