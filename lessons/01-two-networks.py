@@ -6,16 +6,18 @@
 # network*, a GAN.
 #
 # In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Nothing is trained
-# until the end. You need Python, PyTorch, and about ten minutes.
+# until the end. You need about ten minutes, and Python with inkgan, which brings PyTorch: `pip install '.[lessons]'` in
+# its folder. (`make lessons` does that too, and opens the lessons.) The [glossary](../../lessons/glossary.md) has each
+# term in English and Chinese.
 
-# %% [markdown] lang="zh" of="2d5d17b3"
+# %% [markdown] lang="zh" of="aca8f362"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
 # 画图的网络只有一位老师：看图的网络给出的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练。
-# 你只需要 Python、PyTorch 和大约十分钟。
+# 需要大约十分钟，还要装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。术语的中英对照见[术语表](../../lessons/glossary.md)。课文里链接的其他文档是英文的。
 
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
@@ -70,7 +72,7 @@ assert real[0].numel() == 784
 # ## 判别器：从一张图到一个数
 #
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
-# 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自[一篇有名的教程](../../docs/tutorial.md)，那里的判别器正是如此。
+# 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，《GAN入门教程｜从0开始，手把手教你学会最火的神经网络》（[关于它的说明](../../docs/tutorial.md)，英文），那里的判别器正是如此。
 #
 # 数据的形状一路上怎么变？先猜，再运行。
 
@@ -100,11 +102,12 @@ show_shapes(discriminator, real)
 
 # %% [markdown] lang="en"
 # 50 images went in, 50 numbers came out. Such a number is called a **logit**. It can be anything from −∞ to ∞: above 0
-# means "looks real", below 0 means "looks generated". The sigmoid turns it into a probability, σ(logit) between 0 and 1.
+# means "looks real", below 0 means "looks generated". The sigmoid turns it into a probability
+# σ(logit), between 0 and 1.
 #
 # What does a discriminator say before it has learned anything?
 
-# %% [markdown] lang="zh" of="6e96bcee"
+# %% [markdown] lang="zh" of="70aff50d"
 # 进去 50 张图，出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
 # 小于 0 表示“像生成的”。用 sigmoid 函数一变，就得到 0 到 1 之间的概率 σ(logit)。
 #
@@ -126,14 +129,14 @@ assert (torch.sigmoid(logits) - 0.5).abs().max() < 0.01
 # ## Why convolutions?
 #
 # The first layer could be fully connected too. How many weights would that take, for the same output of 32 maps of
-# 28×28?
+# 28×28? (A map is what one kernel gives when it has passed over the whole image.)
 
-# %% [markdown] lang="zh" of="4dba6dcd"
+# %% [markdown] lang="zh" of="5c016780"
 # 每次都是二分之一：它只会耸耸肩，“不知道”。
 #
 # ## 为什么用卷积？
 #
-# 第一层也可以用全连接。如果输出还是 32 张 28×28 的特征图，需要多少个权重？
+# 第一层也可以用全连接。一个卷积核扫过整张图，得到的一张图叫作**特征图**（feature map）。如果输出还是 32 张 28×28 的特征图，需要多少个权重？
 
 # %%
 convolution = discriminator[0]
@@ -173,9 +176,10 @@ sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=
 #
 # Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. It also makes the
 # network care less about small shifts. Does it really? Shift images by one pixel and compare, before and after two
-# poolings. (The change is the length of the difference, as a share of the length of the images: all pixels as one vector.)
+# poolings. (The change is the length of the difference, as a share of the length of the images: all pixels as one
+# vector.)
 
-# %% [markdown] lang="zh" of="3a5dc410"
+# %% [markdown] lang="zh" of="7dbe7baf"
 # ## 为什么要池化？
 #
 # 平均池化把每个 2×2 的小块换成平均值。特征图的面积缩小到四分之一，计算也省了；同时，网络对小小的平移就不那么敏感了。
@@ -233,10 +237,10 @@ show_shapes(generator, latents)
 # %% [markdown] lang="en"
 # A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
 # and one image. Each has stride 2, which halves the map, and in between `Upsample` doubles it again. (That the maps are
-# larger than the image is the tutorial's choice; lesson 6 counts what it costs.) Now the picture that everybody wants to
-# see: what does a generator draw before it has learned anything?
+# larger than the image is the tutorial's choice; lesson 6 counts what it costs.) Now the picture that everybody wants
+# to see: what does a generator draw before it has learned anything?
 
-# %% [markdown] lang="zh" of="b70e897a"
+# %% [markdown] lang="zh" of="3975b2d7"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
 # 每层卷积的步幅都是 2，特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
 # 大家都想看的是：什么都没学过的生成器，画出来是什么样？
@@ -253,16 +257,16 @@ assert 0.3 < fake.mean() < 0.7
 sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 
 # %% [markdown] lang="en"
-# Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers before
-# it say. Real images have the same range. If the two ranges differed, the discriminator could tell them apart by that
-# alone, and its gradient would say little about digits (failure number 6 of lesson 4).
+# Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers
+# before it say. Real images have the same range. If the two ranges differed, the discriminator could tell them apart by
+# that alone, and its gradient would say little about digits (failure number 6 of lesson 4).
 #
 # ## Why batch normalisation?
 #
 # The weights are small, so each layer shrinks its input. Batch normalisation brings every channel back to mean 0 and
 # standard deviation 1. What would we see without it?
 
-# %% [markdown] lang="zh" of="768cd014"
+# %% [markdown] lang="zh" of="93ff438a"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
 # 如果两者范围不同，判别器光看范围就能分出真假，它的梯度就说不出多少和数字有关的东西（第 4 课的第 6 种失败）。
 #
@@ -290,9 +294,10 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # convolution? No. Its code enlarges a map by interpolation (`Upsample`) and then convolves as usual.
 #
 # Other generators use a *transposed* convolution. That name is honest: it puts zeros between the pixels and then
-# convolves. See for yourself.
+# convolves. See for yourself. (A convolution here reads its kernel forwards, a transposed one writes it; so `flip`
+# turns it round in both directions.)
 
-# %% [markdown] lang="zh" of="602fdfb6"
+# %% [markdown] lang="zh" of="d6c5010b"
 # 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
 #
 # ## “反卷积”到底是什么？
@@ -300,7 +305,7 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # 那篇教程把这个网络叫作反卷积网络。再看看上面的形状：有哪一层是卷积的逆运算吗？没有。
 # 它的代码先用插值（`Upsample`）把特征图放大，再做普通的卷积。
 #
-# 别的生成器会用*转置*卷积，这个名字才是实话：先在像素之间插入零，再做卷积。我们来验证。
+# 别的生成器会用*转置*卷积，这个名字才是实话：先在像素之间插入零，再做卷积。我们来验证。（普通卷积拿卷积核去“读”，转置卷积拿它去“写”，所以要用 `flip` 把它上下左右都翻过来。）
 
 # %%
 small = torch.rand(1, 1, 7, 7)
@@ -313,10 +318,12 @@ print("largest difference:", (transposed - by_hand).abs().max().item())
 assert torch.allclose(transposed, by_hand, atol=1e-6)
 
 # %% [markdown] lang="en"
-# Which of the two draws smoother? Give both a map of equal pixels and a kernel of ones.
+# Which of the two draws smoother? Give both a map of equal pixels. The transposed convolution gets a kernel of ones,
+# the ordinary one a kernel of quarters, so that both come out about equally dark. (17 is the size from which a 3×3
+# kernel makes 15.)
 
-# %% [markdown] lang="zh" of="e4d22f99"
-# 两种做法，哪一种画得更平滑？给它们同一张各处相等的图，卷积核全是 1。
+# %% [markdown] lang="zh" of="f9b2000b"
+# 两种做法，哪一种画得更平滑？给它们同一张各处相等的图。转置卷积的核全是 1，普通卷积的核全是 1/4，这样两边的深浅差不多。（先放大到 17，是因为 3×3 的核会把 17 变成 15。）
 
 # %%
 flat, ones = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 3, 3)
@@ -434,17 +441,17 @@ print("largest difference of a pixel:", round((first - second).abs().max().item(
 assert not torch.allclose(first, second, atol=1e-4)
 
 # %% [markdown] lang="en"
-# No. Batch normalisation uses the mean and the standard deviation of the *batch*, so an image depends on its neighbours.
-# The difference is tiny here, because an untrained generator draws nearly the same fog for every latent; in lesson 4 you
-# will see it grow. The original tutorial draws like this to the end. `inkgan sample` uses fixed statistics instead, and
-# newer generators do without batch normalisation.
+# No. Batch normalisation uses the mean and the standard deviation of the *batch*, so an image depends on its
+# neighbours. The difference is tiny here, because an untrained generator draws nearly the same fog for every latent; in
+# lesson 4 you will see it grow. The original tutorial draws like this to the end. `inkgan sample` uses fixed statistics
+# instead, a mean and a deviation that were measured once over many latents, and newer generators do without batch
+# normalisation.
 #
 # **3.** The discriminator has learned. What does it think of a digit with paper and ink exchanged? Of a blank page?
 
-# %% [markdown] lang="zh" of="a6ced84e"
+# %% [markdown] lang="zh" of="2f00b73b"
 # 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。这里差别极小，因为没训练过的生成器
-# 不管拿到什么隐变量，画的几乎是同一片雾；到第 4 课你会看到差别变大。原教程自始至终都这样画。
-# `inkgan sample` 改用固定的统计量，较新的生成器则干脆不用批归一化。
+# 不管拿到什么隐变量，画的几乎是同一片雾；到第 4 课你会看到差别变大。原教程自始至终都这样画。`inkgan sample` 改用固定的统计量，也就是事先用许多隐变量量好、存下来的均值和标准差；较新的生成器则干脆不用批归一化。
 #
 # **3.** 判别器已经学过一点了。把墨和纸对调的数字，它怎么看？一张白纸呢？
 
@@ -458,8 +465,8 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 
 # %% [markdown] lang="en"
 # It knows fog and it knows digits. For everything else its answer is an accident: it never had to learn "this is a
-# digit", only "this is not fog". A discriminator is only as good as the fakes it has met. That is why both networks must grow
-# together.
+# digit", only "this is not fog". A discriminator is only as good as the fakes it has met. That is why both networks
+# must grow together.
 #
 # ## Can you answer these?
 #
@@ -467,7 +474,7 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 # * What would the discriminator's best answer be if generated images were perfect? (One half, for every image.)
 # * Why must the pixels of real and generated images have the same range? (Else the range gives them away.)
 
-# %% [markdown] lang="zh" of="8cc2f396"
+# %% [markdown] lang="zh" of="125c79d6"
 # 它认得雾，也认得数字。对别的东西，它的回答全凭偶然：它从来不需要学“这是数字”，只需要学“这不是雾”。
 # 判别器有多高明，取决于它见过多高明的假货。所以两个网络必须一起成长。
 #
