@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inkgan import data
-from inkgan.device import resolve_device
+from inkgan.device import resolve_device, resolve_precision
 from inkgan.evaluation.metrics.intervals import difference_of_means, wilson
 from inkgan.generation.spec import Spec, texts_of, write_many
 from inkgan.generation.writing import Writing, in_batches
@@ -75,6 +75,7 @@ class Source:
         model: that draws the digits, or ``real`` for MNIST's training digits.
         looks: of the lines, in equal parts.
         slants: of the lines in degrees, in equal parts.
+        gaps: the knob ``gap``, in equal parts: 0 for digits that stand apart, or a range in which some touch.
         style: how much a writer varies.
         legible: the probability with which each digit can be read; real digits are taken as they are.
         spaced: whether half of the lines have spaces between digits.
@@ -85,6 +86,7 @@ class Source:
     model: str = "best"
     looks: tuple[str, ...] = ("clean", "scan", "photo", "field")
     slants: tuple[float, ...] = (-10.0, 0.0, 10.0)
+    gaps: tuple[str, ...] = ("0", "-0.25..0.05")
     style: float = 0.25
     legible: float = 0.99
     spaced: bool = True
@@ -97,6 +99,7 @@ SOURCES = {"inkgan": OURS, "real digits": replace(OURS, model="real")}
 ABLATION = {
     "look clean alone": replace(OURS, looks=("clean",)),
     "no slant": replace(OURS, slants=(0.0,)),
+    "no touching digits": replace(OURS, gaps=("0",)),
     "no spaces": replace(OURS, spaced=False),
     "style 0": replace(OURS, style=0.0),
     "style 1": replace(OURS, style=1.0),
@@ -140,17 +143,18 @@ class RealDigits:
 
 
 def specs(source: Source, lines: int, seed: int) -> list[Spec]:
-    """The data sets that make up a source, one for each look and slant, all by different writers."""
-    pairs = [(look, slant) for look in source.looks for slant in source.slants]
+    """The data sets that make up a source, one for each look, slant and gap, all by different writers."""
+    kinds = list(product(source.looks, source.slants, source.gaps))
     texts = tuple(chain(*zip(TEXTS, SPACED, strict=True))) if source.spaced else TEXTS
     count = round(lines * source.share)
-    ends = [count * i // len(pairs) for i in range(len(pairs) + 1)]
+    ends = [count * i // len(kinds) for i in range(len(kinds) + 1)]
     return [
         Spec(
             texts=texts, count=end - start, model=OURS.model if source.model == "real" else source.model,
-            seed=1000 * seed + i, style=source.style, slant=slant, height=HEIGHT, legible=source.legible, look=look,
+            seed=1000 * seed + i, style=source.style, slant=slant, height=HEIGHT, legible=source.legible,
+            look={"look": look, "gap": gap},
         )
-        for i, ((look, slant), start, end) in enumerate(zip(pairs, ends[:-1], ends[1:], strict=True))
+        for i, ((look, slant, gap), start, end) in enumerate(zip(kinds, ends[:-1], ends[1:], strict=True))
         if end > start
     ]  # fmt: skip
 
@@ -436,6 +440,7 @@ def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[st
     """Train a recogniser; all lines lie on the device."""
     torch.manual_seed(seed)
     device = torch.device(lesson.device)
+    precision = resolve_precision("auto", device)
     source = torch.Generator(device).manual_seed(seed)
     network = Recogniser().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2, fused=device.type == "cuda")
@@ -451,9 +456,11 @@ def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[st
             group["lr"] = rate(step, lesson.steps)
         there = torch.from_numpy(places).to(device)
         batch = pages[there, :, :, : -(-int(widths[places].max()) // 4) * 4].float()
-        logits = network(moved(batch, source) if lesson.moved else batch)
+        shown = moved(batch, source) if lesson.moved else batch
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            logits = network(shown)
         loss = functional.ctc_loss(
-            logits.log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places], BLANK,
+            logits.float().log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places], BLANK,
             zero_infinity=True,
         )  # fmt: skip
         optimizer.zero_grad()
