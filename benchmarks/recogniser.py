@@ -460,8 +460,8 @@ def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[st
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             logits = network(shown)
         loss = functional.ctc_loss(
-            logits.float().log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places], BLANK,
-            zero_infinity=True,
+            logits.float().log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places],
+            BLANK, zero_infinity=True,
         )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
@@ -609,12 +609,13 @@ def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) 
         tables.append(table(cells))
     first, *others = found
     seconds = [row["seconds of training"] for rows in found.values() for row in rows]
+    arithmetic = str(resolve_precision("auto", torch.device(options.device))).removeprefix("torch.")
     notes = [
         f"{options.lines:,} lines to learn from, {options.steps} steps of {options.batch}",
         f"lines right, of {options.tests} of each style",
         "all seeds together: 95 % interval of Wilson, which takes the lines of all seeds for independent",
-        f"trained on {device_name(options.device)}, {options.jobs} processes; seconds for one, while the others ran: "
-        + spread(seconds, ".0f"),
+        f"trained on {device_name(options.device)} in {arithmetic}, {options.jobs} processes",
+        f"seconds for one, while the others ran: {spread(seconds, '.0f')}",
     ]
     notes += [gap(found, first, name, "all styles") for name in others]
     if options.ablation is None:

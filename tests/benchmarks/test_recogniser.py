@@ -7,6 +7,8 @@ import importlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from torch.nn import functional
 
 from inkgan import data
 from inkgan.generation.legibility import probabilities
+from inkgan.generation.looks import LOOKS, name_of
 
 pytestmark = pytest.mark.slow
 
@@ -106,12 +109,14 @@ def test_digits_keep_their_class_in_a_line(crnn: ModuleType, style: str) -> None
 
 
 def test_specs_divide_the_lines(crnn: ModuleType) -> None:
-    """All lines of all looks and slants, by different writers; an ablation of fewer lines has fewer."""
+    """All lines of all looks, slants and gaps, by different writers; an ablation of fewer lines has fewer."""
     parts = crnn.specs(crnn.OURS, 1001, 3)
     assert sum(spec.count for spec in parts) == 1001
     assert {(spec.look, spec.slant) for spec in parts} == {
-        (look, slant) for look in ("clean", "scan", "photo", "field") for slant in (-10, 0, 10)
+        (name_of(replace(LOOKS[look], gap=gap)), slant)
+        for look, gap, slant in product(("clean", "scan", "photo", "field"), ((0, 0), (-0.25, 0.05)), (-10, 0, 10))
     }
+    assert 490 <= sum(spec.count for spec in parts if not isinstance(spec.look, str)) <= 510
     assert len({spec.seed for spec in parts}) == len(parts)
     assert not {spec.seed for spec in parts} & {spec.seed for spec in crnn.specs(crnn.OURS, 1001, 4)}
     fewer = crnn.specs(crnn.ABLATION["a quarter of the lines"], 1001, 3)
@@ -284,7 +289,9 @@ def test_a_tiny_run_of_everything(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From generated and from real digits, by the command line; the real ones say the same texts."""
-    monkeypatch.setattr(crnn, "OURS", crnn.replace(crnn.OURS, looks=("field",), slants=(0.0,), legible=0.0))
+    monkeypatch.setattr(
+        crnn, "OURS", crnn.replace(crnn.OURS, looks=("field",), slants=(0.0,), gaps=("0",), legible=0.0)
+    )
     monkeypatch.setattr(crnn, "SOURCES", {"inkgan": crnn.OURS, "real": crnn.replace(crnn.OURS, model="real")})
     texts: list[list[str]] = []
     lines_of: Callable[..., Any] = crnn.training_lines
