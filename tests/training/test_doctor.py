@@ -256,6 +256,15 @@ def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, flo
     assert str(remedy).count("--set") == len(tried)
 
 
+@pytest.mark.parametrize(
+    ("batch", "said"), [(17, "Start again with --set batch_size=16. Better: more"), (16, "Add"), (4, "Add")]
+)
+def test_a_small_batch_is_not_made_larger(batch: int, said: str) -> None:
+    """Where it is 16 or fewer already, only more training images help."""
+    remedy = _BY_NAME["few-images"].remedy(resolve(overrides=[f"batch_size={batch}"]))
+    assert str(remedy) == f"{said} training images."
+
+
 def test_a_remedy_is_one_line() -> None:
     """Settings as they are typed, then the advice; either may be missing."""
     assert str(Remedy(("a=1", "b=2"), "Look at c.")) == "Start again with --set a=1 --set b=2. Look at c."

@@ -19,6 +19,8 @@ Line = Mapping[str, float]
 
 #: The discriminator's own classifier must know held-out images this well before it judges generated ones.
 _KNOWS = 0.55
+#: The batch size that is proposed; a smaller one is no remedy.
+_SMALL_BATCH = 16
 #: The prefix of the signals of the previous look.
 BEFORE = "before/"
 #: Bounds of the divisors of :func:`lead`: equal images, which are another illness, do not enlarge it, and it is finite.
@@ -221,6 +223,13 @@ def stronger_discriminator(config: Config) -> Remedy:
 def usual_learning_rates(config: Config) -> Remedy:
     """Go back to the recipe's own learning rates."""
     return Remedy(_settings(usual_rates(config)))
+
+
+def smaller_batches(config: Config) -> Remedy:
+    """Make smaller batches where they are larger than 16; more training images help in any case."""
+    if config.batch_size <= _SMALL_BATCH:
+        return Remedy(advice="Add training images.")
+    return Remedy((f"batch_size={_SMALL_BATCH}",), "Better: more training images.")
 
 
 def _settings(tries: Mapping[str, float]) -> tuple[str, ...]:
@@ -426,7 +435,7 @@ RULES: tuple[Rule, ...] = (
         "the training images fill few batches",
         _signal("batches_in_an_epoch"),
         lambda value, line, names: f"all training images fill {value:.1f} batches, so every step sees much the same",
-        lambda config: Remedy(("batch_size=16",), "Better: more training images."),
+        smaller_batches,
         above=False,
         patience=1,
         log=True,
