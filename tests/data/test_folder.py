@@ -446,6 +446,31 @@ def test_a_tenth_that_is_lost_stops(folder: Path, good: int, odd: int, refused: 
         assert load(str(folder)).notes[0].startswith(told)
 
 
+def test_folders_of_which_nothing_is_read_are_told(folder: Path) -> None:
+    """A class may vanish because its files have other names; a folder beside images, or with some below, has not."""
+    some(folder / "a")
+    some(folder / "b")
+    for path in [*(folder / "b").iterdir()]:
+        path.rename(path.with_suffix(".jfif"))
+    for name in ("c", "a/notes", "d", "b"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "0.svg").write_text("<svg/>", "utf-8")
+    some(folder / "d" / "deep")
+    data = load(str(folder))
+    assert data.class_names == ("a", "b", "d")
+    assert [note for note in data.notes if "nothing" in note] == [
+        "nothing is read of a/notes, c, whose files are not images by their names, such as 0.svg"
+    ]
+
+
+@pytest.mark.parametrize("names", [("caf\u00e9", "cafe\u0301"), ("a\x01", "a\\x01")])
+def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[str, str]) -> None:
+    """Nobody could ask for one of them."""
+    for name in names:
+        some(folder / name)
+    complaint(lambda: load(str(folder)), "the list of its class folders holds a name twice")
+
+
 def test_a_class_or_a_split_that_vanishes_stops(folder: Path) -> None:
     named(folder, {"train/a": 60, "train/b": 60, "test/a": 5})
     for number in range(2):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, most_unpacked, split_in
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, most_unpacked, split_in
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
@@ -70,7 +70,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         class_names = _class_names(members, source)
     if labels and all(array.dtype.kind == "U" for array in labels.values()):
         words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
-        class_names = _distinct(words.tolist(), f"{source}: `labels`")
+        class_names = distinct_names(words.tolist(), f"{source}: `labels`")
         labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
     splits = {
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
@@ -179,16 +179,4 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
     if _CLASS_NAMES not in members:
         return None
-    return _distinct(_read(members, _CLASS_NAMES, source, _WORDS).ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")
-
-
-def _distinct(given: Sequence[str], where: str) -> list[str]:
-    """Return names of classes in printable form.
-
-    Raises:
-        DataError: two are shown alike, or one is empty.
-    """
-    names = [printable(name) for name in given]
-    if len(set(names)) < len(names) or not all(names):
-        raise DataError(f"{where} holds a name twice, or an empty one. Give each class its own.")
-    return names
+    return distinct_names(_read(members, _CLASS_NAMES, source, _WORDS).ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")

@@ -39,13 +39,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, make, split_in
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, split_in
 from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 _BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
 _MOST_FILE_BYTES = 64 * 2**20
@@ -107,6 +107,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     images, found, notes = _decode(found, size, folder, skipped, progress)
     _require_most(every, found, skipped, folder)
     names = _class_names(found)
+    classes = distinct_names(names, f"{source}: the list of its class folders")
     numbers = {label: number for number, label in enumerate(names)}
     splits = {}
     for split in dict.fromkeys(one.split for one in found):
@@ -114,9 +115,10 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         labels = np.array([numbers[found[at].label] for at in where], np.int64) if names else None
         # One split, the usual case, is all of the images: no copy.
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
-    data = make(name, source, splits, [printable(label) for label in names], reading)
+    data = make(name, source, splits, classes, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    return replace(data, skipped=counts, notes=(*_losses(len(found), skipped, folder), *notes, *data.notes))
+    told = [*_losses(len(found), skipped, folder), *_unread(found, skipped, folder)]
+    return replace(data, skipped=counts, notes=(*told, *notes, *data.notes))
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
@@ -353,6 +355,16 @@ def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
     why += ["..."] * (len(lost) > 3)
     total = used + sum(len(files) for _, files in lost)
     return [f"{used:,} of {total:,} images are used: {'; '.join(why)}"] if lost else []
+
+
+def _unread(found: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
+    """Describe the folders of which nothing is read because no name in them ends like an image's: perhaps a class."""
+    read = {place for one in found for place in one.path.parents}
+    unread = [path for path in skipped.get(_NOT_AN_IMAGE, ()) if path.parent not in read | {folder}]
+    if not unread:
+        return []
+    places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
+    return [f"nothing is read of {places}, whose files are not images by their names, such as {shown(unread[0].name)}"]
 
 
 def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
-from inkgan.errors import DataError, listed, quantity
+from inkgan.errors import DataError, listed, printable, quantity, shown
 from inkgan.images import Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -249,6 +251,20 @@ def _with_class_names(
         parts = zip((train, validation, test), numbered, strict=True)
         train, validation, test = (Split(split.images, labels) for split, labels in parts)
     return train, validation, test, names
+
+
+def distinct_names(given: Sequence[str], where: str) -> list[str]:
+    """Return names of classes in printable form.
+
+    Raises:
+        DataError: two are shown alike, such as an é of one character and one of two; or one is empty.
+    """
+    names = [printable(name) for name in given]
+    alike = [name for name, count in Counter(unicodedata.normalize("NFC", name) for name in names).items() if count > 1]
+    if alike or not all(names):
+        which = f": {shown(alike[0])!r}" if alike else ""
+        raise DataError(f"{where} holds a name twice, or an empty one{which}. Give each class its own.")
+    return names
 
 
 def digest_of(splits: Iterable[Split]) -> str:
