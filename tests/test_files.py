@@ -121,3 +121,9 @@ def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(free.get(Path(folder), 10**9)))
     with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free\)"), output_errors(tmp_path / place):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_limit_on_the_size_of_files_is_not_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="file too large") as caught, output_errors(tmp_path / "a"):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    assert "the disk is full" not in str(caught.value)

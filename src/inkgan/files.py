@@ -19,7 +19,7 @@ from inkgan.errors import OutputError, in_bytes, reason_of, shown
 Progress = Callable[[str, float], None]
 
 _DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
