@@ -122,7 +122,10 @@ class OutputFolder:
         if not any(self._path.iterdir()):
             return
         if os.path.lexists(self._path / MANIFEST) and _read_manifest(self._path) is None:
-            raise OutputError(f"{self._path / MANIFEST} was not written by inkgan. Name another folder.")
+            raise OutputError(
+                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged: it does not say whose the "
+                "files here are. Name another folder."
+            )
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
