@@ -275,6 +275,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write 1 --seed 9223372036854775808 -o a.png", "Seeds run from 0"),
         ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
+        ("data --data-dir=", "--data-dir was given an empty name"),
+        ("data check small.npz --data-dir=", "--data-dir was given an empty name"),
+        ("train --dry-run --config=", "--config was given an empty name"),
+        ("evaluate small.npz --json=", "--json was given an empty name"),
+        ("sample fast --columns 3 -o a.npz", "--columns is for a sheet"),
+        ("sample fast --columns 3 -o a/", "--columns is for a sheet"),
     ],
 )
 def test_bad_input(
@@ -328,6 +334,13 @@ def test_no_name_is_not_the_current_folder(
     monkeypatch.chdir(tmp_path)
     out = ["-o", "a/"] if command.partition(" ")[0] in {"sample", "export", "write"} else []
     assert "the name of the run or model is empty" in fails(capsys, *command.split(), "", *out)
+
+
+def test_no_name_is_not_the_run_in_this_folder(
+    stopped_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(stopped_run)
+    assert "RUN... was given an empty name" in fails(capsys, "doctor", "")
 
 
 def test_names_do_not_move_the_cursor(

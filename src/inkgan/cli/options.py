@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share; none that takes one value may be given twice."""
+"""The arguments and options that several commands share; no value is given twice where one counts, or is empty."""
 
 from __future__ import annotations
 
@@ -23,25 +23,34 @@ Force = Annotated[
 ]
 
 
-class _Once:
-    """Refuses an option that takes one value and is given twice: the last one would hold, silently."""
+class _Careful:
+    """Refuses what a slip of the shell gives.
+
+    Of an option that takes one value and is given twice, the last would hold, silently. An empty path comes from a
+    variable that is not set, and would be the current folder.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command."""
         words = list(args)
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # of the command; it may show the help
-        _, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
-        for option, count in Counter(order).items():
-            if count > 1 and not option.multiple and not option.is_flag:
-                raise ConfigError(f"{option.opts[0]} was given {count} times. Give it once.")
+        values, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
+        for parameter, count in Counter(order).items():
+            is_option = parameter.param_type_name == "option"
+            if count > 1 and is_option and not parameter.multiple and not parameter.is_flag:
+                raise ConfigError(f"{parameter.opts[0]} was given {count} times. Give it once.")
+            given = values[parameter.name]
+            if parameter.type.name == "path" and "" in (given if isinstance(given, list | tuple) else [given]):
+                name = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
+                raise ConfigError(f"{name} was given an empty name. Give a path; a variable of the shell may be unset.")
         return rest
 
 
-class Command(_Once, TyperCommand):
+class Command(_Careful, TyperCommand):
     """A command."""
 
 
-class Group(_Once, TyperGroup):
+class Group(_Careful, TyperGroup):
     """A group of commands."""
 
 

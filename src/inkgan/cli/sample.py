@@ -67,11 +67,12 @@ def sample(
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
-    from inkgan.errors import printable, quantity
+    from inkgan.errors import ConfigError, printable, quantity, shown
     from inkgan.generation import model as sampling
     from inkgan.generation.saving import check_output, writer_for
 
-    check_output(out, count, force=force, model=what)
+    if check_output(out, count, force=force, model=what) != "png" and columns is not None:
+        raise ConfigError(f"--columns is for a sheet, and {shown(out)} is none. Leave one of the two out.")
     with progress_line() as progress:
         model = sampling.load(what, which=checkpoint)
         labels = model.labels_for(count, label)

@@ -158,6 +158,9 @@ def write(
     }
     if preview and labels:
         raise ConfigError("--preview draws one picture and writes no labels. Leave out --labels.")
+    for what, given in (("output", out), ("file of texts", file)):
+        if given == "":  # as a path, it would be the current folder
+            raise ConfigError(f"the name of the {what} is empty. Name one.")
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
@@ -251,7 +254,11 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     from inkgan.images import save_png, sheet
 
     at_once = checked_jobs(cores() if jobs is None else jobs, engine)
-    path = Path("preview.png" if out is None else out if out.endswith(".png") else f"{out.rstrip('/')}-preview.png")
+    path = Path("preview.png" if out is None else out)
+    if path.name in ("", ".."):
+        raise ConfigError(f"{shown(path)} has no name that a preview could take. Name a .png with -o.")
+    if path.suffix.lower() != ".png":
+        path = path.with_name(f"{path.name}-preview.png")
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
     save_png(sheet(images, 3), path, force=force)
