@@ -228,6 +228,17 @@ def test_a_recipe_that_is_none() -> None:
     assert "unknown recipe 5" in complaint("recipe=5")
 
 
+def test_a_setting_of_several_lines_is_one_value() -> None:
+    """Its other lines are no settings of their own, which nobody would read."""
+    assert "steps='5\\nseed = 3' is not allowed" in complaint("steps=5\nseed = 3")
+    assert resolve(overrides=["steps=5 # not many"]).steps == 5
+
+
+def test_a_name_that_is_not_utf_8() -> None:
+    assert "it is not UTF-8, which a run could not write down. Rename it" in complaint("data.name=a\udcff")
+    assert "data.directory='' is not allowed" in complaint("data.directory=")
+
+
 @pytest.mark.parametrize("given", ["seed", "=5", "  =5", ""])
 def test_not_key_and_value(given: str) -> None:
     """--set needs key=value."""

@@ -57,7 +57,9 @@ class DataSettings(_Settings):
     """The images to learn from."""
 
     name: str = Field("mnist", min_length=1, description="a known data set, or the path of a folder or .npz file")
-    directory: str | None = Field(None, description="where the data set's files are, if not in the usual places")
+    directory: str | None = Field(
+        None, min_length=1, description="where the data set's files are, if not in the usual places"
+    )
     ink: Literal["auto", "dark", "light"] = Field(
         "auto", description="the ink of your own grey images: dark is inverted, auto detects it"
     )
@@ -534,10 +536,11 @@ def _parsed_override(override: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {as_given(override)} is not key=value. For example: --set watch.save_every=500")
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
+        table = tomllib.loads(f"value = {text.strip()}")
     except (ValueError, RecursionError):
-        value = text.strip()
-    return key.strip(), value
+        table = {}
+    # A text of several lines can be TOML with more keys than one, and the others would be lost.
+    return key.strip(), table["value"] if len(table) == 1 else text.strip()
 
 
 def _one_line(error: ValidationError) -> str:
@@ -549,4 +552,6 @@ def _one_line(error: ValidationError) -> str:
         key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
+    if first["type"] == "string_unicode":
+        message = "it is not UTF-8, which a run could not write down. Rename it"
     return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."

@@ -106,6 +106,11 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
         ({"settings": {"loos": "hinge"}}, "Did you mean 'loss'?"),
         ({"settings": ["average=0.1"]}, "average is called ema_half_life now. Give ema_half_life=0.1."),
         ({"settings": {"extended_from": [3]}}, "extended_from"),
+        ({"steps": 6, "settings": {"steps": 5}}, "steps was given 2 values"),
+        ({"seed": 6, "settings": ["seed = 5"]}, "seed was given 2 values"),
+        ({"recipe": "fast", "settings": {"recipe": "best"}}, "recipe was given 2 values"),
+        ({"settings": ["loss=hinge", "loss=wgan-gp"]}, "loss was given 2 values"),
+        ({"stop_at": True}, "stop_at=True"),
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
@@ -146,6 +147,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
     chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
+    _require_once(chosen, given.get("settings") or ())
 
     def resolved(base: Config | None = None) -> Config:
         settings = given.get("settings") or ()
@@ -193,6 +195,15 @@ def checked(
         RunFolder(path).require_free(force=given.get("force", False))
         require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
     return config, path
+
+
+def _require_once(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
+    """Refuse a setting that an option or another one of the settings gives, too: one of the two would be lost."""
+    names = [key for key, value in options.items() if value is not None]
+    names += settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"{shown(name)} was given {count} values, one of them among the settings. Give one.")
 
 
 def _with_absolute_data(config: Config) -> Config:
