@@ -16,6 +16,7 @@ from inkgan.errors import (
     InkganError,
     OutputError,
     as_given,
+    did_you_mean,
     in_bytes,
     number_between,
     quantity,
@@ -41,16 +42,16 @@ def test_quantities(said: str, expected: str) -> None:
     assert said == expected
 
 
-@pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, 10**400, "9" * 400])
+@pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, True, False, 10**400, "9" * 400])
 def test_what_is_no_number_between_is_told(value: object) -> None:
     assert (number_between(0, "", 0, 1), number_between("1", "", 0, 1)) == (0, 1)
     with pytest.raises(ConfigError, match=r"^the share is .{1,80}, not 0 to 1$"):
         number_between(value, "the share is {}, not 0 to 1", 0, 1)
 
 
-@pytest.mark.parametrize("value", [1.0, "1", None, -1, 10**60, pytest.param(10**9999, id="huge")])
+@pytest.mark.parametrize("value", [1.0, "1", None, True, False, -1, 10**60, pytest.param(10**9999, id="huge")])
 def test_what_is_no_whole_number_is_told(value: object) -> None:
-    assert whole_number(True, "", 0, 1) == 1
+    assert whole_number(np.int8(1), "", 0, 1) == 1
     with pytest.raises(ConfigError, match=r"^the part is .{1,80}, not 0 to 1$"):
         whole_number(value, "the part is {}, not 0 to 1", 0, 1)
 
@@ -104,3 +105,10 @@ def test_what_is_no_number_of_processes_is_told(value: Any) -> None:
 def test_what_is_no_specification_is_told(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"is not a data set\. Give an inkgan\.Spec"):
         inkgan.write_many(value)
+
+
+@pytest.mark.parametrize("given", ["YOLO", "Yolo", "yollo"])
+def test_the_nearest_word_in_any_case(given: str) -> None:
+    assert did_you_mean(given, ["npz", "yolo"]) == " Did you mean 'yolo'?"
+    assert did_you_mean("best", ["BEST"]) == " Did you mean 'BEST'?"
+    assert did_you_mean(given, []) == ""

@@ -129,9 +129,10 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """Return a hint with the allowed word nearest to ``given`` (`` Did you mean 'x'?``), or an empty string."""
-    matches = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    """Return a hint with the allowed word nearest to ``given``, in any case (`` Did you mean 'x'?``), or nothing."""
+    words = {word.casefold(): word for word in allowed}
+    matches = difflib.get_close_matches(given.casefold(), words, n=1, cutoff=0.5)
+    return f" Did you mean {words[matches[0]]!r}?" if matches else ""
 
 
 def printable(name: Path | str) -> str:
@@ -202,7 +203,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
         ConfigError: it is no whole number, or out of range.
     """
     try:
-        number = operator.index(value)
+        number = operator.index(_no_truth(value))
     except TypeError:
         raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
@@ -213,7 +214,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
 def number_between(value: Any, complaint: str, least: float, most: float) -> float:
     """Return a number as a ``float``; see :func:`whole_number`."""
     try:
-        number = float(value)
+        number = float(_no_truth(value))
     except (TypeError, ValueError, OverflowError):
         raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
@@ -226,3 +227,10 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
     if not isinstance(value, str | os.PathLike):
         raise error(f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path.")
     return Path(value)
+
+
+def _no_truth(value: Any) -> Any:
+    """Return a value; raise a TypeError for True and False, which are numbers to Python and slips in a call."""
+    if isinstance(value, bool):
+        raise TypeError
+    return value

@@ -403,6 +403,11 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
         write_shards(spec(), other)
     with pytest.raises(OutputError, match="is a file"):
         write_shards(spec(), other / "mine.txt")
+    newer = json.loads((whole / "manifest.json").read_text("utf-8"))
+    newer["spec"]["paper"] = "lined"
+    (other / "manifest.json").write_text(json.dumps(newer), "utf-8")
+    with pytest.raises(OutputError, match="its paper is lined, and not "):
+        write_shards(spec(), other)
     assert len(runs.listing(other)) == 2
 
 
@@ -655,6 +660,10 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"split": [{"name": "a", "share": 1.5}]}, "split.1.share = 1.5"),
         ({"split": [{"name": "a", "share": 1 - 1.2e-6}]}, "add up to 1"),
         ({"count": None, "hight": 24}, "there is no hight"),
+        ({"count": True}, "count = True is not allowed: true and false are not numbers"),
+        ({"style": False}, "style = False"),
+        ({"split": [{"name": "a", "share": True}]}, "split.1.share = True"),
+        ({"format": "NPZ"}, r"Did you mean 'npz'\?"),
     ],
 )
 def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
@@ -681,6 +690,16 @@ def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
 def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
     kept = spec(**changes).model_dump(mode="json")
     assert {key: kept[key] for key in changes} == changes
+
+
+def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is a place, even if a bundled model has its name."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("12\n", "utf-8")
+    assert next(iter(inkgan.write_many(Spec(texts_file=Path("a.txt"), count=1)))).text == "12"  # type: ignore[arg-type]
+    assert Spec(texts=("1",), count=1, model=tmp_path).model == str(tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=r"\./best"):
+        next(iter(inkgan.write_many(Spec(texts=("1",), count=1, model=Path("best")))))  # type: ignore[arg-type]
 
 
 def test_what_is_not_said_is_as_in_write() -> None:
@@ -781,6 +800,11 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),
         ("--texts - --shards 2 -n 3 -o a", "give either texts or a texts_file"),
+        ("--shards 1 --out=", "the name of the output is empty"),
+        ("--preview --out=", "the name of the output is empty"),
+        ("--preview -o /", "/ has no name that a preview could take"),
+        ("--preview -o .", "has no name that a preview could take"),
+        ("--texts= -o a/", "the name of the file of texts is empty"),
     ],
 )
 def test_commands_that_make_no_sense(

@@ -54,6 +54,8 @@ def test_a_mixture(tmp_path: Path) -> None:
             '[[texts]]\ntemplate = "1"\nweight = inf',
             "texts.1.weight = inf is not allowed: input should be a finite number",
         ),
+        ('[[texts]]\ntemplate = "1"\nweight = true', "texts.1.weight = True is not allowed"),
+        ('lengths = [true, 5]\n[[texts]]\ntemplate = "1"', "true and false are not numbers"),
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),
         ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),

@@ -36,9 +36,16 @@ _PREVIEWED = 24
 
 
 class Table(BaseModel):
-    """A frozen table without unknown keys."""
+    """A frozen table without unknown keys; none of them takes true or false."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any) -> Any:
+        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
+            raise ValueError("true and false are not numbers")
+        return value
 
 
 class Document(Table):
@@ -130,6 +137,14 @@ class Spec(Document):
     @classmethod
     def _look_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
         return given | {"look": name_of(look_of(given["look"]))} if "look" in given else given
+
+    @field_validator("model", "texts_file", mode="before")
+    @classmethod
+    def _path_is_a_place(cls, value: Any) -> Any:
+        # A name without a slash may be that of a bundled model.
+        if isinstance(value, Path):
+            return str(value) if value.is_absolute() else f"./{value}"
+        return value
 
     @field_validator("format")
     @classmethod
