@@ -406,7 +406,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     newer = json.loads((whole / "manifest.json").read_text("utf-8"))
     newer["spec"]["paper"] = "lined"
     (other / "manifest.json").write_text(json.dumps(newer), "utf-8")
-    with pytest.raises(OutputError, match="its paper is lined, and not "):
+    with pytest.raises(OutputError, match="its paper is 'lined', and not "):
         write_shards(spec(), other)
     assert len(runs.listing(other)) == 2
 
