@@ -696,10 +696,10 @@ def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """A path is a place, even if a bundled model has its name."""
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text("12\n", "utf-8")
-    assert next(iter(inkgan.write_many(Spec(texts_file=Path("a.txt"), count=1)))).text == "12"  # type: ignore[arg-type]
-    assert Spec(texts=("1",), count=1, model=tmp_path).model == str(tmp_path)  # type: ignore[arg-type]
+    assert next(iter(inkgan.write_many(Spec(texts_file=Path("a.txt"), count=1)))).text == "12"
+    assert Spec(texts=("1",), count=1, model=tmp_path).model == str(tmp_path)
     with pytest.raises(CheckpointError, match=r"\./best"):
-        next(iter(inkgan.write_many(Spec(texts=("1",), count=1, model=Path("best")))))  # type: ignore[arg-type]
+        next(iter(inkgan.write_many(Spec(texts=("1",), count=1, model=Path("best")))))
 
 
 def test_what_is_not_said_is_as_in_write() -> None:
