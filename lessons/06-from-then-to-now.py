@@ -342,7 +342,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 
 # %% [markdown] lang="en"
 # The order holds here. But the printed spread is that of "average" only. Look at "pairs": another seed moved its
-# distance by about 11, and its share of right digits by about 13 points. That is more than some neighbouring
+# distance by more than 10, and its share of right digits by more than 10 points. That is more than some neighbouring
 # rungs are apart, so they can change places. For a claim you need several seeds on both sides. [The
 # experiments](../../docs/experiments.md) show what each idea is worth after 300 steps, with two seeds, and much else
 # with five and more.
@@ -359,8 +359,8 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 # * Why average the weights and not the images? (An average of images is a blur, as lesson 7 shows; nearby weights
 #   average to a network.)
 
-# %% [markdown] lang="zh" of="8a2691c9"
-# 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 11 左右，读对的比例变了大约 13 个百分点，比有些相邻两级之间的差别还大，所以它们完全可能换位。
+# %% [markdown] lang="zh" of="a31cb185"
+# 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 10 以上，读对的比例变了 10 个百分点以上，比有些相邻两级之间的差别还大，所以它们完全可能换位。
 # 要下结论，两边都得有好几个种子。[实验记录](../../docs/experiments.md)（英文）里有每个想法在 300 步之后的价值，用两个种子；其他许多实验用了五个以上。
 #
 # **2.** 如果必须放弃一级，你先放弃哪一级？看看每级带来什么、代价多大。（没有唯一答案。没有标签，就不能点名要哪个数字。在实验记录里，300 步之后，去掉标签、惩罚项或平均中的任何一样，距离都至少翻一倍。）
