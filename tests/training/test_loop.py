@@ -521,12 +521,12 @@ def test_divergence_before_anything_was_saved(
     assert runs.steps_saved(tmp_path / "run") == []
 
 
-# A full disk
+# Files that cannot grow
 
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Let no file grow above a size, as a full disk would not."""
+    """Let no file grow above a size: writing ends in the middle, as it does on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -536,21 +536,23 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 2**18])
-def test_a_full_disk(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], size: int) -> None:
-    """A full disk says so in one line and keeps what is there; with space again, the run ends the same."""
+def test_a_save_that_ends_in_the_middle(
+    tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], size: int
+) -> None:
+    """One line says so, and what is there is kept; with space again, the run ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     with largest_file(size):
-        complaint(OutputError, "the disk is full", "B free", folder=folder, data=small_data, resume=True)
+        complaint(OutputError, "cannot write", "file too large", folder=folder, data=small_data, resume=True)
     assert runs.steps_saved(folder) == [0, 4, 5]
     assert not list((folder / "checkpoints").glob(".tmp*"))
     runs.train(folder, small_data, resume=True)
     assert runs.learned(folder) == whole["float32"]
 
 
-def test_a_full_disk_at_the_start(tmp_path: Path, small_data: Path) -> None:
+def test_no_space_at_the_start(tmp_path: Path, small_data: Path) -> None:
     """A run that cannot even note its settings says so, and leaves a folder in which it can start later."""
     with largest_file(0):
-        complaint(OutputError, "the disk is full", folder=tmp_path / "run", data=small_data)
+        complaint(OutputError, "file too large", folder=tmp_path / "run", data=small_data)
     runs.train(tmp_path / "run", small_data, steps=1)
 
 

@@ -109,7 +109,6 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
         ({"steps": 6, "settings": {"steps": 5}}, "steps was given 2 values"),
         ({"seed": 6, "settings": ["seed = 5"]}, "seed was given 2 values"),
         ({"recipe": "fast", "settings": {"recipe": "best"}}, "recipe was given 2 values"),
-        ({"settings": ["loss=hinge", "loss=wgan-gp"]}, "loss was given 2 values"),
         ({"stop_at": True}, "stop_at=True"),
     ],
     ids=str,
@@ -124,6 +123,11 @@ def test_what_is_no_option_is_refused_in_one_line(
     assert needed in str(caught.value)
     assert str(caught.value).isprintable()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_several_texts_for_a_setting_the_last_holds() -> None:
+    config, _ = configure(settings=["loss=hinge", "seed=3", "loss=wgan-gp"])
+    assert (config.loss, config.seed) == ("wgan-gp", 3)
 
 
 def test_every_option_is_documented() -> None:

@@ -143,10 +143,6 @@ def write(
     """
     from inkgan.generation.looks import look_of
 
-    require_once(knobs or (), "--knob")
-    knob_values = dict(
-        _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs or ()
-    )
     hand: dict[str, Any] = {
         "seed": seed,
         "style": style,
@@ -154,7 +150,7 @@ def write(
         "height": height,
         "background": background,
         "legible": legible,
-        "look": look_of(look, knob_values, background=background),
+        "look": look_of(look, _parse_knobs(knobs or []), background=background),
     }
     if preview and labels:
         raise ConfigError("--preview draws one picture and writes no labels. Leave out --labels.")
@@ -296,6 +292,14 @@ def _default_output(text: str, number: int) -> str:
             "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
         )
     return f"{name}.png"
+
+
+def _parse_knobs(knobs: list[str]) -> dict[str, str]:
+    """Return the values of the knobs that ``--knob NAME=VALUE`` sets."""
+    require_once(knobs, "--knob")
+    return dict(
+        _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs
+    )
 
 
 def _parse_pair(text: str, complaint: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
@@ -100,7 +99,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
             * ``config``: a TOML file of settings.
             * ``settings``: any other settings, such as ``{"loss": "hinge", "generator.learning_rate": 1e-3}``, or
-              strings such as ``["loss=hinge"]``. ``inkgan train --dry-run`` lists them all.
+              strings such as ``["loss=hinge"]``, of which the last holds. ``inkgan train --dry-run`` lists them all.
 
     Returns:
         The run's folder, steps and training time, whether it is complete, and the final picture.
@@ -147,7 +146,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
     chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
-    _require_once(chosen, given.get("settings") or ())
+    _require_no_conflict(chosen, given.get("settings") or ())
 
     def resolved(base: Config | None = None) -> Config:
         settings = given.get("settings") or ()
@@ -197,13 +196,15 @@ def checked(
     return config, path
 
 
-def _require_once(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a setting that an option or another one of the settings gives, too: one of the two would be lost."""
-    names = [key for key, value in options.items() if value is not None]
-    names += settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise ConfigError(f"{shown(name)} was given {count} values, one of them among the settings. Give one.")
+def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
+    """Refuse a setting that an option gives, too: one of the two would be lost.
+
+    Of several texts that give one setting, the last one holds, so that settings can be laid over others.
+    """
+    names = settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
+    for name in names:
+        if options.get(name) is not None:
+            raise ConfigError(f"{name} was given 2 values, one of them among the settings. Give one.")
 
 
 def _with_absolute_data(config: Config) -> Config:
