@@ -3,7 +3,8 @@
     python scripts/check_web.py [--browsers] [--if-found]
 
 With ``--browsers`` it then tries the page in Chromium and Firefox, as far as they are installed; $CHROMIUM and $FIREFOX
-name other ones. It needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails.
+name other ones. Firefox has to know the commands of puppeteer-core: ESR 140 is too old, ESR 153 is new enough.
+It needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails.
 With ``--if-found`` it says in one line what is missing, and succeeds.
 """
 
