@@ -178,3 +178,16 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
         assert picture.height == 8 * 26
     assert run([*words, "-o", "numbers/"]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("sheet.PNG", "sheet.PNG"), ("sheet.png", "sheet.png"), ("a.tar", "a.tar-preview.png")]
+)
+def test_the_name_of_a_preview(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str, name: str
+) -> None:
+    """A picture keeps its name, in capitals too; what is not one gets an ending."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["write", "7", "-n", "2", "--model", "fast", "--height", "24", "--preview", "-o", given]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert f"images: {name}\n" in capsys.readouterr().out
