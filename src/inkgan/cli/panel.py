@@ -85,10 +85,12 @@ class Panel:
         for name, title in _CURVES.items():
             if name not in self._history:
                 continue
-            value = f"{self._history[name][-1]:+.3f}" if name == "margin" else f"{self._history[name][-1]:.3f}"
-            more = f"  {terms['pairs_in_order']:.0%} in order" if name == "margin" and "pairs_in_order" in terms else ""
+            history = self._history[name]
+            value = f"{history[-1]:+.3f}" if name == "margin" else f"{history[-1]:.3f}"
             start = f"{title:<7}{value:>9} "
-            yield Text(start + sparkline(self._history[name], width - len(start) - len(more)) + more, no_wrap=True)
+            end = f"  {terms['pairs_in_order']:.0%} in order" if name == "margin" and "pairs_in_order" in terms else ""
+            course = sparkline(history, width - len(start) - len(end))
+            yield Text(start + course + end, no_wrap=True)
 
     def _doctor(self, width: int) -> Text:
         found = self.finding

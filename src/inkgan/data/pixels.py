@@ -131,7 +131,8 @@ def dark_and_light(images: Images) -> tuple[float, float]:
     some = _sample(images)
     border = _border(some)[..., 0]
     paper = np.median(border, axis=1)
-    middle = some[:, height // 4 : height - height // 4, width // 4 : width - width // 4].mean(axis=(1, 2, 3))
+    rows, columns = slice(height // 4, height - height // 4), slice(width // 4, width - width // 4)
+    middle = some[:, rows, columns].mean(axis=(1, 2, 3))
     least, most = int(some.min()), int(some.max())
     is_even = np.mean(np.abs(border - paper[:, None]) <= (most - least) / 8, axis=1) > 0.5
     contrast = (paper - middle) / max(1, most - least)

@@ -199,7 +199,8 @@ def correlation_penalty(features: Tensor) -> Tensor:
     """
     centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)  # D x D
-    return (covariance.square().sum() - covariance.diagonal().square().sum()) / features.shape[1]
+    off_diagonal = covariance.square().sum() - covariance.diagonal().square().sum()
+    return off_diagonal / features.shape[1]
 
 
 def one_cycle(done: float) -> float:
@@ -207,7 +208,9 @@ def one_cycle(done: float) -> float:
 
     PyTorch's ``OneCycleLR`` goes up and down by the same curve, so it gives other learning rates.
     """
-    return max(done / 0.2, 0.02) if done < 0.2 else 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
+    if done < 0.2:
+        return max(done / 0.2, 0.02)
+    return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
 
 
 def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
@@ -286,7 +289,9 @@ def classification_accuracy(
     shape = (height, width, channels)
     card = FeatureCard(name="probe", image_shape=shape, class_names=class_names, widths=HALF_WIDTHS)
     network = train_features(images, labels, card, replace(PROBE, seed=seed), progress)
-    return binomial(int((network.probabilities(test[0]).argmax(1) == test[1]).sum()), len(test[1]))
+    test_images, test_labels = test
+    right = network.probabilities(test_images).argmax(1) == test_labels
+    return binomial(int(right.sum()), len(right))
 
 
 def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:

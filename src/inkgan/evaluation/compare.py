@@ -272,10 +272,15 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
     changed = differences(before, after)
     if len(first) + len(second) > 2:
         changed = [one for one in changed if not one.startswith("seed: ")]
-    reached = [checkpoint.list_steps(RunFolder(Path(str(one))).checkpoints)[-1] for one in (first[0], second[0])]
-    if reached[0] != reached[1]:
-        changed = [*changed, f"trained steps: {reached[0]} -> {reached[1]}"]
+    before_steps, after_steps = _trained_steps(first[0]), _trained_steps(second[0])
+    if before_steps != after_steps:
+        changed = [*changed, f"trained steps: {before_steps} -> {after_steps}"]
     return tuple(changed)
+
+
+def _trained_steps(run: Measurable) -> int:
+    """Return the step of the newest checkpoint of a run."""
+    return checkpoint.list_steps(RunFolder(Path(str(run))).checkpoints)[-1]
 
 
 def _notes(

@@ -47,7 +47,8 @@ def morph(
     generator = load_for_writing(model)
     classes = digit_classes(generator)
     writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
-    ways = [slerp(a, b, step / int(steps)) for a, b in pairwise(writers) for step in range(int(steps))]
+    shares = [step / int(steps) for step in range(int(steps))]
+    ways = [slerp(a, b, share) for a, b in pairwise(writers) for share in shares]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
     labels = np.tile([classes[digit] for digit in DIGITS], hands)
 

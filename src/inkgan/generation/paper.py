@@ -113,7 +113,8 @@ def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
 
 def _one_of(colours: Sequence[str], draws: np.random.Generator, *, in_colour: bool) -> Reflectance:
     """Draw one of the colours, and return the share of red, green and blue, or of all light, that it reflects."""
-    colour = np.array(rgb(colours[int(draws.random() * len(colours))])) / 255
+    name = colours[int(draws.random() * len(colours))]
+    colour = np.array(rgb(name)) / 255
     return colour if in_colour else colour[0]
 
 
@@ -299,7 +300,8 @@ def light(height: int, width: int, amount: Range, draws: np.random.Generator) ->
     angle = draws.uniform(0, 2 * math.pi)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = x * math.cos(angle) + y * math.sin(angle)
-    brightness: NDArray[np.float64] = 1 - draws.uniform(*amount) * (slope - slope.min()) / np.ptp(slope)
+    darkness = draws.uniform(*amount) * (slope - slope.min()) / np.ptp(slope)
+    brightness: NDArray[np.float64] = 1 - darkness
     return brightness
 
 

@@ -254,6 +254,7 @@ def is_done(out: Path, number: int) -> bool:
     """Whether a shard is there as it was made: it has a record, and every file in the record has its SHA-256."""
     try:
         lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
+        # As sha256sum writes them: 64 hexadecimal digits, two characters, and the name.
         return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
     except (OSError, ValueError):
         return False

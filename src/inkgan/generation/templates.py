@@ -191,7 +191,12 @@ def _date(argument: str) -> Piece:
     _require_order(start <= end, first, last, "earlier date")
     days = (end - start).days + 1
     write = _written(form, _OF_DATES, end)
-    return Piece(lambda draws: write(start + timedelta(int(draws.integers(days)))), len(write(date(2000, 12, 31))))
+
+    def draw(draws: np.random.Generator) -> str:
+        return write(start + timedelta(int(draws.integers(days))))
+
+    longest = len(write(date(2000, 12, 31)))
+    return Piece(draw, longest)
 
 
 def _time(argument: str) -> Piece:
@@ -201,7 +206,12 @@ def _time(argument: str) -> Piece:
     _require_order(start <= end, first, last, "earlier time")
     end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
     write = _written(form, _OF_TIMES, end)
-    return Piece(lambda draws: write(int(draws.integers(start, end + 1))), len(write(12 * 3600)))
+
+    def draw(draws: np.random.Generator) -> str:
+        return write(int(draws.integers(start, end + 1)))
+
+    longest = len(write(12 * 3600))
+    return Piece(draw, longest)
 
 
 def _integer(argument: str) -> Piece:
@@ -212,7 +222,13 @@ def _integer(argument: str) -> Piece:
     least, most = int(first), int(last)
     _require_order(least <= most, first, last, "smaller number")
     width = len(first) if first.startswith("0") and len(first) > 1 else 1
-    return Piece(lambda draws: f"{int(draws.integers(least, most + 1)):0{width}d}", max(len(str(most)), width))
+
+    def draw(draws: np.random.Generator) -> str:
+        number = int(draws.integers(least, most + 1))
+        return f"{number:0{width}d}"
+
+    longest = max(len(str(most)), width)
+    return Piece(draw, longest)
 
 
 def _digits(argument: str) -> Piece:
@@ -223,7 +239,8 @@ def _digits(argument: str) -> Piece:
     least, most = int(first), int(last)
 
     def draw(draws: np.random.Generator) -> str:
-        return "".join(map(str, draws.integers(10, size=draws.integers(least, most + 1)).tolist()))
+        count = draws.integers(least, most + 1)
+        return "".join(map(str, draws.integers(10, size=count).tolist()))
 
     return Piece(draw, most)
 
@@ -252,7 +269,12 @@ def _choice(argument: str, lines: LinesOf) -> Piece:
     if not argument.strip():
         raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
     texts = lines(Path(argument.strip()))
-    return Piece(lambda draws: texts[int(draws.integers(len(texts)))], max(map(len, texts)))
+
+    def draw(draws: np.random.Generator) -> str:
+        return texts[int(draws.integers(len(texts)))]
+
+    longest = max(len(text) for text in texts)
+    return Piece(draw, longest)
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:

@@ -423,7 +423,9 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
     def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
-    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), np.append(labels, pen_labels).astype(int))
+    all_latents = np.concatenate([latents, *(hand[None] for hand in hands)])
+    all_labels = np.append(labels, pen_labels).astype(int)
+    images = draw(all_latents, all_labels)
     own, pens = images[: len(digits)], images[len(digits) :]
     return made_legible(draw, own, latents, labels, digits, legible), pens
 
@@ -519,7 +521,8 @@ def _page(strips: Sequence[ink.Strip], placement: Placement, height: int) -> tup
     boxes = []
     for strip, left, top, bottom in zip(strips, placement.left, placement.top, placement.bottom, strict=False):
         right = left + strip.shape[1]
-        np.maximum(part := page[:, left:right], strip, out=part)
+        part = page[:, left:right]
+        np.maximum(part, strip, out=part)
         boxes.append((left, top, right, bottom))
     return page, tuple(boxes)
 

@@ -231,7 +231,8 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     """Say what is wrong with the first wrong parameter."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    name, given = shown(str(first["loc"][-1])), shown(str(first["input"]))[:40]
+    name = shown(str(first["loc"][-1]))
+    given = shown(str(first["input"]))[:40]
     if first["type"] == "missing":
         return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":

@@ -106,7 +106,8 @@ def class_balance(
     counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
     # Leaving out any image of class c gives the same value, so there are only K values, the c-th counts[c] times.
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
-    chance = np.quantile(_total_variation(rng.multinomial(n, p, resamples) / n, p), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    by_chance = _total_variation(rng.multinomial(n, p, resamples) / n, p)
+    chance = np.quantile(by_chance, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     share = counts / n
     return ClassBalance(
         counts=counts,
@@ -167,7 +168,10 @@ def conditional_accuracy(
             f"{len(asked)} asked and {len(predicted)} predicted classes: they must be the same images."
         )
     right = asked == predicted
-    by_class = {int(c): binomial(int(right[asked == c].sum()), int((asked == c).sum())) for c in np.unique(asked)}
+    by_class = {}
+    for c in np.unique(asked).tolist():
+        right_of_class = right[asked == c]
+        by_class[c] = binomial(int(right_of_class.sum()), len(right_of_class))
     return binomial(int(right.sum()), len(right)), by_class
 
 

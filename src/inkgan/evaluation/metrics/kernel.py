@@ -46,7 +46,8 @@ def kernel_distance(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
     """
     _check(first, second, 2)
     x, y = ([z[i : i + _TILE].astype(np.float64) for i in range(0, len(z), _TILE)] for z in (first, second))
-    return float(_mmd(_within(x).sum(), len(first), _within(y).sum(), len(second), _between(x, y).sum()))
+    xx, yy, xy = _within(x).sum(), _within(y).sum(), _between(x, y).sum()
+    return float(_mmd(xx, len(first), yy, len(second), xy))
 
 
 def kernel_estimate(

@@ -7,7 +7,6 @@ and from runs with planted faults; docs/doctor.md has its table.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -163,7 +162,8 @@ def stuck(line: Line, _config: Config) -> float | None:
 def far_from_usual(_line: Line, config: Config) -> float | None:
     """The factor by which a learning rate differs from the recipe's own, up or down, for the network further off."""
     usual = usual_rates(config)
-    return max(math.exp(abs(math.log(rate / usual[name]))) for name, rate in own_rates(config).items())
+    ratios = [rate / usual[name] for name, rate in own_rates(config).items()]
+    return max(max(ratio, 1 / ratio) for ratio in ratios)
 
 
 # Remedies
