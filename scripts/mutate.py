@@ -226,8 +226,8 @@ def main(arguments: list[str]) -> int:
     gc.freeze()  # the collections of the tests' processes pass over what these hold
     with tempfile.TemporaryDirectory(prefix="inkgan-mutate-") as folder:
         root = Path(folder)
-        for name in ("benchmarks", "docs", "src", "tests"):
-            shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("benchmarks", "docs", "src", "tests", "web"):
+            shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
         shutil.copy(_ROOT / "pyproject.toml", root)
         tests = sorted({test for one in mutations for test in one.tests})
         print(f"{len(mutations)} mutations; first {len(tests)} test files on the code as it is", flush=True)
