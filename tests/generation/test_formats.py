@@ -269,6 +269,18 @@ def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
     assert [category["id"] for category in document["categories"]] == list(range(1, len(CATEGORIES) + 1))
 
 
+def test_a_character_without_ink_has_no_box() -> None:
+    """A narrow one low on the page and one that begins at its edge have theirs."""
+    boxes: tuple[Box, ...] = ((0, 14, 3, 20), (5, 14, 5, 14), (9, 2, 18, 20))
+    samples = [Sample(0, Writing("471", np.zeros((24, 30), np.uint8), boxes))]
+    document = json.loads(packer("coco")("0", samples)["0/annotations.json"])
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    found = [(names[one["category_id"]], one["bbox"]) for one in document["annotations"]]
+    assert found == [("4", [0, 14, 3, 6]), ("1", [9, 2, 9, 18])]
+    lines = packer("yolo")("0", samples)[f"0/labels/{samples[0].key}.txt"].decode().splitlines()
+    assert [CATEGORIES[int(line.split()[0])] for line in lines] == ["4", "1"]
+
+
 def test_yolo(tmp_path: Path) -> None:
     """The format's definition: class, middle, width and height as shares, in a file of the image's name."""
     packed("yolo", tmp_path)

@@ -55,6 +55,7 @@ def test_a_mixture(tmp_path: Path) -> None:
             "texts.1.weight = inf is not allowed: input should be a finite number",
         ),
         ('[[texts]]\ntemplate = "1"\nweight = true', "texts.1.weight = True is not allowed"),
+        ('[[texts]]\ntemplate = "1"\nweight = 1000000001', "texts.1.weight = 1000000001 is not allowed"),
         ('lengths = [true, 5]\n[[texts]]\ntemplate = "1"', "true and false are not numbers"),
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),

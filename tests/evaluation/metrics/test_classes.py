@@ -186,7 +186,7 @@ def test_refuses() -> None:
     p = softmax(0, 200, 4)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         classifier_score(p[:99], rng())
-    for wrong in (p * 2, p - 0.5, np.log(p), p * 1.0012):
+    for wrong in (p * 2, p - 0.5, np.log(p), p * 1.0012, p + np.array([0.1, -0.1, 0, 0])):
         with pytest.raises(EvaluationError, match="softmax"):
             classifier_score(wrong, rng())
     labels = np.arange(40) % 4
