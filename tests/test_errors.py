@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,8 +22,11 @@ from inkgan.errors import (
     in_bytes,
     number_between,
     quantity,
+    require_function,
     whole_number,
+    yes_or_no,
 )
+from inkgan.training.start import TrainingOptions
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,84 @@ def test_what_is_no_path_is_told(call: Callable[[Any], Any], error: type[InkganE
     with pytest.raises(error) as caught:
         call(value)
     assert str(caught.value) == f"{what} is {value!r}, and not a name or a path. Give a string or a pathlib.Path."
+
+
+def public_parameters(*types: str) -> Iterator[str]:
+    """The parameters of these types in the public API, such as ``export(force)``."""
+    for name in inkgan.__all__:
+        one = getattr(inkgan, name)
+        if inspect.isfunction(one):
+            functions = {name: one}
+        else:
+            functions = {f"{name}.{method}": call for method, call in vars(one).items() if inspect.isfunction(call)}
+        for called, function in functions.items():
+            if not called.rpartition(".")[2].startswith("_"):
+                for parameter in inspect.signature(function).parameters.values():
+                    if parameter.annotation in types:
+                        yield f"{called}({parameter.name})"
+
+
+#: A call of each public function that takes True or False.
+YES_OR_NO: dict[str, Callable[[Any], Any]] = {
+    "export(force)": lambda value: inkgan.export("fast", "model.html", force=value),
+    "evaluate(full)": lambda value: inkgan.evaluate("none", full=value),
+    "compare(full)": lambda value: inkgan.compare("none", "none", full=value),
+    "train(resume)": lambda value: inkgan.train(data="none", resume=value),
+    "train(force)": lambda value: inkgan.train(data="none", force=value),
+    "train(heal)": lambda value: inkgan.train(data="none", heal=value),
+}
+
+
+@pytest.mark.parametrize("value", ["no", "", 0, None, [], np.zeros(2, bool)], ids=repr)
+@pytest.mark.parametrize(("where", "call"), YES_OR_NO.items(), ids=YES_OR_NO)
+def test_what_is_neither_yes_nor_no_is_told(
+    where: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python takes every text for yes."""
+    monkeypatch.chdir(tmp_path)
+    name = where.partition("(")[2].rstrip(")")
+    with pytest.raises(ConfigError) as caught:
+        call(value)
+    assert str(caught.value) == f"{name}={value!r} is not allowed: give True or False."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_public_yes_or_no_is_checked() -> None:
+    options = {f"train({name})" for name, kind in get_type_hints(TrainingOptions).items() if kind is bool}
+    assert options | set(public_parameters("bool")) == YES_OR_NO.keys()
+    assert [yes_or_no(value, "") for value in (True, False, np.True_, np.False_)] == [True, False, True, False]
+
+
+#: A call of each public function that takes a function, and what it calls it with.
+CALLBACKS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "evaluate(progress)": (lambda value: inkgan.evaluate("none", progress=value), "doing, done"),
+    "evaluate(extractor)": (lambda value: inkgan.evaluate("none", extractor=value), "images"),
+    "compare(progress)": (lambda value: inkgan.compare("none", "none", progress=value), "doing, done"),
+    "Model.sample(progress)": (lambda value: inkgan.load("fast").sample(1, progress=value), "doing, done"),
+}
+
+
+@pytest.mark.parametrize("value", [3, "print", lambda: None, lambda a, b, c: None], ids=["3", "text", "none", "three"])
+@pytest.mark.parametrize(("where", "call", "takes"), [(where, *call) for where, call in CALLBACKS.items()])
+def test_what_is_no_callback_is_told(where: str, call: Callable[[Any], Any], takes: str, value: Any) -> None:
+    """Neither what cannot be called, nor a function of fewer or more arguments."""
+    name = where.partition("(")[2].rstrip(")")
+    with pytest.raises(ConfigError) as caught:
+        call(value)
+    assert str(caught.value) == f"{name} is {as_given(value)}. Give a function that takes ({takes})."
+
+
+def test_every_public_callback_is_checked() -> None:
+    assert set(public_parameters("Progress", "Extractor | None")) == CALLBACKS.keys()
+    require_function(vars, "of C, which does not tell what it takes", "a", "b")
+
+
+@pytest.mark.parametrize("value", [3, print, inkgan.Watcher, [inkgan.Watcher()]], ids=str)
+def test_what_is_no_watcher_is_told(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"^watcher is .*\. Give an object of a class derived from inkgan\.Watcher"):
+        inkgan.train(data="none", watcher=value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("value", ["2", 2.5, [2]], ids=str)

@@ -21,6 +21,7 @@ write such messages, or check a value and raise one.
 from __future__ import annotations
 
 import difflib
+import inspect
 import operator
 import os
 from collections.abc import Iterable, Sequence
@@ -220,6 +221,33 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
     if not least <= number <= most:
         raise ConfigError(complaint.format(shortened(str(value), _LONGEST_VALUE)))
     return number
+
+
+def yes_or_no(value: Any, name: str) -> bool:
+    """Return True or False that a caller gave; NumPy's are as good as Python's.
+
+    Anything else counts as one of them in Python, and a text such as ``"no"`` as the wrong one.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if type(value).__name__ != "bool":  # the name of NumPy's type, too
+        raise ConfigError(f"{name}={as_given(value)} is not allowed: give True or False.")
+    return bool(value)
+
+
+def require_function(value: Any, name: str, *takes: str) -> None:
+    """Refuse what cannot be called with these arguments.
+
+    Raises:
+        ConfigError: it is no function, or one of other arguments.
+    """
+    try:
+        inspect.signature(value).bind(*takes)
+    except TypeError:
+        raise ConfigError(f"{name} is {as_given(value)}. Give a function that takes ({', '.join(takes)}).") from None
+    except ValueError:  # a few functions in C do not tell what they take
+        return
 
 
 def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> Path:

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from inkgan.config import Config, differences
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, require_function, yes_or_no
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.figures import Better, within_range
 from inkgan.evaluation.metrics.intervals import Interval, difference_of_figures, difference_of_means, mean_over_repeats
@@ -123,6 +123,7 @@ def compare(
         EvaluationError: fewer than two subjects, a pattern that matches nothing, or as :func:`inkgan.evaluate`.
         DataError: as :func:`inkgan.evaluate`.
         CheckpointError: as :func:`inkgan.evaluate`.
+        ConfigError: as :func:`inkgan.evaluate`.
 
     Warns:
         InkganWarning: as :func:`inkgan.evaluate`.
@@ -130,6 +131,8 @@ def compare(
     start = time.perf_counter()
     if not 2 <= len(subjects) <= _MOST:
         raise EvaluationError(f"{len(subjects)} to compare; name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
+    full = yes_or_no(full, "full")
+    require_function(progress, "progress", "doing", "done")
     progress("reading", 0.0)
     members = [_members(what) for what in subjects]
     groups = [[open_subject(what) for what in group] for group in members]

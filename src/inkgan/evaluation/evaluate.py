@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inkgan.errors import listed
+from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.classifier import classification_accuracy
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
@@ -71,12 +71,17 @@ def evaluate(
     Raises:
         DataError: the data, the file or the folder cannot be read.
         CheckpointError: a model is missing or damaged.
+        ConfigError: another argument is out of range or of another type.
         EvaluationError: the images are too few, of another size or constant, or labels are missing that are needed.
 
     Warns:
         InkganWarning: fewer than n images are measured, or a feature network is trained first.
     """
     start = time.perf_counter()
+    full = yes_or_no(full, "full")
+    require_function(progress, "progress", "doing", "done")
+    if extractor is not None:
+        require_function(extractor, "extractor", "images")
     progress("reading", 0.0)
     subject = open_subject(what)
     real = real_images(subject, data, data_dir, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 import safetensors.numpy
 
 from inkgan import data
-from inkgan.errors import CheckpointError, OutputError, shown
+from inkgan.errors import CheckpointError, OutputError, shown, yes_or_no
 from inkgan.exporting import onnx_file, page
 from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
@@ -41,12 +41,14 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
 
     Raises:
         CheckpointError: there is no such model, it is damaged, or its network is of a kind that cannot be exported so.
+        ConfigError: ``force`` is neither True nor False.
         MissingExtraError: the package ``onnx`` is not installed.
         OutputError: the name has another ending, something is there, or the page would be too large.
 
     Warns:
         InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
+    force = yes_or_no(force, "force")
     kind = kind_of(out, ("html", "onnx"))
     path = Path(out)
     if kind == "folder":

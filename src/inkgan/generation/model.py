@@ -23,6 +23,7 @@ from inkgan.errors import (
     as_given,
     did_you_mean,
     quantity,
+    require_function,
     shown,
     whole_number,
 )
@@ -179,6 +180,7 @@ class Model:
         Raises:
             ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
         """
+        require_function(progress, "progress", "doing", "done")
         asked = self.labels_for(n, labels)
         n = _valid_count(n)
         seed = valid_seed(seed)

@@ -14,7 +14,17 @@ from inkgan import networks
 from inkgan.config import LONGEST_RUN, Config, known_keys, resolve
 from inkgan.data.loading import absolute_name, load_saved, require_there
 from inkgan.device import require_name_of_device
-from inkgan.errors import ConfigError, DataError, did_you_mean, number_between, shown, valid_path, whole_number
+from inkgan.errors import (
+    ConfigError,
+    DataError,
+    as_given,
+    did_you_mean,
+    number_between,
+    shown,
+    valid_path,
+    whole_number,
+    yes_or_no,
+)
 from inkgan.files import expanded
 from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
 from inkgan.training.doctor import read_thresholds
@@ -110,6 +120,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         LostProcessError: one of several processes ended or does not answer; the newest checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
     """
+    if not isinstance(watcher, Watcher | None):
+        raise ConfigError(f"watcher is {as_given(watcher)}. Give an object of a class derived from inkgan.Watcher.")
     given = _plain_options(options)
     processes = given.get("processes")
     timeout = _timeout(given)
@@ -412,7 +424,7 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options as JSON can hold them: NumPy's numbers, which notebooks are full of, become plain ones.
 
     Raises:
-        ConfigError: one is unknown, or the settings are neither a mapping nor texts.
+        ConfigError: one is unknown or of another type, or the settings are neither a mapping nor texts.
     """
     known = TrainingOptions.__annotations__
     for name, value in options.items():
@@ -433,6 +445,7 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
             "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
         )
     given: dict[str, Any] = _plain(options)
+    given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal") if name in given}
     if isinstance(options.get("data"), Path):
         given["data"] = str(expanded(options["data"]).absolute())  # a path is never the name of a known set
     return given
