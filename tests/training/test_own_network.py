@@ -116,6 +116,20 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("function", ["build_generator", "build_discriminator"])
+def test_a_module_without_its_functions_is_refused(tmp_path: Path, small_data: Path, mine: Any, function: str) -> None:
+    delattr(mine, function)
+    with pytest.raises(CheckpointError, match=rf"^the module mine of the network 'mine' has no function {function}\."):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_module_that_is_not_there_is_named(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(networks.NETWORKS, "mine", "no_such_module")
+    with pytest.raises(CheckpointError, match=r"^cannot import the network 'mine': No module named 'no_such_module'\."):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+
+
 def test_a_network_that_needs_float32_says_so(tmp_path: Path, small_data: Path) -> None:
     """Batch normalisation keeps its statistics in float32, which PyTorch does not mix with weights in bfloat16."""
     with pytest.raises(ConfigError, match=r"Perhaps it can with --precision float32\.$"):

@@ -46,7 +46,8 @@ def build_generator(description: Mapping[str, Any]) -> nn.Module:
         The generator, float32 on the CPU. Its ``state_dict`` has the names and shapes of the saved weights.
 
     Raises:
-        CheckpointError: the network is unknown, or a size that it needs is missing or wrong.
+        CheckpointError: the network is unknown, its module is missing or lacks this function, or a size that it needs
+            is missing or wrong.
         MissingExtraError: PyTorch is not installed.
     """
     return _build("build_generator", description)
@@ -85,9 +86,14 @@ def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
     try:
         module = import_module(NETWORKS[name])
     except ModuleNotFoundError as error:
-        raise (missing_extra(error) or error) from None
+        raise (missing_extra(error) or CheckpointError(f"cannot import the network {name!r}: {error}.")) from None
+    if not callable(make := getattr(module, function, None)):
+        raise CheckpointError(
+            f"the module {NETWORKS[name]} of the network {name!r} has no function {function}. It needs "
+            "build_generator(description) and build_discriminator(description)."
+        )
     try:
-        network: nn.Module = getattr(module, function)(description)
+        network: nn.Module = make(description)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise CheckpointError(f"the network {name!r} cannot be built from its description ({reason}).") from error
