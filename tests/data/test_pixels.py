@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,3 +213,11 @@ def test_labels_that_are_nearly_one_hot() -> None:
     complaint(lambda: as_labels(rows + np.eye(4)[[1, 1, 1]], 3, "here"), "labels of shape (3, 4)")
     complaint(lambda: as_labels(rows, 4, "here"), "labels of shape (3, 4)")
     complaint(lambda: as_labels(np.array([0, np.nan, 1]), 3, "here"), "float64")
+
+
+@pytest.mark.parametrize("label", [np.uint64(2**63), np.uint64(2**64 - 1), 1e300, -1e300, np.inf])
+def test_a_label_that_no_int64_holds_is_told_as_it_is(label: Any) -> None:
+    """The largest and the least numbers of int64 are kept."""
+    complaint(lambda: as_labels(np.array([0, label], np.asarray(label).dtype), 2, "here"), f"a label is {label},")
+    assert as_labels(np.array([2**63 - 1], np.uint64), 1, "here").tolist() == [2**63 - 1]
+    assert as_labels(np.array([-(2**63)]), 1, "here").tolist() == [-(2**63)]

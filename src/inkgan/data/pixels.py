@@ -108,6 +108,9 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
     if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
         given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
         raise DataError(f"{source}: {given}. Check that the two belong together.")
+    for label in (labels.min(initial=0).item(), labels.max(initial=0).item()):
+        if not -(2**63) <= label < 2**63:  # it would become another number
+            raise DataError(f"{source}: a label is {label}, no number of a class. Check that they are labels.")
     return labels.astype(np.int64)
 
 
