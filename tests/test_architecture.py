@@ -33,6 +33,30 @@ def test_the_top_folder_holds_few_things() -> None:
     assert len({entry.name for entry in SOURCE.iterdir()} - own) <= 16
 
 
+def imported(path: Path) -> set[str]:
+    """The names of all modules that a module imports, also late; those that only its types name do not count."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    branches = [node for node in nodes if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    for_types = [node for branch in branches for node in branch.body]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node not in for_types]
+    members = {f"{node.module}.{one.name}" for node in imports for one in node.names}
+    return members | {str(node.module) for node in imports}
+
+
+def test_few_modules_import_each_other() -> None:
+    """Only what declares something and loads fast, and what carries it out and is imported late."""
+    modules = [path for path in MODULES if path.name != "__init__.py"]
+    imports = {
+        ".".join(("inkgan", *path.relative_to(SOURCE).with_suffix("").parts)): imported(path) for path in modules
+    }
+    both = {(a, b) for a, names in imports.items() for b in names & imports.keys() if a < b and a in imports[b]}
+    assert both == {
+        ("inkgan.data.download", "inkgan.data.known_sets"),
+        ("inkgan.evaluation.page", "inkgan.evaluation.report"),
+        ("inkgan.training.processes", "inkgan.training.team"),
+    }
+
+
 def test_public_names_are_sorted_and_exist() -> None:
     """What ``__all__`` promises can be had."""
     assert inkgan.__all__ == sorted(inkgan.__all__) == dir(inkgan)

@@ -1,4 +1,4 @@
-"""A data set of writings: its specification, its images one after the other, a preview; and files of templates."""
+"""A data set of writings: its specification, its images one after the other, a preview."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, shown, whole_number
+from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
@@ -20,62 +20,18 @@ from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import filled_up
+from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import InTurn
 from inkgan.generation.texts import Texts, read_texts
-from inkgan.generation.writing import DEFAULT, HEIGHTS, LONGEST_TEXT, STEEPEST, Writing
+from inkgan.generation.writing import DEFAULT, HEIGHTS, STEEPEST, Writing
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED
-
-Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
 #: Shards have names of five digits.
 MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
 #: The most images that a preview shows.
 _PREVIEWED = 24
-
-
-class Table(BaseModel):
-    """A frozen table without unknown keys; none of them takes true or false."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any) -> Any:
-        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
-            raise ValueError("true and false are not numbers")
-        return value
-
-
-class Document(Table):
-    """A table with tables in it; one line says what is wrong with any of them."""
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                super().__init__(**given)
-            except ValidationError as error:
-                raise ConfigError(_one_line(type(self), error)) from None
-
-
-class WeightedTemplate(Table):
-    """A template of a mixture."""
-
-    template: str
-    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
-
-
-class MixtureFile(Document):
-    """A file of templates; each text takes one of them at random.
-
-    Raises:
-        ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
-    """
-
-    texts: tuple[WeightedTemplate, ...] = Field(min_length=1)
-    lengths: tuple[Length, Length] = (1, LONGEST_TEXT)
 
 
 class Share(Table):
@@ -174,29 +130,6 @@ class Spec(Document):
     def images_of(self, shard: int) -> range:
         """Return the numbers of a shard's images; shards are numbered from 0."""
         return range(self.count * shard // self.shards, self.count * (shard + 1) // self.shards)
-
-
-def _one_line(kind: type[Document], error: ValidationError) -> str:
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a missing key may be misspelt
-    place = ".".join(str(part + 1) if isinstance(part, int) else shown(str(part)) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        row = WeightedTemplate if kind is MixtureFile else Share
-        names = (kind if len(first["loc"]) == 1 else row).model_fields
-        hint = did_you_mean(str(first["loc"][-1]), names)
-        return f"there is no {place}.{hint} It can have {', '.join(names)}."
-    if first["type"] == "missing":
-        return f"{place} is missing."
-    message = first["msg"].removeprefix("Value error, ")
-    if not place:
-        return message if message.endswith(".") else f"{message}."
-    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
-
-
-def _given(value: Any) -> str:
-    """Return a value for a message, in one short line."""
-    if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
-        value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
-    return as_given(value)
 
 
 def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) -> Iterator[Writing]:

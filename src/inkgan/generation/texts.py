@@ -17,7 +17,7 @@ from inkgan.generation.templates import Template, read_template
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
-    from inkgan.generation.spec import MixtureFile
+    from inkgan.generation.tables import MixtureFile
 
 #: The number of attempts to draw a text that is neither too short nor too long.
 _ATTEMPTS = 1000
@@ -93,7 +93,7 @@ def read_texts(source: str | Path) -> Lines | Mixture:
     if source == "-" or path.suffix.lower() != ".toml":
         return Lines(source)
     from inkgan.config import read_toml
-    from inkgan.generation.spec import MixtureFile
+    from inkgan.generation.tables import MixtureFile
 
     given = read_toml(path)
     try:

@@ -1,0 +1,79 @@
+"""Tables that a file or a call fills in, and the file of templates; one line says what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from inkgan.errors import ConfigError, as_given, did_you_mean, shown
+from inkgan.generation.writing import LONGEST_TEXT
+
+Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
+
+
+class Table(BaseModel):
+    """A frozen table without unknown keys; none of them takes true or false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any) -> Any:
+        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
+            raise ValueError("true and false are not numbers")
+        return value
+
+
+class Document(Table):
+    """A table with tables in it; one line says what is wrong with any of them."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise ConfigError(_one_line(type(self), error)) from None
+
+
+class WeightedTemplate(Table):
+    """A template of a mixture."""
+
+    template: str
+    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
+
+
+class MixtureFile(Document):
+    """A file of templates; each text takes one of them at random.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
+    """
+
+    texts: tuple[WeightedTemplate, ...] = Field(min_length=1)
+    lengths: tuple[Length, Length] = (1, LONGEST_TEXT)
+
+
+def _one_line(kind: type[Document], error: ValidationError) -> str:
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a missing key may be misspelt
+    place = ".".join(str(part + 1) if isinstance(part, int) else shown(str(part)) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        names = kind.model_fields
+        if len(first["loc"]) > 1:  # a key of a row
+            names = get_args(names[str(first["loc"][0])].annotation)[0].model_fields
+        hint = did_you_mean(str(first["loc"][-1]), names)
+        return f"there is no {place}.{hint} It can have {', '.join(names)}."
+    if first["type"] == "missing":
+        return f"{place} is missing."
+    message = first["msg"].removeprefix("Value error, ")
+    if not place:
+        return message if message.endswith(".") else f"{message}."
+    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
+
+
+def _given(value: Any) -> str:
+    """Return a value for a message, in one short line."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
+        value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
+    return as_given(value)
