@@ -16,6 +16,7 @@ from inkgan.errors import (
     ConfigError,
     DataError,
     InkganError,
+    InputError,
     OutputError,
     as_given,
     did_you_mean,
@@ -97,6 +98,21 @@ def test_what_is_no_path_is_told(call: Callable[[Any], Any], error: type[InkganE
     with pytest.raises(error) as caught:
         call(value)
     assert str(caught.value) == f"{what} is {value!r}, and not a name or a path. Give a string or a pathlib.Path."
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: inkgan.load(""), "the name of the run or model is empty"),
+        (lambda: inkgan.write("1", model=""), "the name of the run or model is empty"),
+        (lambda: inkgan.evaluate(""), "the name of the run or model is empty"),
+        (lambda: inkgan.export("", "model.html"), "the name of the run or model is empty"),
+        (lambda: inkgan.export("fast", ""), "the name of the output is empty"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(call: Callable[[], Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        call()
 
 
 def public_parameters(*types: str) -> Iterator[str]:

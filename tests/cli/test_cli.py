@@ -190,8 +190,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data mnist --data-dir bomb", "train-images"),
         ("train --data small.npz --device cuda:99", "auto, cpu"),
         ("train --data small.npz --device gpu", "auto, cpu"),
-        ("train --data small.npz --out=", "the name of the run folder is empty"),
-        ("train --data small.npz --resume --out=", "the name of the run folder is empty"),
+        ("train --data small.npz --out=", "--out was given an empty value"),
+        ("train --data small.npz --resume --out=", "--out was given an empty value"),
         ("train --data small.npz --out text.txt", "text.txt"),
         ("train --data small.npz --out text.txt/run", "text.txt/run"),
         ("train --data small.npz --out full", "--out"),
@@ -246,14 +246,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample fast -o a.png -n 2 --count 3", "-n was given 2 times"),
         ("sample fast -o a.png --label 2 --digit 3", "--label was given 2 times"),
         ("write 1 --knob blur=1 --knob blur=2", "blur was given 2 values"),
-        ("write 1 -o a/ --format=", "there is no such format"),
-        ("write 1 -o a/ --split=", "NAME=SHARE"),
+        ("write 1 -o a/ --format=", "--format was given an empty value"),
+        ("write 1 -o a/ --split=", "--split was given an empty value"),
         ("write --texts heavy.toml -n 2 -o a.npz", "less than or equal to 1000000000"),
         ("write 1 -o trained/ --model fast --force", "trained is the folder of a run"),
         ("sample fast -n 1 -o trained", "trained is the folder of a run"),
         ("morph 1 -o trained/ --model fast --force", "trained is the folder of a run"),
         ("export fast -o trained/ --force", "trained is the folder of a run"),
-        ("evaluate small.npz --report=", "the name of the report is empty"),
+        ("evaluate small.npz --report=", "--report was given an empty value"),
         ("evaluate small.npz --report a.html --json a.html", "Name two files"),
         ("data show small.npz -o a.exe", "a.exe"),
         ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
@@ -275,10 +275,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("write 1 --seed 9223372036854775808 -o a.png", "Seeds run from 0"),
         ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
-        ("data --data-dir=", "--data-dir was given an empty name"),
-        ("data check small.npz --data-dir=", "--data-dir was given an empty name"),
-        ("train --dry-run --config=", "--config was given an empty name"),
-        ("evaluate small.npz --json=", "--json was given an empty name"),
+        ("data --data-dir=", "--data-dir was given an empty value"),
+        ("data check small.npz --data-dir=", "--data-dir was given an empty value"),
+        ("train --dry-run --config=", "--config was given an empty value"),
+        ("train --dry-run --set loss=hinge --set=", "--set was given an empty value"),
+        ("evaluate small.npz --json=", "--json was given an empty value"),
         ("sample fast --columns 3 -o a.npz", "--columns is for a sheet"),
         ("sample fast --columns 3 -o a/", "--columns is for a sheet"),
     ],
@@ -326,21 +327,21 @@ def test_bad_input(
     assert runs.listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("command", ["sample", "evaluate", "export", "write 1 --model", "compare fast"])
-def test_no_name_is_not_the_current_folder(
+@pytest.mark.parametrize("command", ["sample", "evaluate", "export", "write", "write 1 --model", "compare fast"])
+def test_nothing_is_not_the_current_folder(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable of the shell that is not set is no name of a run, a model or a folder of images."""
+    """A variable of the shell that is not set is no name of a run, a model or a folder of images, and no text."""
     monkeypatch.chdir(tmp_path)
     out = ["-o", "a/"] if command.partition(" ")[0] in {"sample", "export", "write"} else []
-    assert "the name of the run or model is empty" in fails(capsys, *command.split(), "", *out)
+    assert "was given an empty value" in fails(capsys, *command.split(), "", *out)
 
 
 def test_no_name_is_not_the_run_in_this_folder(
     stopped_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(stopped_run)
-    assert "RUN... was given an empty name" in fails(capsys, "doctor", "")
+    assert "RUN... was given an empty value" in fails(capsys, "doctor", "")
 
 
 def test_names_do_not_move_the_cursor(

@@ -156,7 +156,7 @@ def test_a_name_is_text_whatever_it_says() -> None:
         (["bset", "-o", "p.html"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p.onnx"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p/"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
-        (["best", "-o", ""], "inkgan: the name of the output is empty."),
+        (["best", "-o", ""], "inkgan: --out was given an empty value."),
         (["best", "-o", "there.html"], "inkgan: there.html exists already. Add --force to replace it"),
         (["best", "-o", "there.html/"], "inkgan: there.html is a file, not a folder."),
     ],

@@ -800,11 +800,11 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),
         ("--texts - --shards 2 -n 3 -o a", "give either texts or a texts_file"),
-        ("--shards 1 --out=", "the name of the output is empty"),
-        ("--preview --out=", "the name of the output is empty"),
+        ("--shards 1 --out=", "--out was given an empty value"),
+        ("--preview --out=", "--out was given an empty value"),
         ("--preview -o /", "/ has no name that a preview could take"),
         ("--preview -o .", "has no name that a preview could take"),
-        ("--texts= -o a/", "the name of the file of texts is empty"),
+        ("--texts= -o a/", "--texts was given an empty value"),
     ],
 )
 def test_commands_that_make_no_sense(

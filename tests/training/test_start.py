@@ -110,6 +110,8 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
         ({"seed": 6, "settings": ["seed = 5"]}, "seed was given 2 values"),
         ({"recipe": "fast", "settings": {"recipe": "best"}}, "recipe was given 2 values"),
         ({"stop_at": True}, "stop_at=True"),
+        ({"out": ""}, "the name of the run folder is empty"),
+        ({"resume": True, "out": ""}, "the name of the run folder is empty"),
     ],
     ids=str,
 )

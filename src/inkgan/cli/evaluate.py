@@ -141,8 +141,6 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
     figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
     if report is None:
         return figures
-    if not report:  # a Path would take it for the current folder
-        raise OutputError("the name of the report is empty. Name an .html file, or a folder ending with a slash.")
     page = Path(report)
     if page.suffix.lower() in {".html", ".htm"}:
         if page in figures:

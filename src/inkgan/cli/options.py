@@ -26,8 +26,8 @@ Force = Annotated[
 class _Careful:
     """Refuses what a slip of the shell gives.
 
-    Of an option that takes one value and is given twice, the last would hold, silently. An empty path comes from a
-    variable that is not set, and would be the current folder.
+    Of an option that takes one value and is given twice, the last would hold, silently. An empty value comes from a
+    variable that is not set; as a path, it would be the current folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -40,9 +40,9 @@ class _Careful:
             if count > 1 and is_option and not parameter.multiple and not parameter.is_flag:
                 raise ConfigError(f"{parameter.opts[0]} was given {count} times. Give it once.")
             given = values[parameter.name]
-            if parameter.type.name == "path" and "" in (given if isinstance(given, list | tuple) else [given]):
+            if "" in (given if isinstance(given, list | tuple) else [given]):
                 name = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
-                raise ConfigError(f"{name} was given an empty name. Give a path; a variable of the shell may be unset.")
+                raise ConfigError(f"{name} was given an empty value. Give one; a variable of the shell may be unset.")
         return rest
 
 

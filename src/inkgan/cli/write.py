@@ -154,9 +154,6 @@ def write(
     }
     if preview and labels:
         raise ConfigError("--preview draws one picture and writes no labels. Leave out --labels.")
-    for what, given in (("output", out), ("file of texts", file)):
-        if given == "":  # as a path, it would be the current folder
-            raise ConfigError(f"the name of the {what} is empty. Name one.")
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
