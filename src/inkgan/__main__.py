@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 
 
@@ -18,10 +19,14 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from inkgan.cli import run
+
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:
         print("inkgan: stopped.", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-    sys.exit(run(sys.argv[1:]))
+        code = 130
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's would print a traceback while Python ends
+    sys.exit(code)
 
 
 def _fill_closed_descriptors() -> None:

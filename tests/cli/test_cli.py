@@ -11,6 +11,7 @@ import pickle
 import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -498,6 +499,20 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
     done = program(sys.executable, "-c", code, module, "write", "7", "-o", str(tmp_path / "seven.png"))
     assert (done.returncode, done.stderr) == (130, "inkgan: stopped.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_interrupted_while_python_ends() -> None:
+    """Ctrl-C after a command, as a second one may come, ends it at once and without a traceback."""
+    code = (
+        "import atexit, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    done = program(sys.executable, "-c", code, "--version")
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 @pytest.mark.slow

@@ -118,6 +118,20 @@ def test_it_ends_in_order(workers: int, asked: signal.Signals) -> None:
 
 
 @pytest.mark.slow
+def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
+    """Twice, too: no answer is due, so the server ends in order and without a word."""
+    code = (
+        "import signal\n"
+        "from inkgan.serving.server import serve\n"
+        "def stop(_): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "serve('fast', port=0, say=stop)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
 def test_who_draws_dies_with_the_server() -> None:
     """Requests are counted whoever draws; and no process is left that listens, however the server ends."""
     with running() as (process, address):

@@ -6,7 +6,7 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from inkgan.errors import ConfigError, InkganWarning, reason_of, shown, whole_number
 from inkgan.exporting import saved
@@ -91,11 +91,9 @@ def _prepared(
     class Server(uvicorn.Server):
         """A server that ends with exit code 0, where uvicorn would raise the signal again."""
 
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self.handle_exit)
-            yield
+        def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+            """Do nothing: signals are heard before the server runs."""
+            return nullcontext()
 
     warnings.simplefilter("ignore", InkganWarning)  # about what is drawn: clients do not read the server's stderr
     service = Service(saved.read(what, "latest"), workers)
@@ -112,7 +110,10 @@ def _prepared(
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
     )
+    server = Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     try:
-        yield lambda: Server(config).run([listener])
+        yield lambda: server.run([listener])
     finally:
         service.drawers.stop()
