@@ -35,7 +35,8 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _TABLE = Path(__file__).with_name("mutations.txt")
 _HEAVY = ("PIL.Image", "hypothesis", "prdc", "pydantic", "scipy.stats", "torch", "torchmetrics.image")
-_PASSED, _FAILED, _BROKEN = 0, 1, 70  # the first two are pytest's; all others mean that it could not run the tests
+# Pytest's exit codes; the third: a file of tests cannot be imported. All others mean that it could not run the tests.
+_PASSED, _FAILED, _NOT_COLLECTED, _BROKEN = 0, 1, 2, 70
 _SECONDS = 120  # of one core, for the tests of one mutation, which may make a loop endless
 
 
@@ -185,7 +186,7 @@ def outcome(root: Path, mutation: Mutation, marked: str) -> str:
         code, output = run_tests(root, mutation.tests, marked)
     finally:
         path.write_text(original, "utf-8")
-    known = {_PASSED: "SURVIVED", _FAILED: "caught", -signal.SIGXCPU: "caught"}
+    known = {_PASSED: "SURVIVED", _FAILED: "caught", _NOT_COLLECTED: "caught", -signal.SIGXCPU: "caught"}
     return known.get(code, f"ERROR: pytest ended with {code}\n{output}")
 
 
