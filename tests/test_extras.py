@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-#: Runs the command line in a process that cannot import what the extra brings.
+#: Runs the command line in a process that cannot import some libraries.
 _WITHOUT = """
 import sys
-train = ("torch", "tensorboard", "scipy", "pooch", "jinja2")
-serve = ("fastapi", "starlette", "uvicorn", "prometheus_client")
-sys.modules.update(dict.fromkeys(train + serve))
+sys.modules.update(dict.fromkeys(sys.argv[1].split()))
 from inkgan.cli import run
-sys.exit(run(sys.argv[1:]))
+sys.exit(run(sys.argv[2:]))
 """
+_TRAIN = "torch tensorboard scipy pooch jinja2"
+_SERVE = "fastapi starlette uvicorn prometheus_client"
+_ALL_BUT_ONNX = f"{_TRAIN} {_SERVE} lmdb pyarrow ray"
 
 
-def inkgan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _WITHOUT, *arguments]
+def inkgan(folder: Path, *arguments: str, without: str = _ALL_BUT_ONNX) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _WITHOUT, without, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -40,6 +41,12 @@ def inkgan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_what_needs_no_extra_works(tmp_path: Path, arguments: list[str]) -> None:
     done = inkgan(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_folder_is_exported_without_onnx(tmp_path: Path) -> None:
+    done = inkgan(tmp_path, "export", "fast", "-o", "fast/", without=f"{_ALL_BUT_ONNX} onnx")
     assert done.returncode == 0, done.stderr
 
 
