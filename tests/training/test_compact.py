@@ -119,6 +119,18 @@ def test_the_terms_are_what_the_losses_say() -> None:
     assert terms["loss_class_fake"].item() == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
 
 
+def test_a_discriminator_that_names_no_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of images with labels, too, it says only how real they are."""
+    recipe, (real, labels) = recipe_for(), batch_for()
+    network = recipe._mixed_discriminator
+    for name in ("forward", "forward_frozen"):
+        both = getattr(network, name)
+        monkeypatch.setattr(network, name, lambda *given, both=both: both(*given)[0])
+    terms = recipe.step(StepInfo(0, 0, 0.0), real, labels)
+    assert {"loss_discriminator", "loss_generator"} <= terms.keys()
+    assert not {"loss_class_real", "loss_class_fake"} & terms.keys()
+
+
 @pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES)
 @pytest.mark.parametrize("classes", [10, 0])
 def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
