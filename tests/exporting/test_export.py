@@ -214,6 +214,14 @@ def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) ->
         export.web_page(tiny(8, ""))
 
 
+def test_a_description_loses_the_folders_of_the_data() -> None:
+    """And nothing else; what was given stays as it was."""
+    data = {"name": "/home/somebody/mine.npz", "directory": "/home/somebody", "channels": 1}
+    kept = saved._without_folders({"step": 3, "config": {"seed": 1, "data": data}})
+    assert kept == {"step": 3, "config": {"seed": 1, "data": {"name": "mine.npz", "directory": None, "channels": 1}}}
+    assert data["directory"] == "/home/somebody"
+
+
 @pytest.mark.parametrize("config", [{"seed": 1}, {"data": None}, {"data": "mnist"}, None])
 def test_a_description_that_names_no_folder_stays(config: Any) -> None:
     assert saved._without_folders({"config": config}) == {"config": config}
