@@ -206,6 +206,11 @@ def test_offline_says_where_to_put_what(server: Server, monkeypatch: pytest.Monk
     complaint(lambda: load("kmnist"), "no connection", f"127.0.0.1:{port}", "KMNIST/raw")
 
 
+def test_debian_has_a_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(monkeypatch, replace(_known(server, "fashion-mnist"), mirrors=(f"{server.url}nowhere/",)))
+    complaint(lambda: load("fashion-mnist"), "the files of Debian's package dataset-fashion-mnist into")
+
+
 def test_a_foreign_archive_is_refused(server: Server, tmp_path: Path) -> None:
     known = _known(server, "emnist-digits")
     folder = tmp_path / known.folders[0]

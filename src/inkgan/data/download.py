@@ -60,9 +60,10 @@ def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Prog
             return fetch(mirror, remote, folder, progress)
         except MirrorError as error:
             reasons.append(str(error))
+    source = f"Debian's package {known.debian}" if known.debian else min(known.mirrors, key=len)
     raise DataError(
-        f"cannot download {known.title}: {reasons[0][:60]}. Go online, or put the files of "
-        f"{min(known.mirrors, key=len)} into {shown(folder)}."
+        f"cannot download {known.title}: {reasons[0][:60]}. "
+        f"Go online, or put the files of {source} into {shown(folder)}."
     )
 
 

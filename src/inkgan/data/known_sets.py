@@ -60,6 +60,7 @@ class KnownSet:
         remotes: the files to download.
         member: for a download that is a zip archive, the folder in it that holds the files.
         sha256: of each of ``files``, uncompressed; empty where it is not published.
+        debian: the Debian package that puts the files below ``/usr/share/datasets``; empty if there is none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class KnownSet:
     remotes: tuple[Remote, ...] = ()
     member: str | None = None
     sha256: tuple[str, ...] = ()
+    debian: str = ""
 
 
 def _downloads(*files: tuple[int, str]) -> tuple[Remote, ...]:
@@ -124,6 +126,7 @@ _FASHION = KnownSet(
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
+    debian="dataset-fashion-mnist",
 )
 
 # CC BY-SA 4.0.
