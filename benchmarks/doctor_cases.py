@@ -39,12 +39,12 @@ def images(name: str) -> DataSet:
 
     Args:
         name: ``mnist``; ``mnist-14`` at half the side; ``digits``, scikit-learn's 1,797 digits of 8×8 pixels on 12×12;
-            ``own``, 2,000 images of 20×20 such as a folder may hold; ``inverted-light``, dark ink on light paper that
-            is said to be light ink; ``inverted-auto``, the same with ink that is looked at.
+            ``own``, 2,000 images of 20×20 such as a folder may hold; ``fashion-mnist``, and ``fashion-14`` at half the
+            side; ``inverted-light``, dark ink on light paper that is said to be light ink; ``inverted-auto``, the same
+            with ink that is looked at.
     """
-    mnist = load("mnist")
-    if name == "mnist":
-        return mnist
+    if name in ("mnist", "fashion-mnist"):
+        return load(name)
     if name.startswith("inverted-"):
         light = images("mnist-14").splits
         dark = {part: Split(255 - split.images, split.labels) for part, split in light.items()}
@@ -56,8 +56,13 @@ def images(name: str) -> DataSet:
         pixels = np.rint(found.images * (255 / 16)).astype(np.uint8)[..., None]
         whole = Split(np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0))), found.target.astype(np.int64))
         return make("digits", "scikit-learn", {"train": whole}, None, Reading(ink="light"))
-    side, count = {"mnist-14": (14, 20_000), "own": (20, 2_000)}[name]
-    splits = {part: Split(split.images[:count].copy(), split.labels[:count]) for part, split in mnist.splits.items()}
+    source, side, count = {
+        "mnist-14": ("mnist", 14, 20_000),
+        "fashion-14": ("fashion-mnist", 14, 20_000),
+        "own": ("mnist", 20, 2_000),
+    }[name]
+    large = load(source).splits
+    splits = {part: Split(split.images[:count].copy(), split.labels[:count]) for part, split in large.items()}
     return make(name, name, splits, None, Reading(ink="light", resize=(side, side)))
 
 
@@ -140,7 +145,8 @@ def healthy(seed: int) -> Case:
         settings["loss"] = "wgan-gp"
     if source.random() < 0.2:
         settings["conditional"] = False
-    return Case(settings, str(source.choice(["mnist", "mnist-14", "digits", "own"], p=[0.15, 0.35, 0.25, 0.25])))
+    shares = {"mnist": 0.1, "mnist-14": 0.3, "digits": 0.2, "own": 0.2, "fashion-mnist": 0.05, "fashion-14": 0.15}
+    return Case(settings, str(source.choice(list(shares), p=list(shares.values()))))
 
 
 def whole(seed: int) -> Case:

@@ -38,6 +38,8 @@ HEALTHY = {
     "doctor/least_drawn_class": 3.0,
     "doctor/most_drawn": 1.3,
     "doctor/most_drawn_class": 5.0,
+    "doctor/too_often": 1.1,
+    "doctor/too_often_class": 5.0,
     "doctor/drawn_wrongly": 0.1,
     "doctor/drawn_wrongly_class": 7.0,
     "doctor/drawn_wrongly_as": 1.0,
@@ -58,7 +60,7 @@ ILL: dict[str, dict[str, float]] = {
     "collapsed": {"doctor/spread": 1e-4},
     "identical": {"doctor/identical": 1.0},
     "class-dropped": {"doctor/least_drawn": 0.0},
-    "class-swollen": {"doctor/most_drawn": 9.9},
+    "class-swollen": {"doctor/too_often": 9.9},
     "class-wrong": {"doctor/drawn_wrongly": 1.0},
     "other-range": {"doctor/range": 1.0},
     "dark-ink": {"doctor/dark_ink": 1.0},
@@ -296,12 +298,24 @@ def test_what_a_line_does_not_say_is_not_judged() -> None:
         assert _BY_NAME[name].value({"seconds": 1.0, "doctor/least_drawn": 0.9}, _CONFIG) is None
     for loss in ("loss_discriminator", "loss_real"):
         assert _BY_NAME["not-finite"].value({loss: 0.5}, _CONFIG) == 0
-    both = {"doctor/most_drawn": 3.0, "before/doctor/most_drawn": 2.0, "doctor/most_drawn_class": 1.0}
-    assert _BY_NAME["oscillating"].value(both, _CONFIG) == 2
-    assert _BY_NAME["oscillating"].value({**both, "before/doctor/most_drawn_class": 1.0}, _CONFIG) == 1
-    for name in ("doctor/most_drawn", "before/doctor/most_drawn"):
-        assert _BY_NAME["oscillating"].value({key: both[key] for key in both if key != name}, _CONFIG) is None
     assert _BY_NAME["class-dropped"].value({"doctor/least_drawn": 0.2, "doctor/classes_known": 0.55}, _CONFIG) == 0.2
+
+
+def test_classes_that_come_and_go() -> None:
+    """The lesser of two looks counts, if another class was the most frequent one; one look alone says nothing.
+
+    A classifier that knows some classes is asked about real images as well.
+    """
+    value = _BY_NAME["oscillating"].value
+    now = {"doctor/most_drawn": 3.0, "doctor/most_drawn_class": 1.0}
+    before = {"before/doctor/most_drawn": 2.0, "before/doctor/most_drawn_class": 0.0}
+    assert value({**now, **before}, _CONFIG) == 2
+    assert value({**now, **before, "before/doctor/most_drawn_class": 1.0}, _CONFIG) == 1
+    assert value(now, _CONFIG) is value(before, _CONFIG) is None
+    excused = {"doctor/classes_known": 0.4, "doctor/too_often": 1.2, "doctor/too_often_class": 0.0}
+    assert value({**now, **before, **excused}, _CONFIG) == 1
+    assert value({**now, **before, **excused, "doctor/too_often_class": 2.0}, _CONFIG) == 1.2
+    assert value({**now, **before, **excused, "doctor/classes_known": 0.39}, _CONFIG) == 2
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])

@@ -126,6 +126,20 @@ def test_what_classes_are_drawn_as() -> None:
     np.testing.assert_allclose(softmax(np.array([[1e4, 1e4]])), [[0.5, 0.5]])
 
 
+def test_what_is_seen_on_real_images_too_is_no_fault_of_the_generator() -> None:
+    """Three classes. The classifier takes half of the real images of class 0 for class 1; of class 2 there are none."""
+    real = np.array([[0.5, 0.5, 0], [0, 1, 0], [np.nan, np.nan, np.nan]])
+    as_the_real_ones = np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(signals.times_too_often(as_the_real_ones, real), [0.5, 1, 1])
+    np.testing.assert_allclose(signals.confusion_beyond(as_the_real_ones, real), np.zeros((3, 3)))
+    all_as_class_1 = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 0]], float)
+    np.testing.assert_allclose(signals.times_too_often(all_as_class_1, real), [0, 2, 0])  # three times instead of 1.5
+    beyond = signals.confusion_beyond(all_as_class_1, real)
+    assert beyond.tolist() == [[0, 0.5, 0], [0, 0, 0], [0, 1, 0]]
+    not_asked = np.where(np.arange(3)[:, None] == 1, np.nan, all_as_class_1)
+    assert np.isnan(signals.confusion_beyond(not_asked, real)[1, [0, 2]]).all()
+
+
 def test_images_of_wanted_classes() -> None:
     """In turn, from the first again after the last, and nothing of classes that are not there."""
     found = signals.in_turn(np.array([1, 0, 1]), np.array([1, 1, 1, 0, 2]), 5, 3)
@@ -172,17 +186,22 @@ def test_looking_changes_nothing(data: DataSet) -> None:
 
 
 def test_what_a_look_says_of_classes(data: DataSet) -> None:
-    """A discriminator whose classifier takes every image for the same class finds it drawn as often as all together."""
+    """A discriminator whose classifier takes every image for the same class takes real images for it as well.
+
+    The two held-out images are of classes 0 and 1. So that excuses half of what it sees, and all of class 0.
+    """
     recipe, probe, (real, _) = probe_of(data)
     with torch.no_grad():
         recipe.discriminator.last.weight[3:] = 0
         recipe.discriminator.last.bias[3:] = torch.tensor([0.0, 99.0, 0.0])
     found = probe.look(real)
     assert found["most_drawn"] == pytest.approx(3)
-    assert (found["most_drawn_class"], found["drawn_wrongly_as"]) == (1, 1)
+    assert found["too_often"] == pytest.approx(3 / 2)
+    assert found["most_drawn_class"] == found["too_often_class"] == 1
+    assert (found["drawn_wrongly_class"], found["drawn_wrongly_as"]) == (2, 1)
     assert found["least_drawn"] == pytest.approx(0, abs=1e-6)
     assert found["drawn_wrongly"] == pytest.approx(1)
-    assert found["classes_known"] == pytest.approx(1 / 2)  # the two held-out images are of classes 0 and 1
+    assert found["classes_known"] == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("conditional", ["true", "false"])

@@ -796,7 +796,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     assert set(tags["scalars"]) <= shown
     absent = {
         "quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated",
-        "doctor/least_drawn", "doctor/most_drawn", "doctor/drawn_wrongly", "doctor/classes_known",
+        "doctor/least_drawn", "doctor/most_drawn", "doctor/too_often", "doctor/drawn_wrongly", "doctor/classes_known",
         "doctor/stuck_generator",  # a generator of so small images has no hidden convolution
     }  # fmt: skip
     assert shown - set(tags["scalars"]) == absent

@@ -63,7 +63,7 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
             "doctor/margin_held_out",
         ],
         "the learner: identical images, distance from its average": ["doctor/identical", "doctor/from_average"],
-        "classes drawn: 1 is as often as asked for": ["doctor/least_drawn", "doctor/most_drawn"],
+        "classes drawn: 1 is as often as asked for": ["doctor/least_drawn", "doctor/most_drawn", "doctor/too_often"],
         "classes drawn as another, classes known": ["doctor/drawn_wrongly", "doctor/classes_known"],
         "pixels against those of real images": ["doctor/range", "doctor/brightness", "doctor/dark_ink"],
         "units that are stuck": ["doctor/stuck_generator", "doctor/stuck_discriminator"],

@@ -130,9 +130,8 @@ class Probe:
         table = drawn_as(softmax(fake), self._labels)
         asked = np.unique(self._labels)
         histogram = table[asked].sum(0)[asked]  # 1 for each class if all are drawn alike
-        wrongly = table.copy()
-        np.fill_diagonal(wrongly, 0)
-        wrongly = wrongly[asked]
+        often = times_too_often(table, known)[asked]
+        wrongly = confusion_beyond(table, known)[asked]
         row, column = np.unravel_index(np.argmax(wrongly), wrongly.shape)
         return {
             "classes_known": float(np.nanmean(np.diag(known))),
@@ -140,6 +139,8 @@ class Probe:
             "least_drawn_class": float(asked[histogram.argmin()]),
             "most_drawn": float(histogram.max()),
             "most_drawn_class": float(asked[histogram.argmax()]),
+            "too_often": float(often.max()),
+            "too_often_class": float(asked[often.argmax()]),
             "drawn_wrongly": float(wrongly[row, column]),
             "drawn_wrongly_class": float(asked[row]),
             "drawn_wrongly_as": float(column),
@@ -286,6 +287,43 @@ def drawn_as(probabilities: Array, labels: Labels) -> Array:
     for label in np.unique(labels):
         table[label] = probabilities[labels == label].mean(0)
     return table
+
+
+def times_too_often(drawn: Array, real: Array) -> Array:
+    """How often each class is drawn, relative to how often it is asked for, or to how often real images are seen as it.
+
+    A classifier that has not learned long sees some classes too often on real images as well; that is no fault of the
+    generator. A class that it sees too rarely is not excused: it may be one that the training images lack.
+
+    Args:
+        drawn: generated images as :func:`drawn_as` sees them, [K, K].
+        real: real images, as ``drawn``. A class without any is taken to be seen rightly.
+
+    Returns:
+        float [K]; at most 1 for classes that are not drawn too often.
+    """
+    often: Array = np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real).sum(0))
+    return often
+
+
+def confusion_beyond(drawn: Array, real: Array) -> Array:
+    """The share of each requested class that is drawn as another one, beyond the share of real images seen as that one.
+
+    Args:
+        drawn: as in :func:`times_too_often`.
+        real: as in :func:`times_too_often`.
+
+    Returns:
+        [K, K], with zeros on the diagonal; rows of classes that were not requested are NaN.
+    """
+    beyond = drawn - _without_gaps(real)
+    np.fill_diagonal(beyond, 0)
+    return beyond
+
+
+def _without_gaps(table: Array) -> Array:
+    """A table of :func:`drawn_as` in which classes without images are seen rightly."""
+    return np.where(np.isnan(table), np.eye(len(table)), table)
 
 
 def in_turn(labels: Labels | None, wanted: Labels | None, count: int, available: int) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ Line = Mapping[str, float]
 
 #: The discriminator's own classifier must know held-out images this well before it judges generated ones.
 _KNOWS = 0.55
+#: From here on, it knows enough that what it sees on held-out images may excuse what it sees on generated ones.
+_KNOWS_SOME = 0.4
 #: The batch size that is proposed; a smaller one is no remedy.
 _SMALL_BATCH = 16
 #: The prefix of the signals of the previous look.
@@ -140,11 +142,29 @@ def came_and_went(line: Line, _config: Config) -> float | None:
 
     A healthy generator draws every class about once as often as it is asked for, so which one is first hardly matters.
     """
-    now, before = line.get("doctor/most_drawn"), line.get(f"{BEFORE}doctor/most_drawn")
+    now, before = most_drawn(line), most_drawn(line, BEFORE)
     if now is None or before is None:
         return None
-    changed = line.get("doctor/most_drawn_class") != line.get(f"{BEFORE}doctor/most_drawn_class")
-    return min(now, before) if changed else 1.0
+    return min(now.times, before.times) if now.number != before.number else 1.0
+
+
+class _Frequent(NamedTuple):
+    """A class, and how many times as often as it is asked for it is drawn."""
+
+    number: float
+    times: float
+
+
+def most_drawn(line: Line, when: str = "") -> _Frequent | None:
+    """The most drawn class of a look, the present one or that :data:`BEFORE`.
+
+    If the discriminator's classifier knows some classes, what it sees on real images excuses what it sees here.
+    """
+    knows_some = line.get(f"{when}doctor/classes_known", 0.0) >= _KNOWS_SOME
+    signal = f"{when}doctor/{'too_often' if knows_some else 'most_drawn'}"
+    if signal not in line:
+        return None
+    return _Frequent(line[f"{signal}_class"], line[signal])
 
 
 def spread(line: Line, _config: Config) -> float | None:
@@ -240,10 +260,24 @@ def _advice(text: str) -> Callable[[Config], Remedy]:
     return lambda _config: Remedy(advice=text)
 
 
-def _class(line: Line, signal: str, names: Sequence[str], when: str = "") -> str:
+def _class(line: Line, signal: str, names: Sequence[str]) -> str:
     """Return the name of the class whose number a signal holds."""
-    number = int(line[f"{when}doctor/{signal}"])
-    return repr(names[number]) if number < len(names) else f"number {number}"
+    return _named(line[f"doctor/{signal}"], names)
+
+
+def _named(number: float, names: Sequence[str]) -> str:
+    return repr(names[int(number)]) if number < len(names) else f"number {number:.0f}"
+
+
+def _told_of_classes(_value: float, line: Line, names: Sequence[str]) -> str:
+    """Return the sentence of a rule that saw one class at a look, and another one at the look before."""
+    now, before = most_drawn(line), most_drawn(line, BEFORE)
+    assert now is not None
+    assert before is not None
+    return (
+        f"classes come and go: now {_named(now.number, names)} is drawn {now.times:.1f} times as often as it is asked "
+        f"for, and one look before it was {_named(before.number, names)}"
+    )
 
 
 def _largest_name(line: Line) -> str:
@@ -347,9 +381,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "class-swollen",
         "a class is drawn too often",
-        _of_known_classes("most_drawn"),
+        _of_known_classes("too_often"),
         lambda value, line, names: (
-            f"class {_class(line, 'most_drawn_class', names)} is drawn {value:.1f} times as often as it is asked for"
+            f"class {_class(line, 'too_often_class', names)} is drawn {value:.1f} times as often as it is asked for"
         ),
         _advice("Look whether the labels of the training images are right: inkgan data check."),
         log=True,
@@ -397,12 +431,9 @@ RULES: tuple[Rule, ...] = (
         "oscillating",
         "the classes come and go",
         came_and_went,
-        lambda value, line, names: (
-            f"classes come and go: now {_class(line, 'most_drawn_class', names)} is drawn "
-            f"{line['doctor/most_drawn']:.1f} times as often as it is asked for, and one look before it was "
-            f"{_class(line, 'most_drawn_class', names, BEFORE)}"
-        ),
+        _told_of_classes,
         usual_game,
+        grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
         log=True,
     ),
