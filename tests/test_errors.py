@@ -185,7 +185,9 @@ def test_every_public_callback_is_checked() -> None:
     require_function(vars, "of C, which does not tell what it takes", "a", "b")
 
 
-@pytest.mark.parametrize("value", [3, print, inkgan.Watcher, [inkgan.Watcher()]], ids=str)
+@pytest.mark.parametrize(
+    "value", [3, print, inkgan.Watcher, [inkgan.Watcher()]], ids=["number", "function", "class", "list"]
+)
 def test_what_is_no_watcher_is_told(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"^watcher is .*\. Give an object of a class derived from inkgan\.Watcher"):
