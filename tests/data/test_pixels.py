@@ -61,6 +61,15 @@ def test_dark_ink_is_told_under_other_conditions(digits: Images, change: str) ->
         assert (is_dark > is_light) == expected
 
 
+def test_the_middle_of_a_page_is_looked_at() -> None:
+    """A mark of 4 % of the middle, which is 1 % of the page, is told; one of 2 % of the middle is not clear."""
+    page = np.full((1, 40, 40, 1), 255, np.uint8)
+    page[:, 18:22, 18:20] = 0
+    assert dark_and_light(page) == dark_and_light(255 - page) == (0, 0)
+    page[:, 18:22, 20:22] = 0
+    assert (dark_and_light(page), dark_and_light(255 - page)) == ((1, 0), (0, 1))
+
+
 def test_nothing_is_told_of_noise_of_colour_and_of_tiny_images(digits: Images) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):

@@ -23,6 +23,8 @@ from inkgan.evaluation.metrics.intervals import difference_of_figures
 from inkgan.evaluation.report import Report
 from inkgan.evaluation.text import comparison_text
 from inkgan.generation.model import Model
+from inkgan.runs.checkpoint import list_steps, remove
+from inkgan.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +162,16 @@ def test_settings_are_told(tutorial_run: Path, tmp_path: Path) -> None:
     assert any("runs of B differ in more than their seed: batch_size: 5 -> 7" in note for note in found.notes)
     found = inkgan.compare(tutorial_run, str(tmp_path / "b-[1]"), str(tmp_path / "b-2"), n=128, data="mnist")
     assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
+
+
+def test_how_far_runs_were_trained_is_told(tutorial_run: Path, tmp_path: Path) -> None:
+    """Their newest checkpoints count, whatever the settings say."""
+    shorter = runs.copy(tutorial_run, tmp_path / "shorter")
+    checkpoints = RunFolder(shorter).checkpoints
+    *_, before, last = list_steps(checkpoints)
+    remove(checkpoints, last)
+    found = inkgan.compare(tutorial_run, shorter, n=128, data="mnist")
+    assert found.pairs[0].settings == (f"trained steps: {last} -> {before}",)
 
 
 def test_the_command(
