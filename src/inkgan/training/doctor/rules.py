@@ -162,9 +162,8 @@ def most_drawn(line: Line, when: str = "") -> _Frequent | None:
     """
     knows_some = line.get(f"{when}doctor/classes_known", 0.0) >= _KNOWS_SOME
     signal = f"{when}doctor/{'too_often' if knows_some else 'most_drawn'}"
-    if signal not in line:
-        return None
-    return _Frequent(line[f"{signal}_class"], line[signal])
+    number, times = line.get(f"{signal}_class"), line.get(signal)
+    return None if number is None or times is None else _Frequent(number, times)
 
 
 def spread(line: Line, _config: Config) -> float | None:
