@@ -22,7 +22,13 @@ from inkgan.config import Config, differences
 from inkgan.errors import EvaluationError, require_function, yes_or_no
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.figures import Better, within_range
-from inkgan.evaluation.metrics.intervals import Interval, difference_of_figures, difference_of_means, mean_over_repeats
+from inkgan.evaluation.metrics.intervals import (
+    LEVEL,
+    Interval,
+    difference_of_figures,
+    difference_of_means,
+    mean_over_repeats,
+)
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import Measurable, draw, number_to_measure, open_subject, real_images
@@ -33,7 +39,6 @@ from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
 FORMAT = 1
-_CONFIDENCE = 0.95
 _MOST = 26  # subjects are named A to Z
 
 #: The verdict on the later subject: ``different`` lies on the other side of the floor, ``mixed`` is better in some
@@ -185,7 +190,7 @@ def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]])
     shared = [_shared(first, other) for other in others]
     # Bonferroni: otherwise one in twenty differences between equal generators would be called real; so each gets its
     # share of the 5 %. This holds however the figures depend on each other, and the intervals stay readable.
-    level = 1 - (1 - _CONFIDENCE) / max(1, sum(map(len, shared)))
+    level = 1 - (1 - LEVEL) / max(1, sum(map(len, shared)))
     pairs = []
     for at, (other, names) in enumerate(zip(others, shared, strict=True), start=1):
         found = tuple(_difference([one[name] for one in first], [one[name] for one in other], level) for name in names)
@@ -225,7 +230,7 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
         second=b,
         second_interval=of_b,
         difference=b - a,
-        interval=interval_at(level=_CONFIDENCE),
+        interval=interval_at(),
         simultaneous=simultaneous,
         verdict=_verdict(a, b, simultaneous, first[0]),
     )
@@ -238,7 +243,7 @@ def _summary(figures: list[Figure]) -> tuple[float, Interval]:
     """
     if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
-    mean = within_range(figures[0].name, mean_over_repeats(np.array([figure.value for figure in figures]), _CONFIDENCE))
+    mean = within_range(figures[0].name, mean_over_repeats(np.array([figure.value for figure in figures])))
     return mean.value, mean.interval
 
 

@@ -146,7 +146,7 @@ def figures_of(
         if len(of_class) >= LEAST_OF_CLASS:
             found[f"diversity/{label}"] = diversity(of_class, rng)
     if labels is not None:
-        overall, by_class = conditional_accuracy(labels, predicted, len(proportions))
+        overall, by_class = conditional_accuracy(labels, predicted)
         found["accuracy"] = overall
         found |= {f"accuracy/{label}": share for label, share in by_class.items()}
     return found

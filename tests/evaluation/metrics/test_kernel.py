@@ -15,13 +15,18 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import groups, jackknife
-from inkgan.evaluation.metrics.kernel import kernel_distance, kernel_estimate
+from inkgan.evaluation.metrics.kernel import kernel_estimate
 
 Array = npt.NDArray[np.float64]
 
 
 def normal(seed: int, n: int, d: int, shift: float = 0.0) -> Array:
     return np.random.default_rng(seed).standard_normal((n, d)) + shift
+
+
+def kernel_distance(x: Array, y: Array) -> float:
+    """The value, which does not depend on the groups."""
+    return kernel_estimate(x, y, np.random.default_rng(0), 2).value
 
 
 class Pixels(torch.nn.Module):
@@ -89,7 +94,7 @@ def test_unbiased_and_intervals_cover_the_truth(shift: float, least: float, most
     assert least <= covered <= most
 
 
-def test_the_estimate_is_the_distance() -> None:
+def test_the_groups_do_not_matter_for_the_value() -> None:
     x, y = normal(0, 130, 4), normal(1, 110, 4, 0.3)
     estimate = kernel_estimate(x, y, np.random.default_rng(0))
     assert estimate.value == pytest.approx(kernel_distance(x, y), rel=1e-9)
@@ -109,13 +114,6 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
     assert estimate.interval.high - estimate.value == pytest.approx(quantile * estimate.standard_error, rel=1e-3)
 
 
-def test_tiles_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = normal(0, 11, 3), normal(1, 9, 3, 0.5)
-    whole = kernel_distance(x, y)
-    monkeypatch.setattr("inkgan.evaluation.metrics.kernel._TILE", 4)
-    assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-9)
-
-
 def test_float32_features_are_computed_in_float64() -> None:
     """To the last bit, and what was given stays as it was."""
     x, y = normal(0, 130, 3).astype(np.float32), normal(1, 110, 3, 0.5).astype(np.float32)
@@ -130,7 +128,7 @@ def test_memory_is_bounded() -> None:
     """All 3,000 x 3,000 pairs at once would be 72 MB."""
     x = normal(0, 3000, 4)
     tracemalloc.start()
-    kernel_distance(x, x)
+    kernel_estimate(x, x, np.random.default_rng(0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10e6
@@ -140,8 +138,6 @@ def test_refuses() -> None:
     x = normal(0, 99, 3)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         kernel_estimate(x, normal(1, 200, 3), np.random.default_rng(0))
-    with pytest.raises(EvaluationError, match="at least 2 images"):
-        kernel_distance(x, x[:1])
     with pytest.raises(EvaluationError, match="one extractor"):
         kernel_distance(x, x[:, :2])
     with pytest.raises(EvaluationError, match="NaN or infinity"):

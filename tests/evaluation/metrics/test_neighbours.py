@@ -162,8 +162,6 @@ def test_refuses() -> None:
     assert manifold_estimates(x, x[:6], rng, num_groups=2).precision.value == 1
     with pytest.raises(EvaluationError, match="at least 100 images"):
         manifold_estimates(x, x[:99], rng)
-    with pytest.raises(EvaluationError, match="k is 0"):
-        manifold_estimates(x, x, rng, k=0)
     with pytest.raises(EvaluationError, match="one extractor"):
         manifold_estimates(x, x[:, :2], rng)
     with pytest.raises(EvaluationError, match="NaN or infinity"):

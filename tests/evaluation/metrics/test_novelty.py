@@ -144,21 +144,3 @@ def test_refuses() -> None:
         nearest_neighbours(x, x[:0])
     with pytest.raises(EvaluationError, match="one extractor"):
         nearest_neighbours(x, x[:, :2])
-    with pytest.raises(EvaluationError, match="uint8"):
-        pixels(np.zeros((2, 4, 4, 1)))  # type: ignore[arg-type]
-    d = np.linspace(1, 2, 200)
-    with pytest.raises(EvaluationError, match="at least 20 images"):
-        novelty(d[:19], d)
-    with pytest.raises(EvaluationError, match="are negative"):
-        novelty(d, d - 1.5)
-    with pytest.raises(EvaluationError, match="NaN or infinity"):
-        novelty(d * np.nan, d)
-    with pytest.raises(EvaluationError, match="expected is 0"):
-        novelty(d, d, 0.001)
-    with pytest.raises(EvaluationError, match="expected is 1"):
-        novelty(d, d, 1.0)
-    few = np.zeros(200, np.int64)
-    with pytest.raises(EvaluationError, match="use more"):
-        novelty(d[:30], d, cells=(few[:30], few + 1))
-    with pytest.raises(EvaluationError, match="one cell"):
-        novelty(d, d, cells=(few, np.append(few, 0)))

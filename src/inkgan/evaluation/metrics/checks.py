@@ -33,15 +33,3 @@ def check_same_size(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
         raise EvaluationError(
             f"the two sets have {first.shape[-1]} and {second.shape[-1]} features; take both from one extractor."
         )
-
-
-def check_labels(labels: npt.NDArray[Any], what: str, num_classes: int, at_least: int = 1) -> None:
-    """Raise an :class:`EvaluationError` unless labels are integers [N >= at_least] in 0..num_classes-1."""
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise EvaluationError(f"{what} are not integers [N]; give one integer for each image.")
-    if len(labels) < at_least:
-        raise EvaluationError(f"there are {len(labels)} {what}; this metric needs at least {at_least}.")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise EvaluationError(
-            f"{what} go from {labels.min()} to {labels.max()}; they must lie in 0 to {num_classes - 1}."
-        )

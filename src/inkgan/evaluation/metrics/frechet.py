@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.checks import Float64, Int64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
 
@@ -30,14 +29,6 @@ class GaussianStatistics:
     mean: Float64
     covariance: Float64
     n: int
-
-    def __post_init__(self) -> None:
-        size = len(self.mean)
-        if self.mean.shape != (size,) or self.covariance.shape != (size, size):
-            shapes = f"{list(self.mean.shape)} and covariance {list(self.covariance.shape)}"
-            raise EvaluationError(f"mean {shapes} do not fit; give [D] and [D, D].")
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
-            raise EvaluationError("the mean or the covariance holds NaN or infinity; give finite numbers.")
 
     @classmethod
     def of(cls, features: npt.NDArray[Any]) -> GaussianStatistics:

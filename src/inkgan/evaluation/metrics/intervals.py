@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from inkgan.errors import EvaluationError, quantity
+from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.checks import Float64, Int64
 
 #: The confidence of all intervals, unless another one is asked for.
@@ -41,30 +41,19 @@ class Estimate:
     interval: Interval
 
 
-def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
-    """Return the interval of a share by Wilson (1927), whose coverage is close to its level on average.
-
-    Raises:
-        EvaluationError: not 0 <= successes <= n, or n < 1, or a level outside (0, 1).
-    """
-    return _interval_of_share(successes, n, level, "wilson")
+def wilson(successes: int, n: int) -> Interval:
+    """Return the interval of a share by Wilson (1927), whose coverage is close to its level on average."""
+    return _interval_of_share(successes, n, "wilson")
 
 
-def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> Interval:
-    """Return the exact interval of a share by Clopper and Pearson (1934), whose coverage is *at least* its level.
-
-    Raises:
-        EvaluationError: as :func:`wilson`.
-    """
-    return _interval_of_share(successes, n, level, "exact")
+def clopper_pearson(successes: int, n: int) -> Interval:
+    """Return the exact interval of a share by Clopper and Pearson (1934), whose coverage is *at least* its level."""
+    return _interval_of_share(successes, n, "exact")
 
 
-def _interval_of_share(successes: int, n: int, level: float, method: Literal["wilson", "exact"]) -> Interval:
-    _check_level(level)
-    if n < 1 or not 0 <= successes <= n:
-        raise EvaluationError(f"{successes} of {n} is not a share; give 0 <= successes <= n and n >= 1.")
-    interval = stats.binomtest(successes, n).proportion_ci(level, method)
-    return Interval(float(interval.low), float(interval.high), level)
+def _interval_of_share(successes: int, n: int, method: Literal["wilson", "exact"]) -> Interval:
+    interval = stats.binomtest(successes, n).proportion_ci(LEVEL, method)
+    return Interval(float(interval.low), float(interval.high))
 
 
 def binomial(successes: int, n: int) -> Estimate:
@@ -74,26 +63,17 @@ def binomial(successes: int, n: int) -> Estimate:
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
 
 
-def student(value: float, standard_error: float, freedom: float, level: float = LEVEL) -> Estimate:
-    """Return the estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom.
-
-    Raises:
-        EvaluationError: fewer degrees of freedom, or a level outside (0, 1).
-    """
-    _check_level(level)
-    if freedom < 1:
-        raise EvaluationError(f"{freedom} degrees of freedom; at least 1 is needed. Repeat more often.")
-    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * standard_error
-    return Estimate(value, standard_error, Interval(value - half, value + half, level))
+def student(value: float, standard_error: float, freedom: float) -> Estimate:
+    """Return the estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom."""
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * standard_error
+    return Estimate(value, standard_error, Interval(value - half, value + half))
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
-    """Divide n images at random into groups of equal size, give or take one: int64 [n] in 0..G-1.
+    """Divide n images at random into 2 to n groups of equal size, give or take one: int64 [n] in 0..G-1.
 
     It is random because generated sets are often sorted by class, or repeat the classes in turn.
     """
-    if not 2 <= num_groups <= n:
-        raise EvaluationError(f"{quantity(n, 'image')} cannot be put into {num_groups} groups; use more images.")
     return rng.permutation(np.arange(n) % num_groups)
 
 
@@ -109,28 +89,22 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
         left_out: float64 [G], G >= 2, the figure without each group.
 
     Raises:
-        EvaluationError: fewer than 2 groups, or a value that is not finite.
+        EvaluationError: a value is not finite.
     """
+    if not np.isfinite(np.append(left_out, value)).all():
+        raise EvaluationError("a figure is NaN or infinite, so it has no interval.")
     count = len(left_out)
-    _check_finite(np.append(left_out, value))
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
     return student(value, error, count - 1)
 
 
-def mean_over_repeats(values: Float64, level: float = LEVEL) -> Estimate:
+def mean_over_repeats(values: Float64) -> Estimate:
     """Return the mean of a figure over independent repeats (seeds, samples), with Student's interval of that mean.
 
     Args:
         values: float64 [R], R >= 2, one figure for each repeat.
-        level: the confidence level.
-
-    Raises:
-        EvaluationError: fewer than 2 repeats, or a value that is not finite.
     """
-    _check_finite(values)
-    if len(values) < 2:
-        raise EvaluationError(f"there is no spread in {quantity(len(values), 'repeat')}; at least 2 are needed.")
-    return student(float(values.mean()), float(stats.sem(values)), len(values) - 1, level)
+    return student(float(values.mean()), float(stats.sem(values)), len(values) - 1)
 
 
 def difference_of_figures(
@@ -148,7 +122,6 @@ def difference_of_figures(
         second: the other figure, of as many images.
         level: the confidence level.
     """
-    _check_level(level)
     (a, of_a), (b, of_b) = first, second
     quantile = stats.norm.ppf(0.5 + np.array([level, of_a.level, of_b.level]) / 2)
     a_scale, b_scale = (float(scale) for scale in quantile[0] / quantile[1:])
@@ -167,25 +140,8 @@ def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -
         first: float64 [R1], R1 >= 1.
         second: float64 [R2], R2 >= 1, R1 + R2 >= 3.
         level: the confidence level.
-
-    Raises:
-        EvaluationError: too few repeats, or a value that is not finite.
     """
-    sizes = len(first), len(second)
-    if min(sizes) < 1 or sum(sizes) < 3:
-        raise EvaluationError(f"{sizes[0]} and {sizes[1]} repeats; at least 1 and 2 are needed.")
-    _check_finite(np.concatenate([first, second]))
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # groups without spread warn
-        test = stats.ttest_ind(second, first, equal_var=min(sizes) == 1)
+        test = stats.ttest_ind(second, first, equal_var=min(len(first), len(second)) == 1)
         interval = test.confidence_interval(level)
     return Interval(float(interval.low), float(interval.high), level)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise EvaluationError(f"the confidence level is {level}; it must lie between 0 and 1, as 0.95 does.")
-
-
-def _check_finite(values: Float64) -> None:
-    if not np.isfinite(values).all():
-        raise EvaluationError("a figure is NaN or infinite, so it has no interval.")

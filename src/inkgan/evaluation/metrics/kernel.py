@@ -22,8 +22,6 @@ import numpy.typing as npt
 from inkgan.evaluation.metrics.checks import Float64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, student
 
-_TILE = 256  # the kernel is summed in tiles that fit in a processor's cache: little memory at any N
-
 
 def polynomial_kernel(first: Float64, second: Float64) -> Float64:
     """Return (x.y/D + 1)^3 of all pairs: float64 [N, D] and [M, D] to [N, M]."""
@@ -32,22 +30,6 @@ def polynomial_kernel(first: Float64, second: Float64) -> Float64:
     k += 1
     k *= k * k
     return k
-
-
-def kernel_distance(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """Return the unbiased estimate of MMD^2 between two sets of features.
-
-    Args:
-        first: floats [N, D], N >= 2.
-        second: floats [M, D], M >= 2.
-
-    Raises:
-        EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
-    """
-    _check(first, second, 2)
-    x, y = ([z[i : i + _TILE].astype(np.float64) for i in range(0, len(z), _TILE)] for z in (first, second))
-    xx, yy, xy = _within(x).sum(), _within(y).sum(), _between(x, y).sum()
-    return float(_mmd(xx, len(first), yy, len(second), xy))
 
 
 def kernel_estimate(
@@ -70,7 +52,9 @@ def kernel_estimate(
     Raises:
         EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
     """
-    _check(first, second, 2 * num_groups)
+    check_features(first, "features", 2 * num_groups)
+    check_features(second, "reference features", 2 * num_groups)
+    check_same_size(first, second)
     n, m = len(first), len(second)
     group_x, group_y = groups(n, num_groups, rng), groups(m, num_groups, rng)
     x = [first[group_x == g].astype(np.float64) for g in range(num_groups)]
@@ -85,12 +69,6 @@ def kernel_estimate(
     without_y = _mmd(xx_sum, n, yy_left, m - np.bincount(group_y), xy_sum - xy.sum(axis=0))
     errors = [jackknife(value, without).standard_error for without in (without_x, without_y)]
     return student(value, math.hypot(*errors), num_groups - 1)
-
-
-def _check(first: npt.NDArray[Any], second: npt.NDArray[Any], at_least: int) -> None:
-    check_features(first, "features", at_least)
-    check_features(second, "reference features", at_least)
-    check_same_size(first, second)
 
 
 def _mmd(xx: Any, n: Any, yy: Any, m: Any, xy: Any) -> Float64:
