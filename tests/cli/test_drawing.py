@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkgan.cli.drawing import Arrangement, ColouredText, arrangement, drawn, sparkline, terminal_drawing
+from inkgan.cli.drawing import Arrangement, ColouredText, arrangement, drawn, in_characters, sparkline
 
 QUARTERS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
@@ -116,29 +115,15 @@ def test_a_picture_is_shrunk_by_its_means() -> None:
     assert abs(shown[..., 0] - (255 - image[0, ..., 0].astype(int))).max() <= 25
 
 
-def test_terminal_drawing_in_characters() -> None:
+def test_a_picture_in_characters() -> None:
     """Two rows of pixels make a line of text; more ink is a darker character; what is empty has no width."""
-    image = np.zeros((5, 6, 1), np.uint8)
+    image = np.zeros((6, 6, 1), np.uint8)
     image[:2, 1:6, 0] = [[0, 50, 100, 150, 255]] * 2
     image[4, 0] = 255
-    assert terminal_drawing(image, colour=False).split("\n") == ["  .:*#", "", ":"]
+    assert in_characters(image).split("\n") == ["  .:*#", "", ":"]
 
 
-def test_terminal_drawing_in_colours() -> None:
-    """A cell's foreground is the upper pixel, its background the lower, dark on white; lines end with a reset."""
-    image = 255 - np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
-    lines = terminal_drawing(image, colour=True).split("\n")
-    cells = [re.findall(r"\x1b\[38;2;(\d+);\1;\1;48;2;(\d+);\2;\2m▀", line) for line in lines]
-    assert cells == [
-        [(str(20 * k), str(20 * (k + 4))) for k in range(4)],
-        [(str(20 * (k + 8)), "255") for k in range(4)],
-    ]
-    assert all(line.endswith("\x1b[0m") for line in lines)
-
-
-def test_terminal_drawing_of_coloured_images() -> None:
-    """Three channels are drawn in their colours, and in grey where there are none."""
+def test_coloured_images_are_grey_in_characters() -> None:
     image = np.zeros((2, 1, 3), np.uint8)
     image[0] = (255, 128, 7)
-    assert "38;2;255;128;7;48;2;0;0;0m▀" in terminal_drawing(image, colour=True)
-    assert terminal_drawing(image, colour=False) == "."
+    assert in_characters(image) == "."

@@ -13,7 +13,7 @@ import pytest
 
 from inkgan.cli import console
 from inkgan.config import Config, resolve
-from inkgan.training.watching import Result, StepProgress
+from inkgan.training.watching import Opinion, Result, StepProgress
 
 IMAGES = np.kron(np.eye(10, dtype=np.uint8)[:, None, :, None] * 255, np.ones((1, 28, 3, 1), np.uint8))[:, :, :28]
 ABOUT = {"device": "cpu", "threads": 2, "precision": "float32"}
@@ -157,6 +157,26 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
     assert "doctor" not in " ".join(window.lines)
     assert "▌" in " ".join(window.lines)
     assert window.lines[-1].startswith("how good are they:")
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
+    """Two rows of pixels in a line, pixel by pixel; an odd last row stands above paper."""
+    window = Window(monkeypatch, 120, 24, **({} if colour else {"NO_COLOR": "1"}))
+    image = np.zeros((3, 5, 1), np.uint8)
+    image[:, 1:] = 255
+    image[1, 2] = 0
+    with console.watcher_for(quiet=False, plain=True) as watcher:
+        watcher.picture(None, image, Opinion(estimate=0.5))
+    first = next(number for number, line in enumerate(window.screen.display) if "for real" in line) + 1
+    if not colour:
+        assert [line.rstrip() for line in window.screen.display[first : first + 2]] == [" #:##", " ::::"]
+        return
+    for row, (upper, lower) in enumerate([(image[0], image[1]), (image[2], image[2] * 0)]):
+        cells = [window.screen.buffer[first + row][column] for column in range(5)]
+        for cell, above, below in zip(cells, upper[:, 0], lower[:, 0], strict=True):
+            ink = cell.bg if cell.data == " " else cell.fg
+            assert (ink, cell.bg) == ("000000" if above else "ffffff", "000000" if below else "ffffff")
 
 
 @pytest.mark.parametrize(

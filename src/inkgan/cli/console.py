@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import numpy as np
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from inkgan.cli.drawing import terminal_drawing
+from inkgan.cli.drawing import in_characters
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import ProgressLine
 from inkgan.config import Config
@@ -175,12 +176,16 @@ class _Scrolling(_Plain):
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         stride = -(-image.shape[1] // self._console.width)  # of an image wider than the window, skip pixels
-        drawing = terminal_drawing(image[::stride, ::stride], colour=has_colours(self._console))
+        image = image[::stride, ::stride]
+        image = np.pad(image, [(0, len(image) % 2), (0, 0), (0, 0)])  # a character shows two rows
+        drawing: RenderableType = Text(in_characters(image))
+        if has_colours(self._console):
+            drawing = Picture(image[None], image.shape[1], len(image) // 2)
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         with self.printing():
             self._console.print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"))
-            self._console.print(Text.from_ansi(drawing))
+            self._console.print(drawing)
 
     def ended(self, result: Result) -> None:
         self._stop()

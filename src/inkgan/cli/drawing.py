@@ -80,33 +80,18 @@ def sparkline(values: Sequence[float], width: int) -> str:
     )
 
 
-def terminal_drawing(image: Images, *, colour: bool) -> str:
-    """Draw one image as text that scrolls, two rows of pixels in a line.
+def in_characters(image: Images) -> str:
+    """Draw one image in five characters of ASCII, the denser the more ink, two rows of pixels in a line.
 
     Args:
-        image: uint8 [H, W, C].
-        colour: use 24-bit colours, dark ink on white; else five characters of ASCII, the denser the more ink.
+        image: uint8 [H, W, C], H even.
 
     Returns:
-        H/2 lines (rounded up) without a newline at the end.
+        H/2 lines without a newline at the end.
     """
-    if image.shape[0] % 2:
-        image = np.concatenate([image, np.zeros_like(image[:1])])
-    if not colour:
-        upper, lower = image[::2], image[1::2]
-        grey = (upper.mean(2) + lower.mean(2)) / 2
-        shades = np.array(list(" .:*#"))
-        return "\n".join("".join(row).rstrip() for row in shades[np.minimum(grey // 48, 4).astype(int)])
-    shown = 255 - image if image.shape[2] == 1 else image
-    shown = np.broadcast_to(shown, (*shown.shape[:2], 3))
-    lines = []
-    for row_above, row_below in zip(shown[::2].tolist(), shown[1::2].tolist(), strict=True):
-        cells = [
-            f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m▀"
-            for a, b in zip(row_above, row_below, strict=True)
-        ]
-        lines.append("".join(cells) + "\x1b[0m")
-    return "\n".join(lines)
+    grey = (image[::2].mean(2) + image[1::2].mean(2)) / 2
+    shades = np.array(list(" .:*#"))
+    return "\n".join("".join(row).rstrip() for row in shades[np.minimum(grey // 48, 4).astype(int)])
 
 
 def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> Arrangement | None:
