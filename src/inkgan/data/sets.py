@@ -131,11 +131,7 @@ class DataSet:
         shown = self.splits[split]
         if shown.labels is None:
             return shown.images[: columns * min(rows, 10)]
-        images = np.zeros((min(len(self.class_names), rows), columns, *self.image_shape), np.uint8)
-        for label, row in enumerate(images):
-            first = np.flatnonzero(shown.labels == label)[:columns]
-            row[: len(first)] = shown.images[first]
-        return images.reshape(-1, *self.image_shape)
+        return by_class(shown.images, shown.labels, min(len(self.class_names), rows), columns)
 
     def __repr__(self) -> str:
         counts = " + ".join(f"{len(split):,}" for split in self.splits.values())
@@ -146,6 +142,25 @@ class DataSet:
         """Return a sheet of training images for a notebook."""
         columns = min(10, max(1, 1000 // self.image_shape[1]))
         return png_bytes(sheet(self.examples(columns=columns, rows=10), columns))
+
+
+def by_class(images: Images, labels: Labels, classes: int, columns: int) -> Images:
+    """Return the first images of each class, a row of ``columns`` for each; blank images fill a row of fewer.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        labels: int64 [N].
+        classes: the classes are 0 to ``classes`` - 1.
+        columns: the number of images in a row.
+
+    Returns:
+        uint8 [classes * columns, H, W, C].
+    """
+    rows = np.zeros((classes, columns, *images.shape[1:]), np.uint8)
+    for label, row in enumerate(rows):
+        first = images[labels == label][:columns]
+        row[: len(first)] = first
+    return rows.reshape(-1, *images.shape[1:])
 
 
 def make(

@@ -10,7 +10,8 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from inkgan.evaluation.report import Figure, Pictures, Report
+from inkgan.data.sets import by_class
+from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.text import (
     comparison_explanations,
     difference_cells,
@@ -53,14 +54,23 @@ def report_page(report: Report) -> str:
 def report_fragment(report: Report) -> str:
     """Return a report as HTML for use within another page."""
     pictures = report.pictures
+    kinds = pairs = None
+    if pictures is not None:
+        # A measured image, and beside it its nearest training image.
+        beside = np.stack([pictures.generated, pictures.training], axis=1).reshape(-1, *pictures.images.shape[1:])
+        pairs = _embedded(beside, 8)
+    if pictures is not None and report.classes:
+        classes = min(len(report.classes), _MOST_CLASSES)
+        rows = by_class(pictures.images, pictures.predicted, classes, _COLUMNS)
+        kinds = _embedded(rows, _COLUMNS)
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         summary=summary(report),
         explanations=explanations(report),
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
-        by_class=None if pictures is None or not report.classes else _by_class(pictures, len(report.classes)),
-        pairs=None if pictures is None else _pairs(pictures),
+        by_class=kinds,
+        pairs=pairs,
     )
 
 
@@ -96,22 +106,6 @@ def _chart(figure: Figure) -> dict[str, float]:
         "floor_width": width(floor),
         "floor": at(figure.floor),
     }
-
-
-def _by_class(pictures: Pictures, num_classes: int) -> str:
-    """Return a sheet with a row for each class, filled up with blank images."""
-    count = min(num_classes, _MOST_CLASSES)
-    rows: Images = np.zeros((count * _COLUMNS, *pictures.images.shape[1:]), np.uint8)
-    for label in range(count):
-        some = pictures.images[pictures.predicted == label][:_COLUMNS]
-        rows[label * _COLUMNS : label * _COLUMNS + len(some)] = some
-    return _embedded(rows, _COLUMNS)
-
-
-def _pairs(pictures: Pictures) -> str:
-    """Return a sheet of measured images, each beside its nearest training image."""
-    pairs = np.stack([pictures.generated, pictures.training], axis=1)
-    return _embedded(pairs.reshape(-1, *pictures.generated.shape[1:]), 8)
 
 
 def _embedded(images: Images, columns: int) -> str:
