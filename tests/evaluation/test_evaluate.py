@@ -20,7 +20,7 @@ from PIL import Image
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.data import DataSet, load
+from inkgan.data import DataSet, Split, load
 from inkgan.errors import DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier
 from inkgan.evaluation.evaluate import measure
@@ -245,14 +245,16 @@ def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_traini
 
 
 @pytest.mark.usefixtures("hurried")
-def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(real: tuple[Images, Labels]) -> None:
+def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(
+    digits: DataSet, real: tuple[Images, Labels]
+) -> None:
     """Without threes among the images no test image is called a three; wrong labels teach wrong."""
     images, labels = real
-    names = tuple(map(str, range(10)))
+    data = replace(digits, test=Split(*real))
     kept = labels != 3
 
     def score(labels: Labels) -> float:
-        return classifier.classification_accuracy((images[kept], labels[kept]), real, names, 1).value
+        return classifier.classification_accuracy(images[kept], labels[kept], data, 1).value
 
     assert kept.mean() - 0.15 < score(labels) <= kept.mean()
     assert score((labels + 1) % 10) < 0.1

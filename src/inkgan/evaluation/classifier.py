@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError, quantity
+from inkgan.errors import EvaluationError
 from inkgan.evaluation.features import (
     HALF_WIDTHS,
     LARGEST_SIDE,
@@ -31,7 +31,6 @@ from inkgan.evaluation.features import (
     FeatureCard,
     FeatureLayers,
     FeatureNetwork,
-    check_images,
     shrink,
     to_ink,
 )
@@ -127,17 +126,13 @@ def train_features(
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
     Args:
-        images: uint8 [N, H, W, C], the training split.
+        images: uint8 [N, H, W, C], the training split; at least one batch.
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
         card: the description of the network; ``recipe`` is filled in.
         recipe: the recipe of the training.
         progress: called every hundred steps and at the end.
-
-    Raises:
-        EvaluationError: images or labels do not fit the card, or there are fewer images than one batch.
     """
     recipe = recipe or TrainingRecipe()
-    _check(images, labels, card, recipe)
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # for the initial weights and dropout; _fit seeds batches and warps
@@ -261,11 +256,7 @@ PROBE = TrainingRecipe(
 
 
 def classification_accuracy(
-    training: tuple[Images, Labels],
-    test: tuple[Images, Labels],
-    class_names: tuple[str, ...],
-    seed: int = 0,
-    progress: Progress = no_progress,
+    images: Images, labels: Labels, real: DataSet, seed: int = 0, progress: Progress = no_progress
 ) -> Estimate:
     """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
@@ -275,22 +266,15 @@ def classification_accuracy(
     variation over seeds of the classifier.
 
     Args:
-        training: uint8 images [N, H, W, C], N >= 128, and int64 labels [N] in 0..K-1.
-        test: real uint8 images [M, H, W, C] and their labels [M].
-        class_names: the names of the K classes.
+        images: uint8 [N, H, W, C], N >= 128.
+        labels: int64 [N], in the numbering of the real data.
+        real: the real images; those of its test split, which have labels, are the test.
         seed: the seed of the classifier's weights, batches and dropout; the same seed gives the same figure.
         progress: called every hundred steps and at the end.
-
-    Raises:
-        EvaluationError: images or labels do not fit each other, or are too few.
     """
-    images, labels = training
-    _, height, width, channels = images.shape
-    shape = (height, width, channels)
-    card = FeatureCard(name="probe", image_shape=shape, class_names=class_names, widths=HALF_WIDTHS)
+    card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
     network = train_features(images, labels, card, replace(PROBE, seed=seed), progress)
-    test_images, test_labels = test
-    right = network.probabilities(test_images).argmax(1) == test_labels
+    right = network.probabilities(real.test.images).argmax(1) == real.test.labels
     return binomial(int(right.sum()), len(right))
 
 
@@ -350,12 +334,17 @@ def labels_to_learn(data: DataSet) -> Labels:
     """Return the labels of a data set's training images.
 
     Raises:
-        EvaluationError: it has none, or there is a class without training images.
+        EvaluationError: it has none, or fewer than two classes, or there is a class without training images.
     """
     if data.train.labels is None:
         raise EvaluationError(
             f"{data.name} has no labels, and a feature network learns from them. "
             "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
+        )
+    if len(data.class_names) < 2:
+        raise EvaluationError(
+            f"{data.name} has one class, and a feature network tells classes apart. "
+            "Name a set of several with --data, or in Python give inkgan.evaluate an extractor of your own."
         )
     counts = np.bincount(data.train.labels, minlength=len(data.class_names))
     if not counts.all():
@@ -365,21 +354,3 @@ def labels_to_learn(data: DataSet) -> Labels:
             "Number the labels from 0 without gaps, or give each class more images."
         )
     return data.train.labels
-
-
-def _check(images: Images, labels: Labels, card: FeatureCard, recipe: TrainingRecipe) -> None:
-    check_images(images, card.image_shape)
-    if labels.shape != (len(images),) or labels.dtype != np.int64:
-        raise EvaluationError(
-            f"labels are {labels.dtype} {list(labels.shape)}; give int64 [{len(images)}], one for each image."
-        )
-    classes = len(card.class_names)
-    if classes < 2 or labels.min() < 0 or labels.max() >= classes:
-        raise EvaluationError(
-            f"labels go from {labels.min()} to {labels.max()} and there are {classes} class names; "
-            "give at least 2 classes, and labels from 0 to one less than there are classes."
-        )
-    if len(images) < recipe.batch_images:
-        raise EvaluationError(
-            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
 from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
-from inkgan.images import Labels
+from inkgan.images import Images, Labels
 
 _PAIRS = 32  # that the HTML report shows
 _CEILING_VERSION = 2  # raise it when the figure changes
@@ -178,9 +177,9 @@ def _accuracy_score(
 
     A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
     """
-    train, test, class_names = ruler.data.train, ruler.data.test, ruler.data.class_names
-    if train.labels is None or test.labels is None or images.predicted is None:
-        return {}, [f"{ruler.data.name} has no labels, so there is no classification accuracy score."]
+    data, train = ruler.data, ruler.data.train
+    if train.labels is None or images.predicted is None:
+        return {}, [f"{data.name} has no labels, so there is no classification accuracy score."]
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
@@ -189,19 +188,20 @@ def _accuracy_score(
             "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]
     elif sample.subject.available is None:
-        more = draw(sample.subject, len(train), sample.seed, ruler.data, progress)
+        more = draw(sample.subject, len(train), sample.seed, data, progress)
         assert more.labels is not None
         pictures, labels = more.images, more.labels
+    real = train[ruler.some_training(len(pictures))]
 
-    learn = partial(classification_accuracy, test=(test.images, test.labels), class_names=class_names)
-    real, real_labels = ruler.some_training(len(pictures)), train.labels
+    def learn(images: Images, labels: Labels, seed: int, doing: str) -> Estimate:
+        return classification_accuracy(images, labels, data, seed, lambda _, done: progress(doing, done))
 
     def ceiling() -> dict[str, Estimate]:
-        some = (train.images[real], real_labels[real])
-        return {"ceiling": learn(some, progress=lambda _, done: progress("learning real images", done))}
+        assert real.labels is not None
+        return {"ceiling": learn(real.images, real.labels, 0, "learning real images")}
 
     floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
-    score = learn((pictures, labels), seed=sample.seed, progress=lambda _, done: progress("learning the images", done))
+    score = learn(pictures, labels, sample.seed, "learning the images")
     return {name: FigureWithFloor(score, len(pictures), floor, len(real))}, notes
 
 

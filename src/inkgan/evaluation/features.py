@@ -154,7 +154,7 @@ class FeatureNetwork:
         Raises:
             EvaluationError: the images are not uint8 or not of the network's shape, or there are none.
         """
-        check_images(images, self.card.image_shape)
+        _check_images(images, self.card.image_shape)
         workers = min(8, cores())
         size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
         slices = [images[start : start + size] for start in range(0, len(images), size)]
@@ -196,14 +196,14 @@ class FeatureNetwork:
         return load_features(folder)
 
 
-def check_images(images: Images, image_shape: tuple[int, int, int] | None = None) -> None:
+def _check_images(images: Images, image_shape: tuple[int, int, int]) -> None:
     """Raise an :class:`EvaluationError` unless images are uint8 [N > 0, H, W, 1 or 3] of that shape."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         given = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
         raise EvaluationError(f"images are {given}; give uint8, 0 to 255. Round and convert them first.")
     if images.ndim != 4 or len(images) == 0 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise EvaluationError(f"images have shape {images.shape}; give [N, H, W, C] with N > 0 and C = 1 or 3.")
-    if image_shape is not None and images.shape[1:] != image_shape:
+    if images.shape[1:] != image_shape:
         raise EvaluationError(
             f"images are {size_text(images.shape[1:])}, this feature network reads {size_text(image_shape)}. "
             "Train one for this size (scripts/train_feature_network.py) or give another extractor."
@@ -222,9 +222,8 @@ def extract(extractor: Extractor, images: Images) -> Features:
         Features, float32 [N, D].
 
     Raises:
-        EvaluationError: the images or the features have a wrong shape or dtype, or features are not finite.
+        EvaluationError: the features have a wrong shape or dtype, or are not finite.
     """
-    check_images(images)
     features = np.asarray(extractor(images))
     if features.ndim != 2 or len(features) != len(images) or features.dtype.kind != "f":
         raise EvaluationError(

@@ -29,7 +29,7 @@ from filelock import FileLock
 
 from inkgan import files
 from inkgan.data import DataSet
-from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, OutputError
+from inkgan.errors import CheckpointError, InkganWarning, OutputError
 from inkgan.evaluation.classifier import (
     TrainingRecipe,
     labels_to_learn,
@@ -38,7 +38,7 @@ from inkgan.evaluation.classifier import (
     train_feature_network,
 )
 from inkgan.evaluation.features import CARD as FEATURE_CARD
-from inkgan.evaluation.features import SHIPPED, WIDTHS, FeatureNetwork, Features, load_card, load_features
+from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features, load_card, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
@@ -86,16 +86,12 @@ class ReferenceStatistics:
         write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def features_for(
-    data: DataSet, progress: Progress = no_progress, recipe: TrainingRecipe | None = None
-) -> FeatureNetwork:
+def features_for(data: DataSet, progress: Progress = no_progress) -> FeatureNetwork:
     """Return the feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
 
     Args:
         data: a labelled data set; the network learns from its training split.
         progress: called every hundred steps and at the end, if the network is trained.
-        recipe: the recipe of its training; None takes the shipped network, if that was trained on these data, or the
-            recipe for sets of this size.
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
@@ -104,12 +100,10 @@ def features_for(
     Warns:
         InkganWarning: the network is trained now, which takes a while.
     """
-    if recipe is None and is_shipped_for(data):
+    if is_shipped_for(data):
         return load_features()
     labels_to_learn(data)  # raises before anything is locked
-    widths: tuple[int, ...] = WIDTHS
-    if recipe is None:
-        recipe, widths = recipe_for(len(data.train), data.image_shape)
+    recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = cache_folder() / key
     with output_errors(folder):
@@ -195,15 +189,12 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
         progress: called with the share of images done.
 
     Raises:
-        EvaluationError: no labels, too few images, or images that are not of the network's shape.
+        EvaluationError: as :func:`labels_to_learn`, too few images, or images that are not of the network's shape.
     """
-    if data.train.labels is None:
-        raise EvaluationError(f"{data.name} has no labels; class proportions are counted from them.")
-
+    counts = np.bincount(labels_to_learn(data), minlength=network.num_classes)
     train = training_features(data, network, progress)
     test, probabilities = network.extract(data.test.images, progress, "real images (test)")
     progress("distances of real images", 0.0)
-    counts = np.bincount(data.train.labels, minlength=network.num_classes)
     distances = nearest_neighbours(test, train).distance
     pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance
     return ReferenceStatistics(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def normal(seed: int, n: int, d: int, shift: float = 0.0) -> Array:
     return np.random.default_rng(seed).standard_normal((n, d)) + shift
 
 
-def kernel_distance(x: Array, y: Array) -> float:
+def kernel_distance(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
     """The value, which does not depend on the groups."""
     return kernel_estimate(x, y, np.random.default_rng(0), 2).value
 
