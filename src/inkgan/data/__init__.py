@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-They never need PyTorch; downloads need requests.
+They never need PyTorch; downloads need pooch.
 """
 
 from inkgan.data.known_sets import KNOWN, KnownSet
