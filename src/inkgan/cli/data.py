@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Group, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, printable, shown
+from inkgan.errors import ConfigError, listed, printable, shown
 
 if TYPE_CHECKING:
     from inkgan.data.inventory import Entry
@@ -97,7 +97,7 @@ def check(
     for note in data.notes:
         typer.echo(f"  note: {note}")
     if data.class_names:
-        typer.echo(f"  classes: {len(data.class_names)} ({_shortened(data.class_names)})")
+        typer.echo(f"  classes: {len(data.class_names)} ({listed(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")
     if missing := shortage(data):
         typer.echo(f"  {missing}")
@@ -193,10 +193,6 @@ def _balance(data: DataSet, split: Split) -> str:
         return ", no labels"
     counts = np.bincount(split.labels, minlength=len(data.class_names))
     return f", {counts.min()} to {counts.max()} of each class"
-
-
-def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 26 else ", ".join((*names[:24], "...", names[-1]))
 
 
 def _print_entries(entries: Sequence[Entry]) -> None:

@@ -134,7 +134,8 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Col
     shrunk = np.stack([_resized(image, 2 * layout.rows, across * layout.columns) for image in images])
     sheet = _side_by_side(shrunk, layout.per_line, across)
     if not colour:
-        return [[ColouredText("".join(row), None, None)] for row in _QUARTERS[_ink_of(_cells(sheet, 2))]]
+        mostly_ink = _cells(sheet, 2).mean(axis=3) > 127  # [h, w, 4]
+        return [[ColouredText("".join(row), None, None)] for row in _QUARTERS[mostly_ink @ np.array([1, 2, 4, 8])]]
     shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
     characters, ink, paper = _as_quarters(shown) if quarters else _as_halves(shown)
     return [_coloured(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
@@ -163,11 +164,6 @@ def _cells(picture: Images, across: int) -> Images:
     height, width, channels = picture.shape
     cells = picture.reshape(height // 2, 2, width // across, across, channels).transpose(0, 2, 1, 3, 4)
     return cells.reshape(height // 2, width // across, 2 * across, channels)
-
-
-def _ink_of(cells: Images) -> NDArray[np.intp]:
-    """The quarters of each character [h, w, 4, C] that are mostly ink, as the sum of 1, 2, 4 and 8."""
-    return np.asarray((cells.mean(axis=3) > 127) @ np.array([1, 2, 4, 8]))
 
 
 def _as_halves(picture: Images) -> tuple[NDArray[np.str_], Images, Images]:

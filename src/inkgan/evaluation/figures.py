@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inkgan.data import DataSet
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
-from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, student
+from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import Novelty, manifold_estimates, novelty
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
@@ -128,10 +128,7 @@ def figures_of(
     found = {
         "frechet_digit_distance": frechet_estimate(features, ruler.moments, rng).at_n,
         "kernel_digit_distance": kernel_estimate(features, real, rng),
-        "precision": balls.precision,
-        "recall": balls.recall,
-        "density": balls.density,
-        "coverage": balls.coverage,
+        **vars(balls),  # precision, recall, density and coverage
     }
     if images.probabilities is None or predicted is None or ruler.reference is None:
         return found
@@ -202,20 +199,19 @@ def novelty_of(
 
 def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, FigureWithFloor]:
     """Return the near-copies and the copying test, with their floors of ``held_out`` held-out images."""
-    near = replace(binomial(round(found.near_copies * found.n), found.n), interval=found.interval)
+    n = len(found.closest)
     usual = binomial(round(found.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
     return {
-        f"near_copies{suffix}": FigureWithFloor(near, found.n, usual, held_out),
-        f"copying_z{suffix}": FigureWithFloor(z, found.n, none, held_out),
+        f"near_copies{suffix}": FigureWithFloor(found.near_copies, n, usual, held_out),
+        f"copying_z{suffix}": FigureWithFloor(z, n, none, held_out),
     }
 
 
 def exact_copies(images: Images, data: DataSet) -> FigureWithFloor:
     """Return the share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
-    shares = []
-    for some in (images, data.test.images):
-        count = sum(image.tobytes() in training for image in some)
-        shares.append(replace(binomial(count, len(some)), interval=clopper_pearson(count, len(some))))
-    return FigureWithFloor(shares[0], len(images), shares[1], len(data.test))
+    found, usual = (
+        rare(sum(image.tobytes() in training for image in some), len(some)) for some in (images, data.test.images)
+    )
+    return FigureWithFloor(found, len(images), usual, len(data.test))

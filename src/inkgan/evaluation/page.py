@@ -96,7 +96,7 @@ def _chart(figure: Figure) -> dict[str, float]:
         return round(4 + (place - low) * scale, 2)
 
     def width(interval: Interval) -> float:
-        return round(max(0.8, (interval.high - interval.low) * scale), 2)
+        return round(max(0.8, interval.width * scale), 2)
 
     return {
         "low": at(value.low),

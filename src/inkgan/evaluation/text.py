@@ -57,7 +57,9 @@ def explanations(report: Report) -> list[str]:
     """Return paragraphs that explain the figures and the ruler of a report."""
     floor = "floor: the same figure of held-out real images, at the same n."
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
-    if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
+    by_ruler = ("frechet_digit_distance", "frechet_random_distance")
+    below = [name for name in by_ruler if name in report and report[name].against_floor == "better"]
+    if "frechet_digit_distance" in below:
         lines.append(
             "A distance may be below its floor: generated images imitate the training images, from which the feature "
             "network learned, too; held-out images are others."
@@ -66,18 +68,13 @@ def explanations(report: Report) -> list[str]:
         lines.append(
             "Fréchet distance, random features: a second ruler, a network of random weights. It learned from no image, "
             "so it cannot favour the training images."
-            + (" By this ruler, too, the distance is below its floor." if _is_below_both_floors(report) else "")
+            + (" By this ruler, too, the distance is below its floor." if len(below) == 2 else "")
         )
     features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
     if report.feature_accuracy is not None:
         features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
     lines.append(f"Measured against {_short(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s.")
     return lines
-
-
-def _is_below_both_floors(report: Report) -> bool:
-    distances = ("frechet_digit_distance", "frechet_random_distance")
-    return all(report[name].against_floor == "better" for name in distances)
 
 
 def figure_cells(figure: Figure) -> tuple[str, ...]:
@@ -143,7 +140,7 @@ def difference_cells(one: Difference, pair: Pair) -> tuple[str, ...]:
 def comparison_explanations(comparison: Comparison) -> list[str]:
     """Return paragraphs that explain the differences of a comparison."""
     every = [one for pair in comparison.pairs for one in pair.differences]
-    wider = [_width(one.simultaneous) / _width(one.interval) for one in every if _width(one.interval)]
+    wider = [one.simultaneous.width / one.interval.width for one in every if one.interval.width]
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
     wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
     behind = "The intervals behind the verdicts"
@@ -152,10 +149,6 @@ def comparison_explanations(comparison: Comparison) -> list[str]:
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
         f"verdict: - for indistinguishable. {behind} hold for all {len(every)} differences at once (Bonferroni){wide}.",
     ]
-
-
-def _width(interval: Interval) -> float:
-    return interval.high - interval.low
 
 
 def letter(at: int) -> str:

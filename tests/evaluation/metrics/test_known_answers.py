@@ -199,12 +199,12 @@ def test_copies_are_caught_by_novelty_alone(ruler: Ruler) -> None:
     training = pixels(ruler.training)
     held_out = nearest_neighbours(pixels(ruler.images), training).distance
     exact = novelty(nearest_neighbours(pixels(copies), training).distance, held_out)
-    assert exact.near_copies == 1
+    assert exact.near_copies.value == 1
     veiled = copies.copy()
     veiled[: N // 5] = noisy(copies[: N // 5], 6)
     veiled[N // 5 :] = ruler.images[N // 5 :]
     hidden = novelty(nearest_neighbours(pixels(veiled), training).distance, held_out)
-    assert hidden.interval.low > 0.15
+    assert hidden.near_copies.interval.low > 0.15
     assert hidden.z < -5
     assert set(hidden.closest[: N // 6].tolist()) <= set(range(N // 5))
     # In feature space, moved copies are still nearer than new images are.
@@ -219,7 +219,7 @@ def test_held_out_images_are_new(ruler: Ruler) -> None:
     distances = nearest_neighbours(pixels(ruler.images), training).distance
     result = novelty(distances[::2], distances[1::2], 0.05, cells=(ruler.labels[::2], ruler.labels[1::2]))
     assert abs(result.z) < 3
-    assert result.interval.low < 0.05 < result.interval.high
+    assert result.near_copies.interval.low < 0.05 < result.near_copies.interval.high
 
 
 def test_label_swaps_are_caught_by_accuracy_of_the_classes_asked_for(ruler: Ruler) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,11 @@ class Interval:
     low: float
     high: float
     level: float = LEVEL
+
+    @property
+    def width(self) -> float:
+        """The distance between its ends."""
+        return self.high - self.low
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ def binomial(successes: int, n: int) -> Estimate:
     interval = wilson(successes, n)
     p = successes / n
     return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
+
+
+def rare(successes: int, n: int) -> Estimate:
+    """Estimate a share that may be 0, such as that of copies, with Clopper and Pearson's interval."""
+    return replace(binomial(successes, n), interval=clopper_pearson(successes, n))
 
 
 def student(value: float, standard_error: float, freedom: float) -> Estimate:

@@ -33,7 +33,7 @@ import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics.checks import Float32, Float64, Int64, check_features, check_same_size
-from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, clopper_pearson, groups, jackknife
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife, rare
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 _SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
@@ -183,10 +183,8 @@ def pixels(images: npt.NDArray[np.uint8]) -> Float32:
 class Novelty:
     """The distances of generated images to their nearest training image, compared with those of held-out images."""
 
-    near_copies: float
-    """The share of generated images whose distance is at most ``threshold``."""
-    interval: Interval
-    """Clopper and Pearson's interval of that share."""
+    near_copies: Estimate
+    """The share of generated images whose distance is at most ``threshold``, with Clopper and Pearson's interval."""
     expected: float
     """That share among held-out images, which a generator of new images has, too."""
     threshold: float
@@ -196,7 +194,6 @@ class Novelty:
     new as held-out ones."""
     closest: Int64
     """The indices of the generated images, closest to the training set first."""
-    n: int
 
 
 def novelty(
@@ -219,16 +216,13 @@ def novelty(
     """
     g, h = generated.astype(np.float64), held_out.astype(np.float64)
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
-    copies = int((g <= threshold).sum())
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
     return Novelty(
-        near_copies=copies / len(g),
-        interval=clopper_pearson(copies, len(g)),
+        near_copies=rare(int((g <= threshold).sum()), len(g)),
         expected=float((h <= threshold).mean()),
         threshold=threshold,
         z=z,
         closest=g.argsort(kind="stable").astype(np.int64),
-        n=len(g),
     )
 
 
