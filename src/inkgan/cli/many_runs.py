@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -30,7 +30,12 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
     """
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
-    with _live_table(task, seeds, ended, quiet=quiet):
+    live: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if not quiet and sys.stdout.isatty():
+        folders = {seed: task.folder(seed) for seed in seeds}
+        start = time.monotonic()
+        live = Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1)
+    with live:
         try:
             for outcome in runs:
                 ended[outcome.seed] = outcome
@@ -52,18 +57,6 @@ def line_of(outcome: Outcome) -> str:
 
 def _state_of(outcome: Outcome) -> str:
     return outcome.trouble or ("complete" if outcome.complete else "stopped")
-
-
-@contextlib.contextmanager
-def _live_table(task: TrainingTask, seeds: Sequence[int], ended: dict[int, Outcome], *, quiet: bool) -> Iterator[None]:
-    """On a terminal, show the table and renew it every second."""
-    if quiet or not sys.stdout.isatty():
-        yield
-        return
-    folders = {seed: task.folder(seed) for seed in seeds}
-    start = time.monotonic()
-    with Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1):
-        yield
 
 
 def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:

@@ -197,14 +197,14 @@ def make(
     if reading.resize is not None:
         splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
     missing = [part for part in SPLITS if part not in splits]
-    parts = [splits["train"], *(splits["train"][:0] for _ in missing)]
     if reading.for_training:
-        parts = hold_out(splits["train"], len(missing), source)
-    held_out = dict(zip(("train", *missing), parts, strict=True))
+        held_out = dict(zip(("train", *missing), hold_out(splits["train"], len(missing), source), strict=True))
+    else:
+        held_out = dict.fromkeys(missing, splits["train"][:0])
     splits = {part: {**splits, **held_out}[part] for part in SPLITS}
-    notes = (
-        [] if published else [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
-    )
+    notes = []
+    if not published:
+        notes = [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
     train, validation, test, names = _with_class_names(splits, class_names, source, notes)
     if reading.for_training and train.labels is not None:
         untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]

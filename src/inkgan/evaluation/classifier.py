@@ -81,11 +81,7 @@ class _Trainee(nn.Module):
     def __init__(self, card: FeatureCard, dropout: float) -> None:
         super().__init__()
         self.layers = FeatureLayers(card)
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(convolution.out_channels)
-            for convolution in self.layers.convolutions
-            if isinstance(convolution, nn.Conv2d)
-        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in card.widths)
         # Without scale and shift the features have zero mean and unit variance in each dimension.
         self.feature_norm = nn.BatchNorm1d(card.num_features, affine=False)
         self.dropout = nn.Dropout(dropout)

@@ -112,10 +112,7 @@ class Report:
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure of a name, such as ``"coverage"``."""
-        for figure in self.figures:
-            if figure.name == name:
-                return figure
-        raise KeyError(name)
+        return {figure.name: figure for figure in self.figures}[name]
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a figure of this name."""

@@ -38,8 +38,7 @@ class GaussianStatistics:
             EvaluationError: not [N, D], not finite, or N <= D: a covariance of D features from fewer than
                 D + 1 images is singular, and the distance would be far too large.
         """
-        check_features(features, "features", at_least=2)
-        check_features(features, "features", at_least=features.shape[1] + 1)
+        check_features(features, "features", at_least=max(2, np.shape(features)[-1] + 1))
         return _Sums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
 
 
@@ -135,8 +134,7 @@ def frechet_estimate(
     Raises:
         EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
     """
-    check_features(features, "features", at_least=2)
-    check_features(features, "features", at_least=max(2 * num_groups, 2 * features.shape[1]))
+    check_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
     check_same_size(features, reference.mean)
     x = features.astype(np.float64)
     sums = _Sums.of(x, groups(len(x), num_groups, rng), num_groups)
