@@ -36,15 +36,11 @@ LinesOf = Callable[[Path], Sequence[str]]
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
-_SEPARATOR = " in "
 # ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
-_DATES = ("1970-01-01", "2029-12-31")
-_TIMES = ("00:00", "23:59")
-_AMOUNTS = ("1", "9999.99")
 
 #: The directives of dates and of times; a minus leaves out the leading zero.
 _OF_DATES: dict[str, Callable[[date], str]] = {
@@ -186,7 +182,7 @@ def _field(name: str, argument: str, source: str, lines: LinesOf) -> Piece:
 
 def _date(argument: str) -> Piece:
     """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
-    form, first, last = _form_and_range(argument, "%Y-%m-%d", *_DATES)
+    form, first, last = _form_and_range(argument, "%Y-%m-%d", "1970-01-01", "2029-12-31")
     start, end = _day(first), _day(last)
     _require_order(start <= end, first, last, "earlier date")
     days = (end - start).days + 1
@@ -195,13 +191,12 @@ def _date(argument: str) -> Piece:
     def draw(draws: np.random.Generator) -> str:
         return write(start + timedelta(int(draws.integers(days))))
 
-    longest = len(write(date(2000, 12, 31)))
-    return Piece(draw, longest)
+    return Piece(draw, len(write(date(2000, 12, 31))))
 
 
 def _time(argument: str) -> Piece:
     """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
-    form, first, last = _form_and_range(argument, "%H:%M", *_TIMES)
+    form, first, last = _form_and_range(argument, "%H:%M", "00:00", "23:59")
     start, end = _second(first), _second(last)
     _require_order(start <= end, first, last, "earlier time")
     end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
@@ -210,8 +205,7 @@ def _time(argument: str) -> Piece:
     def draw(draws: np.random.Generator) -> str:
         return write(int(draws.integers(start, end + 1)))
 
-    longest = len(write(12 * 3600))
-    return Piece(draw, longest)
+    return Piece(draw, len(write(12 * 3600)))
 
 
 def _integer(argument: str) -> Piece:
@@ -227,8 +221,7 @@ def _integer(argument: str) -> Piece:
         number = int(draws.integers(least, most + 1))
         return f"{number:0{width}d}"
 
-    longest = max(len(str(most)), width)
-    return Piece(draw, longest)
+    return Piece(draw, max(len(str(most)), width))
 
 
 def _digits(argument: str) -> Piece:
@@ -247,7 +240,7 @@ def _digits(argument: str) -> Piece:
 
 def _amount(argument: str) -> Piece:
     """``{amount:1,234.56 in 1..50000}``: all amounts are equally likely on a logarithmic scale."""
-    form, first, last = _form_and_range(argument, "1234.56", *_AMOUNTS)
+    form, first, last = _form_and_range(argument, "1234.56", "1", "9999.99")
     if form not in _OF_AMOUNTS:
         raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_OF_AMOUNTS)}.")
     thousands, point = _OF_AMOUNTS[form]
@@ -273,13 +266,12 @@ def _choice(argument: str, lines: LinesOf) -> Piece:
     def draw(draws: np.random.Generator) -> str:
         return texts[int(draws.integers(len(texts)))]
 
-    longest = max(len(text) for text in texts)
-    return Piece(draw, longest)
+    return Piece(draw, max(len(text) for text in texts))
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
     """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
-    given, separator, limits = argument.partition(_SEPARATOR)
+    given, separator, limits = argument.partition(" in ")
     if not separator and ".." in given:
         given, limits = "", given
     return given or form, *(_range(limits) if limits else (first, last))
