@@ -341,9 +341,9 @@ def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
     arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
     if writings[0].probabilities:
-        readings = [[writing.probabilities for writing in writings], [writing.factors for writing in writings]]
-        tables = [_table(rows, (longest,), np.nan, np.float32) for rows in readings]
-        arrays |= {"probabilities": tables[0], "factors": tables[1]}
+        probabilities = [writing.probabilities for writing in writings]
+        arrays["probabilities"] = _table(probabilities, (longest,), np.nan, np.float32)
+        arrays["factors"] = _table([writing.factors for writing in writings], (longest,), np.nan, np.float32)
     if writings[0].cells:
         arrays["cells"] = _table([writing.cells for writing in writings], (longest, 4), -1, np.int32)
     return arrays

@@ -7,7 +7,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +57,14 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
         for _ in range(depth):
             types[name], features[name] = arrow.list_(types[name]), {"feature": features[name], "_type": "List"}
     schema = arrow.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    rows = (
+        {"image": {"bytes": sample.png, "path": f"{sample.key}.png"}, **sample.label}
+        for sample in chain([first], samples)
+    )
     content = io.BytesIO()
     with ParquetWriter(content, schema) as file:
-        rows: list[dict[str, Any]] = []
-        for sample in chain([first], samples):
-            rows.append({"image": {"bytes": sample.png, "path": f"{sample.key}.png"}, **sample.label})
-            if len(rows) == _ROWS_IN_A_GROUP:
-                file.write_table(arrow.Table.from_pylist(rows, schema))
-                rows = []
-        if rows:
-            file.write_table(arrow.Table.from_pylist(rows, schema))
+        while group := list(islice(rows, _ROWS_IN_A_GROUP)):
+            file.write_table(arrow.Table.from_pylist(group, schema))
     return {f"{stem}.parquet": content.getvalue()}
 
 
