@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.numpy
@@ -54,8 +53,8 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
     if kind == "folder":
         return _write_folder(OutputFolder(path, _FILES, force=force), read(what, which))
     refuse_to_overwrite(path, force=force)
-    make: dict[str, Callable[[SavedModel], bytes]] = {"html": web_page, "onnx": onnx_file.build}
-    content = make[kind](read(what, which))
+    saved = read(what, which)
+    content = web_page(saved) if kind == "html" else onnx_file.build(saved)
     write_bytes(path, content, force=force)
     return len(content)
 

@@ -139,8 +139,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY.items():
-                headers[name] = value
+            headers.update(_SECURITY)
             headers.setdefault("Content-Security-Policy", _POLICY)
             headers.setdefault("Cache-Control", "no-store")
             if self.limit is not None and not self.limit.expired():
