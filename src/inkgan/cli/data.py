@@ -14,7 +14,6 @@ from inkgan.cli.progress import progress_line
 from inkgan.errors import ConfigError, listed, printable, shown
 
 if TYPE_CHECKING:
-    from inkgan.data.inventory import Entry
     from inkgan.data.sets import DataSet, Split
 
 app = typer.Typer(
@@ -64,9 +63,21 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
     context.obj = data_dir
     if context.invoked_subcommand is not None:
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from inkgan.data.inventory import inventory
 
-    _print_entries(inventory(data_dir))
+    table = Table("name", "images", "classes", "where", box=None, header_style="bold", pad_edge=False)
+    for entry in inventory(data_dir):
+        images = "?" if entry.images is None else str(entry.images)
+        classes = "?" if entry.classes is None else str(entry.classes)
+        cells = (entry.name, images, classes, entry.where)
+        # Text, not a string: a folder's name is not markup.
+        table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
+    # Elsewhere than on a terminal, no line is wrapped.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 @app.command(cls=Command)
@@ -193,19 +204,3 @@ def _balance(data: DataSet, split: Split) -> str:
         return ", no labels"
     counts = np.bincount(split.labels, minlength=len(data.class_names))
     return f", {counts.min()} to {counts.max()} of each class"
-
-
-def _print_entries(entries: Sequence[Entry]) -> None:
-    """Print the list as a table; elsewhere than on a terminal, no line is wrapped."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("name", "images", "classes", "where", box=None, header_style="bold", pad_edge=False)
-    for entry in entries:
-        images = "?" if entry.images is None else str(entry.images)
-        classes = "?" if entry.classes is None else str(entry.classes)
-        cells = (entry.name, images, classes, entry.where)
-        # Text, not a string: a folder's name is not markup.
-        table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)

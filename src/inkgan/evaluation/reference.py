@@ -106,16 +106,13 @@ def features_for(data: DataSet, progress: Progress = no_progress) -> FeatureNetw
     recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = cache_folder() / key
-    with output_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_suffix(".lock"))
-        lock.acquire()  # two evaluations at once train it once
-    try:
+    with contextlib.ExitStack() as locked:
+        with output_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(FileLock(folder.with_suffix(".lock")))  # two evaluations at once train it once
         if not (folder / FEATURE_CARD).exists():
             warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
             train_feature_network(data, recipe, progress, widths).save(folder)
-    finally:
-        lock.release()
     return load_features(folder)
 
 

@@ -161,16 +161,18 @@ def open_subject(what: Measurable) -> Subject:
     """
     if isinstance(what, Model):
         return ModelSubject(what.name, what)
-    if not isinstance(what, str | Path):
-        return _of_arrays(what)
-    if _is_model(what):
+    if isinstance(what, str | Path) and _is_model(what):
         try:
             return ModelSubject(shown(what), load(what))
         except CheckpointError as error:
             if os.path.isdir(what):  # noqa: PTH112 - it takes any name
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
-    return _of_path(Path(what))
+    subject = _of_path(Path(what)) if isinstance(what, str | Path) else _of_arrays(what)
+    if len(subject.images) < SMALLEST:
+        given = quantity(len(subject.images), "image")
+        raise EvaluationError(f"{subject.name} has {given}; at least {SMALLEST} are needed. Add images.")
+    return subject
 
 
 def _is_model(what: str | Path) -> bool:
@@ -193,7 +195,7 @@ def _of_path(path: Path) -> ImageSubject:
     every = [split.labels for split in splits if split.labels is not None]
     labels = np.concatenate(every) if every else None
     kind = "folder of images" if path.is_dir() else "arrays"
-    return _checked(ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(notes_of(data))))
+    return ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(notes_of(data)))
 
 
 def _of_arrays(what: Any) -> ImageSubject:
@@ -205,7 +207,7 @@ def _of_arrays(what: Any) -> ImageSubject:
         )
     pixels = as_images(np.asarray(images), "the array")
     if labels is None:
-        return _checked(ImageSubject("array", "arrays", pixels, None))
+        return ImageSubject("array", "arrays", pixels, None)
     given = np.asarray(labels)
     if given.dtype.kind != "U":
         given = as_labels(given, len(pixels), "the array")
@@ -213,15 +215,7 @@ def _of_arrays(what: Any) -> ImageSubject:
         raise EvaluationError(f"labels have shape {given.shape}; give [{len(pixels)}], one for each image.")
     names, numbers = np.unique(given, return_inverse=True)
     class_names = tuple(map(str, names.tolist()))
-    return _checked(ImageSubject("array", "arrays", pixels, numbers.astype(np.int64), class_names))
-
-
-def _checked(subject: ImageSubject) -> ImageSubject:
-    if len(subject.images) < SMALLEST:
-        raise EvaluationError(
-            f"{subject.name} has {quantity(len(subject.images), 'image')}; at least {SMALLEST} are needed. Add images."
-        )
-    return subject
+    return ImageSubject("array", "arrays", pixels, numbers.astype(np.int64), class_names)
 
 
 def notes_of(data: DataSet) -> list[str]:
