@@ -435,6 +435,7 @@ RULES: tuple[Rule, ...] = (
         grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
         log=True,
+        healable=True,
     ),
     Rule(
         "stuck-units",
