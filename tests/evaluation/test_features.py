@@ -216,6 +216,8 @@ def test_any_callable_is_an_extractor() -> None:
     assert features.dtype == np.float32
     with pytest.raises(EvaluationError, match=r"give floats \[9, D\]"):
         extract(lambda given: given[:3].reshape(3, -1) / 255.0, images)
+    with pytest.raises(EvaluationError, match=r"returned float64 \[9, 0\]"):
+        extract(lambda given: np.zeros((len(given), 0)), images)
     with pytest.raises(EvaluationError, match="returned uint8"):
         extract(lambda given: given.reshape(len(given), -1), images)
     with pytest.raises(EvaluationError, match="not finite"):

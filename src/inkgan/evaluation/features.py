@@ -225,7 +225,8 @@ def extract(extractor: Extractor, images: Images) -> Features:
         EvaluationError: the features have a wrong shape or dtype, or are not finite.
     """
     features = np.asarray(extractor(images))
-    if features.ndim != 2 or len(features) != len(images) or features.dtype.kind != "f":
+    is_table = features.ndim == 2 and len(features) == len(images) and features.shape[1] > 0
+    if not is_table or features.dtype.kind != "f":
         raise EvaluationError(
             f"the extractor returned {features.dtype} {list(features.shape)} for {len(images)} images; "
             f"give floats [{len(images)}, D]."
