@@ -61,8 +61,8 @@ class ManyProcesses(Team):
             dist.all_gather(list(everyone.unbind()), rows.contiguous())
         return everyone.flatten(0, 1)
 
-    def follow(self, *values: float) -> tuple[float, ...]:
-        """See :meth:`Team.follow`."""
+    def broadcast_values(self, *values: float) -> tuple[float, ...]:
+        """See :meth:`Team.broadcast_values`."""
         message = torch.tensor([0.0, *values], dtype=torch.float64)
         with self._explained_loss():
             dist.broadcast(message, src=0)
@@ -72,13 +72,13 @@ class ManyProcesses(Team):
         return tuple(followed)
 
     def dismiss(self, exit_code: int) -> None:
-        """See :meth:`Team.dismiss`. The values that :meth:`follow` waits for do not matter any more."""
+        """See :meth:`Team.dismiss`. The values that :meth:`broadcast_values` waits for do not matter any more."""
         message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
         with contextlib.suppress(RuntimeError):
             dist.broadcast(message, src=0)
 
-    def share(self, tensors: Sequence[Tensor]) -> None:
-        """See :meth:`Team.share`."""
+    def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
+        """See :meth:`Team.broadcast_tensors`."""
         with self._explained_loss(), torch.no_grad():
             for tensor in tensors:
                 sent = tensor.detach().contiguous()

@@ -68,11 +68,11 @@ class Team:
         """Return the rows of all processes in the order of ranks, on every process: [own, M] in, [all, M] out."""
         return rows
 
-    def follow(self, *values: float) -> tuple[float, ...]:
+    def broadcast_values(self, *values: float) -> tuple[float, ...]:
         """Return the first process's values on every process."""
         return values
 
-    def share(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of the first process, in place."""
 
     def agree(self, prepare: Callable[[], T], identity: Callable[[T], Mapping[str, str]]) -> T:
@@ -99,7 +99,7 @@ class Team:
         """
 
     def dismiss(self, exit_code: int) -> None:
-        """End the other processes, which wait in :meth:`follow`."""
+        """End the other processes, which wait in :meth:`broadcast_values`."""
 
 
 @contextlib.contextmanager
