@@ -455,6 +455,18 @@ def test_classes_of_other_names_are_told_and_not_guessed() -> None:
     assert "are not classes of mnist ('0', '1', " in note
 
 
+def test_too_few_images_are_refused(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+    """Arrays and files alike; one more would do."""
+    few = real[0][:127]
+    np.savez(tmp_path / "few.npz", images=few)
+    for given in (few, tmp_path / "few.npz"):
+        with pytest.raises(EvaluationError, match="has 127 images; at least 128 are needed"):
+            inkgan.evaluate(given)
+    enough = open_subject(real[0][:128])
+    assert isinstance(enough, ImageSubject)
+    assert len(enough.images) == 128
+
+
 def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
     """Numbers are the names that the data give their classes, and texts are names anyway."""
     images, labels = real
