@@ -22,7 +22,7 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import DataError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier
+from inkgan.evaluation import classifier, reference
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.page import report_page
 from inkgan.evaluation.report import Figure, Report
@@ -242,6 +242,25 @@ def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_traini
     score = measure(sample, make_ruler(digits), full=True)
     assert asked == [(55_000, 3)]
     assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("count", [127, 128])
+def test_a_small_set_has_no_accuracy_score(
+    count: int, tmp_path: Path, real: tuple[Images, Labels], digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other figures are there, and a note says what is missing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    hasty = classifier.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
+    monkeypatch.setattr(reference, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
+    parts = {"train": digits.train[np.arange(count)], "val": digits.validation, "test": digits.test[np.arange(200)]}
+    arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
+    arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}
+    np.savez(tmp_path / "small.npz", **arrays)
+    with pytest.warns(InkganWarning, match="no feature network of small"):
+        report = inkgan.evaluate(real, data=tmp_path / "small.npz", full=True)
+    note = f"small has {count} training images; the classification accuracy score needs 128."
+    assert (note in report.notes) == ("classification_accuracy" not in report) == (count < 128)
 
 
 @pytest.mark.usefixtures("hurried")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inkgan.errors import listed, require_function, yes_or_no
-from inkgan.evaluation.classifier import classification_accuracy
+from inkgan.errors import listed, quantity, require_function, yes_or_no
+from inkgan.evaluation.classifier import PROBE, classification_accuracy
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
     KINDS,
@@ -180,6 +180,9 @@ def _accuracy_score(
     data, train = ruler.data, ruler.data.train
     if train.labels is None or images.predicted is None:
         return {}, [f"{data.name} has no labels, so there is no classification accuracy score."]
+    if len(train) < PROBE.batch_images:
+        count = quantity(len(train), "training image")
+        return {}, [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
