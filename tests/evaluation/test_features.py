@@ -224,6 +224,12 @@ def test_any_callable_is_an_extractor() -> None:
         extract(lambda given: np.full((len(given), 2), np.nan), images)
 
 
+def test_a_batch_needs_as_many_images() -> None:
+    images, labels = bars(64)
+    with pytest.raises(EvaluationError, match="20 images, fewer than one batch of"):
+        train_features(images[:20], labels[:20], card(), QUICK)
+
+
 def data(labelled: bool = True) -> DataSet:
     images, labels = bars(96)
     split = Split(images, labels if labelled else None)

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.features import (
     HALF_WIDTHS,
     LARGEST_SIDE,
@@ -122,13 +122,20 @@ def train_features(
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
     Args:
-        images: uint8 [N, H, W, C], the training split; at least one batch.
+        images: uint8 [N, H, W, C], the training split.
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
         card: the description of the network; ``recipe`` is filled in.
         recipe: the recipe of the training.
         progress: called every hundred steps and at the end.
+
+    Raises:
+        EvaluationError: there are fewer images than one batch.
     """
     recipe = recipe or TrainingRecipe()
+    if len(images) < recipe.batch_images:
+        raise EvaluationError(
+            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
+        )
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # for the initial weights and dropout; _fit seeds batches and warps
