@@ -15,10 +15,16 @@ from inkgan.networks.grid import blocks_to_channels, channels_to_blocks
 SHAPES = [((28, 28, 1), 10), ((64, 48, 3), 3), ((9, 21, 1), 0), ((5, 3, 3), 2)]
 
 
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Networks draw their weights from PyTorch's default generator."""
+    torch.manual_seed(1)
+
+
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
 def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int) -> None:
     """Any size, with labels and without: the same images to 1e-5, by weights of the shapes that are declared."""
-    generator = Generator(shape, classes, 5, 16, 0.3, torch.Generator().manual_seed(1))
+    generator = Generator(shape, classes, 5, 16, 0.3)
     weights = {name: tensor.detach().numpy() for name, tensor in generator.state_dict().items()}
     assert {name: array.shape for name, array in weights.items()} == compact_shapes(shape, classes, 5, 16)
     latents = np.random.default_rng(2).standard_normal((7, 5), dtype=np.float32)
@@ -34,7 +40,7 @@ def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int)
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
 def test_an_image_has_the_same_bits_wherever_it_stands(shape: tuple[int, int, int], classes: int) -> None:
     """Alone, first, last, or among others: no bit of a drawn image depends on the batch."""
-    state = Generator(shape, classes, 5, 32, 0.3, torch.Generator().manual_seed(1)).state_dict()
+    state = Generator(shape, classes, 5, 32, 0.3).state_dict()
     weights = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in state.items()}
     latents = np.random.default_rng(2).standard_normal((13, 5), dtype=np.float32)
     labels = np.arange(13) % classes if classes else None
@@ -75,7 +81,7 @@ def test_maps_are_convolved_in_groups(cached: int, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
 def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], classes: int) -> None:
     """No pixel of any size is cut off, and each logit depends on its own image alone."""
-    discriminator = Discriminator(shape, classes, 8, 0.1, torch.Generator().manual_seed(1)).double()
+    discriminator = Discriminator(shape, classes, 8, 0.1).double()
     images = torch.rand(2, *shape, dtype=torch.float64, requires_grad=True)
     logits, scores = discriminator(images, torch.tensor([0, 1]) % max(classes, 1))
     assert logits.shape == (2,)
@@ -87,7 +93,7 @@ def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], cla
 
 def test_an_image_is_padded_with_paper_to_whole_cells() -> None:
     """Images of 9×21 pixels and the same with paper to the right and below, 12×24, are one image to the networks."""
-    small = Discriminator((9, 21, 1), 2, 8, 0.1, torch.Generator().manual_seed(1)).double()
+    small = Discriminator((9, 21, 1), 2, 8, 0.1).double()
     large = Discriminator((12, 24, 1), 2, 8, 0.1).double()
     large.load_state_dict(small.state_dict())
     source = torch.Generator().manual_seed(2)
@@ -95,7 +101,7 @@ def test_an_image_is_padded_with_paper_to_whole_cells() -> None:
     padded = F.pad(images, (0, 0, 0, 3, 0, 3))
     assert torch.allclose(small(images, labels)[0], large(padded, labels)[0], atol=1e-12)
     assert not torch.allclose(small(images, labels)[0], large(1 - padded, labels)[0], atol=1e-3)
-    generator = Generator((9, 21, 1), 0, 4, 8, 0.1, torch.Generator().manual_seed(1))
+    generator = Generator((9, 21, 1), 0, 4, 8, 0.1)
     wider = Generator((12, 24, 1), 0, 4, 8, 0.1)
     wider.load_state_dict(generator.state_dict())
     latents = torch.randn(3, 4, generator=source)
@@ -111,8 +117,8 @@ def test_blocks_go_into_channels_and_back() -> None:
 
 def test_weights_start_with_the_spread_that_keeps_the_scale_of_activations() -> None:
     """He's deviation times each layer's gain; biases are zero, except the last one, which starts images dark."""
-    generator = Generator((28, 28, 1), 10, 64, 64, 0.1, torch.Generator().manual_seed(0))
-    discriminator = Discriminator((28, 28, 1), 10, 64, 0.1, torch.Generator().manual_seed(0))
+    generator = Generator((28, 28, 1), 10, 64, 64, 0.1)
+    discriminator = Discriminator((28, 28, 1), 10, 64, 0.1)
     deviations = [
         (generator, "embedding", 1.0),
         (generator, "first.weight", 0.8 * np.sqrt(2 / 128)),

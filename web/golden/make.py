@@ -94,27 +94,31 @@ SHAPES = {
 }
 
 
+def shake(network: torch.nn.Module) -> None:
+    """Add noise to all parameters, so that biases are not 0."""
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn(parameter.shape)
+
+
 def networks() -> None:
     """Both networks for several shapes, forward and backward, with the penalty."""
     write_json("shapes.json", {name: [list(shape), *sizes] for name, (shape, *sizes) in SHAPES.items()})
     for name, (shape, classes, latent, channels, slope) in SHAPES.items():
-        source = torch.Generator().manual_seed(1)
-        generator = Generator(shape, classes, latent, channels, slope)
+        torch.manual_seed(1)
         discriminator = Discriminator(shape, classes, channels, slope)
-        for network in (discriminator, generator):
-            network.initialise(source)
-            for parameter in network.parameters():  # biases too
-                parameter.data += 0.05 * torch.randn(parameter.shape, generator=source)
-        latents = torch.randn(5, latent, generator=source).requires_grad_()
+        shake(discriminator)
+        generator = Generator(shape, classes, latent, channels, slope)
+        shake(generator)
+        latents = torch.randn(5, latent).requires_grad_()
         labels = torch.arange(5) % classes if classes else None
-        towards = torch.randn(5, *shape, generator=source)
+        towards = torch.randn(5, *shape)
         images = generator(latents, labels)
         parameters = dict(generator.named_parameters())
         gradients = torch.autograd.grad((images * towards).sum(), [latents, *parameters.values()])
         arrays = {f"generator.{key}": value for key, value in parameters.items()}
         arrays |= {f"d.generator.{key}": value for key, value in zip(parameters, gradients[1:], strict=True)}
         arrays |= {"latents": latents, "towards": towards, "images": images, "d.latents": gradients[0]}
-        given = torch.rand(5, *shape, generator=source).requires_grad_()
+        given = torch.rand(5, *shape).requires_grad_()
         logits, _ = discriminator(given, labels)
         slopes = torch.autograd.grad(logits.sum(), given, create_graph=True)[0]
         penalty = 0.3 * slopes.square().sum() / 2

@@ -37,23 +37,28 @@ _MOST_CHANNELS = 1024
 
 
 class Linear(nn.Linear):
-    """A linear layer whose weights the network that it belongs to draws."""
+    """A linear layer whose initial weights have ``gain`` times the usual deviation (see :func:`_draw`)."""
+
+    def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0) -> None:
+        super().__init__(inputs, outputs)
+        _draw(self, gain)
 
     def reset_parameters(self) -> None:
-        """Draw nothing."""
+        """Draw nothing yet."""
 
 
 class Convolution(nn.Conv2d):
-    """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side. The network draws its weights."""
+    """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side; ``gain`` as of :class:`Linear`."""
 
     bias: nn.Parameter  # of any Conv2d it may be None
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, gain: float = 1.0) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
         self.weight = nn.Parameter(self.weight.detach().contiguous(memory_format=torch.channels_last))
+        _draw(self, gain)
 
     def reset_parameters(self) -> None:
-        """Draw nothing."""
+        """Draw nothing yet."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve maps [N, H, W, C] to [N, H / stride, W / stride, O], rounded up."""
@@ -72,17 +77,10 @@ class Generator(nn.Module):
         latent_dim: the number of values in a latent.
         channels: of the coarsest map; see :func:`inkgan.networks.grid.fine_channels`.
         slope: of the leaky ReLUs for negative numbers.
-        rng: draws the initial weights; PyTorch's default generator if None.
     """
 
     def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        latent_dim: int,
-        channels: int,
-        slope: float,
-        rng: torch.Generator | None = None,
+        self, image_shape: tuple[int, int, int], num_classes: int, latent_dim: int, channels: int, slope: float
     ) -> None:
         super().__init__()
         self._shape = image_shape
@@ -92,25 +90,13 @@ class Generator(nn.Module):
         style = latent_dim + (EMBEDDING if num_classes else 0)
         fine = fine_channels(channels)
         widths = [channels] + [fine] * (self._grid.doublings - 1)
-        self.embedding = nn.Parameter(torch.empty(num_classes, EMBEDDING)) if num_classes else None
-        self.first = Linear(style, self._grid.height * self._grid.width * channels)
+        self.embedding = nn.Parameter(torch.randn(num_classes, EMBEDDING)) if num_classes else None
+        self.first = Linear(style, self._grid.height * self._grid.width * channels, gain=0.8)
         self.grow = nn.ModuleList(Convolution(width, 4 * fine) for width in widths[:-1])
         self.refine = nn.ModuleList(Convolution(fine, fine) for _ in widths[1:])
-        self.scales = nn.ModuleList(Linear(style, fine) for _ in widths[1:] for _ in range(2))
-        self.last = Convolution(widths[-1], 4 * image_shape[2])
-        self.initialise(rng)
-
-    def initialise(self, rng: torch.Generator | None = None) -> None:
-        """Draw the weights; embeddings are N(0, 1). A fresh generator draws dark images, as most pixels are 0."""
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding, generator=rng)
-        _draw(self.first, rng, gain=0.8)
-        for layer in (*self.grow, *self.refine):
-            _draw(layer, rng)
-        for layer in self.scales:
-            _draw(layer, rng, gain=0.1)
-        _draw(self.last, rng, gain=0.3)
-        nn.init.constant_(self.last.bias, -2.0)
+        self.scales = nn.ModuleList(Linear(style, fine, gain=0.1) for _ in widths[1:] for _ in range(2))
+        self.last = Convolution(widths[-1], 4 * image_shape[2], gain=0.3)
+        nn.init.constant_(self.last.bias, -2.0)  # a fresh generator draws dark images, as most pixels are 0
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate images [N, H, W, C] in (0, 1), float32 at least, from latents [N, D] and labels int64 [N]."""
@@ -156,17 +142,9 @@ class Discriminator(nn.Module):
         num_classes: 0 for images without labels.
         channels: of the coarsest map; see :func:`inkgan.networks.grid.fine_channels`.
         slope: of the leaky ReLUs for negative numbers.
-        rng: draws the initial weights; PyTorch's default generator if None.
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        num_classes: int,
-        channels: int,
-        slope: float,
-        rng: torch.Generator | None = None,
-    ) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], num_classes: int, channels: int, slope: float) -> None:
         super().__init__()
         self._shape = image_shape
         self._grid = grid_of(image_shape)
@@ -176,16 +154,8 @@ class Discriminator(nn.Module):
         self.first = Convolution(4 * image_shape[2], widths[0])
         self.shrink = nn.ModuleList(Convolution(*pair, stride=2) for pair in itertools.pairwise(widths))
         self.refine = Convolution(channels, channels)
-        self.summary = Linear(self._grid.height * self._grid.width * channels, _SUMMARY)
-        self.last = Linear(_SUMMARY, 2 * num_classes or 1)
-        self.initialise(rng)
-
-    def initialise(self, rng: torch.Generator | None = None) -> None:
-        """Draw the weights; biases are zero."""
-        for layer in (self.first, *self.shrink, self.refine):
-            _draw(layer, rng)
-        _draw(self.summary, rng, gain=0.7)
-        _draw(self.last, rng, gain=0.5)
+        self.summary = Linear(self._grid.height * self._grid.width * channels, _SUMMARY, gain=0.7)
+        self.last = Linear(_SUMMARY, 2 * num_classes or 1, gain=0.5)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Score images [N, H, W, C] in [0, 1] as images of their labels int64 [N].
@@ -239,8 +209,7 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _draw(layer: nn.Module, rng: torch.Generator | None, gain: float = 1.0) -> None:
+def _draw(layer: Linear | Convolution, gain: float) -> None:
     """He et al., "Delving Deep into Rectifiers", 2015, equation 10, times a gain; the bias is zero."""
-    assert isinstance(layer, Convolution | nn.Linear)
-    nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / layer.weight[0].numel()), generator=rng)
+    nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / layer.weight[0].numel()))
     nn.init.zeros_(layer.bias)
