@@ -168,14 +168,6 @@ def test_initialisation_is_a_truncated_normal() -> None:
         assert not zero.any()
 
 
-def test_initialising_again_starts_anew() -> None:
-    """``initialise`` draws what the constructor draws, whatever the parameters were."""
-    first, second = tutorial.Generator(torch.Generator().manual_seed(4)), tutorial.Generator()
-    _away_from_the_start(second)
-    second.initialise(torch.Generator().manual_seed(4))
-    assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
-
-
 def test_numpy_draws_what_training_draws() -> None:
     """The NumPy generator with batch statistics is the network."""
     network = _away_from_the_start(fast.Generator(torch.Generator().manual_seed(7)))

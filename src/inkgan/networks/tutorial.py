@@ -31,22 +31,14 @@ class Discriminator(nn.Module):
 
     def __init__(self, rng: torch.Generator | None = None) -> None:
         super().__init__()
-        self.w1 = _parameter(32, 1, 5, 5)
-        self.b1 = _parameter(32)
-        self.w2 = _parameter(64, 32, 5, 5)
-        self.b2 = _parameter(64)
-        self.w3 = _parameter(1024, 7 * 7 * 64)
-        self.b3 = _parameter(1024)
-        self.w4 = _parameter(1, 1024)
-        self.b4 = _parameter(1)
-        self.initialise(rng)
-
-    def initialise(self, rng: torch.Generator | None = None) -> None:
-        """Draw the weights from a truncated normal distribution; the biases are zero."""
-        for weight in (self.w1, self.w2, self.w3, self.w4):
-            _truncated_normal(weight, rng)
-        for bias in (self.b1, self.b2, self.b3, self.b4):
-            nn.init.zeros_(bias)
+        self.w1 = _drawn(rng, 32, 1, 5, 5)
+        self.b1 = _zero(32)
+        self.w2 = _drawn(rng, 64, 32, 5, 5)
+        self.b2 = _zero(64)
+        self.w3 = _drawn(rng, 1024, 7 * 7 * 64)
+        self.b3 = _zero(1024)
+        self.w4 = _drawn(rng, 1, 1024)
+        self.b4 = _zero(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images [N, 28, 28, 1] in [0, 1]: logits [N], above 0 where an image looks real."""
@@ -84,26 +76,17 @@ class Generator(nn.Module):
 
     def __init__(self, rng: torch.Generator | None = None) -> None:
         super().__init__()
-        self.w1 = _parameter(56 * 56, LATENT_DIM)
-        self.b1 = _parameter(56 * 56)
-        self.beta1 = _parameter(1)
-        self.w2 = _parameter(50, 1, 3, 3)
-        self.b2 = _parameter(50)
-        self.beta2 = _parameter(50)
-        self.w3 = _parameter(25, 50, 3, 3)
-        self.b3 = _parameter(25)
-        self.beta3 = _parameter(25)
-        self.w4 = _parameter(1, 25, 1, 1)
-        self.b4 = _parameter(1)
-        self.initialise(rng)
-
-    def initialise(self, rng: torch.Generator | None = None) -> None:
-        """Draw weights and biases from a truncated normal distribution; the offsets of normalisation are zero."""
-        for weight, bias in ((self.w1, self.b1), (self.w2, self.b2), (self.w3, self.b3), (self.w4, self.b4)):
-            _truncated_normal(weight, rng)
-            _truncated_normal(bias, rng)
-        for offset in (self.beta1, self.beta2, self.beta3):
-            nn.init.zeros_(offset)
+        self.w1 = _drawn(rng, 56 * 56, LATENT_DIM)
+        self.b1 = _drawn(rng, 56 * 56)
+        self.beta1 = _zero(1)
+        self.w2 = _drawn(rng, 50, 1, 3, 3)
+        self.b2 = _drawn(rng, 50)
+        self.beta2 = _zero(50)
+        self.w3 = _drawn(rng, 25, 50, 3, 3)
+        self.b3 = _drawn(rng, 25)
+        self.beta3 = _zero(25)
+        self.w4 = _drawn(rng, 1, 25, 1, 1)
+        self.b4 = _drawn(rng, 1)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Generate images [N, 28, 28, 1] in (0, 1) from latents [N, 100]."""
@@ -159,13 +142,16 @@ def resize_to_double(maps: Tensor) -> Tensor:
     return resized[:, :, :-1, :-1]
 
 
-def _parameter(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.empty(shape))
-
-
-def _truncated_normal(parameter: Tensor, rng: torch.Generator | None) -> None:
+def _drawn(rng: torch.Generator | None, *shape: int) -> nn.Parameter:
     """``tf.truncated_normal_initializer(stddev=0.02)``: values beyond two standard deviations are drawn again."""
-    nn.init.trunc_normal_(parameter, std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION, generator=rng)
+    values = nn.init.trunc_normal_(
+        torch.empty(shape), std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION, generator=rng
+    )
+    return nn.Parameter(values)
+
+
+def _zero(size: int) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(size))
 
 
 def _described(network: nn.Module, layers: Sequence[str]) -> str:
