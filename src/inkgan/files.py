@@ -140,16 +140,14 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """
     with output_errors(path):
         is_there = path.exists()
-        is_link = path.is_symlink()
         is_file = path.is_file()
     if is_there and not is_file:
         what = "a folder" if path.is_dir() else "not a regular file"
         raise OutputError(f"cannot write {path}: it is {what}. Name a file that does not exist yet.")
-    if is_link and not is_there:
-        if not force:
-            raise OutputError(f"{path} is a link to nothing. Add --force to write through it, or name another output.")
-    elif is_there and not force:
+    if is_there and not force:
         raise OutputError(f"{path} exists already. Add --force to replace it, or name another output.")
+    if path.is_symlink() and not is_there and not force:
+        raise OutputError(f"{path} is a link to nothing. Add --force to write through it, or name another output.")
 
 
 @contextlib.contextmanager
@@ -197,14 +195,19 @@ def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
         temporary.write_bytes(content)
 
 
+def first_free(path: Path) -> Path:
+    """Return a path if nothing is there, else the first free one of ``NAME-2``, ``NAME-3`` and so on."""
+    free = path
+    number = 1
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
 def damaged_path(path: Path) -> Path:
     """Return the first free name for a damaged file or folder: ``NAME.damaged``, ``NAME.damaged-2``, and so on."""
-    target = path.with_name(f"{path.name}.damaged")
-    number = 1
-    while target.exists() or target.is_symlink():
-        number += 1
-        target = path.with_name(f"{path.name}.damaged-{number}")
-    return target
+    return first_free(path.with_name(f"{path.name}.damaged"))
 
 
 def original_name(name: str) -> str:

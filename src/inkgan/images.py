@@ -35,15 +35,15 @@ def with_channels(images: Images) -> Images:
     return images[..., None] if images.ndim == 3 else images
 
 
-def arrange(images: Images, columns: int, gap: int = 2) -> Images:
-    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with white paper between them."""
+def arrange(images: Images, columns: int) -> Images:
+    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with two white pixels between them."""
     n, height, width, channels = images.shape
     rows = -(-n // columns)
     paper = 0 if channels == 1 else 255  # grey images hold amounts of ink, colour images hold colours
-    cells = np.full((rows * columns, height + gap, width + gap, channels), paper, np.uint8)
-    cells[:n, gap // 2 : gap // 2 + height, gap // 2 : gap // 2 + width] = images
-    cells = cells.reshape(rows, columns, height + gap, width + gap, channels)
-    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), channels)
+    cells = np.full((rows * columns, height + 2, width + 2, channels), paper, np.uint8)
+    cells[:n, 1:-1, 1:-1] = images
+    cells = cells.reshape(rows, columns, height + 2, width + 2, channels)
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), columns * (width + 2), channels)
 
 
 def picture_of(image: Images) -> Image.Image:
@@ -140,8 +140,8 @@ def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> b
     return file.getvalue()
 
 
-def save_animation(pictures: Sequence[Image.Image], path: Path, *, milliseconds: int = 120, force: bool = True) -> None:
+def save_animation(pictures: Sequence[Image.Image], path: Path, *, force: bool = True) -> None:
     """Write pictures of one size as an endless GIF that rests on the last one for two seconds."""
-    durations = [milliseconds] * (len(pictures) - 1) + [2000]
+    durations = [120] * (len(pictures) - 1) + [2000]  # milliseconds
     with appearing_whole(path, force=force) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)

@@ -17,9 +17,10 @@ import pytest
 import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.errors import CheckpointError, ConfigError, InkganError, InkganWarning, OutputError
+from inkgan.files import first_free
 from inkgan.runs import checkpoint, metrics
 from inkgan.runs.contents import contents_of
-from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
+from inkgan.runs.folder import RunFolder, claim, newest_run
 
 STATE = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
 
@@ -326,7 +327,7 @@ def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
 
     def start() -> None:
         together.wait()
-        got.append(claim_run_path(tmp_path / "runs", "a"))
+        got.append(claim(tmp_path / "runs" / "a"))
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
@@ -334,8 +335,8 @@ def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(path.name for path in got) == ["a", *(f"a-{number}" for number in (10, 3, 5, 6, 7, 8, 9))]
-    assert free_run_path(tmp_path / "runs", "a").name == "a-11"
-    refusal(lambda: claim_run_path(tmp_path / "runs" / "a-2", "b"), "not a directory")
+    assert first_free(tmp_path / "runs" / "a").name == "a-11"
+    refusal(lambda: claim(tmp_path / "runs" / "a-2" / "b"), "not a directory")
 
 
 def test_the_newest_run_of_a_name(tmp_path: Path) -> None:

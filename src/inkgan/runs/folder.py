@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, damaged_path, output_errors, read_regular, write_bytes
+from inkgan.files import UNSUPPORTED, damaged_path, first_free, output_errors, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
@@ -50,10 +50,7 @@ class RunFolder:
     @property
     def is_run(self) -> bool:
         """Whether a run was ever started here."""
-        try:
-            return self.config_file.is_file()
-        except (OSError, ValueError):  # such as a name that is too long
-            return False
+        return os.path.isfile(self.config_file)  # noqa: PTH113 - Path.is_file raises an error for a long name
 
     # Starting
 
@@ -372,27 +369,17 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
-def free_run_path(parent: Path, stem: str) -> Path:
-    """Return a folder for a new run: ``parent/stem``, or with the first free number behind it."""
-    number = 1
-    path = parent / stem
-    while path.exists() or path.is_symlink():
-        number += 1
-        path = parent / f"{stem}-{number}"
-    return path
-
-
-def claim_run_path(parent: Path, stem: str) -> Path:
-    """Make the folder that :func:`free_run_path` names. Of runs that start at one moment, each gets its own.
+def claim(path: Path) -> Path:
+    """Make a folder of the first free name (:func:`first_free`). Of runs that start at one moment, each gets its own.
 
     Raises:
         OutputError: it cannot be made.
     """
     while True:
-        path = free_run_path(parent, stem)
-        with output_errors(path), contextlib.suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
+        free = first_free(path)
+        with output_errors(free), contextlib.suppress(FileExistsError):
+            free.mkdir(parents=True)
+            return free
 
 
 def newest_run(parent: Path, stem: str) -> Path:

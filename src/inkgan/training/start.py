@@ -25,8 +25,8 @@ from inkgan.errors import (
     whole_number,
     yes_or_no,
 )
-from inkgan.files import expanded
-from inkgan.runs.folder import RunFolder, claim_run_path, free_run_path, newest_run
+from inkgan.files import expanded, first_free
+from inkgan.runs.folder import RunFolder, claim, newest_run
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, require_possible_count, team_of
@@ -134,7 +134,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
         if team.leads and given.get("out") is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
-            place = claim_run_path(RUNS, default_name(prepared.config))
+            place = claim(RUNS / default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
         return _trained(prepared, watcher)
 
@@ -170,7 +170,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     if not given.get("resume") and extend is None:
         if config.extended_from:
             raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
-        return config, out or free_run_path(RUNS, name)
+        return config, out or first_free(RUNS / name)
     if extend is not None:
         whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
     folder = out or newest_run(RUNS, name)
