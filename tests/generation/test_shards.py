@@ -91,7 +91,7 @@ def test_an_image_depends_on_its_number_alone() -> None:
     assert sorted(found) == [f"{i:012d}.{end}" for i in range(10) for end in ("json", "png")]
     assert found == entries(make_shard(spec(shards=1), 0)["00000.tar"])
     for i in (0, 3, 9):
-        text = read_template(TEXTS[i % 2], lambda _: []).text(rng(7, Stream.TEXT, i))
+        text = read_template(TEXTS[i % 2]).text(rng(7, Stream.TEXT, i))
         written = inkgan.write(text, model="fast", seed=7, writer=i, height=24)
         with Image.open(io.BytesIO(found[f"{i:012d}.png"])) as picture:
             assert np.abs(np.asarray(picture, int) - (255 - written.image)).max() <= 1  # rounding of several threads
@@ -146,7 +146,7 @@ def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
         "inkgan.generation.writing.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
     )
     parts: list[Any] = [list(inkgan.write_many(spec(), part, 3)) for part in range(3)]
-    templates = [read_template(text, lambda _: []) for text in TEXTS]
+    templates = [read_template(text) for text in TEXTS]
     expected = [(templates[i % 2].text(rng(7, Stream.TEXT, i)), i, 7) for i in range(10)]
     assert parts == [expected[part::3] for part in range(3)]
     assert [sample.number for sample in samples(spec(), [3, 9])] == [3, 9]

@@ -17,9 +17,18 @@ from inkgan.generation.writing import CHARACTERS
 CODES = ["12", "345 6"]
 
 
+@pytest.fixture(autouse=True)
+def codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of choices in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "codes.txt"
+    file.write_text("".join(f"{code}\n" for code in CODES), "utf-8")
+    return file
+
+
 def texts(source: str, count: int = 300) -> list[str]:
     """Texts of a template."""
-    template = read_template(source, lambda _: CODES)
+    template = read_template(source)
     drawn = [template.text(np.random.default_rng(number)) for number in range(count)]
     assert max(map(len, drawn)) <= template.longest
     assert set("".join(drawn)) <= {*CHARACTERS, "d"}
@@ -105,18 +114,13 @@ def test_amounts(form: str, pattern: str) -> None:
     assert min(powers.values()) > 150
 
 
-def test_around_fields() -> None:
-    """What stands around fields stays, spaces and wildcards included; a choice is a line of the file."""
+def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands around fields stays, spaces and wildcards included; a choice is a line of the file in the folder."""
     assert set(texts("{choice:codes.txt}/ d{int:7..7}")) == {"12/ d7", "345 6/ d7"}
     assert texts("2026-d", 1) == ["2026-d"]
-    asked: list[Path] = []
-
-    def lines(path: Path) -> list[str]:
-        asked.append(path)
-        return CODES
-
-    read_template("{choice: codes.txt}", lines)
-    assert asked == [Path("codes.txt")]
+    assert InTurn(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
+    monkeypatch.chdir("/")
+    assert read_template("{choice:codes.txt}-{choice:codes.txt}", codes.parent).files == [codes, codes]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_around_fields() -> None:
 def test_what_makes_no_sense(source: str, said: str) -> None:
     """One line: what was given, what is allowed."""
     with pytest.raises(ConfigError) as caught:
-        read_template(source, lambda _: CODES)
+        read_template(source)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -174,7 +178,7 @@ def test_what_makes_no_sense(source: str, said: str) -> None:
 def test_a_template_that_is_no_text() -> None:
     """A number out of a TOML file, say."""
     with pytest.raises(ConfigError, match=r"cannot write 2026. A text is a string"):
-        read_template(2026, lambda _: CODES)  # type: ignore[arg-type]
+        read_template(2026)  # type: ignore[arg-type]
 
 
 def test_the_largest_fields() -> None:

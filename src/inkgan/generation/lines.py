@@ -105,12 +105,6 @@ class Lines:
         self._count = count
 
 
-def lines_of(folder: Path, files: list[Path], path: Path) -> list[str]:
-    """Return all lines of a file in a folder; add the file to the files."""
-    files.append(folder / path)
-    return list(Lines(folder / path))
-
-
 def _without_end(line: str) -> str:
     return line.removesuffix("\n").removesuffix("\r")
 

@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from inkgan.errors import ConfigError, did_you_mean, shown
-from inkgan.generation.lines import lines_of
+from inkgan.generation.lines import Lines
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 from inkgan.seeds import Stream, rng
 
@@ -31,8 +30,6 @@ T = TypeVar("T")
 
 #: Draws the text of a piece.
 Draw = Callable[[np.random.Generator], str]
-#: Reads the lines of a file, for ``{choice:FILE}``.
-LinesOf = Callable[[Path], Sequence[str]]
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
@@ -41,6 +38,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
+_HERE = Path()
 
 #: The directives of dates and of times; a minus leaves out the leading zero.
 _OF_DATES: dict[str, Callable[[date], str]] = {
@@ -75,9 +73,8 @@ class InTurn:
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
-        self.files: list[Path] = []
-        read = partial(lines_of, Path(), self.files)
-        self._templates = [read_template(source, read) for source in sources]
+        self._templates = [read_template(source) for source in sources]
+        self.files = [file for template in self._templates for file in template.files]
 
     def __len__(self) -> int:
         return len(self._templates)
@@ -89,10 +86,17 @@ class InTurn:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a template: a function that draws its text, and the most characters that the text can have."""
+    """A part of a template.
+
+    Attributes:
+        draw: draws its text.
+        longest: the most characters that the text can have.
+        file: the file that the text is from, if it is from one.
+    """
 
     draw: Draw
     longest: int
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -112,17 +116,22 @@ class Template:
         """The most characters that a text of it can have."""
         return sum(piece.longest for piece in self.pieces)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that its choices are from."""
+        return [piece.file for piece in self.pieces if piece.file is not None]
+
     def text(self, draws: np.random.Generator) -> str:
         """Fill the fields from left to right."""
         return "".join(piece.draw(draws) for piece in self.pieces)
 
 
-def read_template(source: str, lines: LinesOf) -> Template:
+def read_template(source: str, folder: Path = _HERE) -> Template:
     """Parse a template.
 
     Args:
         source: characters that can be written, ``d`` for any digit, and fields (see ``inkgan help writing``).
-        lines: reads the file of a ``{choice:FILE}``.
+        folder: where the file of a ``{choice:FILE}`` is; the working folder by default.
 
     Raises:
         ConfigError: there is no such field, its argument makes no sense, a character cannot be written, or a text
@@ -138,7 +147,7 @@ def read_template(source: str, lines: LinesOf) -> Template:
     end = 0
     for match in _FIELD.finditer(source):
         pieces.append(_literal(source[end : match.start()], source))
-        pieces.append(_field(match[1].strip(), match[2] or "", source, lines))
+        pieces.append(_field(match[1].strip(), match[2] or "", source, folder))
         end = match.end()
     pieces.append(_literal(source[end:], source))
     template = Template(source, tuple(piece for piece in pieces if piece.longest))
@@ -160,14 +169,14 @@ def _literal(text: str, source: str) -> Piece:
     return Piece(lambda _: text, len(text))
 
 
-def _field(name: str, argument: str, source: str, lines: LinesOf) -> Piece:
+def _field(name: str, argument: str, source: str, folder: Path) -> Piece:
     makers: dict[str, Callable[[str], Piece]] = {
         "date": _date,
         "time": _time,
         "int": _integer,
         "digits": _digits,
         "amount": _amount,
-        "choice": lambda path: _choice(path, lines),
+        "choice": lambda name: _choice(name, folder),
     }
     if name not in makers:
         raise ConfigError(
@@ -257,16 +266,17 @@ def _amount(argument: str) -> Piece:
     return Piece(draw, len(written(most)))
 
 
-def _choice(argument: str, lines: LinesOf) -> Piece:
+def _choice(argument: str, folder: Path) -> Piece:
     """``{choice:names.txt}``: all lines of a file are equally likely."""
     if not argument.strip():
         raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
-    texts = lines(Path(argument.strip()))
+    file = folder / argument.strip()
+    texts = list(Lines(file))
 
     def draw(draws: np.random.Generator) -> str:
         return texts[int(draws.integers(len(texts)))]
 
-    return Piece(draw, max(len(text) for text in texts))
+    return Piece(draw, max(map(len, texts)), file)
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:

@@ -5,15 +5,14 @@ Text i depends on the file, the seed and i alone.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inkgan.errors import ConfigError, shown
-from inkgan.generation.lines import Lines, lines_of
-from inkgan.generation.templates import Template, read_template
+from inkgan.generation.lines import Lines
+from inkgan.generation.templates import InTurn, Template, read_template
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
@@ -23,22 +22,10 @@ if TYPE_CHECKING:
 _ATTEMPTS = 1000
 
 
-class Texts(Protocol):
-    """Texts by number."""
-
-    @property
-    def files(self) -> list[Path]:
-        """The files that their choices are from."""
-
-    def __len__(self) -> int:
-        """The number of texts before they repeat; 0 if they never end."""
-
-    def text(self, seed: int, index: int) -> str:
-        """Return the text of an image, by the seed and the image's number."""
-
-
 class Mixture:
     """Templates, chosen at random by their weights.
+
+    Its length is 0, as it never ends.
 
     Args:
         given: the templates; see :func:`read_texts`.
@@ -49,9 +36,8 @@ class Mixture:
         shortest, longest = self._lengths = given.lengths
         if longest < shortest:
             raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")
-        self.files: list[Path] = []
-        read = partial(lines_of, folder, self.files)
-        self._templates = [read_template(one.template, read) for one in given.texts]
+        self._templates = [read_template(one.template, folder) for one in given.texts]
+        self.files = [file for template in self._templates for file in template.files]
         weights = np.cumsum([one.weight for one in given.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
@@ -76,6 +62,11 @@ class Mixture:
             f"the template {shown(template.source)!r} makes no text of {shortest} to {longest} characters "
             f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
         )
+
+
+#: Texts by number: a ``text`` for each seed and number, their own ``len`` before they repeat, and the ``files`` that
+#: their choices are from.
+Texts = InTurn | Lines | Mixture
 
 
 def read_texts(source: str | Path) -> Lines | Mixture:
