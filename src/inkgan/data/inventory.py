@@ -50,9 +50,9 @@ def inventory(directory: Path | None = None) -> list[Entry]:
     listed = []
     for known in KNOWN.values():
         folder = locate(known, directory)
-        where = f"to download: {in_bytes(sum(remote.size for remote in known.remotes))}"
+        size = in_bytes(sum(remote.size for remote in known.remotes))
+        where = f"to download: {size}" if folder is None else described(folder)
         images = known.train + known.test
-        where = where if folder is None else described(folder)
         listed.append(Entry(known.name, images, len(known.class_names), where, here=folder is not None))
     taken = {Path(folder).parts[0] for known in KNOWN.values() for folder in known.folders}
     for path in entries(expanded(directory)) if directory is not None else []:

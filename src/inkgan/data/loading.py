@@ -23,7 +23,6 @@ from inkgan.files import Progress, expanded, is_folder, no_progress
 Pair = tuple[Path, Path | None]
 
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
-_AS_FOUND = Reading()
 ARRAY_SUFFIXES = (".npz", ".npy")
 
 
@@ -134,7 +133,7 @@ def _below(name: str, directory: Path | None) -> list[Path]:
     return [directory / name, directory / f"{name}.npz"]
 
 
-def read_path(path: Path, reading: Reading = _AS_FOUND, progress: Progress = no_progress) -> DataSet:
+def read_path(path: Path, reading: Reading, progress: Progress = no_progress) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
     IDX files whose labels have the checksum of a known set are read as that set. In other IDX files, the first twelfth

@@ -205,7 +205,8 @@ def make(
     notes = []
     if not published:
         notes = [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
-    train, validation, test, names = _with_class_names(splits, class_names, source, notes)
+    splits, names = _with_class_names(splits, class_names, source, notes)
+    train, validation, test = splits.values()
     if reading.for_training and train.labels is not None:
         untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
         if untaught:
@@ -244,12 +245,12 @@ def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) ->
 
 def _with_class_names(
     splits: Mapping[str, Split], given: Sequence[str] | None, source: str, notes: list[str]
-) -> tuple[Split, Split, Split, tuple[str, ...]]:
+) -> tuple[Mapping[str, Split], tuple[str, ...]]:
     """Number the classes that have images from 0; return the splits with these labels, and the classes' names."""
-    train, validation, test = splits.values()
-    if train.labels is None:
-        return train, validation, test, ()
-    every = np.concatenate([split.labels for split in splits.values() if split.labels is not None])
+    labels = {part: split.labels for part, split in splits.items() if split.labels is not None}
+    if not labels:
+        return splits, ()
+    every = np.concatenate([*labels.values()])
     allowed = MAX_CLASSES if given is None else len(given)
     for label in (every.min(), every.max()):
         if not 0 <= label < allowed:
@@ -262,10 +263,8 @@ def _with_class_names(
     numbers = int(every.max()) + 1 if given is None else len(given)
     if len(used) < numbers:
         notes.append(f"{len(names)} of {numbers} classes have images: {listed(names, 10)}")
-        numbered = np.split(np.searchsorted(used, every), np.cumsum([len(train), len(validation)]))
-        parts = zip((train, validation, test), numbered, strict=True)
-        train, validation, test = (Split(split.images, labels) for split, labels in parts)
-    return train, validation, test, names
+        splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
+    return splits, names
 
 
 def distinct_names(given: Sequence[str], where: str) -> list[str]:
