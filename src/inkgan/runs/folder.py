@@ -91,26 +91,23 @@ class RunFolder:
                 stacklevel=4,
             )
 
-    def require_free(self, *, force: bool) -> None:
-        """Make sure that a new run may begin here; nothing is written.
-
-        Raises:
-            OutputError: the folder holds what no run wrote, or it holds a run and ``force`` is off.
-        """
-        self._contents(force=force)
-
     def start(self, config: Config, *, force: bool) -> None:
         """Begin a new run here, in place of the run that is here.
 
         Raises:
             OutputError: see :meth:`require_free`; or a file cannot be removed or written.
         """
-        found = self._contents(force=force)
+        found = self.require_free(force=force)
         with output_errors(self.path):
             contents.remove(found, self.path)
         self.write_config(config)
 
-    def _contents(self, *, force: bool) -> contents.Contents:
+    def require_free(self, *, force: bool) -> contents.Contents:
+        """Make sure that a new run may begin here, and return what is here; nothing is written.
+
+        Raises:
+            OutputError: the folder holds what no run wrote, or it holds a run and ``force`` is off.
+        """
         with output_errors(self.path):
             is_link_to_nothing = self.path.is_symlink() and not self.path.exists()
             found = contents.contents_of(self.path) if self.path.exists() else contents.Contents()
