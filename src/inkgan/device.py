@@ -68,9 +68,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     """
     import torch
 
-    if precision == "auto":
-        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    is_half = has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    return torch.bfloat16 if is_half else torch.float32
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

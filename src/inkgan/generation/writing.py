@@ -34,7 +34,7 @@ from inkgan.generation import model as sampling
 from inkgan.generation.legibility import DIGITS, LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Placement, in_cells, side_by_side
-from inkgan.images import Images, png_bytes
+from inkgan.images import Images, picture_of, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 Background = Literal["white", "transparent"]
@@ -97,7 +97,7 @@ class WritingOptions(TypedDict, total=False):
     look: LookLike
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Manner:
     """How lines are written: their :class:`WritingOptions`, checked."""
 
@@ -109,14 +109,14 @@ class _Manner:
     look: Look = LOOKS["clean"]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "style", number_between(self.style, _STYLE_COMPLAINT, 0, 1))
-        object.__setattr__(self, "slant", number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST))
-        object.__setattr__(self, "height", whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS))
-        object.__setattr__(self, "legible", valid_legible(self.legible))
+        self.style = number_between(self.style, _STYLE_COMPLAINT, 0, 1)
+        self.slant = number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
+        self.height = whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS)
+        self.legible = valid_legible(self.legible)
         if self.background not in BACKGROUNDS:
             hint = did_you_mean(str(self.background), BACKGROUNDS)
             raise ConfigError(f"unknown background {as_given(self.background)}.{hint} Use white or transparent.")
-        object.__setattr__(self, "look", look_of(self.look, background=self.background))
+        self.look = look_of(self.look, background=self.background)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,11 +151,9 @@ class Writing:
     @property
     def picture(self) -> Image.Image:
         """Dark ink on white paper (mode L; RGB in colour), or black ink on a transparent background (mode LA)."""
-        if self.image.ndim == 3:
-            return Image.fromarray(self.image)
-        if self.background == "transparent":
+        if self.image.ndim == 2 and self.background == "transparent":
             return Image.fromarray(np.stack([np.zeros_like(self.image), self.image], 2))
-        return Image.fromarray(255 - self.image)
+        return picture_of(self.image)
 
     @property
     def reading(self) -> dict[str, list[float | None]]:
