@@ -24,9 +24,9 @@ from machine import say
 from report import finish, heading, parser_for, result_name
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import measure, second_distance
+from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.features import Features
-from inkgan.evaluation.figures import figures_of
+from inkgan.evaluation.figures import figures_of, second_distance
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.reference import training_features
 from inkgan.evaluation.report import Figure, Report

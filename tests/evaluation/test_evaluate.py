@@ -96,6 +96,16 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert all(one.diversity and one.accuracy for one in fair.classes)
 
 
+def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:
+    """Those of an earlier version lack it; the file in the cache is then written again, with all of them."""
+    first = inkgan.evaluate(real, n=321)
+    (file,) = reference.cache_folder().glob("floors-n321-*.json")
+    floors = file.read_text("utf-8")
+    file.write_text(json.dumps({name: one for name, one in json.loads(floors).items() if name != "coverage"}), "utf-8")
+    assert inkgan.evaluate(real, n=321).figures == first.figures
+    assert file.read_text("utf-8") == floors
+
+
 def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
     """What decides on the best checkpoint are the figures of the report card."""
     quick = quick_measure(digits, lambda *_: None)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inkgan.errors import listed, quantity, require_function, yes_or_no
-from inkgan.evaluation.classifier import PROBE, classification_accuracy
+from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
     KINDS,
@@ -19,20 +18,19 @@ from inkgan.evaluation.figures import (
     exact_copies,
     figures_of,
     floors_of,
+    full_figures,
     kind_of,
     novelty_figures,
     novelty_of,
 )
-from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
+from inkgan.evaluation.ruler import ImageFeatures, Ruler, make_ruler
 from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
-from inkgan.images import Images, Labels
+from inkgan.images import Labels
 
 _PAIRS = 32  # that the HTML report shows
-_CEILING_VERSION = 2  # raise it when the figure changes
 
 
 def evaluate(
@@ -95,9 +93,9 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     """Measure images against a ruler, which can be used again for other images; see :func:`evaluate`."""
     n, data = len(sample.images), ruler.data
     images = ruler.extract(sample.images, progress)
-    floors = floors_of(ruler, n, progress)
     progress("figures", 0.0)
     found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
+    floors = floors_of(ruler, n, found, progress)
     add_mean_diversity(found, floors)
     figures = {
         name: FigureWithFloor(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors
@@ -109,11 +107,9 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     figures["exact_copies"] = exact_copies(sample.images, data)
     notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
     if full:
-        figures["frechet_random_distance"] = second_distance(sample, ruler, progress)
-        figures |= _novelty_in_pixels(sample, images, ruler, progress)
-        score, score_notes = _accuracy_score(sample, images, ruler, progress)
-        figures |= score
-        notes += score_notes
+        more, more_notes = full_figures(sample, images, ruler, progress)
+        figures |= more
+        notes += more_notes
     shown = {name: Figure.of(name, beside, _title(name, ruler)) for name, beside in figures.items()}
     classes, class_notes = _classes(images, ruler, shown)
     closest = _closest(novelty.closest, images.predicted)
@@ -145,67 +141,6 @@ def _title(name: str, ruler: Ruler) -> str:
     if " digit distance" not in title or ruler.features_title == "digit":
         return title
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
-
-
-def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> FigureWithFloor:
-    """Return the Fréchet distance by the second ruler, whose features learned nothing, with that of held-out images."""
-    n, second = len(sample.images), make_second_ruler(ruler.data, progress)
-    features = second.network.extract(sample.images, progress, "random features")[0]
-    found = second.distance(features, np.random.default_rng(sample.seed))
-    return FigureWithFloor(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
-
-
-def _novelty_in_pixels(
-    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> dict[str, FigureWithFloor]:
-    """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
-    progress("nearest in pixels", 0.0)
-    training = pixels(ruler.data.train.images)
-    distances = nearest_neighbours(pixels(sample.images), training).distance
-    if ruler.reference is None:
-        nearest = nearest_neighbours(pixels(ruler.data.test.images), training)
-        held_out = nearest.distance.astype(np.float32)
-    else:
-        held_out = ruler.reference.held_out_pixels
-    return novelty_figures(novelty_of(distances, held_out, images.predicted, ruler), len(held_out), "_pixels")
-
-
-def _accuracy_score(
-    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> tuple[dict[str, FigureWithFloor], list[str]]:
-    """Return the classification accuracy score with its ceiling, that of as many real images; and notes.
-
-    A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
-    """
-    data, train = ruler.data, ruler.data.train
-    if train.labels is None or images.predicted is None:
-        return {}, [f"{data.name} has no labels, so there is no classification accuracy score."]
-    if len(train) < PROBE.batch_images:
-        count = quantity(len(train), "training image")
-        return {}, [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
-    pictures, labels, notes = sample.images, sample.labels, []
-    name = "classification_accuracy"
-    if labels is None:
-        name, labels = "classification_accuracy_by_teacher", images.predicted
-        notes = [
-            "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
-        ]
-    elif sample.subject.available is None:
-        more = draw(sample.subject, len(train), sample.seed, data, progress)
-        assert more.labels is not None
-        pictures, labels = more.images, more.labels
-    real = train[ruler.some_training(len(pictures))]
-
-    def learn(images: Images, labels: Labels, seed: int, doing: str) -> Estimate:
-        return classification_accuracy(images, labels, data, seed, lambda _, done: progress(doing, done))
-
-    def ceiling() -> dict[str, Estimate]:
-        assert real.labels is not None
-        return {"ceiling": learn(real.images, real.labels, 0, "learning real images")}
-
-    floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
-    score = learn(pictures, labels, sample.seed, "learning the images")
-    return {name: FigureWithFloor(score, len(pictures), floor, len(real))}, notes
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,18 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data import DataSet
+from inkgan.errors import quantity
+from inkgan.evaluation.classifier import PROBE, classification_accuracy
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import Novelty, manifold_estimates, novelty
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler
-from inkgan.files import Progress
+from inkgan.evaluation.metrics.neighbours import Novelty, manifold_estimates, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_second_ruler
+from inkgan.evaluation.subject import Sample, draw
+from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 
 #: The figures of a class need this many images of it.
 LEAST_OF_CLASS = 20
-_FLOORS_VERSION = 2  # raise it when a figure changes: floors in the cache are then computed again
+# Raise these when a figure changes: its floors in the cache are then computed again.
+_FLOORS_VERSION = 2
+_CEILING_VERSION = 2
 
 Better = Literal["lower", "higher", "like the floor"]
 
@@ -149,8 +155,15 @@ def figures_of(
     return found
 
 
-def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
-    """Return the figures of n held-out images; kept in the cache."""
+def floors_of(ruler: Ruler, n: int, figures: Iterable[str], progress: Progress) -> dict[str, Estimate]:
+    """Return the figures of n held-out images; kept in the cache.
+
+    Args:
+        ruler: the ruler that they are compared with.
+        n: the number of images.
+        figures: the names of the figures that need a floor. Held-out images may lack a class, and so its figures.
+        progress: called with the name of the work and the share of it that is done.
+    """
 
     def compute() -> dict[str, Estimate]:
         held_out, labels = ruler.held_out(n)
@@ -165,7 +178,8 @@ def floors_of(ruler: Ruler, n: int, progress: Progress) -> dict[str, Estimate]:
             found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
         return found
 
-    return ruler.kept(f"floors-n{n}", _FLOORS_VERSION, compute)
+    whole = [name for name in figures if "/" not in name]  # an earlier version may have kept fewer
+    return ruler.kept(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
 
 
 def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
@@ -215,3 +229,81 @@ def exact_copies(images: Images, data: DataSet) -> FigureWithFloor:
         rare(sum(image.tobytes() in training for image in some), len(some)) for some in (images, data.test.images)
     )
     return FigureWithFloor(found, len(images), usual, len(data.test))
+
+
+def full_figures(
+    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
+) -> tuple[dict[str, FigureWithFloor], list[str]]:
+    """Return the figures that take minutes, which only ``full`` asks for, with their floors; and notes.
+
+    Args:
+        sample: the n images, as they were drawn.
+        images: their features and class probabilities.
+        ruler: the ruler that they are compared with.
+        progress: called with the name of the work and the share of it that is done.
+    """
+    found = {"frechet_random_distance": second_distance(sample, ruler, progress)}
+    found |= _novelty_in_pixels(sample, images, ruler, progress)
+    score, notes = _accuracy_score(sample, images, ruler, progress)
+    return found | score, notes
+
+
+def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> FigureWithFloor:
+    """Return the Fréchet distance by the second ruler, whose features learned nothing, with that of held-out images."""
+    n, second = len(sample.images), make_second_ruler(ruler.data, progress)
+    features = second.network.extract(sample.images, progress, "random features")[0]
+    found = second.distance(features, np.random.default_rng(sample.seed))
+    return FigureWithFloor(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
+
+
+def _novelty_in_pixels(
+    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
+) -> dict[str, FigureWithFloor]:
+    """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
+    progress("nearest in pixels", 0.0)
+    training = pixels(ruler.data.train.images)
+    distances = nearest_neighbours(pixels(sample.images), training).distance
+    if ruler.reference is None:
+        nearest = nearest_neighbours(pixels(ruler.data.test.images), training)
+        held_out = nearest.distance.astype(np.float32)
+    else:
+        held_out = ruler.reference.held_out_pixels
+    return novelty_figures(novelty_of(distances, held_out, images.predicted, ruler), len(held_out), "_pixels")
+
+
+def _accuracy_score(
+    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
+) -> tuple[dict[str, FigureWithFloor], list[str]]:
+    """Return the classification accuracy score with its ceiling, that of as many real images; and notes.
+
+    A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
+    """
+    data, train = ruler.data, ruler.data.train
+    if train.labels is None or images.predicted is None:
+        return {}, [f"{data.name} has no labels, so there is no classification accuracy score."]
+    if len(train) < PROBE.batch_images:
+        count = quantity(len(train), "training image")
+        return {}, [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
+    pictures, labels, notes = sample.images, sample.labels, []
+    name = "classification_accuracy"
+    if labels is None:
+        name, labels = "classification_accuracy_by_teacher", images.predicted
+        notes = [
+            "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
+        ]
+    elif sample.subject.available is None:
+        more = draw(sample.subject, len(train), sample.seed, data, progress)
+        assert more.labels is not None
+        pictures, labels = more.images, more.labels
+    real = train[ruler.some_training(len(pictures))]
+
+    def learn(images: Images, labels: Labels, seed: int, doing: str) -> Estimate:
+        return classification_accuracy(images, labels, data, seed, lambda _, done: progress(doing, done))
+
+    def ceiling() -> dict[str, Estimate]:
+        assert real.labels is not None
+        return {"ceiling": learn(real.images, real.labels, 0, "learning real images")}
+
+    floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
+    score = learn(pictures, labels, sample.seed, "learning the images")
+    return {name: FigureWithFloor(score, len(pictures), floor, len(real))}, notes

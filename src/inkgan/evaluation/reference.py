@@ -16,7 +16,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -226,12 +226,21 @@ def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
     return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
 
 
-def kept_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
-    """Return estimates of real images by name: from a file of the cache, or computed now and kept there."""
+def kept_estimates(
+    name: str, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
+) -> dict[str, Estimate]:
+    """Return estimates of real images by name: from a file of the cache, or computed now and kept there.
+
+    Args:
+        name: the name of the file.
+        compute: computes the estimates.
+        needed: the names of estimates that have to be among them; a file without one of them is replaced.
+    """
     path = cache_folder() / name
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         kept = json.loads(read_regular(path))
-        return {key: Estimate(value, error, Interval(low, high)) for key, (value, error, low, high) in kept.items()}
+        if kept.keys() >= set(needed):
+            return {key: Estimate(value, error, Interval(low, high)) for key, (value, error, low, high) in kept.items()}
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
     _write_to_cache(path, json.dumps(numbers).encode())

@@ -21,7 +21,7 @@ its features over the training images: on average, features then have a variance
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,7 +101,9 @@ class Ruler:
             return "own"
         return "digit" if is_shipped_for(self.data) else self.data.name
 
-    def kept(self, name: str, version: int, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
+    def kept(
+        self, name: str, version: int, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
+    ) -> dict[str, Estimate]:
         """Return estimates of real images from the cache, or compute them and keep them there.
 
         Estimates in the caller's own features are not kept, since these have no name.
@@ -110,10 +112,11 @@ class Ruler:
             name: the name of the estimates.
             version: the version of the figures; raise it when one changes, and they are computed again.
             compute: computes the estimates.
+            needed: the names of estimates that have to be among them.
         """
         if self.extractor is not None:
             return compute()
-        return kept_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute)
+        return kept_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute, needed)
 
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
         """Compute features and class probabilities of images, uint8 [n, H, W, C]."""
