@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import inkgan
 from inkgan.generation import paper
@@ -145,6 +146,37 @@ def test_boxes_follow_a_map(box: tuple[int, int, int, int]) -> None:
         there = homography(paper._corners(160, 64), corners)
         found = extent(warped(image, there).astype(np.uint8))
         assert np.abs(np.subtract(found, moved_boxes(np.array([box]), there, 160, 64)[0])).max() <= 1
+
+
+def test_a_thin_line_stays_whole_where_the_page_gets_small() -> None:
+    """A line of one pixel keeps its ink all along; by the cubic alone, it would become dashes."""
+    image = np.zeros((64, 400), np.uint8)
+    image[50, 20:380] = 255
+    there = homography(paper._corners(400, 64), moved_corners(400, 64, np.radians(12), np.zeros((2, 4))))
+    ends = paper.carried(np.array([[40.0, 360.0], [50.5, 50.5]]), there)[0]
+    ink = warped(image, there)[:, int(ends[0]) : int(ends[1])].sum(0)
+    assert ink.min() > 0.8 * ink.max()
+
+
+@pytest.mark.parametrize("angle", [2, 5])
+def test_a_page_of_about_its_size_is_moved_by_pillow_alone(line: Writing, angle: float) -> None:
+    """No pixel is weighed twice: what looks drew before thin lines were mended is what they draw."""
+    height, width = line.image.shape
+    there = homography(paper._corners(width, height), moved_corners(width, height, np.radians(angle), np.zeros((2, 4))))
+    back = np.linalg.inv(there)
+    numbers = (back / back[2, 2]).ravel()[:8].tolist()
+    way, cubic = Image.Transform.PERSPECTIVE, Image.Resampling.BICUBIC
+    expected = Image.fromarray(line.image).transform((width, height), way, numbers, cubic)
+    np.testing.assert_array_equal(warped(line.image, there), np.asarray(expected))
+
+
+def test_the_sizes_of_a_map() -> None:
+    """They are those of the middle, by finite differences; a map to half the width and a third of the height has both."""
+    np.testing.assert_allclose(paper.sizes(np.diag([1 / 2, 1 / 3, 1]), 150, 96), [1 / 2, 1 / 3])
+    there = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
+    around = paper.carried(np.array([[75, 75 + 1e-5, 75], [48, 48, 48 + 1e-5]]), there)
+    expected = np.linalg.norm(around[:, 1:] - around[:, :1], axis=0) / 1e-5
+    np.testing.assert_allclose(paper.sizes(there, 150, 96), expected, rtol=1e-4)
 
 
 def test_a_homography() -> None:
