@@ -118,11 +118,25 @@ def writer_for(
             no folder can have.
     """
     path = Path(name)
-    if kind_of(name) == "folder":
-        return _folder_writer(path, count, labels, class_names, force=force, progress=progress)
-    if check_output(name, count, force=force) == "npz":
-        return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
-    return lambda images: save_png(sheet(images, columns or math.ceil(math.sqrt(count)), scale=2), path, force=force)
+    if kind_of(name) != "folder":
+        if check_output(name, count, force=force) == "npz":
+            return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
+        side = columns or math.ceil(math.sqrt(count))
+        return lambda images: save_png(sheet(images, side, scale=2), path, force=force)
+    names = names_in_folder(count, labels, class_names)
+    if labels is not None:
+        _refuse_splits(path, [class_names[label] for label in np.unique(labels).tolist()])
+    output = OutputFolder(path, names, force=force)
+
+    def write(images: Images) -> None:
+        with output.filling() as folder:
+            for place in sorted({file.rpartition("/")[0] for file in names} - {""}):
+                _make_folder(folder / place)
+            for index, (file, image) in enumerate(zip(names, images, strict=True)):
+                picture_of(image).save(folder / file)
+                progress("writing", (index + 1) / count)
+
+    return write
 
 
 def arrays_of(images: Images, labels: Labels | None, class_names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -140,32 +154,6 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool)
 def numbered(index: int, count: int) -> str:
     """Return the file name of one of ``count`` images."""
     return f"{index:0{len(str(count - 1))}d}.png"
-
-
-def _folder_writer(
-    path: Path,
-    count: int,
-    labels: Labels | None,
-    class_names: Sequence[str],
-    *,
-    force: bool,
-    progress: Progress,
-) -> Callable[[Images], None]:
-    """Return a function that writes a picture of each image; with labels, in a folder for each class."""
-    names = names_in_folder(count, labels, class_names)
-    if labels is not None:
-        _refuse_splits(path, [class_names[label] for label in np.unique(labels).tolist()])
-    output = OutputFolder(path, names, force=force)
-
-    def write(images: Images) -> None:
-        with output.filling() as folder:
-            for place in sorted({name.rpartition("/")[0] for name in names} - {""}):
-                _make_folder(folder / place)
-            for index, (name, image) in enumerate(zip(names, images, strict=True)):
-                picture_of(image).save(folder / name)
-                progress("writing", (index + 1) / count)
-
-    return write
 
 
 def names_in_folder(count: int, labels: Labels | None, class_names: Sequence[str]) -> list[str]:

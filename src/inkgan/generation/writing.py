@@ -294,14 +294,13 @@ def _written(
     if not lines:
         return []
     plans = [
-        _planned(text, generator.latent_dim, one, writer, manner.style)
+        _planned(text, one, writer, generator.latent_dim, manner.style)
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
     line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
     digits, pens = _drawn(plans, generator, manner.style, manner.legible)
     strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(manner.slant))))
-    hands = list(zip(seeds, writers, strict=True))
-    placements = _placed(plans, strips, line, hands, manner.look)
+    placements = _placed(plans, strips, line, manner.look)
     readings: list[_Reading] = _readings(plans, digits) if manner.legible else [((), ())] * len(plans)
     clean = [
         Writing(plan.text, *_page(row, placement, manner.height), manner.background, *reading, placement.cells)
@@ -311,7 +310,7 @@ def _written(
         return clean
     from inkgan.generation.paper import with_look
 
-    return [with_look(writing, *hand, look=manner.look) for writing, hand in zip(clean, hands, strict=True)]
+    return [with_look(one, plan.seed, plan.writer, manner.look) for one, plan in zip(clean, plans, strict=True)]
 
 
 def valid_text(text: str) -> str:
@@ -366,6 +365,8 @@ class _Plan:
 
     Attributes:
         text: the text, with a digit in place of each wildcard.
+        seed: the seed that the choices depend on.
+        writer: the number of the writer, on which they depend, too.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
         shaken: rotation, change of size and shift of each character [K, 3].
@@ -374,6 +375,8 @@ class _Plan:
     """
 
     text: str
+    seed: int
+    writer: int
     hand: Latent
     others: Latent
     shaken: NDArray[np.float64]
@@ -381,7 +384,7 @@ class _Plan:
     gaps: NDArray[np.float64]
 
 
-def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -> _Plan:
+def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -> _Plan:
     """Draw all numbers of a line, in an order that is part of what a seed means."""
     hand, gap = hand_of(latent_dim, seed, writer)
     draws = rng(seed, Stream.WRITING, writer)
@@ -396,7 +399,8 @@ def _planned(text: str, latent_dim: int, seed: int, writer: int, style: float) -
             straight = np.array(ink.STROKES[character])
             strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
     gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
-    return _Plan(text, hand, others[[character in DIGITS for character in text]], shaken, strokes, gaps)
+    others = others[[character in DIGITS for character in text]]
+    return _Plan(text, seed, writer, hand, others, shaken, strokes, gaps)
 
 
 def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
@@ -497,20 +501,15 @@ def _pens(images: Images) -> list[tuple[float, float]]:
 
 
 def _placed(
-    plans: Sequence[_Plan],
-    strips: Sequence[Sequence[ink.Strip]],
-    line: ink.Line,
-    hands: Sequence[tuple[int, int]],
-    look: Look,
+    plans: Sequence[_Plan], strips: Sequence[Sequence[ink.Strip]], line: ink.Line, look: Look
 ) -> list[Placement]:
-    """Place the characters of each line by its plan, the look, and its hand (a seed and a writer)."""
-    if look.form != "cells":
-        wider = [rng(seed, Stream.GAPS, writer).uniform(*look.gap) for seed, writer in hands]
-        gaps = [(plan.gaps + more) * line.size for plan, more in zip(plans, wider, strict=True)]
-        return side_by_side([plan.text for plan in plans], strips, line, gaps)
-    chance = [rng(seed, Stream.CELLS, writer) for seed, writer in hands]
-    places = [draws.uniform(0.3, 0.7, len(plan.text)) for draws, plan in zip(chance, plans, strict=True)]
-    return in_cells(strips, line, places)
+    """Place the characters of each line by its plan and the look."""
+    if look.form == "cells":
+        places = [rng(plan.seed, Stream.CELLS, plan.writer).uniform(0.3, 0.7, len(plan.text)) for plan in plans]
+        return in_cells(strips, line, places)
+    wider = [rng(plan.seed, Stream.GAPS, plan.writer).uniform(*look.gap) for plan in plans]
+    gaps = [(plan.gaps + more) * line.size for plan, more in zip(plans, wider, strict=True)]
+    return side_by_side([plan.text for plan in plans], strips, line, gaps)
 
 
 def _page(strips: Sequence[ink.Strip], placement: Placement, height: int) -> tuple[Images, tuple[Box, ...]]:

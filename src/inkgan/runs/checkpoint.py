@@ -267,8 +267,14 @@ def read_arrays(
         where = "is missing" if odd in expected else "should not be there"
         raise CheckpointError(f"{shown(path)} does not fit this recipe: {as_given(odd)} {where}.")
     for name, array in arrays.items():
+        if array.shape != expected[name]:
+            raise CheckpointError(f"{shown(path)} does not fit: {name} is {array.shape}, expected {expected[name]}.")
         allowed = [dtypes[name]] if dtypes and name in dtypes else _FLOATS
-        _require_fitting(shown(path), name, array, expected[name], allowed)
+        if array.dtype not in allowed:
+            names = " or ".join(map(str, allowed))
+            raise CheckpointError(f"{shown(path)} is damaged: {name} is {array.dtype}, expected {names}.")
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{shown(path)} is damaged: {name} holds numbers that are not finite.")
     return arrays
 
 
@@ -282,18 +288,6 @@ def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]])
         raise CheckpointError(
             f"{shown(path)} is damaged: it is too large for the {len(expected)} arrays of this model."
         )
-
-
-def _require_fitting(
-    file: str, name: str, array: NDArray[Any], shape: tuple[int, ...], allowed: list[np.dtype[Any]]
-) -> None:
-    if array.shape != shape:
-        raise CheckpointError(f"{file} does not fit: {name} is {array.shape}, expected {shape}.")
-    if array.dtype not in allowed:
-        names = " or ".join(map(str, allowed))
-        raise CheckpointError(f"{file} is damaged: {name} is {array.dtype}, expected {names}.")
-    if not np.isfinite(array).all():
-        raise CheckpointError(f"{file} is damaged: {name} holds numbers that are not finite.")
 
 
 def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[CheckpointError]]:
