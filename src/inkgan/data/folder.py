@@ -102,7 +102,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     """
     source = shown(folder)
     skipped = _Skipped()
-    every = _labelled(_arranged(list(_walk(folder, skipped)), folder, reading.splits, skipped), skipped)
+    every = _arranged(list(_walk(folder, skipped)), folder, reading.splits, skipped)
     found, size = (every, reading.resize) if reading.resize else _of_one_size(every, skipped)
     images, found, notes = _decode(found, size, folder, skipped, progress)
     _require_most(every, found, skipped, folder)
@@ -149,7 +149,7 @@ def _visible(name: str) -> bool:
 
 
 def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
-    """Find the split and the class of each image by its folders."""
+    """Find the split and the class of each image by its folders; if there are class folders, leave out the others."""
     tops = dict.fromkeys(path.relative_to(folder).parts[0] for path in paths if path.parent != folder)
     named = _splits_among(list(tops), splits, folder)
     found = []
@@ -161,7 +161,10 @@ def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skippe
             found.append(_Found(path, named[below[0]], "".join(below[1:2])))
         else:
             skipped.add(_OUTSIDE, path)
-    return found
+    kept = [one for one in found if one.label] or found
+    if len(kept) < len(found):
+        skipped.add("outside the class folders", *(one.path for one in found if not one.label))
+    return kept
 
 
 def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str, str]:
@@ -198,14 +201,6 @@ def read_as_splits(names: Sequence[str]) -> bool:
         return bool(_splits_among(names, "auto", Path()))
     except DataError:
         return False
-
-
-def _labelled(every: list[_Found], skipped: _Skipped) -> list[_Found]:
-    """Leave out images outside the class folders, if there are any class folders."""
-    kept = [one for one in every if one.label] or every
-    if len(kept) < len(every):
-        skipped.add("outside the class folders", *(one.path for one in every if not one.label))
-    return kept
 
 
 def _class_names(found: Sequence[_Found]) -> list[str]:
