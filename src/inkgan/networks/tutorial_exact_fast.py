@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inkgan.networks import tutorial
+from inkgan.networks.compact import at_least_float32
 from inkgan.networks.grid import blocks_to_channels
 from inkgan.networks.tutorial import EPSILON
 
@@ -253,7 +254,7 @@ def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 def whole_statistics(maps: Tensor) -> Statistics:
     """Return mean and (biased) variance of one-channel maps of any shape, each a scalar, in at least float32."""
-    flat = _at_least_float32(maps).flatten()
+    flat = at_least_float32(maps).flatten()
     mean = flat.mean()
     centred = flat - mean
     return mean, torch.dot(centred, centred) / len(flat)  # a dot product is 20 times as fast as var_mean here
@@ -269,11 +270,11 @@ def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statisti
     """
     n, height, width, channels = patches.shape
     count = n * (height - 1) * (width - 1)
-    flat = _at_least_float32(patches.view(-1, channels))
+    flat = at_least_float32(patches.view(-1, channels))
     mean = flat.new_ones(len(flat)) @ flat / count  # a product is several times as fast as a sum over rows
     # Not centred first, which would cost two passes over the inputs: they are of the order of their own deviation.
     covariance = flat.t() @ flat / count - torch.outer(mean, mean)
-    weight = _at_least_float32(weight)
+    weight = at_least_float32(weight)
     return weight @ mean + bias, ((weight @ covariance) * weight).sum(1)
 
 
@@ -419,7 +420,3 @@ def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:
 def _sum_positions(maps: Tensor) -> Tensor:
     """Return the sum [C] of maps [N, H, W, C]; long rows first, as summing C values at a time is six times as slow."""
     return maps.flatten(2).sum((0, 1)).view(maps.shape[2:]).sum(0)
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
