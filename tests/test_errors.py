@@ -24,6 +24,7 @@ from inkgan.errors import (
     number_between,
     quantity,
     require_function,
+    unknown,
     whole_number,
     yes_or_no,
 )
@@ -213,3 +214,8 @@ def test_the_nearest_word_in_any_case(given: str) -> None:
     assert did_you_mean(given, ["npz", "yolo"]) == " Did you mean 'yolo'?"
     assert did_you_mean("best", ["BEST"]) == " Did you mean 'BEST'?"
     assert did_you_mean(given, []) == ""
+
+
+def test_an_unknown_word_may_be_anything() -> None:
+    assert unknown("engine", "rey", ["processes", "ray"]) == "unknown engine 'rey'. Did you mean 'ray'?"
+    assert unknown("engine", 10**5000, ["ray"]) == "unknown engine that int."

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, reason_of, shortened, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, reason_of, shortened, shown, unknown
 from inkgan.seeds import LARGEST_SEED
 
 _LARGEST_FILE = 2**20
@@ -368,8 +368,7 @@ def validated(given: Mapping[str, Any]) -> Config:
 def _checked(given: Mapping[str, Any]) -> Config:
     recipe = given.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
-        hint = did_you_mean(recipe[:60], RECIPES) if isinstance(recipe, str) else ""
-        raise ConfigError(f"unknown recipe {as_given(recipe)}.{hint} Recipes are: {', '.join(RECIPES)}.")
+        raise ConfigError(f"{unknown('recipe', recipe, RECIPES)} Recipes are: {', '.join(RECIPES)}.")
     for key, value in given.items():
         _require_known(key, value)
     usual = _flat(PRESETS[recipe])
@@ -499,7 +498,7 @@ def _require_known(key: str, value: Any) -> None:
         raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
     if parent in known:
         raise ConfigError(f"{parent} is not a table of settings: {as_given(key)} is unknown. Give {parent}=VALUE.")
-    spelt = re.sub(r"\blr\b", "learning_rate", key[:60])  # what people type
+    spelt = re.sub(r"\blr\b", "learning_rate", key)  # what people type
     hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
     raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
 

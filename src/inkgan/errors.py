@@ -132,8 +132,15 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Return a hint with the allowed word nearest to ``given``, in any case (`` Did you mean 'x'?``), or nothing."""
     words = {word.casefold(): word for word in allowed}
-    matches = difflib.get_close_matches(given.casefold(), words, n=1, cutoff=0.5)
+    start = given[:_LONGEST_VALUE].casefold()  # a long text takes long to compare
+    matches = difflib.get_close_matches(start, words, n=1, cutoff=0.5)
     return f" Did you mean {words[matches[0]]!r}?" if matches else ""
+
+
+def unknown(what: str, given: Any, allowed: Iterable[str]) -> str:
+    """Return the beginning of a message, such as ``unknown recipe 'fats'. Did you mean 'fast'?``."""
+    hint = did_you_mean(given, allowed) if isinstance(given, str) else ""
+    return f"unknown {what} {as_given(given)}.{hint}"
 
 
 def printable(name: Path | str) -> str:

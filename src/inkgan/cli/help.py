@@ -54,7 +54,7 @@ def _print_help_of_command(context: typer.Context, name: str, names: list[str]) 
     root = context.find_root()
     commands = getattr(root.command, "commands", {})
     if name not in commands:
-        hint = did_you_mean(name[:60], [*names, *commands])
+        hint = did_you_mean(name, [*names, *commands])
         raise ConfigError(f"no help topic {shown(name)!r}.{hint} Topics are: {', '.join(names)}.")
     command = commands[name]
     typer.echo(command.get_help(typer.Context(command, info_name=name, parent=root)), nl=False)

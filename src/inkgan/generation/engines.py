@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, InkganWarning, did_you_mean, quantity
+from inkgan.errors import ConfigError, InkganError, InkganWarning, quantity, unknown
 
 T = TypeVar("T")
 #: A task has to be picklable; a dataclass of picklable fields is.
@@ -42,7 +42,7 @@ def engine(name: str) -> Engine[Any]:
     """
     engines: dict[str, Engine[Any]] = {"processes": processes, "ray": ray}
     if name not in engines:
-        raise ConfigError(f"unknown engine {name!r}.{did_you_mean(name, engines)} Use {' or '.join(engines)}.")
+        raise ConfigError(f"{unknown('engine', name, engines)} Use {' or '.join(engines)}.")
     return engines[name]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, did_you_mean
+from inkgan.errors import ConfigError, as_given, did_you_mean, unknown
 
 #: The least and the greatest value of a random choice.
 Range = tuple[float, float]
@@ -138,10 +138,7 @@ def _start(given: LookLike) -> Look:
 
 def _named(name: Any) -> Look:
     if str(name) not in LOOKS:
-        hint = did_you_mean(str(name), LOOKS)
-        raise ConfigError(
-            f"unknown look {as_given(str(name))}.{hint} Choose from {', '.join(LOOKS)}, or name a .toml file."
-        )
+        raise ConfigError(f"{unknown('look', str(name), LOOKS)} Choose from {', '.join(LOOKS)}, or name a .toml file.")
     return LOOKS[str(name)]
 
 

@@ -25,6 +25,7 @@ from inkgan.errors import (
     quantity,
     require_function,
     shown,
+    unknown,
     whole_number,
 )
 from inkgan.files import Progress, no_progress
@@ -187,9 +188,7 @@ class Model:
         legible = valid_legible(legible)
         digits = self._digits(asked, legible, statistics)
         if statistics not in STATISTICS:
-            raise ConfigError(
-                f"unknown statistics {statistics!r}.{did_you_mean(str(statistics), STATISTICS)} Use standing or batch."
-            )
+            raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
             images[:] = self._draw_together(self._latents(seed, 0, n))

@@ -22,11 +22,11 @@ from inkgan.errors import (
     ConfigError,
     InkganWarning,
     as_given,
-    did_you_mean,
     listed,
     number_between,
     quantity,
     shown,
+    unknown,
     whole_number,
 )
 from inkgan.generation import ink
@@ -114,8 +114,7 @@ class _Manner:
         self.height = whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS)
         self.legible = valid_legible(self.legible)
         if self.background not in BACKGROUNDS:
-            hint = did_you_mean(str(self.background), BACKGROUNDS)
-            raise ConfigError(f"unknown background {as_given(self.background)}.{hint} Use white or transparent.")
+            raise ConfigError(f"{unknown('background', self.background, BACKGROUNDS)} Use white or transparent.")
         self.look = look_of(self.look, background=self.background)
 
 

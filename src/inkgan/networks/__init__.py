@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import CheckpointError, as_given, did_you_mean, missing_extra
+from inkgan.errors import CheckpointError, missing_extra, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,8 +76,7 @@ def require_known(name: object) -> str:
         CheckpointError: there is no such network; the message lists those there are.
     """
     if not isinstance(name, str) or name not in NETWORKS:
-        hint = did_you_mean(str(name)[:60], NETWORKS)
-        raise CheckpointError(f"unknown network {as_given(name)}.{hint} Known networks are: {', '.join(NETWORKS)}.")
+        raise CheckpointError(f"{unknown('network', name, NETWORKS)} Known networks are: {', '.join(NETWORKS)}.")
     return name
 
 
