@@ -171,7 +171,7 @@ def test_a_page_of_about_its_size_is_moved_by_pillow_alone(line: Writing, angle:
 
 
 def test_the_sizes_of_a_map() -> None:
-    """They are those of the middle, by finite differences; a map to half the width and a third of the height has both."""
+    """They are those of the middle, by finite differences: half the width and a third of the height, for one."""
     np.testing.assert_allclose(paper.sizes(np.diag([1 / 2, 1 / 3, 1]), 150, 96), [1 / 2, 1 / 3])
     there = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
     around = paper.carried(np.array([[75, 75 + 1e-5, 75], [48, 48, 48 + 1e-5]]), there)
