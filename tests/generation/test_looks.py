@@ -164,6 +164,21 @@ def test_the_manifest_has_the_values(tmp_path: Path) -> None:
         shards._begin(tmp_path, spec, digests_of(spec))
 
 
+def test_a_data_set_from_before_a_knob_goes_on(tmp_path: Path) -> None:
+    """A knob that its manifest lacks did nothing then, so the data set is another one only if it does something now."""
+    spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
+    shards._begin(tmp_path, spec, digests_of(spec))
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    for knob in ("stroke", "blur"):
+        del manifest["look"][knob], manifest["spec"]["look"][knob]
+        path.write_text(json.dumps(manifest), "utf-8")
+        if knob == "stroke":
+            shards._begin(tmp_path, spec, digests_of(spec))
+    with pytest.raises(inkgan.OutputError, match=r"its blur is \[0.0, 0.0\], and not \[1.0, 1.0\]"):
+        shards._begin(tmp_path, spec, digests_of(spec))
+
+
 @pytest.mark.slow
 def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A sheet of 24, and how long it would take; nothing of the data set."""

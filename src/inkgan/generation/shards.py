@@ -29,7 +29,7 @@ from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, rea
 from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
-from inkgan.generation.looks import look_of
+from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.output_folder import has_ended
 from inkgan.generation.spec import Spec, files_of, model_of, samples
 from inkgan.seeds import Stream, rng
@@ -155,8 +155,13 @@ def part_of(spec: Spec, writer: int) -> str:
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one in the folder is of the same data set."""
-    knobs = json.loads(json.dumps(asdict(look_of(spec.look))))
-    manifest = {"what": _WHAT, "spec": spec.model_dump(mode="json"), "look": knobs, "digests": dict(digests)}
+    knobs = _knobs(spec.look)
+    manifest: dict[str, Any] = {
+        "what": _WHAT,
+        "spec": spec.model_dump(mode="json"),
+        "look": knobs,
+        "digests": dict(digests),
+    }
     versions = versions_for(spec.format)
     path = out / MANIFEST
     _refuse_foreign(out)
@@ -169,6 +174,9 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
             _sweep(out)
     there = _read(path)
     there.setdefault("look", knobs)  # earlier versions did not write its values
+    for table in (there, there["spec"]):
+        if isinstance(table.get("look"), dict):
+            table["look"] = _knobs("clean") | table["look"]  # or had fewer knobs, which do nothing unless they are set
     # The message names the knob that differs, if there is one.
     names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")
     for name in names:
@@ -187,6 +195,12 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
             InkganWarning,
             stacklevel=3,
         )
+
+
+def _knobs(look: LookLike) -> dict[str, Any]:
+    """Return the values of a look as JSON has them."""
+    knobs: dict[str, Any] = json.loads(json.dumps(asdict(look_of(look))))
+    return knobs
 
 
 def _refuse_foreign(out: Path) -> None:
