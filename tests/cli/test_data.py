@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from data_files import isolate, numbers, pixels, write_set
 from inkgan.cli.data import app
+from inkgan.data import KNOWN
 from inkgan.errors import ConfigError, DataError, OutputError
 from inkgan.images import sheet
 
@@ -36,7 +37,7 @@ def test_the_list_names_what_is_here_and_what_can_be_downloaded() -> None:
     assert lines[0].split() == ["name", "images", "classes", "where"]
     assert re.match(r"mnist +70000 +10 +embedded in inkgan", lines[1])
     assert re.match(r"fashion-mnist +70000 +10 +to download: 30.9 MB", lines[2])
-    assert len(lines) == 10
+    assert [line.split()[0] for line in lines[1:]] == list(KNOWN)
 
 
 def test_the_list_of_a_data_folder(tmp_path: Path) -> None:
