@@ -13,10 +13,12 @@ import pytest
 import typer
 
 import inkgan.cli
+from documents import ROOT
 from inkgan import config
 from inkgan.cli import app, run
+from inkgan.evaluation.figures import KINDS
 from inkgan.generation.formats import FORMATS
-from inkgan.generation.looks import LOOKS
+from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
 from inkgan.training.doctor.rules import RULES
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
@@ -64,8 +66,9 @@ def test_on_a_terminal_a_page_is_formatted(
         ("doctor", [rule.name for rule in RULES]),
         ("writing", FORMATS),
         ("writing", LOOKS),
+        ("writing", KNOBS),
     ],
-    ids=["losses", "rules", "formats", "looks"],
+    ids=["losses", "rules", "formats", "looks", "knobs"],
 )
 def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
     """What is added to a list of choices is explained in the table of its page."""
@@ -73,6 +76,24 @@ def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
         r"^\| `([\w-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
     )
     assert set(names) <= set(rows), f"src/inkgan/cli/topics/{page}.md lacks a row"
+
+
+def test_the_page_on_writing_has_the_limits_of_every_knob() -> None:
+    """The least and the greatest value that it takes."""
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (_TOPICS / "writing.md").read_text("utf-8"), re.M))
+    for name, (least, most, _) in LIMITS.items():
+        assert re.match(rf"{least:g} to {most:g}\b", rows[name]), name
+    assert re.findall(r"`(\w+)`", rows["form"]) == list(FORMS)
+
+
+@pytest.mark.parametrize("page", [_TOPICS / "metrics.md", ROOT / "docs" / "metrics.md"], ids=["help", "docs"])
+def test_every_figure_of_a_report_is_explained(page: Path) -> None:
+    """By a row whose name begins its title. A figure that varies another one, such as in pixels, shares its row."""
+    cells = re.findall(r"^\| ([^|]+) \|", page.read_text("utf-8"), re.M)
+    rows = tuple(part for cell in cells for part in re.sub(r" \(.*?\)", "", cell).split(", "))
+    for name, kind in KINDS.items():
+        is_variant = any(name.startswith(f"{other}_") for other in KINDS)
+        assert is_variant or kind.title.startswith(rows), f"{page.name} lacks a row for {kind.title}"
 
 
 def test_the_page_on_training_says_in_which_games_only_differences_count() -> None:

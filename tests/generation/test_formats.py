@@ -41,6 +41,8 @@ def sample(number: int, text: str) -> Sample:
     return Sample(number, Writing(text, image, tuple(boxes), "white", read, factors, tuple(cells)))
 
 
+#: Formats that do not hold the bytes of a PNG in one piece: arrays, and pages of a database.
+APART = {"npz", "lmdb"}
 SAMPLES = [sample(number + 40, text) for number, text in enumerate(TEXTS)]
 
 
@@ -86,6 +88,12 @@ def test_a_label() -> None:
         "factors": [0.9, None],
         "cells": [[1, 2, 13, 22], [13, 2, 25, 22]],
     }
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_read(name: str) -> None:
+    """A test of its name reads it as the tool does that it is for."""
+    assert f"test_{name}" in globals()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -354,7 +362,7 @@ def test_colours(name: str) -> None:
     content = b"".join(files.values())
     for one, image in zip(samples, images, strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(one.png))), image)
-        assert name == "npz" or one.png in content or name == "lmdb"  # which spreads it over its pages
+        assert one.png in content or name in APART
         assert (one.label["width"], one.label["height"]) == (image.shape[1], 24)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import inkgan
 from inkgan.generation import paper
-from inkgan.generation.looks import LOOKS, Look, look_of
+from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of
 from inkgan.generation.paper import homography, moved_boxes, moved_corners, warped, with_look
 from inkgan.generation.writing import Writing
 
@@ -218,29 +218,30 @@ def weight(seen: NDArray[np.uint8], _: Writing) -> float:
     return float(seen.sum())
 
 
-@pytest.mark.parametrize(
-    ("knob", "values", "measure", "sign"),
-    [
-        ("ink", (0.3, 0.6, 1), darkness, 1),
-        ("pressure", (0, 0.4, 0.8), darkness, -1),
-        ("stroke", (-1, 0, 1, 3), weight, 1),
-        ("paper", (0.4, 0.8, 1), brightness, 1),
-        ("texture", (0, 0.02, 0.05), unevenness, 1),
-        ("light", (0, 0.3, 0.8), unevenness, 1),
-        ("resolution", (0.25, 0.5, 1), sharpness, 1),
-        ("blur", (0, 0.5, 1, 2), sharpness, -1),
-        ("noise", (0, 5, 20), unevenness, 1),
-        ("quality", (5, 30, 95), change, -1),
-    ],
-)
-def test_more_of_a_knob_is_more(
-    line: Writing,
-    knob: str,
-    values: tuple[float, ...],
-    measure: Callable[[NDArray[np.uint8], Writing], float],
-    sign: int,
-) -> None:
+#: Values of a knob, a measure that they change, and whether it grows.
+MEASURES: dict[str, tuple[tuple[float, ...], Callable[[NDArray[np.uint8], Writing], float], int]] = {
+    "ink": ((0.3, 0.6, 1), darkness, 1),
+    "pressure": ((0, 0.4, 0.8), darkness, -1),
+    "stroke": ((-1, 0, 1, 3), weight, 1),
+    "paper": ((0.4, 0.8, 1), brightness, 1),
+    "texture": ((0, 0.02, 0.05), unevenness, 1),
+    "light": ((0, 0.3, 0.8), unevenness, 1),
+    "resolution": ((0.25, 0.5, 1), sharpness, 1),
+    "blur": ((0, 0.5, 1, 2), sharpness, -1),
+    "noise": ((0, 5, 20), unevenness, 1),
+    "quality": ((5, 30, 95), change, -1),
+}
+
+
+def test_every_knob_is_measured() -> None:
+    """Those that move ink, print and colours have tests of their own here, and the gap is that of test_looks.py."""
+    assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap"}
+
+
+@pytest.mark.parametrize("knob", MEASURES)
+def test_more_of_a_knob_is_more(line: Writing, knob: str) -> None:
     """Whatever chance does, a measure that is not the knob's own grows with it, or falls."""
+    values, measure, sign = MEASURES[knob]
     for number in range(2):
         measured = [measure(with_look(line, 0, number, look_of({knob: value})).image, line) for value in values]
         assert (sign * np.diff(measured) > 1e-3 * max(measured)).all(), measured

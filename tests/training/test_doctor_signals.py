@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scipy.spatial.distance import pdist  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 import tiny_runs as runs
+from documents import ROOT
 from inkgan.config import resolve
 from inkgan.data import DataSet, Split, load
 from inkgan.generation.numpy_networks import softmax
@@ -202,6 +204,15 @@ def test_what_a_look_says_of_classes(data: DataSet) -> None:
     assert found["least_drawn"] == pytest.approx(0, abs=1e-6)
     assert found["drawn_wrongly"] == pytest.approx(1)
     assert found["classes_known"] == pytest.approx(1 / 2)
+
+
+def test_every_signal_is_explained(data: DataSet) -> None:
+    """The table of docs/doctor.md has a row for all that a look says, and for nothing else."""
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
+    table = page.partition("| in `metrics.jsonl`, after `doctor/` | meaning |")[2].partition("\n\n")[0]
+    rows = [cell for line in table.splitlines()[2:] for cell in re.findall(r"`(\w+)`", line.split("|")[1])]
+    _, probe, (real, _) = probe_of(data)
+    assert set(rows) == {*probe.look(real), "stuck_generator"}  # so small a generator has no convolution to look at
 
 
 @pytest.mark.parametrize("conditional", ["true", "false"])

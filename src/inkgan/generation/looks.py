@@ -29,7 +29,7 @@ COLOURS = {
     "pink": "#f6d5d8",
 }
 #: The numbers that a knob takes: the least, the greatest, and their meaning. Pixels are of an image 96 pixels high.
-_LIMITS = {
+LIMITS = {
     "gap": (-0.3, 1, "added to the gap between characters, in heights of a digit; they touch where the gap is below 0"),
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
@@ -167,7 +167,7 @@ def _read(name: str, given: Any) -> Any:
                 "#rrggbb."
             )
         return tuple(one.strip() for one in colours)
-    least, most, meaning = _LIMITS[name]
+    least, most, meaning = LIMITS[name]
     low, high = _range(given)
     whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
     if not (least <= low <= high <= most and whole):  # never true of NaN
