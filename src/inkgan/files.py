@@ -55,6 +55,11 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
 
 
+def is_regular(path: Path) -> bool:
+    """Whether this is a file: not a folder, nor a link to somewhere else, nor a pipe that would never end."""
+    return not path.is_symlink() and path.is_file()
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a file to read it, or the file at the end of a link.
 

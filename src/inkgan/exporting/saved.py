@@ -14,6 +14,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from inkgan.errors import InkganWarning, printable
+from inkgan.files import is_regular
 from inkgan.generation import loading
 
 #: The file in a model's folder that holds its card.
@@ -102,7 +103,7 @@ def _card_in(folder: Path) -> str | None:
     """Return the card that lies beside a model; None if there is none that can be read."""
     path = folder / CARD
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_CARD:
+        if not is_regular(path) or path.stat().st_size > _LARGEST_CARD:
             return None
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):

@@ -30,7 +30,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from inkgan.errors import CheckpointError, as_given, reason_of, shown
-from inkgan.files import damaged_path, fsync, output_errors, sha256_of
+from inkgan.files import damaged_path, fsync, is_regular, output_errors, sha256_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -191,7 +191,7 @@ def _refuse_others(folder: Path, names: Collection[str]) -> None:
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
     with _reading(path):
-        if not _is_regular(path):
+        if not is_regular(path):
             raise CheckpointError(f"{shown(path)} is missing, so the checkpoint cannot be used.")
         size = path.stat().st_size
         same = size == entry.get("size") and size <= _LARGEST_FILE and sha256_of(path) == entry.get("sha256")
@@ -208,11 +208,6 @@ def files_listed(folder: Path) -> list[str]:
     return [MANIFEST, *filter(_FILE_NAME.fullmatch, listed)] if isinstance(listed, dict) else []
 
 
-def _is_regular(path: Path) -> bool:
-    """Whether this is a file: not a folder, nor a link to somewhere else, nor a pipe that would never end."""
-    return path.is_file() and not path.is_symlink()
-
-
 def read_document(folder: Path, stem: str) -> dict[str, Any]:
     """Read a JSON file of a checkpoint or model.
 
@@ -222,7 +217,7 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
     """
     path = folder / f"{stem}.json"
     with _reading(path):
-        if not _is_regular(path):
+        if not is_regular(path):
             raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: it has no {path.name}.")
         if path.stat().st_size > _LARGEST_DOCUMENT:
             raise CheckpointError(f"{shown(path)} is larger than 1 MiB: this is not a checkpoint of inkgan.")
@@ -405,7 +400,7 @@ def is_temporary(path: Path) -> bool:
     """Whether this is a folder that an interrupted save or removal left, and holds no file but theirs."""
     if not _TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return False
-    return all(_UNFINISHED.fullmatch(entry.name) and _is_regular(entry) for entry in path.iterdir())
+    return all(_UNFINISHED.fullmatch(entry.name) and is_regular(entry) for entry in path.iterdir())
 
 
 def _erase(path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inkgan.files import original_name
+from inkgan.files import is_regular, original_name
 from inkgan.runs import checkpoint
 
 CONFIG = "config.json"
@@ -84,7 +84,7 @@ def sweep(folder: Path) -> None:
     """
     for place in (folder, folder / "pictures"):
         for path in place.glob(".*.tmp.*"):
-            if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            if _UNFINISHED.fullmatch(path.name) and is_regular(path):
                 path.unlink()
 
 
@@ -99,7 +99,7 @@ def _look_at_checkpoints(part: Path, found: Contents) -> None:
             written = checkpoint.files_listed(path) if checkpoint.step_of(original_name(path.name)) is not None else []
             # The manifest comes last, so that the rest is known to be the run's until it is removed.
             for file in sorted(_entries(path), key=lambda file: file.name == checkpoint.MANIFEST):
-                is_written = file.name in written and file.is_file() and not file.is_symlink()
+                is_written = file.name in written and is_regular(file)
                 (found.files if is_written else found.foreign).append(file)
             found.folders.append(path)
     found.folders.append(part)

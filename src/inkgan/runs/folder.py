@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, damaged_path, first_free, output_errors, read_regular, write_bytes
+from inkgan.files import UNSUPPORTED, damaged_path, first_free, is_regular, output_errors, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
@@ -288,7 +288,7 @@ class RunFolder:
         for path in self.pictures.glob("grid-*.png"):
             match = _GRID.fullmatch(path.name)
             # The picture of step 0 was drawn before pre-training.
-            if match and int(match[1]) > max(step, 0) and path.is_file() and not path.is_symlink():
+            if match and int(match[1]) > max(step, 0) and is_regular(path):
                 path.unlink()
 
     def grids(self) -> list[Path]:
