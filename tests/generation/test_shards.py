@@ -606,16 +606,19 @@ def test_lazily() -> None:
 
 @pytest.mark.slow
 def test_a_data_loader_of_two_workers() -> None:
-    """The guide's IterableDataset: two workers draw every image once, as one reader does."""
-    from torch.utils.data import DataLoader  # noqa: PLC0415
-
+    """The guide's loader: two workers draw every image once, and its batches hold the ink of one reader's images."""
     names: dict[str, Any] = {"inkgan": inkgan}
     for example in blocks(ROOT / "docs" / "scale.md", "python"):
         exec(example, names)
-    loader: Any = DataLoader(names["Lines"](spec(texts=["{digits:9}"], count=9)), batch_size=None, num_workers=2)
-    texts = [text for _, text in loader]
-    assert sorted(texts) == sorted(written.text for written in inkgan.write_many(spec(texts=["{digits:9}"], count=9)))
-    assert len(set(texts)) == 9
+    nine = spec(texts=["{digits:9}", "{digits:3}"], count=9, look="scan")
+    loader: Any = names["DataLoader"](names["Lines"](nine), batch_size=2, num_workers=2, collate_fn=names["batch"])
+    drawn = {text: image for images, texts in loader for text, image in zip(texts, images.numpy(), strict=True)}
+    alone = {written.text: written.image for written in inkgan.write_many(nine)}
+    assert len(drawn) == 9
+    assert drawn.keys() == alone.keys()
+    for text, image in alone.items():
+        np.testing.assert_array_equal(drawn[text][0, :, : image.shape[1]], image)
+        assert not drawn[text][0, :, image.shape[1] :].any()
 
 
 @pytest.mark.parametrize(
