@@ -2,8 +2,7 @@
 
     python scripts/settings_page.py
 
-Meanings, ranges and values come from ``inkgan.config``, losses from ``inkgan.training.losses``; units and papers of
-settings from the table below.
+Meanings, ranges, values, units and papers come from ``inkgan.config``, losses from ``inkgan.training.losses``.
 """
 
 from __future__ import annotations
@@ -11,60 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import _COMPACT_ONLY, LOSS_PRESETS, RECIPES, Config, known_keys, resolve
+from inkgan.config import LOSS_PRESETS, RECIPES, Config, about, compact_only, known_keys, resolve
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-
-#: Unit and source of each setting.
-_FACTS: dict[str, tuple[str, str]] = {
-    "recipe": ("", ""),
-    "seed": ("", ""),
-    "steps": ("steps", ""),
-    "seconds": ("seconds", ""),
-    "extended_from": ("steps", ""),
-    "changes": ("", ""),
-    "batch_size": ("images", ""),
-    "slices": ("parts of a batch", ""),
-    "critic_steps": (
-        "updates of the discriminator",
-        "k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",
-    ),
-    "pretraining_steps": ("steps", "the lesson"),
-    "network": ("", "[where to add one](architecture.md#where-to-add-things)"),
-    "precision": ("", "master weights in float32: Micikevicius et al. 2018"),
-    "conditional": ("", "Mirza and Osindero 2014"),
-    "latent_dim": ("numbers", "Goodfellow et al. 2014"),
-    "loss": ("", "see below"),
-    "slope": ("", "leaky ReLU: Maas et al. 2013"),
-    "class_weight": ("factor", "auxiliary classifier: Odena et al. 2017"),
-    "ema_half_life": ("fraction of the steps done so far", "Karras et al. 2024, section 3"),
-    "fade": ("share of the run", ""),
-    "data.name": ("", ""),
-    "data.directory": ("", ""),
-    "data.ink": ("", ""),
-    "data.resize": ("pixels", ""),
-    "data.splits": ("", ""),
-    "generator.learning_rate": ("step size of Adam", "Kingma and Ba 2015"),
-    "generator.channels": ("channels", ""),
-    "discriminator.learning_rate": ("step size of Adam", "Kingma and Ba 2015"),
-    "discriminator.channels": ("channels", ""),
-    "penalty.weight": (
-        "γ or λ, for pixels in [-1, 1]",
-        "Mescheder et al. 2018, eq. 9 and 10; Gulrajani et al. 2017, eq. 3",
-    ),
-    "penalty.on": ("", "Mescheder et al. 2018, eq. 9 and 10"),
-    "penalty.every": ("updates of the discriminator", "lazy regularisation: Karras et al. 2020, section 3.1"),
-    "penalty.pixels": ("range of pixels", ""),
-    "watch.log_every": ("steps", ""),
-    "watch.show_every": ("steps", ""),
-    "watch.show_seconds": ("seconds", ""),
-    "watch.doctor_every": ("steps", ""),
-    "watch.grid_every": ("steps", ""),
-    "watch.evaluate_every": ("steps", ""),
-    "watch.save_every": ("steps", ""),
-    "watch.keep": ("checkpoints", ""),
-}
 
 _HEAD = """\
 <!-- Written by scripts/settings_page.py. Do not edit. -->
@@ -120,17 +69,13 @@ TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
 
 
 def page() -> str:
-    """Return the page as Markdown.
-
-    Raises:
-        KeyError: a setting has no unit and source in the table above.
-    """
+    """Return the page as Markdown."""
     configs = {recipe: _leaves(resolve(options={"recipe": recipe}).model_dump()) for recipe in RECIPES}
     rows = [["setting", "meaning", "unit", "allowed", *(f"`{recipe}`" for recipe in RECIPES), "paper"]]
     rows.append(["---"] * len(rows[0]))
     schema = Config.model_json_schema()
     for key, meaning in known_keys().items():
-        unit, paper = _FACTS[key]
+        unit, paper = about(key)["unit"], about(key)["paper"]
         values = [_value(config[key], key, recipe) for recipe, config in configs.items()]
         rows.append([f"`{key}`", meaning, unit, _allowed(schema, key), *values, paper])
     foot = _FOOT.replace("LOSSES\n", _table(_losses())).replace("PUBLISHED\n", _table(_published()) + "\n")
@@ -147,7 +92,7 @@ def _published() -> list[list[str]]:
     rows = [["`loss`", "setting", "unit", "value", "paper"], ["---"] * 5]
     for loss, settings in LOSS_PRESETS.items():
         rows += [
-            [f"`{loss}`", f"`{key}`", _FACTS[key][0], f"{published.value:g}", published.source]
+            [f"`{loss}`", f"`{key}`", about(key)["unit"], f"{published.value:g}", published.source]
             for key, published in settings.items()
         ]
     return rows
@@ -165,7 +110,7 @@ def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _value(value: object, key: str, recipe: str) -> str:
-    if recipe == "tutorial" and key in _COMPACT_ONLY:
+    if recipe == "tutorial" and key in compact_only():
         return "–"
     if value is None or value == ():
         return "none"

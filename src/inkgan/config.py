@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, reason_of, shortened, shown, unknown
 from inkgan.seeds import LARGEST_SEED
@@ -53,57 +54,97 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), validate_default=True)
 
 
+def _setting(
+    default: Any, description: str, *, unit: str = "", paper: str = "", compact_only: bool = False, **limits: Any
+) -> Any:
+    """Describe a setting.
+
+    Args:
+        default: its value in the recipe ``fast``.
+        description: its meaning.
+        unit: the unit of its value, for docs/settings.md.
+        paper: the source, for the same page.
+        compact_only: whether the tutorial, which is fixed, has no such setting.
+        limits: what else pydantic's ``Field`` takes.
+    """
+    about: dict[str, Any] = {"unit": unit, "paper": paper, "compact_only": compact_only}
+    return Field(default, description=description, json_schema_extra=about, **limits)
+
+
 class DataSettings(_Settings):
     """The images to learn from."""
 
-    name: str = Field("mnist", min_length=1, description="a known data set, or the path of a folder or .npz file")
-    directory: str | None = Field(
-        None, min_length=1, description="where the data set's files are, if not in the usual places"
+    name: str = _setting("mnist", "a known data set, or the path of a folder or .npz file", min_length=1)
+    directory: str | None = _setting(None, "where the data set's files are, if not in the usual places", min_length=1)
+    ink: Literal["auto", "dark", "light"] = _setting(
+        "auto", "the ink of your own grey images: dark is inverted, auto detects it"
     )
-    ink: Literal["auto", "dark", "light"] = Field(
-        "auto", description="the ink of your own grey images: dark is inverted, auto detects it"
+    resize: ImageSize | None = _setting(
+        None, "fit the images into this side, or HEIGHTxWIDTH, in pixels", unit="pixels"
     )
-    resize: ImageSize | None = Field(None, description="fit the images into this side, or HEIGHTxWIDTH, in pixels")
-    splits: Literal["auto", "yes", "no"] = Field(
-        "auto", description="whether folders named train, test, ... are splits, not classes"
+    splits: Literal["auto", "yes", "no"] = _setting(
+        "auto", "whether folders named train, test, ... are splits, not classes"
     )
 
 
 class NetworkSettings(_Settings):
     """The size of one network, and the step size of its updates."""
 
-    learning_rate: LearningRate = Field(3e-3, description="Adam's step size")
-    channels: Channels = Field(48, description="channels of the coarsest maps")
+    learning_rate: LearningRate = _setting(
+        3e-3, "Adam's step size", unit="step size of Adam", paper="Kingma and Ba 2015"
+    )
+    channels: Channels = _setting(48, "channels of the coarsest maps", unit="channels", compact_only=True)
 
 
 class PenaltySettings(_Settings):
     """The penalty on the discriminator's gradient with respect to the pixels, which keeps the discriminator smooth."""
 
-    weight: Weight = Field(0.4, description="gamma of R1 and R2, or lambda of WGAN-GP")
-    on: Literal["both", "real"] = Field("both", description="R1 and R2 (both), or R1 alone (real); not for wgan-gp")
-    every: Count = Field(
-        8, description="compute it once in this many updates of the discriminator, with the weight times this number"
+    weight: Weight = _setting(
+        0.4,
+        "gamma of R1 and R2, or lambda of WGAN-GP",
+        unit="γ or λ, for pixels in [-1, 1]",
+        paper="Mescheder et al. 2018, eq. 9 and 10; Gulrajani et al. 2017, eq. 3",
+        compact_only=True,
     )
-    pixels: Literal["-1..1", "0..1"] = Field(
+    on: Literal["both", "real"] = _setting(
+        "both",
+        "R1 and R2 (both), or R1 alone (real); not for wgan-gp",
+        paper="Mescheder et al. 2018, eq. 9 and 10",
+        compact_only=True,
+    )
+    every: Count = _setting(
+        8,
+        "compute it once in this many updates of the discriminator, with the weight times this number",
+        unit="updates of the discriminator",
+        paper="lazy regularisation: Karras et al. 2020, section 3.1",
+        compact_only=True,
+    )
+    pixels: Literal["-1..1", "0..1"] = _setting(
         "-1..1",
-        description="the range of pixels that gradients refer to: that of the papers, or of earlier runs",
+        "the range of pixels that gradients refer to: that of the papers, or of earlier runs",
+        unit="range of pixels",
+        compact_only=True,
     )
 
 
 class WatchSettings(_Settings):
     """The intervals, in steps, at which a run logs, shows, measures and saves; 0 means never."""
 
-    log_every: CountOrNever = Field(10, description="losses and images to TensorBoard, metrics.jsonl and the panel")
-    show_every: CountOrNever = Field(100, description="a generated picture to notebooks, and terminals without a panel")
-    show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = Field(
-        5.0, description="the least time between two of these pictures"
+    log_every: CountOrNever = _setting(
+        10, "losses and images to TensorBoard, metrics.jsonl and the panel", unit="steps"
     )
-    grid_every: CountOrNever = Field(50, description="the picture of the fixed latents")
-    evaluate_every: CountOrNever = Field(0, description="measure the quality, and keep the best checkpoint by it")
-    doctor_every: CountOrNever = Field(30, description="the doctor checks the run's health")
-    save_every: Count = Field(500, description="a checkpoint")
-    keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
-        2, description="the number of newest checkpoints to keep, besides step 0 and the best one"
+    show_every: CountOrNever = _setting(
+        100, "a generated picture to notebooks, and terminals without a panel", unit="steps"
+    )
+    show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = _setting(
+        5.0, "the least time between two of these pictures", unit="seconds"
+    )
+    grid_every: CountOrNever = _setting(50, "the picture of the fixed latents", unit="steps")
+    evaluate_every: CountOrNever = _setting(0, "measure the quality, and keep the best checkpoint by it", unit="steps")
+    doctor_every: CountOrNever = _setting(30, "the doctor checks the run's health", unit="steps")
+    save_every: Count = _setting(500, "a checkpoint", unit="steps")
+    keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = _setting(
+        2, "the number of newest checkpoints to keep, besides step 0 and the best one", unit="checkpoints"
     )
 
 
@@ -154,38 +195,87 @@ CHANGEABLE = ("generator.learning_rate", "discriminator.learning_rate", "penalty
 class Config(_Settings):
     """Everything that decides what a run computes and writes."""
 
-    recipe: RecipeName = Field("fast", description="the recipe: networks, losses and update rules")
-    seed: int = Field(0, ge=0, le=LARGEST_SEED, strict=True, description="the seed of all randomness of the run")
-    steps: Count | None = Field(2500, description="the run's total of joint steps")
-    seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = Field(
-        None, description="train for this long instead of a number of steps"
+    recipe: RecipeName = _setting("fast", "the recipe: networks, losses and update rules")
+    seed: int = _setting(0, "the seed of all randomness of the run", ge=0, le=LARGEST_SEED, strict=True)
+    steps: Count | None = _setting(2500, "the run's total of joint steps", unit="steps")
+    seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = _setting(
+        None, "train for this long instead of a number of steps", unit="seconds"
     )
-    extended_from: tuple[Count, ...] = Field(
-        (), description="the totals of steps that the run had before `inkgan train --extend` made it longer"
+    extended_from: tuple[Count, ...] = _setting(
+        (), "the totals of steps that the run had before `inkgan train --extend` made it longer", unit="steps"
     )
-    changes: tuple[Annotated[str, Field(max_length=500)], ...] = Field(
-        (), description="settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds such"
+    changes: tuple[Annotated[str, Field(max_length=500)], ...] = _setting(
+        (),
+        "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds such",
+        compact_only=True,
     )
-    batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = Field(64, description="images in a batch")
-    critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
-        1, description="updates of the discriminator in each step, each on a batch of its own"
+    batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = _setting(64, "images in a batch", unit="images")
+    critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = _setting(
+        1,
+        "updates of the discriminator in each step, each on a batch of its own",
+        unit="updates of the discriminator",
+        paper="k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",
+        compact_only=True,
     )
-    slices: Annotated[int, Field(ge=1, le=1024, strict=True)] = Field(
-        1, description="equal parts of a batch that processes can share; the result depends on it in rounding"
+    slices: Annotated[int, Field(ge=1, le=1024, strict=True)] = _setting(
+        1,
+        "equal parts of a batch that processes can share; the result depends on it in rounding",
+        unit="parts of a batch",
+        compact_only=True,
     )
-    pretraining_steps: CountOrNever = Field(0, description="steps of the discriminator alone, before the joint ones")
-    network: str = Field("compact", max_length=60, description="the networks, by their name in inkgan.networks")
-    precision: Precision = Field("auto", description="the arithmetic of the networks; weights are always float32")
-    conditional: bool = Field(True, strict=True, description="condition the networks on labels, if there are labels")
-    latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(64, description="numbers in a latent")
-    loss: Loss = Field("relativistic", description=f"the game: {', '.join(get_args(Loss))}")
-    slope: Share = Field(0.1, description="slope of the networks' leaky ReLUs for negative numbers")
-    class_weight: Weight = Field(0.3, description="weight of the auxiliary classifier in both networks' losses")
-    ema_half_life: Share = Field(
-        0.1, description="half-life of the generator's moving average, as a fraction of the steps done so far"
+    pretraining_steps: CountOrNever = _setting(
+        0, "steps of the discriminator alone, before the joint ones", unit="steps", paper="the lesson"
     )
-    fade: Share = Field(
-        0.75, description="share of the run, at its end, in which learning rates go to zero; less below 1,800 steps"
+    network: str = _setting(
+        "compact",
+        "the networks, by their name in inkgan.networks",
+        max_length=60,
+        paper="[where to add one](architecture.md#where-to-add-things)",
+        compact_only=True,
+    )
+    precision: Precision = _setting(
+        "auto",
+        "the arithmetic of the networks; weights are always float32",
+        paper="master weights in float32: Micikevicius et al. 2018",
+    )
+    conditional: bool = _setting(
+        True,
+        "condition the networks on labels, if there are labels",
+        strict=True,
+        paper="Mirza and Osindero 2014",
+        compact_only=True,
+    )
+    latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = _setting(
+        64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014", compact_only=True
+    )
+    loss: Loss = _setting(
+        "relativistic", f"the game: {', '.join(get_args(Loss))}", paper="see below", compact_only=True
+    )
+    slope: Share = _setting(
+        0.1,
+        "slope of the networks' leaky ReLUs for negative numbers",
+        paper="leaky ReLU: Maas et al. 2013",
+        compact_only=True,
+    )
+    class_weight: Weight = _setting(
+        0.3,
+        "weight of the auxiliary classifier in both networks' losses",
+        unit="factor",
+        paper="auxiliary classifier: Odena et al. 2017",
+        compact_only=True,
+    )
+    ema_half_life: Share = _setting(
+        0.1,
+        "half-life of the generator's moving average, as a fraction of the steps done so far",
+        unit="fraction of the steps done so far",
+        paper="Karras et al. 2024, section 3",
+        compact_only=True,
+    )
+    fade: Share = _setting(
+        0.75,
+        "share of the run, at its end, in which learning rates go to zero; less below 1,800 steps",
+        unit="share of the run",
+        compact_only=True,
     )
     data: DataSettings = DataSettings()
     generator: NetworkSettings = NetworkSettings()
@@ -225,7 +315,7 @@ class Config(_Settings):
         if self.recipe == "tutorial":
             own = _flat(self.model_dump())
             usual = _flat(Config.model_construct().model_dump())
-            for key in _COMPACT_ONLY:
+            for key in compact_only():
                 if own[key] != usual[key]:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
         return self
@@ -266,13 +356,6 @@ class Config(_Settings):
         *earlier, last = self.extended_from
         return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
 
-
-#: Settings that only the compact recipes have.
-_COMPACT_ONLY = (
-    "changes", "network", "conditional", "latent_dim", "critic_steps", "slices", "loss", "slope", "class_weight",
-    "ema_half_life", "fade", "generator.channels", "discriminator.channels", "penalty.weight", "penalty.on",
-    "penalty.every", "penalty.pixels",
-)  # fmt: skip
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
@@ -408,7 +491,7 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     settings.setdefault("critic_steps", 1)
     if settings.get("recipe") == "tutorial":
         # The tutorial saves these settings without having them, and they had other values.
-        settings = {key: value for key, value in settings.items() if key not in _COMPACT_ONLY}
+        settings = {key: value for key, value in settings.items() if key not in compact_only()}
         return _checked(settings)
     settings.setdefault("slope", 0.2)
     if "penalty.pixels" not in settings:
@@ -425,16 +508,32 @@ def differences(old: Config, new: Config) -> list[str]:
 
 
 @cache
-def known_keys() -> dict[str, str]:
-    """Return the description of every setting by dotted key."""
-    described = {}
+def known_settings() -> dict[str, FieldInfo]:
+    """Return every setting by dotted key, as pydantic describes it."""
+    described: dict[str, FieldInfo] = {}
     for name, field in Config.model_fields.items():
         table = getattr(field.annotation, "model_fields", None)
-        if table is None:
-            described[name] = field.description or ""
-        else:
-            described |= {f"{name}.{inner}": one.description or "" for inner, one in table.items()}
+        described |= {name: field} if table is None else {f"{name}.{inner}": one for inner, one in table.items()}
     return described
+
+
+@cache
+def known_keys() -> dict[str, str]:
+    """Return the description of every setting by dotted key."""
+    return {key: field.description or "" for key, field in known_settings().items()}
+
+
+def about(key: str) -> dict[str, Any]:
+    """Return what :func:`_setting` was told of a setting: ``unit``, ``paper`` and ``compact_only``."""
+    told = known_settings()[key].json_schema_extra
+    assert isinstance(told, dict)
+    return told
+
+
+@cache
+def compact_only() -> tuple[str, ...]:
+    """Return the keys of the settings that the tutorial does not have."""
+    return tuple(key for key in known_settings() if about(key)["compact_only"])
 
 
 def as_toml(config: Config) -> str:
