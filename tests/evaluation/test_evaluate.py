@@ -237,16 +237,18 @@ def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_traini
 ) -> None:
     """The score is of what was drawn for it, beside a ceiling of as many; more images begin with those measured."""
     sample = draw(open_subject("fast"), N, 3, digits)
-    more, classes = sample.subject.take(N + 40, 3)
+    more, classes, _ = sample.subject.take(N + 40, 3, digits)
     assert len(more) == N + 40
     np.testing.assert_array_equal(more[:N], sample.images)
     np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
 
     asked = []
 
-    def take(_: ModelSubject, count: int, seed: int, progress: object) -> tuple[Images, Labels | None]:
+    def take(
+        _: ModelSubject, count: int, seed: int, data: DataSet, progress: object
+    ) -> tuple[Images, Labels | None, list[str]]:
         asked.append((count, seed))
-        return more, classes
+        return more, classes, []
 
     monkeypatch.setattr(ModelSubject, "take", take)
     score = measure(sample, make_ruler(digits), full=True)
@@ -679,3 +681,42 @@ def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple
         assert isinstance(subject, ImageSubject)
         assert subject.label_names == tuple(map(str, range(10)))
         assert subject.available == len(some)
+
+
+def _with_few_threes(digits: DataSet) -> DataSet:
+    """MNIST with a twentieth of its threes."""
+
+    def cut(split: Split) -> Split:
+        assert split.labels is not None
+        threes = np.flatnonzero(split.labels == 3)
+        return split[np.setdiff1d(np.arange(len(split)), threes[len(threes) // 20 :])]
+
+    return replace(digits, train=cut(digits.train), test=cut(digits.test))
+
+
+@pytest.mark.parametrize("kept", [[*range(10)], [5, 3, 8]])
+def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(digits: DataSet, kept: list[int]) -> None:
+    """Else a perfect generator would be called unlike the data. The classes are spread over the images."""
+    few = _with_few_threes(digits)
+    assert few.train.labels is not None
+    model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
+    sample = draw(ModelSubject("model", model), 400, 0, few)
+    assert sample.labels is not None
+    training = np.bincount(few.train.labels, minlength=10)[kept]
+    asked = np.bincount(sample.labels, minlength=10)[kept]
+    assert asked.sum() == 400
+    assert np.abs(asked - 400 * training / training.sum()).max() < 1
+    half = np.bincount(sample.labels[:200], minlength=10)[kept]
+    assert np.abs(half - asked / 2).max() <= 1
+    assert any("asked for its classes in the proportions of mnist, which has 2" in note for note in sample.notes)
+
+
+def test_a_model_of_nearly_equal_classes_draws_them_in_turn(digits: DataSet) -> None:
+    """MNIST has 5,000 fives and 6,200 ones; its figures stay what they were."""
+    for kept in ([*range(10)], [7, 3]):
+        model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
+        sample = draw(ModelSubject("model", model), 300, 0, digits)
+        assert sample.labels is not None
+        assert np.array_equal(sample.labels, np.array(kept)[np.arange(300) % len(kept)])
+        assert np.array_equal(sample.images[..., 0], np.asarray(model.sample(300)))
+        assert not any("proportions" in note for note in sample.notes)

@@ -39,6 +39,9 @@ MOST = 10_000
 #: The least number of images that can be measured.
 SMALLEST = 128
 
+#: Classes are unequal where one is more than this many times as frequent, or as rare, as in equal shares.
+_UNEQUAL = 2.0
+
 #: Everything that can be measured; see :func:`open_subject`.
 Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
@@ -77,10 +80,25 @@ class ModelSubject:
             return data.class_names
         return self.model.class_names
 
-    def take(self, n: int, seed: int, progress: Progress = no_progress) -> tuple[Images, Labels | None]:
-        """Draw the first n images of a seed: uint8 [n, H, W, C] and their labels."""
-        images = self.model.sample(n, seed=seed, progress=progress)
-        return np.asarray(images).reshape(n, *self.image_shape), self.model.labels_for(n)
+    def take(
+        self, n: int, seed: int, data: DataSet, progress: Progress = no_progress
+    ) -> tuple[Images, Labels | None, list[str]]:
+        """Draw the first n images of a seed: uint8 [n, H, W, C], their labels, and notes.
+
+        The classes come in turn; where those of the data are unequal, in the data's proportions. Else a perfect
+        generator would differ from the data by its classes alone.
+        """
+        counts, notes = _unequal_counts(self.class_names(data), data), []
+        labels = self.model.labels_for(n)
+        if counts is not None:
+            labels = _in_proportion(n, counts)
+            few, many = int(counts.min()), int(counts.max())
+            notes = [
+                f"{self.name} was asked for its classes in the proportions of {data.name}, which has {few:,} to "
+                f"{many:,} training images of each."
+            ]
+        images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
+        return np.asarray(images).reshape(n, *self.image_shape), labels, notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +136,13 @@ class ImageSubject:
         """Return the names of the labels; empty without labels."""
         return self.label_names
 
-    def take(self, n: int, seed: int, _: Progress = no_progress) -> tuple[Images, Labels | None]:
-        """Return n images and their labels; if there are more, the seed chooses among them."""
+    def take(
+        self, n: int, seed: int, _data: DataSet, _progress: Progress = no_progress
+    ) -> tuple[Images, Labels | None, list[str]]:
+        """Return n images, their labels and no notes; if there are more, the seed chooses among them."""
         total = len(self.images)
         some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
-        return self.images[some], None if self.labels is None else self.labels[some]
+        return self.images[some], None if self.labels is None else self.labels[some], []
 
 
 Subject = ModelSubject | ImageSubject
@@ -303,12 +323,12 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         EvaluationError: every image is constant.
     """
     seed = valid_seed(seed)
-    images, labels = subject.take(n, seed, progress)
+    images, labels, said = subject.take(n, seed, data, progress)
     flat = images.reshape(len(images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
-    notes = list(subject.notes)
+    notes = [*subject.notes, *said]
     if isinstance(subject, ModelSubject) and subject.model.data_digest != data.digest:
         notes.append(f"{subject.name} learned from other data than {data.name} as it is here.")
     if labels is not None:
@@ -320,6 +340,30 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
     return Sample(subject, seed, images, labels, tuple(notes))
+
+
+def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np.int64] | None:
+    """Return the number of training images of each class of a model, if they are unequal; else None.
+
+    Also None if the model draws without labels, or draws a class that the data do not have.
+    """
+    numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
+    if data.train.labels is None or not class_names or not numbers.keys() >= set(class_names):
+        return None
+    every = np.bincount(data.train.labels, minlength=len(numbers))
+    counts = every[[numbers[class_name] for class_name in class_names]]
+    mean = counts.mean()
+    return counts if counts.max() > _UNEQUAL * mean or counts.min() * _UNEQUAL < mean else None
+
+
+def _in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
+    """Return n labels, int64 [n], in the proportions of some counts: largest remainders first, each class spread out."""
+    shares = n * counts / counts.sum()
+    each = np.floor(shares).astype(np.int64)
+    each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1
+    labels = np.repeat(np.arange(len(counts)), each)
+    places = np.concatenate([(np.arange(number) + 0.5) / number for number in each if number])
+    return labels[np.argsort(places, kind="stable")]
 
 
 def _renumbered(
