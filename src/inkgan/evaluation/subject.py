@@ -92,11 +92,8 @@ class ModelSubject:
         labels = self.model.labels_for(n)
         if counts is not None:
             labels = _in_proportion(n, counts)
-            few, many = int(counts.min()), int(counts.max())
-            notes = [
-                f"{self.name} was asked for its classes in the proportions of {data.name}, which has {few:,} to "
-                f"{many:,} training images of each."
-            ]
+            has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
+            notes = [f"{self.name} was asked for its classes in the proportions of {has}."]
         images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
         return np.asarray(images).reshape(n, *self.image_shape), labels, notes
 
@@ -357,7 +354,7 @@ def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np
 
 
 def _in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
-    """Return n labels, int64 [n], in the proportions of some counts: largest remainders first, each class spread out."""
+    """Return n labels, int64 [n], in the proportions of some counts (largest remainders), each class spread out."""
     shares = n * counts / counts.sum()
     each = np.floor(shares).astype(np.int64)
     each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1
