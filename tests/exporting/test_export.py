@@ -16,7 +16,7 @@ import pytest
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.errors import InkganWarning, OutputError
+from inkgan.errors import CheckpointError, InkganWarning, OutputError
 from inkgan.exporting import export, page, saved
 from inkgan.runs import checkpoint
 
@@ -262,3 +262,11 @@ def test_what_a_card_says_stays_in_its_cell() -> None:
 def test_the_card_says_what_the_network_takes(classes: int, said: str) -> None:
     about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": classes, "latent_dim": 3}
     assert f"| network | compact: a latent of 3 numbers {said} an image of 8×9×1 |" in saved._card_of("tiny", about)
+
+
+@pytest.mark.parametrize(("network", "other"), [("tutorial", r"\.onnx"), ("mine", r"a folder \(ends with a slash\)")])
+def test_what_no_page_draws_is_told_where_it_can_go(network: str, other: str) -> None:
+    """A network of one's own has no ONNX form either."""
+    model = saved.read("fast", "latest")._replace(description={"network": network})
+    with pytest.raises(CheckpointError, match=f"Export another model, or this one to {other}\\.$"):
+        export.web_page(model)

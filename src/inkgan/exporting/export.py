@@ -75,9 +75,10 @@ def web_page(saved: SavedModel) -> bytes:
         OutputError: the page would be too large.
     """
     if saved.network != "compact":
+        other = ".onnx" if saved.network in onnx_file.NETWORKS else "a folder (ends with a slash)"
         raise CheckpointError(
             f"a page draws networks of fast and best, and that of {shown(saved.name)} is {shown(saved.network)}. "
-            "Export another model, or this one to .onnx."
+            f"Export another model, or this one to {other}."
         )
     content = _page_text(saved).encode()
     if len(content) > page.LARGEST_BYTES:

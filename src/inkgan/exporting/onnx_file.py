@@ -62,10 +62,10 @@ def build(saved: SavedModel) -> bytes:
         CheckpointError: the network is of a kind that has no ONNX form.
         MissingExtraError: the package ``onnx`` is not installed.
     """
-    draw = _NETWORKS.get(saved.network)
+    draw = NETWORKS.get(saved.network)
     if draw is None:
         raise CheckpointError(
-            f"ONNX files are made of networks of {' and '.join(_NETWORKS)}, and that of {shown(saved.name)} is "
+            f"ONNX files are made of networks of {' and '.join(NETWORKS)}, and that of {shown(saved.name)} is "
             f"{shown(saved.network)}. Export to a folder (ends with a slash) instead."
         )
     try:
@@ -170,4 +170,4 @@ def _tutorial(graph: Graph, about: Mapping[str, Any]) -> str:
 
 #: The functions that add a network to a graph and return the name of its images, by the network's name in
 #: ``model.json``.
-_NETWORKS: Mapping[str, Callable[[Graph, Mapping[str, Any]], str]] = {"compact": _compact, "tutorial": _tutorial}
+NETWORKS: Mapping[str, Callable[[Graph, Mapping[str, Any]], str]] = {"compact": _compact, "tutorial": _tutorial}
