@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import types
@@ -82,6 +83,13 @@ def test_its_images_do_not_depend_on_their_number(tiny: tuple[Path, Tiny], count
     """Image i is the same alone and among a hundred, in every bit."""
     model = inkgan.load(tiny[0])
     np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
+
+
+def test_it_is_pickled_after_it_has_drawn(tiny: tuple[Path, Tiny]) -> None:
+    """PyTorch's function stays behind, and another is made."""
+    model = inkgan.load(tiny[0])
+    drawn = model.sample(3, seed=3)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).sample(3, seed=3), drawn)
 
 
 def test_commands_take_it(tiny: tuple[Path, Tiny], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inkgan import networks
 from inkgan.errors import CheckpointError, as_given, did_you_mean, shown, valid_path
+from inkgan.generation import torch_networks
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.networks.grid import slope_of
 from inkgan.runs import checkpoint
@@ -147,16 +148,13 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     network = description.get("network")
-    if not isinstance(network, str) or (network not in NUMPY_NETWORKS and network not in networks.NETWORKS):
+    if not isinstance(network, str) or network not in networks.NETWORKS:
         raise CheckpointError(f"{folder} holds a network of another kind: {as_given(network)}.")
     numpy_form = NUMPY_NETWORKS.get(network)
     if numpy_form is None:
-        from inkgan.generation import torch_networks
-
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
-        return checkpoint.read_arrays(
-            folder, "generator", *torch_networks.layout_of(networks.build_generator(description))
-        )
+        layout = torch_networks.layout_of(networks.build_generator(description))
+        return checkpoint.read_arrays(folder, "generator", *layout)
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     slope = slope_of(description)

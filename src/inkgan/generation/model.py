@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex
 
@@ -29,6 +30,7 @@ from inkgan.errors import (
     whole_number,
 )
 from inkgan.files import Progress, no_progress
+from inkgan.generation import torch_networks
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
@@ -116,15 +118,10 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
-        self._draw_chunk = self._chunk_drawer()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return everything for pickle except the function that draws, which is made anew."""
-        return {name: value for name, value in self.__dict__.items() if name != "_draw_chunk"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._draw_chunk = self._chunk_drawer()
+        """Return everything for pickle except PyTorch's function, which is made anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_draw_by_torch"}
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
@@ -268,8 +265,6 @@ class Model:
             ConfigError: images or labels have another shape or type.
             MissingExtraError: PyTorch is not installed.
         """
-        from inkgan.generation import torch_networks
-
         given = with_channels(np.asarray(images))
         if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.image_shape or not len(given):
             height, width, channels = self.image_shape
@@ -340,24 +335,21 @@ class Model:
         more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
         return ", ".join(names) + more
 
-    def _chunk_drawer(self) -> Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]:
-        """Return the function that draws up to 32 images [N, H, W, C] in [0, 1], by NumPy or else by PyTorch."""
+    @cached_property
+    def _draw_by_torch(self) -> torch_networks.Draw:
+        return torch_networks.draw_function(self.description, self._weights)
+
+    def _draw_chunk(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
+        """Draw up to 32 images [N, H, W, C] in [0, 1], by NumPy or else by PyTorch."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is not None:
-            return lambda latents, labels: numpy_form.draw(self._weights, self.description, latents, labels)
-        from inkgan.generation import torch_networks
-
-        whole = torch_networks.draw_function(self.description, self._weights)
-
-        def padded(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
-            """Compute a whole chunk, so that no image depends on the number of images."""
-            n = len(latents)
-            latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
-            if labels is not None:
-                labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-            return whole(latents, labels)[:n]
-
-        return padded
+            return numpy_form.draw(self._weights, self.description, latents, labels)
+        # A whole chunk is computed, so that no image depends on the number of images.
+        n = len(latents)
+        latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
+        if labels is not None:
+            labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
+        return self._draw_by_torch(latents, labels)[:n]
 
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
         """Draw images uint8 [N, H, W, C], chunk by chunk."""
