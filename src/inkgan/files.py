@@ -57,7 +57,7 @@ def is_folder(path: Path) -> bool:
 
 def is_regular(path: Path) -> bool:
     """Whether this is a file: not a folder, nor a link to somewhere else, nor a pipe that would never end."""
-    return not path.is_symlink() and path.is_file()
+    return path.is_file() and not path.is_symlink()
 
 
 def open_regular(path: Path) -> io.BufferedReader:

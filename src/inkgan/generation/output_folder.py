@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from inkgan.errors import InkganWarning, OutputError, listed, reason_of, shown
-from inkgan.files import is_regular, output_errors, read_regular, sha256_of, write_bytes
+from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
 
 #: The list of what was written into a folder, in that folder.
 MANIFEST = ".inkgan.json"
@@ -107,7 +107,7 @@ class OutputFolder:
         for name, digest in _read_manifest(self._path) or []:
             file = self._path / name
             subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
-            if subfolder_is_link or not is_regular(file):
+            if subfolder_is_link or file.is_symlink() or not file.is_file():
                 continue
             if sha256_of(file) == digest:
                 same[name, digest] = None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, valid_path, whole_number
-from inkgan.files import Progress, appearing_whole, is_regular, no_progress, output_errors, refuse_to_overwrite
+from inkgan.files import Progress, appearing_whole, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet
@@ -289,7 +289,7 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
     """Whether the file ``beside`` holds the labels of the picture at ``path``, by the digest in the picture."""
     from PIL import Image
 
-    if not is_regular(beside) or not path.is_file():
+    if beside.is_symlink() or not beside.is_file() or not path.is_file():
         return False
     try:
         with Image.open(path, formats=["PNG"]) as picture:
