@@ -629,6 +629,12 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"hight": 24}, r"there is no hight. Did you mean 'height'\?"),
         ({"height": 23}, "height = 23 is not allowed: input should be greater than or equal to 24"),
         ({"style": 2}, "style = 2"),
+        ({"texts": "2026"}, r"texts = '2026' is not allowed: write it like \['2026', "),
+        (
+            {"split": {"train": 1}},
+            r"split = {'train': 1} is not allowed: write it like \[{'name': 'train', 'share': 0.9}",
+        ),
+        ({"split": ["train"]}, r"split.1 = 'train' is not allowed: write it like \[{'name': "),
         ({"texts": ()}, "give either texts or a texts_file"),
         ({"texts_file": "a.txt"}, "give either texts or a texts_file"),
         ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),

@@ -42,7 +42,11 @@ def test_a_mixture(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("", "texts is missing"),
-        ("texts = []", "texts = \\[\\] is not allowed"),
+        ("texts = []", r"texts = \[\] is not allowed: write it like \[\[texts\]\] above template = "),
+        ('texts = ["1"]', r"texts.1 = '1' is not allowed: write it like \[\[texts\]\] above template = "),
+        ('[texts]\ntemplate = "1"', r"texts = {'template': '1'} is not allowed: write it like \[\[texts\]\] above"),
+        ('lengths = 4\n[[texts]]\ntemplate = "1"', r"lengths = 4 is not allowed: write it like \[4, 10\]\.$"),
+        ('lengths = [4, 5, 6]\n[[texts]]\ntemplate = "1"', r"is not allowed: write it like \[4, 10\]\.$"),
         ('[[texts]]\ntemplat = "1"', "no texts.1.templat. Did you mean 'template'\\? It can have template, weight\\.$"),
         (
             'lenghts = [1, 2]\n[[texts]]\ntemplate = "1"',

@@ -74,12 +74,12 @@ class Spec(Document):
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
     """
 
-    texts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = Field((), examples=["['2026', '{date:%d.%m.%Y}']"])
     texts_file: str | None = None
     count: int = Field(ge=1, le=_MOST_IMAGES)
     shards: int = Field(1, ge=1, le=MOST_SHARDS)
     format: str = "webdataset"
-    split: tuple[Share, ...] = ()
+    split: tuple[Share, ...] = Field((), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"])
     model: str = DEFAULT
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     style: float = Field(0.25, ge=0, le=1)

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.generation.writing import LONGEST_TEXT
 
+#: What pydantic calls the errors of a list: there is none, it is too short or too long, or has no tables in it.
+_OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
+
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
 
@@ -51,8 +54,8 @@ class MixtureFile(Document):
         ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
     """
 
-    texts: tuple[WeightedTemplate, ...] = Field(min_length=1)
-    lengths: tuple[Length, Length] = (1, LONGEST_TEXT)
+    texts: tuple[WeightedTemplate, ...] = Field(min_length=1, examples=['[[texts]] above template = "{digits:6}"'])
+    lengths: tuple[Length, Length] = Field((1, LONGEST_TEXT), examples=["[4, 10]"])
 
 
 def _one_line(kind: type[Document], error: ValidationError) -> str:
@@ -67,6 +70,8 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{place} is missing."
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in _OF_LISTS:
+        message = f"write it like {(kind.model_fields[str(first['loc'][0])].examples or [])[0]}"
     if not place:
         return message if message.endswith(".") else f"{message}."
     return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
