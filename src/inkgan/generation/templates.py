@@ -179,9 +179,13 @@ def _field(name: str, argument: str, source: str, folder: Path) -> Piece:
         "choice": lambda name: _choice(name, folder),
     }
     if name not in makers:
+        first, _, rest = name.partition(" ")
+        if first in makers:
+            field = f"{first}:{rest.removeprefix('in ').strip()}"
+            raise ConfigError(f"the field {{{shown(name)}}} has no colon behind its name. Write {{{shown(field)}}}.")
         raise ConfigError(
             f"the template {shown(source)!r} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
-            f"Use {', '.join(makers)}."
+            f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
         )
     try:
         return makers[name](argument)
@@ -283,6 +287,10 @@ def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[st
     """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
     given, separator, limits = argument.partition(" in ")
     if not separator and ".." in given:
+        before, space, _ = given.partition("..")[0].strip().rpartition(" ")
+        if space:
+            limits = given.strip().removeprefix(before).strip()
+            raise ConfigError(f"it needs ' in ' before the range. Write {shown(f'{before} in {limits}')}.")
         given, limits = "", given
     return given or form, *(_range(limits) if limits else (first, last))
 
@@ -308,7 +316,10 @@ def _written(form: str, directives: Mapping[str, Callable[[T], str]], example: T
     def write(value: T) -> str:
         return _DIRECTIVE.sub(lambda match: directives[match[0]](value), form)
 
-    valid_text(write(example).strip() or "-")
+    try:
+        valid_text(write(example).strip() or "-")
+    except ConfigError as error:
+        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
     return write
 
 
