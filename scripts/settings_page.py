@@ -1,8 +1,9 @@
-"""Write docs/settings.md: every setting with its meaning, unit, paper, and value in each recipe.
+"""Write docs/settings.md, every setting with its meaning, unit, paper and value in each recipe; and a table of losses.
 
     python scripts/settings_page.py
 
-Meanings, ranges, values, units and papers come from ``inkgan.config``, losses from ``inkgan.training.losses``.
+Meanings, ranges, values, units and papers come from ``inkgan.config``, losses from ``inkgan.training.losses``. The page
+of ``inkgan help training`` has the table of losses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 from inkgan.config import LOSS_PRESETS, RECIPES, Config, about, compact_only, known_keys, resolve
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
-_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+_ROOT = Path(__file__).parents[1]
+_PAGE = _ROOT / "docs" / "settings.md"
+_HELP = _ROOT / "src" / "inkgan" / "cli" / "topics" / "training.md"
 
 _HEAD = """\
 <!-- Written by scripts/settings_page.py. Do not edit. -->
@@ -82,6 +85,23 @@ def page() -> str:
     return _HEAD + _table(rows) + foot
 
 
+def help_page() -> str:
+    """Return the page of ``inkgan help training`` with a row for each loss."""
+    rows = []
+    usual = Config().loss
+    for name in sorted(ADVERSARIAL_LOSSES, key=lambda name: name != usual):
+        game = ADVERSARIAL_LOSSES[name]
+        about = [game.idea] + ([] if game.has_zero else ["only differences count"])
+        brought = [pair for loss, settings in LOSS_PRESETS.items() if loss == name for pair in settings.items()]
+        if brought:
+            about.append("brings " + ", ".join(f"`{key}={published.value:g}`" for key, published in brought))
+        default = " (default)" if name == usual else ""
+        rows.append([f"`{name}`{default}", "; ".join(about), game.paper])
+    head = "| name | idea | paper |\n| --- | --- | --- |\n"
+    before, _, after = _HELP.read_text("utf-8").partition(head)
+    return before + head + _table(rows) + "\n" + after.partition("\n\n")[2]
+
+
 def _losses() -> list[list[str]]:
     """Return a row for each loss: its formulas and its paper."""
     return [[f"`{name}`", *loss.formulas, loss.paper] for name, loss in ADVERSARIAL_LOSSES.items()]
@@ -144,3 +164,4 @@ def _power(number: float) -> str:
 
 if __name__ == "__main__":
     _PAGE.write_text(page(), "utf-8")
+    _HELP.write_text(help_page(), "utf-8")

@@ -125,6 +125,13 @@ def test_generated_pages_are_up_to_date(page: str) -> None:
     assert (ROOT / "docs" / f"{page}.md").read_text("utf-8") == expected, f"run: python scripts/{page}_page.py"
 
 
+def test_the_help_has_the_losses_that_there_are() -> None:
+    """The same script writes their table."""
+    expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()
+    page = ROOT / "src" / "inkgan" / "cli" / "topics" / "training.md"
+    assert page.read_text("utf-8") == expected, "run: python scripts/settings_page.py"
+
+
 def test_the_citation_names_this_version() -> None:
     """CITATION.cff and pyproject.toml agree."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -7,20 +7,17 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import typer
 
 import inkgan.cli
 from documents import ROOT
-from inkgan import config
 from inkgan.cli import app, run
 from inkgan.evaluation.figures import KINDS
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
 from inkgan.training.doctor.rules import RULES
-from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _TOPICS = Path(inkgan.cli.__file__).parent / "topics"
 _PAGES = sorted(_TOPICS.iterdir())
@@ -62,13 +59,12 @@ def test_on_a_terminal_a_page_is_formatted(
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("training", get_args(config.Loss)),
         ("doctor", [rule.name for rule in RULES]),
         ("writing", FORMATS),
         ("writing", LOOKS),
         ("writing", KNOBS),
     ],
-    ids=["losses", "rules", "formats", "looks", "knobs"],
+    ids=["rules", "formats", "looks", "knobs"],
 )
 def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
     """What is added to a list of choices is explained in the table of its page."""
@@ -101,14 +97,6 @@ def test_every_figure_of_a_report_is_defined() -> None:
     table = page.partition("| measure | name in JSON and Python |")[2].partition("\n\n")[0]
     names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[1])]
     assert sorted(names) == sorted(KINDS)
-
-
-def test_the_page_on_training_says_in_which_games_only_differences_count() -> None:
-    """The rows of the losses say so where logits have no zero, and nowhere else."""
-    page = (_TOPICS / "training.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `([\w-]+)`(?: \(default\))? \| ([^|]*) \|", page, re.M))
-    for name, game in ADVERSARIAL_LOSSES.items():
-        assert ("only differences count" in rows[name]) != game.has_zero, name
 
 
 def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:

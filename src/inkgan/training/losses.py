@@ -53,6 +53,7 @@ class AdversarialLoss(NamedTuple):
     Attributes:
         discriminator: the loss that the discriminator minimises.
         generator: the loss that the generator minimises.
+        idea: what sets it apart, for ``inkgan help training``.
         formulas: both as text, for docs/settings.md; means over a batch of real images x and latents z. A test reads
             them: D(x), D(G(z)), numbers, + - * / ( ) ², ``softplus``, ``max(a, b)`` and the functions of NumPy by their
             names, such as ``exp`` and ``mean``.
@@ -64,6 +65,7 @@ class AdversarialLoss(NamedTuple):
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
+    idea: str
     formulas: tuple[str, str]
     paper: str
     has_zero: bool = True
@@ -75,6 +77,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
     "non-saturating": AdversarialLoss(
         discriminator=lambda real, fake: real_as_real(real) + fake_as_fake(fake),
         generator=lambda real, fake: fake_as_real(fake),
+        idea="the loss of the first GAN",
         formulas=("softplus(-D(x)) + softplus(D(G(z)))", "softplus(-D(G(z)))"),
         paper="Goodfellow et al. 2014, eq. 1 and section 3",
     ),
@@ -82,12 +85,14 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
     "least-squares": AdversarialLoss(
         discriminator=lambda real, fake: ((real - 1).square().mean() + (fake + 1).square().mean()) / 2,
         generator=lambda real, fake: (fake - 1).square().mean() / 2,
+        idea="squared errors instead of logarithms",
         formulas=("((D(x) - 1)² + (D(G(z)) + 1)²) / 2", "(D(G(z)) - 1)² / 2"),
         paper="Mao et al. 2017, eq. 2 with a = -1, b = c = 1",
     ),
     "hinge": AdversarialLoss(
         discriminator=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
         generator=lambda real, fake: -fake.mean(),
+        idea="no further gradient once an image is on the right side of a margin",
         formulas=("max(0, 1 - D(x)) + max(0, 1 + D(G(z)))", "-D(G(z))"),
         paper="Lim and Ye 2017, eq. 16 and 17",
     ),
@@ -96,6 +101,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
     "wgan-gp": AdversarialLoss(
         discriminator=lambda real, fake: fake.mean() - real.mean(),
         generator=lambda real, fake: real.mean() - fake.mean(),
+        idea="a distance between distributions instead of a probability",
         formulas=("D(G(z)) - D(x)", "D(x) - D(G(z))"),
         paper="Gulrajani et al. 2017, eq. 3",
         has_zero=False,
@@ -106,6 +112,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
     "relativistic": AdversarialLoss(
         discriminator=lambda real, fake: F.softplus(fake - real).mean(),
         generator=lambda real, fake: F.softplus(real - fake).mean(),
+        idea="a real image should look more real than the generated image it is paired with",
         formulas=("softplus(D(G(z)) - D(x))", "softplus(D(x) - D(G(z)))"),
         paper="Jolicoeur-Martineau 2018, section 4.2",
         has_zero=False,
