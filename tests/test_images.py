@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inkgan.errors import OutputError, shown
-from inkgan.images import arrange, curves, png_bytes, save_animation, save_png, sheet, to_uint8
+from inkgan.images import arrange, curves, png_bytes, round_numbers, save_animation, save_png, sheet, to_uint8
 
 
 def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
@@ -121,6 +121,47 @@ def test_curves_of_nothing_finite_are_an_empty_frame() -> None:
     empty = curves([float("nan")] * 3, [float("inf")] * 2, width=60, height=40)
     assert empty.tobytes() == curves([], width=60, height=40).tobytes()
     assert (np.asarray(empty)[1:-1, 1:-1] == 255).all()
+
+
+def test_curves_with_numbers_are_the_same_curves_in_a_smaller_frame() -> None:
+    """The numbers stand outside of the frame, and their grey lines where the curve has these values."""
+    picture = np.asarray(curves([0, 10], limits=(0, 10), width=320, height=120, across=(2, 4)))
+    frame = (picture == (0xC8, 0xCC, 0xD2)).all(2)
+    left, bottom = int(frame.all(0).argmax()), 120 - 1 - 16
+    frame_columns = np.flatnonzero(frame[: bottom + 1].all(0))
+    assert frame_columns[0] > 40  # room for the numbers at the left
+    assert frame_columns[-1] == 319
+    left = int(frame_columns[0])
+    assert frame[bottom, left:].all()
+    blue = (picture == (0x25, 0x63, 0xEB)).all(2)
+    rows, columns = np.nonzero(blue)
+    assert columns.min() > left
+    assert rows.max() < bottom
+    grey = (picture == (0xEC, 0xEE, 0xF1)).all(2)
+    (across_middle,) = (row for row in range(20, bottom - 20) if grey[row, left + 1 : 300].mean() > 0.9)  # 5 of 0 to 10
+    at_middle = columns[np.abs(rows - across_middle) < 1]
+    assert abs(at_middle.mean() - (left + 319) / 2) < 3  # half way up, half way across
+    assert (picture[: bottom + 1, : left - 2] < 200).any()  # the numbers themselves
+    assert (picture[bottom + 2 :, left:] < 200).any()
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 9))
+def test_round_numbers_lie_between_the_ends_and_are_evenly_apart(low: float, span: float, most: int) -> None:
+    """At most as many as asked for, and so many that no gap is longer than five of the wanted ones."""
+    found = round_numbers(low, low + span, most)
+    assert len(found) <= most
+    assert all(low - 1e-6 * span <= one <= low + span * (1 + 1e-6) for one in found)
+    apart = np.diff(found)
+    assert apart.size == 0 or np.allclose(apart, apart[0], rtol=1e-4)
+    assert apart.size == 0 or apart[0] <= 2.5 * span / most * 1.001
+
+
+def test_round_numbers_of_known_ranges() -> None:
+    """Multiples of 1, 2 or 5 times a power of ten; a range without width has its one number."""
+    assert round_numbers(0, 1, 5) == [0, 0.5, 1]
+    assert round_numbers(1, 30, 8) == [5, 10, 15, 20, 25, 30]
+    assert round_numbers(-4, 4, 8) == [-4, -2, 0, 2, 4]
+    assert round_numbers(3, 3, 5) == [3]
 
 
 def test_curves_leave_a_gap_for_what_is_not_finite() -> None:

@@ -7,6 +7,7 @@ Pictures are for people: dark ink on white paper, as in the tutorial's ``cmap='G
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,11 +75,18 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
 #: The colours of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
 LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280")
 
+#: Room for the numbers left of the frame of :func:`curves` and below it, in pixels.
+_LEFT_OF_FRAME, _BELOW_FRAME = 56, 16
+
 
 def curves(
-    *series: Sequence[float], width: int = 560, height: int = 180, limits: tuple[float, float] | None = None
+    *series: Sequence[float],
+    width: int = 560,
+    height: int = 180,
+    limits: tuple[float, float] | None = None,
+    across: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """Draw one line for each series of numbers, from left to right, without any text; zero has a thin grey line.
+    """Draw one line for each series of numbers, from left to right; zero has a thin grey line.
 
     Args:
         series: two or more numbers each; one that is not finite leaves a gap, and if none is, the frame is empty. Their
@@ -86,6 +94,8 @@ def curves(
         width: the picture's width in pixels.
         height: the picture's height in pixels.
         limits: the values at the lower and upper edge; by default the least and the greatest number.
+        across: the values at the left and right edge. With them, round numbers with thin grey lines stand left of the
+            frame and below it; without, the picture has no text.
     """
     from PIL import Image, ImageDraw
 
@@ -93,23 +103,45 @@ def curves(
     every = every[np.isfinite(every)]
     low, high = limits or ((every.min(), every.max()) if every.size else (0.0, 1.0))
     margin = 6
-    scale = (height - 2 * margin) / ((high - low) or 1)
+    left, right, bottom = (
+        (_LEFT_OF_FRAME, width - 1, height - 1 - _BELOW_FRAME) if across else (0, width - 1, height - 1)
+    )
 
     def row(value: float) -> float:
-        return float(height - margin - (min(max(value, low), high) - low) * scale)
+        return float(bottom + 1 - margin - (min(max(value, low), high) - low) * scale)
 
+    scale = (bottom + 1 - 2 * margin) / ((high - low) or 1)
     picture = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(picture)
+    if across:
+        pace = (right - left - 2 * margin) / ((across[1] - across[0]) or 1)
+        for value in round_numbers(*across, most=8):
+            x = left + margin + (value - across[0]) * pace
+            pen.line([(x, 0), (x, bottom)], "#eceef1")
+            pen.text((x, bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
+        for value in round_numbers(low, high, most=max(2, height // 36)):
+            pen.line([(left, row(value)), (right, row(value))], "#eceef1")
+            pen.text((left - 4, row(value)), f"{value:,.9g}", "#4b5563", anchor="rm")
     if low < 0 < high:
-        pen.line([(0, row(0)), (width, row(0))], "#c8ccd2")
+        pen.line([(left, row(0)), (right + 1, row(0))], "#c8ccd2")
     for number, one in enumerate(series):
-        columns = np.linspace(margin, width - margin, len(one))
+        columns = np.linspace(left + margin, right + 1 - margin, len(one))
         points = [(x, row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
         for first, second in itertools.pairwise(points):
             if first and second:
                 pen.line([first, second], LINE_COLOURS[number % len(LINE_COLOURS)], 2)
-    pen.rectangle([0, 0, width - 1, height - 1], outline="#c8ccd2")
+    pen.rectangle([left, 0, right, bottom], outline="#c8ccd2")
     return picture
+
+
+def round_numbers(low: float, high: float, most: int) -> list[float]:
+    """Return the numbers from low to high that are multiples of 1, 2 or 5 times a power of ten, at most so many."""
+    if not high > low:
+        return [low]
+    exact = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(exact))
+    apart = next(step * power for step in (1, 2, 5, 10, 20) if (high - low) / (step * power) < most)
+    return [number * apart for number in range(math.ceil(low / apart - 1e-9), math.floor(high / apart + 1e-9) + 1)]
 
 
 def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
