@@ -33,7 +33,7 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
   pen.fillText(low.toFixed(1), 4, height - 5);
 }
 
-/** Bars with a name under each; heights are shares of the whole canvas. */
+/** Bars with a name under each, or, given one name more than bars, under their edges; heights are shares of the canvas. */
 export function bars(canvas: HTMLCanvasElement, heights: readonly number[], names: readonly string[]): void {
   const pen = context(canvas);
   const { width, height } = canvas;
@@ -41,12 +41,15 @@ export function bars(canvas: HTMLCanvasElement, heights: readonly number[], name
   const step = width / heights.length;
   const room = height - 16;
   pen.font = "12px sans-serif";
-  pen.textAlign = "center";
+  pen.fillStyle = css("more");
   heights.forEach((share, i) => {
-    pen.fillStyle = css("more");
     pen.fillRect(i * step + 1, room * (1 - share), Math.max(1, step - 2), room * share);
-    pen.fillStyle = css("ink");
-    pen.fillText(names[i] ?? "", (i + 0.5) * step, height - 3);
+  });
+  const edges = names.length > heights.length;
+  pen.fillStyle = css("ink");
+  names.forEach((name, i) => {
+    pen.textAlign = edges && i === 0 ? "left" : edges && i === heights.length ? "right" : "center";
+    pen.fillText(name, (edges ? i : i + 0.5) * step, height - 3);
   });
   pen.textAlign = "start";
 }

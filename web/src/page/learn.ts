@@ -13,7 +13,7 @@ import { say, sentence, type TextKey } from "./texts";
 import type { Progress, Shown } from "./worker";
 
 const REMEMBERED = 400; // steps of the chart of losses
-const MARGIN_NAMES = ["-8", ...Array.from({ length: 14 }, (_, i) => (i === 7 ? "0" : "")), "8"];
+const MARGIN_NAMES = Array.from({ length: 17 }, (_, i) => (i % 4 ? "" : String(i - 8))); // of the edges of 16 bars
 const BREAKS = ["none", "rate", "penalty", "frozen", "labels"] as const;
 
 export interface LearnView {
@@ -94,6 +94,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     ),
     screen.element,
     controls.element,
+    said("p", "controlsHint", { class: "hint" }),
     about,
     field("dropData", files),
     problem,
@@ -178,7 +179,7 @@ function makeScreen() {
       { class: "panels" },
       panel("drawings", drawings),
       panel("doctor", verdict),
-      panel("losses", losses, legend),
+      panel("losses", losses, legend, said("p", "lossesHint", { class: "hint" })),
       panel("margins", margins, said("p", "marginsHint", { class: "hint" })),
       panel("wishes", wishes, said("p", "wishesHint", { class: "hint" })),
       panel("read", read, said("p", "readHint", { class: "hint" })),
