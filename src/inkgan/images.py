@@ -75,8 +75,8 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
 #: The colours of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
 LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280")
 
-#: Room for the numbers left of the frame of :func:`curves` and below it, in pixels.
-_LEFT_OF_FRAME, _BELOW_FRAME = 56, 16
+#: Room for the numbers left of the frame of :func:`curves`, right of it, and below it, in pixels.
+_LEFT_OF_FRAME, _RIGHT_OF_FRAME, _BELOW_FRAME = 56, 16, 16
 
 
 def curves(
@@ -103,9 +103,9 @@ def curves(
     every = every[np.isfinite(every)]
     low, high = limits or ((every.min(), every.max()) if every.size else (0.0, 1.0))
     margin = 6
-    left, right, bottom = (
-        (_LEFT_OF_FRAME, width - 1, height - 1 - _BELOW_FRAME) if across else (0, width - 1, height - 1)
-    )
+    left, right, bottom = 0, width - 1, height - 1
+    if across:
+        left, right, bottom = left + _LEFT_OF_FRAME, right - _RIGHT_OF_FRAME, bottom - _BELOW_FRAME
 
     def row(value: float) -> float:
         return float(bottom + 1 - margin - (min(max(value, low), high) - low) * scale)
@@ -119,11 +119,11 @@ def curves(
             x = left + margin + (value - across[0]) * pace
             pen.line([(x, 0), (x, bottom)], "#eceef1")
             pen.text((x, bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
-        for value in round_numbers(low, high, most=max(2, height // 36)):
+        for value in round_numbers(low, high, most=max(2, height // 30)):
             pen.line([(left, row(value)), (right, row(value))], "#eceef1")
             pen.text((left - 4, row(value)), f"{value:,.9g}", "#4b5563", anchor="rm")
     if low < 0 < high:
-        pen.line([(left, row(0)), (right + 1, row(0))], "#c8ccd2")
+        pen.line([(left, row(0)), (right, row(0))], "#c8ccd2")
     for number, one in enumerate(series):
         columns = np.linspace(left + margin, right + 1 - margin, len(one))
         points = [(x, row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
@@ -135,13 +135,16 @@ def curves(
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:
-    """Return the numbers from low to high that are multiples of 1, 2 or 5 times a power of ten, at most so many."""
+    """Return the multiples of 1, 2 or 5 times a power of ten from low to high, as fine as at most so many allow."""
     if not high > low:
         return [low]
-    exact = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(exact))
-    apart = next(step * power for step in (1, 2, 5, 10, 20) if (high - low) / (step * power) < most)
-    return [number * apart for number in range(math.ceil(low / apart - 1e-9), math.floor(high / apart + 1e-9) + 1)]
+    power = 10.0 ** (math.floor(math.log10((high - low) / most)) - 1)
+    for step in (1, 2, 5, 10, 20, 50, 100, 200):
+        apart = step * power
+        first, last = math.ceil(low / apart - 1e-9), math.floor(high / apart + 1e-9)
+        if last - first < most:
+            break
+    return [number * apart for number in range(first, last + 1)]
 
 
 def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
