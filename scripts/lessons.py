@@ -213,7 +213,7 @@ def cleaned(made: Any) -> Any:
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
-        cell.outputs = [nbformat.from_dict(_without_folder(output)) for output in cell.outputs]
+        cell.outputs = _joined([nbformat.from_dict(_without_folder(output)) for output in cell.outputs])
         for output in cell.outputs:
             output.pop("transient", None)
             if "execution_count" in output:
@@ -224,6 +224,18 @@ def cleaned(made: Any) -> Any:
                 output.metadata.clear()
     made.metadata["language_info"] = {"name": "python"}
     return made
+
+
+def _joined(outputs: Sequence[Any]) -> list[Any]:
+    """Join texts that follow each other: on a busy machine a cell prints in more pieces."""
+    joined: list[Any] = []
+    for output in outputs:
+        before = joined[-1] if joined else None
+        if before and output.output_type == before.output_type == "stream" and output.name == before.name:
+            before.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_folder(value: Any) -> Any:

@@ -163,6 +163,17 @@ def test_the_short_form_replaces_and_leaves_out(script: Any, tmp_path: Path, mon
         script.notebook(lesson(script, tmp_path, code="result = 4"), "en", short=True)
 
 
+def test_what_a_cell_prints_is_one_text(script: Any) -> None:
+    """However many pieces it came in; a picture between two texts stays between them."""
+    form = pytest.importorskip("nbformat").v4
+    cell = form.new_code_cell("show()")
+    cell.outputs = [form.new_output("stream", name="stdout", text=text) for text in ("one ", "and\n", "two\n")]
+    cell.outputs.insert(2, form.new_output("display_data", {"image/png": "", "text/plain": "<Image at 0x7f>"}))
+    kept = script.cleaned(form.new_notebook(cells=[cell])).cells[0].outputs
+    assert [output.get("text") for output in kept] == ["one and\n", None, "two\n"]
+    assert kept[1].data["text/plain"] == "(picture)"
+
+
 def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     lesson(script, tmp_path)
