@@ -5,19 +5,20 @@
 # ones, and says which are which. The first learns from the second's answers only. That is a *generative adversarial
 # network*, a GAN.
 #
-# In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Nothing is trained
-# until the end. You need about ten minutes, and Python with inkgan, which brings PyTorch: `pip install '.[lessons]'` in
-# its folder. (`make lessons` does that too, and opens the lessons.) The [glossary](../../lessons/glossary.md) has each
-# term in English and Chinese.
+# In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Neither is trained
+# before the last section. You need a quarter of an hour, some Python, and the mathematics of school: derivatives,
+# vectors, logarithms. What a neural network is, you learn here. Install inkgan, which brings PyTorch:
+# `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and opens the lessons.) The
+# [glossary](../../lessons/glossary.md) has each term in English and Chinese.
 
-# %% [markdown] lang="zh" of="aca8f362"
+# %% [markdown] lang="zh" of="32e2ea39"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
-# 画图的网络只有一位老师：看图的网络给出的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
+# 画图的网络学到的一切，都来自看图的网络给出的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
 #
-# 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练。
-# 需要大约十分钟，还要装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。术语的中英对照见[术语表](../../lessons/glossary.md)。课文里链接的其他文档是英文的。
+# 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练它们。
+# 需要一刻钟，会一点 Python，还要有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。术语的中英对照见[术语表](../../lessons/glossary.md)。课文里链接的其他文档是英文的。
 
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
@@ -60,6 +61,55 @@ print("share of pixels without any ink:", round((real == 0).float().mean().item(
 assert real[0].numel() == 784
 
 # %% [markdown] lang="en"
+# ## Networks in five minutes
+#
+# Skip this section if you have trained a network before. A **network** is a function with many numbers that can be
+# adjusted, its **weights**. It is made of **layers**; each computes with what the one before it returns. Four kinds are
+# enough here:
+#
+# * A **fully connected layer** (`Linear`) makes each output a weighted sum of all inputs, plus a constant, the *bias*.
+# * A **convolution** (`Conv2d`) moves a small square of weights, the *kernel*, over the image. At each place it takes
+#   the weighted sum of the pixels below. What one kernel gives for the whole image is called a *map*.
+# * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a weighted
+#   sum of weighted sums is a weighted sum.
+# * **Pooling** makes a map smaller. Here it replaces each block of 2×2 by its mean.
+#
+# How does a network learn? The **loss** is a number that says how wrong its answers are. The **gradient** is the
+# derivative of the loss with respect to each weight: how fast the loss rises if this weight grows. So move all weights a
+# little the other way, and repeat with other images. The **learning rate** says how long such a step is. PyTorch
+# computes the gradient (`backward`), an **optimiser** takes the step. Here is all of it for a single weight w: for which
+# w is 3·w = 6? The loss is the squared error, (3·w − 6)².
+
+# %% [markdown] lang="zh" of="a9a1e5d8"
+# ## 五分钟认识神经网络
+#
+# 训练过神经网络的话，可以跳过这一节。**网络**是一个函数，里面有许多可以调节的数，叫作**权重**。网络由若干**层**组成，每一层拿前一层的输出接着算。这里只用得到四种：
+#
+# * **全连接层**（`Linear`）：每个输出都是全部输入的加权和，再加一个常数，叫*偏置*（bias）。
+# * **卷积**（`Conv2d`）：一小块权重，叫*卷积核*（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和。一个卷积核扫过整张图，得到的一张图叫作*特征图*（feature map）。
+# * **ReLU**：把负数换成 0。没有它，两个全连接层只抵得上一个，因为加权和的加权和还是加权和。
+# * **池化**（pooling）：把特征图缩小，这里是把每个 2×2 的小块换成平均值。
+#
+# 网络怎样学习？**损失**（loss）是一个数，说明它的回答错得有多厉害。**梯度**（gradient）是损失对每个权重的导数，也就是这个权重变大时损失涨得有多快。
+# 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复。一步有多长，由**学习率**（learning rate）决定。PyTorch 负责求梯度（`backward`），**优化器**（optimizer）负责走这一步。
+# 下面用仅有的一个权重 w 把全过程演示一遍：w 是多少，3·w = 6？损失就是误差的平方，(3·w − 6)²。
+
+# %%
+w = torch.tensor(0.0, requires_grad=True)  # we want its gradient
+optimizer = torch.optim.SGD([w], 0.05)  # 0.05 is the learning rate
+for _ in range(5):
+    loss = (3 * w - 6) ** 2
+    optimizer.zero_grad()  # forget the last gradient
+    loss.backward()  # compute the new one: the derivative 6 (3 w - 6)
+    print(f"w = {w.item():.4f}   loss {loss.item():8.4f}   gradient {w.grad.item():9.4f}")
+    optimizer.step()  # subtract 0.05 times the gradient from w
+print(f"w = {w.item():.4f}")
+assert abs(w.item() - 2) < 0.001
+
+# %% [markdown] lang="en"
+# Each step takes away nine tenths of what is missing. The networks to come have millions of weights instead of one, and
+# learn in the same way.
+#
 # ## The discriminator: from an image to one number
 #
 # The discriminator is a classifier with two classes, real and generated. What would you build? Probably this: two
@@ -68,7 +118,9 @@ assert real[0].numel() == 784
 #
 # How does the shape change on the way? Guess before you run the cell.
 
-# %% [markdown] lang="zh" of="c24350ef"
+# %% [markdown] lang="zh" of="f7d35deb"
+# 每走一步，和答案的差距都缩小到十分之一。后面的网络有几百万个权重，学习的方法是一样的。
+#
 # ## 判别器：从一张图到一个数
 #
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
@@ -101,15 +153,15 @@ def show_shapes(network, x):
 show_shapes(discriminator, real)
 
 # %% [markdown] lang="en"
-# 50 images went in, 50 numbers came out. Such a number is called a **logit**. It can be anything from −∞ to ∞: above 0
-# means "looks real", below 0 means "looks generated". The sigmoid turns it into a probability
-# σ(logit), between 0 and 1.
+# 50 images went in at once, a *batch*, and 50 numbers came out. Such a number is called a **logit**. It can be anything
+# from −∞ to ∞: above 0 means "looks real", below 0 means "looks generated". The sigmoid σ(l) = 1 / (1 + e^−l) turns a
+# logit l into a probability between 0 and 1.
 #
 # What does a discriminator say before it has learned anything?
 
-# %% [markdown] lang="zh" of="70aff50d"
-# 进去 50 张图，出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
-# 小于 0 表示“像生成的”。用 sigmoid 函数一变，就得到 0 到 1 之间的概率 σ(logit)。
+# %% [markdown] lang="zh" of="e26c6508"
+# 一次进去 50 张图，叫作一*批*（batch），出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
+# 小于 0 表示“像生成的”。用 sigmoid 函数 σ(l) = 1 / (1 + e^−l) 一变，logit l 就成了 0 到 1 之间的概率。
 #
 # 一个什么都没学过的判别器，会怎么说？
 
@@ -129,14 +181,14 @@ assert (torch.sigmoid(logits) - 0.5).abs().max() < 0.01
 # ## Why convolutions?
 #
 # The first layer could be fully connected too. How many weights would that take, for the same output of 32 maps of
-# 28×28? (A map is what one kernel gives when it has passed over the whole image.)
+# 28×28?
 
-# %% [markdown] lang="zh" of="5c016780"
-# 每次都是二分之一：它只会耸耸肩，“不知道”。
+# %% [markdown] lang="zh" of="4dba6dcd"
+# 张张都是二分之一：它只会耸耸肩，“不知道”。
 #
 # ## 为什么用卷积？
 #
-# 第一层也可以用全连接。一个卷积核扫过整张图，得到的一张图叫作**特征图**（feature map）。如果输出还是 32 张 28×28 的特征图，需要多少个权重？
+# 第一层也可以用全连接。如果输出还是 32 张 28×28 的特征图，需要多少个权重？
 
 # %%
 convolution = discriminator[0]
@@ -236,13 +288,14 @@ show_shapes(generator, latents)
 
 # %% [markdown] lang="en"
 # A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
-# and one image. Each has stride 2, which halves the map, and in between `Upsample` doubles it again. (That the maps are
-# larger than the image is the tutorial's choice; lesson 6 counts what it costs.) Now the picture that everybody wants
-# to see: what does a generator draw before it has learned anything?
+# and one image. Each has *stride* 2: its kernel moves on by two pixels at a time, which halves the map's width and
+# height. In between `Upsample` doubles them again. (That the maps are larger than the image is the tutorial's choice;
+# lesson 6 counts what it costs.) Now the picture that everybody wants to see: what does a generator draw before it has
+# learned anything?
 
-# %% [markdown] lang="zh" of="3975b2d7"
+# %% [markdown] lang="zh" of="a1722e17"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
-# 每层卷积的步幅都是 2，特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
+# 每层卷积的*步幅*（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
 # 大家都想看的是：什么都没学过的生成器，画出来是什么样？
 
 # %%
@@ -263,16 +316,16 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 #
 # ## Why batch normalisation?
 #
-# The weights are small, so each layer shrinks its input. Batch normalisation brings every channel back to mean 0 and
-# standard deviation 1. What would we see without it?
+# The weights are small, so each layer shrinks its input. Batch normalisation shifts and scales every channel so that it
+# has mean 0 and standard deviation 1 over the whole batch. What would we see without it?
 
-# %% [markdown] lang="zh" of="93ff438a"
+# %% [markdown] lang="zh" of="9a27e326"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
 # 如果两者范围不同，判别器光看范围就能分出真假，它的梯度就说不出多少和数字有关的东西（第 4 课的第 6 种失败）。
 #
 # ## 为什么要批归一化？
 #
-# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道重新拉回均值 0、标准差 1。去掉它会怎样？
+# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道平移、缩放，让它在整批图上的均值回到 0、标准差回到 1。去掉它会怎样？
 
 # %%
 without = nn.Sequential(*[layer for layer in generator if not isinstance(layer, nn.BatchNorm2d)])
@@ -294,10 +347,11 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # convolution? No. Its code enlarges a map by interpolation (`Upsample`) and then convolves as usual.
 #
 # Other generators use a *transposed* convolution. That name is honest: it puts zeros between the pixels and then
-# convolves. See for yourself. (A convolution here reads its kernel forwards, a transposed one writes it; so `flip`
-# turns it round in both directions.)
+# convolves. See for yourself. (An ordinary convolution gathers what lies below its kernel. A transposed one works like a
+# stamp: each pixel prints the kernel, times its own value, onto the output. The one is the mirror image of the other, so
+# `flip` turns the kernel round in both directions.)
 
-# %% [markdown] lang="zh" of="d6c5010b"
+# %% [markdown] lang="zh" of="ba7b1fb0"
 # 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
 #
 # ## “反卷积”到底是什么？
@@ -305,7 +359,7 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # 那篇教程把这个网络叫作反卷积网络。再看看上面的形状：有哪一层是卷积的逆运算吗？没有。
 # 它的代码先用插值（`Upsample`）把特征图放大，再做普通的卷积。
 #
-# 别的生成器会用*转置*卷积，这个名字才是实话：先在像素之间插入零，再做卷积。我们来验证。（普通卷积拿卷积核去“读”，转置卷积拿它去“写”，所以要用 `flip` 把它上下左右都翻过来。）
+# 别的生成器会用*转置*卷积，这个名字倒是名副其实：先在像素之间插入零，再做卷积。我们来验证。（普通卷积是“收”：把卷积核盖住的像素加权求和。转置卷积像“盖章”：每个像素把卷积核乘上自己的值，印到输出上。两者互为镜像，所以要用 `flip` 把卷积核上下左右都翻过来。）
 
 # %%
 small = torch.rand(1, 1, 7, 7)
@@ -336,21 +390,22 @@ pictures = torch.cat([checkered / 4, smooth / 4]).permute(0, 2, 3, 1)
 sheet(to_uint8(pictures.numpy()), columns=2, scale=10)
 
 # %% [markdown] lang="en"
-# The transposed convolution draws a chequered pattern, because some pixels get four neighbours and others one. A
-# generator has to unlearn that first. Enlarging first avoids it.
+# The transposed convolution draws a chequered pattern, because its stamps overlap: some pixels are printed four times,
+# others once. A generator has to unlearn that first. Enlarging first avoids it.
 #
 # ## The game
 #
 # Now let the discriminator play alone for a moment. The generator stays as it is. The discriminator gets 50 real and 50
-# generated images per step, the answers 1 and 0, and learns like any classifier. How many steps will it need?
+# generated images per step, the answers 1 and 0, and learns like any classifier. (Its loss is cross-entropy, its
+# optimiser is called Adam; lesson 2 explains both.) How many steps will it need?
 
-# %% [markdown] lang="zh" of="d5a04737"
-# 转置卷积画出了棋盘格：有的像素周围凑够了四份，有的只有一份。生成器得先花力气忘掉这个花纹。先放大再卷积，就没有这个问题。
+# %% [markdown] lang="zh" of="5c97780c"
+# 转置卷积画出了棋盘格：印出来的块互相重叠，有的像素印了四次，有的只印一次。生成器得先花力气忘掉这个花纹。先放大再卷积，就没有这个问题。
 #
 # ## 博弈
 #
 # 现在让判别器自己先练一会儿，生成器不动。每一步给判别器 50 张真图和 50 张生成的图，答案分别是 1 和 0，像普通分类器一样学。
-# 它需要多少步？
+# （损失是交叉熵，优化器叫 Adam，第 2 课都会讲。）它需要多少步？
 
 # %% short=["STEPS = 30", "STEPS = 3"]
 STEPS = 30
@@ -374,19 +429,21 @@ for step in range(STEPS):
 from inkgan.images import curves
 
 print(f"probability of being real, at the end: real images {course_real[-1]:.3f}, generated ones {course_fake[-1]:.3f}")
-curves(course_real, course_fake, limits=(0, 1))
+curves(course_real, course_fake, limits=(0, 1), across=(1, STEPS))
 
 # %% full=true
 assert course_real[20] > 0.9
 assert course_fake[20] < 0.1
 
 # %% [markdown] lang="en"
-# The blue line is the discriminator's mean probability for real images, the orange one for generated images, from the
-# first step to the last. After twenty steps or so it hardly errs. That was easy: fog against digits.
+# From left to right are the steps; upwards is the mean probability of being real that the discriminator gives, in blue
+# to real images, in orange to generated ones. After twenty steps or so it hardly errs. That was easy: fog against
+# digits.
 #
 # Now it would be the generator's turn: change its weights so that the discriminator says "real" to its images. Then the
 # discriminator learns the new tricks, and so on. That is the game. Nobody ever shows the generator a digit; all it gets
-# is the gradient that flows back through the discriminator. Lesson 2 is about that gradient.
+# is the gradient that flows back through the discriminator. (That is the chain rule: the loss depends on the logit, the
+# logit on the pixels, and the pixels on the generator's weights.) Lesson 2 is about that gradient.
 #
 # Do you want to see the whole game first? `inkgan export best -o page.html` (in a notebook:
 # `inkgan.export("best", "page.html")`) makes a web page. Open it in a browser, choose *Learn*, press *Run*, and watch a
@@ -398,12 +455,12 @@ assert course_fake[20] < 0.1
 #
 # **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
 
-# %% [markdown] lang="zh" of="74147cfe"
-# 蓝线是判别器认为真图为真的平均概率，橙线是它认为生成的图为真的平均概率，从第一步画到最后一步。二十来步之后，它就几乎不出错了。
+# %% [markdown] lang="zh" of="2698da5e"
+# 横轴是步数，纵轴是判别器给出的“为真”的平均概率：蓝线是给真图的，橙线是给生成的图的。二十来步之后，它就几乎不出错了。
 # 这太容易：一边是雾，一边是数字。
 #
 # 接下来该生成器走了：改变自己的权重，让判别器对它的图说“真”。然后判别器学会识破新花招，如此往复，这就是博弈。
-# 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。第 2 课就讲这个梯度。
+# 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。（这就是链式法则：损失取决于 logit，logit 取决于像素，像素又取决于生成器的权重。）第 2 课就讲这个梯度。
 #
 # 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
 # 用浏览器打开它，选“学习过程”，按“运行”，就能看着一个 GAN 从零学起，几分钟就有数字的样子。

@@ -45,14 +45,14 @@ assert math.isclose(sum(by_hand) / 3, F.binary_cross_entropy(said, truth).item()
 
 # %% [markdown] lang="en"
 # The third answer costs by far the most. Being a little wrong is cheap; being sure and wrong is expensive. The curve
-# shows −log p, from p = 0.01 on the left to p = 1 on the right.
+# shows −log p upwards, for p from 0.01 to 1.
 
-# %% [markdown] lang="zh" of="fa963c5e"
-# 第三个回答的代价远远高于其他两个。错一点点很便宜，又错又自信就贵了。下面的曲线是 −log p，左端 p = 0.01，右端 p = 1。
+# %% [markdown] lang="zh" of="33caed29"
+# 第三个回答的代价远远高于其他两个。错一点点很便宜，又错又自信就贵了。下面的曲线，横轴是 p，从 0.01 到 1，纵轴是 −log p。
 
 # %%
 p = np.linspace(0.01, 1, 200)
-curves(-np.log(p))
+curves(-np.log(p), across=(0.01, 1))
 
 # %% [markdown] lang="en"
 # ## Why do we work with logits?
@@ -80,7 +80,7 @@ assert F.softplus(logit) == 100
 
 # %% [markdown] lang="zh" of="cc0e3716"
 # 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
-# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数，这里用的是 0.9、0.2 和 0.6 的 logit（取整后是 2.2、−1.4 和 0.4）：
+# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数，这里用的是 0.9、0.2 和 0.6 的 logit（保留一位小数是 2.2、−1.4 和 0.4）：
 
 # %%
 from inkgan.training import losses
@@ -128,19 +128,21 @@ formula = real_share / (real_share + fake_share)
 difference = (torch.sigmoid(best) - formula).abs().max().item()
 print("largest difference from real / (real + generated):", round(difference, 5))
 assert difference < 0.01
-curves(real_share / real_share.max(), fake_share / fake_share.max(), torch.sigmoid(best).tolist(), limits=(0, 1))
+heights = real_share / real_share.max(), fake_share / fake_share.max()  # each curve 1 high at its top
+curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
 
 # %% [markdown] lang="en"
-# Blue: where real numbers lie. Orange: where generated ones lie. Green: the best discriminator, p = real / (real +
-# generated). Three times as frequent means 3 / (3 + 1) = 0.75.
+# From left to right is the line of numbers. Blue: where real ones lie. Orange: where generated ones lie (both curves are
+# drawn so that their tops are at 1). Green: the best discriminator, p = real / (real + generated). Three times as
+# frequent means 3 / (3 + 1) = 0.75.
 #
 # So the discriminator measures something useful: the *ratio* of the two densities, that is, how often each kind of
 # number occurs at a place. And if the generator is perfect, the two curves are one, p = 1/2 everywhere, and the loss is
 # 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
 # there.
 
-# %% [markdown] lang="zh" of="8bc9024e"
-# 蓝线：真的数在哪里。橙线：生成的数在哪里。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
+# %% [markdown] lang="zh" of="5ca5b2c0"
+# 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
 #
 # 可见判别器量出了有用的东西：两个密度之*比*，密度就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
 # 判别器的损失就是 2 · log 2 = 1.386：真图占 0.693，生成的图占 0.693。记住 0.693，第 3 课里所有的损失都从它开始。
@@ -175,7 +177,7 @@ at = (logit - -8).abs().argmin()
 print(f"slopes at logit -8:  log(1 - D): {minimax_slope[at]:.4f}   -log D: {own_slope[at]:.4f}")
 assert minimax_slope[at].abs() < 0.001
 assert own_slope[at].abs() > 0.999
-curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05))
+curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=(-10, 4))
 
 # %% [markdown] lang="en"
 # Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training every
@@ -332,13 +334,13 @@ for _ in range(15):
     course.append(loss.item())
 print("the generator's loss:", [round(x, 2) for x in course[::7]])
 assert course[-1] < course[0]
-curves(course)
+curves(course, across=(1, 15))
 
 # %% full=true
 assert course[-1] < 0.1 * course[0]
 
 # %% [markdown] lang="en"
-# The loss falls beautifully, and no image changed by a single pixel: the judge was bribed. When a generator's loss
+# The loss falls beautifully within these 15 steps, and no image changed by a single pixel: the judge was bribed. When a generator's loss
 # drops to zero at once, this is the first thing to look for.
 #
 # The other way round there is `no_grad()` (or `detach()`), as in the training loop above: the discriminator's loss must
@@ -352,8 +354,8 @@ assert course[-1] < 0.1 * course[0]
 # and one for the generator. Is that the same as one Adam for the sum? Adam divides each gradient by its usual size, so
 # that every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="5a73512f"
-# 损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
+# %% [markdown] lang="zh" of="3d6bac33"
+# 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
 # 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器。否则这些梯度会留在生成器权重的 `.grad` 里；更新生成器之前忘了清零，它就会学着被识破。就算清了零，也白算一遍。
 #

@@ -263,12 +263,14 @@ lesson_tags = [tag for tag in events.Tags()["scalars"] if tag.startswith(("Gener
 print("curves of the tutorial:", lesson_tags)
 print("pictures:", events.Tags()["images"])
 assert set(lesson_tags) == {"Generator_loss", "Discriminator_loss_real", "Discriminator_loss_fake"}
-curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson_tags)])
+courses = [[event.value for event in events.Scalars(tag)] for tag in sorted(lesson_tags)]
+later = [[np.nan] * (len(mine) - len(course)) + course for course in courses]  # the generator begins later
+curves(*later, across=(0, len(mine) - 1))
 
 # %% [markdown] lang="en"
-# The blue curve is the discriminator's loss on generated images, the orange one that on real images, the green one the
-# generator's. (The green one has only the last 6 steps; here it is stretched to the same width.) Each begins near
-# 0.693, the loss of a coin toss. In its first steps the discriminator calls everything a little more real, so its loss
+# From left to right are the steps. The blue curve is the discriminator's loss on generated images, the orange one that
+# on real images, the green one the generator's, which takes its first step at number 8. Each begins near 0.693, the loss
+# of a coin toss. In its first steps the discriminator calls everything a little more real, so its loss
 # on real images falls and that on generated ones rises. It already puts the real ones higher, though (exercise 1).
 # After some twenty steps it has both, as you saw in lesson 1.
 #
@@ -282,8 +284,8 @@ curves(*[[event.value for event in events.Scalars(tag)] for tag in sorted(lesson
 # What do you notice? When does it become good, and does it stay good? The last generator is bundled with inkgan. Let it
 # draw.
 
-# %% [markdown] lang="zh" of="2094a0e8"
-# 蓝线是判别器在生成的图上的损失，橙线是它在真图上的损失，绿线是生成器的损失。（绿线只有最后 6 步，画的时候拉到了同样的宽度。）三条线都从 0.693 附近开始，也就是抛硬币的损失。
+# %% [markdown] lang="zh" of="ea6282a8"
+# 蓝线是判别器在生成的图上的损失，橙线是它在真图上的损失，绿线是生成器的损失；横轴是步数，生成器从第 8 步才开始学。三条线都从 0.693 附近开始，也就是抛硬币的损失。
 # 最初几步，判别器对什么都更倾向于说“真”，所以它在真图上的损失下降，在生成的图上的损失反而上升。
 # 不过它给真图的分数已经更高了（见练习 1）。再过二十来步，两边它都能答对，第 1 课里已经看到过。
 #
@@ -351,8 +353,8 @@ assert real_counts.min() > 70
 # that is lesson 4.
 #
 # You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and
-# the pictures of every step under *Learn*. Stop it, go on step by step, and freeze the discriminator under *Break it*.
-# What happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
+# the pictures of every step under *Learn*. Press *Run*, then *Pause*, and go on with *One step*; then choose *Frozen
+# discriminator* under *Break it*, and press *Run* again. What happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
 #
 # <!-- play: learn -->
 #
@@ -361,7 +363,7 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="6c693b8c"
+# %% [markdown] lang="zh" of="06898cd3"
 # “3”的数量是应有的三倍多，“0”几乎没有。（上面那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)（英文）里：
@@ -377,7 +379,7 @@ assert real_counts.min() > 70
 # 在那之前，先看看 GAN 还能怎样失败，这是第 4 课。
 #
 # 正在运行的循环也可以亲手摆弄：`inkgan export best -o page.html` 做出的网页里，“学习过程”显示每一步的损失和图。
-# 暂停它，一步一步地走，再到“故意弄坏”里冻结判别器。两个损失会怎样？（答案就是第 4 课的第 3 种失败。）
+# 先按“运行”，再按“暂停”，用“走一步”一步一步地走；然后在“故意弄坏”里选“冻结判别器”，再按“运行”。两个损失会怎样？（答案就是第 4 课的第 3 种失败。）
 #
 # <!-- play: learn -->
 #

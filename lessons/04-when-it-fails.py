@@ -16,16 +16,16 @@
 # %% [markdown] lang="en"
 # ## The laboratory
 #
-# We need a run that takes seconds: digits of 14×14 pixels, networks a quarter as wide as usual, 240 steps of 16 images.
+# We need a run that takes seconds: digits of 14×14 pixels, networks a third as wide as usual, 240 steps of 16 images.
 # `Compact` is the *recipe*: small fast networks, their losses and their optimisers; lesson 6 builds it up step by step.
 # Its `ema_generator` is the generator with averaged weights (an exponential moving average), which draws the pictures.
 # `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
 # steps the **doctor** has a look: is everything drawn, does it vary, who is winning?
 
-# %% [markdown] lang="zh" of="6ba18225"
+# %% [markdown] lang="zh" of="f38a787c"
 # ## 实验室
 #
-# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的四分之一，240 步，每步 16 张图。`Compact` 是一套*做法*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 是权重取了指数移动平均（EMA）的生成器，图由它来画。`play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
+# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套*做法*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 是权重取了指数移动平均（EMA）的生成器，图由它来画。`play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
 # 该画的都画了吗？有变化吗？谁占上风？
 
 # %% short=["STEPS = 240", "STEPS = 8"]
@@ -86,12 +86,12 @@ assert judged(healthy_config, healthy_lines).findings == []
 
 # %% [markdown] lang="en"
 # A healthy run: each digit twice, from two latents. The doctor finds nothing. In every picture below, the first row is
-# the faulty run, the second row the same seed without the fault. Under them are the losses of the faulty run, the
-# discriminator's in blue and the generator's in orange.
+# the faulty run, the second row the same seed without the fault. Under them are the losses of the faulty run, from step
+# to step, the discriminator's in blue and the generator's in orange.
 
-# %% [markdown] lang="zh" of="7e6c1673"
+# %% [markdown] lang="zh" of="e0bcb640"
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是出了毛病的训练，
-# 第二行是同一个种子、没有毛病时的结果。再下面是出毛病那次的损失：蓝线是判别器的，橙线是生成器的。
+# 第二行是同一个种子、没有毛病时的结果。再下面是出毛病那次的损失，横轴是步数：蓝线是判别器的，橙线是生成器的。
 
 
 # %%
@@ -105,9 +105,10 @@ def case(expected, **fault):
     course = [
         [line.get(name, np.nan) for line in lines if name in line] for name in ("loss_discriminator", "loss_generator")
     ]
+    last = max(line["step"] for line in lines if "loss_generator" in line)
     pictures = [
         sheet(np.concatenate([drawn, healthy]), columns=20, scale=2).convert("RGB"),
-        curves(*course, width=640, height=90),
+        curves(*course, width=640, height=120, across=(0, last)),
     ]
     both = Image.new("RGB", (640, sum(one.height for one in pictures)), "white")
     both.paste(pictures[0], (0, 0))
@@ -130,12 +131,12 @@ picture, blown_up, _ = case("blown-up", settings={"discriminator.learning_rate":
 picture
 
 # %% [markdown] lang="en"
-# The losses reach hundreds of thousands here, and the picture is a pattern of black and white that no latent changes.
+# The losses reach a million here, and the picture is a pattern of black and white that no latent changes.
 # The cure is the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set`
 # for the next run. Is it really the healthy configuration?
 
-# %% [markdown] lang="zh" of="f189aeb2"
-# 损失在这里涨到几十万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
+# %% [markdown] lang="zh" of="db451cf9"
+# 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
 # 照方抓药，真能回到健康的设置吗？
 
 # %% full=true
@@ -370,20 +371,20 @@ for _ in range(400):
 distance_from_rest = [np.hypot(*point) for point in path]
 print("distance from the resting point: 1 at first,", round(distance_from_rest[-1], 2), "after 400 steps")
 assert distance_from_rest[-1] > 1.5
-curves([point[0] for point in path], [point[1] for point in path])
+curves([point[0] for point in path], [point[1] for point in path], across=(1, 400))
 
 # %% [markdown] lang="en"
-# They never arrive. Each step is right for itself, and together they go round and outwards: the waves grow. A penalty
-# works like friction; averaging the weights takes the middle of the circle. Exercise 2 tries the first, lesson 6 the
-# second.
+# They never arrive. (Blue is x, orange is y, from step to step; both would be at rest at 0.) Each step is right for
+# itself, and together they go round and outwards: the waves grow. A penalty works like friction; averaging the weights
+# takes the middle of the circle. Exercise 2 tries the first, lesson 6 the second.
 #
 # ## 10. Fifty images
 #
 # With only 50 training images the discriminator can know each one by heart. What does it say about real images that it
 # has never seen?
 
-# %% [markdown] lang="zh" of="042a9dfa"
-# 他们永远到不了。每一步单独看都对，合起来却是转着圈往外走：波形越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
+# %% [markdown] lang="zh" of="9e1cab23"
+# 他们永远到不了。（蓝线是 x，橙线是 y，横轴是步数；两者都是 0 时才会静止。）每一步单独看都对，合起来却是转着圈往外走：波形越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
 # 前者在练习 2 里试，后者在第 6 课里试。
 #
 # ## 10. 五十张图
@@ -489,10 +490,10 @@ for name, twice in (("once", False), ("twice", True)):
 print("loss at the end:", {name: round(float(np.mean(course[-20:])), 3) for name, course in ends.items()})
 assert np.mean(ends["once"][-20:]) < 0.6
 assert min(ends["twice"]) > 1.461
-curves(*ends.values())
+curves(*ends.values(), across=(1, 200))
 
 # %% [markdown] lang="en"
-# Blue once, orange twice. The orange one stays high for ever and seems to learn; so the mistake survives. PyTorch's
+# Blue: one softmax. Orange: two. The orange one stays high for ever and seems to learn; so the mistake survives. PyTorch's
 # `cross_entropy` and `BCEWithLogitsLoss` want logits.
 #
 # ## 14. Drawing in training mode
@@ -500,7 +501,7 @@ curves(*ends.values())
 # The tutorial's generator normalises by the batch, also when it draws. Draw latent number 0 with 1 other, with 19, and
 # with 99 others. Is it the same image?
 
-# %% [markdown] lang="zh" of="cdc6dc9f"
+# %% [markdown] lang="zh" of="854f67be"
 # 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss` 要的是 logit。
 #
 # ## 14. 用训练模式画图

@@ -92,24 +92,34 @@ assert distance[1] < distance[2]
 # ## The Fréchet distance in one line
 #
 # A thousand images are a cloud of a thousand points in 64 dimensions. Describe a cloud by its mean m and its covariance
-# C, as if it were a bell curve. How far are two such clouds apart?
+# C, as if it were a bell curve. (The covariance is a table of 64×64 numbers: on the diagonal how much each feature
+# varies, elsewhere how much two features vary together.) How far are two such clouds apart?
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
 # Strictly this is the square of the distance, but everybody calls it the distance. The first term asks whether the
-# clouds lie in the same place, the second whether they have the same shape; tr is the sum of the diagonal. Features
-# have no unit, so neither has d, and one d alone says little. In NumPy, the trace of the root is the sum of the roots
-# of the eigenvalues of C₁ C₂.
+# clouds lie in the same place, the second whether they have the same shape; tr, the trace, is the sum of the diagonal.
+# If there were one feature only, with standard deviations s₁ and s₂, it would be
+#
+# > d = (m₁ − m₂)² + (s₁ − s₂)²
+#
+# Features have no unit, so neither has d, and one d alone says little. The ^½ asks for the matrix whose square is C₁ C₂.
+# Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met eigenvalues,
+# read on all the same: the cell after the next compares your line with inkgan's.
 
-# %% [markdown] lang="zh" of="d3071554"
+# %% [markdown] lang="zh" of="02b356e1"
 # ## 一行写出 Fréchet 距离
 #
-# 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。两朵这样的云相距多远？
+# 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# 严格说这是距离的平方，不过大家都直接叫它距离。第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。特征没有单位，d 也没有，单独一个 d 说明不了什么。
-# 在 NumPy 里，那个平方根的迹就是 C₁ C₂ 各特征值的平方根之和。
+# 严格说这是距离的平方，不过大家都直接叫它距离。第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。假如特征只有一个，标准差是 s₁ 和 s₂，它就是
+#
+# > d = (m₁ − m₂)² + (s₁ − s₂)²
+#
+# 特征没有单位，d 也没有，单独一个 d 说明不了什么。½ 次方是要找一个矩阵，它的平方等于 C₁ C₂；它的迹就是 C₁ C₂ 各特征值的平方根之和，NumPy 会算。
+# 没学过特征值也不要紧，接着往下读：再过一个单元，就拿你这一行和 inkgan 的结果对照。
 
 
 # %% short=["N = 1000", "N = 300"]
@@ -209,7 +219,7 @@ assert 0.05 < np.std(again) < 0.5
 #
 # ## 距离看不见的东西
 #
-# 一个数说不尽一切。下面有一组原样的真数字，三组故意弄坏的，还有一组训练图。距离能察觉哪几组？又分得清它们吗？
+# 一个数不可能说明一切。下面有一组原样的真数字，三组故意弄坏的，还有一组训练图。距离能察觉哪几组？又分得清它们吗？
 
 # %%
 without_threes = np.flatnonzero(mnist.test.labels != 3)
@@ -330,7 +340,7 @@ sheet(np.stack(rows), columns=12)
 #
 # ## 下结论
 #
-# 把一切合起来。有人改了一个设置，前后各训练一次，宣布有改进。我们用*同一个*生成器、两个种子来演这出戏，
+# 现在把这些都用上。有人改了一个设置，前后各训练一次，宣布有改进。我们用*同一个*生成器、两个种子来演这出戏，
 # 所以明知没有差别。inkgan 会怎么说？
 
 # %%

@@ -183,15 +183,15 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # (Jolicoeur-Martineau 2018). Where all real images must be matched, a few motifs are not enough.
 
 # %% [markdown] lang="zh" of="ee28a807"
-# 距离在这里降了一些；才这么几步，也可能只是种子的运气。赢得的是可以*点名*：各列从 0 到 9，排两遍。
+# 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以*点名*：各列从 0 到 9，排两遍。
 # 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
 # 你认得出的，是不是比分类器多？它只见过干净的白纸，在这种灰底上把大多数都认作“8”。我们试过把灰底去掉，它就读对了大约一半。
 #
 # ## 第 3 级：成对比较
 #
-# 旧的损失单独判断每张生成的图：是否大于 0？几个保险的花样就能满足它。*相对*损失把每张生成的图和同类的一张真图摆在一起，
-# 问哪个更像真的（Jolicoeur-Martineau 2018）。每张真图都要有人比，几个花样就不够了。
+# 旧的损失单独判断每张生成的图：是否大于 0？几种稳妥的花样就能应付过去。*相对*损失把每张生成的图和同类的一张真图摆在一起，
+# 问哪个更像真的（Jolicoeur-Martineau 2018）。每张真图都要有人比，几种花样就不够用了。
 
 # %%
 climb("pairs", "fast", STEPS, **plain, **{"penalty.weight": 0.0}, **no_average)
@@ -248,14 +248,15 @@ for _ in range(400):
     far_mean.append(np.hypot(mean_x, mean_y))
 print(f"from the resting point at the end: {far[-1]:.2f}, the moving average {far_mean[-1]:.2f}")
 assert far_mean[-1] < 0.5 * far[-1]
-curves(far, far_mean, limits=(0, 2))
+curves(far, far_mean, limits=(0, 2), across=(1, 400))
 
 # %% [markdown] lang="en"
-# Blue is the point itself, orange its moving average: much nearer to the rest. So draw with a moving average of the
+# Upwards is the distance from the resting point, over 400 steps: blue that of the point itself, orange that of its moving
+# average, which is much nearer. So draw with a moving average of the
 # generator's weights. Training does not notice; it costs one multiplication per weight and step.
 
-# %% [markdown] lang="zh" of="5edc154f"
-# 蓝线是点本身，橙线是它的移动平均，离静止点近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
+# %% [markdown] lang="zh" of="c7f6fd90"
+# 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
 
 # %%
 climb("average", "fast", STEPS, **plain)
@@ -303,7 +304,7 @@ assert found["accuracy"] > 0.98
 # 每个 # 表示（1 + 距离）翻一倍的十分之一：少十个，距离大约减半。秒数每次运行会差两三成，最先跑的那一级还多了热身的时间，
 # 所以只能读出：哪一级都不贵。
 #
-# ## 合适的算术
+# ## 合适的数值精度
 #
 # 还有一个想法和 GAN 无关。较新的处理器做 16 位（bfloat16）乘法比 32 位快得多。范围相同，但只有 8 位二进制有效数字。
 # 什么地方会出问题？拿一个大数加一个小数。

@@ -146,18 +146,18 @@ assert right > 0.7
 # %% [markdown] lang="en"
 # Do not be surprised if generated shapes do as well as real ones: a generator draws the ordinary, and the odd real
 # shape lies near no training image of its kind. A real measurement needs at least 128 test images, and the warning
-# above says that here are 60. Draw 1,300 shapes, of which a tenth is held out for testing, or put images into a folder
-# `test/`. Then `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long that will
-# take. With 480 training images do not expect too much; failure number 10 is near. Look at `inkgan doctor runs/shapes`
-# before you trust anything.
+# above says that here are 60. Draw 1,300 shapes, of which a tenth is held out for testing, or sort your images into two
+# folders yourself, `train/` and `test/`, with a folder for each class in both. Then `inkgan evaluate runs/shapes` trains
+# a feature network on your data first, and says how long that will take. With 480 training images do not expect too
+# much; failure number 10 of lesson 4 is near. Look at `inkgan doctor runs/shapes` before you trust anything.
 #
 # ## Colour
 #
 # What has to change in the networks for coloured pictures? Count the channels.
 
-# %% [markdown] lang="zh" of="0ef5bde1"
+# %% [markdown] lang="zh" of="8911b0d2"
 # 如果生成的图和真图的比例差不多，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
-# 认真的评估至少要 128 张测试图，上面的警告说这里只有 60 张。可以画 1,300 张，其中十分之一会留作测试，也可以把图放进文件夹 `test/`。
+# 认真的评估至少要 128 张测试图，上面的警告说这里只有 60 张。可以画 1,300 张，其中十分之一会留作测试；也可以自己把图分进 `train/` 和 `test/` 两个文件夹，里面再各按类别分文件夹。
 # 然后用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
 # 第 4 课的第 10 种失败就在眼前。先看看 `inkgan doctor runs/shapes`，再决定信不信。
 #
@@ -274,7 +274,7 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 # %% [markdown] lang="zh" of="ff6dde38"
 # ## 接下来读什么
 #
-# 十篇论文，按它们互相回答的顺序：
+# 十篇论文，后面的回应前面的，就按这个顺序读：
 #
 # 1. Goodfellow 等 2014，*Generative Adversarial Networks*：博弈、最优解、非饱和损失。
 # 2. Radford 等 2015，*DCGAN*：能顺利训练的卷积网络，还有隐变量的加减法。
