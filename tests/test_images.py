@@ -141,6 +141,9 @@ def test_curves_with_numbers_are_the_same_curves_in_a_smaller_frame() -> None:
     (across_middle,) = (
         row for row in range(20, bottom - 20) if grey[row, left + 1 : right].mean() > 0.8 and abs(row - bottom / 2) < 9
     )
+    upright = np.flatnonzero(grey[: bottom - 1].mean(0) > 0.8)  # at 2 and at 4, where the curve begins and ends
+    assert abs(upright[0] - columns.min()) < 2
+    assert abs(upright[-1] - columns.max()) < 2
     at_middle = columns[np.abs(rows - across_middle) < 1]
     assert abs(at_middle.mean() - (left + right) / 2) < 3  # half way up, half way across
     assert (picture[: bottom + 1, : left - 2] < 200).any()  # the numbers themselves

@@ -138,8 +138,8 @@ def round_numbers(low: float, high: float, most: int) -> list[float]:
     """Return the multiples of 1, 2 or 5 times a power of ten from low to high, as fine as at most so many allow."""
     if not high > low:
         return [low]
-    power = 10.0 ** (math.floor(math.log10((high - low) / most)) - 1)
-    for step in (1, 2, 5, 10, 20, 50, 100, 200):
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for step in (1, 2, 5, 10):
         apart = step * power
         first, last = math.ceil(low / apart - 1e-9), math.floor(high / apart + 1e-9)
         if last - first < most:
