@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import inkgan
 import tiny_runs
 from documents import ROOT, blocks
+from inkgan import networks
 from inkgan.evaluation.compare import Comparison, Difference, Pair
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import Figure, Report
@@ -113,6 +114,27 @@ def test_the_guides_features_and_measure(monkeypatch: pytest.MonkeyPatch, tmp_pa
     real, drawn = names["ink"]
     assert 0.1 < real < 0.2
     assert drawn == names["drawn"].mean() / 255
+
+
+@pytest.mark.usefixtures("spared")
+def test_the_guides_network_trains_and_draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path) -> None:
+    """Its file, and the program beside it, in few steps, with images that have labels."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("labelled.npz", images=np.load(small_data)["images"], labels=np.arange(20) % 2)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(networks, "NETWORKS", dict(networks.NETWORKS))
+
+    def trained(recipe: str, *, settings: dict[str, Any], out: str) -> None:
+        start.train(recipe, data="labelled.npz", out=out, steps=STEPS, settings={**settings, "batch_size": 5})
+
+    monkeypatch.setattr(inkgan, "train", trained, raising=False)
+    (module,) = _research("def build_generator")
+    (tmp_path / "my_network.py").write_text(module, "utf-8")
+    names: dict[str, Any] = {}
+    (program,) = _research("networks.NETWORKS")
+    exec(compile(program, "research.md", "exec"), names)
+    assert names["images"].shape == (10, 12, 12)
+    monkeypatch.delitem(sys.modules, "my_network")
 
 
 class _Means(torch.nn.Module):
