@@ -154,7 +154,7 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
         if entry.endswith(".py"):
             listed.add("".join(folders))
     modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py") if path.name != "__init__.py"}
-    assert listed == modules
+    assert listed == modules, "docs/architecture.md, The tree: a module has no line, or a line no module"
 
 
 def test_what_make_is_asked_for_it_can_do() -> None:

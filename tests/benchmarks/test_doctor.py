@@ -123,6 +123,6 @@ def test_the_page_has_the_thresholds_of_the_package() -> None:
     assert written == {name: thresholds[name] for name in written}
     assert written.keys() >= _MEASURED
     for rule in RULES:
-        assert f'<a id="{rule.name}"></a>' in page
+        assert f'<a id="{rule.name}"></a>' in page, f"docs/doctor.md, The rules: {rule.name} is not there"
     content = json.loads((_REPOSITORY / "src/inkgan/training/doctor/thresholds.json").read_text("utf-8"))
     assert content["about"]["calibrated"] is True

@@ -123,7 +123,7 @@ def test_one_game_has_a_penalty_about_a_norm_of_one() -> None:
 
 def test_the_settings_name_every_game() -> None:
     """What --set loss= takes and what there is are the same."""
-    assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys()
+    assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys(), "name it in config.Loss, too"
 
 
 def test_penalties_of_a_linear_discriminator() -> None:
