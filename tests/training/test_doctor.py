@@ -15,9 +15,9 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.config import CHANGEABLE, Config, resolve
 from inkgan.errors import ConfigError
-from inkgan.training.doctor import Doctor, judged, lower_rates, read_thresholds
+from inkgan.training.doctor import Doctor, judged, read_thresholds
 from inkgan.training.doctor.judgement import Finding
-from inkgan.training.doctor.rules import RULES, Remedy, Rule, stronger_discriminator, usual_game
+from inkgan.training.doctor.rules import RULES, Remedy, Rule, lower_rates, stronger_discriminator, usual_game
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _BY_NAME = {rule.name: rule for rule in RULES}

@@ -11,7 +11,7 @@ import re
 from inkgan.config import Change, Config
 from inkgan.errors import DivergenceError, InkganError
 from inkgan.runs import checkpoint
-from inkgan.training.doctor import Finding, Remedy, lower_rates
+from inkgan.training.doctor import Finding
 from inkgan.training.state import PreparedRun
 from inkgan.training.watching import Watcher
 
@@ -25,28 +25,12 @@ class IllnessError(InkganError):
     """Training has blown up or collapsed, and :func:`go_back` may heal it.
 
     Attributes:
-        rule: the name of the doctor's rule.
-        step: the step at which this was noticed.
-        healthy_at: the last step at which the rule found nothing wrong; None if there was none.
-        remedy: the settings to continue with.
+        finding: what the doctor found; its remedy has the settings to continue with.
     """
 
-    def __init__(self, rule: str, sentence: str, step: int, healthy_at: int | None, remedy: Remedy) -> None:
-        super().__init__(f"at step {step} {sentence}")
-        self.rule = rule
-        self.step = step
-        self.healthy_at = healthy_at
-        self.remedy = remedy
-
-    @classmethod
-    def of_finding(cls, finding: Finding) -> IllnessError:
-        """Return the error for a finding of the doctor."""
-        return cls(finding.rule.name, finding.sentence, finding.step, finding.healthy_at, finding.remedy)
-
-    @classmethod
-    def of_divergence(cls, error: DivergenceError, step: int, config: Config) -> IllnessError:
-        """Return the error for a loss or gradient that is not finite."""
-        return cls("not-finite", f"{error}", step, step - 1, lower_rates(config.at(step)))
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(f"at step {finding.step} {finding.sentence}")
+        self.finding = finding
 
 
 def number_of_healings(config: Config) -> int:
@@ -71,20 +55,21 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     Raises:
         DivergenceError: there is no checkpoint to go back to.
     """
+    finding = illness.finding
     changes = run.config.parsed_changes()
     tried = [change.step for change in changes if _HEALING_NUMBER.match(change.reason)]
-    limit = min([-1 if illness.healthy_at is None else illness.healthy_at, *(step - 1 for step in tried)])
+    limit = min([-1 if finding.healthy_at is None else finding.healthy_at, *(step - 1 for step in tried)])
     saved = [step for step in checkpoint.list_steps(run.folder.checkpoints) if step == 0 or step <= limit]
     if not saved:
         raise DivergenceError(
-            f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {illness.remedy}"
+            f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {finding.remedy}"
         )
     step = saved[-1]
     number = number_of_healings(run.config) + 1
-    remedy = {key: float(value) for key, _, value in (one.partition("=") for one in illness.remedy.settings)}
+    remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
     # Later changes already count from this step on, unless the remedy overrides them.
     later = {key: value for change in changes if change.step >= step for key, value in change.settings.items()}
-    change = Change(step, later | remedy, f"healing {number}: {illness.rule} at step {illness.step}")
+    change = Change(step, later | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")
     earlier = [str(one) for one in changes if one.step < step]
     config = run.config.model_copy(update={"changes": (*earlier, str(change))})
     with run.folder.locked():

@@ -18,7 +18,7 @@ from inkgan.errors import DivergenceError, Interrupted
 from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
-from inkgan.training.doctor import lower_rates
+from inkgan.training.doctor import NOT_FINITE, Finding
 from inkgan.training.healing import IllnessError
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
@@ -96,9 +96,8 @@ def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[No
     except DivergenceError as error:
         saved = checkpoint.list_steps(prepared.folder.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-        raise DivergenceError(
-            f"training diverged at step {state.step}: {error}. {kept}. {lower_rates(prepared.config.at(state.step))}"
-        ) from None
+        remedy = NOT_FINITE.remedy(prepared.config.at(state.step))
+        raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 
 def follow(prepared: PreparedRun) -> Result:
@@ -144,7 +143,7 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
                 untrained = None
             findings = recorder.step(step, terms, clock.seconds, real)
             if findings:
-                raise IllnessError.of_finding(findings[0])
+                raise IllnessError(findings[0])
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
                     recorder.grid(state.step)
@@ -155,7 +154,8 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
     except DivergenceError as error:
         recorder.not_finite(state.step)
         if prepared.heal:
-            raise IllnessError.of_divergence(error, state.step, prepared.config) from None
+            remedy = NOT_FINITE.remedy(prepared.config.at(state.step))
+            raise IllnessError(Finding(NOT_FINITE, state.step, str(error), remedy, state.step - 1)) from None
         raise
 
 

@@ -312,24 +312,18 @@ def _timeout(given: Mapping[str, Any]) -> float:
 def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
     """Train a run; if it falls ill and is to be healed, train again from a healthy checkpoint."""
     from inkgan.training import loop
-    from inkgan.training.healing import IllnessError, go_back
+    from inkgan.training.healing import IllnessError, go_back, may_heal
 
     if not prepared.team.leads:
         return loop.follow(prepared)
+    data = prepared.data
     while True:
         try:
             return loop.run(prepared, watcher)
         except IllnessError as illness:
-            prepared = _with_settings(prepared, go_back(prepared, illness, watcher))
-
-
-def _with_settings(prepared: PreparedRun, config: Config) -> PreparedRun:
-    """Return the run with other settings, to be resumed."""
-    from inkgan.training.healing import may_heal
-
-    data = prepared.data
-    recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision, prepared.team)
-    return dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
+            config = go_back(prepared, illness, watcher)
+            recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision)
+            prepared = dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
 
 
 def build(

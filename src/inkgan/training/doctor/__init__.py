@@ -5,6 +5,6 @@
 """
 
 from inkgan.training.doctor.judgement import Diagnosis, Doctor, Finding, judged, read_thresholds
-from inkgan.training.doctor.rules import Remedy, lower_rates
+from inkgan.training.doctor.rules import NOT_FINITE
 
-__all__ = ["Diagnosis", "Doctor", "Finding", "Remedy", "judged", "lower_rates", "read_thresholds"]
+__all__ = ["NOT_FINITE", "Diagnosis", "Doctor", "Finding", "judged", "read_thresholds"]

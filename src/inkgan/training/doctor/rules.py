@@ -289,19 +289,22 @@ _BROKEN_STEP = (
     "the learning rates if there is none."
 )
 
+#: Training itself meets this illness, too: at a step whose losses are never logged.
+NOT_FINITE = Rule(
+    "not-finite",
+    "a loss or gradient is not finite",
+    not_finite,
+    lambda value, line, names: "a loss or a gradient is not finite, so the training has diverged",
+    lower_rates,
+    grace=-(10**9),
+    patience=1,
+    any_recipe=True,
+    threshold=0.5,  # between no and yes
+    healable=True,
+)
+
 RULES: tuple[Rule, ...] = (
-    Rule(
-        "not-finite",
-        "a loss or gradient is not finite",
-        not_finite,
-        lambda value, line, names: "a loss or a gradient is not finite, so the training has diverged",
-        lower_rates,
-        grace=-(10**9),
-        patience=1,
-        any_recipe=True,
-        threshold=0.5,  # between no and yes
-        healable=True,
-    ),
+    NOT_FINITE,
     Rule(
         "blown-up",
         "the training has blown up",
