@@ -16,13 +16,13 @@ import tiny_runs as runs
 from inkgan.errors import CheckpointError
 from inkgan.runs import checkpoint
 from inkgan.training.optimizers import Adam
-from inkgan.training.recipe import Optimizer, StepInfo
+from inkgan.training.recipe import Optimizer, Recipe, StepInfo
 from inkgan.training.state import RunState, as_arrays, from_arrays
 
 pytestmark = pytest.mark.usefixtures("spared")
 
 
-class Mixture:
+class Mixture(Recipe):
     """A recipe with batch normalisation, buffers of whole numbers and truth values, and PyTorch's own optimiser."""
 
     latent_dim = 3
@@ -39,16 +39,8 @@ class Mixture:
         for parameter in self.discriminator.parameters():  # it exists before the first step
             self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         self.adam = Adam(self.generator.parameters(), 0.1, (0.0, 0.9))
-
-    @property
-    def optimizers(self) -> dict[str, Optimizer]:
-        """One of each kind."""
-        return {"generator": self.adam, "discriminator": self.sgd}
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """Both."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
+        self.optimizers: dict[str, Optimizer] = {"generator": self.adam, "discriminator": self.sgd}
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """A step that moves everything there is."""
@@ -73,23 +65,9 @@ class Mixture:
         self.generator.train()
         return images
 
-    def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """The same."""
-        return self.draw(latents, labels)
-
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, None]:
         """As it is, without classes."""
         return self.discriminator(images).detach(), None
-
-    def settle(self) -> None:
-        """Nothing."""
-
-    def after_load(self) -> None:
-        """Nothing is copied."""
-
-    def model_extras(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
     def model_description(self) -> dict[str, Any]:
         """Not one of inkgan's."""

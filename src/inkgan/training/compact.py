@@ -33,7 +33,7 @@ from inkgan.training.losses import (
     zero_centered_penalty,
 )
 from inkgan.training.optimizers import Adam, MixedPrecision
-from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices, parameter_norms, require_finite
+from inkgan.training.recipe import Contribution, Recipe, StepInfo, mean_over_slices, parameter_norms, require_finite
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
@@ -100,7 +100,7 @@ class Losses(NamedTuple):
     logits_real: Tensor
 
 
-class Compact:
+class Compact(Recipe):
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
     Every step returns its losses (float32 scalars, computed before the update) and how the discriminator told real from
@@ -149,24 +149,24 @@ class Compact:
         self.generator.to(device)
         self.discriminator.to(device)
         self.ema_generator = copy.deepcopy(self.generator).eval()
+        self.networks = {
+            "generator": self.ema_generator,
+            "learner": self.generator,
+            "discriminator": self.discriminator,
+        }
 
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
         may_record = self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
         self._graphs = Graphs() if graphs and may_record else None
-        self.optimizers = {
+        self.optimizers: dict[str, Adam] = {
             name: Adam(network.parameters(), rate, _BETAS, capturable=self._graphs is not None)
             for name, network, rate in (
                 ("discriminator", self.discriminator, config.discriminator.learning_rate),
                 ("generator", self.generator, config.generator.learning_rate),
             )
         }
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """By file name: ``generator`` is the moving average, which draws; ``learner`` is what it averages."""
-        return {"generator": self.ema_generator, "learner": self.generator, "discriminator": self.discriminator}
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
@@ -267,10 +267,6 @@ class Compact:
         """Copy the new weights."""
         self._mixed_generator.refresh()
         self._mixed_discriminator.refresh()
-
-    def model_extras(self) -> dict[str, Any]:
-        """Nothing: the generator has no other state than its parameters."""
-        return {}
 
     def model_description(self) -> dict[str, Any]:
         """The generator's kind and sizes."""

@@ -1,8 +1,7 @@
 """What a recipe is: the networks, losses, optimisers and update rules that make up one training step.
 
-A recipe computes one step; :mod:`inkgan.training.loop` does everything around it. To add a recipe, write a class with
-the members of :class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to
-``inkgan.config``.
+A recipe computes one step; :mod:`inkgan.training.loop` does everything around it. To add a recipe, derive a class from
+:class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to ``inkgan.config``.
 
 A batch may be cut into ``slices`` equal parts. Every loss and figure is a mean over images, so its value for the batch
 is the mean over slices, and so is its gradient: :func:`mean_over_slices` has the same bits for one process or several.
@@ -10,6 +9,7 @@ is the mean over slices, and so is its gradient: :func:`mean_over_slices` has th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -42,32 +42,27 @@ class Optimizer(Protocol):
         """For each parameter, every tensor that the optimiser keeps, by name. It exists before the first step."""
 
 
-class Recipe(Protocol):
-    """What the loop needs of a recipe.
+class Recipe(ABC):
+    """What the loop needs of a recipe; every recipe is derived from it.
 
     Images are [N, H, W, C] in [0, 1], latents are float32 [N, D], labels are int64 [N].
+
+    Attributes:
+        networks: every network that a checkpoint stores, by file name. ``generator`` is the one that draws; if that is
+            an average of the one that learns, ``learner`` is the latter.
+        optimizers: every optimiser by name. Checkpoints store the states under these names, so they must not change.
+        latent_dim: the size of a latent.
+        num_classes: the number of classes that images can be drawn of; 0 if they are drawn without labels.
+        logits_have_zero: whether a logit above 0 means "real"; if not, only differences between logits have a meaning.
     """
 
-    @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        """Every network that a checkpoint stores, by file name. ``generator`` is the one that draws."""
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+    latent_dim: int
+    num_classes: int
+    logits_have_zero: bool
 
-    @property
-    def optimizers(self) -> Mapping[str, Optimizer]:
-        """Every optimiser by name. Checkpoints store the states under these names, so they must not change."""
-
-    @property
-    def latent_dim(self) -> int:
-        """The size of a latent."""
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes that images can be drawn of; 0 if they are drawn without labels."""
-
-    @property
-    def logits_have_zero(self) -> bool:
-        """Whether a logit above 0 means "real"; if not, only differences between logits have a meaning."""
-
+    @abstractmethod
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Do one update and return its losses and figures, scalars that were computed before the update.
 
@@ -81,28 +76,33 @@ class Recipe(Protocol):
                 one step later, when it was.
         """
 
-    def settle(self) -> None:
-        """Wait until it is known whether the losses and gradients of the last step are finite.
+    def settle(self) -> None:  # noqa: B027 - a recipe may have nothing to wait for
+        """Wait until it is known whether the losses and gradients of the last step are finite: it is, by default.
 
         Raises:
             DivergenceError: one is not.
         """
 
+    @abstractmethod
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Draw images, float32; labels are None if ``num_classes`` is 0."""
 
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """The same with the generator that learns, where :meth:`draw` uses an average of it."""
+        return self.draw(latents, labels)
 
+    @abstractmethod
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The discriminator's logits [N] for images, and its classifier's scores [N, classes], if it has one."""
 
-    def after_load(self) -> None:
+    def after_load(self) -> None:  # noqa: B027 - nor any copies of its weights
         """Called after parameters and optimiser states were replaced in place."""
 
     def model_extras(self) -> dict[str, Any]:
-        """NumPy arrays, by name, that sampling needs besides the generator's parameters."""
+        """NumPy arrays, by name, that sampling needs besides the generator's parameters; none by default."""
+        return {}
 
+    @abstractmethod
     def model_description(self) -> dict[str, Any]:
         """What a reader of the generator's file must know: the kind of network, the image shape and so on."""
 

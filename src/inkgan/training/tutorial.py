@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inkgan.config import Config
 from inkgan.device import to_device
@@ -19,14 +19,14 @@ from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
 from inkgan.training.optimizers import MixedPrecision, TensorFlowAdam
-from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
+from inkgan.training.recipe import Recipe, StepInfo, parameter_norms, require_finite
 from inkgan.training.team import Team
 
 #: The number of batches over which the standing statistics of a saved generator are averaged.
 _STANDING_BATCHES = 20
 
 
-class Tutorial:
+class Tutorial(Recipe):
     """Networks, optimisers and update rules of the tutorial.
 
     Every step returns its losses (float32 scalars, computed before the update) and the discriminator's mean probability
@@ -73,20 +73,16 @@ class Tutorial:
         self.generator = Generator(source)
         self.generator.to(device)
         self.discriminator.to(device)
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
 
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         rate = config.discriminator.learning_rate
-        self.optimizers = {
+        self.optimizers: dict[str, TensorFlowAdam] = {
             "discriminator_real": TensorFlowAdam(self.discriminator.parameters(), rate),
             "discriminator_fake": TensorFlowAdam(self.discriminator.parameters(), rate),
             "generator": TensorFlowAdam(self.generator.parameters(), config.generator.learning_rate),
         }
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """Both networks, by file name."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Do one iteration of the tutorial's loops; see :class:`inkgan.training.recipe.Recipe`. Labels are not used."""
@@ -133,18 +129,11 @@ class Tutorial:
         terms["gradient_generator"] = torch.linalg.vector_norm(norms)
         return terms
 
-    def settle(self) -> None:
-        """Do nothing: each step has already checked that its losses and gradients are finite."""
-
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
         images: Tensor = self._mixed_generator.forward(latents).float()
         return images
-
-    def draw_learner(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Draw as :meth:`draw` does: the tutorial averages no weights."""
-        return self.draw(latents)
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
