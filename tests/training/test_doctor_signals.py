@@ -144,9 +144,12 @@ def test_what_is_seen_on_real_images_too_is_no_fault_of_the_generator() -> None:
 
 def test_images_of_wanted_classes() -> None:
     """In turn, from the first again after the last, and nothing of classes that are not there."""
-    found = signals.in_turn(np.array([1, 0, 1]), np.array([1, 1, 1, 0, 2]), 5, 3)
+    found = signals.in_turn(np.array([1, 0, 1]), np.array([1, 1, 1, 0, 2]))
     assert found.tolist() == [0, 2, 0, 1]
-    assert signals.in_turn(None, None, 64, 3).tolist() == [0, 1, 2]
+    images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
+    for labels in (None, np.array([3, 3, 3])):
+        chosen, _ = signals._chosen(images, labels, np.array([0, 1]))
+        assert chosen.tolist() == signals.as_floats(images).tolist()
 
 
 def test_the_norms_of_a_gradient() -> None:

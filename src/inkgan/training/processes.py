@@ -113,10 +113,6 @@ class ManyProcesses(Team):
                 "not compute the same: use one kind of machine, one version of PyTorch and one number of threads."
             )
 
-    def close(self) -> None:
-        """Leave the team."""
-        dist.destroy_process_group()
-
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Exchange answers to one question by way of the store, and return those of all processes in order of rank."""
         self._questions += 1
@@ -239,16 +235,10 @@ def _left_at_the_end(team: ManyProcesses) -> Iterator[Team]:
     """Dismiss the others if this process fails, and leave the team."""
     try:
         yield team
-    except (DismissedError, LostProcessError):
-        raise
-    except InkganError as error:
-        if team.leads:
-            team.dismiss(error.exit_code)
-        raise
-    except BaseException:
-        if team.leads:
-            team.dismiss(1)
+    except BaseException as error:
+        if team.leads and not isinstance(error, LostProcessError):
+            team.dismiss(error.exit_code if isinstance(error, InkganError) else 1)
         raise
     finally:
         with contextlib.suppress(RuntimeError):
-            team.close()
+            dist.destroy_process_group()

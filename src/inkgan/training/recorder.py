@@ -31,9 +31,9 @@ from inkgan.training.tensorboard import (
     CHARTED,
     FIRST_FIXED,
     LAYOUT,
+    LESSON_IMAGE,
     EventFile,
     graph_of,
-    lesson_image,
     tag_of,
 )
 from inkgan.training.watching import Opinion, StepProgress, Watcher
@@ -250,7 +250,7 @@ class Recorder:
             self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
             return
         for index, image in enumerate(self._progress_images.fixed(_LESSON_IMAGES)):
-            self._events.add("image", lesson_image(index), picture_of(image), step)
+            self._events.add("image", LESSON_IMAGE.format(index), picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, opinion = self._progress_images.single(number)

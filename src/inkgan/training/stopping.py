@@ -8,11 +8,9 @@ import signal
 import sys
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
-#: The signal of a terminal that goes away; not every system has it.
-_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 #: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
 #: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
 _SECONDS_OF_ONE_REQUEST = 0.1
@@ -37,14 +35,12 @@ class StopSignals:
         """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
             taken = [signal.SIGINT, signal.SIGTERM]
-            if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
-                taken.append(_HANGUP)
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                taken.append(signal.SIGHUP)
             self._before = {number: signal.signal(number, self._note) for number in taken}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Install the handlers that were there before."""
         for number, handler in self._before.items():
             if handler is not None:  # a handler that was not installed from Python cannot be restored
@@ -52,8 +48,8 @@ class StopSignals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        is_same_request = number == _HANGUP or (
-            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, _HANGUP)
+        is_same_request = number == signal.SIGHUP or (
+            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, signal.SIGHUP)
         )
         if self.received is None:
             self.received = number

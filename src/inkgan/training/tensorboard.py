@@ -44,6 +44,8 @@ _LESSON = {
 #: The tags of the pictures of all fixed latents, and of the first ten.
 ALL_FIXED = "pictures/fixed_latents"
 FIRST_FIXED = "pictures/first_ten"
+#: The lesson's tag of a generated image; TensorFlow numbered the images of a batch.
+LESSON_IMAGE = "Generated_images/image/{}"
 
 #: TensorBoard's page "Custom Scalars": the charts of each section, and the tags of each chart as regular expressions.
 LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
@@ -92,11 +94,6 @@ def tag_of(term: str, *, lesson: bool) -> str:
     if lesson and term in _LESSON:
         return _LESSON[term]
     return _TAGS.get(term, term if "/" in term else f"other/{term}")
-
-
-def lesson_image(index: int) -> str:
-    """Return the lesson's tag of a generated image; TensorFlow numbered the images of a batch."""
-    return f"Generated_images/image/{index}"
 
 
 class _Entry(NamedTuple):

@@ -9,6 +9,7 @@ no weight and no global state.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -157,10 +158,13 @@ def _labels(classes: int) -> Labels | None:
 
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
     """Choose real images of the wanted classes, and return them with their labels."""
-    places = in_turn(labels, wanted, COUNT, len(images))
+    every = np.arange(min(COUNT, len(images)))
+    if labels is None or wanted is None:
+        return as_floats(images[every]), None
+    places = in_turn(labels, wanted)
     if not len(places):  # a small held-out split may have none of them
-        places = np.arange(min(COUNT, len(images)))
-    return as_floats(images[places]), None if labels is None or wanted is None else labels[places]
+        places = every
+    return as_floats(images[places]), labels[places]
 
 
 @contextlib.contextmanager
@@ -326,28 +330,19 @@ def _without_gaps(table: Array) -> Array:
     return np.where(np.isnan(table), np.eye(len(table)), table)
 
 
-def in_turn(labels: Labels | None, wanted: Labels | None, count: int, available: int) -> NDArray[np.int64]:
-    """Find images of wanted classes: for each label the next image of its class, and after the last the first again.
+def in_turn(labels: Labels, wanted: Labels) -> NDArray[np.int64]:
+    """Find images of wanted classes: for each the next image of its class, and after the last the first again.
 
     Args:
-        labels: of the available images, [available], or None.
-        wanted: the classes to find, [count], or None for any.
-        count: the number of images to find.
-        available: the number of images.
+        labels: of the images, [N].
+        wanted: the classes to find, [M].
 
     Returns:
-        At most ``count`` positions; classes without images are left out.
+        At most M positions in ``labels``; classes without images are left out.
     """
-    if labels is None or wanted is None:
-        return np.arange(min(count, available))
-    places = {label: np.flatnonzero(labels == label) for label in np.unique(wanted)}
-    used = dict.fromkeys(places, 0)
-    found = []
-    for label in wanted:
-        if len(places[label]):
-            found.append(places[label][used[label] % len(places[label])])
-            used[label] += 1
-    return np.array(found, np.int64)
+    places = {label: itertools.cycle(np.flatnonzero(labels == label)) for label in np.unique(wanted)}
+    found = [next(places[label], None) for label in wanted]
+    return np.array([place for place in found if place is not None], np.int64)
 
 
 def as_floats(images: Images) -> NDArray[np.float32]:
