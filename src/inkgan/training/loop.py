@@ -69,7 +69,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
             contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
             StopSignals() as signals,
         ):
-            recorder.begin(state.step)
+            recorder.begin()
             _synchronise(prepared, state)
             clock = _Clock(state.seconds)
             _train(prepared, state, recorder, clock, signals)

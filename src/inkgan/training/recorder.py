@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from inkgan.data import Split
-from inkgan.device import environment
+from inkgan.device import environment, to_device
 from inkgan.errors import reason_of
 from inkgan.images import Images, Labels, picture_of, save_animation, save_png, sheet, to_uint8
 from inkgan.runs import metrics
@@ -51,6 +52,8 @@ _LESSON_IMAGES = 5
 _FRAMES = 120
 #: The watcher hears of a step at least this often.
 _SECONDS_BETWEEN_STEPS = 1.0
+#: The number of these reports over which the speed is measured.
+_REPORTS_FOR_SPEED = 21
 #: TensorBoard's file is written this often, and with every checkpoint.
 _SECONDS_BETWEEN_FLUSHES = 10.0
 
@@ -78,20 +81,21 @@ class Recorder:
             self._probe = Probe(run.recipe, run.data, run.config, run.device)
             before = metrics.read(run.folder.metrics_file) if run.folder.metrics_file.exists() else []
             self._doctor = judged(run.config, before, run.data.class_names)
-        self._speed = _Speed()
+        self._reported: deque[tuple[int, float]] = deque(maxlen=_REPORTS_FOR_SPEED)
         self._shown_at = -math.inf
         self._told_at = -math.inf
         self._flushed_at = time.monotonic()
         self._started_at = time.perf_counter()
         self._seconds_measuring = 0.0
         self._failed: set[str] = set()
+        self._first_step = first_step
         self._graph_is_due = first_step == run.first_step
         self._events = EventFile(run.folder.tensorboard, first_step)
         self._metrics = MetricsWriter(run.folder.metrics_file)
 
-    def begin(self, step: int) -> None:
+    def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
-        run = self._run
+        run, step = self._run, self._first_step
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
         changes = run.folder.add_environment(about)
         if changes:
@@ -125,7 +129,8 @@ class Recorder:
         Raises:
             DivergenceError: a loss or gradient is not finite.
         """
-        watch = self._run.config.watch
+        config = self._run.config
+        watch = config.watch
         now = time.monotonic()
         logged = is_due(step, watch.log_every)
         shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
@@ -136,7 +141,9 @@ class Recorder:
         self._run.recipe.settle()
         signals = self._signals(step, batch) if examined else {}
         values = torch.stack(list(terms.values())).tolist()  # all at once: each transfer makes a GPU wait
-        progress = self._progress(step, dict(zip(terms, values, strict=True)), seconds)
+        named = dict(zip(terms, values, strict=True))
+        speed = self._steps_per_second(step, seconds)
+        progress = StepProgress(step, config.steps, seconds, config.seconds, speed, named)
         self._watcher.stepped(progress)
         if logged:
             self._log(progress, signals)
@@ -145,7 +152,7 @@ class Recorder:
         found = self._examine(step, {**progress.terms, **signals} if logged else signals)
         if shown:
             self._shown_at = now
-            self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
+            self._show(progress, number=step + 1 + config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
         return found
@@ -166,10 +173,9 @@ class Recorder:
         """Measure the quality after a step and log it.
 
         Returns:
-            The first figure, which is better when lower; infinity if the run measures nothing.
+            The first figure, which is better when lower.
         """
-        if self._run.measure is None:
-            return math.inf
+        assert self._run.measure is not None, "a run that evaluates has a measure"
         self._run.recipe.settle()
         before = time.perf_counter()
         figures = self._run.measure(*self._progress_images.to_measure())
@@ -256,9 +262,11 @@ class Recorder:
         image, opinion = self._progress_images.single(number)
         self._watcher.picture(progress, image, opinion)
 
-    def _progress(self, step: int, terms: dict[str, float], seconds: float) -> StepProgress:
-        config = self._run.config
-        return StepProgress(step, config.steps, seconds, config.seconds, self._speed.at(step, seconds), terms)
+    def _steps_per_second(self, step: int, seconds: float) -> float:
+        """Return the speed over the last reports; 0 after the first one."""
+        self._reported.append((step, seconds))
+        first, since = self._reported[0]
+        return (step - first) / (seconds - since) if seconds > since else 0.0
 
     def _examine(self, step: int, line: Mapping[str, float]) -> list[Finding]:
         """Let the doctor judge a logged line; return new findings that are to be healed, and warn of the others."""
@@ -311,7 +319,7 @@ class ProgressImages:
         self._real = real
         self._seed = seed
         self._device = device
-        self._fixed_latents = self._on_device(latents(seed, Stream.FIXED_LATENTS, 0, FIXED, recipe.latent_dim))
+        self._fixed_latents = to_device(latents(seed, Stream.FIXED_LATENTS, 0, FIXED, recipe.latent_dim), device)
         self._fixed_labels = self._labels(np.arange(FIXED))
 
     def fixed(self, count: int = FIXED) -> Images:
@@ -325,7 +333,7 @@ class ProgressImages:
         Args:
             number: the number of steps before; each number has its own latent, class and real image.
         """
-        latent = self._on_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim))
+        latent = to_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim), self._device)
         source = rng(self._seed, Stream.SHOWN_LABELS, number)
         label = self._labels(source.integers(2**31, size=1))
         image = self._recipe.draw(latent, label)
@@ -344,7 +352,7 @@ class ProgressImages:
             of_class = np.flatnonzero(self._real.labels == label.item())
             candidates = of_class if len(of_class) else candidates
         chosen = candidates[source.integers(len(candidates), size=1)]
-        return self._on_device(self._real.images[chosen]).float() / 255
+        return to_device(self._real.images[chosen], self._device).float() / 255
 
     def to_measure(self) -> tuple[Images, Labels | None]:
         """Draw images uint8 [N, H, W, C] of classes [N], always of the same latents."""
@@ -352,7 +360,7 @@ class ProgressImages:
         labels = self._labels(np.arange(_MEASURED))
         batches = [slice(start, start + 100) for start in range(0, _MEASURED, 100)]
         parts = [
-            self._recipe.draw(self._on_device(drawn[batch]), None if labels is None else labels[batch])
+            self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
             for batch in batches
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
@@ -360,22 +368,7 @@ class ProgressImages:
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
         """Return the classes in turn for numbers of any size; None for a recipe without labels."""
         classes = self._recipe.num_classes
-        return self._on_device(numbers % classes) if classes else None
-
-    def _on_device(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
-
-
-class _Speed:
-    """Steps per second over the last steps that were reported."""
-
-    def __init__(self) -> None:
-        self._marks: list[tuple[int, float]] = []
-
-    def at(self, step: int, seconds: float) -> float:
-        self._marks = [*self._marks[-20:], (step, seconds)]
-        (first, since), (last, until) = self._marks[0], self._marks[-1]
-        return (last - first) / (until - since) if until > since else 0.0
+        return to_device(numbers % classes, self._device) if classes else None
 
 
 def _graph(recipe: Recipe, device: torch.device) -> object:
