@@ -19,6 +19,7 @@ from inkgan.generation import engines
 from inkgan.generation.engines import Task
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
+from inkgan.training.watching import Result
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -44,13 +45,13 @@ def task(out: Path, data: Path, **options: Any) -> TrainingTask:
 def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
     """In folders OUT-SEED, bit for bit what one run of that seed gives; again, nothing is trained."""
     both = task(tmp_path / "a", small_data)
-    ended = list(train_many(both, [0, 3]))
-    assert [(one.seed, one.step, one.complete, one.trouble) for one in ended] == [(0, 6, True, ""), (3, 6, True, "")]
+    ended = [(one.seed, one.result.step, one.result.complete, one.trouble) for one in train_many(both, [0, 3])]
+    assert ended == [(0, 6, True, ""), (3, 6, True, "")]
     runs.train(tmp_path / "alone", small_data, seed=3)
     assert runs.learned(tmp_path / "a-3") == runs.learned(tmp_path / "alone")
     assert runs.learned(tmp_path / "a-0") != runs.learned(tmp_path / "alone")
     before = {seed: runs.learned(tmp_path / f"a-{seed}") for seed in (0, 3)}
-    assert [one.complete for one in train_many(both, [0, 3])] == [True, True]
+    assert [one.result.complete for one in train_many(both, [0, 3])] == [True, True]
     assert {seed: runs.learned(tmp_path / f"a-{seed}") for seed in (0, 3)} == before
 
 
@@ -58,8 +59,9 @@ def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
 @pytest.mark.usefixtures("here")
 def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
     """A run that was stopped continues; it ends as if it never had."""
-    assert [one.complete for one in train_many(task(tmp_path / "a", small_data, stop_at=3), [0, 1])] == [False, False]
-    assert [one.complete for one in train_many(task(tmp_path / "a", small_data), [0, 1])] == [True, True]
+    for stop_at, complete in ((3, False), (None, True)):
+        ended = train_many(task(tmp_path / "a", small_data, stop_at=stop_at), [0, 1])
+        assert [one.result.complete for one in ended] == [complete, complete]
     runs.train(tmp_path / "alone", small_data, seed=1)
     for name in ("generator.safetensors", "discriminator.safetensors"):
         assert (runs.newest(tmp_path / "a-1") / name).read_bytes() == (
@@ -150,7 +152,8 @@ def test_no_lists_of_seeds(text: str) -> None:
 def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     """A row for each run: the step that it logged last, or how it ended."""
     folders = {0: finished_run, 1: tmp_path / "a-1", 2: tmp_path / "a-2"}
-    lost = Outcome(2, tmp_path / "a-2", 5, 1.0, complete=False, trouble="diverged: the loss is not finite.")
+    result = Result(tmp_path / "a-2", 5, 1.0, complete=False, sheet=None)
+    lost = Outcome(2, result, "diverged: the loss is not finite.")
     console = Console(file=io.StringIO(), width=200)
     console.print(table(folders, {2: lost}, 10.0))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]

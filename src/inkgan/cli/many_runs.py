@@ -45,18 +45,19 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
             raise KeyboardInterrupt("stopped and saved. The same command continues from there.") from None
     diverged = [outcome for outcome in ended.values() if outcome.trouble]
     if diverged:
-        named = ", ".join(str(outcome.folder) for outcome in diverged)
+        named = ", ".join(str(outcome.result.folder) for outcome in diverged)
         raise DivergenceError(f"{len(diverged)} of {len(ended)} runs diverged: {named}. {diverged[0].trouble}")
 
 
 def line_of(outcome: Outcome) -> str:
     """Describe in one line how a run ended."""
-    where = printable(outcome.folder)
-    return f"seed {outcome.seed}: step {outcome.step}, {outcome.seconds:.0f} s, {where}: {_state_of(outcome)}"
+    result = outcome.result
+    where = printable(result.folder)
+    return f"seed {outcome.seed}: step {result.step}, {result.seconds:.0f} s, {where}: {_state_of(outcome)}"
 
 
 def _state_of(outcome: Outcome) -> str:
-    return outcome.trouble or ("complete" if outcome.complete else "stopped")
+    return outcome.trouble or ("complete" if outcome.result.complete else "stopped")
 
 
 def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:
@@ -67,7 +68,7 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
         shown.add_column(column)
     for seed, folder in folders.items():
         outcome = ended.get(seed)
-        step = last_step(folder) if outcome is None else str(outcome.step)
+        step = last_step(folder) if outcome is None else str(outcome.result.step)
         state = ("" if step == "" else "training") if outcome is None else _state_of(outcome)
         shown.add_row(str(seed), str(folder), step, state)
     return shown

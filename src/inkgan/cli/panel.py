@@ -16,16 +16,10 @@ from rich.text import Text
 
 from inkgan.cli.drawing import arrangement, drawn, sparkline
 from inkgan.images import Images
-from inkgan.training.watching import StepProgress
+from inkgan.training.watching import SHORT_NAMES, StepProgress
 
-#: The title of each term that is drawn over time; see `inkgan help training`.
-_CURVES = {
-    "loss_discriminator": "D",
-    "loss_real": "D real",
-    "loss_fake": "D fake",
-    "loss_generator": "G",
-    "margin": "margin",
-}
+#: The title of each term that is drawn over time.
+_CURVES = {**SHORT_NAMES, "margin": "margin"}
 _HEALTHY = "healthy so far"
 #: The fewest lines of a window that shows pictures, and the fewest columns of one that shows the speed.
 _LOWEST_WITH_PICTURES = 10

@@ -11,6 +11,7 @@ from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
+from inkgan.training.watching import Result
 
 _MOST_SEEDS = 10_000
 #: The options that differ between the runs, or that have no meaning for many.
@@ -23,18 +24,12 @@ class Outcome:
 
     Attributes:
         seed: its seed.
-        folder: its folder.
-        step: the number of joint steps done in all.
-        seconds: the time that it trained in all.
-        complete: whether it reached its end.
+        result: its result; of a run that diverged, that of its newest checkpoint.
         trouble: the reason why it diverged, in one line; empty if it did not.
     """
 
     seed: int
-    folder: Path
-    step: int
-    seconds: float
-    complete: bool
+    result: Result
     trouble: str = ""
 
 
@@ -71,10 +66,10 @@ class TrainingTask:
         folder = self.folder(seed)
         given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": RunFolder(folder).is_run}
         try:
-            result = train(self.recipe, **given)
+            return Outcome(seed, train(self.recipe, **given))
         except DivergenceError as error:  # the other seeds may train well
-            return Outcome(seed, folder, RunFolder(folder).newest_step() or 0, 0.0, False, str(error))
-        return Outcome(seed, folder, result.step, result.seconds, result.complete)
+            step = RunFolder(folder).newest_step() or 0
+            return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
 
 
 def train_many(

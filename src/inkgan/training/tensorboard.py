@@ -180,20 +180,20 @@ def _event_of(entry: _Entry) -> Any:
     from torch.utils.tensorboard import summary
 
     when = {"wall_time": entry.wall_time, "step": entry.step}
-    if entry.kind == "graph":
-        return Event(graph_def=entry.value.SerializeToString(), **when)
-    if entry.kind == "layout":
-        sections = {
-            title: {chart: ["Multiline", list(tags)] for chart, tags in charts.items()}
-            for title, charts in entry.value.items()
-        }
-        lay_out: Any = summary.custom_scalars
-        return Event(summary=lay_out(sections), **when)
-    make: Any = {"scalar": summary.scalar, "image": summary.image, "text": summary.text}[entry.kind]
-    if entry.kind != "image":
-        return Event(summary=make(entry.tag, entry.value), **when)
-    pixels = np.asarray(entry.value.convert("RGB"))
-    return Event(summary=make(entry.tag, pixels, dataformats="HWC"), **when)
+    tag, value = entry.tag, entry.value
+    make: Any = summary
+    match entry.kind:
+        case "graph":
+            return Event(graph_def=value.SerializeToString(), **when)
+        case "layout":
+            sections = {
+                title: {chart: ["Multiline", tags] for chart, tags in charts.items()} for title, charts in value.items()
+            }
+            return Event(summary=make.custom_scalars(sections), **when)
+        case "image":
+            return Event(summary=make.image(tag, np.asarray(value.convert("RGB")), dataformats="HWC"), **when)
+        case kind:
+            return Event(summary={"scalar": make.scalar, "text": make.text}[kind](tag, value), **when)
 
 
 def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:

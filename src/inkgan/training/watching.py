@@ -12,7 +12,8 @@ from inkgan.config import Config
 from inkgan.errors import quantity
 from inkgan.images import Images
 
-_SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
+#: The losses that are shown, with their short names; see `inkgan help training`.
+SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class StepProgress:
     @property
     def losses(self) -> str:
         """The losses, such as ``D 1.163  G 1.357``."""
-        return "  ".join(f"{_SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in _SHORT_NAMES)
+        return "  ".join(f"{SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in SHORT_NAMES)
 
     @property
     def comparison(self) -> str:

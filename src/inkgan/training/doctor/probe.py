@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.data.pixels import dark_and_light
+from inkgan.device import to_device
 from inkgan.generation.numpy_networks import softmax
 from inkgan.images import Images, Labels, to_uint8
 from inkgan.seeds import Stream, latents
@@ -55,21 +56,21 @@ class Probe:
     def __init__(self, recipe: Recipe, data: DataSet, config: Config, device: torch.device) -> None:
         self._recipe = recipe
         self._batches_in_an_epoch = len(data.train) / config.batch_size
-        z = latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim)
-        self._latents = torch.from_numpy(z).to(device)
         self._labels = _labels(recipe.num_classes)
-        self._classes = None if self._labels is None else torch.from_numpy(self._labels).to(device)
-        self._some_latents = self._latents[:_AVERAGED], None if self._classes is None else self._classes[:_AVERAGED]
+        z = to_device(latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim), device)
+        classes = None if self._labels is None else to_device(self._labels, device)
+        self._drawn_by_learner = z, classes
+        self._drawn_by_average = z[:_AVERAGED], None if classes is None else classes[:_AVERAGED]
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
         # NaN if no class has two images; look() leaves out signals that are not numbers.
         self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
-        self._real = torch.from_numpy(np.concatenate([self._seen, self._unseen])).to(device)
+        self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
         self._judged_as: Tensor | None = None
         if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
             every = np.concatenate([self._labels, seen_labels, self._unseen_labels])
-            self._judged_as = torch.from_numpy(every).to(device)
+            self._judged_as = to_device(every, device)
 
     @torch.no_grad()
     def look(self, batch: Tensor) -> dict[str, float]:
@@ -80,8 +81,8 @@ class Probe:
         """
         recipe = self._recipe
         with _watched(recipe.networks.get("learner", recipe.networks["generator"])) as in_generator:
-            drawn = recipe.draw_learner(self._latents, self._classes)
-        average = recipe.draw(*self._some_latents)
+            drawn = recipe.draw_learner(*self._drawn_by_learner)
+        average = recipe.draw(*self._drawn_by_average)
         with _watched(recipe.networks["discriminator"]) as in_discriminator:
             logits, scores = recipe.discriminate(torch.cat([drawn.to(self._real.dtype), self._real]), self._judged_as)
         found = self._of_images(_array(drawn), _array(average), _array(batch))
