@@ -158,17 +158,10 @@ class _Scrolling(_Plain):
             self._console.print(Text(f"warning: {message}", style="yellow"))
 
     def stepped(self, progress: StepProgress) -> None:
-        total: float | None
-        if progress.step < 0:
-            description, total, completed = f"pre-training, {-progress.step} left", None, 0.0
-        elif progress.steps is not None:
-            description, total, completed = f"step {progress.step}", progress.steps, progress.step
-        else:
-            description, total, completed = f"step {progress.step}", progress.seconds_total, progress.seconds
         self._update(
-            description=description,
-            total=total,
-            completed=completed,
+            description=progress.position,
+            total=None if progress.step < 0 else 1.0,
+            completed=progress.fraction_done,
             losses=progress.losses,
             speed=progress.speed,
             left=progress.time_left,

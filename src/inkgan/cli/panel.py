@@ -60,17 +60,15 @@ class Panel:
 
     def _bar(self, width: int) -> RenderableType:
         progress = self.progress
-        grid = Table.grid(expand=True, padding=(0, 1))
         if progress is None:
             return Text("the untrained generator")
-        done, total = (
-            (progress.step + 1, progress.steps) if progress.steps else (progress.seconds, progress.seconds_total)
-        )
-        bar = ProgressBar(total=total, completed=max(0.0, done), pulse=False)
+        bar = ProgressBar(total=1.0, completed=progress.fraction_done, pulse=False)
         speed = [progress.speed] if width >= _NARROWEST_WITH_SPEED else []
-        for part in (progress.position, bar, *speed, progress.time_left):
+        parts: list[RenderableType] = [progress.position, bar, *speed, progress.time_left]
+        grid = Table.grid(expand=True, padding=(0, 1))
+        for part in parts:
             grid.add_column(ratio=1 if part is bar else None, no_wrap=True)
-        grid.add_row(progress.position, bar, *speed, progress.time_left)
+        grid.add_row(*parts)
         return grid
 
     def _curves(self, width: int) -> Iterator[Text]:

@@ -135,8 +135,7 @@ def train(
     given = dict(locals())  # the options by name; inkgan.train calls them the same
     from inkgan.training import start
 
-    others = {key: given[option] for option, key in start.OPTIONS_FOR_SETTINGS.items()}
-    require_once(settings or (), "--set", {"recipe": recipe, **others})
+    require_once(settings or (), "--set")
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
         _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)

@@ -128,7 +128,10 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     if isinstance(processes, int) and processes > 1:
         checked(recipe, **given)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
-        watcher = (watcher or _default_watcher()) if team.leads else Watcher()
+        if not team.leads:
+            watcher = Watcher()
+        elif watcher is None:
+            watcher = NotebookWatcher() if is_notebook() else Watcher()
         if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
             given |= {"resume": True, "force": False}
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
@@ -158,10 +161,10 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
     chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
-    _require_no_conflict(chosen, given.get("settings") or ())
+    settings = given.get("settings") or ()
+    _require_no_conflict(chosen, settings)
 
     def resolved(base: Config | None = None) -> Config:
-        settings = given.get("settings") or ()
         return _with_absolute_data(resolve(file=file, options=chosen, overrides=settings, base=base))
 
     config = resolved()
@@ -216,7 +219,7 @@ def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any]
     names = settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
     for name in names:
         if options.get(name) is not None:
-            raise ConfigError(f"{name} was given 2 values, one of them among the settings. Give one.")
+            raise ConfigError(f"{name} was given 2 values, one of them among the settings (--set). Give one.")
 
 
 def _with_absolute_data(config: Config) -> Config:
@@ -393,10 +396,6 @@ def _identity(prepared: PreparedRun) -> dict[str, str]:
         "the precision": prepared.precision_name,
         **{f"the setting {name}": str(value) for name, value in prepared.config.model_dump().items()},
     }
-
-
-def _default_watcher() -> Watcher:
-    return NotebookWatcher() if is_notebook() else Watcher()
 
 
 def default_name(config: Config) -> str:

@@ -44,6 +44,13 @@ class StepProgress:
         return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
 
     @property
+    def fraction_done(self) -> float:
+        """The fraction of the run's steps or seconds that is done; 0 in pre-training."""
+        if self.steps is not None:
+            return max(0, self.step + 1) / self.steps
+        return self.seconds / self.seconds_total if self.seconds_total else 0.0
+
+    @property
     def losses(self) -> str:
         """The losses, such as ``D 1.163  G 1.357``."""
         return "  ".join(f"{SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in SHORT_NAMES)
