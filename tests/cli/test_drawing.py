@@ -7,23 +7,26 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.segment import Segment
 
-from inkgan.cli.drawing import Arrangement, ColouredText, arrangement, drawn, in_characters, sparkline
+from inkgan.cli.drawing import Arrangement, arrangement, drawn, in_characters, sparkline
 
 QUARTERS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 
-def pixels_of(lines: list[list[ColouredText]], across: int) -> NDArray[np.int64]:
+def pixels_of(lines: list[list[Segment]], across: int) -> NDArray[np.int64]:
     """The picture [2h, across · w, 3] that characters show."""
     rows: list[list[object]] = []
     for line in lines:
         halves: tuple[list[object], list[object]] = ([], [])
         for run in line:
+            assert run.style is not None
+            paper, ink = (colour and colour.triplet for colour in (run.style.bgcolor, run.style.color))
             for character in run.text:
                 shape = QUARTERS.index(character)
                 for quarter in (0, 1, 2, 3):
                     if quarter % 2 < across:
-                        halves[quarter // 2].append(run.ink if shape >> quarter & 1 else run.paper)
+                        halves[quarter // 2].append(ink if shape >> quarter & 1 else paper)
         rows += halves
     return np.array(rows)
 
@@ -102,7 +105,7 @@ def test_without_colours_ink_is_what_is_drawn() -> None:
     (line, last), layout = drawn(image, Arrangement(1, 2, 2), colour=False), Arrangement(1, 2, 2)
     assert layout.columns == len(line[0].text) == 2
     assert [run.text for run in (*line, *last)] == [" █", "▖ "]
-    assert line[0].ink is line[0].paper is None
+    assert line[0].style is None
 
 
 def test_a_picture_is_shrunk_by_its_means() -> None:

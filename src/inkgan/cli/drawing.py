@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
 
 from inkgan.images import Images
 
@@ -25,20 +29,6 @@ _LEVELS = 32
 #: The fewest columns that make an image worth drawing, and the most that it gets unless it has more pixels.
 _FEWEST_COLUMNS = 3
 _ENOUGH_COLUMNS = 28
-
-
-class ColouredText(NamedTuple):
-    """Characters side by side in the same colours.
-
-    Attributes:
-        text: the characters.
-        ink: their colour as red, green and blue, 0 to 255; None for the terminal's own.
-        paper: the colour behind them.
-    """
-
-    text: str
-    ink: tuple[int, int, int] | None
-    paper: tuple[int, int, int] | None
 
 
 class Arrangement(NamedTuple):
@@ -118,7 +108,7 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
     return best
 
 
-def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[ColouredText]]:
+def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Segment]]:
     """Draw images as lines of characters, dark ink on white paper.
 
     Where each pixel can have a column of its own, a character shows two of them, one above the other; else it shows
@@ -135,7 +125,7 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Col
     sheet = _side_by_side(shrunk, layout.per_line, across)
     if not colour:
         mostly_ink = _cells(sheet, 2).mean(axis=3) > 127  # [h, w, 4]
-        return [[ColouredText("".join(row), None, None)] for row in _QUARTERS[mostly_ink @ np.array([1, 2, 4, 8])]]
+        return [[Segment("".join(row))] for row in _QUARTERS[mostly_ink @ np.array([1, 2, 4, 8])]]
     shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
     characters, ink, paper = _as_quarters(shown) if quarters else _as_halves(shown)
     return [_coloured(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
@@ -192,19 +182,18 @@ def _rounded(colours: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.rint(np.rint(np.asarray(colours, np.float64) * top / 255) * 255 / top).astype(np.int64)
 
 
-def _coloured(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[ColouredText]:
+def _coloured(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[Segment]:
     """Join neighbours of the same colours in a line of characters [w] with colours [w, 3]."""
     ink = np.where(characters[:, None] == " ", paper, ink)  # a blank shows only paper
     colours = np.concatenate([ink, paper], axis=1)
     starts = [0, *(np.flatnonzero((colours[1:] != colours[:-1]).any(axis=1)) + 1).tolist()]
     ends = [*starts[1:], len(characters)]
     text = "".join(characters.tolist())
-    return [
-        ColouredText(text[start:end], _colour(ink[start]), _colour(paper[start]))
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    styles = [_style(*colours[start].tolist()) for start in starts]
+    return [Segment(text[start:end], style) for start, end, style in zip(starts, ends, styles, strict=True)]
 
 
-def _colour(channels: NDArray[np.int64]) -> tuple[int, int, int]:
-    red, green, blue = channels.tolist()
-    return red, green, blue
+@lru_cache(maxsize=4096)
+def _style(*channels: int) -> Style:
+    """The style of ink on paper: red, green and blue of each."""
+    return Style.from_color(Color.from_rgb(*channels[:3]), Color.from_rgb(*channels[3:]))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
-from rich.color import Color
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -109,18 +106,10 @@ class Picture(NamedTuple):
         if layout is None:
             return
         for line in drawn(self.images, layout, colour=has_colours(console)):
-            for part in line:
-                yield Segment(part.text, _style(part.ink, part.paper))
+            yield from line
             yield Segment.line()
 
 
 def has_colours(console: Console) -> bool:
     """Return whether a terminal shows colours and its user wants them."""
     return console.color_system is not None and not console.no_color
-
-
-@lru_cache(maxsize=4096)
-def _style(ink: tuple[int, int, int] | None, paper: tuple[int, int, int] | None) -> Style | None:
-    if ink is None or paper is None:
-        return None
-    return Style.from_color(Color.from_rgb(*ink), Color.from_rgb(*paper))
