@@ -134,12 +134,12 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             watcher = NotebookWatcher() if is_notebook() else Watcher()
         if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
             given |= {"resume": True, "force": False}
-        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _identity)
+        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
         if team.leads and given.get("out") is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
             place = claim(RUNS / default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
-        return _trained(prepared, watcher)
+        return _train_until_healthy(prepared, watcher)
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
@@ -281,15 +281,15 @@ def prepare(
 
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
     return PreparedRun(
-        config,
-        folder,
-        data,
-        built,
-        device,
-        precision,
-        team,
-        measure,
-        resume,
+        config=config,
+        folder=folder,
+        data=data,
+        recipe=built,
+        device=device,
+        precision=precision,
+        team=team,
+        measure=measure,
+        resume=resume,
         force=given.get("force", False),
         stop_at=given.get("stop_at"),
         heal=given.get("heal", False) and may_heal(config),  # healings of earlier starts count
@@ -312,8 +312,8 @@ def _timeout(given: Mapping[str, Any]) -> float:
     return number_between(given.get("timeout", SECONDS_TO_WAIT), complaint, 1e-3, 1e6)
 
 
-def _trained(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train a run; if it falls ill and is to be healed, train again from a healthy checkpoint."""
+def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
+    """Train a run; if it falls ill and is to be healed, train on from a healthy checkpoint."""
     from inkgan.training import loop
     from inkgan.training.healing import IllnessError, go_back, may_heal
 
@@ -353,11 +353,9 @@ def build(
     from inkgan.training.compact import Compact
     from inkgan.training.tutorial import Tutorial
 
-    recipes = {"fast": Compact, "best": Compact, "tutorial": Tutorial}
-    recipe: Recipe = recipes[config.recipe](
-        config, image_shape, num_classes, dtype=precision, device=device, team=team or Team()
-    )
-    return recipe
+    if config.recipe == "tutorial":
+        return Tutorial(config, image_shape, dtype=precision, device=device)
+    return Compact(config, image_shape, num_classes, dtype=precision, device=device, team=team)
 
 
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
@@ -382,7 +380,7 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
         )
 
 
-def _identity(prepared: PreparedRun) -> dict[str, str]:
+def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
     """Return the facts that must be the same on every process, by the names that messages use."""
     from importlib import metadata
 

@@ -20,7 +20,6 @@ from inkgan.seeds import Stream, latents, rng
 from inkgan.training import losses
 from inkgan.training.optimizers import MixedPrecision, TensorFlowAdam
 from inkgan.training.recipe import Recipe, StepInfo, parameter_norms, require_finite
-from inkgan.training.team import Team
 
 #: The number of batches over which the standing statistics of a saved generator are averaged.
 _STANDING_BATCHES = 20
@@ -35,10 +34,8 @@ class Tutorial(Recipe):
     Args:
         config: the settings.
         image_shape: height, width and channels of the data's images, which must be 28, 28 and 1.
-        num_classes: not used; the tutorial has no labels.
         dtype: the precision of the networks' computations.
         device: where they compute.
-        team: not used; one process trains the tutorial.
 
     Raises:
         ConfigError: the images have another shape.
@@ -52,11 +49,9 @@ class Tutorial(Recipe):
         self,
         config: Config,
         image_shape: tuple[int, int, int] = IMAGE_SHAPE,
-        num_classes: int = 0,
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
-        team: Team | None = None,
     ) -> None:
         if image_shape != IMAGE_SHAPE:
             height, width, channels = image_shape
