@@ -52,11 +52,11 @@ class PreparedRun:
     device: torch.device
     precision: torch.dtype
     team: Team
-    measure: Measure | None = None
-    resume: bool = False
-    force: bool = False
-    stop_at: int | None = None
-    heal: bool = False
+    measure: Measure | None
+    resume: bool
+    force: bool
+    stop_at: int | None
+    heal: bool
 
     @property
     def precision_name(self) -> str:

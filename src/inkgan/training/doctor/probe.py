@@ -30,6 +30,8 @@ from inkgan.seeds import Stream, latents
 from inkgan.training.recipe import Recipe
 
 Array = NDArray[np.floating[Any]]
+#: For each unit [C] of a layer, whether it was ever above zero, and whether it was ever below it.
+Signs = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 #: The number of latents, of training images and of held-out images; the cost grows with it.
 COUNT = 64
@@ -94,9 +96,7 @@ class Probe:
         found["batches_in_an_epoch"] = self._batches_in_an_epoch
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
-    def _of_images(
-        self, fake: NDArray[np.float32], averaged: NDArray[np.float32], batch: NDArray[np.float32]
-    ) -> dict[str, float]:
+    def _of_images(self, fake: Array, averaged: Array, batch: Array) -> dict[str, float]:
         """Return signals of the images of the learner and of its average, in units of the real images' spread."""
         spread = self._real_spread
         some_labels = None if self._labels is None else self._labels[: len(averaged)]
@@ -113,7 +113,7 @@ class Probe:
             found["from_average"] = distance(fake[: len(averaged)], averaged) / spread
         return found
 
-    def _of_logits(self, fake: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:
+    def _of_logits(self, fake: Array, real: Array) -> dict[str, float]:
         seen, unseen = real[: len(self._seen)], real[len(self._seen) :]
         return {
             "margin": margin(seen, fake),
@@ -124,7 +124,7 @@ class Probe:
             "memory": pairs_in_order(seen, unseen),
         }
 
-    def _of_classes(self, fake: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:
+    def _of_classes(self, fake: Array, real: Array) -> dict[str, float]:
         """Return signals of the drawn classes, as the discriminator's own classifier sees them."""
         assert self._labels is not None
         assert self._unseen_labels is not None
@@ -169,9 +169,9 @@ def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tup
 
 
 @contextlib.contextmanager
-def _watched(network: nn.Module) -> Iterator[list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]:
+def _watched(network: nn.Module) -> Iterator[list[Signs]]:
     """Collect for each hidden convolution the units that are ever above zero, and those that are ever below it."""
-    signs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]] = []
+    signs: list[Signs] = []
 
     def note(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
         some = output[:_WATCHED].flatten(0, -2)
@@ -263,13 +263,13 @@ def difference_of_ranges(real: Array, generated: Array) -> float:
     return max(low, high)
 
 
-def share_of_stuck(signs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> float:
+def share_of_stuck(signs: Sequence[Signs]) -> float:
     """The share of units that are on one side of zero for every image at every place.
 
     A leaky rectifier whose input never changes its sign is linear, so the network could do without that unit.
 
     Args:
-        signs: for each layer, the units [C] that were ever above zero, and those that were ever below it.
+        signs: those of each layer.
     """
     stuck = sum(int(np.sum(~(above & below))) for above, below in signs)
     units = sum(len(above) for above, _ in signs)
