@@ -123,7 +123,7 @@ def follow(prepared: PreparedRun) -> Result:
 def _synchronise(prepared: PreparedRun, state: RunState) -> None:
     """Give every process of the team the step, the clock and the weights of the first one."""
     prepared.team.meet()
-    step, seconds = prepared.team.broadcast_values(float(state.step), state.seconds)
+    step, seconds = prepared.team.broadcast_pair(float(state.step), state.seconds)
     state.step = int(step)
     state.seconds = seconds
     if prepared.team.size > 1:
@@ -178,7 +178,7 @@ def _steps(
     while True:
         has_signal = signals is not None and signals.received is not None
         # The first process decides for all: clocks differ, and signals arrive at different times.
-        seconds, stop_requested = prepared.team.broadcast_values(clock.seconds, float(has_signal))
+        seconds, stop_requested = prepared.team.broadcast_pair(clock.seconds, float(has_signal))
         done, total = (seconds, config.seconds) if config.steps is None else (state.step, config.steps)
         assert total is not None
         state.is_complete = done >= total

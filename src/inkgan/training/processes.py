@@ -61,18 +61,18 @@ class ManyProcesses(Team):
             dist.all_gather(list(everyone.unbind()), rows.contiguous())
         return everyone.flatten(0, 1)
 
-    def broadcast_values(self, *values: float) -> tuple[float, ...]:
-        """See :meth:`Team.broadcast_values`."""
-        message = torch.tensor([0.0, *values], dtype=torch.float64)
+    def broadcast_pair(self, first: float, second: float) -> tuple[float, float]:
+        """See :meth:`Team.broadcast_pair`."""
+        message = torch.tensor([0.0, first, second], dtype=torch.float64)
         with self._explained_loss():
             dist.broadcast(message, src=0)
-        exit_code, *followed = message.tolist()
+        exit_code, first, second = message.tolist()
         if exit_code and not self.leads:
             raise DismissedError(int(exit_code))
-        return tuple(followed)
+        return first, second
 
     def dismiss(self, exit_code: int) -> None:
-        """See :meth:`Team.dismiss`. The values that :meth:`broadcast_values` waits for do not matter any more."""
+        """See :meth:`Team.dismiss`. The values that :meth:`broadcast_pair` waits for do not matter any more."""
         message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
         with contextlib.suppress(RuntimeError):
             dist.broadcast(message, src=0)

@@ -68,9 +68,9 @@ class Team:
         """Return the rows of all processes in the order of ranks, on every process: [own, M] in, [all, M] out."""
         return rows
 
-    def broadcast_values(self, *values: float) -> tuple[float, ...]:
-        """Return the first process's values on every process."""
-        return values
+    def broadcast_pair(self, first: float, second: float) -> tuple[float, float]:
+        """Return the first process's two values on every process."""
+        return first, second
 
     def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of the first process, in place."""
@@ -99,7 +99,7 @@ class Team:
         """
 
     def dismiss(self, exit_code: int) -> None:
-        """End the other processes, which wait in :meth:`broadcast_values`."""
+        """End the other processes, which wait in :meth:`broadcast_pair`."""
 
 
 @contextlib.contextmanager
