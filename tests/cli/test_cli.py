@@ -214,6 +214,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --jobs 2", "--seeds 0-9"),
         ("train --dry-run --device npu:0", "no device 'npu:0'"),
         ("train --dry-run --seeds 1-2 --device vulkan", "no device 'vulkan'"),
+        ("train --dry-run --seeds 1-2 --engine rey", "unknown engine 'rey'"),
         ("train --dry-run --seeds 1-2 --seed 3", "--seed is for one run"),
         ("train --dry-run --stop-at -3", "stop_at=-3"),
         ("train --dry-run --timeout nan", "timeout=nan"),

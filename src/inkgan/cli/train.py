@@ -159,15 +159,12 @@ def _train_seeds(
 ) -> None:
     """Train one run for each seed, or print the folders of a dry run."""
     from inkgan.cli.many_runs import train_seeds
-    from inkgan.device import cores
-    from inkgan.generation.engines import checked_jobs
     from inkgan.training.many_runs import TrainingTask, parse_seeds, require_possible
 
     numbers = parse_seeds(seeds)
-    checked_jobs(jobs, engine)
-    task = TrainingTask(recipe, options, None if jobs == 1 else max(1, cores() // jobs))
+    task = TrainingTask(recipe, options)
     if dry_run:
-        require_possible(task, numbers)
+        require_possible(task, numbers, jobs=jobs, engine=engine)
         for seed in numbers:
             typer.echo(f"# would run in {printable(task.folder(seed))}")
         return

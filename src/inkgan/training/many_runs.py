@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder
@@ -40,7 +41,7 @@ class TrainingTask:
     Attributes:
         recipe: as for :func:`inkgan.train`.
         options: as for :func:`inkgan.train`; the names of the folders begin with ``out``.
-        threads: PyTorch's number of threads in each process; None leaves it as it is.
+        threads: PyTorch's number of threads in each process; None leaves it as it is. :func:`train_many` sets it.
     """
 
     recipe: str | None
@@ -89,18 +90,20 @@ def train_many(
     Raises:
         InputError: something given cannot be used.
     """
-    jobs = engines.checked_jobs(jobs, engine)
-    run = engines.engine(engine)
-    require_possible(task, seeds)
-    return run(task, seeds, jobs)
+    require_possible(task, seeds, jobs=jobs, engine=engine)
+    if jobs > 1:
+        task = replace(task, threads=max(1, cores() // jobs))
+    return engines.engine(engine)(task, seeds, jobs)
 
 
-def require_possible(task: TrainingTask, seeds: Sequence[int]) -> None:
+def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str) -> None:
     """Check all that can be checked before any run begins, without the data and without PyTorch.
 
     Raises:
         InputError: an option cannot be used, or a folder holds something else than its run.
     """
+    engines.checked_jobs(jobs, engine)
+    engines.engine(engine)
     for name in _NOT_SHARED:
         if task.options.get(name) not in (None, False):
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
