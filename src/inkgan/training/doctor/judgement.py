@@ -26,19 +26,16 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
         measured = json.loads(file.read_text("utf-8"))["thresholds"]
         found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
         wrong = [name for name, value in found.items() if not math.isfinite(value)]
+        if not wrong:
+            return found
+        reason = f"the threshold {wrong[0]} is not a number"
     except OSError as error:
-        raise ConfigError(_damaged(file, reason_of(error))) from None
+        reason = reason_of(error)
     except (ValueError, TypeError, RecursionError):
-        raise ConfigError(_damaged(file, "it holds no table of thresholds")) from None
+        reason = "it holds no table of thresholds"
     except KeyError as error:
-        raise ConfigError(_damaged(file, f"it has no threshold {error}")) from None
-    if wrong:
-        raise ConfigError(_damaged(file, f"the threshold {wrong[0]} is not a number"))
-    return found
-
-
-def _damaged(file: Path, reason: str) -> str:
-    return (
+        reason = f"it has no threshold {error}"
+    raise ConfigError(
         f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
         "the doctor: --set watch.doctor_every=0"
     )
