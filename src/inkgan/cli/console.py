@@ -39,21 +39,18 @@ _LINES_AFTER = 8
 _SECONDS_OF_SILENCE = 30.0
 
 
-@contextlib.contextmanager
-def watcher_for(*, quiet: bool, plain: bool = False) -> Iterator[Watcher]:
-    """Yield the watcher for this process: silent if asked, live on a terminal, plain lines elsewhere.
+def watcher_for(*, quiet: bool, plain: bool = False) -> contextlib.AbstractContextManager[Watcher]:
+    """Return the watcher for this process: silent if asked, live on a terminal, plain lines elsewhere.
 
     Args:
         quiet: show only warnings.
         plain: on a terminal, show lines and pictures that scroll instead of a panel.
     """
     if quiet:
-        yield _Quiet()
-    elif sys.stdout.isatty():
-        with _Scrolling() if plain else _Panelled() as live:
-            yield live
-    else:
-        yield _Plain()
+        return contextlib.nullcontext(_Quiet())
+    if not sys.stdout.isatty():
+        return contextlib.nullcontext(_Plain())
+    return _Scrolling() if plain else _Panelled()
 
 
 class _Quiet(Watcher):

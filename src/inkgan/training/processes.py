@@ -150,13 +150,11 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
     return None
 
 
-@contextlib.contextmanager
-def started_by_a_launcher(seconds_to_wait: float) -> Iterator[Team]:
+def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextManager[Team]:
     """Join the team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
     store = _store_of_the_environment(seconds_to_wait)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    with _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait)) as team:
-        yield team
+    return _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait))
 
 
 def _store_of_the_environment(seconds_to_wait: float) -> Store:

@@ -10,9 +10,9 @@ The first process, rank 0, decides, writes and prints. The others compute.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from inkgan.device import cores
@@ -102,9 +102,8 @@ class Team:
         """End the other processes, which wait in :meth:`broadcast_pair`."""
 
 
-@contextlib.contextmanager
-def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> Iterator[Team]:
-    """Yield the team that this process belongs to, until the run ends.
+def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> AbstractContextManager[Team]:
+    """Return the team that this process belongs to, as a context that lasts until the run ends.
 
     Under ``torchrun``, or any other launcher that sets RANK and WORLD_SIZE, the launcher's processes are the team.
     Otherwise this process starts the others on the same machine.
@@ -125,17 +124,13 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         if size > 1:
             from inkgan.training.processes import started_by_a_launcher
 
-            with started_by_a_launcher(seconds_to_wait) as team:
-                yield team
-            return
-    elif count is not None and count != 1:
+            return started_by_a_launcher(seconds_to_wait)
+    elif count not in (None, 1):
         require_possible_count(count)
         from inkgan.training.processes import started_here
 
-        with started_here(count, seconds_to_wait, command) as team:
-            yield team
-        return
-    yield Team()  # PyTorch is not imported for it, so wrong options are reported at once
+        return started_here(count, seconds_to_wait, command)
+    return nullcontext(Team())  # PyTorch is not imported for it, so wrong options are reported at once
 
 
 def require_possible_count(count: int) -> None:

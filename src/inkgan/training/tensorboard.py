@@ -117,10 +117,9 @@ class EventFile:
 
     def __init__(self, folder: Path, first_step: int) -> None:
         self._folder = folder
-        self._first_step = first_step
+        self._first_step: int | None = first_step  # None once a file says it
         self._queue: list[_Entry] = []
         self._records: Any = None
-        self._is_first_file = True
 
     def add(self, kind: str, tag: str, value: Any, step: int = 0) -> None:
         """Add a value to show.
@@ -169,10 +168,10 @@ class EventFile:
         number = max(int(time.time()), 1 + max(numbers, default=0))
         self._records = RecordWriter((self._folder / f"events.out.tfevents.{number:010d}.inkgan").open("xb"))
         self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
-        if self._is_first_file:
+        if self._first_step is not None:
             start = Event(wall_time=time.time(), step=self._first_step, session_log=SessionLog(status=SessionLog.START))
             self._records.write(start.SerializeToString())
-        self._is_first_file = False
+            self._first_step = None
 
 
 def _event_of(entry: _Entry) -> Any:
