@@ -77,7 +77,7 @@ class Recipe(ABC):
         """
 
     def settle(self) -> None:  # noqa: B027 - a recipe may have nothing to wait for
-        """Wait until it is known whether the losses and gradients of the last step are finite: it is, by default.
+        """Wait until it is known whether the losses and gradients of the last step are finite; by default, it is.
 
         Raises:
             DivergenceError: one is not.

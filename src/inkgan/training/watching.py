@@ -45,7 +45,7 @@ class StepProgress:
 
     @property
     def fraction_done(self) -> float:
-        """The fraction of the run's steps or seconds that is done; 0 in pre-training."""
+        """The fraction that is done of the run's joint steps, or of its seconds."""
         if self.steps is not None:
             return max(0, self.step + 1) / self.steps
         return self.seconds / self.seconds_total if self.seconds_total else 0.0
