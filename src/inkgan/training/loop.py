@@ -141,9 +141,9 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
             if untrained is not None:
                 write_checkpoint(prepared, untrained)
                 untrained = None
-            findings = recorder.step(step, terms, clock.seconds, real)
-            if findings:
-                raise IllnessError(findings[0])
+            finding = recorder.step(step, terms, clock.seconds, real)
+            if finding is not None:
+                raise IllnessError(finding)
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
                     recorder.grid(state.step)

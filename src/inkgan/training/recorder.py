@@ -114,7 +114,7 @@ class Recorder:
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets the step at which a run resumes
 
-    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> list[Finding]:
+    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> Finding | None:
         """Log and show a step that was just done, as often as the settings say.
 
         Args:
@@ -124,7 +124,7 @@ class Recorder:
             batch: the real images [N, H, W, C] that the step learned from, for the doctor.
 
         Returns:
-            The doctor's new findings that are to be healed.
+            The doctor's first new finding that is to be healed, if there is one.
 
         Raises:
             DivergenceError: a loss or gradient is not finite.
@@ -136,7 +136,7 @@ class Recorder:
         shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
         examined = step >= 0 and is_due(step, watch.doctor_every)
         if not (logged or shown or examined or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
-            return []
+            return None
         self._told_at = now
         self._run.recipe.settle()
         signals = self._signals(step, batch) if examined else {}
@@ -268,14 +268,14 @@ class Recorder:
         first, since = self._reported[0]
         return (step - first) / (seconds - since) if seconds > since else 0.0
 
-    def _examine(self, step: int, line: Mapping[str, float]) -> list[Finding]:
-        """Let the doctor judge a logged line; return new findings that are to be healed, and warn of the others."""
+    def _examine(self, step: int, line: Mapping[str, float]) -> Finding | None:
+        """Let the doctor judge a logged line; return the first new finding to heal, and warn of those to live with."""
         if self._doctor is None or not line:
-            return []
-        to_heal = []
+            return None
+        to_heal = None
         for finding in self._doctor.look(step, line):
             if self._run.heal and finding.rule.healable:
-                to_heal.append(finding)
+                to_heal = to_heal or finding
             else:
                 self._watcher.warn(str(finding))
         self._watcher.verdict(self._doctor.verdict)
