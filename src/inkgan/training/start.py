@@ -128,10 +128,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     if isinstance(processes, int) and processes > 1:
         checked(recipe, **given)  # before any process is started
     with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
-        if not team.leads:
-            watcher = Watcher()
-        elif watcher is None:
-            watcher = NotebookWatcher() if is_notebook() else Watcher()
+        watcher = (watcher or _default_watcher()) if team.leads else Watcher()
         if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
             given |= {"resume": True, "force": False}
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
@@ -394,6 +391,10 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
         "the precision": prepared.precision_name,
         **{f"the setting {name}": str(value) for name, value in prepared.config.model_dump().items()},
     }
+
+
+def _default_watcher() -> Watcher:
+    return NotebookWatcher() if is_notebook() else Watcher()
 
 
 def default_name(config: Config) -> str:
