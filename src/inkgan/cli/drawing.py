@@ -99,7 +99,8 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
     height, width = size
     enough = max(width, _ENOUGH_COLUMNS // width * width)
     best = None
-    for lines in (lines for lines in range(1, count + 1) if count % lines == 0):
+    divisors = [lines for lines in range(1, count + 1) if count % lines == 0]
+    for lines in divisors:
         per_line = count // lines
         wide = min(enough, (columns + 1) // per_line - 1)  # one empty column between neighbours
         wide = min(wide, int(2 * (rows // lines) * width / height))

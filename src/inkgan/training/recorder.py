@@ -239,9 +239,8 @@ class Recorder:
         return named
 
     def _log(self, progress: StepProgress, signals: Mapping[str, float]) -> None:
-        step, terms = progress.step, progress.terms
-        seconds, speed = progress.seconds, progress.steps_per_second
-        times = {"seconds": round(seconds, 3), "steps_per_second": round(speed, 3)}
+        step, terms, speed = progress.step, progress.terms, progress.steps_per_second
+        times = {"seconds": round(progress.seconds, 3), "steps_per_second": round(speed, 3)}
         self._write(step, {**terms, **signals, **times})
         for name, value in {**terms, "steps_per_second": speed}.items():
             self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
