@@ -503,6 +503,7 @@ class TestCommands:
             )
             np.testing.assert_array_equal(archive["factors"][0], np.array([*short.factors, *[np.nan] * 3], np.float32))
             width = short.image.shape[1]
+            assert archive["widths"].tolist() == [width, archive["images"].shape[2]]
             np.testing.assert_array_equal(archive["images"][0, :, :width], short.image)
             assert not archive["images"][0, :, width:].any()
         assert run(["write", "1", "-n", "2", "-o", str(out), "--force"]) == 0

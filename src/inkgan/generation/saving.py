@@ -224,8 +224,8 @@ def save_writings(
             ``probabilities`` and ``factors`` if legibility was asked for (see
             :class:`inkgan.generation.writing.Writing`), and with the boxes ``cells`` in a look with cells. Beside a
             .png is a .jsonl of that name. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after
-            the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit, and
-            ``cells`` like ``boxes``.
+            the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit,
+            ``cells`` like ``boxes``, and ``widths`` int32 [N] of the images before they were filled up.
         force: replace what is there; in a folder, only what inkgan wrote there.
 
     Raises:
@@ -324,7 +324,7 @@ def filled_up(images: Sequence[Images]) -> Images:
 
 
 def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
-    """Return texts and boxes, and probabilities, factors and cells if there are any (see :func:`save_writings`)."""
+    """Return texts, boxes and widths, and what there is of probabilities, factors and cells (:func:`save_writings`)."""
     longest = max(len(writing.text) for writing in writings)
     arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
     arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
@@ -334,6 +334,7 @@ def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
         arrays["factors"] = _table([writing.factors for writing in writings], (longest,), np.nan, np.float32)
     if writings[0].cells:
         arrays["cells"] = _table([writing.cells for writing in writings], (longest, 4), -1, np.int32)
+    arrays["widths"] = np.array([writing.image.shape[1] for writing in writings], np.int32)
     return arrays
 
 

@@ -108,11 +108,9 @@ def npz(stem: str, samples: Iterable[Sample]) -> Files:
     """
     kept = [(sample.number, sample.writing) for sample in samples]
     writings = [writing for _, writing in kept]
-    images = [writing.image for writing in writings]
     arrays = {
-        "images": filled_up(images),
+        "images": filled_up([writing.image for writing in writings]),
         **label_arrays(writings),
-        "widths": np.array([image.shape[1] for image in images], np.int32),
         "writers": np.array([number for number, _ in kept], np.int64),
     }
     content = io.BytesIO()
