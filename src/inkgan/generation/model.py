@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex
 
@@ -118,10 +117,15 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
+        self._draw_by_torch = self._function_of_torch()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return everything for pickle except PyTorch's function, which is made anew."""
         return {name: value for name, value in self.__dict__.items() if name != "_draw_by_torch"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._draw_by_torch = self._function_of_torch()
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
@@ -335,15 +339,16 @@ class Model:
         more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
         return ", ".join(names) + more
 
-    @cached_property
-    def _draw_by_torch(self) -> torch_networks.Draw:
+    def _function_of_torch(self) -> torch_networks.Draw | None:
+        """Return PyTorch's function that draws a whole chunk; None if NumPy draws."""
+        if self.description["network"] in NUMPY_NETWORKS:
+            return None
         return torch_networks.draw_function(self.description, self._weights)
 
     def _draw_chunk(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
-        """Draw up to 32 images [N, H, W, C] in [0, 1], by NumPy or else by PyTorch."""
-        numpy_form = NUMPY_NETWORKS.get(self.description["network"])
-        if numpy_form is not None:
-            return numpy_form.draw(self._weights, self.description, latents, labels)
+        """Draw up to 32 images [N, H, W, C] in [0, 1]."""
+        if self._draw_by_torch is None:
+            return NUMPY_NETWORKS[self.description["network"]].draw(self._weights, self.description, latents, labels)
         # A whole chunk is computed, so that no image depends on the number of images.
         n = len(latents)
         latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
