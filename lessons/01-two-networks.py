@@ -69,7 +69,8 @@ assert real[0].numel() == 784
 #
 # * A **fully connected layer** (`Linear`) makes each output a weighted sum of all inputs, plus a constant, the *bias*.
 # * A **convolution** (`Conv2d`) moves a small square of weights, the *kernel*, over the image. At each place it takes
-#   the weighted sum of the pixels below. What one kernel gives for the whole image is called a *map*.
+#   the weighted sum of the pixels below. What one kernel gives for the whole image is called a *map*. If several maps
+#   come in, the kernel has a square for each of them, and adds the sums up.
 # * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a weighted
 #   sum of weighted sums is a weighted sum.
 # * **Pooling** makes a map smaller. Here it replaces each block of 2×2 by its mean.
@@ -80,19 +81,19 @@ assert real[0].numel() == 784
 # computes the gradient (`backward`), an **optimiser** takes the step. Here is all of it for a single weight w: for which
 # w is 3·w = 6? The loss is the squared error, (3·w − 6)².
 
-# %% [markdown] lang="zh" of="a9a1e5d8"
+# %% [markdown] lang="zh" of="8efb0435"
 # ## 五分钟认识神经网络
 #
 # 训练过神经网络的话，可以跳过这一节。**网络**是一个函数，里面有许多可以调节的数，叫作**权重**。网络由若干**层**组成，每一层拿前一层的输出接着算。这里只用得到四种：
 #
 # * **全连接层**（`Linear`）：每个输出都是全部输入的加权和，再加一个常数，叫*偏置*（bias）。
-# * **卷积**（`Conv2d`）：一小块权重，叫*卷积核*（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和。一个卷积核扫过整张图，得到的一张图叫作*特征图*（feature map）。
+# * **卷积**（`Conv2d`）：一小块权重，叫*卷积核*（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和。一个卷积核扫过整张图，得到的一张图叫作*特征图*（feature map）。如果输入有好几张特征图，卷积核就给每张各备一块权重，算出的和再加在一起。
 # * **ReLU**：把负数换成 0。没有它，两个全连接层只抵得上一个，因为加权和的加权和还是加权和。
 # * **池化**（pooling）：把特征图缩小，这里是把每个 2×2 的小块换成平均值。
 #
 # 网络怎样学习？**损失**（loss）是一个数，说明它的回答错得有多厉害。**梯度**（gradient）是损失对每个权重的导数，也就是这个权重变大时损失涨得有多快。
 # 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复。一步有多长，由**学习率**（learning rate）决定。PyTorch 负责求梯度（`backward`），**优化器**（optimizer）负责走这一步。
-# 下面用仅有的一个权重 w 把全过程演示一遍：w 是多少，3·w = 6？损失就是误差的平方，(3·w − 6)²。
+# 下面用仅有的一个权重 w 把全过程演示一遍：w 是多少时，3·w 等于 6？损失就是误差的平方，(3·w − 6)²。
 
 # %%
 w = torch.tensor(0.0, requires_grad=True)  # we want its gradient
