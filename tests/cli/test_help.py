@@ -96,7 +96,7 @@ def test_every_figure_of_a_report_is_defined() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     table = page.partition("| measure | name in JSON and Python |")[2].partition("\n\n")[0]
     names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[1])]
-    assert sorted(names) == sorted(KINDS)
+    assert sorted(names) == sorted(KINDS), "docs/metrics.md, Definitions: a figure is not there, or one is too many"
 
 
 def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
