@@ -228,7 +228,7 @@ class Config(_Settings):
     )
     network: str = _setting(
         "compact",
-        "the networks, by their name in inkgan.networks",
+        "the networks: compact, or one of your own",
         max_length=60,
         paper="[where to add one](architecture.md#where-to-add-things)",
         compact_only=True,

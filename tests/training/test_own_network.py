@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import types
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 import inkgan
 import tiny_runs as runs
+from documents import ROOT, blocks
 from inkgan import networks
 from inkgan.config import validated
 from inkgan.errors import CheckpointError, ConfigError
@@ -134,3 +136,94 @@ def test_a_network_that_needs_float32_says_so(tmp_path: Path, small_data: Path) 
     """Batch normalisation keeps its statistics in float32, which PyTorch does not mix with weights in bfloat16."""
     with pytest.raises(ConfigError, match=r"Perhaps it can with --precision float32\.$"):
         runs.train(tmp_path / "run", small_data, settings=["network=mine"], precision="bfloat16")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of networks, with the example of docs/research.md and a file that may not be imported."""
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    (example,) = [one for one in blocks(ROOT / "docs" / "research.md", "python") if "def build_generator" in one]
+    (folder / "ours.py").write_text(example, "utf-8")
+    (folder / "compact.py").write_text("raise SystemExit", "utf-8")
+    (tmp_path / "outside.py").write_text(example, "utf-8")
+    monkeypatch.setenv(networks.ENVIRONMENT, str(folder))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_file_in_the_users_folder_is_a_network(
+    folder: Path, tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It trains, resumes bit for bit and draws; its hash stays with the run, and another file is told."""
+    options: dict[str, Any] = {"settings": ["network=ours"], "steps": 3}
+    runs.train(tmp_path / "whole", small_data, **options)
+    runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
+    runs.train(tmp_path / "parts", small_data, resume=True, **options)
+    assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
+    assert inkgan.load(tmp_path / "whole").sample(3).shape == (3, 12, 12)
+
+    runs.train(tmp_path / "changed", small_data, stop_at=1, **options)
+    with (folder / "ours.py").open("a", encoding="utf-8") as file:
+        file.write("\n# another\n")
+    noting = runs.Noting()
+    runs.train(tmp_path / "changed", small_data, resume=True, watcher=noting, **options)
+    starts = json.loads((tmp_path / "changed" / "environment.json").read_text("utf-8"))
+    hashes = [start["network_sha256"] for start in starts]
+    assert len(set(hashes)) == 2
+    assert any(f"network_sha256: {hashes[0]} -> {hashes[1]}" in message for message in noting.warnings)
+
+    monkeypatch.delenv(networks.ENVIRONMENT)
+    with pytest.raises(CheckpointError, match=r"another kind: 'ours'\. .* ours\.py in the folder that \$INKGAN_NET"):
+        inkgan.load(tmp_path / "whole")
+
+
+def test_a_name_finds_only_a_file_of_the_folder(folder: Path) -> None:
+    """No run or model can name another place, and inkgan's own networks are not replaced."""
+    assert networks.own_networks() == {"ours": folder / "ours.py"}
+    about = {"image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 4, "channels": 16, "slope": 0.1}
+    assert type(networks.build_generator({"network": "compact", **about})).__module__ == "inkgan.networks.compact"
+    for name in ("../outside", "outside", str(folder.parent / "outside"), "ours.py", "", None):
+        with pytest.raises(
+            CheckpointError, match=r"^unknown network .* Known networks are: compact, tutorial, mine, ours\. One "
+        ):
+            networks.build_generator({"network": name, **about})
+
+
+def test_a_folder_of_networks_that_is_not_there_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (folder / "ours.py", folder / "nowhere"):
+        monkeypatch.setenv(networks.ENVIRONMENT, str(place))
+        with pytest.raises(CheckpointError, match=r"^\$INKGAN_NETWORKS is .* which is not a folder\."):
+            networks.require_known("ours")
+        assert networks.require_known("compact") == "compact"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def build_generator(:\n", r"cannot import the network 'bad' from .*SyntaxError: .*bad\.py, line 1\)\.$"),
+        ("x = [][3]\n", r"cannot import the network 'bad' from .*IndexError: .* in bad\.py, line 1\.$"),
+        ("import no_such_thing\n", r"cannot import the network 'bad': No module named 'no_such_thing'\.$"),
+        ("", r"the module bad\.py of the network 'bad' has no function build_generator\."),
+        (
+            "def build_generator(about):\n    return about['with']\n",
+            r"KeyError: 'with' in bad\.py, line 2\)\.$",
+        ),
+    ],
+)
+def test_the_line_of_a_mistake_is_told(folder: Path, text: str, message: str) -> None:
+    (folder / "bad.py").write_text(text, "utf-8")
+    with pytest.raises(CheckpointError, match=message):
+        networks.build_generator({"network": "bad"})
+
+
+def test_an_edited_file_counts_at_once(folder: Path) -> None:
+    """A notebook goes on with what was changed; dataclasses work, too."""
+    for width in (3, 5):
+        (folder / "ours.py").write_text(
+            "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom torch import nn\n"
+            "@dataclass\nclass Sizes:\n    width: int\n"
+            f"def build_generator(about):\n    return nn.Linear(2, Sizes({width}).width)\n",
+            "utf-8",
+        )
+        assert networks.build_generator({"network": "ours"}).get_parameter("weight").shape == (width, 2)

@@ -148,8 +148,10 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     network = description.get("network")
-    if not isinstance(network, str) or network not in networks.NETWORKS:
-        raise CheckpointError(f"{folder} holds a network of another kind: {as_given(network)}.")
+    if not isinstance(network, str) or not networks.is_known(network):
+        raise CheckpointError(
+            f"{folder} holds a network of another kind: {as_given(network)}. {networks.how_to_add_one(network)}"
+        )
     numpy_form = NUMPY_NETWORKS.get(network)
     if numpy_form is None:
         _check_sizes(description, ("num_classes", "latent_dim"), folder)

@@ -2,9 +2,10 @@
 
 Importing this package does not import PyTorch; building a network does.
 
-To add a network, write a module in this folder with two functions, ``build_generator(description)`` and
-``build_discriminator(description)``, and name the module in :data:`NETWORKS`. ``--set network=NAME`` then trains it
-with the losses of ``fast`` and ``best``, and ``sample``, ``write`` and ``evaluate`` draw its images with PyTorch.
+A network of your own is a file ``NAME.py`` in the folder that the environment variable ``INKGAN_NETWORKS`` names, with
+two functions, ``build_generator(description)`` and ``build_discriminator(description)``. ``--set network=NAME`` then
+trains it with the losses of ``fast`` and ``best``, and ``sample``, ``write`` and ``evaluate`` draw its images with
+PyTorch. To make it a part of inkgan, put the module into this folder and name it in :data:`NETWORKS`.
 
 The description has ``image_shape`` (height, width and channels), ``num_classes``, ``latent_dim`` and, under ``config``,
 the settings of the run; ``channels`` is the setting ``generator.channels``. The generator's ``forward`` takes latents
@@ -19,11 +20,18 @@ to ``exporting/onnx_file.py``.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import os
+import sys
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import CheckpointError, missing_extra, unknown
+from inkgan.errors import CheckpointError, missing_extra, shown, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +41,9 @@ NETWORKS = {
     "compact": "inkgan.networks.compact",
     "tutorial": "inkgan.networks.tutorial_exact_fast",
 }
+
+#: The environment variable that names the folder of the user's own networks. Nothing else makes inkgan execute a file.
+ENVIRONMENT = "INKGAN_NETWORKS"
 
 
 def build_generator(description: Mapping[str, Any]) -> nn.Module:
@@ -69,31 +80,108 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
     return _build("build_discriminator", description)
 
 
+def is_known(name: object) -> bool:
+    """Return whether there is a network of this name, in inkgan or among the user's own.
+
+    Raises:
+        CheckpointError: ``INKGAN_NETWORKS`` names no folder.
+    """
+    return isinstance(name, str) and (name in NETWORKS or name in own_networks())
+
+
 def require_known(name: object) -> str:
     """Return the name of a network, if there is such a network.
 
     Raises:
-        CheckpointError: there is no such network; the message lists those there are.
+        CheckpointError: there is no such network; the message lists those there are. Or ``INKGAN_NETWORKS`` names no
+            folder.
     """
-    if not isinstance(name, str) or name not in NETWORKS:
-        raise CheckpointError(f"{unknown('network', name, NETWORKS)} Known networks are: {', '.join(NETWORKS)}.")
-    return name
+    if isinstance(name, str) and is_known(name):
+        return name
+    known = [*NETWORKS, *own_networks()]
+    start = unknown("network", name, known)
+    raise CheckpointError(f"{start} Known networks are: {', '.join(known)}. {how_to_add_one(name)}")
+
+
+def how_to_add_one(name: object) -> str:
+    """Return the sentence that says where a network of one's own has to be."""
+    file = f"{name}.py" if isinstance(name, str) and name.isidentifier() else "NAME.py"
+    return f"One of your own is a file {file[:60]} in the folder that ${ENVIRONMENT} names."
+
+
+def own_networks() -> dict[str, Path]:
+    """Return the file of each network of the user's own, by its name.
+
+    Raises:
+        CheckpointError: ``INKGAN_NETWORKS`` names no folder.
+    """
+    given = os.environ.get(ENVIRONMENT)
+    if not given:
+        return {}
+    try:
+        folder = Path(given).absolute()
+        files = sorted(folder.glob("*.py")) if folder.is_dir() else None
+    except (OSError, ValueError):
+        files = None
+    if files is None:
+        raise CheckpointError(
+            f"${ENVIRONMENT} is {shown(given)}, which is not a folder. Name the folder of your networks."
+        )
+    return {file.stem: file for file in files if file.stem.isidentifier() and file.stem not in NETWORKS}
+
+
+def own_hash(name: str) -> str | None:
+    """Return the SHA-256 of the file of a network of the user's own; None for inkgan's networks."""
+    file = None if name in NETWORKS else own_networks().get(name)
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _module_of(name: str) -> ModuleType:
+    """Import a network's module; one of the user's own anew each time, so that a notebook sees what was changed."""
+    if name in NETWORKS:
+        return import_module(NETWORKS[name])
+    file = own_networks()[name]
+    spec = importlib.util.spec_from_file_location(f"inkgan_own_networks.{name}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
+        ) from error
+    return module
+
+
+def reason_in(name: str, error: BaseException) -> str:
+    """Return an error's kind and text on one line, and the line of the user's own file in which it arose."""
+    text = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    file = None if name in NETWORKS else own_networks().get(name)
+    if file is None or isinstance(error, SyntaxError):  # which names its line itself
+        return text
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f"{text} in {file.name}, line {lines[-1]}" if lines else text
 
 
 def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
     name = require_known(description.get("network"))
     try:
-        module = import_module(NETWORKS[name])
+        module = _module_of(name)
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or CheckpointError(f"cannot import the network {name!r}: {error}.")) from None
     if not callable(make := getattr(module, function, None)):
+        where = NETWORKS.get(name, f"{name}.py")
         raise CheckpointError(
-            f"the module {NETWORKS[name]} of the network {name!r} has no function {function}. It needs "
+            f"the module {where} of the network {name!r} has no function {function}. It needs "
             "build_generator(description) and build_discriminator(description)."
         )
     try:
         network: nn.Module = make(description)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, NameError, IndexError) as error:
+        reason = reason_in(name, error)
         raise CheckpointError(f"the network {name!r} cannot be built from its description ({reason}).") from error
     return network

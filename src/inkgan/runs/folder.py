@@ -31,8 +31,9 @@ from inkgan.files import UNSUPPORTED, damaged_path, first_free, is_regular, outp
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
-#: The parts of the environment that may change the rounding or the random numbers, so that a change is reported.
-_REPORTED = ("threads", "torch", "numpy", "device", "cpu")
+#: The parts of the environment that may change rounding, random numbers or the user's own network, so that a change is
+#: reported.
+_REPORTED = ("threads", "torch", "numpy", "device", "cpu", "network_sha256")
 
 
 class RunFolder:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from inkgan.config import Config
 from inkgan.device import to_device
 from inkgan.errors import ConfigError
-from inkgan.networks import build_discriminator, build_generator
+from inkgan.networks import build_discriminator, build_generator, reason_in
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.cuda_graphs import Graphs
@@ -291,8 +291,8 @@ class Compact(Recipe):
                 judge = MixedPrecision(discriminator.train(training), self._dtype).forward
                 images = draw(torch.zeros(count, self.latent_dim), labels)
                 logits, _ = _split_output(judge(images, labels))
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NameError, KeyError) as error:
+            reason = reason_in(name, error)
             hint = "" if self._dtype == torch.float32 else " Perhaps it can with --precision float32."
             raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
         expected = (count, *self._image_shape)

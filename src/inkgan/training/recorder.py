@@ -20,6 +20,7 @@ from inkgan.data import Split
 from inkgan.device import environment, to_device
 from inkgan.errors import reason_of
 from inkgan.images import Images, Labels, picture_of, save_animation, save_png, sheet, to_uint8
+from inkgan.networks import own_hash
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
 from inkgan.seeds import Stream, latents, rng
@@ -97,11 +98,12 @@ class Recorder:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
+        own = own_hash(run.config.network)
+        if own is not None:
+            about["network_sha256"] = own
         changes = run.folder.add_environment(about)
         if changes:
-            self._watcher.warn(
-                f"this is not where the run was before, so results may differ in rounding: {'; '.join(changes)}"
-            )
+            self._watcher.warn(f"this is not where the run was before, so results may differ: {'; '.join(changes)}")
         self._watcher.started(run.folder.path, run.config, about, step)
         if step == run.first_step:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
