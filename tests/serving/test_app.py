@@ -287,6 +287,17 @@ def test_the_guide_needs_nothing_from_elsewhere(fast: TestClient) -> None:
             assert (attributes.get(name) or "/").startswith("/")
 
 
+def test_the_guide_says_what_each_parameter_takes(fast: TestClient) -> None:
+    """A text has a length, and the description says which characters; a digest has a pattern."""
+    guide = fast.get("/docs").text
+    for row in (
+        "<td>text<td>1 to 64 characters<td>",
+        "<td>model<td>[0-9a-f]{12}<td>",
+        "<td>height<td>24 to 512<td>96<td>",
+    ):
+        assert row in guide, row
+
+
 def test_every_example_of_the_description_works(fast: TestClient) -> None:
     described = fast.get("/openapi.json").json()
     for path, methods in described["paths"].items():
