@@ -129,8 +129,10 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     return MissingExtraError(f"this needs {title}. Install it with: pip install 'inkgan[{extra}]'")
 
 
-def did_you_mean(given: str, allowed: Iterable[str]) -> str:
+def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
     """Return a hint with the allowed word nearest to ``given``, in any case (`` Did you mean 'x'?``), or nothing."""
+    if not isinstance(given, str):
+        return ""
     words = {word.casefold(): word for word in allowed}
     start = given[:_LONGEST_VALUE].casefold()  # a long text takes long to compare
     matches = difflib.get_close_matches(start, words, n=1, cutoff=0.5)
@@ -170,7 +172,7 @@ def as_given(value: Any) -> str:
     """Return a value for a message as Python writes it (``'abc'``, ``0.5``), in one line and without a long middle."""
     try:
         return shortened(printable(repr(value)), _LONGEST_VALUE)
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits; tables in tables in tables
+    except Exception:  # noqa: BLE001 - an integer of more than 4,300 digits; tables in tables; an object's own __repr__
         return f"that {type(value).__name__}"
 
 
@@ -259,9 +261,23 @@ def require_function(value: Any, name: str, *takes: str) -> None:
 
 def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> Path:
     """Return a string or a path that a caller gave as a path; anything else is an error of the given kind."""
-    if not isinstance(value, str | os.PathLike):
-        raise error(f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path.")
-    return Path(value)
+    try:
+        path = Path(value)
+        is_possible = b"\0" not in os.fsencode(path)
+    except TypeError:  # also of a path that is bytes
+        raise error(
+            f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path."
+        ) from None
+    except UnicodeEncodeError:  # half a surrogate pair, which text from JSON may have
+        is_possible = False
+    if not is_possible:
+        raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
+    return path
+
+
+def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
+    """Whether a value that a caller gave is one of these words. An array is none, and comparing it is an error."""
+    return isinstance(value, str) and value in allowed
 
 
 def _no_truth(value: Any) -> Any:

@@ -6,12 +6,14 @@ import contextlib
 import errno
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from inkgan.errors import OutputError, in_bytes, reason_of, shown
 
@@ -88,6 +90,20 @@ def read_regular(path: Path, most: int = 2**26) -> bytes:
     if len(content) > most:
         raise OSError(errno.EINVAL, f"larger than {in_bytes(most)}", str(path))
     return content
+
+
+def from_json(content: str | bytes) -> Any:
+    """Read JSON that may be damaged.
+
+    Raises:
+        json.JSONDecodeError: it is none, is not UTF-8, is nested too deeply, or has a number of over 4,300 digits.
+    """
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise json.JSONDecodeError(f"no JSON ({type(error).__name__})", "", 0) from None
 
 
 def sha256_of(path: Path) -> str:

@@ -10,11 +10,12 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inkgan.errors import InputError
 from inkgan.files import appearing_whole, write_bytes
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 #: Images uint8 [N, H, W, C] or [N, H, W], and their classes int64 [N].
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+#: The most characters in the name of a class.
+LONGEST_CLASS_NAME = 255
+
+
+def as_array(given: Any, what: str, error: type[InputError]) -> NDArray[Any]:
+    """Return what a caller gave as an array; the reason why it is none becomes an error of the given kind."""
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as reason:  # such as rows of many lengths, or a tensor with a gradient
+        raise error(f"{what} cannot be read as an array: {' '.join(str(reason).split())} Give a NumPy array.") from None
 
 
 def to_uint8(images: NDArray[np.floating]) -> Images:

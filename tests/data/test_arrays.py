@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from data_files import complaint, isolate, numbers, one_line, pixels
 from inkgan.data import DataSet, load
+from inkgan.data.loading import read_path
+from inkgan.data.sets import Reading
 from inkgan.errors import DataError
 
 
@@ -263,6 +265,26 @@ def test_labels_that_are_words(file: Path) -> None:
     assert data.class_names == ("apple", "fig", "pear")
     for name, split in data.splits.items():
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("code", [0x11_0000, 0xFFFF_FFFF], ids=hex)
+def test_words_of_what_is_no_character(file: Path, code: int) -> None:
+    """A damaged file holds numbers that Python's texts cannot."""
+    words = np.array(["a", "b"])[numbers(30, 2)]
+    words.view(np.uint32)[3] = code
+    complaint(lambda: having(file, images=pixels(30, 8, 8), labels=words), "is damaged", "Write it again")
+
+
+def test_names_of_classes_that_no_model_could_keep(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused before a run learns them; images that are only measured may have them."""
+    words = np.array(["a" * 256, "b" * 255])[numbers(30, 2)]
+    images = pixels(30, 8, 8)
+    complaint(lambda: having(file, images=images, labels=words), "a name of 256 characters", "keeps up to 255")
+    assert len(read_path(file, Reading(for_training=False)).class_names) == 2
+    shorter = np.array(["a" * 255, "b" * 255])[numbers(30, 2)]
+    assert len(having(file, images=images, labels=shorter).class_names) == 2
+    monkeypatch.setattr("inkgan.data.sets._LARGEST_CLASS_NAMES", 500)
+    complaint(lambda: having(file, images=images, labels=shorter), "the names of its 2 classes take", "Give shorter")
 
 
 @pytest.mark.parametrize("name", ["", "fi\\ng"])

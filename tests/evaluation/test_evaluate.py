@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 
 import inkgan
@@ -341,7 +342,15 @@ def test_data_without_labels_need_features_of_ones_own(tmp_path: Path, real: tup
 
 def test_json_round_trip(fair: Report) -> None:
     assert Report.from_json(fair.as_json()) == fair
-    for wrong in ("", "[]", "{}", '{"format": 99}', '{"format": 1, "n": 3}'):
+    for wrong in (
+        "",
+        "[]",
+        "{}",
+        '{"format": 99}',
+        '{"format": 1, "n": 3}',
+        "[" * 10**5,
+        f'{{"format": {"1" * 5000}}}',
+    ):
         with pytest.raises(EvaluationError):
             Report.from_json(wrong)
 
@@ -527,6 +536,23 @@ def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, La
             inkgan.evaluate(wrong)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="shape"):
         inkgan.evaluate(images[0, :, 0, 0])
+
+
+@pytest.mark.parametrize("kind", [object, "U3", complex, "M8[s]", [("ink", "u1")]], ids=str)
+def test_arrays_of_what_is_no_ink(real: tuple[Images, Labels], kind: Any) -> None:
+    """Objects, words, complex numbers, dates, records: none is an image."""
+    with pytest.raises(DataError, match="only numbers are read"):
+        inkgan.evaluate(real[0][:128, ..., 0].astype(kind))
+
+
+def test_what_cannot_be_an_array(real: tuple[Images, Labels]) -> None:
+    """A tensor with a gradient, and lists of many lengths."""
+    tensor = torch.zeros(128, 28, 28, requires_grad=True)
+    with pytest.raises(EvaluationError, match=r"the array cannot be read as an array: .*detach"):
+        inkgan.evaluate(tensor)  # type: ignore[arg-type]
+    labels = [[1], [2, 3]] * 64
+    with pytest.raises(EvaluationError, match="the array of labels cannot be read"):
+        inkgan.evaluate((real[0][:128], labels))  # type: ignore[arg-type]
 
 
 def test_fewer_images_than_asked_for_are_announced(real: tuple[Images, Labels]) -> None:

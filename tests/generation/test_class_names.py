@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import inkgan
 import tiny_runs as runs
 from hands import renamed_digits
 from inkgan.cli import run
+from inkgan.data.sets import _LARGEST_CLASS_NAMES, MAX_CLASSES
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.generation.model import Model
+from inkgan.runs.checkpoint import _LARGEST_DOCUMENT
 
 #: One to nine, so that index and name never agree.
 NAMES = tuple("123456789")
@@ -54,6 +57,15 @@ def test_names_that_do_not_fit(tmp_path: Path, names: Any) -> None:
     with pytest.raises(CheckpointError, match="class_names") as caught:
         inkgan.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_the_longest_names_that_are_learned_are_read_again(tmp_path: Path) -> None:
+    """What data may have, a model keeps: 255 characters, and as many classes as there may be."""
+    longest = ["a" * 255, "b" * 255]
+    assert inkgan.load(renamed_digits(tmp_path / "a", "01", longest)).class_names == tuple(longest)
+    most = json.dumps({"class_names": [f"{number:05d}" for number in range(MAX_CLASSES)]}, indent=1)
+    per_class = (len(most) - len(json.dumps([f"{number:05d}" for number in range(MAX_CLASSES)]))) / MAX_CLASSES
+    assert _LARGEST_CLASS_NAMES + per_class * MAX_CLASSES < 0.9 * _LARGEST_DOCUMENT  # the rest is for settings
 
 
 def test_half_a_character_is_no_name(tmp_path: Path) -> None:

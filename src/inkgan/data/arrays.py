@@ -68,10 +68,11 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
             if "labels" in keys
         }
         class_names = _class_names(members, source)
-    if labels and all(array.dtype.kind == "U" for array in labels.values()):
-        words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
-        class_names = distinct_names(words.tolist(), f"{source}: `labels`")
-        labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
+        if labels and all(array.dtype.kind == "U" for array in labels.values()):
+            words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
+            given = words.tolist()  # an error if a word holds a number that is no character
+            class_names = distinct_names(given, f"{source}: `labels`")
+            labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
     splits = {
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
         for split, pixels in images.items()

@@ -60,6 +60,8 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
     Raises:
         DataError: it has another shape or other values, there are no images, or a side is over ``MAX_SIDE`` pixels.
     """
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{source}: images of {array.dtype} values; only numbers are read. Convert them to uint8.")
     images = array[..., None] if array.ndim == 3 else array
     if images.ndim == 4 and images.shape[3] not in (1, 3):
         images = np.moveaxis(images, 1, 3)

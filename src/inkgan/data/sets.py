@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -14,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
-from inkgan.errors import DataError, listed, printable, quantity, shown
-from inkgan.images import Images, Labels, png_bytes, sheet
+from inkgan.errors import DataError, in_bytes, listed, printable, quantity, shortened, shown
+from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
 MAX_BYTES = 2 * 2**30
 #: The most classes that labels may name. A label above this is a sign of a file that holds something else.
 MAX_CLASSES = 65_536
+#: The most bytes, as JSON, of the names of all classes, which ``model.json`` holds together with all settings.
+_LARGEST_CLASS_NAMES = 3 * 2**18
 
 Ink = Literal["auto", "dark", "light"]
 YesOrNo = Literal["auto", "yes", "no"]
@@ -213,6 +216,7 @@ def make(
             raise DataError(
                 f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it."
             )
+        _require_short(names, source)
     height, width = train.images.shape[1:3]
     if max(height, width) > _LARGE_SIDE and reading.for_training:
         times = height * width / _MNIST_PIXELS
@@ -265,6 +269,22 @@ def _with_class_names(
         notes.append(f"{len(names)} of {numbers} classes have images: {listed(names, 10)}")
         splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
     return splits, names
+
+
+def _require_short(names: Sequence[str], source: str) -> None:
+    """Refuse names of classes with which the models that learn them could not be read."""
+    longest = max(names, key=len)
+    if len(longest) > LONGEST_CLASS_NAME:
+        raise DataError(
+            f"{source}: the class {shortened(longest, 30)!r} has a name of {len(longest)} characters; a model keeps up "
+            f"to {LONGEST_CLASS_NAME}. Give it a shorter one."
+        )
+    size = len(json.dumps(names))
+    if size > _LARGEST_CLASS_NAMES:
+        raise DataError(
+            f"{source}: the names of its {len(names):,} classes take {in_bytes(size)}; a model keeps up to "
+            f"{in_bytes(_LARGEST_CLASS_NAMES)}. Give shorter ones, such as numbers."
+        )
 
 
 def distinct_names(given: Sequence[str], where: str) -> list[str]:

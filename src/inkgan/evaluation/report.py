@@ -12,6 +12,7 @@ import numpy.typing as npt
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.figures import Better, FigureWithFloor, kind_of, within_range
 from inkgan.evaluation.metrics.intervals import Interval
+from inkgan.files import from_json
 from inkgan.images import Images
 
 FORMAT = 1
@@ -137,7 +138,7 @@ class Report:
             EvaluationError: it is not a report, or one of another format.
         """
         try:
-            fields = json.loads(text)
+            fields = from_json(text)
             if fields.pop("format") != FORMAT:
                 raise EvaluationError(f"the report is not of format {FORMAT}. Evaluate again with this version.")
             fields["figures"] = tuple(_figure(one) for one in fields["figures"])

@@ -31,7 +31,7 @@ from inkgan.errors import (
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
-from inkgan.images import Images, Labels
+from inkgan.images import Images, Labels, as_array
 from inkgan.seeds import valid_seed
 
 #: The number of images that are measured, unless another number is asked for.
@@ -222,10 +222,10 @@ def _of_arrays(what: Any) -> ImageSubject:
             f"a {type(what).__name__} cannot be measured; give a path, a model, an array of images [N, H, W] or "
             "[N, H, W, C], or a pair (images, labels)."
         )
-    pixels = as_images(np.asarray(images), "the array")
+    pixels = as_images(as_array(images, "the array", EvaluationError), "the array")
     if labels is None:
         return ImageSubject("array", "arrays", pixels, None)
-    given = np.asarray(labels)
+    given = as_array(labels, "the array of labels", EvaluationError)
     if given.dtype.kind != "U":
         given = as_labels(given, len(pixels), "the array")
     if given.shape != (len(pixels),):

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, as_given, did_you_mean, shown, valid_path
+from inkgan.errors import CheckpointError, as_given, did_you_mean, reason_of, shown, valid_path
 from inkgan.generation import torch_networks
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
+from inkgan.images import LONGEST_CLASS_NAME
 from inkgan.networks.grid import slope_of
 from inkgan.runs import checkpoint
 
 #: The files of a checkpoint, without ending, that sampling needs.
 PARTS = ("model", "generator")
 _BUNDLED = Path(__file__).parents[1] / "models"
-_LONGEST_NAME = 255
 #: The smallest and largest sizes that a model can have.
 _LIMITS = {"num_classes": (0, 65_536), "latent_dim": (1, 4096), "channels": (1, 1024)}
 _LARGEST_SHAPE = (4096, 4096, 3)
@@ -76,7 +76,8 @@ def _read(path: str | Path, which: str) -> Found:
     except (OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"cannot read {shown(path)}: {error}.") from None
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        raise CheckpointError(f"cannot read {shown(path)}: {reason}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
     return Found(folder, description, read_weights(description, folder), notes)
@@ -195,13 +196,13 @@ def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[
     if not isinstance(names, list) or len(names) != count or not all(map(_is_name, names)) or len(set(names)) != count:
         raise CheckpointError(
             f"{folder} is damaged: class_names in model.json is not a list of {count} different names of "
-            f"1 to {_LONGEST_NAME} characters."
+            f"1 to {LONGEST_CLASS_NAME} characters."
         )
     return tuple(names)
 
 
 def _is_name(name: Any) -> bool:
-    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
+    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_CLASS_NAME:
         return False
     try:
         name.encode()  # JSON can hold half a surrogate pair
