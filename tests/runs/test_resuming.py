@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -70,6 +71,37 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
     before = runs.listing(folder)
     with pytest.raises(ConfigError, match=rf"edited after step-0000005 was saved: {key}: {saved[key]} -> {value}\."):
         inkgan.train(out=folder, resume=True, device="cpu", data=str(small_data))
+    assert runs.listing(folder) == before
+
+
+@pytest.mark.usefixtures("spared")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("precision", []),
+        ("precision", {}),
+        ("best_step", [5]),
+        ("best_value", "low"),
+        ("best_value", None),
+        ("best_value", 10**400),
+        ("digest", 5),
+        ("step", True),
+    ],
+    ids=str,
+)
+def test_a_state_of_other_types(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: object) -> None:
+    """What state.json holds is checked, even where the manifest fits it: one line, and nothing is written."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    newest = runs.newest(folder)
+    state = checkpoint.read_document(newest, "state")
+    (newest / "state.json").write_text(json.dumps(state | {key: value}), "utf-8")
+    listed = checkpoint.read_document(newest, "manifest")
+    content = (newest / "state.json").read_bytes()
+    listed["files"]["state.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (newest / "manifest.json").write_text(json.dumps(listed), "utf-8")
+    before = runs.listing(folder)
+    with pytest.raises(CheckpointError, match=rf"state\.json is damaged: its {key} is "):
+        runs.train(folder, small_data, resume=True)
     assert runs.listing(folder) == before
 
 

@@ -42,6 +42,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
 _TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.pattern}-\d+)")
 #: The files that an interrupted save leaves in such a folder; the second kind is of versions that saved by the library.
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
+#: The types of the values in ``state.json``.
+_STATE = {"step": int, "seconds": float, "digest": str, "precision": str, "best_step": int, "best_value": float}
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
 #: The largest description of its arrays at the start of a safetensors file, in bytes: fixed, and for each array.
@@ -231,6 +233,19 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{shown(path)} is damaged: it does not hold a JSON object.")
     return content
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read the progress of a run, ``state.json``, from a checkpoint.
+
+    Raises:
+        CheckpointError: as for :func:`read_document`, or a value in it is of another type than runs save.
+    """
+    state = read_document(folder, "state")
+    for name, kind in _STATE.items():
+        if name in state and type(state[name]) is not kind:
+            raise CheckpointError(f"{shown(folder / 'state.json')} is damaged: its {name} is {as_given(state[name])}.")
+    return state
 
 
 def read_arrays(

@@ -356,9 +356,11 @@ class RunFolder:
                 break
             path = self.checkpoints / checkpoint.checkpoint_name(step)
             try:
-                return path, checkpoint.read_document(path, "state")
-            except CheckpointError:  # a trainer removed it just now
-                continue
+                return path, checkpoint.read_state(path)
+            except CheckpointError:
+                if path.exists():
+                    raise
+                # A trainer removed it just now.
         return None, {}
 
 

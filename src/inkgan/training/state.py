@@ -177,7 +177,7 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
 
 def _load(run: PreparedRun, step: int) -> RunState:
     folder = run.folder.checkpoints / checkpoint.checkpoint_name(step)
-    position = checkpoint.read_document(folder, "state")
+    position = checkpoint.read_state(folder)
     for key, value in {**_identity(run), "step": step}.items():
         if position.get(key) != value:
             raise CheckpointError(f"{folder} was made with {key} {position.get(key)!r}, but this run has {value!r}.")
@@ -191,7 +191,7 @@ def _load(run: PreparedRun, step: int) -> RunState:
         whole_numbers = {name: array.dtype for name, array in group.items() if array.dtype.kind in "biu"}
         loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
     from_arrays(run.recipe, loaded)
-    return RunState(step, seconds, position.get("best_step"), float(position.get("best_value", math.inf)))
+    return RunState(step, seconds, position.get("best_step"), position.get("best_value", math.inf))
 
 
 def _identity(run: PreparedRun) -> dict[str, str]:
