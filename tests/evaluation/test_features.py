@@ -222,6 +222,8 @@ def test_any_callable_is_an_extractor() -> None:
         extract(lambda given: given.reshape(len(given), -1), images)
     with pytest.raises(EvaluationError, match="not finite"):
         extract(lambda given: np.full((len(given), 2), np.nan), images)
+    with pytest.raises(EvaluationError, match=r"what the extractor returned cannot be read as an array: .*detach"):
+        extract(lambda given: torch.zeros(len(given), 2, requires_grad=True), images)  # type: ignore[arg-type,return-value]
 
 
 def test_a_batch_needs_as_many_images() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,15 @@ from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.reference import ARRAYS, CARD, compute_reference, load_reference, reference_for
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.reference import (
+    ARRAYS,
+    CARD,
+    compute_reference,
+    kept_estimates,
+    load_reference,
+    reference_for,
+)
 
 
 def make_data(labelled: bool = True) -> DataSet:
@@ -69,9 +76,29 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     (tmp_path / ARRAYS).write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged or was replaced"):
         load_reference(tmp_path)
-    (tmp_path / CARD).write_text(json.dumps({"format": 1}))
-    with pytest.raises(CheckpointError, match="holds no reference statistics"):
-        load_reference(tmp_path)
+    for card in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
+        (tmp_path / CARD).write_bytes(card)
+        with pytest.raises(CheckpointError, match="holds no reference statistics"):
+            load_reference(tmp_path)
+
+
+def test_kept_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever byte of the file was changed; a file of an earlier version, which has no digest, is read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    right = {"ceiling": Estimate(0.99, 0.001, Interval(0.98, 0.995))}
+    assert kept_estimates("kept.json", lambda: right) == right
+    (file,) = tmp_path.rglob("kept.json")
+    content = file.read_bytes()
+    other = {"ceiling": Estimate(0.5, 0.5, Interval(0.0, 1.0))}
+    assert kept_estimates("kept.json", lambda: other) == right
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert kept_estimates("kept.json", lambda: other) == other, place
+    for wrong in (b"[" * 10**5, b'{"ceiling": ["low", 1, 1, 1]}', b'{"ceiling": [[], 1, 1, 1]}'):
+        file.write_bytes(wrong)
+        assert kept_estimates("kept.json", lambda: other) == other
+    file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")
+    assert kept_estimates("kept.json", lambda: other) == right
 
 
 def test_refuses_data_without_labels(network: FeatureNetwork) -> None:

@@ -17,7 +17,7 @@ import pytest
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.output_folder import MANIFEST, OutputFolder
+from inkgan.generation.output_folder import _MARK, MANIFEST, OutputFolder
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -305,6 +305,14 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> No
 def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, mark: dict[str, Any]) -> None:
     """A folder of a similar name without our mark, of a live process, or of another machine stays."""
     left = leave(tmp_path, **mark)
+    fill(tmp_path / "a", {"0.png": "new"})
+    assert (left / "new" / "0.png").read_text("utf-8") == "half"
+
+
+def test_a_mark_that_is_damaged_is_not_swept(tmp_path: Path) -> None:
+    """However it is: lists in lists in lists, too."""
+    left = leave(tmp_path)
+    (left / _MARK).write_text("[" * 10**5, "utf-8")
     fill(tmp_path / "a", {"0.png": "new"})
     assert (left / "new" / "0.png").read_text("utf-8") == "half"
 

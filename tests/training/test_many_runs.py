@@ -164,3 +164,5 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert "training" not in rows["1"]
     assert "diverged: the loss is not finite" in rows["2"]
     assert last_step(tmp_path / "none") == ""
+    (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
+    assert last_step(tmp_path) == ""

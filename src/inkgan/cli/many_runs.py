@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError, printable
-from inkgan.files import open_regular
+from inkgan.files import from_json, open_regular
 from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
@@ -80,6 +79,6 @@ def last_step(folder: Path) -> str:
         with open_regular(folder / "metrics.jsonl") as file:
             file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
             whole = file.read().rpartition(b"\n")[0]
-        return str(max(0, json.loads(whole.rpartition(b"\n")[2])["step"] + 1))
+        return str(max(0, from_json(whole.rpartition(b"\n")[2])["step"] + 1))
     except (OSError, ValueError, LookupError, TypeError):
         return ""

@@ -31,8 +31,8 @@ from torch.nn import functional
 from inkgan.data.pixels import size_text
 from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError
-from inkgan.files import Progress, no_progress, read_regular, sha256_of, write_bytes
-from inkgan.images import Images
+from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
+from inkgan.images import Images, as_array
 
 Features = npt.NDArray[np.float32]
 Extractor = Callable[[Images], npt.NDArray[Any]]
@@ -224,7 +224,7 @@ def extract(extractor: Extractor, images: Images) -> Features:
     Raises:
         EvaluationError: the features have a wrong shape or dtype, or are not finite.
     """
-    features = np.asarray(extractor(images))
+    features = as_array(extractor(images), "what the extractor returned", EvaluationError)
     is_table = features.ndim == 2 and len(features) == len(images) and features.shape[1] > 0
     if not is_table or features.dtype.kind != "f":
         raise EvaluationError(
@@ -268,7 +268,7 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
         CheckpointError: it is missing, damaged or of another format.
     """
     try:
-        fields = json.loads(read_regular(folder / CARD))
+        fields = from_json(read_regular(folder / CARD))
         height, width, channels = fields["image_shape"]
         lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
         card = FeatureCard(**{**fields, **lists, "image_shape": (height, width, channels)})

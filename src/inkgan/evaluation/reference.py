@@ -42,10 +42,21 @@ from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features, load_c
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
-from inkgan.files import Progress, no_progress, open_regular, output_errors, read_regular, sha256_of, write_bytes
+from inkgan.files import (
+    Progress,
+    from_json,
+    no_progress,
+    open_regular,
+    output_errors,
+    read_regular,
+    sha256_of,
+    write_bytes,
+)
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
+#: The key of the digest of all other entries in a file of estimates.
+_DIGEST = "sha256"
 #: The arrays of :class:`ReferenceStatistics` that are kept under their own names.
 _ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
 
@@ -155,7 +166,7 @@ def load_reference(folder: Path = SHIPPED) -> ReferenceStatistics:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
     try:
-        card: dict[str, Any] = json.loads(read_regular(folder / CARD))
+        card: dict[str, Any] = from_json(read_regular(folder / CARD))
         if card["format"] != FORMAT or card["sha256"] != sha256_of(folder / ARRAYS):
             raise CheckpointError(
                 f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."
@@ -238,13 +249,22 @@ def kept_estimates(
     """
     path = cache_folder() / name
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        kept = json.loads(read_regular(path))
-        if kept.keys() >= set(needed):
-            return {key: Estimate(value, error, Interval(low, high)) for key, (value, error, low, high) in kept.items()}
+        kept = from_json(read_regular(path))
+        is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
+        if is_whole and kept.keys() >= set(needed):
+            return {key: _estimate(*map(float, numbers)) for key, numbers in kept.items()}
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
-    _write_to_cache(path, json.dumps(numbers).encode())
+    _write_to_cache(path, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
     return found
+
+
+def _digest_of(numbers: object) -> str:
+    return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()
+
+
+def _estimate(value: float, error: float, low: float, high: float) -> Estimate:
+    return Estimate(value, error, Interval(low, high))
 
 
 def cache_folder() -> Path:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from inkgan.errors import InkganWarning, OutputError, listed, reason_of, shown
-from inkgan.files import output_errors, read_regular, sha256_of, write_bytes
+from inkgan.files import from_json, output_errors, read_regular, sha256_of, write_bytes
 
 #: The list of what was written into a folder, in that folder.
 MANIFEST = ".inkgan.json"
@@ -227,9 +227,9 @@ def _read_manifest(folder: Path) -> list[Entry] | None:
     try:
         if path.is_symlink():
             return None
-        files = json.loads(read_regular(path, _LARGEST_MANIFEST))["files"]
+        files = from_json(read_regular(path, _LARGEST_MANIFEST))["files"]
         entries = [(str(name), str(digest)) for name, digest in files]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     return entries if all(_stays_inside(name) for name, _ in entries) else None
 
@@ -274,7 +274,7 @@ def _is_abandoned(folder: Path) -> bool:
     try:
         if folder.is_symlink() or (folder / _MARK).is_symlink():
             return False
-        mark = json.loads(read_regular(folder / _MARK))
+        mark = from_json(read_regular(folder / _MARK))
         return has_ended(mark["host"], mark["process"])
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return False
