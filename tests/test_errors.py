@@ -63,6 +63,13 @@ def test_what_is_no_whole_number_is_told(value: object) -> None:
         whole_number(value, "the part is {}, not 0 to 1", 0, 1)
 
 
+class Unprintable:
+    """An object that fails to describe itself, as one does that was closed."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("it was closed")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -73,6 +80,7 @@ def test_what_is_no_whole_number_is_told(value: object) -> None:
         (np.eye(2, dtype=int), r"array([[1, 0],\n       [0, 1]])"),
         ("0" * 500 + "1", f"'{'0' * 25}…{'0' * 51}1'"),
         pytest.param(10**9999, "that int", id="huge"),
+        pytest.param(Unprintable(), "that Unprintable", id="its own error"),
     ],
 )
 def test_values_in_messages(value: object, expected: str) -> None:
@@ -201,6 +209,63 @@ def test_what_is_no_number_of_processes_is_told(value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         inkgan.train(processes=value, steps=1)
     assert str(caught.value).startswith(f"--processes {value!r} is not possible here")
+
+
+@pytest.mark.parametrize("value", [np.array(["a", "b"]), np.zeros(0), 10**5000], ids=["array", "empty", "huge"])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("statistics", lambda value: inkgan.load("fast").sample(1, statistics=value)),
+        ("background", lambda value: inkgan.write("1", background=value)),
+        ("look", lambda value: inkgan.write("1", look=value)),
+        ("form", lambda value: inkgan.write("1", look={"form": value})),
+        ("device", lambda value: inkgan.train(device=value, steps=1)),
+        ("recipe", lambda value: inkgan.train(value, steps=1)),
+        ("loss", lambda value: inkgan.train(steps=1, settings={"loss": value})),
+        ("out", lambda value: inkgan.train(steps=1, out=value)),
+        ("extend", lambda value: inkgan.train(steps=1, extend=value, force=True)),
+    ],
+)
+def test_arrays_and_huge_numbers_where_a_word_belongs(
+    name: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An array is compared with no word, and a number of 5,000 digits is not written down: one line says what fits."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=name) as caught:
+        call(value)
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+class BytesPath:
+    """A path that is bytes, as ``os.scandir(b".")`` yields them."""
+
+    def __fspath__(self) -> bytes:
+        return b"run"
+
+
+@pytest.mark.parametrize("value", [BytesPath(), "a\0b", Path("a\0b"), "\ud800"], ids=["bytes", "0", "path 0", "half"])
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda value: inkgan.train(steps=1, out=value), ConfigError),
+        (lambda value: inkgan.train(steps=1, config=value), ConfigError),
+        (inkgan.load, CheckpointError),
+        (lambda value: inkgan.export("fast", value), OutputError),
+        (lambda value: inkgan.evaluate("fast", data_dir=value), DataError),
+    ],
+    ids=["out", "config", "load", "export", "data_dir"],
+)
+def test_paths_that_no_file_has(
+    call: Callable[[Any], Any], kind: type[InputError], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes, a zero byte, half a surrogate pair: one line, before anything is written."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kind) as caught:
+        call(value)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("value", [3, "texts.toml", {"count": 3}], ids=str)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, reason_of, shortened, shown, unknown
+from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shortened, shown, unknown
 from inkgan.seeds import LARGEST_SEED
 
 _LARGEST_FILE = 2**20
@@ -450,13 +450,13 @@ def validated(given: Mapping[str, Any]) -> Config:
 
 def _checked(given: Mapping[str, Any]) -> Config:
     recipe = given.get("recipe", RECIPES[0])
-    if recipe not in RECIPES:
+    if not is_one_of(recipe, RECIPES):
         raise ConfigError(f"{unknown('recipe', recipe, RECIPES)} Recipes are: {', '.join(RECIPES)}.")
     for key, value in given.items():
         _require_known(key, value)
     usual = _flat(PRESETS[recipe])
     for loss, settings in LOSS_PRESETS.items():
-        if given.get("loss") == loss:
+        if is_one_of(given.get("loss"), [loss]):
             usual |= {key: published.value for key, published in settings.items()}
     try:
         return Config.model_validate(_nested(_merged(usual, given)))

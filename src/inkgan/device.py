@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inkgan.config import Precision
-from inkgan.errors import ConfigError, shown
+from inkgan.errors import ConfigError, as_given, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +32,9 @@ def require_name_of_device(name: str) -> None:
     Raises:
         ConfigError: it is not one.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", str(name)):
-        raise ConfigError(f"there is no device {shown(str(name))!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
+    given = name if isinstance(name, str) else as_given(name)
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", given):
+        raise ConfigError(f"there is no device {shown(given)!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -213,6 +213,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --evaluate-every 5 --set watch.evaluate_every=6", "watch.evaluate_every was given 2 values"),
         ("train --jobs 2", "--seeds 0-9"),
         ("train --dry-run --device npu:0", "no device 'npu:0'"),
+        pytest.param(f"write 1 --shards 2 --shard {'1' * 5000}/2 -o x/", "is not I/N. Write 3/64", id="long --shard"),
         ("train --dry-run --seeds 1-2 --device vulkan", "no device 'vulkan'"),
         ("train --dry-run --seeds 1-2 --engine rey", "unknown engine 'rey'"),
         ("train --dry-run --seeds 1-2 --seed 3", "--seed is for one run"),

@@ -60,6 +60,13 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
         read_texts(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"], ids=ascii)
+def test_names_that_no_file_has(name: str) -> None:
+    """A zero byte, half a surrogate pair: one line."""
+    with pytest.raises(ConfigError, match=r"^the file of texts is '.*', which no file can be called\. Name another\.$"):
+        read_texts(name)
+
+
 def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More lines than a file may have are refused before the rest is read."""
     monkeypatch.setattr("inkgan.generation.lines.MOST_LINES", 3)

@@ -156,6 +156,13 @@ def test_a_checkpoint_that_is_not_there(tutorial_run: Path, which: str) -> None:
         inkgan.load(tutorial_run, which=which)
 
 
+@pytest.mark.parametrize("which", [10**5000, 2.5, None, [4]], ids=["huge", "fraction", "none", "list"])
+def test_what_names_no_checkpoint(tutorial_run: Path, which: Any) -> None:
+    """It is neither a text nor a whole number of a step."""
+    with pytest.raises(ConfigError, match=r"^there is no checkpoint .{1,80}\. Give latest, best or a step\.$"):
+        inkgan.load(tutorial_run, which=which)
+
+
 def test_a_model_folder_of_its_own(tutorial_run: Path, tmp_path: Path, model: Model) -> None:
     """Two files and their manifest are enough to draw from: a model needs nothing of its run."""
     source = runs.newest(tutorial_run)
@@ -297,6 +304,9 @@ def test_a_model_has_one_state(tutorial_run: Path) -> None:
         (np.zeros((2, 64), np.float32), [0], "do not fit 2 images"),
         (np.zeros((2, 64), np.float32), [0, 10], "there is no class 10"),
         (np.zeros((2, 64), np.float32), None, "draws by labels"),
+        ([[1.0], [2.0, 3.0]], [0, 1], "latents cannot be read as an array: .* Give a NumPy array"),
+        (np.full((2, 64), np.nan), [0, 1], "latents hold numbers that are not finite"),
+        (np.full((2, 64), 1e300), [0, 1], "latents hold numbers that are not finite"),
     ],
 )
 def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: str) -> None:

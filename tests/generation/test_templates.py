@@ -165,6 +165,8 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("{digits:x}", "a number from 1 to 64"),
         ("{digits:5..3}", "a number from 1 to 64"),
         ("{digits:65}", "a number from 1 to 64"),
+        pytest.param(f"{{digits:{'1' * 5000}}}", "a number from 1 to 64", id="long digits"),
+        pytest.param(f"{{int:0..{'1' * 5000}}}", "whole numbers from 0 to", id="long int"),
         ("{digits:64}5", "can make texts of 65 characters"),
         ("{digits:60} {time}", "can make texts of 66 characters. A text has at most 64"),
         ("{amount:12 in 1..2}", "cannot be written like '12'. Choose from 1234.56"),

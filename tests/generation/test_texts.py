@@ -67,6 +67,7 @@ def test_a_mixture(tmp_path: Path) -> None:
         ('lengths = [0, 5]\n[[texts]]\ntemplate = "1"', "lengths.1 = 0 is not allowed"),
         ('lengths = [5, 65]\n[[texts]]\ntemplate = "1"', "lengths.2 = 65 is not allowed"),
         ('[[texts]]\ntemplate = "{choice:none.txt}"', "cannot read .*none.txt"),
+        ('[[texts]]\ntemplate = "{choice:a\\u0000b}"', "which no file can be called. Name another"),
         ("[[texts]", "is not a TOML file in UTF-8"),
     ],
 )

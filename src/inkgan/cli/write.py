@@ -310,7 +310,7 @@ def _parse_pair(text: str, complaint: str) -> tuple[str, str]:
 def _parse_part(text: str) -> tuple[int, int]:
     """Parse the value of --shard, such as ``3/64``."""
     index, slash, parts = text.partition("/")
-    if not (slash and index.isdecimal() and parts.isdecimal()):
+    if not (slash and all(re.fullmatch("[0-9]{1,18}", number) for number in (index, parts))):
         raise ConfigError(f"--shard {shown(text)} is not I/N. Write 3/64 for the third of 64 parts.")
     return int(index), int(parts)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from inkgan.errors import ConfigError, reason_of, shown
+from inkgan.errors import ConfigError, reason_of, shown, valid_path
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 
 #: The largest number of lines in a file.
@@ -37,11 +37,12 @@ class Lines:
 
     def __init__(self, source: str | Path) -> None:
         self.files: list[Path] = []
-        self._name = "standard input" if source == "-" else shown(Path(source))
+        path = valid_path(source, "the file of texts")
+        self._name = "standard input" if source == "-" else shown(path)
         if source == "-" and sys.stdin is None:
             raise ConfigError("standard input is closed. Name a file with --texts.")
         try:
-            given = sys.stdin.buffer if source == "-" else self._kept_open(Path(source).open("rb"))  # noqa: SIM115
+            given = sys.stdin.buffer if source == "-" else self._kept_open(path.open("rb"))
             is_kept = source != "-" and given.seekable()
             copy = None if is_kept else self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
             self._file = copy or given

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, unknown
+from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, unknown
 
 #: The least and the greatest value of a random choice.
 Range = tuple[float, float]
@@ -127,7 +127,7 @@ def name_of(look: Look) -> str | Look:
 def _start(given: LookLike) -> Look:
     if isinstance(given, Look):
         return given
-    if not isinstance(given, Mapping) and str(given).lower().endswith(".toml"):
+    if isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
         from inkgan.config import read_toml
 
         given = read_toml(Path(given))
@@ -137,24 +137,26 @@ def _start(given: LookLike) -> Look:
 
 
 def _named(name: Any) -> Look:
-    if str(name) not in LOOKS:
-        raise ConfigError(f"{unknown('look', str(name), LOOKS)} Choose from {', '.join(LOOKS)}, or name a .toml file.")
-    return LOOKS[str(name)]
+    given = str(name) if isinstance(name, str | Path) else as_given(name)
+    if given not in LOOKS:
+        raise ConfigError(f"{unknown('look', given, LOOKS)} Choose from {', '.join(LOOKS)}, or name a .toml file.")
+    return LOOKS[given]
 
 
 def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
     for name in knobs:
         if name not in KNOBS:
-            hint = did_you_mean(str(name), KNOBS)
-            raise ConfigError(f"a look has no knob {as_given(str(name))}.{hint} It has {', '.join(KNOBS)}.")
+            hint = did_you_mean(name, KNOBS)
+            called = name if isinstance(name, str) else as_given(name)
+            raise ConfigError(f"a look has no knob {as_given(called)}.{hint} It has {', '.join(KNOBS)}.")
     return replace(look, **knobs) if knobs else look
 
 
 def _read(name: str, given: Any) -> Any:
     """Return the value of a knob in the form that a look keeps."""
     if name == "form":
-        if given not in FORMS:
-            hint = did_you_mean(str(given), FORMS)
+        if not is_one_of(given, FORMS):
+            hint = did_you_mean(given, FORMS)
             raise ConfigError(f"form = {as_given(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
         return given
     if name in {"pen", "tint"}:

@@ -22,6 +22,7 @@ from inkgan.errors import (
     InkganWarning,
     as_given,
     did_you_mean,
+    is_one_of,
     quantity,
     require_function,
     shown,
@@ -33,7 +34,7 @@ from inkgan.generation import torch_networks
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
-from inkgan.images import Images, Labels, png_bytes, sheet, to_uint8, with_channels
+from inkgan.images import Images, Labels, as_array, png_bytes, sheet, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
 
@@ -47,6 +48,8 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
+#: The least and the greatest step that a checkpoint may be asked for by.
+_STEPS = (-(10**12), 10**12)
 _CHUNK = 32
 #: Larger, since only a few of these images are drawn again.
 _LEGIBLE_CHUNK = 16 * _CHUNK
@@ -188,7 +191,7 @@ class Model:
         seed = valid_seed(seed)
         legible = valid_legible(legible)
         digits = self._digits(asked, legible, statistics)
-        if statistics not in STATISTICS:
+        if not is_one_of(statistics, STATISTICS):
             raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
@@ -240,9 +243,10 @@ class Model:
             As :meth:`sample`.
 
         Raises:
-            ConfigError: latents or labels have another shape or type, or a label is not one of the model's classes.
+            ConfigError: latents or labels have another shape or type, a latent is not finite, or a label is not one of
+                the model's classes.
         """
-        latents = np.asarray(latents)
+        latents = as_array(latents, "latents", ConfigError)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or latents.dtype.kind != "f" or not len(latents):
             raise ConfigError(
                 f"latents {list(latents.shape)} of {latents.dtype} are not for {self.name}: give float32 "
@@ -251,7 +255,11 @@ class Model:
         if labels is None and self.num_classes:
             raise ConfigError(f"{self.name} draws by labels: give each latent a class, {self._shown_classes()}.")
         asked = self.labels_for(len(latents), labels)
-        return _without_grey_axis(self._draw_in_chunks(latents.astype(np.float32), asked))
+        with np.errstate(over="ignore"):
+            latents = latents.astype(np.float32)
+        if not np.isfinite(latents).all():
+            raise ConfigError("latents hold numbers that are not finite. Draw them from N(0, 1).")
+        return _without_grey_axis(self._draw_in_chunks(latents, asked))
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
         """Return the logits of the run's discriminator for images, by PyTorch.
@@ -269,7 +277,7 @@ class Model:
             ConfigError: images or labels have another shape or type.
             MissingExtraError: PyTorch is not installed.
         """
-        given = with_channels(np.asarray(images))
+        given = with_channels(as_array(images, "images", ConfigError))
         if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.image_shape or not len(given):
             height, width, channels = self.image_shape
             raise ConfigError(
@@ -384,12 +392,15 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
 
     Raises:
         CheckpointError: there is nothing of that kind, or it is damaged. Nothing in it is ever executed.
+        ConfigError: ``which`` is neither a text nor a whole number.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
 
     Warns:
         InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
     """
-    found = read(path, str(which))
+    if not isinstance(which, str):
+        which = str(whole_number(which, "there is no checkpoint {}. Give latest, best or a step.", *_STEPS))
+    found = read(path, which)
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
     return Model(str(path), found.description, found.arrays, found.notes, found.folder)

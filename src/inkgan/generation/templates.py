@@ -36,6 +36,7 @@ _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 # ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+_NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more than 4,300 digits
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
 _HERE = Path()
@@ -224,7 +225,7 @@ def _time(argument: str) -> Piece:
 def _integer(argument: str) -> Piece:
     """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
     first, last = _range(argument or "0..9999")
-    if not (first.isdecimal() and last.isdecimal() and (first + last).isascii() and int(last) < _LARGEST_INTEGER):
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
         raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
     least, most = int(first), int(last)
     _require_order(least <= most, first, last, "smaller number")
@@ -240,7 +241,7 @@ def _integer(argument: str) -> Piece:
 def _digits(argument: str) -> Piece:
     """``{digits:6}`` or ``{digits:3..8}``: a number of digits, each equally likely to be 0 to 9."""
     first, last = _range(argument) if ".." in argument else (argument.strip() or "6",) * 2
-    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
         raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
     least, most = int(first), int(last)
 

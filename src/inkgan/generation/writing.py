@@ -22,6 +22,7 @@ from inkgan.errors import (
     ConfigError,
     InkganWarning,
     as_given,
+    is_one_of,
     listed,
     number_between,
     quantity,
@@ -113,7 +114,7 @@ class _Manner:
         self.slant = number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
         self.height = whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS)
         self.legible = valid_legible(self.legible)
-        if self.background not in BACKGROUNDS:
+        if not is_one_of(self.background, BACKGROUNDS):
             raise ConfigError(f"{unknown('background', self.background, BACKGROUNDS)} Use white or transparent.")
         self.look = look_of(self.look, background=self.background)
 

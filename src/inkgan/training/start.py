@@ -19,6 +19,7 @@ from inkgan.errors import (
     DataError,
     as_given,
     did_you_mean,
+    is_one_of,
     number_between,
     shown,
     valid_path,
@@ -151,9 +152,10 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         CheckpointError: there is no run to resume.
     """
     given = _plain_options(options)
-    if given.get("out") == "":
+    if is_one_of(given.get("out"), [""]):
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
-    goes_on = next((name for name in ("resume", "extend") if given.get(name) not in (None, False)), None)
+    extend = given.get("extend")
+    goes_on = "resume" if given.get("resume") else None if extend is None else "extend"
     if goes_on is not None and given.get("force"):
         raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
@@ -166,7 +168,6 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
 
     config = resolved()
     name = default_name(config)
-    extend = given.get("extend")
     if not given.get("resume") and extend is None:
         if config.extended_from:
             raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
