@@ -53,14 +53,7 @@ def draw_tutorial(
     used: LayerStatistics = {}
 
     def normalise_relu(maps: Array, layer: str) -> Array:
-        if by is None:
-            flat = maps.reshape(-1, maps.shape[-1])
-            used[layer] = (
-                flat.mean(0, dtype=np.float64).astype(np.float32),
-                flat.var(0, dtype=np.float64).astype(np.float32),
-            )
-        else:
-            used[layer] = by[layer]
+        used[layer] = _statistics_of(maps) if by is None else by[layer]
         mean, variance = used[layer]
         normal = (maps - mean) / np.sqrt(variance + _EPSILON) + weights[f"beta{layer}"]
         result: Array = np.maximum(normal, 0).astype(np.float32)
@@ -72,6 +65,14 @@ def draw_tutorial(
     x = normalise_relu(_double_and_halve(x, weights["w3"]) + weights["b3"], "3")
     x = x @ weights["w4"][:, :, 0, 0].T + weights["b4"]  # resizing first would change nothing: stride 2 skips it
     return _sigmoid(x), used
+
+
+def _statistics_of(maps: Array) -> tuple[Array, Array]:
+    """Return the mean and the variance of each channel of maps [N, H, W, C]."""
+    flat = maps.reshape(-1, maps.shape[-1])
+    mean = flat.mean(0, dtype=np.float64)
+    variance = flat.var(0, dtype=np.float64)
+    return mean.astype(np.float32), variance.astype(np.float32)
 
 
 def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> LayerStatistics:

@@ -102,9 +102,15 @@ class OutputFolder:
         """
         if not self._path.exists():
             return [], []
+        entries = _read_manifest(self._path)
+        if entries is None and os.path.lexists(self._path / MANIFEST):
+            raise OutputError(
+                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged: it does not say whose the "
+                "files here are. Name another folder."
+            )
         same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []
-        for name, digest in _read_manifest(self._path) or []:
+        for name, digest in entries or []:
             file = self._path / name
             subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
             if subfolder_is_link or file.is_symlink() or not file.is_file():
@@ -121,11 +127,6 @@ class OutputFolder:
         """Refuse if a new file or its subfolder would replace anything that is not ``ours``."""
         if not any(self._path.iterdir()):
             return
-        if os.path.lexists(self._path / MANIFEST) and _read_manifest(self._path) is None:
-            raise OutputError(
-                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged: it does not say whose the "
-                "files here are. Name another folder."
-            )
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
