@@ -640,6 +640,12 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"format": "webdatset"}, r"Did you mean 'webdataset'\? Choose from"),
         ({"shards": 100_000, "count": 10**6}, "shards = 100000"),
         ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
+        (
+            {"split": [{"name": "a", "share": 80}]},
+            "split.1.share = 80 is not allowed: it is a part of 1, such as 0.8 for",
+        ),
+        ({"split": [{"name": "a", "share": 0}]}, "split.1.share = 0 is not allowed: it is a part of 1"),
+        ({"split": [{"name": "a", "share": float("nan")}]}, "split.1.share = nan is not allowed: it is a part of 1"),
         ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
         ({"split": [{"nam": "a", "share": 1}]}, r"no split\.1\.nam\. Did you mean 'name'\? It can have name, share\.$"),
         (

@@ -38,7 +38,7 @@ class Share(Table):
     """A part of a data set, such as ``train``, and its share of the writers."""
 
     name: str
-    share: float = Field(gt=0, le=1)
+    share: float
 
     @field_validator("name")
     @classmethod
@@ -46,6 +46,13 @@ class Share(Table):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", name):
             raise ValueError("a part's name has up to 31 letters from a to z, digits, - and _, such as train")
         return name
+
+    @field_validator("share")
+    @classmethod
+    def _share_is_part_of_1(cls, share: float) -> float:
+        if not 0 < share <= 1:
+            raise ValueError("it is a part of 1, such as 0.8 for 80 %")
+        return share
 
 
 class Spec(Document):
