@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from documents import ROOT
+from inkgan import errors
 
 #: Runs the command line in a process that cannot import some libraries.
 _WITHOUT = """
@@ -58,6 +62,15 @@ def test_what_needs_it_says_what_to_install(tmp_path: Path, arguments: list[str]
     said = r"inkgan: this needs (PyTorch|SciPy)\. Install it with: pip install 'inkgan\[train\]'\n"
     assert re.fullmatch(said, done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_each_extra_that_messages_name_brings_its_library() -> None:
+    """What they tell one to install is in pyproject.toml, and the library is in it or comes with it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for library, (_, extra) in errors._OPTIONAL.items():
+        assert extra in extras, f"{extra} is no extra of pyproject.toml"
+        brought = {re.split(r"[^\w-]", one)[0].replace("-", "_") for one in extras[extra]}
+        assert library in brought | {"starlette"}, f"the extra {extra} lacks {library}"  # FastAPI brings Starlette
 
 
 @pytest.mark.slow
