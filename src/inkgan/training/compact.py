@@ -130,7 +130,7 @@ class Compact(Recipe):
         graphs: bool = True,
     ) -> None:
         self._config = config
-        self._step_config = config  # the settings at the current step; healing changes them during a run
+        self._penalty_settings = config.penalty  # at the current step; healing changes the weight during a run
         self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
@@ -170,7 +170,8 @@ class Compact(Recipe):
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
-        config = self._step_config = self._config.at(info.step)
+        config = self._config.at(info.step)
+        self._penalty_settings = config.penalty
         labels = labels if self.num_classes else None
         factor = schedule_factor(info, config.fade)
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
@@ -205,7 +206,7 @@ class Compact(Recipe):
             number: how many updates of the discriminator came before this one.
             part: the images.
         """
-        penalty = self._step_config.penalty
+        penalty = self._penalty_settings
         n = len(part.real)
         images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
         penalty_is_due = self._penalty_is_due(number)
@@ -345,19 +346,19 @@ class Compact(Recipe):
 
     def _penalty_is_due(self, number: int) -> bool:
         """Whether the discriminator's update ``number`` includes the penalty."""
-        penalty = self._step_config.penalty
+        penalty = self._penalty_settings
         return penalty.weight > 0 and number % penalty.every == 0
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
         """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
         n = len(images) // 2
-        pixels = self._config.penalty.pixels
+        pixels = self._penalty_settings.pixels
         if part.mixing is not None:
             between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
             logits_between, _ = _split_output(self._mixed_discriminator.forward(between, part.labels))
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
-        if self._config.penalty.on == "real":
+        if self._penalty_settings.on == "real":
             return zero_centered_penalty(gradients[:n]) / 2
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
