@@ -76,7 +76,7 @@ class Recipe(ABC):
                 one step later, when it was.
         """
 
-    def settle(self) -> None:  # noqa: B027 - a recipe may have nothing to wait for
+    def settle(self) -> None:  # noqa: B027 - by default there is nothing to wait for
         """Wait until it is known whether the losses and gradients of the last step are finite; by default, it is.
 
         Raises:
@@ -95,7 +95,7 @@ class Recipe(ABC):
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The discriminator's logits [N] for images, and its classifier's scores [N, classes], if it has one."""
 
-    def after_load(self) -> None:  # noqa: B027 - nor any copies of its weights
+    def after_load(self) -> None:  # noqa: B027 - by default there is nothing to do
         """Called after parameters and optimiser states were replaced in place."""
 
     def model_extras(self) -> dict[str, Any]:
