@@ -68,6 +68,13 @@ def test_the_longest_names_that_are_learned_are_read_again(tmp_path: Path) -> No
     assert _LARGEST_CLASS_NAMES + per_class * MAX_CLASSES < 0.9 * _LARGEST_DOCUMENT  # the rest is for settings
 
 
+@pytest.mark.parametrize("labels", ["7\0", ["7\0"] * 2])
+def test_a_zero_byte_is_part_of_a_name(labels: Any) -> None:
+    """NumPy would drop it at the end."""
+    with pytest.raises(ConfigError, match=r"there is no class '7\\x00'"):
+        inkgan.load("fast").labels_for(2, labels)
+
+
 def test_half_a_character_is_no_name(tmp_path: Path) -> None:
     """JSON can hold what no text can."""
     with pytest.raises(CheckpointError, match="class_names"):

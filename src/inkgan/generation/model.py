@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex
 
@@ -313,7 +313,8 @@ class Model:
             return None
         if labels is None:
             return np.arange(n) % self.num_classes
-        given = np.asarray(labels, object) if _is_listed(labels) else np.asarray(labels)
+        # As objects: NumPy would turn numbers beside a string into strings, and drop zero bytes at the end of a string.
+        given = labels if isinstance(labels, np.ndarray) else np.asarray(labels, object)
         indices = np.array([self._index_of(label) for label in given.reshape(-1).tolist()], np.int64)
         if given.ndim == 0:
             return np.repeat(indices, n)
@@ -408,11 +409,6 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
 
 def _valid_count(n: SupportsIndex) -> int:
     return whole_number(n, f"cannot sample {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
-
-
-def _is_listed(labels: Any) -> bool:
-    """Whether these are labels in a list or the like: NumPy would turn all of them into strings if one is a string."""
-    return isinstance(labels, Iterable) and not isinstance(labels, str | np.ndarray)
 
 
 def _without_grey_axis(images: Images) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
@@ -199,8 +200,11 @@ def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
     """Return the headers that say how clients may cache an answer that follows from its address.
 
     Raises:
-        HTTPException: the request is for another model.
+        HTTPException: the request is for another model, or gives a parameter twice.
     """
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if count > 1:  # the last one would count, silently
+            raise HTTPException(400, f"{name} was given {count} times. Give it once.")
     service = _service(request)
     digest = service.digest[:DIGEST_LENGTH]
     if query.model not in {None, digest}:
