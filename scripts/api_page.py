@@ -11,7 +11,13 @@ import textwrap
 from pathlib import Path
 
 import inkgan
+from inkgan.evaluation.compare import Difference, Pair
+from inkgan.evaluation.metrics.intervals import Interval
+from inkgan.evaluation.report import ClassFigures, Figure
+from inkgan.training.watching import Opinion, StepProgress
 
+#: The classes of what results hold and watchers receive. inkgan makes them; nobody else has to import them.
+_INNER = (Figure, ClassFigures, Interval, Pair, Difference, StepProgress, Opinion)
 _PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Warns|Yields):")
 _ITEM = re.compile(r"([\w*,. ]+): (.*)")
@@ -37,6 +43,8 @@ def page() -> str:
     classes = [name for name in public if name not in errors and name not in functions]
     parts = [_HEAD, "## Functions\n\n", *(_function(name, public[name]) for name in functions)]
     parts += ["## Classes\n\n", *(_class(name, public[name]) for name in classes)]
+    parts += ["## What results hold\n\n", "You get these from the classes above and need not import them.\n\n"]
+    parts += [_class(one.__name__, one, with_methods=False) for one in _INNER]
     rows = [f"| `{name}` | `{one.__mro__[1].__name__}` | {_summary(one)} |\n" for name, one in errors.items()]
     parts += ["## Errors and warnings\n\n| name | is a | meaning |\n| --- | --- | --- |\n", *rows]
     return "".join(parts).rstrip("\n") + "\n"
@@ -47,7 +55,7 @@ def _function(name: str, function: object, level: str = "###") -> str:
     return f"{level} {name}\n\n```text\n{signature}\n```\n\n{described}\n\n"
 
 
-def _class(name: str, one: type) -> str:
+def _class(name: str, one: type, *, with_methods: bool = True) -> str:
     described = inspect.getdoc(one) or ""
     parts = [f"### {name}\n\n{_markdown(described)}\n\n"]
     if dataclasses.is_dataclass(one) and "Attributes:" not in described:
@@ -57,7 +65,7 @@ def _class(name: str, one: type) -> str:
             meaning = meanings.get(field.name)
             parts.append(f"- `{field.name}` (`{field.type}`)" + (f": {_inline(meaning)}\n" if meaning else "\n"))
         parts.append("\n")
-    for method, function in vars(one).items():
+    for method, function in vars(one).items() if with_methods else ():
         plain = function.__func__ if isinstance(function, classmethod) else function
         documented = inspect.isfunction(plain) and inspect.getdoc(plain) and plain.__module__.startswith("inkgan")
         if documented and (method == "__getitem__" or not method.startswith("_")):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see names that 
     from inkgan.errors import InkganWarning as InkganWarning
     from inkgan.errors import InputError as InputError
     from inkgan.errors import Interrupted as Interrupted
+    from inkgan.errors import LostProcessError as LostProcessError
+    from inkgan.errors import MissingExtraError as MissingExtraError
     from inkgan.errors import OutputError as OutputError
     from inkgan.evaluation.compare import Comparison as Comparison
     from inkgan.evaluation.compare import compare as compare
@@ -55,6 +57,8 @@ _NAMES = {
         "InkganWarning",
         "InputError",
         "Interrupted",
+        "LostProcessError",
+        "MissingExtraError",
         "OutputError",
     ],
     "evaluation.compare": ["Comparison", "compare"],

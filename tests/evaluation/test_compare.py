@@ -194,6 +194,7 @@ def test_the_command(
 
 def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) -> None:
     text = comparison_text(single)
+    assert str(single) == text  # what print shows
     assert max(map(len, text.splitlines())) <= 100
     assert f"over all figures: indistinguishable ({len(single.pairs[0].differences)} indistinguishable)" in text
     shown = single._repr_html_()

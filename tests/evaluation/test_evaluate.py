@@ -615,6 +615,12 @@ def test_a_distance_below_its_floor_is_explained(fair: Report) -> None:
     assert "feature network learned" not in report_text(fair)
 
 
+def test_print_shows_the_table_and_an_unknown_figure_is_named(fair: Report) -> None:
+    assert str(fair) == report_text(fair)
+    with pytest.raises(KeyError, match=r"no figure 'covrage'\. Did you mean 'coverage'\? There are: frechet_digit_"):
+        fair["covrage"]
+
+
 def test_a_notebook_shows_the_report(fair: Report) -> None:
     shown = fair._repr_html_()
     assert shown in report_page(fair)

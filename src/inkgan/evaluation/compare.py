@@ -32,7 +32,7 @@ from inkgan.evaluation.metrics.intervals import (
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import Measurable, draw, number_to_measure, open_subject, real_images
-from inkgan.evaluation.text import letter
+from inkgan.evaluation.text import comparison_text, letter
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.runs import checkpoint
@@ -51,13 +51,21 @@ class Difference:
     """One figure of two subjects."""
 
     figure: str
+    """The figure's name, such as ``coverage``."""
     title: str
+    """Its name in tables."""
     better: Better
+    """``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse."""
     floor: float
+    """The same figure of as many held-out real images."""
     first: float
+    """The value of the first subject; of a group the mean over its runs."""
     first_interval: Interval
+    """Of a group over its seeds, of a single model over images."""
     second: float
+    """The same of the later subject."""
     second_interval: Interval
+    """The same of the later subject."""
     difference: float
     """second - first."""
     interval: Interval
@@ -65,6 +73,8 @@ class Difference:
     simultaneous: Interval
     """A wider one: all differences of the comparison lie in theirs with 95 % confidence. It decides the verdict."""
     verdict: Verdict
+    """Of the later subject: ``better``, ``worse``, ``different`` (on the other side of the floor) or
+    ``indistinguishable``."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +82,47 @@ class Pair:
     """The first subject and a later one."""
 
     first: str
+    """``A``."""
     second: str
+    """The letter of the later subject."""
     differences: tuple[Difference, ...]
+    """One for each figure that all subjects have, the most important first."""
     settings: tuple[str, ...]
     """Every setting in which the runs differ, ``key: first -> second``."""
     verdict: Verdict
+    """Over all figures; ``mixed`` if some are better and others worse."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a comparison found; ``subjects`` has the members of A, B, ... in order."""
+    """Everything that a comparison found; ``print`` shows it as a table, a notebook as HTML."""
 
     data: str
+    """The name of the real images."""
     data_digest: str
+    """The sha256 of the real images."""
     features: str
+    """The sha256 of the feature network."""
     n: int
+    """The number of images of each subject."""
     seed: int
+    """The seed of the images."""
     subjects: tuple[tuple[str, ...], ...]
+    """The members of A, B, ... in order."""
     pairs: tuple[Pair, ...]
+    """A and B, A and C, ..."""
     notes: tuple[str, ...]
+    """What a reader has to know about the images and the figures."""
     seconds: float = field(default=0.0, compare=False)
+    """The time that it took."""
 
     def as_json(self) -> str:
         """Write the comparison as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def __str__(self) -> str:
+        """Return the table that ``inkgan compare`` prints."""
+        return comparison_text(self)
 
     def _repr_html_(self) -> str:
         from inkgan.evaluation.page import comparison_fragment  # noqa: PLC0415 - only a notebook needs it

@@ -49,7 +49,8 @@ def evaluate(
     Args:
         what: a run folder, a model (its folder, its bundled name, or one that is loaded), a file of arrays (``.npz``,
             ``.npy``), a folder of images, an array of images uint8 [N, H, W] or [N, H, W, C], or a pair of images and
-            labels. In arrays 0 is paper and 255 is ink.
+            labels [N]. In arrays 0 is paper and 255 is ink. Labels are matched with the data's classes by name, and an
+            integer is the name of its digits: with named classes, give names (``np.array(class_names)[indices]``).
         n: the number of images to measure, 128 or more; by default 10,000, or all there are. No more are measured than
             the data have held-out images, so that every figure has a floor at its own n.
         data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, did_you_mean
 from inkgan.evaluation.figures import Better, FigureWithFloor, kind_of, within_range
 from inkgan.evaluation.metrics.intervals import Interval
+from inkgan.evaluation.text import report_text
 from inkgan.files import from_json
 from inkgan.images import Images
 
@@ -20,19 +21,32 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the images with its floor, the same figure of held-out real images."""
+    """One figure of the images with its floor, the same figure of held-out real images.
+
+    Its verdict is ``against_floor``: ``as real`` where the two intervals overlap, else ``better``, ``worse`` or
+    ``differs``.
+    """
 
     name: str
+    """The key in ``report[name]`` and in JSON, such as ``coverage``; ``accuracy/2`` is that of the third class."""
     title: str
+    """The name in tables, with the unit where there is one."""
     value: float
+    """The measure of the given images. Shares are 0 to 1; docs/metrics.md defines the others."""
     interval: Interval
+    """Where the value would lie for other images of the same generator; it does not cover another training."""
     n: int
+    """The number of images that were measured."""
     floor: float
+    """The same measure of as many held-out real images, by the same code."""
     floor_interval: Interval
+    """The interval of the floor."""
     floor_n: int
+    """The number of held-out images."""
     ratio: float | None
     """Value over floor; None where the floor may be 0."""
     better: Better
+    """``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse."""
     reference: str
     """The real images, or the numbers, that the images were compared with."""
 
@@ -70,10 +84,11 @@ class ClassFigures:
     """The figures of one class."""
 
     name: str
+    """The name of the class."""
     count: int
     """The number of images that the feature network takes for this class."""
     expected: float
-    """The number of images of this class in the data's proportions."""
+    """The number of images of this class in the proportions of the training images."""
     diversity: Figure | None
     """None if the class has too few images."""
     accuracy: Figure | None
@@ -92,28 +107,47 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that an evaluation found; a notebook shows it as the HTML report."""
+    """Everything that an evaluation found; ``print`` shows it as a table, a notebook as the HTML report."""
 
     what: str
+    """What was measured: a path, a model's name, or ``array``."""
     kind: str
+    """``model``, ``arrays`` or ``folder of images``."""
     data: str
+    """The name of the real images."""
     data_digest: str
+    """The sha256 of the real images: figures against other data cannot be compared."""
     features: str
     """The sha256 of the feature network: figures of different ones cannot be compared."""
     n: int
+    """The number of images that were measured."""
     seed: int
+    """The seed of the drawing, or of the choice among more images."""
     figures: tuple[Figure, ...]
+    """The figures, the most important first."""
     classes: tuple[ClassFigures, ...]
+    """The figures of each class, in the order of the data's classes; empty if the data have no labels."""
     notes: tuple[str, ...] = ()
+    """What a reader has to know about the images, the data and the figures."""
     seconds: float = field(default=0.0, compare=False)
+    """The time that it took."""
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
     """Not part of the JSON."""
     feature_accuracy: float | None = None
     """The share of held-out images whose class the feature network predicts right; None if it is not known."""
 
     def __getitem__(self, name: str) -> Figure:
-        """Return the figure of a name, such as ``"coverage"``."""
-        return {figure.name: figure for figure in self.figures}[name]
+        """Return the figure of a name, such as ``"coverage"``.
+
+        Raises:
+            KeyError: there is none; the message lists those there are.
+        """
+        found = {figure.name: figure for figure in self.figures}
+        if name not in found:
+            raise KeyError(
+                f"there is no figure {name!r}.{did_you_mean(str(name), found)} There are: {', '.join(found)}."
+            )
+        return found[name]
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a figure of this name."""
@@ -124,6 +158,10 @@ class Report:
         fields = asdict(replace(self, pictures=None))
         del fields["pictures"]
         return json.dumps({"format": FORMAT, **fields}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def __str__(self) -> str:
+        """Return the table that ``inkgan evaluate`` prints."""
+        return report_text(self)
 
     def _repr_html_(self) -> str:
         from inkgan.evaluation.page import report_fragment  # noqa: PLC0415 - only a notebook needs it

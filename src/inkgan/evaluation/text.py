@@ -10,11 +10,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from inkgan.errors import shortened
-from inkgan.evaluation.report import ClassFigures, Figure, Report
 
 if TYPE_CHECKING:
     from inkgan.evaluation.compare import Comparison, Difference, Pair
     from inkgan.evaluation.metrics.intervals import Interval
+    from inkgan.evaluation.report import ClassFigures, Figure, Report
 
 COLUMNS = 100
 #: Shortens a name or a path in a sentence.

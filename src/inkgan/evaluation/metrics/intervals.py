@@ -28,8 +28,11 @@ class Interval:
     """A two-sided confidence interval."""
 
     low: float
+    """Its lower end."""
     high: float
+    """Its upper end."""
     level: float = LEVEL
+    """The confidence, such as 0.95."""
 
     @property
     def width(self) -> float:
