@@ -102,7 +102,8 @@ def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[
     first = inkgan.evaluate(real, n=321)
     (file,) = reference.cache_folder().glob("floors-n321-*.json")
     floors = file.read_text("utf-8")
-    file.write_text(json.dumps({name: one for name, one in json.loads(floors).items() if name != "coverage"}), "utf-8")
+    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", reference._DIGEST}}
+    file.write_text(json.dumps(fewer), "utf-8")
     assert inkgan.evaluate(real, n=321).figures == first.figures
     assert file.read_text("utf-8") == floors
 
