@@ -51,8 +51,13 @@ def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     """What was ill is told, and is no reason to fail."""
     losses = [1e9] * 9 + [0.5] * 9
     lines = [{"step": 10 * number, "loss_generator": loss} for number, loss in enumerate(losses)]
-    assert run(["doctor", run_folder(tmp_path / "run", lines), "--strict"]) == 0
+    folder = run_folder(tmp_path / "run", lines)
+    assert run(["doctor", folder, "--strict"]) == 0
     assert "was ill" in capsys.readouterr().out
+    assert run(["doctor", folder, folder]) == 0  # of several runs, too
+    assert [line.split()[:3] for line in capsys.readouterr().out.splitlines() if line.startswith("blown-up")] == [
+        ["blown-up", "was", "ill"]
+    ] * 2
 
 
 @pytest.mark.parametrize("what", ["nothing", "no metrics", "damaged"])

@@ -17,7 +17,15 @@ from inkgan.config import CHANGEABLE, Config, resolve
 from inkgan.errors import ConfigError
 from inkgan.training.doctor import Doctor, judged, read_thresholds
 from inkgan.training.doctor.judgement import Finding
-from inkgan.training.doctor.rules import RULES, Remedy, Rule, lower_rates, stronger_discriminator, usual_game
+from inkgan.training.doctor.rules import (
+    RULES,
+    Remedy,
+    Rule,
+    lower_rates,
+    sound_step,
+    stronger_discriminator,
+    usual_game,
+)
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -334,6 +342,9 @@ def test_the_largest_loss_is_named() -> None:
 @pytest.mark.parametrize(
     ("propose", "overrides", "settings"),
     [
+        (sound_step, (), ()),
+        (sound_step, ("generator.learning_rate=0.3",), ("generator.learning_rate=0.003",)),
+        (sound_step, ("generator.learning_rate=1e-5",), ()),
         (usual_game, (), ("discriminator.learning_rate=0.001", "penalty.weight=1.2")),
         (usual_game, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
          ("generator.learning_rate=0.003", "penalty.weight=0.4")),

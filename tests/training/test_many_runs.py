@@ -166,3 +166,15 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert last_step(tmp_path / "none") == ""
     (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
     assert last_step(tmp_path) == ""
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_ill_is_not_called_complete_alone(
+    tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the doctor found is in its line."""
+    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
+    assert run([*words, "--seeds", "0", *runs.set_options("generator.learning_rate=0.3")]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "complete, ill: learning-rate" in line
+    assert line.endswith(" (inkgan doctor says more)")

@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Say how healthy a run is, rule by rule, from what it logged.
 
-    Of several runs, it names only the rules that are ill.
+    Of several runs, it names only the rules that are or were ill.
 
     The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says how they were measured.
 
@@ -62,11 +62,16 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
 
 
 def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
-    """Return a line for each rule, followed by the sentence and the remedy if there is a finding."""
+    """Return a line for each rule, followed by the sentence and the remedy if there is a finding.
+
+    Args:
+        diagnoses: those of all rules.
+        ill_only: leave out rules that were healthy all along, or not judged.
+    """
     width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
     lines = []
     for one in diagnoses:
-        if ill_only and one.state != "ill":
+        if ill_only and one.state not in {"ill", "was ill"}:
             continue
         sign = "above" if one.rule.above else "below"
         detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g})"

@@ -56,7 +56,10 @@ def line_of(outcome: Outcome) -> str:
 
 
 def _state_of(outcome: Outcome) -> str:
-    return outcome.trouble or ("complete" if outcome.result.complete else "stopped")
+    if outcome.trouble:
+        return outcome.trouble
+    state = "complete" if outcome.result.complete else "stopped"
+    return f"{state}, ill: {', '.join(outcome.ill)} (inkgan doctor says more)" if outcome.ill else state
 
 
 def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:

@@ -9,8 +9,10 @@ from pathlib import Path
 from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
+from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
+from inkgan.training.doctor import judged
 from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
 from inkgan.training.watching import Result
 
@@ -27,11 +29,13 @@ class Outcome:
         seed: its seed.
         result: its result; of a run that diverged, that of its newest checkpoint.
         trouble: the reason why it diverged, in one line; empty if it did not.
+        ill: the doctor's rules that are ill at its end.
     """
 
     seed: int
     result: Result
     trouble: str = ""
+    ill: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,16 @@ class TrainingTask:
         folder = self.folder(seed)
         given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": RunFolder(folder).is_run}
         try:
-            return Outcome(seed, train(self.recipe, **given))
+            return Outcome(seed, train(self.recipe, **given), ill=_illnesses(RunFolder(folder)))
         except DivergenceError as error:  # the other seeds may train well
             step = RunFolder(folder).newest_step() or 0
             return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
+
+
+def _illnesses(run: RunFolder) -> tuple[str, ...]:
+    """Return the doctor's rules that are ill in a run, at the last step that it logged."""
+    doctor = judged(run.saved_config(), metrics.read(run.metrics_file), run.class_names())
+    return tuple(one.rule.name for one in doctor.diagnoses() if one.state == "ill")
 
 
 def train_many(

@@ -244,6 +244,18 @@ def usual_learning_rates(config: Config) -> Remedy:
     return Remedy(_settings(usual_rates(config)))
 
 
+def sound_step(config: Config) -> Remedy:
+    """Lower learning rates that are above the recipe's own; if none is, look for a mistake in one's own code."""
+    own = own_rates(config)
+    raised = {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+    if raised:
+        return Remedy(_settings(raised), "If that does not help: does a step of your own code drop the latent?")
+    return Remedy(
+        advice="The settings of the recipe do not do this: look for the step of your own code that drops the latent, "
+        "and lower the learning rates if there is none."
+    )
+
+
 def smaller_batches(config: Config) -> Remedy:
     """Make smaller batches where they are larger than 16; more training images help in any case."""
     if config.batch_size <= _SMALL_BATCH:
@@ -283,11 +295,6 @@ def _largest_name(line: Line) -> str:
     losses = _losses(line)
     return max(losses, key=losses.__getitem__)
 
-
-_BROKEN_STEP = (
-    "The settings of the recipe do not do this: look for the step of your own code that drops the latent, and lower "
-    "the learning rates if there is none."
-)
 
 #: Training itself meets this illness, too: at a step whose losses are never logged.
 NOT_FINITE = Rule(
@@ -367,7 +374,7 @@ RULES: tuple[Rule, ...] = (
         "different latents give the same image",
         _signal("identical"),
         lambda value, line, names: f"{value:.0%} of the fixed latents give an image that another one gives too",
-        _advice(_BROKEN_STEP),
+        sound_step,
     ),
     Rule(
         "class-dropped",
