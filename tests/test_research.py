@@ -21,7 +21,7 @@ from inkgan import networks
 from inkgan.evaluation.compare import Comparison, Difference, Pair
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import Figure, Report
-from inkgan.training import start
+from inkgan.training import start, tensorboard
 from tiny_runs import STEPS
 
 
@@ -173,3 +173,15 @@ def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert list(names["losses"].columns) == ["runs/tracked-1", "runs/tracked-2"]
     assert list(names["losses"].index) == list(range(STEPS))
     assert names["seeds"]["seed"].tolist() == [0, 0]
+
+
+def test_every_key_that_is_logged_is_explained(finished_run: Path) -> None:
+    """Those of a run, and those that other games and data have; the doctor's signals have a page of their own."""
+    logged = set().union(*tiny_runs.metrics(finished_run)) | tensorboard._TAGS.keys() | tensorboard._LESSON.keys()
+    assert len(logged) > 20
+    pages = {name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("training", "doctor")}
+    rows = pages["training"].partition("## What is logged")[2].partition("\n## ")[0]
+    for key in logged - {"step"}:
+        page, name = (pages["doctor"], key.removeprefix("doctor/")) if key.startswith("doctor/") else (rows, key)
+        explained = name.removesuffix("_class").removesuffix("_as") if page is not rows else name
+        assert f"`{explained}`" in page, key
