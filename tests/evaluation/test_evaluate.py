@@ -371,6 +371,8 @@ def test_the_html_card_is_whole_and_safe(tmp_path: Path, real: tuple[Images, Lab
     assert not re.search(r"//|href=|url\(|@import|\son\w+=", page)
     assert "Fréchet digit distance" in page
     assert "FID" not in page
+    assert "from the top:\n0, 1, 2, 3, 4, 5, 6, 7, 8, 9." in page
+    assert "inkgan help metrics" in page
 
 
 def test_the_command(
@@ -618,6 +620,14 @@ def test_a_distance_below_its_floor_is_explained(fair: Report) -> None:
 
 def test_print_shows_the_table_and_an_unknown_figure_is_named(fair: Report) -> None:
     assert str(fair) == report_text(fair)
+    said = " ".join(report_text(fair).split())
+    for explained in (
+        "better: equal, where",
+        "images: those that the",
+        "expected: as many as",
+        "`inkgan help metrics`",
+    ):
+        assert explained in said
     with pytest.raises(KeyError, match=r"no figure 'covrage'\. Did you mean 'coverage'\? There are: frechet_digit_"):
         fair["covrage"]
 

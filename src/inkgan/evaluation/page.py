@@ -70,6 +70,7 @@ def report_fragment(report: Report) -> str:
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
         by_class=kinds,
+        rows=_MOST_CLASSES,
         pairs=pairs,
     )
 

@@ -30,9 +30,21 @@ def report_text(report: Report) -> str:
     lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)])
     if any(one.diversity or one.accuracy for one in report.classes):
         lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)])]
-    lines += ["", *(line for paragraph in explanations(report) for line in wrapped(paragraph))]
+    lines += ["", *(line for paragraph in _only_in_text(report) for line in wrapped(paragraph))]
     lines += _notes(report.notes)
     return "\n".join(lines)
+
+
+def _only_in_text(report: Report) -> list[str]:
+    """Return the explanations, with those of columns that the HTML report explains beside its charts."""
+    first, *others = explanations(report)
+    lines = [f"{first} better: equal, where a value on either side of the floor is worse."]
+    if any(one.diversity or one.accuracy for one in report.classes):
+        lines.append(
+            "images: those that the feature network takes for the class. expected: as many as there would be in the "
+            "proportions of the training images."
+        )
+    return [*lines, *others, "`inkgan help metrics` says what each figure detects, and what it misses."]
 
 
 def summary(report: Report) -> str:
