@@ -726,13 +726,13 @@ def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple
         assert subject.available == len(some)
 
 
-def _with_few_threes(digits: DataSet) -> DataSet:
-    """MNIST with a twentieth of its threes."""
+def _with_few_threes(digits: DataSet, parts: int = 20) -> DataSet:
+    """MNIST with a twentieth of its threes, or another part of them."""
 
     def cut(split: Split) -> Split:
         assert split.labels is not None
         threes = np.flatnonzero(split.labels == 3)
-        return split[np.setdiff1d(np.arange(len(split)), threes[len(threes) // 20 :])]
+        return split[np.setdiff1d(np.arange(len(split)), threes[len(threes) // parts :])]
 
     return replace(digits, train=cut(digits.train), test=cut(digits.test))
 
@@ -752,6 +752,17 @@ def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(di
     half = np.bincount(sample.labels[:200], minlength=10)[kept]
     assert np.abs(half - asked / 2).max() <= 1
     assert any("asked for its classes in the proportions of mnist, which has 2" in note for note in sample.notes)
+
+
+def test_a_class_that_is_too_rare_for_n_is_not_called_missing(digits: DataSet, real: tuple[Images, Labels]) -> None:
+    """Neither of a model that can draw it, nor of images that have it among those that are not measured."""
+    few = _with_few_threes(digits, parts=1000)
+    others = np.flatnonzero(real[1] != 3)
+    images = ImageSubject("images", "arrays", real[0][others], real[1][others], tuple(map(str, range(10))))
+    for subject in (ModelSubject("model", inkgan.load("fast")), images):
+        notes = draw(subject, 400, 0, few).notes
+        assert "400 images are too few to have any of '3': 1 of the 10 classes." in notes
+        assert not any("has no images" in note for note in notes)
 
 
 def test_a_model_of_nearly_equal_classes_draws_them_in_turn(digits: DataSet) -> None:

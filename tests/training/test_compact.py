@@ -175,6 +175,24 @@ def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytes
     assert len(set(real)) > 6  # not always the same
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((16, 3, 1), (80, 15, 5)), ((2, 1, 1), (34, 33, 33))],
+    ids=["in the data's proportions", "in turn"],
+)
+def test_the_classes_that_are_measured_are_those_that_evaluate_asks_for(
+    monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    """Else a run with a rare class would keep another checkpoint as its best, and log other figures."""
+    monkeypatch.setattr("inkgan.training.recorder._MEASURED", 100)
+    labels = np.repeat(np.arange(3), counts)
+    real = Split(np.zeros((len(labels), 28, 28, 1), np.uint8), labels)
+    images, asked = ProgressImages(recipe_for(classes=3), real, 0, torch.device("cpu")).to_measure()
+    assert asked is not None
+    assert np.bincount(asked).tolist() == list(expected)
+    assert len(images) == 100
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("settings", [("penalty.on=real",), ("penalty.on=both",), ("loss=wgan-gp",)], ids=str)
 def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: torch.dtype) -> None:

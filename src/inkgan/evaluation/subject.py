@@ -91,7 +91,7 @@ class ModelSubject:
         counts, notes = _unequal_counts(self.class_names(data), data), []
         labels = self.model.labels_for(n)
         if counts is not None:
-            labels = _in_proportion(n, counts)
+            labels = in_proportion(n, counts)
             has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
             notes = [f"{self.name} was asked for its classes in the proportions of {has}."]
         images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
@@ -349,11 +349,16 @@ def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np
         return None
     every = np.bincount(data.train.labels, minlength=len(numbers))
     counts = every[[numbers[class_name] for class_name in class_names]]
+    return counts if are_unequal(counts) else None
+
+
+def are_unequal(counts: npt.NDArray[np.int64]) -> bool:
+    """Whether a class is more than twice as frequent, or as rare, as in equal shares; counts are int64 [classes]."""
     mean = counts.mean()
-    return counts if counts.max() > _UNEQUAL * mean or counts.min() * _UNEQUAL < mean else None
+    return bool(counts.max() > _UNEQUAL * mean or counts.min() * _UNEQUAL < mean)
 
 
-def _in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
+def in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
     """Return n labels, int64 [n], in the proportions of some counts (largest remainders), each class spread out."""
     shares = n * counts / counts.sum()
     each = np.floor(shares).astype(np.int64)
@@ -377,10 +382,14 @@ def _renumbered(
         note = f"the labels of {name} are not used, so there is no accuracy: {_quoted(foreign)} {are_no} of {data.name}"
         return None, [f"{note} ({_quoted(data.class_names)})."]
     found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
-    absent = [class_name for class_name in data.class_names if class_name not in used]
-    if absent:
-        return found, [f"{name} has no images of {_quoted(absent)}: {len(absent)} of the {len(numbers)} classes."]
-    return found, []
+    absent = [class_name for class_name in data.class_names if class_name not in class_names]
+    rare = [class_name for class_name in class_names if class_name in numbers.keys() - used]
+    starts = {f"{name} has no images of": absent, f"{len(labels):,} images are too few to have any of": rare}
+    return found, [
+        f"{start} {_quoted(missing)}: {len(missing)} of the {len(numbers)} classes."
+        for start, missing in starts.items()
+        if missing
+    ]
 
 
 def _quoted(names: Sequence[str]) -> str:

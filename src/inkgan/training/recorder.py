@@ -19,6 +19,7 @@ from torch import Tensor
 from inkgan.data import Split
 from inkgan.device import environment, to_device
 from inkgan.errors import reason_of
+from inkgan.evaluation.subject import are_unequal, in_proportion
 from inkgan.images import Images, Labels, picture_of, save_animation, save_png, sheet, to_uint8
 from inkgan.networks import own_hash
 from inkgan.runs import metrics
@@ -356,15 +357,23 @@ class ProgressImages:
         return to_device(self._real.images[chosen], self._device).float() / 255
 
     def to_measure(self) -> tuple[Images, Labels | None]:
-        """Draw images uint8 [N, H, W, C] of classes [N], always of the same latents."""
+        """Draw images uint8 [N, H, W, C] of classes [N], always of the same latents and classes."""
         drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
-        labels = self._labels(np.arange(_MEASURED))
+        labels = self._labels_to_measure()
         batches = [slice(start, start + 100) for start in range(0, _MEASURED, 100)]
         parts = [
             self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
             for batch in batches
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
+
+    def _labels_to_measure(self) -> Tensor | None:
+        """Return classes as ``inkgan evaluate`` asks for them: in turn, or in the data's proportions if unequal."""
+        if self._recipe.num_classes and self._real.labels is not None:
+            counts = np.bincount(self._real.labels, minlength=self._recipe.num_classes)
+            if are_unequal(counts):
+                return to_device(in_proportion(_MEASURED, counts), self._device)
+        return self._labels(np.arange(_MEASURED))
 
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
         """Return the classes in turn for numbers of any size; None for a recipe without labels."""
