@@ -59,6 +59,18 @@ def test_check(tmp_path: Path) -> None:
         run("check", "mnits")
 
 
+@pytest.mark.parametrize(
+    ("few", "end"), [(9, "9 to 40 of each class, fewest of 'ring'"), (30, "30 to 40 of each class")]
+)
+def test_check_names_a_rare_class(tmp_path: Path, few: int, end: str) -> None:
+    """One that has less than half of the images of the largest; every second image is for testing."""
+    labels = np.repeat(["cross", "ring", "star"], [40, few, 40])
+    images = np.random.default_rng(1).integers(0, 256, (len(labels), 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "shapes.npz", x_train=images, y_train=labels, x_test=images[::2], y_test=labels[::2])
+    (line,) = [line for line in run("check", tmp_path / "shapes.npz").splitlines() if line.startswith("  test: ")]
+    assert line.endswith(end)
+
+
 def test_check_tells_what_was_skipped(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for number, image in enumerate(pixels(25, 9, 9)):

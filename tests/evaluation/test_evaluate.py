@@ -751,7 +751,7 @@ def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(di
     assert np.abs(asked - 400 * training / training.sum()).max() < 1
     half = np.bincount(sample.labels[:200], minlength=10)[kept]
     assert np.abs(half - asked / 2).max() <= 1
-    assert any("asked for its classes in the proportions of mnist, which has 2" in note for note in sample.notes)
+    assert any("drew its classes in the proportions of mnist, which has 2" in note for note in sample.notes)
 
 
 def test_a_class_that_is_too_rare_for_n_is_not_called_missing(digits: DataSet, real: tuple[Images, Labels]) -> None:

@@ -114,6 +114,8 @@ def test_slices_change_rounding_alone(loss: str) -> None:
     ("options", "needed"),
     [
         ({"processes": 3, "settings": SLICED}, "3 processes cannot share slices=4 evenly. Give --set slices=3"),
+        ({"processes": 3}, "Give --set slices=3 --set batch_size="),
+        ({"processes": 2, "settings": ["batch_size=8"]}, "Give --set slices=2, or a multiple"),
         ({"processes": 2}, "2 processes cannot share slices=1"),
         ({"processes": 0}, "--processes 0 is not possible here"),
         (
@@ -123,7 +125,7 @@ def test_slices_change_rounding_alone(loss: str) -> None:
         ({"settings": ["batch_size=9", "slices=2"]}, "slices=2 does not divide batch_size=9"),
         ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),
     ],
-    ids=["uneven", "one slice", "none", "many", "batch", "tutorial"],
+    ids=["uneven", "and no such batch", "one slice of 8", "one slice", "none", "many", "batch", "tutorial"],
 )
 def test_what_cannot_be_shared(tmp_path: Path, small_data: Path, options: dict[str, Any], needed: str) -> None:
     """One line says what would work; nothing is written, and no process is left."""

@@ -197,10 +197,11 @@ def _data_settings(
 
 
 def _balance(data: DataSet, split: Split) -> str:
-    """Return the sizes of a split's smallest and largest class, as the end of a sentence."""
+    """Return the sizes of a split's smallest and largest class, and the name of one that is rare, to end a sentence."""
     import numpy as np
 
     if split.labels is None:
         return ", no labels"
     counts = np.bincount(split.labels, minlength=len(data.class_names))
-    return f", {counts.min()} to {counts.max()} of each class"
+    rarest = f", fewest of {shown(data.class_names[counts.argmin()])!r}" if counts.max() > 2 * counts.min() else ""
+    return f", {counts.min()} to {counts.max()} of each class{rarest}"

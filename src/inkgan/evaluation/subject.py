@@ -93,7 +93,7 @@ class ModelSubject:
         if counts is not None:
             labels = in_proportion(n, counts)
             has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
-            notes = [f"{self.name} was asked for its classes in the proportions of {has}."]
+            notes = [f"{self.name} drew its classes in the proportions of {has}."]
         images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
         return np.asarray(images).reshape(n, *self.image_shape), labels, notes
 

@@ -372,9 +372,11 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
             "--processes."
         )
     if config.slices % processes:
+        size = config.batch_size
+        batch = f" --set batch_size={-(-size // processes) * processes}" if size % processes else ""
         raise ConfigError(
-            f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}, or a "
-            "multiple of it that divides the batch size; the result depends on it."
+            f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}{batch}, "
+            "or a multiple of it that divides the batch size; the result depends on it."
         )
 
 
