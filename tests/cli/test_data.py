@@ -60,7 +60,7 @@ def test_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("few", "end"), [(9, "9 to 40 of each class, fewest of 'ring'"), (30, "30 to 40 of each class")]
+    ("few", "end"), [(9, " 5 to 20 of each class, fewest of 'ring'"), (30, " 15 to 20 of each class")]
 )
 def test_check_names_a_rare_class(tmp_path: Path, few: int, end: str) -> None:
     """One that has less than half of the images of the largest; every second image is for testing."""
