@@ -232,6 +232,13 @@ def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: p
     assert said in printed.err
 
 
+@pytest.mark.parametrize("pattern", ["a" * 300 + "*", "a\0/*", "\ud800*"], ids=["long", "zero", "half"])
+def test_a_pattern_that_can_match_nothing(pattern: str) -> None:
+    """It is too long for a name, or holds what no name can."""
+    with pytest.raises(EvaluationError, match=r"nothing matches|which no file can be called"):
+        inkgan.compare(pattern, "fast")
+
+
 def test_python_refuses_too() -> None:
     with pytest.raises(EvaluationError, match="2 to 26"):
         inkgan.compare()

@@ -526,6 +526,14 @@ class TestCommands:
         assert run([*words, "--force", "--seed", "1"]) == 0
         assert runs.listing(tmp_path) != before
 
+    def test_a_name_that_is_too_long_with_its_other_ending(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A .png may be called so, and its .jsonl may not."""
+        assert run(["write", "12", "-o", f"{tmp_path}/{'a' * 250}.png"]) == 2
+        assert "file name too long. Choose a place" in capsys.readouterr().err
+        assert runs.listing(tmp_path) == {}
+
     def test_labels_are_not_overwritten(self, tmp_path: Path) -> None:
         """A .jsonl that lies beside a new image is kept, too."""
         (tmp_path / "a.jsonl").write_text("mine")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from inkgan.config import Config, differences
-from inkgan.errors import EvaluationError, require_function, yes_or_no
+from inkgan.errors import EvaluationError, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.figures import Better, within_range
 from inkgan.evaluation.metrics.intervals import (
@@ -199,8 +200,10 @@ def _members(what: Measurable) -> Sequence[Measurable]:
     if not isinstance(what, str | Path):
         return [what]
     pattern = str(what)
-    if glob.escape(pattern) == pattern or Path(what).exists() or is_bundled(what):
+    # Path.exists raises an error for a name that is too long.
+    if glob.escape(pattern) == pattern or os.path.exists(what) or is_bundled(what):  # noqa: PTH110
         return [what]
+    valid_path(pattern, "the pattern", EvaluationError)
     # Paths, so that none is taken for a bundled model. (Path.glob would refuse an absolute pattern.)
     found = [Path(one) for one in sorted(glob.glob(pattern))]  # noqa: PTH207
     if not found:

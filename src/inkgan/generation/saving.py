@@ -289,7 +289,8 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
     """Whether the file ``beside`` holds the labels of the picture at ``path``, by the digest in the picture."""
     from PIL import Image
 
-    if beside.is_symlink() or not beside.is_file() or not path.is_file():
+    # Path.is_file raises an error for a name that is too long, as that of the labels may be.
+    if os.path.islink(beside) or not os.path.isfile(beside) or not path.is_file():  # noqa: PTH113, PTH114
         return False
     try:
         with Image.open(path, formats=["PNG"]) as picture:
