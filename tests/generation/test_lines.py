@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -15,7 +16,7 @@ from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.lines import Lines
 from inkgan.generation.texts import read_texts
-from inkgan.generation.writing import write
+from inkgan.generation.writing import valid_text, write
 
 
 def test_a_text_for_each_line(tmp_path: Path) -> None:
@@ -100,6 +101,29 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ConfigError, match="standard input is closed"):
         read_texts("-")
+
+
+@pytest.mark.parametrize("lines", [3, 100_000], ids=["when it ends", "at once"])
+def test_no_room_for_what_is_read_from_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], lines: int
+) -> None:
+    """The copy on a full disk ends in one line, now and when it is closed."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"12\n" * lines)))
+    monkeypatch.setattr("inkgan.generation.lines.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    assert run(["write", "--texts", "-", "-n", "2", "-o", f"{tmp_path}/a/"]) == 2
+    gc.collect()
+    (said,) = capfd.readouterr().err.splitlines()
+    assert "the disk is full" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    """What is no text any more is refused when it is to be written, as any other text."""
+    (tmp_path / "texts.txt").write_bytes(b"12\n34\n")
+    lines = Lines(tmp_path / "texts.txt")
+    (tmp_path / "texts.txt").write_bytes(b"\xff\n34\n")
+    with pytest.raises(ConfigError, match="cannot write"):
+        valid_text(lines.text(0, 0))
 
 
 @pytest.mark.parametrize("source", ["file", "-", "pipe"])

@@ -6,11 +6,13 @@ import re
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from inkgan.errors import ConfigError, reason_of, shown, valid_path
+from inkgan.files import output_errors
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 
 #: The largest number of lines in a file.
@@ -33,6 +35,7 @@ class Lines:
     Raises:
         ConfigError: the file cannot be read or has no line, or lines cannot be written; the message has the number of
             the first one, and how many there are.
+        OutputError: there is no room for the copy.
     """
 
     def __init__(self, source: str | Path) -> None:
@@ -66,13 +69,14 @@ class Lines:
         if block != self._block:
             self._file.seek(self._starts[block])
             lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self._count - block * _BLOCK))]
-            self._texts = [_without_end(line.decode()) for line in lines]
+            # The file may have changed since it was checked; what is no text is refused when it is to be written.
+            self._texts = [_without_end(line.decode(errors="replace")) for line in lines]
             self._block = block
         return self._texts[place]
 
     def _kept_open(self, file: BinaryIO) -> BinaryIO:
         """Return the file, which is closed when these lines are garbage."""
-        weakref.finalize(self, file.close)
+        weakref.finalize(self, _close, file)
         return file
 
     def _scan(self, file: BinaryIO, copy: BinaryIO | None) -> None:
@@ -82,7 +86,7 @@ class Lines:
         self._starts: list[int] = []
         while line := file.readline(_LONGEST_LINE + 1):
             if copy:
-                copy.write(line)
+                _written(copy.write, line)
             if not count and line.startswith(_BYTE_ORDER_MARK):
                 line = line.removeprefix(_BYTE_ORDER_MARK)
                 start += len(_BYTE_ORDER_MARK)
@@ -99,11 +103,31 @@ class Lines:
             if not _PLAIN.fullmatch(line) and (complaint := _complaint(line)):
                 wrong += 1
                 first = first or f"{self._name}, line {count}: {complaint}"
+        if copy:
+            _written(copy.flush)
         if not count:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
         if wrong:
             raise ConfigError(first if wrong == 1 else f"{first} In all, {wrong:,} of its {count:,} lines are wrong.")
         self._count = count
+
+
+def _close(file: BinaryIO) -> None:
+    with suppress(OSError):  # a copy that the disk had no room for
+        file.close()
+
+
+def _written(write: Callable[..., object], *content: bytes) -> None:
+    """Write to the copy on the disk.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        write(*content)
+    except OSError:
+        with output_errors(Path(tempfile.gettempdir())):
+            raise
 
 
 def _without_end(line: str) -> str:
