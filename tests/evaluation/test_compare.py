@@ -195,6 +195,11 @@ def test_the_command(
 def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) -> None:
     text = comparison_text(single)
     assert str(single) == text  # what print shows
+    said = unwrapped(single)
+    for better in ("Higher", "Lower", "Like the floor"):
+        names = said.partition(f"{better} is better: ")[2].partition(".")[0].split("; ")
+        given = {one.title.partition(" (")[0] for one in single.pairs[0].differences if one.better == better.lower()}
+        assert set(names) == given, better
     assert max(map(len, text.splitlines())) <= 100
     assert f"over all figures: indistinguishable ({len(single.pairs[0].differences)} indistinguishable)" in text
     shown = single._repr_html_()

@@ -160,7 +160,18 @@ def comparison_explanations(comparison: Comparison) -> list[str]:
     return [
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
         f"verdict: - for indistinguishable. {behind} hold for all {len(every)} differences at once (Bonferroni){wide}.",
+        _directions(every),
     ]
+
+
+def _directions(differences: Sequence[Difference]) -> str:
+    """Return sentences that say in which direction each figure is better."""
+    titles: dict[str, dict[str, None]] = {"higher": {}, "lower": {}, "like the floor": {}}
+    for one in differences:
+        titles[one.better][one.title.partition(" (")[0]] = None
+    return " ".join(
+        f"{better.capitalize()} is better: {'; '.join(names)}." for better, names in titles.items() if names
+    )
 
 
 def letter(at: int) -> str:
