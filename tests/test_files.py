@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str
     with pytest.raises(OutputError, match=said):
         write_bytes(tmp_path / place, b"new")
     assert not (tmp_path / place).is_file()
+
+
+def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
+    """Neither sees the other's half: the file of the one that ends last stays, whole."""
+    with appearing_whole(tmp_path / "a") as unfinished:
+        unfinished.write_bytes(b"first, ")
+        other = threading.Thread(target=write_bytes, args=(tmp_path / "a", b"second"))
+        other.start()
+        other.join()
+        assert (tmp_path / "a").read_bytes() == b"second"
+        assert unfinished.read_bytes() == b"first, "
+        unfinished.write_bytes(b"first, whole")
+    assert (tmp_path / "a").read_bytes() == b"first, whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,8 @@ def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
     """
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp{target.suffix}")
+    # The number of the thread, which no other thread of any process has now; the first thread has its process's.
+    temporary = target.with_name(f".{target.name}.{threading.get_native_id()}.tmp{target.suffix}")
     try:
         with output_errors(path):
             if target == path:  # no folder is made at the far end of a link: its disk may not be there now

@@ -599,6 +599,17 @@ def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         run(["sample", "fast", "-o", "a.png"])
 
 
+@pytest.mark.parametrize("words", ["data check .", "write 1 -o a/", "export fast -o a.html"])
+def test_a_current_folder_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(words.split()) == 2
+    assert capsys.readouterr().err == "inkgan: the current folder no longer exists. Change into one that does: cd\n"
+
+
 def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     """A line of 5,000 letters says nothing; the beginning and the end of the message, with its remedy, do."""
     said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")

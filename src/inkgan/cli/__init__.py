@@ -145,7 +145,7 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
     if _is_out_of_memory(error):
         return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
     if isinstance(error, OSError):
-        return _message_of_system_error(error), 1
+        return _of_system_error(error)
     return None
 
 
@@ -167,13 +167,16 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _message_of_system_error(error: OSError) -> str:
+def _of_system_error(error: OSError) -> tuple[str, int]:
+    """Return the message for the user and the exit code."""
     if error.filename is not None:
-        return f"{reason_of(error)}: {shown(error.filename)}."
+        return f"{reason_of(error)}: {shown(error.filename)}.", 1
+    if isinstance(error, FileNotFoundError):
+        return "the current folder no longer exists. Change into one that does: cd", 2
     # Printing failed. Without stdout, Python does not flush it again at exit and fail once more.
     sys.stdout = None
     reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
-    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}."
+    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}.", 1
 
 
 def _say(message: str) -> None:
