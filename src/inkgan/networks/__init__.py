@@ -44,6 +44,8 @@ NETWORKS = {
 
 #: The environment variable that names the folder of the user's own networks. Nothing else makes inkgan execute a file.
 ENVIRONMENT = "INKGAN_NETWORKS"
+#: The most characters of a network's name, as the setting ``network`` has it.
+_LONGEST_NAME = 60
 
 
 def build_generator(description: Mapping[str, Any]) -> nn.Module:
@@ -105,8 +107,8 @@ def require_known(name: object) -> str:
 
 def how_to_add_one(name: object) -> str:
     """Return the sentence that says where a network of one's own has to be."""
-    file = f"{name}.py" if isinstance(name, str) and name.isidentifier() else "NAME.py"
-    return f"One of your own is a file {file[:60]} in the folder that ${ENVIRONMENT} names."
+    is_short_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
+    return f"One of your own is a file {name if is_short_name else 'NAME'}.py in the folder that ${ENVIRONMENT} names."
 
 
 def own_networks() -> dict[str, Path]:
