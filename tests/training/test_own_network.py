@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import sys
 import types
 from pathlib import Path
@@ -22,7 +24,8 @@ from inkgan import networks
 from inkgan.config import validated
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.runs import checkpoint
-from inkgan.training.start import build
+from inkgan.training.processes import disagreement
+from inkgan.training.start import _shared_facts, build, prepare
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -118,6 +121,69 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path
     assert not (tmp_path / "run").exists()
 
 
+class Classifier(Discriminator):
+    """As many scores as asked for, beside the logits."""
+
+    def __init__(self, shape: list[int], count: int) -> None:
+        super().__init__(shape)
+        self.classifier = nn.Linear(math.prod(shape), count)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Any:
+        """Logits [N] and scores [N, count]."""
+        return super().forward(images), self.classifier(images.flatten(1))
+
+
+def test_an_auxiliary_classifier_needs_a_score_for_each_class(mine: Any) -> None:
+    mine.build_generator = lambda about: WithLabels(about["image_shape"], about["latent_dim"])
+    mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"])
+    shape, device = (12, 12, 1), torch.device("cpu")
+    build(validated({"network": "mine"}), shape, 3, device, torch.float32)
+    mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"] + 1)
+    with pytest.raises(
+        ConfigError, match=r"gives scores \[2, 4\] to 2 images; needed are \[2, 3\], one for each class"
+    ):
+        build(validated({"network": "mine"}), shape, 3, device, torch.float32)
+
+
+class WithLabels(Generator):
+    """Takes labels, which make no difference."""
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images [N, H, W, C] in (0, 1)."""
+        return super().forward(latents)
+
+
+class Detached(Generator):
+    """Its images do not lead back to its parameters."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Images [N, H, W, C] in (0, 1)."""
+        return super().forward(latents).detach()
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_a_parameter_without_effect_is_refused(tmp_path: Path, small_data: Path, mine: Any, role: str) -> None:
+    """Before anything is written, by its name."""
+    make = getattr(mine, f"build_{role}")
+
+    def with_idle_layer(about: Any) -> nn.Module:
+        network: nn.Module = make(about)
+        network.idle = nn.Linear(1, 1)
+        return network
+
+    setattr(mine, f"build_{role}", with_idle_layer)
+    with pytest.raises(ConfigError, match=rf"do not depend on 2 parameters of its {role}, such as idle\.weight\."):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_without_a_gradient_are_refused(tmp_path: Path, small_data: Path, mine: Any) -> None:
+    mine.build_generator = lambda about: Detached(about["image_shape"], about["latent_dim"])
+    with pytest.raises(ConfigError, match=r"do not depend on 4 parameters of its generator, such as layer\.weight\."):
+        runs.train(tmp_path / "run", small_data, settings=["network=mine"])
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("function", ["build_generator", "build_discriminator"])
 def test_a_module_without_its_functions_is_refused(tmp_path: Path, small_data: Path, mine: Any, function: str) -> None:
     delattr(mine, function)
@@ -209,6 +275,9 @@ def test_a_folder_of_networks_that_is_not_there_is_told(folder: Path, monkeypatc
             "def build_generator(about):\n    return about['with']\n",
             r"KeyError: 'with' in bad\.py, line 2\)\.$",
         ),
+        ("\nimport sys\nsys.exit(0)\n", r"cannot import the network 'bad' from .*SystemExit: 0 in bad\.py, line 3\.$"),
+        ("def build_generator(about):\n    assert not about\n", r"\(AssertionError in bad\.py, line 2\)\.$"),
+        ("def build_generator(about):\n    raise SystemExit\n", r"\(SystemExit in bad\.py, line 2\)\.$"),
     ],
 )
 def test_the_line_of_a_mistake_is_told(folder: Path, text: str, message: str) -> None:
@@ -217,8 +286,38 @@ def test_the_line_of_a_mistake_is_told(folder: Path, text: str, message: str) ->
         networks.build_generator({"network": "bad"})
 
 
-def test_an_edited_file_counts_at_once(folder: Path) -> None:
-    """A notebook goes on with what was changed; dataclasses work, too."""
+def test_a_pipe_is_no_network(folder: Path) -> None:
+    os.mkfifo(folder / "bad.py")
+    with pytest.raises(CheckpointError, match=r"cannot import the network 'bad' from .* not a regular file"):
+        networks.build_generator({"network": "bad"})
+
+
+def test_a_name_that_no_network_can_have_is_told(folder: Path) -> None:
+    (folder / "my-net.py").write_text("", "utf-8")
+    with pytest.raises(
+        CheckpointError, match=r"unknown network 'my-net'\. .* NAME\.py \(NAME: letters, digits and _\)"
+    ):
+        networks.require_known("my-net")
+
+
+def test_processes_with_other_files_do_not_train_together(folder: Path, tmp_path: Path, small_data: Path) -> None:
+    """As on machines whose folders of networks differ."""
+    options: Any = {"data": small_data, "out": tmp_path / "run", "settings": {"network": "ours"}}
+    facts = []
+    for comment in ("", "# another\n"):
+        with (folder / "ours.py").open("a", encoding="utf-8") as file:
+            file.write(comment)
+        facts.append(_shared_facts(prepare(**options)))
+    found = disagreement([{"identity": one} for one in facts])
+    assert found is not None
+    assert re.match(
+        r"process 1 differs from process 0: the SHA-256 of the network's file is \w{64} there and", found[0]
+    )
+
+
+def test_an_edited_file_counts_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook goes on with what was changed, also within a second; dataclasses work, too."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for width in (3, 5):
         (folder / "ours.py").write_text(
             "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom torch import nn\n"
@@ -226,4 +325,6 @@ def test_an_edited_file_counts_at_once(folder: Path) -> None:
             f"def build_generator(about):\n    return nn.Linear(2, Sizes({width}).width)\n",
             "utf-8",
         )
+        os.utime(folder / "ours.py", (10**9, 10**9))
         assert networks.build_generator({"network": "ours"}).get_parameter("weight").shape == (width, 2)
+    assert not (folder / "__pycache__").exists()

@@ -20,18 +20,19 @@ to ``exporting/onnx_file.py``.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
 import traceback
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import CheckpointError, missing_extra, shown, unknown
+from inkgan.errors import CheckpointError, InkganError, missing_extra, shown, unknown
+from inkgan.files import read_regular, sha256_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,8 +108,9 @@ def require_known(name: object) -> str:
 
 def how_to_add_one(name: object) -> str:
     """Return the sentence that says where a network of one's own has to be."""
-    is_short_name = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
-    return f"One of your own is a file {name if is_short_name else 'NAME'}.py in the folder that ${ENVIRONMENT} names."
+    is_possible = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
+    file = f"{name}.py" if is_possible else "NAME.py (NAME: letters, digits and _)"
+    return f"One of your own is a file {file} in the folder that ${ENVIRONMENT} names."
 
 
 def own_networks() -> dict[str, Path]:
@@ -135,7 +137,14 @@ def own_networks() -> dict[str, Path]:
 def own_hash(name: str) -> str | None:
     """Return the SHA-256 of the file of a network of the user's own; None for inkgan's networks."""
     file = None if name in NETWORKS else own_networks().get(name)
-    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+    return None if file is None else sha256_of(file)
+
+
+class _FromTheFile(SourceFileLoader):
+    """Takes what is in the file now. Python's cache would miss an edit that keeps the file's size and second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(read_regular(Path(self.path)), self.path)
 
 
 def _module_of(name: str) -> ModuleType:
@@ -143,7 +152,8 @@ def _module_of(name: str) -> ModuleType:
     if name in NETWORKS:
         return import_module(NETWORKS[name])
     file = own_networks()[name]
-    spec = importlib.util.spec_from_file_location(f"inkgan_own_networks.{name}", file)
+    full_name = f"inkgan_own_networks.{name}"
+    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -152,7 +162,7 @@ def _module_of(name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except ModuleNotFoundError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end with sys.exit()
         raise CheckpointError(
             f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
         ) from error
@@ -161,7 +171,8 @@ def _module_of(name: str) -> ModuleType:
 
 def reason_in(name: str, error: BaseException) -> str:
     """Return an error's kind and text on one line, and the line of the user's own file in which it arose."""
-    text = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    said = str(error).strip().splitlines()
+    text = ": ".join([type(error).__name__, *said[:1]])[:300]
     file = None if name in NETWORKS else own_networks().get(name)
     if file is None or isinstance(error, SyntaxError):  # which names its line itself
         return text
@@ -183,7 +194,9 @@ def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
         )
     try:
         network: nn.Module = make(description)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, NameError, IndexError) as error:
+    except InkganError:
+        raise
+    except (Exception, SystemExit) as error:
         reason = reason_in(name, error)
         raise CheckpointError(f"the network {name!r} cannot be built from its description ({reason}).") from error
     return network

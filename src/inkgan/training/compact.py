@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from inkgan.config import Config
 from inkgan.device import to_device
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, quantity
 from inkgan.networks import build_discriminator, build_generator, reason_in
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
@@ -281,18 +281,22 @@ class Compact(Recipe):
         }
 
     def _require_fitting(self) -> None:
-        """Refuse networks that cannot be called as this recipe does, or that return other shapes."""
+        """Refuse networks that this recipe cannot call, that return other shapes, or have parameters of no effect."""
         count = 2
         labels = torch.zeros(count, dtype=torch.int64) if self.num_classes else None
         name = self._config.network
         generator, discriminator = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
         try:
-            for training in (True, False):
-                draw = MixedPrecision(generator.train(training), self._dtype).forward
-                judge = MixedPrecision(discriminator.train(training), self._dtype).forward
-                images = draw(torch.zeros(count, self.latent_dim), labels)
-                logits, _ = _split_output(judge(images, labels))
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NameError, KeyError) as error:
+            for training in (False, True):
+                artist = MixedPrecision(generator.train(training), self._dtype)
+                critic = MixedPrecision(discriminator.train(training), self._dtype)
+                images = artist.forward(torch.zeros(count, self.latent_dim), labels)
+                logits, scores = _split_output(critic.forward(images.detach(), labels))
+            unused = {
+                "discriminator": critic.unused(_total(logits, scores, labels)),
+                "generator": artist.unused(_total(*_split_output(critic.forward_frozen(images, labels)), labels)),
+            }
+        except Exception as error:
             reason = reason_in(name, error)
             hint = "" if self._dtype == torch.float32 else " Perhaps it can with --precision float32."
             raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
@@ -302,6 +306,18 @@ class Compact(Recipe):
                 f"the network {name!r} makes images {list(images.shape)} and logits {list(logits.shape)} from {count} "
                 f"latents; needed are {list(expected)} and {[count]}."
             )
+        if scores is not None and labels is not None and scores.shape != (count, self.num_classes):
+            raise ConfigError(
+                f"the network {name!r} gives scores {list(scores.shape)} to {count} images; needed are "
+                f"{[count, self.num_classes]}, one for each class."
+            )
+        for kind, names in unused.items():
+            if names:
+                raise ConfigError(
+                    f"the network {name!r} cannot learn: its losses do not depend on "
+                    f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
+                    "do not detach what is computed with them."
+                )
 
     def _stacked_batches(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
         """The batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
@@ -404,6 +420,11 @@ def _split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor
     """A discriminator's logits and, where it classifies, its class scores; see :mod:`inkgan.networks`."""
     logits, scores = output if isinstance(output, tuple) else (output, None)
     return at_least_float32(logits), None if scores is None else at_least_float32(scores)
+
+
+def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
+    """One number that depends on all that the losses depend on: class scores count only where there are labels."""
+    return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

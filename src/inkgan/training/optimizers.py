@@ -150,6 +150,13 @@ class MixedPrecision:
         gradients = torch.autograd.grad(loss, list(self._weights.values()))
         return [_laid_out_like(master, g) for master, g in zip(self._masters.values(), gradients, strict=True)]
 
+    def unused(self, loss: Tensor) -> list[str]:
+        """The names of the parameters that a loss does not depend on."""
+        if not loss.requires_grad:
+            return list(self._weights)
+        gradients = torch.autograd.grad(loss, list(self._weights.values()), allow_unused=True)
+        return [name for name, gradient in zip(self._weights, gradients, strict=True) if gradient is None]
+
     @torch.no_grad()
     def refresh(self) -> None:
         """Copy the master weights again, after an update; in place, because writing to fresh memory is slower."""

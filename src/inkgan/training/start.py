@@ -392,6 +392,7 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
         "the number of threads": str(torch.get_num_threads()),
         "the data's digest": prepared.data.digest,
         "the precision": prepared.precision_name,
+        "the SHA-256 of the network's file": networks.own_hash(prepared.config.network) or "none",
         **{f"the setting {name}": str(value) for name, value in prepared.config.model_dump().items()},
     }
 
