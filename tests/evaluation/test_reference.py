@@ -94,7 +94,7 @@ def test_kept_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monk
     for place in range(len(content)):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         assert kept_estimates("kept.json", lambda: other) == other, place
-    for wrong in (b"[" * 10**5, b'{"ceiling": ["low", 1, 1, 1]}', b'{"ceiling": [[], 1, 1, 1]}'):
+    for wrong in (b"{}", b"[" * 10**5, b'{"ceiling": ["low", 1, 1, 1]}', b'{"ceiling": [[], 1, 1, 1]}'):
         file.write_bytes(wrong)
         assert kept_estimates("kept.json", lambda: other) == other
     file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")

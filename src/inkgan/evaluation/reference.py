@@ -251,7 +251,7 @@ def kept_estimates(
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         kept = from_json(read_regular(path))
         is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
-        if is_whole and kept.keys() >= set(needed):
+        if is_whole and kept and kept.keys() >= set(needed):
             return {key: _estimate(*map(float, numbers)) for key, numbers in kept.items()}
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
