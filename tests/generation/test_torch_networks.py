@@ -131,6 +131,13 @@ def test_a_network_of_another_shape(tiny: tuple[Path, Tiny], tmp_path: Path) -> 
         inkgan.load(tmp_path / "other")
 
 
+def test_loading_leaves_pytorchs_random_numbers_alone(tiny: tuple[Path, Tiny]) -> None:
+    """A program that seeds them gets the same ones, whatever it loads; so does a run that another thread begins."""
+    before = torch.get_rng_state()
+    inkgan.load(tiny[0]).sample(2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.slow
 def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
     """Where PyTorch is missing, one line says what to install."""

@@ -156,7 +156,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     numpy_form = NUMPY_NETWORKS.get(network)
     if numpy_form is None:
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
-        layout = torch_networks.layout_of(networks.build_generator(description))
+        layout = torch_networks.layout_of(networks.build_generator, description)
         return checkpoint.read_arrays(folder, "generator", *layout)
     description |= numpy_form.fixed
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)

@@ -290,7 +290,7 @@ class Model:
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
         checkpoint.verify(self._folder, ("discriminator",))
-        layout = torch_networks.layout_of(networks.build_discriminator(self.description))
+        layout = torch_networks.layout_of(networks.build_discriminator, self.description)
         weights = checkpoint.read_arrays(self._folder, "discriminator", *layout)
         return torch_networks.logits_of(self.description, weights, given, asked)
 

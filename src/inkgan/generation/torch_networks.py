@@ -22,9 +22,10 @@ Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
 Draw = Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]
 
 
-def layout_of(network: nn.Module) -> Layout:
-    """Return the layout of a network's arrays."""
-    tensors = network.state_dict()
+def layout_of(build: Callable[[Mapping[str, Any]], nn.Module], description: Mapping[str, Any]) -> Layout:
+    """Return the layout of the arrays of a network that is built from a description."""
+    with networks.building():
+        tensors = build(description).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
 
@@ -40,7 +41,7 @@ def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[
         CheckpointError: there is no such network, or it returns something else; the latter when images are drawn.
         MissingExtraError: PyTorch is not installed.
     """
-    network = _with_weights(networks.build_generator(description), weights)
+    network = _with_weights(networks.build_generator, description, weights)
 
     def draw(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
         import torch
@@ -76,7 +77,7 @@ def logits_of(
     """
     import torch
 
-    network = _with_weights(networks.build_discriminator(description), weights)
+    network = _with_weights(networks.build_discriminator, description, weights)
     logits = []
     with torch.inference_mode():
         for start in range(0, len(images), _AT_ONCE):
@@ -88,8 +89,12 @@ def logits_of(
     return np.concatenate(logits)
 
 
-def _with_weights(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
-    """Put weights into a network, and set it to evaluation without gradients."""
+def _with_weights(
+    build: Callable[[Mapping[str, Any]], nn.Module], description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]
+) -> nn.Module:
+    """Build a network with these weights, for evaluation without gradients."""
+    with networks.building():
+        network = build(description)
     import torch
 
     network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

@@ -20,11 +20,13 @@ to ``exporting/onnx_file.py``.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -47,6 +49,30 @@ NETWORKS = {
 ENVIRONMENT = "INKGAN_NETWORKS"
 #: The most characters of a network's name, as the setting ``network`` has it.
 _LONGEST_NAME = 60
+#: One network is built at a time; one that is built in the course of building another is, too.
+_BUILDING = threading.RLock()
+
+
+@contextlib.contextmanager
+def building(seed: int | None = None) -> Iterator[None]:
+    """Let one thread at a time build networks, and leave PyTorch's default generator as it was.
+
+    Networks draw their initial weights from that generator, which all threads share.
+
+    Args:
+        seed: what it is seeded with; None if the initial weights are replaced at once.
+
+    Raises:
+        MissingExtraError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise (missing_extra(error) or error) from None
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield
 
 
 def build_generator(description: Mapping[str, Any]) -> nn.Module:

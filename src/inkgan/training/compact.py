@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from torch.nn import functional as F
 from inkgan.config import Config
 from inkgan.device import to_device
 from inkgan.errors import ConfigError, quantity
-from inkgan.networks import build_discriminator, build_generator, reason_in
+from inkgan.networks import build_discriminator, build_generator, building, reason_in
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.cuda_graphs import Graphs
@@ -40,8 +39,6 @@ from inkgan.training.team import Team
 #: size: a gradient that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99,
 #: which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
-#: Initial weights come from PyTorch's default generator, which all threads share.
-_BUILDING = threading.Lock()
 #: Learning rates do not fade in runs of up to ``_SHORT`` steps, which have no time to lose. In runs of ``_LONG`` steps
 #: or more they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
 _SHORT = 300
@@ -140,8 +137,7 @@ class Compact(Recipe):
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
         described = {**self.model_description(), "config": config.model_dump()}
-        with _BUILDING, torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
+        with building(int(rng(config.seed, Stream.INITIALISATION).integers(2**63))):
             self.discriminator = build_discriminator(described)
             self.generator = build_generator(described)
             if config.network != "compact":
