@@ -78,8 +78,11 @@ class TrainingTask:
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:
-    """Return the doctor's rules that are ill in a run, at the last step that it logged."""
-    doctor = judged(run.saved_config(), metrics.read(run.metrics_file), run.class_names())
+    """Return the doctor's rules that are ill in a run, at the last step that it logged; none if the doctor is off."""
+    config = run.saved_config()
+    if not config.watch.doctor_every:
+        return ()
+    doctor = judged(config, metrics.read(run.metrics_file), run.class_names())
     return tuple(one.rule.name for one in doctor.diagnoses() if one.state == "ill")
 
 
