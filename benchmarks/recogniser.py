@@ -85,7 +85,7 @@ class Source:
 
     model: str = "best"
     looks: tuple[str, ...] = ("clean", "scan", "photo", "field")
-    slants: tuple[float, ...] = (-20.0, -10.0, 0.0, 10.0, 20.0)
+    slants: tuple[float, ...] = (-10.0, 0.0, 10.0)
     gaps: tuple[str, ...] = ("0", "-0.25..0.05")
     style: float = 0.25
     legible: float = 0.99

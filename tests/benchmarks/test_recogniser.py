@@ -114,9 +114,7 @@ def test_specs_divide_the_lines(crnn: ModuleType) -> None:
     assert sum(spec.count for spec in parts) == 1001
     assert {(spec.look, spec.slant) for spec in parts} == {
         (name_of(replace(LOOKS[look], gap=gap)), slant)
-        for look, gap, slant in product(
-            ("clean", "scan", "photo", "field"), ((0, 0), (-0.25, 0.05)), (-20, -10, 0, 10, 20)
-        )
+        for look, gap, slant in product(("clean", "scan", "photo", "field"), ((0, 0), (-0.25, 0.05)), (-10, 0, 10))
     }
     assert 490 <= sum(spec.count for spec in parts if not isinstance(spec.look, str)) <= 510
     assert len({spec.seed for spec in parts}) == len(parts)
