@@ -290,6 +290,7 @@ def test_a_pipe_is_no_network(folder: Path) -> None:
     os.mkfifo(folder / "bad.py")
     with pytest.raises(CheckpointError, match=r"cannot import the network 'bad' from .* not a regular file"):
         networks.build_generator({"network": "bad"})
+    assert "inkgan_own_networks.bad" not in sys.modules  # whoever reads the files of all modules would wait for ever
 
 
 def test_a_name_that_no_network_can_have_is_told(folder: Path) -> None:

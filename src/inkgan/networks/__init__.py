@@ -178,20 +178,29 @@ def _module_of(name: str) -> ModuleType:
     if name in NETWORKS:
         return import_module(NETWORKS[name])
     file = own_networks()[name]
-    full_name = f"inkgan_own_networks.{name}"
-    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
     try:
-        spec.loader.exec_module(module)
+        return _executed(file)
     except ModuleNotFoundError:
         raise
     except (Exception, SystemExit) as error:  # a script may end with sys.exit()
         raise CheckpointError(
             f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
         ) from error
+
+
+def _executed(file: Path) -> ModuleType:
+    """Execute a file as a module. Like any import, one that fails leaves no module behind."""
+    full_name = f"inkgan_own_networks.{file.stem}"
+    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[full_name] = module  # dataclasses look there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(full_name, None)
+        raise
     return module
 
 
