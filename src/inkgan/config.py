@@ -230,7 +230,7 @@ class Config(_Settings):
         "compact",
         "the networks: compact, or one of your own",
         max_length=60,
-        paper="[where to add one](architecture.md#where-to-add-things)",
+        paper="[a network of your own](research.md#a-network-of-your-own)",
         compact_only=True,
     )
     precision: Precision = _setting(

@@ -141,8 +141,7 @@ def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
 
 def unknown(what: str, given: Any, allowed: Iterable[str]) -> str:
     """Return the beginning of a message, such as ``unknown recipe 'fats'. Did you mean 'fast'?``."""
-    hint = did_you_mean(given, allowed) if isinstance(given, str) else ""
-    return f"unknown {what} {as_given(given)}.{hint}"
+    return f"unknown {what} {as_given(given)}.{did_you_mean(given, allowed)}"
 
 
 def printable(name: Path | str) -> str:
