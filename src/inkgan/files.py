@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import OutputError, in_bytes, reason_of, shown
+from inkgan.errors import ConfigError, OutputError, in_bytes, reason_of, shortened, shown
 
 #: A function that receives the name of the work and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
 
+#: The largest file of settings, in bytes.
+LARGEST_SETTINGS = 2**20
+_LONGEST_SHOWN = 80
 _DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
@@ -105,6 +108,28 @@ def from_json(content: str | bytes) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise json.JSONDecodeError(f"no JSON ({type(error).__name__})", "", 0) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file in UTF-8 of at most 1 MiB, which may be a pipe.
+
+    Raises:
+        ConfigError: it cannot be read, or is something else.
+    """
+    import tomllib  # noqa: PLC0415 - few commands need it
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_SETTINGS + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
+    if len(content) > LARGEST_SETTINGS:
+        raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows add a byte order mark
+    except (ValueError, RecursionError) as error:  # also for a number of 5,000 digits
+        reason = shortened(str(error).splitlines()[0], _LONGEST_SHOWN)
+        raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}.") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, unknown
+from inkgan.files import read_toml
 
 #: The least and the greatest value of a random choice.
 Range = tuple[float, float]
@@ -128,8 +129,6 @@ def _start(given: LookLike) -> Look:
     if isinstance(given, Look):
         return given
     if isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
-        from inkgan.config import read_toml
-
         given = read_toml(Path(given))
     if isinstance(given, Mapping):
         return _with_knobs(_named(given.get("look", "clean")), {key: given[key] for key in given if key != "look"})

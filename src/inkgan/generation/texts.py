@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inkgan.errors import ConfigError, shown
+from inkgan.files import read_toml
 from inkgan.generation.lines import Lines
 from inkgan.generation.templates import InTurn, Template, read_template
 from inkgan.seeds import Stream, rng
@@ -83,7 +84,6 @@ def read_texts(source: str | Path) -> Lines | Mixture:
     path = Path(source)
     if source == "-" or path.suffix.lower() != ".toml":
         return Lines(source)
-    from inkgan.config import read_toml
     from inkgan.generation.tables import MixtureFile
 
     given = read_toml(path)

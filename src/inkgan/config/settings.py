@@ -1,28 +1,18 @@
-"""The settings of a run: frozen and validated; recipes as presets; TOML in, JSON out.
-
-A setting comes from the first of these that gives it: ``--set``, the command's own options, ``--config FILE.toml``, the
-recipe. In between, settings are kept by dotted key, such as ``watch.keep``. No setting names a class or a function.
-"""
+"""Every setting of a run with its range, unit and paper, and the values that recipes and losses bring along."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shortened, shown, unknown
+from inkgan.errors import ConfigError, as_given
 from inkgan.seeds import LARGEST_SEED
-
-_LARGEST_FILE = 2**20
-_LONGEST_SHOWN = 80
 
 RecipeName = Literal["fast", "best", "tutorial"]
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
@@ -301,7 +291,7 @@ class Config(_Settings):
             for step in steps:
                 self.at(step)
         except ValidationError as error:
-            raise ValueError(_one_line(error).removesuffix(".")) from None
+            raise ValueError(one_line(error).removesuffix(".")) from None
         return self
 
     @model_validator(mode="after")
@@ -313,8 +303,8 @@ class Config(_Settings):
     @model_validator(mode="after")
     def _tutorial_is_fixed(self) -> Config:
         if self.recipe == "tutorial":
-            own = _flat(self.model_dump())
-            usual = _flat(Config.model_construct().model_dump())
+            own = flat(self.model_dump())
+            usual = flat(Config.model_construct().model_dump())
             for key in compact_only():
                 if own[key] != usual[key]:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
@@ -328,11 +318,11 @@ class Config(_Settings):
         """Return the settings that hold at a joint step, without the changes that led to them."""
         if not self.changes:
             return self
-        settings = {**_flat(self.model_dump()), "changes": ()}
+        settings = {**flat(self.model_dump()), "changes": ()}
         for change in self.parsed_changes():
             if change.step <= step:
                 settings |= change.settings
-        return Config.model_validate(_nested(settings))
+        return Config.model_validate(nested(settings))
 
     def before(self, step: int) -> Config:
         """Return the same settings with only those changes that come before a step."""
@@ -347,18 +337,17 @@ class Config(_Settings):
         """
         if self.steps is None:
             raise ConfigError("a run whose length is given in seconds cannot be extended. Start a new, longer one.")
-        return validated(
-            {**self.model_dump(), "steps": self.steps + steps, "extended_from": (*self.extended_from, self.steps)}
-        )
+        longer = {"steps": self.steps + steps, "extended_from": (*self.extended_from, self.steps)}
+        try:
+            return Config.model_validate({**self.model_dump(), **longer})
+        except ValidationError as error:
+            raise ConfigError(one_line(error)) from None
 
     def before_extension(self) -> Config:
         """Return the settings that the run had before it was last extended."""
         *earlier, last = self.extended_from
         return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
 
-
-#: The new names of settings that had another name in earlier versions.
-_RENAMED = {"average": "ema_half_life"}
 
 #: The values in which each recipe differs from the defaults above.
 PRESETS: Mapping[RecipeName, Mapping[str, Any]] = {
@@ -408,105 +397,6 @@ LOSS_PRESETS: Mapping[Loss, Mapping[str, Published]] = {
 }
 
 
-def resolve(
-    *,
-    file: Path | None = None,
-    options: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] | Mapping[str, Any] = (),
-    base: Config | None = None,
-) -> Config:
-    """Build the configuration of a run.
-
-    Args:
-        file: a TOML file of settings.
-        options: settings by dotted key, such as ``{"data.name": "mnist"}``; None means not given.
-        overrides: ``key=value`` settings with dotted keys, whose values are TOML, or text where they are not; or a
-            mapping of dotted keys to values.
-        base: the settings that hold where nothing else is given; None means the recipe's own.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is not allowed.
-    """
-    layers = [
-        {} if base is None else _flat(base.model_dump()),
-        {} if file is None else _flat(read_toml(file)),
-        {key: value for key, value in (options or {}).items() if value is not None},
-        _flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
-    ]
-    given: dict[str, Any] = {}
-    for layer in layers:
-        given = _merged(given, layer)
-    return _checked(given)
-
-
-def validated(given: Mapping[str, Any]) -> Config:
-    """Check settings, as tables or by dotted key; what is not given is the recipe's own.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is not allowed.
-    """
-    return _checked(_flat(given))
-
-
-def _checked(given: Mapping[str, Any]) -> Config:
-    recipe = given.get("recipe", RECIPES[0])
-    if not is_one_of(recipe, RECIPES):
-        raise ConfigError(f"{unknown('recipe', recipe, RECIPES)} Recipes are: {', '.join(RECIPES)}.")
-    for key, value in given.items():
-        _require_known(key, value)
-    usual = _flat(PRESETS[recipe])
-    for loss, settings in LOSS_PRESETS.items():
-        if is_one_of(given.get("loss"), [loss]):
-            usual |= {key: published.value for key, published in settings.items()}
-    try:
-        return Config.model_validate(_nested(_merged(usual, given)))
-    except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
-
-
-def read_json(path: Path) -> Config:
-    """Read the configuration that a run saved.
-
-    Raises:
-        ConfigError: the file is not one.
-    """
-    try:
-        given = json.loads(_read(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
-    if not isinstance(given, dict):
-        raise ConfigError(f"{shown(path)} is not the configuration of a run: it holds no table of settings.")
-    return from_saved(given)
-
-
-def from_saved(given: Mapping[str, Any]) -> Config:
-    """Check the settings that a run of this or an earlier version saved.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is not allowed.
-    """
-    settings = {_RENAMED.get(key, key): value for key, value in _flat(given).items()}
-    # Versions without these settings behaved like this.
-    settings.setdefault("data.ink", "light")
-    settings.setdefault("critic_steps", 1)
-    if settings.get("recipe") == "tutorial":
-        # The tutorial saves these settings without having them, and they had other values.
-        settings = {key: value for key, value in settings.items() if key not in compact_only()}
-        return _checked(settings)
-    settings.setdefault("slope", 0.2)
-    if "penalty.pixels" not in settings:
-        settings["penalty.pixels"] = "0..1"
-        settings.setdefault("penalty.weight", 0.1)
-    return _checked(settings)
-
-
-def differences(old: Config, new: Config) -> list[str]:
-    """Name every setting in which two configurations differ, as ``key: old -> new``."""
-    before = _flat(old.model_dump())
-    after = _flat(new.model_dump())
-    return [f"{key}: {value} -> {after[key]}" for key, value in before.items() if value != after[key]]
-
-
 @cache
 def known_settings() -> dict[str, FieldInfo]:
     """Return every setting by dotted key, as pydantic describes it."""
@@ -536,112 +426,33 @@ def compact_only() -> tuple[str, ...]:
     return tuple(key for key in known_settings() if about(key)["compact_only"])
 
 
-def as_toml(config: Config) -> str:
-    """Write settings as TOML, with their descriptions; ``--config`` reads it back."""
-    lines: list[str] = []
-    table = ""
-    for key, value in sorted(_flat(config.model_dump()).items(), key=lambda setting: "." in setting[0]):  # tables last
-        parent, _, name = key.rpartition(".")
-        if parent != table:
-            table = parent
-            lines += ["", f"[{table}]"]
-        if value is None:
-            lines.append(f"# {name} =  # {known_keys()[key]}")
-        else:
-            # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
-            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{name} = {written}  # {known_keys()[key]}")
-    return "\n".join(lines) + "\n"
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Turn tables of settings into settings by dotted key."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in settings.items():
-        if isinstance(value, Mapping) and (value or key in _tables()):
-            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        if isinstance(value, Mapping) and (value or key in tables()):
+            found |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:
-            flat[key] = value
-    return flat
+            found[key] = value
+    return found
 
 
-def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Turn settings by known dotted keys into tables of settings."""
-    nested: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in settings.items():
         table, _, name = key.rpartition(".")
-        (nested.setdefault(table, {}) if table else nested)[name] = value
-    return nested
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge settings, where ``over`` wins; a length in steps replaces one in seconds, and the other way round."""
-    lengths = dict.fromkeys(("steps", "seconds"))
-    given = any(over.get(key) is not None for key in lengths)
-    return {**base, **(lengths if given else {}), **over}
+        (found.setdefault(table, {}) if table else found)[name] = value
+    return found
 
 
 @cache
-def _tables() -> frozenset[str]:
+def tables() -> frozenset[str]:
+    """Return the names of the tables of settings, such as ``watch``."""
     return frozenset(key.partition(".")[0] for key in known_keys() if "." in key)
 
 
-def _require_known(key: str, value: Any) -> None:
-    known = known_keys()
-    parent = key.partition(".")[0]
-    if key in known:
-        return
-    if key in _tables():
-        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={as_given(value)}.")
-    if key in _RENAMED:
-        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
-    if parent in known:
-        raise ConfigError(f"{parent} is not a table of settings: {as_given(key)} is unknown. Give {parent}=VALUE.")
-    spelt = re.sub(r"\blr\b", "learning_rate", key)  # what people type
-    hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
-    raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file in UTF-8 of at most 1 MiB.
-
-    Raises:
-        ConfigError: it cannot be read, or is something else.
-    """
-    try:
-        return tomllib.loads(_read(path).decode("utf-8-sig"))  # editors on Windows add a byte order mark
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
-    except ConfigError:
-        raise
-    except (ValueError, RecursionError) as error:  # also for a number of 5,000 digits
-        reason = shortened(str(error).splitlines()[0], _LONGEST_SHOWN)
-        raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}.") from None
-
-
-def _read(path: Path) -> bytes:
-    """Read a file of settings. It may be a pipe, so the limit is checked while reading."""
-    with path.open("rb") as file:
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
-    return content
-
-
-def _parsed_override(override: str) -> tuple[str, Any]:
-    """Return the key and the value of ``key=value``."""
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {as_given(override)} is not key=value. For example: --set watch.save_every=500")
-    try:
-        table = tomllib.loads(f"value = {text.strip()}")
-    except (ValueError, RecursionError):
-        table = {}
-    # A text of several lines can be TOML with more keys than one, and the others would be lost.
-    return key.strip(), table["value"] if len(table) == 1 else text.strip()
-
-
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
     """Describe the first error: what was given, and what is allowed."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
