@@ -102,7 +102,7 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
     for image, level, map_, (west, north, east, south) in zip(large, levels, maps, windows.tolist(), strict=True):
         size = (east - west, south - north)
         source = Image.frombuffer("L", image.shape[::-1], image, "raw", "L", 0, 1)
-        placed = source.transform(size, Image.Transform.AFFINE, map_, Image.Resampling.BICUBIC)
+        placed = source.transform(size, Image.Transform.AFFINE, map_, Image.Resampling.BILINEAR)
         pixels = placed.tobytes().translate(level.tobytes())
         strip = np.zeros((line.height, size[0]), np.uint8)
         strip[north:south] = np.frombuffer(pixels, np.uint8).reshape(size[::-1])
@@ -138,10 +138,9 @@ def _windows(
         base: the row of the foot on the line [N].
         height: the height of the line.
     """
-    reach = 2  # the pixels on each side that Pillow's cubic reads
-    # The cubic is below 1.63 times the highest of the pixels that it reads; so where all of them are at most half of
-    # the highest level that becomes paper, the result is paper, too.
-    top, bottom, left, right = _ink_boxes(large, ((levels == 0).sum(1) - 1) // 2)
+    reach = 1  # the pixels on each side that Pillow's bilinear interpolation reads
+    # A mean of levels that become paper becomes paper, too.
+    top, bottom, left, right = _ink_boxes(large, (levels == 0).sum(1) - 1)
     x = np.stack([left - reach, right + reach, left - reach, right + reach], 1) - foot[:, :1]
     y = np.stack([top - reach, top - reach, bottom + reach, bottom + reach], 1) - foot[:, 1:]
     across = forward[:, :1] * x + forward[:, 1:2] * y

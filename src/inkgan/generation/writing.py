@@ -53,8 +53,9 @@ WILDCARD = "d"
 LONGEST_TEXT = 64
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-#: The digits by which a writer's pen is measured, and the line on which they are drawn for this.
-_PEN_DIGITS = "0147"
+#: The digits by which a writer's pen is measured, and the line on which they are drawn for this. More digits would take
+#: more time and tell little more: docs/writing.md has the figure.
+_PEN_DIGITS = "01"
 _PEN_LINE = ink.Line(64, 50.0, 37.0)
 #: The most rows of pixels in one batch, which bounds the memory.
 _BATCH_ROWS = 3072
