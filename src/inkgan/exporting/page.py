@@ -42,8 +42,8 @@ _PLACE = "<!--inkgan-data-->"
 _CREDIT = """<footer>
 <p lang="en">The real digits in this page are from MNIST by Yann LeCun and Corinna Cortes, reduced to 16 grey levels
 (<a href="https://creativecommons.org/licenses/by-sa/3.0/">CC BY-SA 3.0</a>).</p>
-<p lang="zh-Hans">本页中的真实数字来自 Yann LeCun 和 Corinna Cortes 的 MNIST，灰度减为 16 级
-（<a href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0</a>）。</p>
+<p lang="zh-Hans">本页中的真实数字来自 Yann LeCun 和 Corinna Cortes 的 MNIST，灰度减为 16 级（<a
+href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0</a>）。</p>
 </footer>"""
 #: The keys of ``model.json`` that the page reads.
 _DESCRIPTION_KEYS = ("image_shape", "num_classes", "latent_dim", "channels")

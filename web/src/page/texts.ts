@@ -125,7 +125,7 @@ const english = {
 export type TextKey = keyof typeof english;
 
 const chinese: Readonly<Record<TextKey, string>> = {
-  title: "会写字的生成对抗网络",
+  title: "会写字的 GAN",
   intro: "一个小小的网络看着数字图片学会了手写。一切都在本页内运行，不会向外发送任何数据。",
   tabs: "选择内容",
   tabWrite: "书写",
@@ -138,7 +138,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   broken: "页面无法启动：{reason}",
   writeTitle: "用一种笔迹书写",
   writeText: "数字、日期或算式",
-  writeHint: "可用数字、. , - : / + 和空格；d 代表任意一个数字。",
+  writeHint: "可以写数字、空格和 . , - : / + 这些符号；d 代表任意一个数字。",
   writeStrange: "这些字符写不了：{characters}",
   writeTooLong: "最多 {longest} 个字符。",
   seed: "随机种子",
@@ -195,7 +195,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   discriminatorRate: "判别器的学习率",
   penalty: "梯度惩罚项的权重",
   game: "对抗损失",
-  "game.relativistic": "相对式",
+  "game.relativistic": "相对",
   "game.non-saturating": "非饱和",
   "game.hinge": "合页",
   "game.least-squares": "最小二乘",
@@ -224,15 +224,15 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "doctor.waiting": "现在判断还太早。",
   "doctor.healthy": "学习正常。",
   "doctor.diverged": "训练发散了：损失已经不是有限的数。请调低学习率，从头开始。",
-  "doctor.overpowered": "判别器能认出每一幅画出的图像，生成器从中学不到什么。请打开惩罚项，或调低判别器的学习率。",
-  "doctor.collapsed": "无论隐变量是什么，生成器画出的都几乎一样。请使用相对式损失和惩罚项，调低学习率，从头开始。",
+  "doctor.overpowered": "判别器能认出每一张画出来的图，生成器从它那里学不到什么。请打开惩罚项，或调低判别器的学习率。",
+  "doctor.collapsed": "无论隐变量是什么，生成器画出的都几乎一样。请使用相对损失和惩罚项，调低学习率，从头开始。",
   "doctor.fooled": "在判别器看来，画出的比真的还真：它已经不再学习。请让它继续学习。",
   "doctor.labels": "画出的数字与要求的不符：标签和图像对不上。请改正标签，从头开始。",
-  replayTitle: "两次录下来的训练",
+  replayTitle: "两次训练的回放",
   replayHint:
-    "两次训练都反复用同样的二十个隐变量作画；拖动滑块，看它们怎样变成数字。教程走完 100,000 步用了大约两小时，fast 走完 2,500 步只要一到三分钟。",
+    "两次训练都反复用同样的二十个隐变量作画；拖动滑块，看它们怎样变成数字。教程走完 100,000 步用了大约两小时，配方 fast 走完 2,500 步只要一到三分钟。",
   "replay.tutorial": "教程",
-  "replay.fast": "做法 fast",
+  "replay.fast": "配方 fast",
   about: "模型：{name}。计算内核：{kernel}。",
   noWriting: "无法要求这个模型画指定的数字，所以它只能探索，不能书写。",
 };
