@@ -5,17 +5,29 @@
 # ones, and says which are which. The first learns from the second's answers only. That is a *generative adversarial
 # network*, a GAN.
 #
+# ![From random numbers z the generator G draws an image; the discriminator D sees this and a real image from MNIST, and
+# gives each a number from 0 to 1](../../docs/pictures/game.png)
+#
+# The generator G turns random numbers z into an image. The discriminator D gets such an image or a real one, and
+# answers with a number from 0, generated, to 1, real. Along the orange arrows goes all that the generator ever learns:
+# in which way each pixel should change so that D says "real" more readily.
+#
 # In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Neither is trained
 # before the last section. You need a quarter of an hour, some Python, and the mathematics of school: derivatives,
 # vectors, logarithms. What a neural network is, you learn here. Install inkgan, which brings PyTorch:
 # `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and opens the lessons.) The
 # [glossary](../../lessons/glossary.md) has each term in English and Chinese.
 
-# %% [markdown] lang="zh" of="32e2ea39"
+# %% [markdown] lang="zh" of="9cad6308"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
 # 画图的网络学到的一切，都来自看图的网络给出的回答。这就是*生成对抗网络*（generative adversarial network，GAN）。
+#
+# ![生成器 G 把随机数 z 画成图；判别器 D 看这张图，也看 MNIST 里的真图，给每张图一个 0 到 1 之间的数](../../docs/pictures/game.png)
+#
+# 生成器 G 把随机数 z 变成一张图。判别器 D 拿到这样的图或者真图，回答一个数：0 表示生成的，1 表示真的。
+# 生成器学到的一切，都沿着橙色箭头传回来：每个像素该怎么改，D 才更肯说“真”。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练它们。
 # 需要一刻钟，会一点 Python，还要有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。术语的中英对照见[术语表](../../lessons/glossary.md)。课文里链接的其他文档是英文的。
@@ -72,27 +84,29 @@ assert real[0].numel() == 784
 #   the weighted sum of the pixels below. What one kernel gives for the whole image is called a *map*. If several maps
 #   come in, the kernel has a square for each of them, and adds the sums up.
 # * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a weighted
-#   sum of weighted sums is a weighted sum.
+#   sum of weighted sums is a weighted sum. A function like this one, which changes each number by itself, is called an
+#   *activation function*.
 # * **Pooling** makes a map smaller. Here it replaces each block of 2×2 by its mean.
 #
 # How does a network learn? The **loss** is a number that says how wrong its answers are. The **gradient** is the
 # derivative of the loss with respect to each weight: how fast the loss rises if this weight grows. So move all weights a
 # little the other way, and repeat with other images. The **learning rate** says how long such a step is. PyTorch
-# computes the gradient (`backward`), an **optimiser** takes the step. Here is all of it for a single weight w: for which
-# w is 3·w = 6? The loss is the squared error, (3·w − 6)².
+# computes the gradient by *backpropagation*: it goes from the loss back through all layers, one after the other, by the
+# chain rule. One call of `backward` does it. An **optimiser** takes the step. Here is all of it for a single weight w:
+# for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
 
-# %% [markdown] lang="zh" of="8efb0435"
+# %% [markdown] lang="zh" of="217ef141"
 # ## 五分钟认识神经网络
 #
 # 训练过神经网络的话，可以跳过这一节。**网络**是一个函数，里面有许多可以调节的数，叫作**权重**。网络由若干**层**组成，每一层拿前一层的输出接着算。这里只用得到四种：
 #
 # * **全连接层**（`Linear`）：每个输出都是全部输入的加权和，再加一个常数，叫*偏置*（bias）。
 # * **卷积**（`Conv2d`）：一小块权重，叫*卷积核*（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和。一个卷积核扫过整张图，得到的一张图叫作*特征图*（feature map）。如果输入有好几张特征图，卷积核就给每张各备一块权重，算出的和再加在一起。
-# * **ReLU**：把负数换成 0。没有它，两个全连接层只抵得上一个，因为加权和的加权和还是加权和。
+# * **ReLU**：把负数换成 0。没有它，两个全连接层只抵得上一个，因为加权和的加权和还是加权和。像这样逐个改变每个数的函数，叫作*激活函数*（activation function）。
 # * **池化**（pooling）：把特征图缩小，这里是把每个 2×2 的小块换成平均值。
 #
 # 网络怎样学习？**损失**（loss）是一个数，说明它的回答错得有多厉害。**梯度**（gradient）是损失对每个权重的导数，也就是这个权重变大时损失涨得有多快。
-# 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复。一步有多长，由**学习率**（learning rate）决定。PyTorch 负责求梯度（`backward`），**优化器**（optimizer）负责走这一步。
+# 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复。一步有多长，由**学习率**（learning rate）决定。PyTorch 用*反向传播*（backpropagation）求梯度：从损失出发，按链式法则一层一层往回算，调用一次 `backward` 就行。**优化器**（optimizer）负责走这一步。
 # 下面用仅有的一个权重 w 把全过程演示一遍：w 是多少时，3·w 等于 6？损失就是误差的平方，(3·w − 6)²。
 
 # %%
@@ -117,9 +131,10 @@ assert abs(w.item() - 2) < 0.001
 # convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from
 # [a well-known tutorial](../../docs/tutorial.md), whose discriminator is just that.
 #
-# How does the shape change on the way? Guess before you run the cell.
+# How does the shape change on the way? Guess before you run the cell. (*Padding*: `padding=2` puts two rows of zeros
+# around the image on each side, so that a 5×5 kernel gives a map as large as the image.)
 
-# %% [markdown] lang="zh" of="f7d35deb"
+# %% [markdown] lang="zh" of="81c17904"
 # 每走一步，和答案的差距都缩小到十分之一。后面的网络有几百万个权重，学习的方法是一样的。
 #
 # ## 判别器：从一张图到一个数
@@ -127,7 +142,7 @@ assert abs(w.item() - 2) < 0.001
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
 # 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，《GAN入门教程｜从0开始，手把手教你学会最火的神经网络》（[关于它的说明](../../docs/tutorial.md)，英文），那里的判别器正是如此。
 #
-# 数据的形状一路上怎么变？先猜，再运行。
+# 数据的形状一路上怎么变？先猜，再运行。（`padding=2` 是*填充*：在图的四周补两圈零，这样 5×5 的卷积核扫过之后，特征图和原来的图一样大。）
 
 # %%
 discriminator = nn.Sequential(
@@ -158,12 +173,15 @@ show_shapes(discriminator, real)
 # from −∞ to ∞: above 0 means "looks real", below 0 means "looks generated". The sigmoid σ(l) = 1 / (1 + e^−l) turns a
 # logit l into a probability between 0 and 1.
 #
-# What does a discriminator say before it has learned anything?
+# A network's weights begin as small random numbers. Here they come from a bell curve that is cut off at two standard
+# deviations, a *truncated normal distribution*; the biases begin at 0. What does a discriminator say before it has
+# learned anything?
 
-# %% [markdown] lang="zh" of="e26c6508"
+# %% [markdown] lang="zh" of="711a9e1e"
 # 一次进去 50 张图，叫作一*批*（batch），出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
 # 小于 0 表示“像生成的”。用 sigmoid 函数 σ(l) = 1 / (1 + e^−l) 一变，logit l 就成了 0 到 1 之间的概率。
 #
+# 训练之前，权重是一些很小的随机数。这里取自*截断正态分布*（truncated normal distribution），也就是在两个标准差处截断的钟形曲线；偏置从 0 开始。
 # 一个什么都没学过的判别器，会怎么说？
 
 # %%
@@ -205,7 +223,7 @@ assert fully_connected == 19_668_992
 # below the same for the image shifted by 4 pixels.
 
 # %% [markdown] lang="zh" of="81d07383"
-# 将近两千万，对 832。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
+# 全连接要将近两千万个，卷积只要 832 个。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
 # 如果数字挪了位置，特征图会怎么样？跟着挪。下面上排是一张图和它的一张特征图，下排是把图平移 4 个像素之后的结果。
 
 # %%
@@ -470,7 +488,7 @@ assert course_fake[20] < 0.1
 #
 # ## 练习
 #
-# **1.** 判别器的哪一层权重最多？占总数的几成？先猜。
+# **1.** 判别器的哪一层权重最多？占总数的百分之几？先猜。
 
 # %%
 counts = {i: sum(p.numel() for p in layer.parameters()) for i, layer in enumerate(discriminator)}

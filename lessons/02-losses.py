@@ -26,7 +26,7 @@
 # 判别器看了三张图。对一张真图，它说为真的概率是 0.9；对两张生成的图，它说 0.2 和 0.6。哪个回答最差？三个回答平均有多差？
 #
 # **交叉熵**（cross-entropy）的收费标准是：−log（给正确答案的概率），这里的 log 是自然对数。第一张的正确答案是“真”，收 −log 0.9；
-# 另外两张的正确答案是“生成的”，判别器给它的概率分别是 0.8 和 0.4。
+# 另外两张的正确答案是“生成的”，判别器给这个答案的概率分别是 0.8 和 0.4。
 
 # %%
 import math
@@ -159,15 +159,30 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # Papers write z for the latent, G(z) for the image that the generator draws from it, and D for the probability of being
 # real. (In code, `discriminator(x)` is the logit.) For generated images the discriminator minimises −log(1 − D). The
 # generator wants the opposite. So let it minimise +log(1 − D)? That is the game as it is usually written, the *minimax*
-# game. Look at the *slope* of this loss with respect to the logit. What happens when the discriminator is sure that an
-# image is generated, far to the left?
+# game:
+#
+# > min_G max_D  E[log D(x)] + E[log(1 − D(G(z)))]
+#
+# E is the mean: of the first term over real images x, of the second over latents z. D wants to make this number large,
+# G wants to make it small. The discriminator's two losses are the two terms with the sign changed. (The largest number
+# that D can reach is twice the *Jensen–Shannon divergence* minus log 4. This divergence says how different the real and
+# the generated density are; it is 0 where they are the same: Goodfellow et al. 2014.)
+#
+# Look at the *slope* of log(1 − D) with respect to the logit. What happens when the discriminator is sure that an image
+# is generated, far to the left?
 
-# %% [markdown] lang="zh" of="87a94e12"
+# %% [markdown] lang="zh" of="5df8be2f"
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
-# 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写，叫作*极小极大*博弈（minimax）。
-# 来看这个损失对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
+# 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写，叫作*极小极大*博弈（minimax）：
+#
+# > min_G max_D  E[log D(x)] + E[log(1 − D(G(z)))]
+#
+# E 表示求平均：第一项对真图 x 求，第二项对隐变量 z 求。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
+# （D 能达到的最大值，等于 *JS 散度*（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
+#
+# 来看 log(1 − D) 对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
 
 # %%
 logit = torch.linspace(-10, 4, 200, requires_grad=True)
@@ -441,15 +456,15 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 
 # %% [markdown] lang="en"
 # `relativistic` and `wgan-gp` do not change: they look at differences only. So in these games a single logit means
-# nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows margins between pairs
-# instead.
+# nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows the *margin* of a pair
+# instead: the real image's logit minus the generated one's.
 #
 # **3.** Somebody writes softmax before PyTorch's `cross_entropy`, which contains one already. The classifier is right
 # and very sure. What loss is left, with ten classes?
 
-# %% [markdown] lang="zh" of="97372d42"
+# %% [markdown] lang="zh" of="9cecf859"
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
-# 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示成对的差值。
+# 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的*间隔*（margin）：真图的 logit 减去生成的图的 logit。
 #
 # **3.** 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
 # 分类器答对了，而且非常有把握。如果一共十类，损失还剩多少？

@@ -49,7 +49,7 @@
 # %% [markdown] lang="zh" of="63e6aa3d"
 # ## 随机数从哪里来？
 #
-# 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：种子、用途、步数。
+# 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：种子、用途、第几步。
 # 所以不用抽第 0 到 6 步的隐变量，就能直接得到第 7 步的。这有什么好处？训练可以随时停下，以后接着来，就像没停过一样。
 
 # %%
@@ -88,14 +88,50 @@ assert len(mnist.train) // 50 == 1100
 # parameters? At which weights are the two gradients of the discriminator taken?
 #
 # The tutorial ran on TensorFlow. Its Adam adds ε, the small number that prevents a division by zero, in another place.
-# A few lines make PyTorch's do the same.
+# A few lines make PyTorch's do the same. If you have the tutorial's code beside you, this is where its parts are now:
+#
+# | the tutorial, TensorFlow 1 | here |
+# | --- | --- |
+# | `tf.placeholder`, `feed_dict` | arguments of a function: `D(real)`, `G(z)` |
+# | `tf.Session`, `sess.run` | nothing: PyTorch computes every line at once |
+# | `tf.get_variable`, `reuse_variables` | a network holds its weights; call `D` twice, and both calls use the same |
+# | `truncated_normal_initializer`, `global_variables_initializer` | done by `Discriminator(source)`, `Generator(source)` |
+# | `tf.nn.conv2d`, `resize_images`, `batch_norm` | the layers of [lesson 1](01-two-networks.ipynb) |
+# | `mnist.train.next_batch(50)` | `order.batch(number)` |
+# | `np.random.normal(0, 1, [50, 100])` | `latents(…)` |
+# | `sigmoid_cross_entropy_with_logits`, labels of ones | `softplus(-logits)` |
+# | the same, labels of zeros | `softplus(logits)` |
+# | `d_vars` and `g_vars`, chosen by name | `D.parameters()`, `G.parameters()` |
+# | `AdamOptimizer(0.0003).minimize(…)` | `torch.autograd.grad`, then `update` |
+# | `tf.summary`, `FileWriter` | `inkgan.train`, and TensorBoard below |
+# | `tf.train.Saver`, the trained model | `inkgan.load("tutorial")` below |
+#
+# Where the tutorial's text and its code differ: [what its code really computes](../../docs/tutorial.md).
 
-# %% [markdown] lang="zh" of="515123f1"
+# %% [markdown] lang="zh" of="2a11b2d0"
 # ## 四十行
 #
 # 读两遍。判别器的损失在哪里被拦住、传不到生成器？每个 Adam 的参数在哪里给的？判别器的两个梯度是在哪一组权重上求的？
 #
-# 原教程用 TensorFlow。它的 Adam 加 ε（防止除以零的小数）的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。
+# 原教程用 TensorFlow。它的 Adam 加 ε（防止除以零的小数）的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。如果手边有教程的代码，可以对照这张表，看每一部分现在到哪里去了：
+#
+# | 教程（TensorFlow 1） | 这里 |
+# | --- | --- |
+# | `tf.placeholder`、`feed_dict` | 函数的参数：`D(real)`、`G(z)` |
+# | `tf.Session`、`sess.run` | 不需要：PyTorch 每一行都立即计算 |
+# | `tf.get_variable`、`reuse_variables` | 网络自己保管权重；`D` 调用两次，用的是同一组权重 |
+# | `truncated_normal_initializer`、`global_variables_initializer` | `Discriminator(source)`、`Generator(source)` 里面已经做好 |
+# | `tf.nn.conv2d`、`resize_images`、`batch_norm` | [第 1 课](01-two-networks.ipynb)里的各种层 |
+# | `mnist.train.next_batch(50)` | `order.batch(number)` |
+# | `np.random.normal(0, 1, [50, 100])` | `latents(…)` |
+# | `sigmoid_cross_entropy_with_logits`，标签全为 1 | `softplus(-logits)` |
+# | 同上，标签全为 0 | `softplus(logits)` |
+# | `d_vars`、`g_vars`，靠名字挑选 | `D.parameters()`、`G.parameters()` |
+# | `AdamOptimizer(0.0003).minimize(…)` | 先 `torch.autograd.grad`，再 `update` |
+# | `tf.summary`、`FileWriter` | `inkgan.train`，见下文的 TensorBoard 一节 |
+# | `tf.train.Saver`、训练好的模型 | `inkgan.load("tutorial")`，见下文 |
+#
+# 教程的正文和代码有几处对不上，见[它的代码到底算了什么](../../docs/tutorial.md)（英文）。
 
 # %%
 from torch.nn.functional import softplus
@@ -291,7 +327,7 @@ curves(*later, across=(0, len(mine) - 1))
 #
 # ## 100,000 步之后呢？
 #
-# 两个 CPU 核心要跑两小时，所以我们替你跑过一遍，`inkgan train --recipe tutorial` 可以重复。
+# 两个 CPU 核要跑两小时，所以我们替你跑过一遍，`inkgan train --recipe tutorial` 可以重复。
 # 下面是同样的二十个隐变量在 1,000、3,000、10,000、30,000 和 100,000 步之后的样子：
 #
 # ![二十个隐变量，从 1,000 步到 100,000 步](../../docs/pictures/tutorial.png)
@@ -385,7 +421,7 @@ assert real_counts.min() > 70
 #
 # ## 练习
 #
-# **1.** 才练了这么几步，你的判别器在多大比例的图对里，给真图的分数比生成的图高？
+# **1.** 把真图和生成的图两两配对。才练了这么几步，你的判别器在多大比例的配对里给真图打的分更高？
 
 # %%
 with torch.no_grad():

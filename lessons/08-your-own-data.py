@@ -99,7 +99,7 @@ assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
 #
 # ## 训练
 #
-# 做法和数字一样，图很简单，所以网络用窄的。需要多少步？
+# 配方和数字的一样；图很简单，所以网络用窄的。需要多少步？
 
 # %% short=["STEPS = 300", "STEPS = 4"]
 import torch

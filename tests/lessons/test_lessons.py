@@ -56,7 +56,32 @@ def glossary(script: Any) -> list[tuple[str, str, list[str]]]:
     rows = re.findall(
         r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", (script.FOLDER / "glossary.md").read_text("utf-8"), re.M
     )
-    return [(term, chinese, wrong.split(", ")) for term, chinese, wrong in rows if set(term) != {"-"}][1:]
+    return [(term, chinese, wrong.split("、")) for term, chinese, wrong in rows if set(term) != {"-"}][1:]
+
+
+def assert_terms(script: Any, english: str, chinese: str) -> None:
+    """The Chinese text has the translation of every term that the English one has."""
+    for term, translated, wrong in glossary(script):
+        if re.search(rf"\b{re.escape(term)}(s|es)?\b", prose(english), re.IGNORECASE):
+            assert translated in chinese, (term, english, chinese)
+        assert not [one for one in wrong if one in chinese], chinese
+
+
+def assert_punctuation(chinese: str) -> None:
+    """Beside Chinese characters stand Chinese marks, and a space before and after Latin letters and figures."""
+    text = prose(re.sub(r"《.*?》", "", chinese))
+    assert not re.search(r"[\u4e00-\u9fff][,.;:?!()]|[,;:?!()][\u4e00-\u9fff]", text), text
+    assert not re.search(r'["\'][\u4e00-\u9fff]|[\u4e00-\u9fff]["\']', text), text
+    assert not re.search(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`%][\u4e00-\u9fff]", text), text
+
+
+def sentences_of_the_page() -> dict[str, list[str]]:
+    """By its key, each sentence of the page in English and in Chinese."""
+    text = (ROOT / "web" / "src" / "page" / "texts.ts").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    for key, sentence in re.findall(r'^  "?([\w.-]+)"?:\s*"((?:[^"\\]|\\.)*)",$', text, re.M):
+        found.setdefault(key, []).append(re.sub(r"\{\w+\}", "x", sentence))
+    return found
 
 
 def prose(text: str) -> str:
@@ -85,22 +110,44 @@ def test_kept_notebooks_are_those_of_the_lesson(script: Any, path: Path, languag
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_terms_are_those_of_the_glossary(script: Any, path: Path) -> None:
     """One thing has one name, in both languages."""
-    terms = glossary(script)
-    assert len(terms) > 10
+    assert len(glossary(script)) > 10
     for english, chinese in script.pairs(path):
-        for term, translated, wrong in terms:
-            if re.search(rf"\b{re.escape(term)}(s|es)?\b", prose(english.source), re.IGNORECASE):
-                assert translated in chinese.source, (term, english.source)
-            assert not [one for one in wrong if one in chinese.source], chinese.source
+        assert_terms(script, english.source, chinese.source)
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_chinese_has_its_own_punctuation(script: Any, path: Path) -> None:
     """No half-width mark stands beside a Chinese character."""
     for _, chinese in script.pairs(path):
-        text = prose(chinese.source)
-        assert not re.search(r"[\u4e00-\u9fff][,.;:?!()]|[,;:?!()][\u4e00-\u9fff]", text), text
-        assert not re.search(r'["\'][\u4e00-\u9fff]|[\u4e00-\u9fff]["\']', text), text
+        assert_punctuation(chinese.source)
+
+
+def test_the_page_has_the_terms_and_the_punctuation_of_the_lessons(script: Any) -> None:
+    """Readers go from a lesson to the page that it shows, and back."""
+    sentences = sentences_of_the_page()
+    assert len(sentences) > 90
+    for english, chinese in sentences.values():
+        assert_terms(script, english, chinese)
+        assert_punctuation(chinese)
+
+
+def test_the_questions_have_the_terms_and_the_punctuation_of_the_lessons(script: Any) -> None:
+    sections = re.split(r"^## ", (script.FOLDER / "questions.md").read_text("utf-8"), flags=re.M)
+    assert len(sections) == 11
+    for section in sections:
+        paragraphs = [one for one in section.partition("\n")[2].split("\n\n") if "<" not in one]
+        chinese = "\n\n".join(one for one in paragraphs if re.search(r"[\u4e00-\u9fff]", one))
+        assert_terms(script, "\n\n".join(one for one in paragraphs if one not in chinese), chinese)
+        assert_punctuation(chinese)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.zh-CN.md", "lessons/questions.md", "lessons/glossary.md", "docs/site/index.md"]
+)
+def test_no_line_breaks_between_chinese_characters(name: str) -> None:
+    """Markdown would show a space there."""
+    text = re.sub(r"^```.*?^```", "", (ROOT / name).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r".*[\u3000-\u9fff\uff00-\uffef]\n[^\n|>#`*\s-].*", text) == []
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
