@@ -12,20 +12,22 @@ from contextlib import ExitStack, suppress
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from inkgan.serving import connection
 from inkgan.serving.connection import LARGEST_HEAD, Connection
+from inkgan.serving.guard import Guard
 
 _GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
-def with_server(talk: Callable[[int], None]) -> None:
+def with_server(talk: Callable[[int], None], app: ASGIApp | None = None) -> None:
     """Run a server on a free port of this machine, and beside it a client that gets the port."""
 
     async def run() -> None:
         config = uvicorn.Config(
-            PlainTextResponse("hello"),
+            app or PlainTextResponse("hello"),
             log_config=None,
             log_level="critical",
             timeout_keep_alive=60,
@@ -98,6 +100,19 @@ def test_a_request_that_is_whole_is_answered_in_its_own_time() -> None:
         assert answer(port, _GET + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
 
     with_server(talk)
+
+
+@pytest.mark.parametrize("address", ["/%20?a=1", "/"])
+@pytest.mark.parametrize(("size", "status"), [(LARGEST_HEAD, 200), (LARGEST_HEAD + 1, 400), (200_000, 400)])
+def test_a_head_that_comes_in_one_piece_has_the_same_bound(address: str, size: int, status: int) -> None:
+    """The parser counts only the bytes of heads that are not whole yet."""
+    start = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nA: ".encode()
+    head = start + b"x" * (size - len(start) - 4) + b"\r\n\r\n"
+
+    def talk(port: int) -> None:
+        assert answer(port, head).startswith(f"HTTP/1.1 {status} ".encode())
+
+    with_server(talk, Guard(PlainTextResponse("hello")))
 
 
 @pytest.mark.parametrize("wrong", [b"HELLO\r\n\r\n", _GET + b"A: " + b"x" * LARGEST_HEAD + b"\r\n"])

@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from inkgan.serving import guard
+from inkgan.serving import guard, prometheus
 from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, Rates
 from inkgan.serving.hosts import LOCAL
 
@@ -78,6 +79,11 @@ def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) ->
     assert not any(name.startswith("access-control") for name in headers)
 
 
+def scope_of(path: str) -> Scope:
+    headers = [(b"host", b"localhost")]
+    return {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": ("a", 1)}
+
+
 async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]:
     """Status and headers of an answer, in a loop that runs already."""
     sent: list[Message] = []
@@ -88,10 +94,13 @@ async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    headers = [(b"host", b"localhost")]
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": ("a", 1)}
-    await bounded(scope, receive, send)
+    await bounded(scope_of(path), receive, send)
     return sent[0]["status"], dict(sent[0]["headers"])
+
+
+def counted(path: str, status: int) -> float:
+    """How many requests the metrics have counted."""
+    return float(prometheus.requests.labels(path, str(status))._value.get())
 
 
 def test_too_many_at_once_are_asked_to_come_back() -> None:
@@ -127,6 +136,69 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
     status, headers = asyncio.run(ask(Guard(sleep)))
     assert (status, headers[b"retry-after"]) == (503, b"1")
+
+
+@pytest.mark.parametrize(("begun", "status"), [(False, 499), (True, 200)])
+def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
+    """A client that goes away leaves its place to others, though its answer would have taken long."""
+    before = counted("other", status)
+    ended: list[str] = []
+
+    async def run() -> None:
+        gone = asyncio.Event()
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_: Message) -> None:
+            pass
+
+        async def draw(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                if begun:
+                    await send({"type": "http.response.start", "status": 200, "headers": []})
+                gone.set()
+                await asyncio.sleep(60)
+            finally:
+                ended.append("draw")
+
+        messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+        await asyncio.wait_for(Guard(draw)(scope_of("/"), receive, send), 5)
+
+    asyncio.run(run())
+    assert ended == ["draw"]
+    assert counted("other", status) == before + 1
+
+
+def test_a_client_that_has_its_answer_is_not_gone() -> None:
+    """What the application still does after the last byte is not given up."""
+    ended: list[str] = []
+
+    async def tidy_up(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("x")(scope, receive, send)
+        await asyncio.sleep(0.01)
+        ended.append("tidied up")
+
+    assert client_of(Guard(tidy_up)).get("/").text == "x"
+    assert ended == ["tidied up"]
+
+
+@pytest.mark.parametrize(
+    ("path", "counts_as"), [("/a/7", "/a/{name}"), ("/a/", "other"), ("/b", "/b"), ("/nowhere", "other")]
+)
+def test_a_refusal_is_counted_under_its_address(path: str, counts_as: str) -> None:
+    """Whoever watches the answers of an address sees that the server was full."""
+    app = FastAPI()
+    app.get("/a/{name}")(hello)
+    app.get("/b")(hello)
+    bounded = Guard(app)
+    bounded._in_progress = MOST_AT_ONCE
+    before = counted(counts_as, 503)
+    assert asyncio.run(ask(bounded, path))[0] == 503
+    assert counted(counts_as, 503) == before + 1
 
 
 def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

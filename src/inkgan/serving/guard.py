@@ -10,16 +10,19 @@ import json
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkgan.errors import shown
 from inkgan.serving import prometheus
+from inkgan.serving.connection import LARGEST_HEAD
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
 
@@ -33,6 +36,8 @@ RATE, BURST = 500.0, 1000.0
 _MOST_BUCKETS = 4096
 #: The addresses that are answered even when the server is full.
 _ALWAYS = ("/healthz", "/metrics")
+#: The status under which the metrics count a request whose client went away before its answer began.
+_CLIENT_GONE = 499
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -87,10 +92,14 @@ class Guard:
         self._in_progress += 1
         prometheus.in_progress.inc()
         try:
-            answer = self._refusal(scope) or self.app
-            async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit:
-                await answer(exchange.scope, receive, exchange.send)
+            refusal = self._refusal(scope)
+            if refusal:
+                exchange.scope["route"] = self._route(scope)
+            async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit, exchange.watched(receive):
+                await (refusal or self.app)(exchange.scope, receive, exchange.send)
         except TimeoutError:
+            if exchange.client_gone:
+                return
             if exchange.status:
                 raise
             late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
@@ -104,12 +113,10 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the error for a request that is refused; None for one that is answered."""
-        headers = Headers(scope=scope)
-        if scope["method"] not in {"GET", "HEAD"}:
-            return error_response(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
-        if headers.get("transfer-encoding") or headers.get("content-length", "0") != "0":
-            return error_response(413, "a request to this server has no body.", Connection="close")
-        host = headers.get("host", "")
+        refusal = _refusal_of_head(scope)
+        if refusal:
+            return refusal
+        host = Headers(scope=scope).get("host", "")
         if name_of(host) not in self.hosts:
             named = shown(host)[:80]
             return error_response(403, f"this server does not serve the host {named!r}; --allow-host adds one.")
@@ -120,6 +127,32 @@ class Guard:
             return unavailable(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
         return None
 
+    def _route(self, scope: Scope) -> Any:
+        """Return the application's route to an address; None if there is none."""
+        routes = getattr(self.app, "routes", ())
+        return next((route for route in routes if route.matches(scope)[0] is not Match.NONE), None)
+
+
+def _refusal_of_head(scope: Scope) -> Response | None:
+    """Return the error for a request whose head says already that it is refused; else None."""
+    headers = Headers(scope=scope)
+    size = _bytes_of_head(scope)
+    if size > LARGEST_HEAD:  # it came in one piece, so the connection did not count it
+        line = f"the head of this request has {size:,} bytes. It may have {LARGEST_HEAD:,}."
+        return error_response(400, line, Connection="close")
+    if scope["method"] not in {"GET", "HEAD"}:
+        return error_response(405, "only GET and HEAD are answered here.", Allow="GET, HEAD", Connection="close")
+    if headers.get("transfer-encoding") or headers.get("content-length", "0") != "0":
+        return error_response(413, "a request to this server has no body.", Connection="close")
+    return None
+
+
+def _bytes_of_head(scope: Scope) -> int:
+    """Return the number of bytes of a request's head, without spaces that HTTP leaves to the client."""
+    path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    lines = [scope["method"].encode(), path, query and b"?" + query, *(name + value for name, value in scope["headers"])]
+    return sum(map(len, lines)) + len("  HTTP/1.1\r\n") + len(": \r\n") * len(scope["headers"]) + len("\r\n")
+
 
 class _Exchange:
     """One request and its answer."""
@@ -129,10 +162,39 @@ class _Exchange:
         self.scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
         self.limit: asyncio.Timeout | None = None
         self.status = 0
+        self.client_gone = False
+        self._complete = False
         self._method: str = scope["method"]
         self._send = send
         self._bytes = 0
         self._began = time.perf_counter()
+
+    @asynccontextmanager
+    async def watched(self, receive: Receive) -> AsyncIterator[None]:
+        """Give up what is answered in this context as soon as the client is gone: nobody would get the answer."""
+        watch = asyncio.create_task(self._watch(receive))
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    async def _watch(self, receive: Receive) -> None:
+        """Let the time for the answer end when the client is gone.
+
+        A request without a body is one message. What comes after it is that the client is gone, or has its answer.
+        """
+        message = await receive()
+        if message["type"] == "http.request":
+            message = await receive()
+        if message["type"] == "http.disconnect" and not self._complete:
+            self.client_gone = True
+            self.status = self.status or _CLIENT_GONE
+            self._end_in(0)
+
+    def _end_in(self, seconds: float) -> None:
+        """Leave the answer so much time from now on, unless its time is over."""
+        if self.limit is not None and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer on, with the headers that all answers have."""
@@ -142,11 +204,11 @@ class _Exchange:
             headers.update(_SECURITY)
             headers.setdefault("Content-Security-Policy", _POLICY)
             headers.setdefault("Cache-Control", "no-store")
-            if self.limit is not None and not self.limit.expired():
-                self.limit.reschedule(asyncio.get_running_loop().time() + SECONDS_TO_SEND)
+            self._end_in(SECONDS_TO_SEND)
         elif self._method == "HEAD":
             message = {**message, "body": b""}
         self._bytes += len(message.get("body", b""))
+        self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
     def count(self) -> None:
