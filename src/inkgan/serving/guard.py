@@ -150,8 +150,9 @@ def _refusal_of_head(scope: Scope) -> Response | None:
 def _bytes_of_head(scope: Scope) -> int:
     """Return the number of bytes of a request's head, without spaces that HTTP leaves to the client."""
     path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
-    lines = [scope["method"].encode(), path, query and b"?" + query, *(name + value for name, value in scope["headers"])]
-    return sum(map(len, lines)) + len("  HTTP/1.1\r\n") + len(": \r\n") * len(scope["headers"]) + len("\r\n")
+    address = path + b"?" + query if query else path
+    request_line = len(scope["method"]) + len(address) + len("  HTTP/1.1\r\n")
+    return request_line + sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"]) + len("\r\n")
 
 
 class _Exchange:
