@@ -25,7 +25,7 @@
 #
 # 判别器看了三张图。对一张真图，它说为真的概率是 0.9；对两张生成的图，它说 0.2 和 0.6。哪个回答最差？三个回答平均有多差？
 #
-# **交叉熵**（cross-entropy）的收费标准是：−log（给正确答案的概率），这里的 log 是自然对数。第一张的正确答案是“真”，收 −log 0.9；
+# **交叉熵**（cross-entropy）这样算一个回答的代价：−log（给正确答案的概率），这里的 log 是自然对数。第一张的正确答案是“真”，代价是 −log 0.9；
 # 另外两张的正确答案是“生成的”，判别器给这个答案的概率分别是 0.8 和 0.4。
 
 # %%
@@ -48,7 +48,7 @@ assert math.isclose(sum(by_hand) / 3, F.binary_cross_entropy(said, truth).item()
 # shows −log p upwards, for p from 0.01 to 1.
 
 # %% [markdown] lang="zh" of="33caed29"
-# 第三个回答的代价远远高于其他两个。错一点点很便宜，又错又自信就贵了。下面的曲线，横轴是 p，从 0.01 到 1，纵轴是 −log p。
+# 第三个回答的代价远远高于其他两个。错一点点，代价很小；又错又自信，代价就大了。下面的曲线，横轴是 p，从 0.01 到 1，纵轴是 −log p。
 
 # %%
 p = np.linspace(0.01, 1, 200)
@@ -98,17 +98,17 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 #
 # ## What would a perfect discriminator say?
 #
-# Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve, generated ones from
-# another. Here we do not train a network: there is one free logit for each place on the line, and Adam, an optimiser
-# that lesson 3 uses too, finds the best. What should the best probability be where real numbers are three times as
-# frequent as generated ones?
+# Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve (a normal
+# distribution), generated ones from another. Here we do not train a network: there is one free logit for each place on
+# the line, and Adam, an optimiser that lesson 3 uses too, finds the best. What should the best probability be where
+# real numbers are three times as frequent as generated ones?
 
-# %% [markdown] lang="zh" of="33616056"
+# %% [markdown] lang="zh" of="3ec08b70"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
 #
 # ## 完美的判别器会怎么说？
 #
-# 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一条钟形曲线，生成的数来自另一条。这里不训练网络：
+# 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一个正态分布（图像是钟形曲线），生成的数来自另一个。这里不训练网络：
 # 数轴上每个位置放一个可以自由调整的 logit，用优化器 Adam（第 3 课也用它）找到最优值。
 # 如果某个位置上真的数出现的次数是生成的数的三倍，那里的最优概率应该是多少？
 
@@ -161,25 +161,25 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # generator wants the opposite. So let it minimise +log(1 − D)? That is the game as it is usually written, the *minimax*
 # game:
 #
-# > min_G max_D  E[log D(x)] + E[log(1 − D(G(z)))]
+# > min<sub>G</sub> max<sub>D</sub> E<sub>x</sub>[log D(x)] + E<sub>z</sub>[log(1 − D(G(z)))]
 #
-# E is the mean: of the first term over real images x, of the second over latents z. D wants to make this number large,
-# G wants to make it small. The discriminator's two losses are the two terms with the sign changed. (The largest number
+# E<sub>x</sub> is the mean over real images x, E<sub>z</sub> that over latents z. D wants to make this number large, G
+# wants to make it small. The discriminator's two losses are the two terms with the sign changed. (The largest number
 # that D can reach is twice the *Jensen–Shannon divergence* minus log 4. This divergence says how different the real and
 # the generated density are; it is 0 where they are the same: Goodfellow et al. 2014.)
 #
 # Look at the *slope* of log(1 − D) with respect to the logit. What happens when the discriminator is sure that an image
 # is generated, far to the left?
 
-# %% [markdown] lang="zh" of="5df8be2f"
+# %% [markdown] lang="zh" of="10fd6f42"
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
 # 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写，叫作*极小极大*博弈（minimax）：
 #
-# > min_G max_D  E[log D(x)] + E[log(1 − D(G(z)))]
+# > min<sub>G</sub> max<sub>D</sub> E<sub>x</sub>[log D(x)] + E<sub>z</sub>[log(1 − D(G(z)))]
 #
-# E 表示求平均：第一项对真图 x 求，第二项对隐变量 z 求。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
+# E<sub>x</sub> 是对真图 x 求平均，E<sub>z</sub> 是对隐变量 z 求平均。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
 # （D 能达到的最大值，等于 *JS 散度*（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
 #
 # 来看 log(1 − D) 对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
@@ -355,8 +355,8 @@ curves(course, across=(1, 15))
 assert course[-1] < 0.1 * course[0]
 
 # %% [markdown] lang="en"
-# The loss falls beautifully within these 15 steps, and no image changed by a single pixel: the judge was bribed. When a generator's loss
-# drops to zero at once, this is the first thing to look for.
+# The loss falls beautifully within these 15 steps, and no image changed by a single pixel: the judge was bribed. When a
+# generator's loss drops to zero at once, this is the first thing to look for.
 #
 # The other way round there is `no_grad()` (or `detach()`), as in the training loop above: the discriminator's loss must
 # not reach the generator. Else its gradients stay in the `.grad` of the generator's weights. If you then forget to
@@ -369,7 +369,7 @@ assert course[-1] < 0.1 * course[0]
 # and one for the generator. Is that the same as one Adam for the sum? Adam divides each gradient by its usual size, so
 # that every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="3d6bac33"
+# %% [markdown] lang="zh" of="2faee942"
 # 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
 # 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器。否则这些梯度会留在生成器权重的 `.grad` 里；更新生成器之前忘了清零，它就会学着被识破。就算清了零，也白算一遍。

@@ -21,7 +21,7 @@
 # ## 损失能说明问题吗？
 #
 # 分类器的损失说明它有多好，GAN 的损失呢？生成器的损失是由它自己的判别器量出来的，而判别器一直在变。
-# 这里有三个生成器：inkgan 的 `best` 和 `fast`，以及原教程 `tutorial`。
+# 这里有三个生成器：inkgan 的 `best` 和 `fast`，以及原教程的 `tutorial`。
 
 # %%
 import numpy as np
@@ -112,7 +112,7 @@ assert distance[1] < distance[2]
 # %% [markdown] lang="zh" of="7869fff1"
 # ## 一行写出 Fréchet 距离
 #
-# 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是一个钟形分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
+# 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
@@ -145,7 +145,7 @@ assert frechet(drawn["best"], reference) < frechet(drawn["fast"], reference) < f
 # Does your one line agree with inkgan's, which is built for accuracy?
 
 # %% [markdown] lang="zh" of="ebf7bf96"
-# 你这一行，和 inkgan 为精度而写的版本一致吗？
+# 你这一行，和 inkgan 那个力求精确的版本结果一致吗？
 
 # %%
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
@@ -361,7 +361,7 @@ print("verdict:", same.pairs[0].verdict)
 # images that are read as the digit that was asked for.) Against the tutorial's generator it is another matter:
 
 # %% [markdown] lang="zh" of="972efdef"
-# 各项指标的数值都不一样，结论却是 `indistinguishable`（分不出高低），没有上当。（前面 `fast` 的距离是 2 左右，这里小一些，因为参照是全部 55,000 张训练图。有两个指标是新的：kernel_digit_distance 是核距离，它不假定钟形分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
+# 各项指标的数值都不一样，结论却是 `indistinguishable`（分不出高低），没有上当。（前面 `fast` 的距离是 2 左右，这里小一些，因为参照是全部 55,000 张训练图。有两个指标是新的：kernel_digit_distance 是核距离，它不假定正态分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
 # 和教程的生成器相比，就是另一回事了：
 
 # %%

@@ -212,8 +212,8 @@ assert accuracies["pairs"] > accuracies["labels"]
 # ## 第 4 级：给判别器加惩罚项
 #
 # 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都要求判别器的 logit 从一张图到另一张图变化得很陡。
-# 那就对陡峭收费：R1 和 R2 是判别器对像素的梯度的长度平方，分别取在真图和生成的图上
-# （Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。代价是多一次反向传播。每一步都要付吗？
+# 那就让陡峭付出代价：R1 和 R2 是判别器对像素的梯度的长度平方，分别取在真图和生成的图上
+# （Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。这样每步要多做一次反向传播。非得每一步都做吗？
 
 # %%
 climb("penalty", "fast", STEPS, **plain, **no_average)
@@ -231,7 +231,7 @@ assert distances["penalty"] < distances["pairs"]
 # The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
 
 # %% [markdown] lang="zh" of="247efdd2"
-# 不必：每 8 步算一次、权重乘 8 就够了（“惰性正则化”，Karras 等 2020），所以很便宜。
+# 不必：每 8 步做一次、权重乘 8 就够了（“惰性正则化”，Karras 等 2020），所以很便宜。
 # （距离降了，读对的比例却也降了？它们量的是不同的东西，而且步数很少，种子只有一个，见练习 1。）
 #
 # ## 第 5 级：平均
