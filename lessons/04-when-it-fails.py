@@ -92,6 +92,8 @@ assert judged(healthy_config, healthy_lines).findings == []
 # %% [markdown] lang="zh" of="e0bcb640"
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是出了毛病的训练，
 # 第二行是同一个种子、没有毛病时的结果。再下面是出毛病那次的损失，横轴是步数：蓝线是判别器的，橙线是生成器的。
+#
+# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`few-images` 图太少。
 
 
 # %%

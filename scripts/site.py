@@ -50,7 +50,7 @@ _PAGES = (
 #: ``<!-- play: learn -->`` in a page becomes the exported page, open at that view, with a title in the page's language.
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
 _VIEWS = {
-    "write": {"en": "A GAN writes what you type", "zh": "GAN 书写你输入的内容"},
+    "write": {"en": "A GAN writes what you type", "zh": "GAN 把你输入的内容写出来"},
     "hand": {"en": "Draw a digit, and all ten appear in your hand", "zh": "写一个数字，十个数字都以你的笔迹出现"},
     "learn": {"en": "A GAN learns while you watch", "zh": "看着 GAN 学习"},
 }
