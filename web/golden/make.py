@@ -199,7 +199,7 @@ def drawing() -> None:
     digits = rounded.sample(20, seed=8)
     smooth = [Image.fromarray(one) for one in enlarged(np.asarray(digits))]
     way = (0.7, 0.2, -5.0, -0.1, 0.9, 8.0)
-    moved = [one.transform((90, 120), Image.Transform.AFFINE, way, Image.Resampling.BICUBIC) for one in smooth]
+    moved = [one.transform((90, 120), Image.Transform.AFFINE, way, Image.Resampling.BILINEAR) for one in smooth]
     pictures = {"smooth": smooth, "moved": moved}
     write("pillow", {name: np.stack([np.asarray(one) for one in many]) for name, many in pictures.items()})
     write("pillow-digits", {"digits": digits})

@@ -21,7 +21,7 @@ export const CHARACTERS = `${DIGITS}${Object.keys(STROKES).join("")} `;
 export const WILDCARD = "d";
 export const LONGEST_TEXT = 64;
 /** The digits that show a hand's pen, and the line on which they show it. */
-const PEN_DIGITS = "0147";
+const PEN_DIGITS = "01";
 const PEN_LINE: Line = { height: 64, baseline: 50, size: 37 };
 
 /** Draws digits: uint8 [N, H, W], 0 paper to 255 ink, for latents [N, D] and labels [N]. */
