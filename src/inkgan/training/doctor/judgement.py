@@ -151,7 +151,7 @@ class Doctor:
         if course.ill_in_a_row < rule.patience:
             course.found = None
             return
-        sentence = rule.sentence(value, line, self.class_names)
+        sentence = rule.described(value, line, self.class_names)
         course.found = Finding(rule, step, sentence, rule.remedy(self.config.at(step)), course.healthy_at)
         course.first = course.first or course.found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inkgan.config import Config, validated
 
@@ -57,7 +57,7 @@ class Rule:
         name: also the anchor in docs/doctor.md and the key in ``thresholds.json``.
         title: the illness in a few words.
         value: the value to judge, from a line and the settings; None if the line lacks it.
-        sentence: the description of the illness, from the value, the line and the names of the classes.
+        sentence: the description of the illness; the words in braces are ``value`` and those of :func:`words`.
         remedy: the settings or the advice to try.
         above: ill above the threshold; else below it.
         grace: the first step that is judged, since early in training everything looks ill.
@@ -72,7 +72,7 @@ class Rule:
     name: str
     title: str
     value: Callable[[Line, Config], float | None]
-    sentence: Callable[[float, Line, Sequence[str]], str]
+    sentence: str
     remedy: Callable[[Config], Remedy]
     above: bool = True
     grace: int = 50
@@ -82,6 +82,10 @@ class Rule:
     harmless: float | None = None
     threshold: float | None = None
     healable: bool = False
+
+    def described(self, value: float, line: Line, class_names: Sequence[str]) -> str:
+        """Return the sentence about a value and the line that it is from."""
+        return self.sentence.format(value=value, **words(line, class_names))
 
     def is_ill(self, value: float, threshold: float) -> bool:
         """Return whether one value is on the wrong side of the threshold."""
@@ -201,6 +205,12 @@ def usual_rates(config: Config) -> dict[str, float]:
     return own_rates(validated({"recipe": config.recipe}))
 
 
+def _raised_rates(config: Config) -> dict[str, float]:
+    """Return the learning rates of the run's recipe, of those settings that the run has raised."""
+    own = own_rates(config)
+    return {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+
+
 def _changed_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of the run's recipe, of those settings that the run has changed."""
     own = own_rates(config)
@@ -209,8 +219,7 @@ def _changed_rates(config: Config) -> dict[str, float]:
 
 def lower_rates(config: Config) -> Remedy:
     """Lower learning rates to the recipe's own where they are above; if none is, to a third."""
-    own = own_rates(config)
-    raised = {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+    own, raised = own_rates(config), _raised_rates(config)
     lower = raised or {key: rate / 3 for key, rate in own.items()}
     which = " and ".join(
         f"the {key.partition('.')[0]}'s is {own[key]:g}, usual is {usual:g}" for key, usual in raised.items()
@@ -246,8 +255,7 @@ def usual_learning_rates(config: Config) -> Remedy:
 
 def sound_step(config: Config) -> Remedy:
     """Lower learning rates that are above the recipe's own; if none is, look for a mistake in one's own code."""
-    own = own_rates(config)
-    raised = {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+    raised = _raised_rates(config)
     if raised:
         return Remedy(_settings(raised), "If that does not help: does a step of your own code drop the latent?")
     return Remedy(
@@ -271,29 +279,32 @@ def _advice(text: str) -> Callable[[Config], Remedy]:
     return lambda _config: Remedy(advice=text)
 
 
-def _class(line: Line, signal: str, names: Sequence[str]) -> str:
-    """Return the name of the class whose number a signal holds."""
-    return _named(line[f"doctor/{signal}"], names)
+# Sentences
 
 
-def _named(number: float, names: Sequence[str]) -> str:
-    return repr(names[int(number)]) if number < len(names) else f"number {number:.0f}"
+def words(line: Line, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return what sentences can say of a line: the probe's signals, classes by their names, and figures made of them.
 
+    Args:
+        line: the values that were logged at a step.
+        class_names: the names of the classes; a class without one has a number.
+    """
 
-def _told_of_classes(_value: float, line: Line, names: Sequence[str]) -> str:
-    """Return the sentence of a rule that saw one class at a look, and another one at the look before."""
-    now, before = most_drawn(line), most_drawn(line, BEFORE)
-    assert now is not None
-    assert before is not None
-    return (
-        f"classes come and go: now {_named(now.number, names)} is drawn {now.times:.1f} times as often as it is asked "
-        f"for, and one look before it was {_named(before.number, names)}"
-    )
+    def name_of(number: float) -> str:
+        return repr(class_names[int(number)]) if number < len(class_names) else f"number {number:.0f}"
 
-
-def _largest_name(line: Line) -> str:
+    found: dict[str, Any] = {}
+    for name, value in line.items():
+        if name.startswith("doctor/"):
+            is_class = name.endswith(("_class", "_as"))
+            found[name.removeprefix("doctor/")] = name_of(value) if is_class else value
     losses = _losses(line)
-    return max(losses, key=losses.__getitem__)
+    if losses:
+        found["largest_loss"] = max(losses, key=losses.__getitem__)
+    now, before = most_drawn(line), most_drawn(line, BEFORE)
+    if now is not None and before is not None:
+        found |= {"now": name_of(now.number), "times": now.times, "before": name_of(before.number)}
+    return found
 
 
 #: Training itself meets this illness, too: at a step whose losses are never logged.
@@ -301,7 +312,7 @@ NOT_FINITE = Rule(
     "not-finite",
     "a loss or gradient is not finite",
     not_finite,
-    lambda value, line, names: "a loss or a gradient is not finite, so the training has diverged",
+    "a loss or a gradient is not finite, so the training has diverged",
     lower_rates,
     grace=-(10**9),
     patience=1,
@@ -316,7 +327,7 @@ RULES: tuple[Rule, ...] = (
         "blown-up",
         "the training has blown up",
         largest_loss,
-        lambda value, line, names: f"{_largest_name(line)} is {value:.3g}: the training has blown up",
+        "{largest_loss} is {value:.3g}: the training has blown up",
         lower_rates,
         grace=-(10**9),
         patience=5,
@@ -328,10 +339,8 @@ RULES: tuple[Rule, ...] = (
         "discriminator-wins",
         "the discriminator has won",
         lead,
-        lambda value, line, names: (
-            f"the discriminator tells real and generated images {line['doctor/separation']:.1f} standard deviations "
-            "apart, and the generator hardly changes any more: the discriminator has won"
-        ),
+        "the discriminator tells real and generated images {separation:.1f} standard deviations apart, and "
+        "the generator hardly changes any more: the discriminator has won",
         usual_game,
         log=True,
     ),
@@ -339,10 +348,8 @@ RULES: tuple[Rule, ...] = (
         "discriminator-lost",
         "the discriminator has lost",
         _signal("order_held_out"),
-        lambda value, line, names: (
-            f"the discriminator finds the real image more real in {value:.0%} of pairs, and 50% is guessing: it has "
-            "lost, and what it teaches leads astray"
-        ),
+        "the discriminator finds the real image more real in {value:.0%} of pairs, and 50% is guessing: it has lost, "
+        "and what it teaches leads astray",
         stronger_discriminator,
         above=False,
     ),
@@ -350,9 +357,7 @@ RULES: tuple[Rule, ...] = (
         "standing-still",
         "the generator does not learn",
         _signal("from_average"),
-        lambda value, line, names: (
-            f"the generator is its own average (their images differ by {value:.1e}): it does not learn any more"
-        ),
+        "the generator is its own average (their images differ by {value:.1e}): it does not learn any more",
         usual_learning_rates,
         above=False,
         log=True,
@@ -361,9 +366,7 @@ RULES: tuple[Rule, ...] = (
         "collapsed",
         "the images of a class look alike",
         spread,
-        lambda value, line, names: (
-            f"the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images"
-        ),
+        "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
         usual_game,
         above=False,
         log=True,
@@ -373,16 +376,14 @@ RULES: tuple[Rule, ...] = (
         "identical",
         "different latents give the same image",
         _signal("identical"),
-        lambda value, line, names: f"{value:.0%} of the fixed latents give an image that another one gives too",
+        "{value:.0%} of the fixed latents give an image that another one gives too",
         sound_step,
     ),
     Rule(
         "class-dropped",
         "a class is not drawn",
         _of_known_classes("least_drawn"),
-        lambda value, line, names: (
-            f"class {_class(line, 'least_drawn_class', names)} is drawn {value:.2f} times as often as it is asked for"
-        ),
+        "class {least_drawn_class} is drawn {value:.2f} times as often as it is asked for",
         _advice("Look whether the training images of this class are there and labelled rightly: inkgan data check."),
         above=False,
         log=True,
@@ -391,9 +392,7 @@ RULES: tuple[Rule, ...] = (
         "class-swollen",
         "a class is drawn too often",
         _of_known_classes("too_often"),
-        lambda value, line, names: (
-            f"class {_class(line, 'too_often_class', names)} is drawn {value:.1f} times as often as it is asked for"
-        ),
+        "class {too_often_class} is drawn {value:.1f} times as often as it is asked for",
         _advice("Look whether the labels of the training images are right: inkgan data check."),
         log=True,
     ),
@@ -401,26 +400,21 @@ RULES: tuple[Rule, ...] = (
         "class-wrong",
         "a class is drawn as another one",
         _of_known_classes("drawn_wrongly"),
-        lambda value, line, names: (
-            f"{value:.0%} of what is asked for as class {_class(line, 'drawn_wrongly_class', names)} is drawn as class "
-            f"{_class(line, 'drawn_wrongly_as', names)}"
-        ),
+        "{value:.0%} of what is asked for as class {drawn_wrongly_class} is drawn as class {drawn_wrongly_as}",
         _advice("The labels that the generator gets are not those of the images it is compared with."),
     ),
     Rule(
         "other-range",
         "real and generated pixels have different ranges",
         _signal("range"),
-        lambda value, line, names: (
-            f"the pixels of real and of generated images end {value:.2f} apart, where both should go from 0 to 1"
-        ),
+        "the pixels of real and of generated images end {value:.2f} apart, where both should go from 0 to 1",
         _advice("Images that a recipe gets are in [0, 1]; look where yours are scaled."),
     ),
     Rule(
         "dark-ink",
         "the paper is learned as ink",
         _signal("dark_ink"),
-        lambda value, line, names: "the training images are dark ink on light paper, and are learned as negatives",
+        "the training images are dark ink on light paper, and are learned as negatives",
         lambda config: Remedy(("data.ink=auto",)),
         grace=0,
         harmless=0.0,  # of images whose ink is not clear
@@ -430,17 +424,16 @@ RULES: tuple[Rule, ...] = (
         "memorising",
         "the discriminator knows its training images by heart",
         _signal("memory"),
-        lambda value, line, names: (
-            f"the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% "
-            "is right: it knows them by heart"
-        ),
+        "the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% is "
+        "right: it knows them by heart",
         _advice("Add training images, or train for fewer steps; ten times the penalty did not help in trials."),
     ),
     Rule(
         "oscillating",
         "the classes come and go",
         came_and_went,
-        _told_of_classes,
+        "classes come and go: now {now} is drawn {times:.1f} times as often as it is asked for, and one look before it "
+        "was {before}",
         usual_game,
         grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
@@ -451,10 +444,7 @@ RULES: tuple[Rule, ...] = (
         "stuck-units",
         "units are dead",
         stuck,
-        lambda value, line, names: (
-            f"{value:.0%} of the units of one network's convolutions never change their side of zero, so they bend "
-            "nothing"
-        ),
+        "{value:.0%} of the units of one network's convolutions never change their side of zero, so they bend nothing",
         _advice(
             "Such units do not come back. Start again, with lower learning rates if the run has blown up before, and "
             "look at the biases that your own code starts from."
@@ -464,7 +454,7 @@ RULES: tuple[Rule, ...] = (
         "learning-rate",
         "a learning rate is far from usual",
         far_from_usual,
-        lambda value, line, names: f"a learning rate is {value:,.0f} times as high or as low as the recipe's own",
+        "a learning rate is {value:,.0f} times as high or as low as the recipe's own",
         usual_learning_rates,
         grace=0,
         patience=1,
@@ -475,7 +465,7 @@ RULES: tuple[Rule, ...] = (
         "few-images",
         "the training images fill few batches",
         _signal("batches_in_an_epoch"),
-        lambda value, line, names: f"all training images fill {value:.1f} batches, so every step sees much the same",
+        "all training images fill {value:.1f} batches, so every step sees much the same",
         smaller_batches,
         above=False,
         patience=1,
