@@ -190,10 +190,46 @@ class Compact(Recipe):
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
 
-    def settle(self) -> None:
-        """Wait until it is known whether the last step was finite; see :class:`inkgan.training.recipe.Recipe`."""
-        if self._graphs is not None:
-            self._graphs.settle()
+    def _stacked_batches(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
+        """The batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
+
+        Random numbers are drawn for whole batches, so that they do not depend on the number of slices.
+        """
+        seed = self._config.seed
+        count = len(real) // len(numbers)
+        z = np.stack([latents(seed, Stream.GENERATOR_LATENTS, number, count, self.latent_dim) for number in numbers])
+        mixing = None
+        if self._loss.one_centered:
+            generators = [rng(seed, Stream.INTERPOLATION, number) for number in numbers]
+            shares = np.stack([one.random((count, 1, 1, 1), dtype=np.float32) for one in generators])
+            mixing = to_device(shares, self._device)
+        return Batch(
+            real.to(self._dtype).reshape(len(numbers), count, *self._image_shape),
+            None if labels is None else labels.reshape(len(numbers), count),
+            to_device(z, self._device),
+            mixing,
+        )
+
+    def _update_networks(self, numbers: range, batches: Batch, *, with_generator: bool) -> dict[str, Tensor]:
+        """Update the discriminator once for each number, on its own batch, and then the generator."""
+        terms: dict[str, Tensor] = {}
+        for update, number in enumerate(numbers):
+            batch = batches.at(update)
+            parts = [self._slice(index, batch) for index in self._team.own_slices(self._config.slices)]
+            losses = [self.discriminator_losses(number, part) for part in parts]
+            terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
+        # The generator learns from the images of the discriminator's last update, so they are drawn only once.
+        if with_generator:
+            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
+            terms |= self._update_network("generator", self._mixed_generator, losses)
+        return terms
+
+    def _slice(self, index: int, batch: Batch) -> Slice:
+        """Slice ``index`` of a batch, with the images that the generator draws for it."""
+        count = len(batch.real) // self._config.slices
+        part = batch.at(slice(index * count, (index + 1) * count))
+        fake = self._mixed_generator.forward(part.latents, part.labels)
+        return Slice(part.real, fake, part.labels, part.mixing)
 
     def discriminator_losses(self, number: int, part: Slice) -> Losses:
         """What the discriminator minimises, on real and generated images that form pairs.
@@ -224,6 +260,24 @@ class Compact(Recipe):
             figures |= scores(real, fake)
         return Losses(terms, figures, real)
 
+    def _penalty_is_due(self, number: int) -> bool:
+        """Whether the discriminator's update ``number`` includes the penalty."""
+        penalty = self._penalty_settings
+        return penalty.weight > 0 and number % penalty.every == 0
+
+    def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
+        """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
+        n = len(images) // 2
+        pixels = self._penalty_settings.pixels
+        if part.mixing is not None:
+            between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
+            logits_between, _ = _split_output(self._mixed_discriminator.forward(between, part.labels))
+            return one_centered_penalty(input_gradients(logits_between, between, pixels))
+        gradients = input_gradients(logits, images, pixels)
+        if self._penalty_settings.on == "real":
+            return zero_centered_penalty(gradients[:n]) / 2
+        return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
+
     def generator_losses(self, part: Slice, logits_real: Tensor) -> Losses:
         """What the generator minimises: the updated discriminator's opinion of the images that it drew.
 
@@ -241,6 +295,38 @@ class Compact(Recipe):
         if class_scores is not None and part.labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, part.labels)
         return Losses(terms, {}, logits_real)
+
+    def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
+        """Take a step down the gradient of the sum of the losses, if all of it is finite.
+
+        Args:
+            name: the name of the network and of its optimiser.
+            network: the network.
+            losses: the losses of each slice that this process computes.
+
+        Returns:
+            The losses and figures of the whole batch, and the norm of the gradient.
+        """
+        own = [
+            Contribution(
+                network.gradients(torch.stack(list(one.terms.values())).sum()),
+                {key: term.detach() for key, term in {**one.terms, **one.figures}.items()},
+            )
+            for one in losses
+        ]
+        gradients, terms = mean_over_slices(self._team, own, self._config.slices)
+        minimised = {key: terms[key] for key in losses[0].terms}
+        norms = parameter_norms(gradients)
+        if self._graphs is None:  # a graph is checked after its replay, in Graphs.settle
+            require_finite(minimised, {f"the {name}'s loss": norms})
+        self.optimizers[name].step(gradients)
+        network.refresh()
+        return {**terms, f"gradient_{name}": torch.linalg.vector_norm(norms)}
+
+    def settle(self) -> None:
+        """Wait until it is known whether the last step was finite; see :class:`inkgan.training.recipe.Recipe`."""
+        if self._graphs is not None:
+            self._graphs.settle()
 
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
@@ -314,92 +400,6 @@ class Compact(Recipe):
                     f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
                     "do not detach what is computed with them."
                 )
-
-    def _stacked_batches(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
-        """The batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
-
-        Random numbers are drawn for whole batches, so that they do not depend on the number of slices.
-        """
-        seed = self._config.seed
-        count = len(real) // len(numbers)
-        z = np.stack([latents(seed, Stream.GENERATOR_LATENTS, number, count, self.latent_dim) for number in numbers])
-        mixing = None
-        if self._loss.one_centered:
-            generators = [rng(seed, Stream.INTERPOLATION, number) for number in numbers]
-            shares = np.stack([one.random((count, 1, 1, 1), dtype=np.float32) for one in generators])
-            mixing = to_device(shares, self._device)
-        return Batch(
-            real.to(self._dtype).reshape(len(numbers), count, *self._image_shape),
-            None if labels is None else labels.reshape(len(numbers), count),
-            to_device(z, self._device),
-            mixing,
-        )
-
-    def _update_networks(self, numbers: range, batches: Batch, *, with_generator: bool) -> dict[str, Tensor]:
-        """Update the discriminator once for each number, on its own batch, and then the generator."""
-        terms: dict[str, Tensor] = {}
-        for update, number in enumerate(numbers):
-            batch = batches.at(update)
-            parts = [self._slice(index, batch) for index in self._team.own_slices(self._config.slices)]
-            losses = [self.discriminator_losses(number, part) for part in parts]
-            terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
-        # The generator learns from the images of the discriminator's last update, so they are drawn only once.
-        if with_generator:
-            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
-            terms |= self._update_network("generator", self._mixed_generator, losses)
-        return terms
-
-    def _slice(self, index: int, batch: Batch) -> Slice:
-        """Slice ``index`` of a batch, with the images that the generator draws for it."""
-        count = len(batch.real) // self._config.slices
-        part = batch.at(slice(index * count, (index + 1) * count))
-        fake = self._mixed_generator.forward(part.latents, part.labels)
-        return Slice(part.real, fake, part.labels, part.mixing)
-
-    def _penalty_is_due(self, number: int) -> bool:
-        """Whether the discriminator's update ``number`` includes the penalty."""
-        penalty = self._penalty_settings
-        return penalty.weight > 0 and number % penalty.every == 0
-
-    def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
-        """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
-        n = len(images) // 2
-        pixels = self._penalty_settings.pixels
-        if part.mixing is not None:
-            between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
-            logits_between, _ = _split_output(self._mixed_discriminator.forward(between, part.labels))
-            return one_centered_penalty(input_gradients(logits_between, between, pixels))
-        gradients = input_gradients(logits, images, pixels)
-        if self._penalty_settings.on == "real":
-            return zero_centered_penalty(gradients[:n]) / 2
-        return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
-
-    def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
-        """Take a step down the gradient of the sum of the losses, if all of it is finite.
-
-        Args:
-            name: the name of the network and of its optimiser.
-            network: the network.
-            losses: the losses of each slice that this process computes.
-
-        Returns:
-            The losses and figures of the whole batch, and the norm of the gradient.
-        """
-        own = [
-            Contribution(
-                network.gradients(torch.stack(list(one.terms.values())).sum()),
-                {key: term.detach() for key, term in {**one.terms, **one.figures}.items()},
-            )
-            for one in losses
-        ]
-        gradients, terms = mean_over_slices(self._team, own, self._config.slices)
-        minimised = {key: terms[key] for key in losses[0].terms}
-        norms = parameter_norms(gradients)
-        if self._graphs is None:  # a graph is checked after its replay, in Graphs.settle
-            require_finite(minimised, {f"the {name}'s loss": norms})
-        self.optimizers[name].step(gradients)
-        network.refresh()
-        return {**terms, f"gradient_{name}": torch.linalg.vector_norm(norms)}
 
 
 @contextlib.contextmanager
