@@ -210,9 +210,8 @@ def by_both_rulers(report: Report, sample: Sample, ruler: Ruler) -> Report:
     """The report with the distance by the second ruler, which only a full one has."""
     if "frechet_random_distance" in report:
         return report
-    second = Figure.of("frechet_random_distance", second_distance(sample, ruler))
     first, *others = report.figures
-    return replace(report, figures=(first, second, *others))
+    return replace(report, figures=(first, second_distance(sample, ruler), *others))
 
 
 def spread(draws: list[dict[str, tuple[float, float]]], key: str) -> str:

@@ -14,7 +14,7 @@ import typer
 import inkgan.cli
 from documents import ROOT
 from inkgan.cli import app, run
-from inkgan.evaluation.figures import KINDS
+from inkgan.evaluation.report import KINDS
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
 from inkgan.training.doctor.rules import RULES

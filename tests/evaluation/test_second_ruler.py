@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split
-from inkgan.evaluation.figures import FigureWithFloor
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.report import Figure, Report
@@ -88,9 +87,7 @@ def test_a_report_says_when_both_rulers_agree(first: float, second: float, said:
         return Estimate(value, 0.1, Interval(value - 0.2, value + 0.2))
 
     values = {"frechet_digit_distance": first, "frechet_random_distance": second, "exact_copies": 0, "copying_z": 0}
-    figures = tuple(
-        Figure.of(name, FigureWithFloor(estimate(value), 9, estimate(2), 9)) for name, value in values.items()
-    )
+    figures = tuple(Figure.of(name, estimate(value), 9, estimate(2), 9) for name, value in values.items())
     report = Report("m", "model", "bars", "d", "own", 9, 0, figures, ())
     text = " ".join(report_text(report).split())
     assert "a second ruler, a network of random weights" in text

@@ -22,7 +22,6 @@ import numpy as np
 from inkgan.config import Config, differences
 from inkgan.errors import EvaluationError, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
-from inkgan.evaluation.figures import Better, within_range
 from inkgan.evaluation.metrics.intervals import (
     LEVEL,
     Interval,
@@ -30,7 +29,7 @@ from inkgan.evaluation.metrics.intervals import (
     difference_of_means,
     mean_over_repeats,
 )
-from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.report import Better, Figure, Report, within_range
 from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import Measurable, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import comparison_text, letter

@@ -11,20 +11,17 @@ import numpy as np
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
-    KINDS,
     LEAST_OF_CLASS,
-    FigureWithFloor,
     add_mean_diversity,
     exact_copies,
     figures_of,
     floors_of,
     full_figures,
-    kind_of,
     novelty_figures,
     novelty_of,
 )
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
+from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.ruler import ImageFeatures, Ruler, make_ruler
 from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
@@ -98,21 +95,19 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
     floors = floors_of(ruler, n, found, progress)
     add_mean_diversity(found, floors)
-    figures = {
-        name: FigureWithFloor(estimate, n, floors[name], n) for name, estimate in found.items() if name in floors
-    }
+    figures = [Figure.of(name, estimate, n, floors[name], n) for name, estimate in found.items() if name in floors]
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, ruler.training)
     novelty = novelty_of(nearest.distance, ruler.held_out_distances, images.predicted, ruler)
-    figures |= novelty_figures(novelty, len(ruler.held_out_distances))
-    figures["exact_copies"] = exact_copies(sample.images, data)
+    figures += novelty_figures(novelty, len(ruler.held_out_distances))
+    figures.append(exact_copies(sample.images, data))
     notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
     if full:
         more, more_notes = full_figures(sample, images, ruler, progress)
-        figures |= more
+        figures += more
         notes += more_notes
-    shown = {name: Figure.of(name, beside, _title(name, ruler)) for name, beside in figures.items()}
-    classes, class_notes = _classes(images, ruler, shown)
+    by_name = {one.name: replace(one, title=_title(one.title, ruler)) for one in figures}
+    classes, class_notes = _classes(images, ruler, by_name)
     closest = _closest(novelty.closest, images.predicted)
     progress("figures", 1.0)
     return Report(
@@ -123,7 +118,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
         features="own extractor" if ruler.extractor is not None or ruler.network is None else ruler.network.card.sha256,
         n=n,
         seed=sample.seed,
-        figures=tuple(shown[name] for name in KINDS if name in shown),
+        figures=tuple(by_name[name] for name in KINDS if name in by_name),
         classes=classes,
         notes=(*notes, *class_notes),
         pictures=Pictures(
@@ -136,9 +131,8 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     )
 
 
-def _title(name: str, ruler: Ruler) -> str:
+def _title(title: str, ruler: Ruler) -> str:
     """Return the title of a figure: only distances in features of the digits are called digit distances."""
-    title = kind_of(name).title
     if " digit distance" not in title or ruler.features_title == "digit":
         return title
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")

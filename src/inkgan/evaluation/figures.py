@@ -1,11 +1,10 @@
-"""The figures of a set of images, computed from features, classes and labels; and their floors."""
+"""The figures of a set of images and their floors, computed from features, classes and labels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import Novelty, manifold_estimates, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.report import Figure
 from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_second_ruler
 from inkgan.evaluation.subject import Sample, draw
 from inkgan.files import Progress, no_progress
@@ -28,93 +28,6 @@ LEAST_OF_CLASS = 20
 # Raise these when a figure changes: its floors in the cache are then computed again.
 _FLOORS_VERSION = 2
 _CEILING_VERSION = 2
-
-Better = Literal["lower", "higher", "like the floor"]
-
-_AS_MANY = "as many training images"
-_CLASSES = "the feature network's classes"
-_SCORE = "a classifier trained on the images and tested on all test images; the floor: on as many training images"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of figure.
-
-    Attributes:
-        title: its name in tables.
-        better: the values that are better.
-        reference: the real images, or the numbers, that the images are compared with.
-        least: the smallest value that it can have.
-        most: the largest value that it can have.
-    """
-
-    title: str
-    better: Better
-    reference: str
-    least: float = 0.0
-    most: float = math.inf
-
-
-#: All figures, in the order of a report: the most important come first.
-KINDS: dict[str, Kind] = {
-    "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
-    "frechet_random_distance": Kind(
-        "Fréchet distance, random features",
-        "lower",
-        "mean and covariance of all training images, in features of a network that learned nothing",
-    ),
-    "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
-    "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),
-    "precision": Kind("precision", "higher", _AS_MANY),
-    "recall": Kind("recall", "higher", _AS_MANY, most=1.0),
-    "density": Kind("density", "higher", _AS_MANY),
-    "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
-    "diversity": Kind("diversity within class", "like the floor", "mean squared distance of images of one class"),
-    "classifier_score": Kind("classifier score", "higher", _CLASSES),
-    "classes_covered": Kind("classes covered", "higher", "a tenth of each class's share of the training images"),
-    "class_total_variation": Kind(
-        "class balance, total variation", "lower", "classes of all training images", most=1.0
-    ),
-    "class_kl": Kind("class balance, KL (nats)", "lower", "classes of all training images"),
-    "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel"),
-    "near_copies": Kind(
-        "near-copies of training images", "like the floor", "nearest of all training images, in features"
-    ),
-    "copying_z": Kind(
-        "copying z (below -2: copies)",
-        "like the floor",
-        "nearest of all training images, in features",
-        least=-math.inf,
-    ),
-    "near_copies_pixels": Kind("near-copies, in pixels", "like the floor", "nearest of all training images, in pixels"),
-    "copying_z_pixels": Kind(
-        "copying z, in pixels", "like the floor", "nearest of all training images, in pixels", least=-math.inf
-    ),
-    "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE),
-    "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE),
-}
-
-
-def kind_of(name: str) -> Kind:
-    """Return the kind of a figure. The figure of one class has a name like ``accuracy/7``."""
-    return KINDS[name.partition("/")[0]]
-
-
-def within_range(name: str, estimate: Estimate) -> Estimate:
-    """Cut off the interval of an estimate at the least and greatest value that the figure can have."""
-    kind = kind_of(name)
-    low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
-    return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
-
-
-@dataclass(frozen=True)
-class FigureWithFloor:
-    """A figure of n images with its floor, the same figure of ``floor_n`` real images."""
-
-    estimate: Estimate
-    n: int
-    floor: Estimate
-    floor_n: int
 
 
 def figures_of(
@@ -211,29 +124,29 @@ def novelty_of(
     return novelty(distances, held_out_distances, cells=cells)
 
 
-def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> dict[str, FigureWithFloor]:
+def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> list[Figure]:
     """Return the near-copies and the copying test, with their floors of ``held_out`` held-out images."""
     n = len(found.closest)
     usual = binomial(round(found.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
-    return {
-        f"near_copies{suffix}": FigureWithFloor(found.near_copies, n, usual, held_out),
-        f"copying_z{suffix}": FigureWithFloor(z, n, none, held_out),
-    }
+    return [
+        Figure.of(f"near_copies{suffix}", found.near_copies, n, usual, held_out),
+        Figure.of(f"copying_z{suffix}", z, n, none, held_out),
+    ]
 
 
-def exact_copies(images: Images, data: DataSet) -> FigureWithFloor:
+def exact_copies(images: Images, data: DataSet) -> Figure:
     """Return the share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
     found, usual = (
         rare(sum(image.tobytes() in training for image in some), len(some)) for some in (images, data.test.images)
     )
-    return FigureWithFloor(found, len(images), usual, len(data.test))
+    return Figure.of("exact_copies", found, len(images), usual, len(data.test))
 
 
 def full_figures(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> tuple[dict[str, FigureWithFloor], list[str]]:
+) -> tuple[list[Figure], list[str]]:
     """Return the figures that take minutes, which only ``full`` asks for, with their floors; and notes.
 
     Args:
@@ -242,23 +155,21 @@ def full_figures(
         ruler: the ruler that they are compared with.
         progress: called with the name of the work and the share of it that is done.
     """
-    found = {"frechet_random_distance": second_distance(sample, ruler, progress)}
-    found |= _novelty_in_pixels(sample, images, ruler, progress)
+    found = [second_distance(sample, ruler, progress), *_novelty_in_pixels(sample, images, ruler, progress)]
     score, notes = _accuracy_score(sample, images, ruler, progress)
-    return found | score, notes
+    return [*found, *score], notes
 
 
-def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> FigureWithFloor:
+def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> Figure:
     """Return the Fréchet distance by the second ruler, whose features learned nothing, with that of held-out images."""
     n, second = len(sample.images), make_second_ruler(ruler.data, progress)
     features = second.network.extract(sample.images, progress, "random features")[0]
     found = second.distance(features, np.random.default_rng(sample.seed))
-    return FigureWithFloor(found, n, second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress), n)
+    floor = second.floor(ruler.held_out(n)[0], np.random.default_rng(REAL_SEED), progress)
+    return Figure.of("frechet_random_distance", found, n, floor, n)
 
 
-def _novelty_in_pixels(
-    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> dict[str, FigureWithFloor]:
+def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress) -> list[Figure]:
     """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
     progress("nearest in pixels", 0.0)
     training = pixels(ruler.data.train.images)
@@ -273,17 +184,17 @@ def _novelty_in_pixels(
 
 def _accuracy_score(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> tuple[dict[str, FigureWithFloor], list[str]]:
+) -> tuple[list[Figure], list[str]]:
     """Return the classification accuracy score with its ceiling, that of as many real images; and notes.
 
     A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
     """
     data, train = ruler.data, ruler.data.train
     if train.labels is None or images.predicted is None:
-        return {}, [f"{data.name} has no labels, so there is no classification accuracy score."]
+        return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
     if len(train) < PROBE.batch_images:
         count = quantity(len(train), "training image")
-        return {}, [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
+        return [], [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
@@ -306,4 +217,4 @@ def _accuracy_score(
 
     floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
     score = learn(pictures, labels, sample.seed, "learning the images")
-    return {name: FigureWithFloor(score, len(pictures), floor, len(real))}, notes
+    return [Figure.of(name, score, len(pictures), floor, len(real))], notes

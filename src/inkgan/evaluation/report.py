@@ -1,22 +1,99 @@
-"""The report of an evaluation, as typed data and as JSON."""
+"""The report of an evaluation, as typed data and as JSON; and which figures there are."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import EvaluationError, did_you_mean
-from inkgan.evaluation.figures import Better, FigureWithFloor, kind_of, within_range
-from inkgan.evaluation.metrics.intervals import Interval
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.text import report_text
 from inkgan.files import from_json
 from inkgan.images import Images
 
 FORMAT = 1
+
+Better = Literal["lower", "higher", "like the floor"]
+
+_AS_MANY = "as many training images"
+_CLASSES = "the feature network's classes"
+_SCORE = "a classifier trained on the images and tested on all test images; the floor: on as many training images"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Attributes:
+        title: its name in tables.
+        better: the values that are better.
+        reference: the real images, or the numbers, that the images are compared with.
+        least: the smallest value that it can have.
+        most: the largest value that it can have.
+    """
+
+    title: str
+    better: Better
+    reference: str
+    least: float = 0.0
+    most: float = math.inf
+
+
+#: All figures, in the order of a report: the most important come first.
+KINDS: dict[str, Kind] = {
+    "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
+    "frechet_random_distance": Kind(
+        "Fréchet distance, random features",
+        "lower",
+        "mean and covariance of all training images, in features of a network that learned nothing",
+    ),
+    "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
+    "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),
+    "precision": Kind("precision", "higher", _AS_MANY),
+    "recall": Kind("recall", "higher", _AS_MANY, most=1.0),
+    "density": Kind("density", "higher", _AS_MANY),
+    "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
+    "diversity": Kind("diversity within class", "like the floor", "mean squared distance of images of one class"),
+    "classifier_score": Kind("classifier score", "higher", _CLASSES),
+    "classes_covered": Kind("classes covered", "higher", "a tenth of each class's share of the training images"),
+    "class_total_variation": Kind(
+        "class balance, total variation", "lower", "classes of all training images", most=1.0
+    ),
+    "class_kl": Kind("class balance, KL (nats)", "lower", "classes of all training images"),
+    "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel"),
+    "near_copies": Kind(
+        "near-copies of training images", "like the floor", "nearest of all training images, in features"
+    ),
+    "copying_z": Kind(
+        "copying z (below -2: copies)",
+        "like the floor",
+        "nearest of all training images, in features",
+        least=-math.inf,
+    ),
+    "near_copies_pixels": Kind("near-copies, in pixels", "like the floor", "nearest of all training images, in pixels"),
+    "copying_z_pixels": Kind(
+        "copying z, in pixels", "like the floor", "nearest of all training images, in pixels", least=-math.inf
+    ),
+    "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE),
+    "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a figure. The figure of one class has a name like ``accuracy/7``."""
+    return KINDS[name.partition("/")[0]]
+
+
+def within_range(name: str, estimate: Estimate) -> Estimate:
+    """Cut off the interval of an estimate at the least and greatest value that the figure can have."""
+    kind = kind_of(name)
+    low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
+    return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
 
 
 @dataclass(frozen=True)
@@ -51,20 +128,20 @@ class Figure:
     """The real images, or the numbers, that the images were compared with."""
 
     @classmethod
-    def of(cls, name: str, found: FigureWithFloor, title: str | None = None) -> Figure:
-        """Make the figure of a name; ``title`` replaces its usual title."""
+    def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int) -> Figure:
+        """Make the figure of a name from its estimate by ``n`` images and that by ``floor_n`` held-out ones."""
         kind = kind_of(name)
-        value, floor = within_range(name, found.estimate), within_range(name, found.floor)
+        estimate, floor = within_range(name, estimate), within_range(name, floor)
         return cls(
             name=name,
-            title=title or kind.title,
-            value=value.value,
-            interval=value.interval,
-            n=found.n,
+            title=kind.title,
+            value=estimate.value,
+            interval=estimate.interval,
+            n=n,
             floor=floor.value,
             floor_interval=floor.interval,
-            floor_n=found.floor_n,
-            ratio=value.value / floor.value if floor.interval.low > 0 else None,
+            floor_n=floor_n,
+            ratio=estimate.value / floor.value if floor.interval.low > 0 else None,
             better=kind.better,
             reference=kind.reference,
         )
