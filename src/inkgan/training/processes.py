@@ -103,9 +103,9 @@ class ManyProcesses(Team):
             raise ConfigError(message) if self.leads else DismissedError(exit_code)
         return prepared
 
-    def require_equal(self, digest: Callable[[], str], step: int) -> None:
+    def require_equal(self, digest: str, step: int) -> None:
         """See :meth:`Team.require_equal`."""
-        digests = [answer["digest"] for answer in self._answers({"digest": digest()})]
+        digests = [answer["digest"] for answer in self._answers({"digest": digest})]
         other = next((rank for rank, one in enumerate(digests) if one != digests[0]), None)
         if other is not None:
             raise LostProcessError(

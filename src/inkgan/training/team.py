@@ -87,11 +87,11 @@ class Team:
         """
         return prepare()
 
-    def require_equal(self, digest: Callable[[], str], step: int) -> None:
+    def require_equal(self, digest: str, step: int) -> None:
         """Stop if the processes no longer have the same weights.
 
         Args:
-            digest: returns the digest of this process's weights.
+            digest: the digest of this process's weights.
             step: the step that the message names.
 
         Raises:
