@@ -18,7 +18,7 @@ import pytest
 import tiny_runs as runs
 import victim
 from inkgan.runs import checkpoint
-from inkgan.training.stopping import StopSignals
+from inkgan.training.loop import StopSignals
 
 #: A small network with pre-training, and a checkpoint after every second step.
 SETTINGS = (f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2")

@@ -31,7 +31,7 @@ from inkgan.evaluation.metrics.intervals import (
 )
 from inkgan.evaluation.report import Better, Figure, Report, within_range
 from inkgan.evaluation.ruler import make_ruler
-from inkgan.evaluation.subject import Measurable, draw, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import comparison_text, letter
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
@@ -173,12 +173,14 @@ def compare(
     n, limits = number_to_measure(every, n, real)
     samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
     ruler = make_ruler(real, None, progress)
-    reports: list[list[Report]] = []
-    for group in samples:
-        reports.append([])
-        for sample in group:
-            report = measure(sample, ruler, full=full, progress=_named(sample.subject.name, progress))
-            reports[-1].append(replace(report, pictures=None))
+
+    def report_of(sample: Sample) -> Report:
+        def tell(doing: str, done: float) -> None:
+            progress(f"{sample.subject.name}: {doing}", done)
+
+        return replace(measure(sample, ruler, full=full, progress=tell), pictures=None)
+
+    reports = [[report_of(sample) for sample in group] for group in samples]
     progress("figures", 1.0)
     pairs = _pairs(reports, members)
     return Comparison(
@@ -208,10 +210,6 @@ def _members(what: Measurable) -> Sequence[Measurable]:
     if not found:
         raise EvaluationError(f"nothing matches {pattern!r}. Give a run, a model, images, or a pattern of runs.")
     return found
-
-
-def _named(name: str, progress: Progress) -> Progress:
-    return lambda doing, done: progress(f"{name}: {doing}", done)
 
 
 def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]]) -> tuple[Pair, ...]:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shlex
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,12 +37,14 @@ from inkgan.training.state import (
     snapshot,
     write_checkpoint,
 )
-from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
 #: How many steps processes that train together take between two comparisons of their weights.
 _COMPARE_EVERY = 50
+#: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
+#: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
+_SECONDS_OF_ONE_REQUEST = 0.1
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -240,3 +248,48 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._since
+
+
+class StopSignals:
+    """A context in which SIGINT, SIGTERM and SIGHUP do not end the process; a second one does, at once.
+
+    SIGHUP stays ignored if it was, as under ``nohup``. In threads other than the main one, where Python does not allow
+    handlers, the context does nothing.
+
+    Attributes:
+        received: the number of the first signal; None if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._at = 0.0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        """Install the handlers."""
+        if threading.current_thread() is threading.main_thread():
+            taken = [signal.SIGINT, signal.SIGTERM]
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                taken.append(signal.SIGHUP)
+            self._before = {number: signal.signal(number, self._note) for number in taken}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Install the handlers that were there before."""
+        for number, handler in self._before.items():
+            if handler is not None:  # a handler that was not installed from Python cannot be restored
+                signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        is_same_request = number == signal.SIGHUP or (
+            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, signal.SIGHUP)
+        )
+        if self.received is None:
+            self.received = number
+            self._at = now
+        elif not is_same_request:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                if sys.stdout.isatty():  # show the cursor, which a progress bar hides
+                    os.write(sys.stdout.fileno(), b"\x1b[?25h")
+            os._exit(128 + number)
