@@ -113,14 +113,11 @@ def novelty_of(
 ) -> Novelty:
     """Compare the distances of images to their nearest training images with those of held-out images.
 
-    The comparison is within classes if the feature network knows them and a class has enough images of both kinds.
+    The comparison is within classes if the feature network knows them.
     """
     cells = None
     if predicted is not None and ruler.reference is not None and ruler.extractor is None:
-        held_out = ruler.reference.held_out_classes
-        counts = [np.bincount(x, minlength=len(ruler.data.class_names)) for x in (predicted, held_out)]
-        if np.minimum(*counts).max() >= LEAST_OF_CLASS:
-            cells = (predicted, held_out)
+        cells = (predicted, ruler.reference.held_out_classes)
     return novelty(distances, held_out_distances, cells=cells)
 
 

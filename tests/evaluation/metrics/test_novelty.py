@@ -119,6 +119,13 @@ def test_cells_weigh_as_their_held_out_images() -> None:
     assert abs(z[0] - z[1]) > 0.1
 
 
+def test_without_a_cell_of_enough_images_all_are_compared_at_once() -> None:
+    """Of classes with 19 images each, whatever the number of held-out ones."""
+    g, h = np.linspace(1, 2, 38), np.linspace(1.2, 3, 200)
+    cells = np.arange(38) % 2, np.arange(200) % 2
+    assert novelty(g, h, cells=cells).z == copying_z(g, h)
+
+
 def test_the_closest_come_first() -> None:
     """Those that are equally close in the order in which they were drawn."""
     g = np.tile([2.0, 1.0, 3.0], 20)

@@ -212,7 +212,8 @@ def novelty(
         held_out: floats [H], the same of real images that were not trained on.
         expected: the quantile, between 0 and 1; H must be at least 1 / expected.
         cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares
-            within classes (the paper uses k-means cells) and is not fooled by a different mixture of classes.
+            within classes (the paper uses k-means cells) and is not fooled by a different mixture of classes. Where
+            no class has 20 images of both kinds, it compares all images at once.
     """
     g, h = generated.astype(np.float64), held_out.astype(np.float64)
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
@@ -245,7 +246,7 @@ def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cell
     """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
 
     It is divided by its standard deviation under no copying, so that it is a z-score again. Cells with fewer than 20
-    images of either kind are left out; at least one must have them.
+    images of either kind are left out; if that leaves none, all images are compared at once.
     """
     scores, weights = [], []
     for cell in np.unique(h_cells):
@@ -253,4 +254,6 @@ def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cell
         if min(len(in_g), len(in_h)) >= _SMALLEST_CELL:
             scores.append(copying_z(in_g, in_h))
             weights.append(float(len(in_h)))
+    if not scores:
+        return copying_z(g, h)
     return float(np.dot(scores, weights) / np.linalg.norm(weights))
