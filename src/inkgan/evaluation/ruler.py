@@ -175,7 +175,8 @@ def quick_measure(
             new.
 
     Returns:
-        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None, which returns figures by name.
+        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None, which returns figures by name. The
+        first, of which less is better, decides which checkpoint of a run is the best.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
