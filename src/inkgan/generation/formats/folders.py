@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from inkgan.generation.formats import Files, Sample
-from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT, Box
+from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT
 
 #: The characters that have a box in ``coco`` and ``yolo``: the classes of a detector.
 CATEGORIES = CHARACTERS.replace(" ", "")
+
+#: What is known about an image; see :attr:`inkgan.generation.formats.Sample.label`.
+Label = Mapping[str, Any]
 
 
 def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
@@ -18,10 +21,8 @@ def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
 
     A line of that file is an image's label, and its ``file_name``.
     """
-    files: Files = {}
-    for _ in _described(samples, stem, "", files):
-        pass
-    return files
+    pictures, labels = _pictures_and_labels(stem, samples)
+    return pictures | _metadata(stem, "", labels)
 
 
 def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
@@ -30,10 +31,9 @@ def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
     ``stem/rec_gt.txt`` has paths that begin at the data set's folder. In PaddleOCR's settings, ``data_dir`` is that
     folder, and ``label_file_list`` has the list of each shard.
     """
-    files: Files = {}
-    described = _described(samples, stem, "", files)
-    lines = [f"{stem}/{sample.key}.png\t{sample.writing.text}\n" for sample in described]
-    return files | {f"{stem}/rec_gt.txt": "".join(lines).encode()}
+    pictures, labels = _pictures_and_labels(stem, samples)
+    lines = [f"{stem}/{key}.png\t{label['text']}\n" for key, label in labels.items()]
+    return pictures | _metadata(stem, "", labels) | {f"{stem}/rec_gt.txt": "".join(lines).encode()}
 
 
 def doctr(stem: str, samples: Iterable[Sample]) -> Files:
@@ -41,9 +41,9 @@ def doctr(stem: str, samples: Iterable[Sample]) -> Files:
 
     It has no place for more, so ``stem/metadata.jsonl`` has the whole label of each image, as in ``imagefolder``.
     """
-    files: Files = {}
-    texts = {f"{sample.key}.png": sample.writing.text for sample in _described(samples, stem, "images/", files)}
-    return files | {f"{stem}/labels.json": json.dumps(texts).encode()}
+    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    texts = {f"{key}.png": label["text"] for key, label in labels.items()}
+    return pictures | _metadata(stem, "images/", labels) | {f"{stem}/labels.json": json.dumps(texts).encode()}
 
 
 def yolo(stem: str, samples: Iterable[Sample]) -> Files:
@@ -53,16 +53,16 @@ def yolo(stem: str, samples: Iterable[Sample]) -> Files:
     of a label is a class, counted from 0, and the middle, width and height of its box as shares of the image.
     ``stem/metadata.jsonl`` is as in ``doctr``.
     """
-    files: Files = {}
-    for sample in _described(samples, stem, "images/", files):
-        files[f"{stem}/labels/{sample.key}.txt"] = "".join(_yolo_lines(sample)).encode()
+    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    lines = {f"{stem}/labels/{key}.txt": "".join(_yolo_lines(label)).encode() for key, label in labels.items()}
     names = "".join(f'  {index}: "{name}"\n' for index, name in enumerate(CATEGORIES))
-    return files | {f"{stem}/data.yaml": f"train: images\nval: images\nnames:\n{names}".encode()}
+    classes = {f"{stem}/data.yaml": f"train: images\nval: images\nnames:\n{names}".encode()}
+    return pictures | lines | classes | _metadata(stem, "images/", labels)
 
 
-def _yolo_lines(sample: Sample) -> Iterator[str]:
-    height, width = sample.writing.image.shape[:2]
-    for _, category, (left, top, right, bottom) in _boxes(sample):
+def _yolo_lines(label: Label) -> Iterator[str]:
+    height, width = label["height"], label["width"]
+    for _, category, (left, top, right, bottom) in _boxes(label):
         middle = f"{(left + right) / 2 / width:.6f} {(top + bottom) / 2 / height:.6f}"
         yield f"{category} {middle} {(right - left) / width:.6f} {(bottom - top) / height:.6f}\n"
 
@@ -74,60 +74,59 @@ def coco(stem: str, samples: Iterable[Sample]) -> Files:
     counted from 1. The annotation of a character also has ``probability``, ``factor`` and ``cell``, where they are
     known; COCO's readers keep them.
     """
-    files: Files = {}
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for sample in samples:
-        files[f"{stem}/images/{sample.key}.png"] = sample.png
-        label = {name: value for name, value in sample.label.items() if name not in {"boxes", "cells"}}
-        images.append({"id": sample.number, "file_name": f"{sample.key}.png", **label})
-        annotations += _coco_annotations(sample)
+    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    images = [
+        {"id": label["writer"], "file_name": f"{key}.png"}
+        | {name: value for name, value in label.items() if name not in {"boxes", "cells"}}
+        for key, label in labels.items()
+    ]
+    annotations = [one for label in labels.values() for one in _coco_annotations(label)]
     categories = [{"id": index, "name": name} for index, name in enumerate(CATEGORIES, 1)]
     document = {"images": images, "annotations": annotations, "categories": categories}
-    return files | {f"{stem}/annotations.json": json.dumps(document).encode()}
+    return pictures | {f"{stem}/annotations.json": json.dumps(document).encode()}
 
 
-def _coco_annotations(sample: Sample) -> Iterator[dict[str, Any]]:
-    writing = sample.writing
-    reading = writing.reading
-    for place, category, box in _boxes(sample):
+def _coco_annotations(label: Label) -> Iterator[dict[str, Any]]:
+    for place, category, box in _boxes(label):
         left, top, width, height = _sized(box)
         annotation: dict[str, Any] = {
-            "id": sample.number * LONGEST_TEXT + place + 1,  # some tools take 0 for none
-            "image_id": sample.number,
+            "id": label["writer"] * LONGEST_TEXT + place + 1,  # some tools take 0 for none
+            "image_id": label["writer"],
             "category_id": category + 1,
             "bbox": [left, top, width, height],
             "area": width * height,
             "iscrowd": 0,
         }
-        if reading and writing.text[place].isdigit():
-            annotation |= {"probability": reading["probabilities"][place], "factor": reading["factors"][place]}
-        if writing.cells:
-            annotation["cell"] = _sized(writing.cells[place])
+        if "probabilities" in label and label["text"][place].isdigit():
+            annotation |= {"probability": label["probabilities"][place], "factor": label["factors"][place]}
+        if "cells" in label:
+            annotation["cell"] = _sized(label["cells"][place])
         yield annotation
 
 
-def _described(samples: Iterable[Sample], stem: str, folder: str, files: Files) -> Iterator[Sample]:
-    """Yield the samples, and add the picture of each, in a folder, and ``metadata.jsonl`` to the files.
-
-    A line of that file is an image's label, and its ``file_name``.
-    """
-    lines = []
+def _pictures_and_labels(folder: str, samples: Iterable[Sample]) -> tuple[Files, dict[str, Label]]:
+    """Return a picture of each image, in a folder, and the labels by the images' keys."""
+    pictures: Files = {}
+    labels: dict[str, Label] = {}
     for sample in samples:
-        name = f"{folder}{sample.key}.png"
-        files[f"{stem}/{name}"] = sample.png
-        lines.append(json.dumps({"file_name": name, **sample.label}) + "\n")
-        yield sample
-    files[f"{stem}/metadata.jsonl"] = "".join(lines).encode()
+        pictures[f"{folder}/{sample.key}.png"] = sample.png
+        labels[sample.key] = sample.label
+    return pictures, labels
 
 
-def _boxes(sample: Sample) -> Iterator[tuple[int, int, Box]]:
+def _metadata(stem: str, folder: str, labels: Mapping[str, Label]) -> Files:
+    """Return ``metadata.jsonl``: on each line a label, and the path of its picture, which is in ``folder``."""
+    lines = [json.dumps({"file_name": f"{folder}{key}.png", **label}) + "\n" for key, label in labels.items()]
+    return {f"{stem}/metadata.jsonl": "".join(lines).encode()}
+
+
+def _boxes(label: Label) -> Iterator[tuple[int, int, list[int]]]:
     """Yield the place in the text, the category and the box of each character that has ink."""
-    for place, (character, box) in enumerate(zip(sample.writing.text, sample.writing.boxes, strict=True)):
+    for place, (character, box) in enumerate(zip(label["text"], label["boxes"], strict=True)):
         if character in CATEGORIES and box[2] > box[0]:
             yield place, CATEGORIES.index(character), box
 
 
-def _sized(box: Box) -> list[int]:
+def _sized(box: list[int]) -> list[int]:
     left, top, right, bottom = box
     return [left, top, right - left, bottom - top]
