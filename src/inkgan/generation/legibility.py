@@ -106,10 +106,10 @@ def made_legible(
     Returns:
         Each digit depends on its own latent and label alone.
     """
+    images = np.array(images)
     factors = np.ones(len(images), np.float32)
     if not legible:
         return Legible(images, np.full(len(images), np.nan, np.float32), factors)
-    images = images.copy()
     read = as_digits(images, digits, legible)
     for group in _FACTORS:
         missing = np.flatnonzero(read < legible)
@@ -117,7 +117,7 @@ def made_legible(
             break
         tried = np.repeat(np.array(group, np.float32), len(missing))
         again = np.tile(missing, len(group))
-        drawn = draw(latents[again] * tried[:, None], labels[again])
+        drawn = np.asarray(draw(latents[again] * tried[:, None], labels[again]))
         found = as_digits(drawn, digits[again], legible)
         for place, factor, image, probability in zip(again.tolist(), tried, drawn, found, strict=True):
             if read[place] < legible and probability > read[place]:  # the first that passes stays
@@ -160,7 +160,7 @@ def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
     Raises:
         CheckpointError: the reader's files are missing or damaged.
     """
-    weights = _weights(reader)
+    weights = weights_of(reader)
     rows = [np.zeros((0, 10), np.float32)]
     for start in range(0, len(images), _CHUNK):
         ink = _resized(images[start : start + _CHUNK])[..., None].astype(np.float32) / np.float32(255)
@@ -205,8 +205,12 @@ def _pooling(length: int) -> Array:
 
 
 @cache
-def _weights(reader: Reader) -> dict[str, Array]:
-    """Read a reader's weights in float32, by name."""
+def weights_of(reader: Reader) -> dict[str, Array]:
+    """Read a reader's weights in float32, by name.
+
+    Raises:
+        CheckpointError: the files are missing or damaged.
+    """
     folder = _MODELS / reader.name
     file = folder / "weights.safetensors"
     try:

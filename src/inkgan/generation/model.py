@@ -120,15 +120,13 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
-        self._draw_by_torch = self._function_of_torch()
+        self._draw_by_torch: torch_networks.Draw | None = None
+        if description["network"] not in NUMPY_NETWORKS:
+            self._draw_by_torch = torch_networks.draw_function(description, self._weights)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return everything for pickle except PyTorch's function, which is made anew."""
-        return {name: value for name, value in self.__dict__.items() if name != "_draw_by_torch"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._draw_by_torch = self._function_of_torch()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what pickle makes it of again: a function of PyTorch cannot be pickled."""
+        return Model, (self.name, self.description, self._weights, self.notes, self._folder)
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
@@ -193,20 +191,22 @@ class Model:
         digits = self._digits(asked, legible, statistics)
         if not is_one_of(statistics, STATISTICS):
             raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
-        images = np.empty((n, *self.image_shape), np.uint8)
         if statistics == "batch":
-            images[:] = self._draw_together(self._latents(seed, 0, n))
-        else:
-            step = _CHUNK if digits is None else _LEGIBLE_CHUNK
-            for start in range(0, n, step):
-                part = slice(start, min(start + step, n))
-                drawn_from = self._latents(seed, start, part.stop - start)
-                if asked is None or digits is None:
-                    images[part] = self._draw_in_chunks(drawn_from, None if asked is None else asked[part])
-                else:
-                    images[part] = self._draw_legibly(drawn_from, asked[part], digits[part], legible)
-                progress("drawing", part.stop / n)
-        return _without_grey_axis(images)
+            return self._draw_together(self._latents(seed, 0, n))
+        images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
+        step = _CHUNK if digits is None else _LEGIBLE_CHUNK
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
+            drawn_from = self._latents(seed, start, part.stop - start)
+            labels_of_part = None if asked is None else asked[part]
+            images[part] = self._draw_in_chunks(drawn_from, labels_of_part)
+            if labels_of_part is not None and digits is not None:
+                drawn = images[part]
+                images[part] = made_legible(
+                    self._draw_in_chunks, drawn, drawn_from, labels_of_part, digits[part], legible
+                ).images
+            progress("drawing", part.stop / n)
+        return images
 
     def _digits(self, labels: Labels | None, legible: float, statistics: Statistics) -> Labels | None:
         """Return the digit of each label, int64 [n]; None if the images need not be legible.
@@ -223,14 +223,6 @@ class Model:
                 "Leave legible at 0."
             )
         return np.array(digits)[labels]
-
-    def _draw_legibly(self, latents: NDArray[np.float32], labels: Labels, digits: Labels, legible: float) -> Images:
-        """Draw images [N, H, W, 1] of digits that can be read."""
-
-        def draw(latents: NDArray[np.float32], labels: Labels) -> Images:
-            return self._draw_in_chunks(latents, labels)[..., 0]
-
-        return made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images[..., None]
 
     def draw(self, latents: NDArray[np.floating], labels: Classes | None = None) -> Samples:
         """Draw images for given latents, for example on the way from one latent to another.
@@ -259,7 +251,7 @@ class Model:
             latents = latents.astype(np.float32)
         if not np.isfinite(latents).all():
             raise ConfigError("latents hold numbers that are not finite. Draw them from N(0, 1).")
-        return _without_grey_axis(self._draw_in_chunks(latents, asked))
+        return self._draw_in_chunks(latents, asked)
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
         """Return the logits of the run's discriminator for images, by PyTorch.
@@ -348,12 +340,6 @@ class Model:
         more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
         return ", ".join(names) + more
 
-    def _function_of_torch(self) -> torch_networks.Draw | None:
-        """Return PyTorch's function that draws a whole chunk; None if NumPy draws."""
-        if self.description["network"] in NUMPY_NETWORKS:
-            return None
-        return torch_networks.draw_function(self.description, self._weights)
-
     def _draw_chunk(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
         """Draw up to 32 images [N, H, W, C] in [0, 1]."""
         if self._draw_by_torch is None:
@@ -365,18 +351,18 @@ class Model:
             labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
         return self._draw_by_torch(latents, labels)[:n]
 
-    def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Images:
-        """Draw images uint8 [N, H, W, C], chunk by chunk."""
+    def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
+        """Draw images, chunk by chunk."""
         parts = [slice(start, start + _CHUNK) for start in range(0, len(latents), _CHUNK)]
         drawn = (self._draw_chunk(latents[part], None if labels is None else labels[part]) for part in parts)
-        return np.concatenate([to_uint8(images) for images in drawn])
+        return _without_grey_axis(np.concatenate([to_uint8(images) for images in drawn]))
 
-    def _draw_together(self, latents: NDArray[np.float32]) -> Images:
+    def _draw_together(self, latents: NDArray[np.float32]) -> Samples:
         """Draw images that are normalised by their common statistics."""
         numpy_form = NUMPY_NETWORKS.get(self.description["network"])
         if numpy_form is None or numpy_form.draw_with_batch_statistics is None:
             raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
-        return to_uint8(numpy_form.draw_with_batch_statistics(self._weights, latents))
+        return _without_grey_axis(to_uint8(numpy_form.draw_with_batch_statistics(self._weights, latents)))
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inkgan.errors import ConfigError, quantity, whole_number
 from inkgan.generation.legibility import DIGITS, LEGIBLE, made_legible, valid_legible
-from inkgan.generation.writing import DEFAULT, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
+from inkgan.generation.writing import DEFAULT, Generator, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.images import Images
 from inkgan.seeds import valid_seed
 
@@ -45,18 +44,14 @@ def morph(
     hands = number_of_hands(numbers, steps)
     legible = valid_legible(legible)
     generator = load_for_writing(model)
-    classes = digit_classes(generator)
     writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
     shares = [step / int(steps) for step in range(int(steps))]
     ways = [slerp(a, b, share) for a, b in pairwise(writers) for share in shares]
     latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
-    labels = np.tile([classes[digit] for digit in DIGITS], hands)
-
-    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
-        return np.asarray(generator.draw(latents, labels))
-
+    labels = np.tile(digit_classes(generator), hands)
     digits = np.tile(np.arange(len(DIGITS)), hands)
-    images = made_legible(draw, draw(latents, labels), latents, labels, digits, legible).images
+    images = generator.draw(latents, labels)
+    images = made_legible(generator.draw, images, latents, labels, digits, legible).images
     return images.reshape(hands, len(DIGITS), *images.shape[1:])
 
 
