@@ -7,7 +7,7 @@ near the writer's, since nobody writes a digit twice the same way.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,7 +55,7 @@ HEIGHTS = (24, 512)
 STEEPEST = 45.0
 #: The digits by which a writer's pen is measured, and the line on which they are drawn for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
-_PEN_DIGITS = "01"
+_PEN_DIGITS = (0, 1)
 _PEN_LINE = ink.Line(64, 50.0, 37.0)
 #: The most rows of pixels in one batch, which bounds the memory.
 _BATCH_ROWS = 3072
@@ -415,27 +415,24 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
 
     One call draws all of them. Further calls draw only digits that cannot be read.
     """
-    classes = digit_classes(generator)
     digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
-    labels = np.array([classes[str(digit)] for digit in digits.tolist()], np.int64)
     others = np.concatenate([plan.others for plan in plans])
     latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
     hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
-    pen_labels = [classes[digit] for digit in _PEN_DIGITS] * (len(hands) // len(_PEN_DIGITS))
+    pens = np.tile(_PEN_DIGITS, len(hands) // len(_PEN_DIGITS))
+    labels = digit_classes(generator)[np.append(digits, pens)]
 
     def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
-    all_latents = np.concatenate([latents, *(hand[None] for hand in hands)])
-    all_labels = np.append(labels, pen_labels).astype(int)
-    images = draw(all_latents, all_labels)
-    own, pens = images[: len(digits)], images[len(digits) :]
-    return made_legible(draw, own, latents, labels, digits, legible), pens
+    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), labels)
+    own, shown_pens = np.split(images, [len(digits)])
+    return made_legible(draw, own, latents, labels[: len(digits)], digits, legible), shown_pens
 
 
-def digit_classes(generator: Generator) -> Mapping[str, int]:
-    """Return the index of each digit's class."""
-    return {name: index for index, name in enumerate(generator.class_names)}
+def digit_classes(generator: Generator) -> NDArray[np.int64]:
+    """Return the index of the class of each digit, int64 [10]."""
+    return np.array([generator.class_names.index(digit) for digit in DIGITS], np.int64)
 
 
 def slerp(a: Latent, b: Latent, t: float) -> Latent:
@@ -496,7 +493,7 @@ def _pens(images: Images) -> list[tuple[float, float]]:
     for start in range(0, len(strips), len(_PEN_DIGITS)):
         own = strips[start : start + len(_PEN_DIGITS)]
         # A 1 with a flag seems to lean more than its writer does.
-        upright = min(max(ink.lean_of(own[_PEN_DIGITS.index("1")]), -0.5), 0.5)
+        upright = min(max(ink.lean_of(own[_PEN_DIGITS.index(1)]), -0.5), 0.5)
         pens.append((float(np.mean([ink.stroke_width(strip) for strip in own])) / _PEN_LINE.size, upright))
     return pens
 
