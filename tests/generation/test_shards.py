@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -479,7 +480,7 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A shard of a part is the folder in the part's folder."""
     monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
-    task = shards.Shards(spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
+    task = partial(shards.put_shard, spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
     assert [task(0), task(0)] == [True, False]
     (tmp_path / ".sha256/00000").unlink()
     (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
@@ -556,7 +557,7 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
     out = copied(whole, tmp_path / "a")
     (out / ".sha256/00002").unlink()
     before = visible(out)
-    task = shards.Shards(spec(), out, shards.digests_of(spec()))
+    task = partial(shards.put_shard, spec(), out, shards.digests_of(spec()))
     monkeypatch.setattr(shards, "digests_of", lambda _: {"model": "another"})
     assert not task(1)
     with pytest.raises(OutputError, match=r"texts of .*/a changed while it was written. Name another folder"):

@@ -24,7 +24,7 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, quantity, unknown
 
 T = TypeVar("T")
-#: A task has to be picklable; a dataclass of picklable fields is.
+#: A task has to be picklable, as a partial of a function at the top of a module is.
 Task = Callable[[int], T]
 Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
 

@@ -16,8 +16,8 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,12 @@ def write_shards(
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
     packer(spec.format)
-    task = Shards(spec, folder, digests_of(spec))
+    digests = digests_of(spec)
     numbers = range(index - 1, spec.shards, parts)
-    _begin(folder, spec, task.digests)
+    _begin(folder, spec, digests)
     made = 0
     try:
-        for count, was_made in enumerate(run(task, numbers, jobs), 1):
+        for count, was_made in enumerate(run(partial(put_shard, spec, folder, digests), numbers, jobs), 1):
             made += was_made
             progress("writing", count / len(numbers))
     finally:
@@ -96,30 +96,18 @@ def write_shards(
     return made, len(numbers) - made
 
 
-@dataclass(frozen=True)
-class Shards:
-    """The task of an engine: make a shard unless it is done.
+def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) -> bool:
+    """Make a shard in its place, unless it is done; return whether it was made. This is the task of an engine.
 
-    Attributes:
-        spec: the data set.
-        out: its folder.
-        digests: see :func:`digests_of`; a worker that reads another model or other texts must not go on.
+    Raises:
+        OutputError: the model or the texts have other digests (:func:`digests_of`) than at the beginning.
     """
-
-    spec: Spec
-    out: Path
-    digests: Mapping[str, str]
-
-    def __call__(self, number: int) -> bool:
-        """Make a shard unless it is done; return whether it was made."""
-        if is_done(self.out, number):
-            return False
-        if digests_of(self.spec) != self.digests:
-            raise OutputError(
-                f"the model or the texts of {self.out} changed while it was written. Name another folder."
-            )
-        _put(make_shard(self.spec, number), self.out, number, depth=2 if self.spec.split else 1)
-        return True
+    if is_done(out, number):
+        return False
+    if digests_of(spec) != digests:
+        raise OutputError(f"the model or the texts of {out} changed while it was written. Name another folder.")
+    _put(make_shard(spec, number), out, number, depth=2 if spec.split else 1)
+    return True
 
 
 def make_shard(spec: Spec, number: int) -> Files:
