@@ -23,7 +23,7 @@ from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.morph import morph
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import picture_of
-from inkgan.serving import parameters, prometheus, responses
+from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guide import example_of
 
@@ -313,7 +313,7 @@ def test_every_example_of_the_description_works(fast: TestClient) -> None:
 
 
 def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "exposed", lambda: 1 / 0)
+    monkeypatch.setattr(app, "generate_latest", lambda: 1 / 0)
     client = TestClient(application(Service(read("fast", "latest"))), raise_server_exceptions=False)
     answer = client.get("/metrics")
     assert (answer.status_code, list(answer.json())) == (500, ["error"])

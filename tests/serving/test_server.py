@@ -153,6 +153,15 @@ def test_who_draws_dies_with_the_server() -> None:
             socket.create_connection(("127.0.0.1", int(address.rstrip("/").rpartition(":")[2])))
 
 
+@pytest.mark.slow
+def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
+    """Nobody can read the address: that is what the message says, and the exit code is not that of a wrong option."""
+    command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "inkgan: cannot write what this command prints: the disk is full.\n")
+
+
 def test_answers_are_not_held_back() -> None:
     """The head and the body of an answer leave at once: a client is not made to wait 40 ms between them."""
 

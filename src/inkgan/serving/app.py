@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -20,12 +21,12 @@ from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
-from inkgan.serving import guide, prometheus, responses
+from inkgan.serving import guide, responses
 from inkgan.serving.batching import Batcher
-from inkgan.serving.drawers import Drawers
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, Write
 from inkgan.serving.responses import PNG, Content
+from inkgan.serving.workers import Workers
 
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
 #: For this long a browser does not ask again; then it does, with the ETag. The response of an address that names its
@@ -54,8 +55,8 @@ class Service:
         self.model = Model(saved.name, saved.description, saved.weights)
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
-        self.drawers = Drawers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
-        self.writer = Batcher(self._written, responses.shared, self.drawers.turns)
+        self.workers = Workers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
+        self.writer = Batcher(self._written, responses.shared, self.workers.turns)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
@@ -77,11 +78,11 @@ class Service:
 
     async def drawn(self, make: Callable[..., Content], *arguments: Any) -> Content:
         """Wait for a turn, and return ``make(model, *arguments)``."""
-        async with self.drawers.turns:
-            return await self.drawers.draw(make, *arguments)
+        async with self.workers.turns:
+            return await self.workers.draw(make, *arguments)
 
     async def _written(self, queries: Sequence[Write]) -> Sequence[Content]:
-        return await self.drawers.draw(responses.write, queries)
+        return await self.workers.draw(responses.write, queries)
 
 
 def application(service: Service) -> FastAPI:
@@ -176,7 +177,7 @@ async def _alive() -> Response:
 
 
 async def _metrics() -> Response:
-    return Response(prometheus.exposed(), media_type=prometheus.MEDIA_TYPE)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _service(request: Request) -> Service:

@@ -1,4 +1,4 @@
-"""Bounds around the addresses: hosts, methods, rates and times; and the security headers of every answer.
+"""Bounds around the addresses: hosts, methods, rates and times; the security headers and the metrics of every answer.
 
 Nothing here reads a body: a request that has one is refused by its headers.
 """
@@ -15,13 +15,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkgan.errors import shown
-from inkgan.serving import prometheus
 from inkgan.serving.connection import LARGEST_HEAD
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
@@ -45,6 +45,15 @@ _SECURITY = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 _POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+_requests = Counter("inkgan_requests", "Requests, by address and status.", ["path", "status"])
+_seconds = Histogram(
+    "inkgan_request_seconds",
+    "Time from the request's headers to the end of the answer.",
+    ["path"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+_in_progress = Gauge("inkgan_requests_in_progress", "Requests that are being answered.")
 
 
 class Rates:
@@ -90,7 +99,7 @@ class Guard:
             return
         exchange = _Exchange(scope, send)
         self._in_progress += 1
-        prometheus.in_progress.inc()
+        _in_progress.inc()
         try:
             refusal = self._refusal(scope)
             if refusal:
@@ -106,7 +115,7 @@ class Guard:
             await late(exchange.scope, receive, exchange.send)
         finally:
             self._in_progress -= 1
-            prometheus.in_progress.dec()
+            _in_progress.dec()
             exchange.count()
             if self.access_log:
                 exchange.log()
@@ -216,8 +225,8 @@ class _Exchange:
         """Count the request in the metrics; addresses that do not exist share one name."""
         route = self.scope.get("route")
         path = "other" if route is None else route.path_format
-        prometheus.requests.labels(path, str(self.status)).inc()
-        prometheus.seconds.labels(path).observe(time.perf_counter() - self._began)
+        _requests.labels(path, str(self.status)).inc()
+        _seconds.labels(path).observe(time.perf_counter() - self._began)
 
     def log(self) -> None:
         """Log the request in one line; JSON escapes characters that would control a terminal."""

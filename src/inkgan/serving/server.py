@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 
 from inkgan.errors import ConfigError, InkganWarning, reason_of, shown, whole_number
 from inkgan.exporting import saved
@@ -47,73 +47,61 @@ def serve(
     """
     workers = whole_number(workers, f"there cannot be {{}} workers. Ask for 1 to {MOST_WORKERS}.", 1, MOST_WORKERS)
     names = hosts.names(host, allow_hosts)
-    with _listening(host, port) as listener, _prepared(what, names, workers, listener, access_log=access_log) as run:
-        say(f"http://{hosts.in_url(host)}:{listener.getsockname()[1]}/")
-        run()
+    with _listening(host, port) as listener:
+        import uvicorn  # noqa: PLC0415 - an extra
+
+        from inkgan.serving.app import Service, application  # noqa: PLC0415
+        from inkgan.serving.connection import LARGEST_HEAD, Connection  # noqa: PLC0415
+        from inkgan.serving.guard import Guard  # noqa: PLC0415
+
+        warnings.simplefilter("ignore", InkganWarning)  # on what is drawn: clients do not read the server's stderr
+        service = Service(saved.read(what, "latest"), workers)
+        config = uvicorn.Config(
+            Guard(application(service), names, access_log=access_log),
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+            timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
+        )
+        server = uvicorn.Server(config)
+        # uvicorn would raise a signal that it heard again, after it ended in order; here the exit code is 0.
+        server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.handle_exit)
+        try:
+            say(f"http://{hosts.in_url(host)}:{listener.getsockname()[1]}/")
+            server.run([listener])
+        finally:
+            service.workers.stop()
 
 
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a socket that listens.
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
 
     Raises:
         ConfigError: the address or the port cannot be used.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # asyncio sends at once (TCP_NODELAY) only from sockets that name their protocol. From others, the body of an
-        # answer waits 40 ms until the client acknowledges the head.
-        with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        with ExitStack() as closing:
+            # asyncio sends at once (TCP_NODELAY) only from sockets that name their protocol. From others, the body of
+            # an answer waits 40 ms until the client acknowledges the head.
+            listener = closing.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _SECONDS_UNACKNOWLEDGED)
             listener.bind(address)
             listener.listen(256)
-            yield listener
+            closing.pop_all()
+            return listener
     except (OSError, OverflowError, UnicodeError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise ConfigError(
             f"cannot listen on port {port} of {shown(host)}: {reason}. Name others with --host and --port."
         ) from None
-
-
-@contextmanager
-def _prepared(
-    what: str, names: frozenset[str], workers: int, listener: socket.socket, *, access_log: bool
-) -> Iterator[Callable[[], None]]:
-    """Read the model, start the processes that draw with it, and yield a function that answers until a signal comes."""
-    import uvicorn  # noqa: PLC0415 - an extra
-
-    from inkgan.serving.app import Service, application  # noqa: PLC0415
-    from inkgan.serving.connection import LARGEST_HEAD, Connection  # noqa: PLC0415
-    from inkgan.serving.guard import Guard  # noqa: PLC0415
-
-    class Server(uvicorn.Server):
-        """A server that ends with exit code 0, where uvicorn would raise the signal again."""
-
-        def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
-            """Do nothing: signals are heard before the server runs."""
-            return nullcontext()
-
-    warnings.simplefilter("ignore", InkganWarning)  # about what is drawn: clients do not read the server's stderr
-    service = Service(saved.read(what, "latest"), workers)
-    config = uvicorn.Config(
-        Guard(application(service), names, access_log=access_log),
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_level="error",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=LARGEST_HEAD,
-        timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
-    )
-    server = Server(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, server.handle_exit)
-    try:
-        yield lambda: server.run([listener])
-    finally:
-        service.drawers.stop()

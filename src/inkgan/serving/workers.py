@@ -1,4 +1,4 @@
-"""Processes that draw. They share the model's weights with the process that answers, which only waits for them.
+"""Workers: processes that draw. They share the model's weights with the process that answers, which only waits.
 
 Threads would not do: between matrix products, drawing is Python code, which runs in one thread at a time.
 """
@@ -25,7 +25,7 @@ from inkgan.generation.model import Model
 Result = TypeVar("Result")
 
 
-class Drawers:
+class Workers:
     """Processes that draw with a model, each one request at a time.
 
     Attributes:

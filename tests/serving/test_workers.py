@@ -16,7 +16,7 @@ from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.model import Model
 from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
-from inkgan.serving.drawers import Drawers
+from inkgan.serving.workers import Workers
 
 DIGIT = parameters.Digit(seed=3)
 
@@ -31,7 +31,7 @@ def service(saved: SavedModel) -> Iterator[Service]:
     """One whose drawings two processes make."""
     service = Service(saved, 2)
     yield service
-    service.drawers.stop()
+    service.workers.stop()
 
 
 def within_seconds(work: Coroutine[Any, Any, Any]) -> Any:
@@ -71,12 +71,12 @@ def test_who_dies_is_replaced(service: Service) -> None:
     """What it was to draw is drawn by another; what kills whoever draws it fails alone."""
 
     async def work() -> int:
-        first = await service.drawers.draw(process_of)
+        first = await service.workers.draw(process_of)
         assert first != os.getpid()
         os.kill(first, signal.SIGKILL)
-        second: int = await service.drawers.draw(process_of)
+        second: int = await service.workers.draw(process_of)
         with pytest.raises(BrokenProcessPool):
-            await service.drawers.draw(fail)
+            await service.workers.draw(fail)
         assert await service.drawn(responses.digit, "7", DIGIT)
         return second
 
@@ -88,16 +88,16 @@ def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch:
     for module in ("serving.app", "generation.model"):
         monkeypatch.setattr(f"inkgan.{module}.NUMPY_NETWORKS", {})
     service = Service(saved, 2)
-    assert within_seconds(service.drawers.draw(process_of)) == os.getpid()
+    assert within_seconds(service.workers.draw(process_of)) == os.getpid()
     assert within_seconds(service.drawn(responses.digit, "7", DIGIT)).media_type == responses.PNG
 
 
 def test_they_end_whatever_they_do(saved: SavedModel) -> None:
-    drawers = Drawers(Service(saved).model, 1)
-    process = within_seconds(drawers.draw(process_of))
+    workers = Workers(Service(saved).model, 1)
+    process = within_seconds(workers.draw(process_of))
     os.kill(process, signal.SIGTERM)  # as systemd sends it to all
-    assert within_seconds(drawers.draw(process_of)) == process
-    drawers.stop()
+    assert within_seconds(workers.draw(process_of)) == process
+    workers.stop()
     for _ in range(400):
         try:
             os.kill(process, 0)
