@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from inkgan.serving import guard, prometheus
+from inkgan.serving import guard
 from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, Rates
 from inkgan.serving.hosts import LOCAL
 
@@ -100,7 +100,7 @@ async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]
 
 def counted(path: str, status: int) -> float:
     """How many requests the metrics have counted."""
-    return float(prometheus.requests.labels(path, str(status))._value.get())
+    return float(guard._requests.labels(path, str(status))._value.get())
 
 
 def test_too_many_at_once_are_asked_to_come_back() -> None:

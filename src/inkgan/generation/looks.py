@@ -112,7 +112,14 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
         ConfigError: there is no such look, file or knob, a value is not allowed, or the look has paper while the
             background is to be transparent.
     """
-    look = _with_knobs(_start(given), knobs or {})
+    if isinstance(given, Look):
+        look = given
+    else:
+        if isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
+            given = read_toml(Path(given))
+        table = dict(given) if isinstance(given, Mapping) else {"look": given}
+        look = _with_knobs(_named(table.pop("look", "clean")), table)
+    look = _with_knobs(look, knobs or {})
     if look != LOOKS["clean"] and background != "white":
         name = name_of(look)
         called = f"the look {name}" if isinstance(name, str) else "the look"
@@ -123,16 +130,6 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
 def name_of(look: Look) -> str | Look:
     """Return the name of a look; or the look itself if it has none."""
     return next((name for name, one in LOOKS.items() if one == look), look)
-
-
-def _start(given: LookLike) -> Look:
-    if isinstance(given, Look):
-        return given
-    if isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
-        given = read_toml(Path(given))
-    if isinstance(given, Mapping):
-        return _with_knobs(_named(given.get("look", "clean")), {key: given[key] for key in given if key != "look"})
-    return _named(given)
 
 
 def _named(name: Any) -> Look:
