@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inkgan.errors import ConfigError
-from inkgan.generation.templates import InTurn, read_template
+from inkgan.generation.templates import Templates, read_template
 from inkgan.generation.writing import CHARACTERS
 
 CODES = ["12", "345 6"]
@@ -118,7 +118,7 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands around fields stays, spaces and wildcards included; a choice is a line of the file in the folder."""
     assert set(texts("{choice:codes.txt}/ d{int:7..7}")) == {"12/ d7", "345 6/ d7"}
     assert texts("2026-d", 1) == ["2026-d"]
-    assert InTurn(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
+    assert Templates(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
     monkeypatch.chdir("/")
     assert read_template("{choice:codes.txt}-{choice:codes.txt}", codes.parent).files == [codes, codes]
 
@@ -213,11 +213,11 @@ def test_what_is_not_said_of_a_field() -> None:
 
 def test_templates_in_turn() -> None:
     """Text i is of template i mod n, and depends on the seed and i alone."""
-    both = InTurn(["{digits:6}", "{date}"])
+    both = Templates(["{digits:6}", "{date}"])
     assert len(both) == 2
     texts = [both.text(4, index) for index in range(40)]
     assert all(text.isdecimal() for text in texts[::2])
     assert all(text[4] == "-" for text in texts[1::2])
     assert len(set(texts)) == 40
-    assert [InTurn(["{digits:6}", "{date}"]).text(4, index) for index in (7, 3)] == [texts[7], texts[3]]
+    assert [Templates(["{digits:6}", "{date}"]).text(4, index) for index in (7, 3)] == [texts[7], texts[3]]
     assert both.text(5, 0) != texts[0]

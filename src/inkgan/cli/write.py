@@ -267,9 +267,9 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
     if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
     if arguments:
-        from inkgan.generation.templates import InTurn
+        from inkgan.generation.templates import Templates
 
-        texts: Texts = InTurn(arguments)
+        texts: Texts = Templates(arguments)
     elif file is not None:
         from inkgan.generation.texts import read_texts
 

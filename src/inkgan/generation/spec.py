@@ -21,7 +21,7 @@ from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import filled_up
 from inkgan.generation.tables import Document, Table
-from inkgan.generation.templates import InTurn
+from inkgan.generation.templates import Templates
 from inkgan.generation.texts import Texts, read_texts
 from inkgan.generation.writing import DEFAULT, HEIGHTS, STEEPEST, Writing
 from inkgan.images import Images
@@ -216,7 +216,7 @@ def texts_of(spec: Spec) -> Texts:
         ConfigError: they cannot be read or written, or come from standard input, which cannot be read twice.
     """
     if spec.texts_file is None:
-        return InTurn(spec.texts)
+        return Templates(spec.texts)
     if spec.texts_file == "-":
         raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
     return read_texts(spec.texts_file)

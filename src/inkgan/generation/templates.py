@@ -63,7 +63,7 @@ _OF_TIMES: dict[str, Callable[[int], str]] = {
 _OF_AMOUNTS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
 
 
-class InTurn:
+class Templates:
     """Templates, taken in turn: text i is of template i mod n.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 from inkgan.errors import ConfigError, shown
 from inkgan.files import read_toml
 from inkgan.generation.lines import Lines
-from inkgan.generation.templates import InTurn, Template, read_template
+from inkgan.generation.templates import Template, Templates, read_template
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Mixture:
 
 #: Texts by number: a ``text`` for each seed and number, their own ``len`` before they repeat, and the ``files`` that
 #: their choices are from.
-Texts = InTurn | Lines | Mixture
+Texts = Templates | Lines | Mixture
 
 
 def read_texts(source: str | Path) -> Lines | Mixture:
