@@ -143,18 +143,18 @@ def test_boxes_follow_a_map(box: tuple[int, int, int, int]) -> None:
         corners = moved_corners(160, 64, draws.uniform(-0.1, 0.1), draws.uniform(0, 8, (2, 4)))
         assert (corners >= -1e-9).all()
         assert (corners <= np.array([[160 + 1e-9], [64 + 1e-9]])).all()
-        there = homography(paper._corners(160, 64), corners)
-        found = extent(warped(image, there).astype(np.uint8))
-        assert np.abs(np.subtract(found, moved_boxes(np.array([box]), there, 160, 64)[0])).max() <= 1
+        matrix = homography(paper._corners(160, 64), corners)
+        found = extent(warped(image, matrix).astype(np.uint8))
+        assert np.abs(np.subtract(found, moved_boxes(np.array([box]), matrix, 160, 64)[0])).max() <= 1
 
 
 def test_a_thin_line_stays_whole_where_the_page_gets_small() -> None:
     """A line of one pixel keeps its ink all along; by the cubic alone, it would become dashes."""
     image = np.zeros((64, 400), np.uint8)
     image[50, 20:380] = 255
-    there = homography(paper._corners(400, 64), moved_corners(400, 64, np.radians(12), np.zeros((2, 4))))
-    ends = paper.carried(np.array([[40.0, 360.0], [50.5, 50.5]]), there)[0]
-    ink = warped(image, there)[:, int(ends[0]) : int(ends[1])].sum(0)
+    matrix = homography(paper._corners(400, 64), moved_corners(400, 64, np.radians(12), np.zeros((2, 4))))
+    ends = paper.transformed(np.array([[40.0, 360.0], [50.5, 50.5]]), matrix)[0]
+    ink = warped(image, matrix)[:, int(ends[0]) : int(ends[1])].sum(0)
     assert ink.min() > 0.8 * ink.max()
 
 
@@ -162,30 +162,32 @@ def test_a_thin_line_stays_whole_where_the_page_gets_small() -> None:
 def test_a_page_of_about_its_size_is_moved_by_pillow_alone(line: Writing, angle: float) -> None:
     """No pixel is weighed twice: what looks drew before thin lines were mended is what they draw."""
     height, width = line.image.shape
-    there = homography(paper._corners(width, height), moved_corners(width, height, np.radians(angle), np.zeros((2, 4))))
-    back = np.linalg.inv(there)
+    matrix = homography(
+        paper._corners(width, height), moved_corners(width, height, np.radians(angle), np.zeros((2, 4)))
+    )
+    back = np.linalg.inv(matrix)
     numbers = (back / back[2, 2]).ravel()[:8].tolist()
     way, cubic = Image.Transform.PERSPECTIVE, Image.Resampling.BICUBIC
     expected = Image.fromarray(line.image).transform((width, height), way, numbers, cubic)
-    np.testing.assert_array_equal(warped(line.image, there), np.asarray(expected))
+    np.testing.assert_array_equal(warped(line.image, matrix), np.asarray(expected))
 
 
 def test_the_sizes_of_a_map() -> None:
     """They are those of the middle, by finite differences: half the width and a third of the height, for one."""
-    np.testing.assert_allclose(paper.sizes(np.diag([1 / 2, 1 / 3, 1]), 150, 96), [1 / 2, 1 / 3])
-    there = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
-    around = paper.carried(np.array([[75, 75 + 1e-5, 75], [48, 48, 48 + 1e-5]]), there)
+    np.testing.assert_allclose(paper.magnification(np.diag([1 / 2, 1 / 3, 1]), 150, 96), [1 / 2, 1 / 3])
+    matrix = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
+    around = paper.transformed(np.array([[75, 75 + 1e-5, 75], [48, 48, 48 + 1e-5]]), matrix)
     expected = np.linalg.norm(around[:, 1:] - around[:, :1], axis=0) / 1e-5
-    np.testing.assert_allclose(paper.sizes(there, 150, 96), expected, rtol=1e-4)
+    np.testing.assert_allclose(paper.magnification(matrix, 150, 96), expected, rtol=1e-4)
 
 
 def test_a_homography() -> None:
     """It carries each of four points where it should; and a map of which all numbers are known is found again."""
     draws = np.random.default_rng(0)
     before, after = draws.uniform(0, 100, (2, 2, 4))
-    np.testing.assert_allclose(paper.carried(before, homography(before, after)), after, rtol=1e-6)
+    np.testing.assert_allclose(paper.transformed(before, homography(before, after)), after, rtol=1e-6)
     known = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
-    np.testing.assert_allclose(homography(before, paper.carried(before, known)), known, rtol=1e-6)
+    np.testing.assert_allclose(homography(before, paper.transformed(before, known)), known, rtol=1e-6)
 
 
 def brightness(seen: NDArray[np.uint8], line: Writing) -> float:
@@ -349,7 +351,7 @@ def test_cells_follow_the_geometry(bars: Writing) -> None:
 def test_half_of_each_character_stays() -> None:
     """Cuts that would go through a character, or past it, stop at its middle; those in the margin do not."""
     boxes = np.array([[4, 30, 28, 70], [60, 16, 70, 76], [90, 78, 90, 78], [106, 40, 146, 60]], float)
-    there = paper.clipping(boxes, np.array([24, 9, 24, 60]), 150, 96)
+    matrix = paper.clipping(boxes, np.array([24, 9, 24, 60]), 150, 96)
     left, top, right, bottom = 16, 9, 126, 50  # the middles of the first and the last, and of the lowest
     cut = homography(np.array([[left, right, right, left], [top, top, bottom, bottom]]), paper._corners(150, 96))
-    np.testing.assert_allclose(there, cut, atol=1e-9)
+    np.testing.assert_allclose(matrix, cut, atol=1e-9)

@@ -64,10 +64,10 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
         math.radians(draws.uniform(*look.turn)),
         draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4)),
     )
-    there = homography(_corners(width, height), corners)
+    matrix = homography(_corners(width, height), corners)
     boxes = grown(np.array(writing.boxes, float), knobs.stroke * scale)
-    there = clipping(_around(boxes, there), knobs.clip * scale, width, height) @ there
-    page = 1 - draws.uniform(*look.ink) * warped(image, there) / 255
+    matrix = clipping(_around(boxes, matrix), knobs.clip * scale, width, height) @ matrix
+    page = 1 - draws.uniform(*look.ink) * warped(image, matrix) / 255
     shade = draws.uniform(*look.paper) * spots(height, width, knobs.texture, draws)
     shade *= light(height, width, look.light, draws)
     page *= shade.reshape(shade.shape + (1,) * (page.ndim - 2)) * knobs.tint
@@ -78,8 +78,8 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     return replace(
         writing,
         image=seen if look.in_colour else 255 - seen,
-        boxes=moved_boxes(boxes, there, width, height),
-        cells=moved_boxes(np.array(writing.cells, float).reshape(-1, 4), there, width, height),
+        boxes=moved_boxes(boxes, matrix, width, height),
+        cells=moved_boxes(np.array(writing.cells, float).reshape(-1, 4), matrix, width, height),
         background="white",
     )
 
@@ -139,8 +139,8 @@ def stroked(image: Images, by: float) -> Images:
     result = image
     for angle in np.arange(16) * math.pi / 8:
         shift = (1, 0, abs(by) * math.cos(angle), 0, 1, abs(by) * math.sin(angle))
-        there = picture.transform(picture.size, Image.Transform.AFFINE, shift, Image.Resampling.BILINEAR)
-        result = (np.maximum if by > 0 else np.minimum)(result, np.asarray(there))
+        shifted = picture.transform(picture.size, Image.Transform.AFFINE, shift, Image.Resampling.BILINEAR)
+        result = (np.maximum if by > 0 else np.minimum)(result, np.asarray(shifted))
     return result
 
 
@@ -235,13 +235,13 @@ def homography(before: Points, after: Points) -> NDArray[np.float64]:
     return np.append(numbers, 1.0).reshape(3, 3)
 
 
-def carried(points: Points, there: NDArray[np.float64]) -> Points:
+def transformed(points: Points, matrix: NDArray[np.float64]) -> Points:
     """Apply a projective map to points."""
-    x, y, w = there @ np.vstack([points, np.ones(points.shape[1])])
+    x, y, w = matrix @ np.vstack([points, np.ones(points.shape[1])])
     return np.vstack([x / w, y / w])
 
 
-def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
+def warped(image: Images, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Apply a projective map to an image; paper comes in from outside.
 
     The cubic looks at 4x4 pixels. A map that makes the page much smaller steps over the others, and would draw thin
@@ -249,21 +249,21 @@ def warped(image: Images, there: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     height, width = image.shape[:2]
     picture = Image.fromarray(image)
-    across, down = sizes(there, width, height)
+    across, down = magnification(matrix, width, height)
     if min(across, down) < _MUCH_SMALLER:
         smaller = max(1, round(min(across, 1) * width)), max(1, round(min(down, 1) * height))
         picture = picture.resize(smaller, Image.Resampling.BICUBIC)
-    back = np.diag([picture.width / width, picture.height / height, 1]) @ np.linalg.inv(there)
+    back = np.diag([picture.width / width, picture.height / height, 1]) @ np.linalg.inv(matrix)
     numbers = (back / back[2, 2]).ravel()[:8].tolist()
     picture = picture.transform((width, height), Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BICUBIC)
     return np.asarray(picture, np.float64)
 
 
-def sizes(there: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+def magnification(matrix: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
     """Return how long a projective map makes a pixel in the middle of a page: one to the right, and one down."""
     middle = np.array([width / 2, height / 2])
-    x, y, w = there @ np.append(middle, 1)
-    derivative = (there[:2, :2] - np.outer([x / w, y / w], there[2, :2])) / w
+    x, y, w = matrix @ np.append(middle, 1)
+    derivative = (matrix[:2, :2] - np.outer([x / w, y / w], matrix[2, :2])) / w
     lengths: NDArray[np.float64] = np.linalg.norm(derivative, axis=0)
     return lengths
 
@@ -289,16 +289,16 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
     return np.array([[across, 0, -left * across], [0, down, -top * down], [0, 0, 1]])
 
 
-def _around(boxes: Boxes, there: NDArray[np.float64]) -> Boxes:
+def _around(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
     """Return the boxes around boxes that a projective map moves."""
-    corners = carried(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), there)
+    corners = transformed(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), matrix)
     corners = corners.reshape(2, -1, 4)
     return np.concatenate([corners.min(2), corners.max(2)]).T
 
 
-def moved_boxes(boxes: Boxes, there: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
+def moved_boxes(boxes: Boxes, matrix: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
     """Return the boxes of whole pixels around moved boxes, cut off at the image; those without area stay without."""
-    around = _around(boxes, there)
+    around = _around(boxes, matrix)
     whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
     empty = boxes[:, 0] == boxes[:, 2]
     whole[empty] = np.rint(around[empty])
