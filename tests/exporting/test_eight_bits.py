@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.testing import assert_allclose
+from safetensors.numpy import save
 
 from inkgan.exporting.page import to_eight_bits
+from inkgan.generation.numpy_networks import laid_out
 
 
 def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
@@ -28,3 +30,10 @@ def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> Non
     assert_allclose(kept["first.bias"], arrays["first.bias"], rtol=0)
     assert not kept["first.weight"].any()
     assert np.isfinite(kept["first.weight.scale"]).all()
+
+
+def test_the_order_in_memory_does_not_matter() -> None:
+    """The library safetensors writes an array as it lies in memory, also where that is not the order of its indices."""
+    kernel = np.random.default_rng(0).normal(size=(3, 1, 3, 3)).astype(np.float32)
+    kept, kept_again = (save(to_eight_bits({"first.weight": one})) for one in (kernel, laid_out(kernel)))
+    assert kept == kept_again

@@ -18,6 +18,7 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.errors import CheckpointError, InkganWarning, OutputError
 from inkgan.exporting import export, page, saved
+from inkgan.generation import legibility
 from inkgan.runs import checkpoint
 
 FILES = {"generator.safetensors", "model.json", "manifest.json", "README.md"}
@@ -39,6 +40,19 @@ def test_a_bundled_model_is_handed_on_byte_for_byte(
     assert {path.name for path in out.iterdir()} == FILES | {".inkgan.json"}
     for name in FILES:
         assert (out / name).read_bytes() == (BUNDLED / model / name).read_bytes(), name
+
+
+def test_a_classifier_that_is_damaged_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page of digits reads with it. It comes with the package, so what helps is to install that again."""
+    monkeypatch.setattr(legibility, "_MODELS", tmp_path)
+    legibility.weights_of.cache_clear()
+    assert exported("fast", "-o", tmp_path / "a.html") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.endswith("Install inkgan again.\n")
+    assert not (tmp_path / "a.html").exists()
 
 
 def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_images_of_another_size_are_judged_too() -> None:
 def test_the_first_reader_is_its_layers_in_pytorch() -> None:
     """Three convolutions of stride 2, a hidden layer and the classes; the same bits alone as among many."""
     images = data.load("mnist").test.images[:40, :, :, 0]
-    weights = {name: torch.from_numpy(array) for name, array in legibility._weights(FIRST_READER).items()}
+    weights = {name: torch.from_numpy(array) for name, array in legibility.weights_of(FIRST_READER).items()}
     maps = torch.from_numpy(images).float()[:, None] / 255
     for number in range(3):
         kernel, bias = (weights[f"convolutions.{number}.{what}"] for what in ("weight", "bias"))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import safetensors.numpy
-
 from inkgan import data
 from inkgan.errors import CheckpointError, OutputError, shown, yes_or_no
 from inkgan.exporting import onnx_file, page
 from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
+from inkgan.generation.legibility import CLASSIFIER, weights_of
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.generation.saving import kind_of
 from inkgan.runs import checkpoint
@@ -18,7 +17,6 @@ from inkgan.runs import checkpoint
 _DIGIT_SHAPE = [28, 28, 1]
 #: The files of a model folder, which every command takes for a model.
 _FILES = ("generator.safetensors", "model.json", checkpoint.MANIFEST, CARD)
-_CLASSIFIER = Path(__file__).parents[1] / "models" / "digit-features" / "weights.safetensors"
 
 
 def export(what: str | Path, out: str | Path, *, which: str = "latest", force: bool = False) -> int:
@@ -100,6 +98,6 @@ def _page_text(saved: SavedModel) -> str:
         name,
         saved.description,
         saved.weights,
-        classifier=safetensors.numpy.load_file(_CLASSIFIER),
+        classifier=weights_of(CLASSIFIER),
         digits=page.choose_digits(real.images, real.labels),
     )

@@ -122,11 +122,12 @@ def to_eight_bits(arrays: Arrays) -> dict[str, NDArray[Any]]:
         Kernels as int8 with a float32 array ``NAME.scale`` [rows] beside each; all else as float32.
     """
     result: dict[str, NDArray[Any]] = {}
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = np.ascontiguousarray(given, np.float32)  # safetensors writes the memory, in whatever order it is
         if not name.endswith(".weight"):
-            result[name] = np.ascontiguousarray(array, np.float32)
+            result[name] = array
             continue
-        rows = array.reshape(len(array), -1).astype(np.float32)
+        rows = array.reshape(len(array), -1)
         scale = np.abs(rows).max(1) / np.float32(_LARGEST_INTEGER)
         scale[scale == 0] = 1  # a row of zeros stays one
         result[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
