@@ -573,8 +573,12 @@ def test_no_streams_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         (OSError(errno.EIO, "Input/output error", "x"), "input/output error: x."),
         (io.UnsupportedOperation("Not seekable."), "cannot write what this command prints: not seekable."),
         (OSError(errno.EIO, "Input/output error"), "cannot write what this command prints: input/output error."),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "too many open files. Ask for fewer --jobs or --workers, or raise the limit: ulimit -n 4096.",
+        ),
     ],
-    ids=["a file", "a disk", "a stream", "a terminal that is gone"],
+    ids=["a file", "a disk", "a stream", "a terminal that is gone", "too many pipes"],
 )
 def test_errors_of_the_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str

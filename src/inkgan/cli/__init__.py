@@ -169,6 +169,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _of_system_error(error: OSError) -> tuple[str, int]:
     """Return the message for the user and the exit code."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:  # each process takes some
+        return "too many open files. Ask for fewer --jobs or --workers, or raise the limit: ulimit -n 4096.", 1
     if error.filename is not None:
         return f"{reason_of(error)}: {shown(error.filename)}.", 1
     if isinstance(error, FileNotFoundError):
