@@ -577,8 +577,7 @@ def test_shards_are_made_on_all_cores(
         return iter([True] * len(numbers))
 
     monkeypatch.setattr(engines, "processes", engine)
-    for module in (shards, engines):
-        monkeypatch.setattr(module, "cores", lambda: 3)
+    monkeypatch.setattr(engines, "cores", lambda: 3)
     assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)
     assert asked == [jobs]
 

@@ -240,13 +240,12 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     import datetime
     from pathlib import Path
 
-    from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
     from inkgan.generation.engines import checked_jobs
     from inkgan.generation.spec import preview
     from inkgan.images import save_png, sheet
 
-    at_once = checked_jobs(cores() if jobs is None else jobs, engine)
+    at_once = checked_jobs(jobs, engine)
     path = Path("preview.png" if out is None else out)
     if path.name in ("", ".."):
         raise ConfigError(f"{shown(path)} has no name that a preview could take. Name a .png with -o.")

@@ -46,12 +46,17 @@ def engine(name: str) -> Engine[Any]:
     return engines[name]
 
 
-def checked_jobs(jobs: int, engine: str) -> int:
+def checked_jobs(jobs: int | None, engine: str) -> int:
     """Return a number of tasks to do at a time, if this machine can: each process takes 200 MB and more.
+
+    Args:
+        jobs: the number; None takes one for each core.
+        engine: the name of the engine.
 
     Raises:
         ConfigError: it cannot.
     """
+    jobs = cores() if jobs is None else jobs
     most = _JOBS_PER_CORE * cores()
     if jobs < 1:
         raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")

@@ -126,7 +126,7 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what pickle makes it of again: a function of PyTorch cannot be pickled."""
-        return Model, (self.name, self.description, self._weights, self.notes, self._folder)
+        return type(self), (self.name, self.description, self._weights, self.notes, self._folder)
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
@@ -78,7 +77,7 @@ def write_shards(
     """
     folder = Path(out)
     run = engines.engine(engine)
-    jobs = engines.checked_jobs(cores() if jobs is None else jobs, engine)
+    jobs = engines.checked_jobs(jobs, engine)
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,7 +38,7 @@ class Sample:
         """The number as a name of twelve digits, so that names sort as numbers."""
         return f"{self.number:012d}"
 
-    @cached_property
+    @property
     def png(self) -> bytes:
         """The picture as PNG."""
         from inkgan.images import png_bytes
