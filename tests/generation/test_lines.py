@@ -73,7 +73,7 @@ def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("inkgan.generation.lines.MOST_LINES", 3)
     path = tmp_path / "texts.txt"
     path.write_text("1\n2\n3\n", "utf-8")
-    assert len(read_texts(path)) == 3
+    assert read_texts(path).count == 3
     path.write_text("1\n2\n3\n4\n", "utf-8")
     with pytest.raises(ConfigError, match="more than 3 lines"):
         read_texts(path)
@@ -138,7 +138,7 @@ def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sou
     os.close(end)
     lines = Lines({"file": str(path), "-": "-", "pipe": f"/dev/fd/{out}"}[source])
     os.close(out)
-    assert len(lines) == 5000
+    assert lines.count == 5000
     assert list(lines) == texts
     assert [lines.text(3, index) for index in (4999, 0, 1024, 1023)] == ["4999", "0", "1024", "1023"]
     assert [lines.text(3, index) for index in (1, 5001)] == ["1", "1"]

@@ -214,7 +214,7 @@ def test_what_is_not_said_of_a_field() -> None:
 def test_templates_in_turn() -> None:
     """Text i is of template i mod n, and depends on the seed and i alone."""
     both = Templates(["{digits:6}", "{date}"])
-    assert len(both) == 2
+    assert both.count == 2
     texts = [both.text(4, index) for index in range(40)]
     assert all(text.isdecimal() for text in texts[::2])
     assert all(text[4] == "-" for text in texts[1::2])

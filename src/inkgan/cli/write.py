@@ -275,9 +275,10 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
         texts = read_texts(file)
     else:
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
-    if count is None and not len(texts):
+    count = texts.count if count is None else count
+    if count is None:
         raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
-    return texts, len(texts) if count is None else count
+    return texts, count
 
 
 def _default_output(text: str, number: int) -> str:

@@ -57,18 +57,15 @@ class Lines:
         self._block = -1
         self._texts: list[str] = []
 
-    def __len__(self) -> int:
-        return self._count
-
     def __iter__(self) -> Iterator[str]:
-        return (self.text(0, index) for index in range(self._count))
+        return (self.text(0, index) for index in range(self.count))
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image, by the image's number."""
-        block, place = divmod(index % self._count, _BLOCK)
+        block, place = divmod(index % self.count, _BLOCK)
         if block != self._block:
             self._file.seek(self._starts[block])
-            lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self._count - block * _BLOCK))]
+            lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self.count - block * _BLOCK))]
             # The file may have changed since it was checked; what is no text is refused when it is to be written.
             self._texts = [_without_end(line.decode(errors="replace")) for line in lines]
             self._block = block
@@ -109,7 +106,7 @@ class Lines:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
         if wrong:
             raise ConfigError(first if wrong == 1 else f"{first} In all, {wrong:,} of its {count:,} lines are wrong.")
-        self._count = count
+        self.count = count
 
 
 def _close(file: BinaryIO) -> None:

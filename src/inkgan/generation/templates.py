@@ -75,10 +75,8 @@ class Templates:
 
     def __init__(self, sources: Sequence[str]) -> None:
         self._templates = [read_template(source) for source in sources]
+        self.count = len(self._templates)
         self.files = [file for template in self._templates for file in template.files]
-
-    def __len__(self) -> int:
-        return len(self._templates)
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image, by the seed and the image's number."""

@@ -26,8 +26,6 @@ _ATTEMPTS = 1000
 class Mixture:
     """Templates, chosen at random by their weights.
 
-    Its length is 0, as it never ends.
-
     Args:
         given: the templates; see :func:`read_texts`.
         folder: the folder of the files of choices.
@@ -38,14 +36,12 @@ class Mixture:
         if longest < shortest:
             raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")
         self._templates = [read_template(one.template, folder) for one in given.texts]
+        self.count = None
         self.files = [file for template in self._templates for file in template.files]
         weights = np.cumsum([one.weight for one in given.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
             self._draw(template, rng(0, Stream.TEXT, 0))
-
-    def __len__(self) -> int:
-        return 0
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image, by the seed and the image's number."""
@@ -65,8 +61,8 @@ class Mixture:
         )
 
 
-#: Texts by number: a ``text`` for each seed and number, their own ``len`` before they repeat, and the ``files`` that
-#: their choices are from.
+#: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
+#: the ``files`` that their choices are from.
 Texts = Templates | Lines | Mixture
 
 
