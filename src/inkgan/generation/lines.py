@@ -83,7 +83,7 @@ class Lines:
         self._starts: list[int] = []
         while line := file.readline(_LONGEST_LINE + 1):
             if copy:
-                _written(copy.write, line)
+                _write_copy(copy.write, line)
             if not count and line.startswith(_BYTE_ORDER_MARK):
                 line = line.removeprefix(_BYTE_ORDER_MARK)
                 start += len(_BYTE_ORDER_MARK)
@@ -101,7 +101,7 @@ class Lines:
                 wrong += 1
                 first = first or f"{self._name}, line {count}: {complaint}"
         if copy:
-            _written(copy.flush)
+            _write_copy(copy.flush)
         if not count:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
         if wrong:
@@ -114,7 +114,7 @@ def _close(file: BinaryIO) -> None:
         file.close()
 
 
-def _written(write: Callable[..., object], *content: bytes) -> None:
+def _write_copy(write: Callable[..., object], *content: bytes) -> None:
     """Write to the copy on the disk.
 
     Raises:

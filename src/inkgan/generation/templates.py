@@ -198,7 +198,7 @@ def _date(argument: str) -> Piece:
     start, end = _day(first), _day(last)
     _require_order(start <= end, first, last, "earlier date")
     days = (end - start).days + 1
-    write = _written(form, _OF_DATES, end)
+    write = _formatter(form, _OF_DATES, end)
 
     def draw(draws: np.random.Generator) -> str:
         return write(start + timedelta(int(draws.integers(days))))
@@ -212,7 +212,7 @@ def _time(argument: str) -> Piece:
     start, end = _second(first), _second(last)
     _require_order(start <= end, first, last, "earlier time")
     end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
-    write = _written(form, _OF_TIMES, end)
+    write = _formatter(form, _OF_TIMES, end)
 
     def draw(draws: np.random.Generator) -> str:
         return write(int(draws.integers(start, end + 1)))
@@ -306,7 +306,7 @@ def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
         raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
 
 
-def _written(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
+def _formatter(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
     """Return a function that writes a value in a format."""
     for directive in _DIRECTIVE.findall(form):
         if directive not in directives:
