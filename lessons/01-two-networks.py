@@ -16,9 +16,9 @@
 # before the last section. You need a quarter of an hour, some Python, and the mathematics of school: derivatives,
 # vectors, logarithms. What a neural network is, you learn here. Install inkgan, which brings PyTorch:
 # `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and opens the lessons.) The
-# [glossary](../../lessons/glossary.md) has each term in English and Chinese.
+# [glossary](../../lessons/glossary.md) says in which lesson each term is explained.
 
-# %% [markdown] lang="zh" of="9cad6308"
+# %% [markdown] lang="zh" of="1f0f0ff8"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
@@ -30,7 +30,7 @@
 # 生成器学到的一切，都沿着橙色箭头传回来：每个像素该怎么改，D 才更肯说“真”。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练它们。
-# 需要一刻钟，会一点 Python，还要有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。术语的中英对照见[术语表](../../lessons/glossary.md)。课文里链接的其他文档是英文的。
+# 需要一刻钟，会一点 Python，还要有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档是英文的。
 
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
@@ -472,9 +472,11 @@ assert course_fake[20] < 0.1
 #
 # ## Exercises
 #
+# Try each before you read on: its solution follows at once.
+#
 # **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
 
-# %% [markdown] lang="zh" of="2698da5e"
+# %% [markdown] lang="zh" of="27e3a0bf"
 # 横轴是步数，纵轴是判别器给出的“为真”的平均概率：蓝线是给真图的，橙线是给生成的图的。二十来步之后，它就几乎不出错了。
 # 这太容易：一边是雾，一边是数字。
 #
@@ -487,6 +489,8 @@ assert course_fake[20] < 0.1
 # <!-- play: learn -->
 #
 # ## 练习
+#
+# 每题先自己试，再往下读：解答紧跟在题目后面。
 #
 # **1.** 判别器的哪一层权重最多？占总数的百分之几？先猜。
 

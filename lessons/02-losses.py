@@ -100,16 +100,16 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 #
 # Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve (a normal
 # distribution), generated ones from another. Here we do not train a network: there is one free logit for each place on
-# the line, and Adam, an optimiser that lesson 3 uses too, finds the best. What should the best probability be where
-# real numbers are three times as frequent as generated ones?
+# the line, and Adam, the optimiser of lesson 1, finds the best (how it works, you read further down). What should the
+# best probability be where real numbers are three times as frequent as generated ones?
 
-# %% [markdown] lang="zh" of="3ec08b70"
+# %% [markdown] lang="zh" of="1424ddc5"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
 #
 # ## 完美的判别器会怎么说？
 #
 # 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一个正态分布（图像是钟形曲线），生成的数来自另一个。这里不训练网络：
-# 数轴上每个位置放一个可以自由调整的 logit，用优化器 Adam（第 3 课也用它）找到最优值。
+# 数轴上每个位置放一个可以自由调整的 logit，用第 1 课的优化器 Adam 找到最优值（它怎样工作，下文会讲）。
 # 如果某个位置上真的数出现的次数是生成的数的三倍，那里的最优概率应该是多少？
 
 # %%
@@ -366,10 +366,13 @@ assert course[-1] < 0.1 * course[0]
 # ## Three losses, three Adams
 #
 # The original tutorial has one Adam for "real as real", one for "fake as fake", both with the discriminator's weights,
-# and one for the generator. Is that the same as one Adam for the sum? Adam divides each gradient by its usual size, so
-# that every step is about as long as the learning rate. What do you expect of two Adams?
+# and one for the generator. Is that the same as one Adam for the sum?
+#
+# Adam keeps two moving averages for each weight: m, of its gradient, and v, of the gradient's square. A step is
+# learning rate · m / (√v + ε), where the tiny ε prevents a division by zero. The gradient is divided by its usual size,
+# so every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="2faee942"
+# %% [markdown] lang="zh" of="2c897c92"
 # 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
 # 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器。否则这些梯度会留在生成器权重的 `.grad` 里；更新生成器之前忘了清零，它就会学着被识破。就算清了零，也白算一遍。
@@ -377,7 +380,9 @@ assert course[-1] < 0.1 * course[0]
 # ## 三个损失，三个 Adam
 #
 # 原教程里，“真图判为真”用一个 Adam，“假图判为假”用另一个 Adam，两个都更新判别器的权重，再加一个 Adam 给生成器。
-# 这和对两个损失之和只用一个 Adam 一样吗？Adam 会把梯度除以它平时的大小，所以每一步的长度都和学习率差不多。
+# 这和对两个损失之和只用一个 Adam 一样吗？
+#
+# Adam 为每个权重记着两个移动平均：梯度的平均 m，和梯度平方的平均 v。走的一步是 学习率 · m / (√v + ε)，很小的 ε 只用来防止除以零。梯度除以了它平时的大小，所以每一步的长度都和学习率差不多。
 # 那么用两个 Adam，你预计会怎样？
 
 
@@ -459,15 +464,17 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows the *margin* of a pair
 # instead: the real image's logit minus the generated one's.
 #
-# **3.** Somebody writes softmax before PyTorch's `cross_entropy`, which contains one already. The classifier is right
-# and very sure. What loss is left, with ten classes?
+# **3.** With ten classes a network returns ten logits. *Softmax* is to them what the sigmoid is to one: the probability
+# of class i is e^lᵢ divided by the sum of all ten e^l. Somebody writes softmax before PyTorch's `cross_entropy`, which
+# contains one already. The classifier is right and very sure. What loss is left?
 
-# %% [markdown] lang="zh" of="9cecf859"
+# %% [markdown] lang="zh" of="3a665a5e"
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
 # 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的*间隔*（margin）：真图的 logit 减去生成的图的 logit。
 #
-# **3.** 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
-# 分类器答对了，而且非常有把握。如果一共十类，损失还剩多少？
+# **3.** 分十类的网络给出十个 logit。*softmax* 对它们做的，就是 sigmoid 对一个 logit 做的：第 i 类的概率是 e^lᵢ 除以十个 e^l 的和。
+# 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
+# 分类器答对了，而且非常有把握。损失还剩多少？
 
 # %%
 sure = torch.tensor([[20.0] + [0.0] * 9])
@@ -478,7 +485,8 @@ assert right < 1e-6
 assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 
 # %% [markdown] lang="en"
-# 1.461 instead of 0. The loss can never fall below that, because after a softmax the logits differ by 1 at most.
+# 1.461 instead of 0. The loss can never fall below that: the best that the first softmax can return is a 1 and nine
+# zeros, and for the second one these are logits. They make e / (e + 9), and −log of that is 1.461.
 # Training still works somehow, which is why this mistake survives so long.
 #
 # ## Can you answer these?
@@ -488,8 +496,8 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 # * Which line of your code makes sure that the generator's loss does not change the discriminator? (The one that gives
 #   the optimiser its parameters.)
 
-# %% [markdown] lang="zh" of="dfcbdccc"
-# 剩 1.461，而不是 0。损失永远降不到这个数以下，因为 softmax 之后各个 logit 最多相差 1。训练好歹还能进行，所以这个错误往往能藏很久。
+# %% [markdown] lang="zh" of="ecc8a900"
+# 剩 1.461，而不是 0。损失永远降不到这个数以下：第一个 softmax 最好也只能给出一个 1 和九个 0，而第二个把它们当作 logit，算出 e / (e + 9)，取 −log 就是 1.461。训练好歹还能进行，所以这个错误往往能藏很久。
 #
 # ## 自测
 #

@@ -87,8 +87,10 @@ assert len(mnist.train) // 50 == 1100
 # Read them twice. What keeps the discriminator's loss from reaching the generator? Where does each Adam get its
 # parameters? At which weights are the two gradients of the discriminator taken?
 #
-# The tutorial ran on TensorFlow. Its Adam adds ε, the small number that prevents a division by zero, in another place.
-# A few lines make PyTorch's do the same. If you have the tutorial's code beside you, this is where its parts are now:
+# The tutorial ran on TensorFlow, whose Adam adds ε in another place. (The averages m and v of lesson 2 begin at 0. In
+# each step they move by a share of 1 − 0.9 and 1 − 0.999, the `betas`, towards what is new. So v is too small at first,
+# and Adam divides it by 1 − 0.999^t in step t. PyTorch adds ε after that division, TensorFlow before it.) A few lines
+# make PyTorch's do the same. If you have the tutorial's code beside you, this is where its parts are now:
 #
 # | the tutorial, TensorFlow 1 | here |
 # | --- | --- |
@@ -108,12 +110,12 @@ assert len(mnist.train) // 50 == 1100
 #
 # Where the tutorial's text and its code differ: [what its code really computes](../../docs/tutorial.md).
 
-# %% [markdown] lang="zh" of="2a11b2d0"
+# %% [markdown] lang="zh" of="e9bc247f"
 # ## 四十行
 #
 # 读两遍。判别器的损失在哪里被拦住、传不到生成器？每个 Adam 的参数从哪里来？判别器的两个梯度是在哪一组权重上求的？
 #
-# 原教程用 TensorFlow。它的 Adam 加 ε（一个很小的数，防止除以零）的位置和 PyTorch 不同，多写几行就能让 PyTorch 照做。如果手边有教程的代码，可以对照这张表，看每一部分现在到哪里去了：
+# 原教程用 TensorFlow，它的 Adam 加 ε 的位置和 PyTorch 不同。（第 2 课的两个平均 m 和 v 从 0 开始，每一步只朝新的值挪 1 − 0.9 和 1 − 0.999 那么一份，这就是 `betas`。所以 v 起初偏小，Adam 在第 t 步把它除以 1 − 0.999^t。PyTorch 在这次除法之后加 ε，TensorFlow 在之前加。）多写几行就能让 PyTorch 照做。如果手边有教程的代码，可以对照这张表，看每一部分现在到哪里去了：
 #
 # | 教程（TensorFlow 1） | 这里 |
 # | --- | --- |
@@ -209,16 +211,16 @@ for line in mine:
 # All three begin near 0.693 = log 2: the discriminator shrugs. Are these the numbers of the tutorial?
 #
 # `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every
-# number that it logs is in `metrics.jsonl`. In a terminal this would be `inkgan train --recipe tutorial --steps 6 --set
-# pretraining_steps=8`.
+# number that it logs is in `metrics.jsonl`. In a terminal this would be `inkgan train --recipe tutorial --steps 6
+# --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`.
 
-# %% [markdown] lang="zh" of="c283f98b"
+# %% [markdown] lang="zh" of="7905e536"
 # ## inkgan 的结果
 #
 # 三个损失都从 0.693 = log 2 附近开始：判别器在耸肩。这些数和教程的一样吗？
 #
 # `inkgan.train` 做同样的事，只是网络改写得更快。它还会记录、保存和画图；记录的每个数都在 `metrics.jsonl` 里。
-# 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --set pretraining_steps=8`。
+# 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`。
 
 # %%
 import inkgan
@@ -247,17 +249,17 @@ assert max(differences) < 1e-5
 # %% [markdown] lang="en"
 # The same numbers, from two programs. That is the strongest test of a rebuilt algorithm there is: not "the pictures
 # look alike", but "each loss of each step is the same". Break one thing in your forty lines and run them again. Use the
-# same latents for both updates; take the second gradient of the discriminator after its first update; forget the new
-# epsilon. The numbers tell you within these few steps: each of the three leaves the bound of 0.00001.
+# same latents for both updates; compute `loss_fake` and its gradient after the discriminator's first update; forget the
+# new epsilon. The numbers tell you within these few steps: each of the three leaves the bound of 0.00001.
 #
 # ## What do you see while it trains?
 #
 # The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one
 # every second step. What is an estimate of −3? And what would you like to see at the end of a good training?
 
-# %% [markdown] lang="zh" of="8a11dd11"
+# %% [markdown] lang="zh" of="2e60fe2f"
 # 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。
-# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才求第二个梯度；忘了改 ε。才这么几步，数字就会告诉你：三种弄法，差别都超过 0.00001。
+# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才算 `loss_fake` 和它的梯度；忘了改 ε。才这么几步，数字就会告诉你：三种弄法，差别都超过 0.00001。
 #
 # ## 训练的时候看什么？
 #
@@ -367,8 +369,8 @@ assert real_counts.min() > 70
 
 # %% [markdown] lang="en"
 # More than three times as many threes as there should be, and next to no zeros. (But are there no rings among the
-# twenty above? There are, and nearly all have a stroke or a tail too many: the classifier calls them 9, 8 or 2.) The
-# generator found out what *passes*. Nobody told it to draw everything.
+# twenty after 100,000 steps? There are, and nearly all have a stroke or a tail too many: the classifier calls them 9, 8
+# or 2.) The generator found out what *passes*. Nobody told it to draw everything.
 #
 # The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are
 # logarithmic; [the record](../../docs/experiments.md) has more of them:
@@ -399,8 +401,8 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="06898cd3"
-# “3”的数量是应有的三倍多，“0”几乎没有。（上面那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
+# %% [markdown] lang="zh" of="f9eb35ca"
+# “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
@@ -436,13 +438,14 @@ assert in_order > 0.9
 # Nearly all of them: the scores of both lie close to 0, but in a pair the real image's is the higher one.
 #
 # **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps.
-# How large does the difference get if the second gradient is taken after the first step? Change the loop and look at
-# the losses.
+# How large does the difference get if the second loss is computed, and its gradient taken, after the first step? Change
+# the loop and look at the losses. (PyTorch refuses to take a gradient whose loss was computed before the weights
+# changed.)
 
-# %% [markdown] lang="zh" of="e9e5bef3"
+# %% [markdown] lang="zh" of="3c51c487"
 # 几乎全部：两边的分数都在 0 附近，但在每一对里，都是真图的略高。
 #
-# **2.** 教程在同一组权重上求判别器的两个梯度，然后走两步 Adam。如果第二个梯度在第一步之后才求，差别有多大？改一下循环，看看损失。
+# **2.** 教程在同一组权重上求判别器的两个梯度，然后走两步 Adam。如果第一步之后才算第二个损失、求它的梯度，差别有多大？改一下循环，看看损失。（损失算好之后权重又变了，PyTorch 就拒绝再求它的梯度。）
 
 # %%
 source = torch.Generator().manual_seed(int(rng(SEED, Stream.INITIALISATION).integers(2**63)))

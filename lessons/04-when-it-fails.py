@@ -78,20 +78,37 @@ def play(settings=None, data=mnist, batch=None, tamper=None):
     return config, lines, to_uint8(drawn.detach().numpy()), recipe
 
 
+def with_losses(drawn, lines):
+    """Images, 20 in a row, above the losses of the discriminator and of the generator."""
+    course = [
+        [line.get(name, np.nan) for line in lines if name in line] for name in ("loss_discriminator", "loss_generator")
+    ]
+    last = max(line["step"] for line in lines if "loss_generator" in line)
+    pictures = [
+        sheet(drawn, columns=20, scale=2).convert("RGB"),
+        curves(*course, width=640, height=120, across=(0, last)),
+    ]
+    both = Image.new("RGB", (640, sum(one.height for one in pictures)), "white")
+    both.paste(pictures[0], (0, 0))
+    both.paste(pictures[1], (0, pictures[0].height))
+    return both
+
+
 healthy_config, healthy_lines, healthy, healthy_recipe = play()
-sheet(healthy, columns=20, scale=2)
+with_losses(healthy, healthy_lines)
 
 # %% full=true
 assert judged(healthy_config, healthy_lines).findings == []
 
 # %% [markdown] lang="en"
-# A healthy run: each digit twice, from two latents. The doctor finds nothing. In every picture below, the first row is
-# the faulty run, the second row the same seed without the fault. Under them are the losses of the faulty run, from step
-# to step, the discriminator's in blue and the generator's in orange.
+# A healthy run: each digit twice, from two latents, and under them the losses from step to step, the discriminator's in
+# blue and the generator's in orange. Each wavers about a level of its own. The doctor finds nothing. In every picture
+# below, the first row is the faulty run, the second row the same seed without the fault, and the losses are those of
+# the faulty run.
 
-# %% [markdown] lang="zh" of="e0bcb640"
-# 这是一次健康的训练：每个数字画两次，来自两个隐变量。医生没有发现问题。下面每张图里，第一行是出了毛病的训练，
-# 第二行是同一个种子、没有毛病时的结果。再下面是出毛病那次的损失，横轴是步数：蓝线是判别器的，橙线是生成器的。
+# %% [markdown] lang="zh" of="c7766538"
+# 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自停在自己的高度上下。医生没有发现问题。
+# 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
 #
 # 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`few-images` 图太少。
 
@@ -104,18 +121,7 @@ def case(expected, **fault):
     for found in findings[:2]:
         print(f"{found.rule.name}: {found.sentence}.\n    {found.remedy}")
     assert STEPS < 240 or not expected or expected in [found.rule.name for found in findings], findings
-    course = [
-        [line.get(name, np.nan) for line in lines if name in line] for name in ("loss_discriminator", "loss_generator")
-    ]
-    last = max(line["step"] for line in lines if "loss_generator" in line)
-    pictures = [
-        sheet(np.concatenate([drawn, healthy]), columns=20, scale=2).convert("RGB"),
-        curves(*course, width=640, height=120, across=(0, last)),
-    ]
-    both = Image.new("RGB", (640, sum(one.height for one in pictures)), "white")
-    both.paste(pictures[0], (0, 0))
-    both.paste(pictures[1], (0, pictures[0].height))
-    return both, findings, recipe
+    return with_losses(np.concatenate([drawn, healthy]), lines), findings, recipe
 
 
 # %% [markdown] lang="en"
@@ -133,12 +139,13 @@ picture, blown_up, _ = case("blown-up", settings={"discriminator.learning_rate":
 picture
 
 # %% [markdown] lang="en"
-# The losses reach a million here, and the picture is a pattern of black and white that no latent changes.
-# The cure is the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set`
-# for the next run. Is it really the healthy configuration?
+# The losses reach a million here, and the picture is a pattern of black and white that no latent changes. (This
+# discriminator also learns to name the digits; `loss_class_real` is its loss on the names of real ones.) The cure is
+# the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
+# run. Is it really the healthy configuration?
 
-# %% [markdown] lang="zh" of="db451cf9"
-# 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
+# %% [markdown] lang="zh" of="ed7fc896"
+# 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。（这个判别器还要学着认数字，`loss_class_real` 就是它认真图时的损失。）损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
 # 照方抓药，真能回到健康的设置吗？
 
 # %% full=true

@@ -317,17 +317,17 @@ assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 #
 # ## Exercises
 #
-# **1.** Is there a direction for "more ink"? Fit a linear function: ink as a function of the 64 numbers. Then walk
-# along it.
+# **1.** Is there a direction for "more ink"? Fit a linear function with `np.linalg.lstsq`: ink as a function of the 64
+# numbers. Its 64 coefficients are a direction; walk along it.
 
-# %% [markdown] lang="zh" of="863f21e1"
+# %% [markdown] lang="zh" of="fda2d488"
 # 噪声失败了，只画出一团灰：64 个数毕竟远少于 784 个。翻转的“7”和叉只画了个大概：笔画短了一截，差别也比真数字的大。
 # 框却出人意料：画得和真数字差不多好，是一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
 # 生成器*画得出*它们，可是随机抽隐变量，一辈子也*碰不上*一次。差别和长度这两个数合在一起，才说明一张图有多不寻常。
 #
 # ## 练习
 #
-# **1.** 有没有一个方向代表“更多的墨”？拟合一个线性函数：把用墨量写成那 64 个数的函数，然后沿着它走。
+# **1.** 有没有一个方向代表“更多的墨”？用 `np.linalg.lstsq` 拟合一个线性函数：把用墨量写成那 64 个数的函数。它的 64 个系数就是一个方向，沿着它走。
 
 # %%
 fives = model.draw(z[:600], "5").mean(axis=(1, 2))

@@ -92,14 +92,14 @@ assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
 #
 # ## Train
 #
-# The same recipe as for digits, with narrow networks because the images are simple. How many steps will it need?
+# The same recipe as for digits, with narrow networks because the images are simple. How far will 300 steps get?
 
-# %% [markdown] lang="zh" of="6509e285"
+# %% [markdown] lang="zh" of="799f9bf6"
 # 略过了哪些文件、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
 #
 # ## 训练
 #
-# 配方和数字的一样；图很简单，所以网络用窄的。需要多少步？
+# 配方和数字的一样；图很简单，所以网络用窄的。300 步能学到什么程度？
 
 # %% short=["STEPS = 300", "STEPS = 4"]
 import torch
@@ -121,10 +121,11 @@ own = inkgan.load(result.folder)
 sheet(own.sample(36, seed=1, labels=np.repeat(KINDS, 12)), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# One class a row. Did it learn the three classes? A crude judge is enough: which class has the nearest training image?
+# One class a row, still rough. Did it learn the three classes? A crude judge is enough: which class has the nearest
+# training image?
 
-# %% [markdown] lang="zh" of="a5b689b8"
-# 每行一类。三个类别学会了吗？一个粗糙的裁判就够了：最近的训练图属于哪一类？
+# %% [markdown] lang="zh" of="1308240c"
+# 每行一类，还很粗糙。三个类别学会了吗？一个粗糙的裁判就够了：最近的训练图属于哪一类？
 
 
 # %%
@@ -255,37 +256,46 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # Ten papers, in the order in which they answer each other:
 #
-# 1. Goodfellow et al. 2014, *Generative Adversarial Networks*: the game, its optimum, and the non-saturating loss.
-# 2. Radford et al. 2015, *DCGAN*: convolutions that train, and arithmetic with latents.
-# 3. Salimans et al. 2016, *Improved Techniques for Training GANs*: mode collapse named, labels used, a first measure.
-# 4. Arjovsky et al. 2017, *Wasserstein GAN*: what if the two distributions do not overlap?
-# 5. Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*: a penalty on the gradient instead of clipped
-#    weights.
-# 6. Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*: the Fréchet distance as a measure.
-# 7. Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*: why R1 damps the circle.
-# 8. Karras et al. 2019 and 2020, *StyleGAN* and *StyleGAN2-ADA*: latents that scale channels; training with few images.
-# 9. Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric*: two questions instead of one number.
-# 10. Huang et al. 2024, *The GAN is dead; long live the GAN!*: pairs, R1 and R2, and a plain network are enough.
+# 1. Goodfellow et al. 2014, [*Generative Adversarial Networks*](https://arxiv.org/abs/1406.2661): the game, its
+#    optimum, and the non-saturating loss.
+# 2. Radford et al. 2015, [*DCGAN*](https://arxiv.org/abs/1511.06434): convolutions that train, and arithmetic with
+#    latents.
+# 3. Salimans et al. 2016, [*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498): mode collapse
+#    named, labels used, a first measure.
+# 4. Arjovsky et al. 2017, [*Wasserstein GAN*](https://arxiv.org/abs/1701.07875): what if the two distributions do not
+#    overlap?
+# 5. Gulrajani et al. 2017, [*Improved Training of Wasserstein GANs*](https://arxiv.org/abs/1704.00028): a penalty on
+#    the gradient instead of clipped weights.
+# 6. Heusel et al. 2017, [*GANs Trained by a Two Time-Scale Update Rule*](https://arxiv.org/abs/1706.08500): the Fréchet
+#    distance as a measure.
+# 7. Mescheder et al. 2018, [*Which Training Methods for GANs do actually Converge?*](https://arxiv.org/abs/1801.04406):
+#    why R1 damps the circle.
+# 8. Karras et al. 2019 and 2020, [*StyleGAN*](https://arxiv.org/abs/1812.04948) and
+#    [*StyleGAN2-ADA*](https://arxiv.org/abs/2006.06676): latents that scale channels; training with few images.
+# 9. Kynkäänniemi et al. 2019, [*Improved Precision and Recall Metric*](https://arxiv.org/abs/1904.06991): two questions
+#    instead of one number.
+# 10. Huang et al. 2024, [*The GAN is dead; long live the GAN!*](https://arxiv.org/abs/2501.05441): pairs, R1 and R2,
+#     and a plain network are enough.
 #
 # ## Exercises
 #
 # **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
 
-# %% [markdown] lang="zh" of="ff6dde38"
+# %% [markdown] lang="zh" of="2668e3cc"
 # ## 接下来读什么
 #
 # 十篇论文，后面的回应前面的，就按这个顺序读：
 #
-# 1. Goodfellow 等 2014，*Generative Adversarial Networks*：博弈、最优解、非饱和损失。
-# 2. Radford 等 2015，*DCGAN*：能顺利训练的卷积网络，还有隐变量的加减法。
-# 3. Salimans 等 2016，*Improved Techniques for Training GANs*：给模式崩溃命名，用上标签，第一个评价指标。
-# 4. Arjovsky 等 2017，*Wasserstein GAN*：如果两个分布根本不重叠呢？
-# 5. Gulrajani 等 2017，*Improved Training of Wasserstein GANs*：不再裁剪权重，改用对梯度的惩罚项。
-# 6. Heusel 等 2017，*GANs Trained by a Two Time-Scale Update Rule*：用 Fréchet 距离作评价指标。
-# 7. Mescheder 等 2018，*Which Training Methods for GANs do actually Converge?*：R1 为什么能止住绕圈。
-# 8. Karras 等 2019 和 2020，*StyleGAN* 和 *StyleGAN2-ADA*：用隐变量缩放通道；图很少时怎样训练。
-# 9. Kynkäänniemi 等 2019，*Improved Precision and Recall Metric*：用精确率和召回率两个问题代替一个数。
-# 10. Huang 等 2024，*The GAN is dead; long live the GAN!*：成对比较、R1 和 R2，加上朴素的网络，就够了。
+# 1. Goodfellow 等 2014，[*Generative Adversarial Networks*](https://arxiv.org/abs/1406.2661)：博弈、最优解、非饱和损失。
+# 2. Radford 等 2015，[*DCGAN*](https://arxiv.org/abs/1511.06434)：能顺利训练的卷积网络，还有隐变量的加减法。
+# 3. Salimans 等 2016，[*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498)：给模式崩溃命名，用上标签，第一个评价指标。
+# 4. Arjovsky 等 2017，[*Wasserstein GAN*](https://arxiv.org/abs/1701.07875)：如果两个分布根本不重叠呢？
+# 5. Gulrajani 等 2017，[*Improved Training of Wasserstein GANs*](https://arxiv.org/abs/1704.00028)：不再裁剪权重，改用对梯度的惩罚项。
+# 6. Heusel 等 2017，[*GANs Trained by a Two Time-Scale Update Rule*](https://arxiv.org/abs/1706.08500)：用 Fréchet 距离作评价指标。
+# 7. Mescheder 等 2018，[*Which Training Methods for GANs do actually Converge?*](https://arxiv.org/abs/1801.04406)：R1 为什么能止住绕圈。
+# 8. Karras 等 2019 和 2020，[*StyleGAN*](https://arxiv.org/abs/1812.04948) 和 [*StyleGAN2-ADA*](https://arxiv.org/abs/2006.06676)：用隐变量缩放通道；图很少时怎样训练。
+# 9. Kynkäänniemi 等 2019，[*Improved Precision and Recall Metric*](https://arxiv.org/abs/1904.06991)：用精确率和召回率两个问题代替一个数。
+# 10. Huang 等 2024，[*The GAN is dead; long live the GAN!*](https://arxiv.org/abs/2501.05441)：成对比较、R1 和 R2，加上朴素的网络，就够了。
 #
 # ## 练习
 #
