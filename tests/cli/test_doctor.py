@@ -44,7 +44,9 @@ def test_a_run_from_before_there_was_a_doctor(tmp_path: Path, capsys: pytest.Cap
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert "healthy" in lines["blown-up"]
     assert "not judged" in lines["collapsed"]
-    assert "logged no signal" in lines["collapsed"]
+    assert "logged no signal from step 50 on" in lines["collapsed"]
+    assert lines["blown-up"].endswith("5 times in a row)")
+    assert lines["not-finite"].endswith("(ill above 0.5)")  # once is enough
 
 
 def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

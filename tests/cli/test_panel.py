@@ -159,6 +159,14 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
     assert window.lines[-1].startswith("how good are they:")
 
 
+@pytest.mark.parametrize(
+    ("estimate", "says"),
+    [(0.1, "takes this for real"), (-0.1, "takes this for generated"), (0.09, "cannot tell"), (-0.09, "cannot tell")],
+)
+def test_an_estimate_near_0_decides_nothing(estimate: float, says: str) -> None:
+    assert says in Opinion(estimate=estimate).sentence
+
+
 @pytest.mark.parametrize("colour", [True, False])
 def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
     """Two rows of pixels in a line, pixel by pixel; an odd last row stands above paper."""

@@ -74,7 +74,8 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
         if ill_only and one.state not in {"ill", "was ill"}:
             continue
         sign = "above" if one.rule.above else "below"
-        detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g})"
+        times = f" {one.rule.patience} times in a row" if one.rule.patience > 1 else ""
+        detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g}{times})"
         lines.append(f"{one.rule.name:{width}}  {one.state:10}  {detail}")
         if one.finding is not None:
             indent = " " * (width + 2)

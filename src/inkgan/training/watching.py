@@ -14,6 +14,8 @@ from inkgan.images import Images
 
 #: The losses that are shown, with their short names; see `inkgan help training`.
 SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
+#: Below this size an estimate says nothing: a probability of 0.475 to 0.525.
+_UNDECIDED = 0.1
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class Opinion:
     def sentence(self) -> str:
         """The opinion as a sentence."""
         if self.estimate is not None:
+            if abs(self.estimate) < _UNDECIDED:
+                return f"the discriminator cannot tell (estimate {self.estimate:+.2f})"
             said = "real" if self.estimate > 0 else "generated"
             return f"the discriminator takes this for {said} (estimate {self.estimate:+.2f})"
         margin = self.margin or 0.0

@@ -177,11 +177,11 @@ class Doctor:
             return Diagnosis(rule, state, course.value, threshold, finding)
         if not rule.applies_to(self.config):
             reason = "its threshold is for the recipes fast and best with the network compact"
-        elif course.judged:
-            since = f" from step {rule.grace} on" if rule.grace > 0 else ""
-            reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         else:
-            reason = "the run logged no signal that it could judge by"
+            since = f" from step {rule.grace} on" if rule.grace > 0 else ""
+            reason = f"the run logged no signal{since} that it could judge by"
+            if course.judged:
+                reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
 
 
