@@ -73,6 +73,13 @@ def test_both_ends_of_a_short_range_come_up() -> None:
     assert set(texts("{amount:0.01..0.02}", 40)) == {"0.01", "0.02"}
 
 
+@pytest.mark.parametrize("limits", ["date:2024-02-28..2024-03-01", "time:08:00..09:30", "amount:5..10"])
+def test_a_range_may_stand_without_a_format(limits: str) -> None:
+    """With the word that comes before a range, or without it."""
+    name, _, ends = limits.partition(":")
+    assert texts(f"{{{name}:in {ends}}}", 20) == texts(f"{{{limits}}}", 20)
+
+
 @pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M", "%-I:%M"])
 def test_times(form: str) -> None:
     """Python's own parser reads each time; they begin and end when they should."""

@@ -169,9 +169,10 @@ def _read(name: str, given: Any) -> Any:
     low, high = _range(given)
     whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
     if not (least <= low <= high <= most and whole):  # never true of NaN
+        backwards = " The range runs backwards: give the smaller number first." if low > high else ""
         raise ConfigError(
-            f"{name} = {as_given(given)} is not allowed: {meaning}. It takes a number from {least:g} to {most:g}, "
-            f"or a range such as {least:g}..{most:g}."
+            f"{name} = {as_given(given)} is not allowed: {meaning}.{backwards} It takes a number from {least:g} to "
+            f"{most:g}, or a range such as {least:g}..{most:g}."
         )
     return (low, high)
 

@@ -284,7 +284,9 @@ def _choice(argument: str, folder: Path) -> Piece:
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
     """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
-    given, separator, limits = argument.partition(" in ")
+    # A blank before it, so that an argument that begins with "in" has a range, and no format.
+    given, separator, limits = f" {argument}".partition(" in ")
+    given = given.removeprefix(" ")
     if not separator and ".." in given:
         before, space, _ = given.partition("..")[0].strip().rpartition(" ")
         if space:
