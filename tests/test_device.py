@@ -1,18 +1,25 @@
-"""Where a run computes."""
+"""Where a run computes, and with which settings of NumPy and PyTorch."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from inkgan.device import require_name_of_device, resolve_device
+import inkgan
+import tiny_runs as runs
+from inkgan.device import require_name_of_device, resolve_device, usual_arithmetic
 from inkgan.errors import ConfigError
+from inkgan.generation.ink import _enlarging
 
 _PROGRAM = """
 import json, resource, sys
@@ -71,3 +78,89 @@ def test_what_is_the_name_of_no_device_anywhere(name: Any) -> None:
         require_name_of_device(name)
     for one in ("auto", "cpu", "cuda", "cuda:7", "mps"):
         require_name_of_device(one)
+
+
+@contextlib.contextmanager
+def _set_by_a_notebook(what: str) -> Iterator[None]:
+    """Set what a notebook may have set, and set it back."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        stack.callback(torch.set_default_device, None)
+        match what:
+            case "float64":
+                torch.set_default_dtype(torch.float64)
+            case "another device":
+                torch.set_default_device("meta")
+            case "no gradients":
+                stack.enter_context(torch.no_grad())
+            case "inference":
+                stack.enter_context(torch.inference_mode())
+            case "errors of NumPy":
+                stack.enter_context(np.errstate(all="raise"))
+        yield
+
+
+def _settings() -> tuple[object, ...]:
+    return (
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        np.geterr(),
+    )
+
+
+NOTEBOOKS = ["float64", "another device", "no gradients", "inference", "errors of NumPy"]
+
+
+@pytest.mark.parametrize("what", NOTEBOOKS)
+def test_a_run_does_not_depend_on_what_a_notebook_has_set(
+    what: str, tmp_path: Path, small_data: Path, finished_run: Path, spared: None
+) -> None:
+    with _set_by_a_notebook(what):
+        before = _settings()
+        runs.train(tmp_path / "run", small_data, stop_at=5)
+        runs.train(tmp_path / "run", small_data, resume=True)
+        assert _settings() == before
+    learned, expected = runs.learned(tmp_path / "run"), runs.learned(finished_run)
+    assert [name for name in expected if learned[name] != expected[name]] == []
+
+
+@pytest.mark.slow
+def test_no_figure_depends_on_what_a_notebook_has_set() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (128, 28, 28), dtype=np.uint8)
+    random_state = torch.get_rng_state()
+    expected = inkgan.evaluate(images).figures
+    with contextlib.ExitStack() as stack:
+        for what in NOTEBOOKS:
+            stack.enter_context(_set_by_a_notebook(what))
+        before = _settings()
+        seen: list[torch.dtype] = []
+        assert inkgan.evaluate(images, progress=lambda *_: seen.append(torch.get_default_dtype())).figures == expected
+        assert seen[-1] == torch.float32
+        seen.clear()
+        inkgan.compare(images, images, progress=lambda *_: seen.append(torch.get_default_dtype()))
+        assert seen[-1] == torch.float32
+        assert _settings() == before
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+@pytest.mark.parametrize("what", NOTEBOOKS)
+def test_no_line_depends_on_what_a_notebook_has_set(what: str) -> None:
+    _enlarging.cache_clear()
+    expected = inkgan.write("2026", seed=4, look="photo").image
+    with _set_by_a_notebook(what):
+        _enlarging.cache_clear()
+        np.testing.assert_array_equal(inkgan.write("2026", seed=4, look="photo").image, expected)
+
+
+def test_runs_in_two_threads_share_the_type_that_a_notebook_has_set() -> None:
+    """The default type belongs to all threads, so the first thread that ends must not set it back for the other."""
+    first, second = usual_arithmetic(), usual_arithmetic()
+    with _set_by_a_notebook("float64"):
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.get_default_dtype() == torch.float32
+        second.__exit__(None, None, None)
+        assert torch.get_default_dtype() == torch.float64

@@ -6,6 +6,9 @@ import contextlib
 import ctypes
 import os
 import re
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,49 @@ if TYPE_CHECKING:
 
 #: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+
+
+#: For each open context of :func:`usual_arithmetic`, the default type of PyTorch's tensors before the first of them.
+_DEFAULT_TYPE: list[torch.dtype] = []
+_CHANGING = threading.Lock()
+
+
+@contextlib.contextmanager
+def usual_arithmetic() -> Iterator[None]:
+    """Compute with the defaults of NumPy and PyTorch, whatever a notebook has set, and set that again at the end.
+
+    Underflow is no error, and PyTorch makes tensors of float32 on the processor and records gradients. Otherwise, a run
+    would learn weights of another type, or stop in the middle.
+    """
+    import numpy as np
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(np.errstate(under="ignore"))
+        if "torch" in sys.modules:  # one that is imported later has its defaults
+            import torch
+
+            stack.enter_context(_float32())
+            stack.enter_context(torch.inference_mode(False))  # records gradients, also where that is switched off
+            if torch.get_default_device().type != "cpu":  # this context would slow down every operation
+                stack.enter_context(torch.device("cpu"))
+        yield
+
+
+@contextlib.contextmanager
+def _float32() -> Iterator[None]:
+    """Make float32 the default type of PyTorch's tensors, which all threads share, until the last context ends."""
+    import torch
+
+    with _CHANGING:
+        _DEFAULT_TYPE.append(_DEFAULT_TYPE[0] if _DEFAULT_TYPE else torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with _CHANGING:
+            before = _DEFAULT_TYPE.pop()
+            if not _DEFAULT_TYPE:
+                torch.set_default_dtype(before)
 
 
 def cores() -> int:

@@ -40,6 +40,12 @@ def ruler(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> SecondRule
         return make_second_ruler(data)
 
 
+def test_the_callers_random_numbers_stay_as_they_are() -> None:
+    before = torch.get_rng_state()
+    random_network((12, 12, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_weights_are_always_the_same() -> None:
     """Neither PyTorch's random numbers nor how often it is made decide; the seed of the ruler does."""
     torch.manual_seed(1)

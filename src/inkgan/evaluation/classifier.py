@@ -138,7 +138,8 @@ def train_features(
         )
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)  # for the initial weights and dropout; _fit seeds batches and warps
+        # For the initial weights and dropout; _fit seeds batches and warps. Generators of GPUs stay as they are.
+        torch.default_generator.manual_seed(recipe.seed)
         trainee = _Trainee(card, recipe.dropout)
         trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)

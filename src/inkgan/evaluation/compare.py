@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from inkgan.config import Config, differences
+from inkgan.device import usual_arithmetic
 from inkgan.errors import EvaluationError, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.metrics.intervals import (
@@ -167,22 +168,23 @@ def compare(
     require_function(progress, "progress", "doing", "done")
     progress("reading", 0.0)
     members = [_members(what) for what in subjects]
-    groups = [[open_subject(what) for what in group] for group in members]
-    every = [subject for group in groups for subject in group]
-    real = real_images(every[0], data, data_dir, progress)
-    n, limits = number_to_measure(every, n, real)
-    samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
-    ruler = make_ruler(real, None, progress)
+    with usual_arithmetic():
+        groups = [[open_subject(what) for what in group] for group in members]
+        every = [subject for group in groups for subject in group]
+        real = real_images(every[0], data, data_dir, progress)
+        n, limits = number_to_measure(every, n, real)
+        samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
+        ruler = make_ruler(real, None, progress)
 
-    def report_of(sample: Sample) -> Report:
-        def tell(doing: str, done: float) -> None:
-            progress(f"{sample.subject.name}: {doing}", done)
+        def report_of(sample: Sample) -> Report:
+            def tell(doing: str, done: float) -> None:
+                progress(f"{sample.subject.name}: {doing}", done)
 
-        return replace(measure(sample, ruler, full=full, progress=tell), pictures=None)
+            return replace(measure(sample, ruler, full=full, progress=tell), pictures=None)
 
-    reports = [[report_of(sample) for sample in group] for group in samples]
-    progress("figures", 1.0)
-    pairs = _pairs(reports, members)
+        reports = [[report_of(sample) for sample in group] for group in samples]
+        progress("figures", 1.0)
+        pairs = _pairs(reports, members)
     return Comparison(
         data=real.name,
         data_digest=real.digest,

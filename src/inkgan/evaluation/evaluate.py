@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
@@ -78,12 +79,13 @@ def evaluate(
     if extractor is not None:
         require_function(extractor, "extractor", "images")
     progress("reading", 0.0)
-    subject = open_subject(what)
-    real = real_images(subject, data, data_dir, progress)
-    n, limits = number_to_measure([subject], n, real)
-    sample = draw(subject, n, seed, real, progress)
-    ruler = make_ruler(real, extractor, progress)
-    report = measure(sample, ruler, full=full, progress=progress)
+    with usual_arithmetic():
+        subject = open_subject(what)
+        real = real_images(subject, data, data_dir, progress)
+        n, limits = number_to_measure([subject], n, real)
+        sample = draw(subject, n, seed, real, progress)
+        ruler = make_ruler(real, extractor, progress)
+        report = measure(sample, ruler, full=full, progress=progress)
     return replace(report, notes=(*limits, *report.notes), seconds=time.perf_counter() - start)
 
 

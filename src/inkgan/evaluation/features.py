@@ -33,6 +33,7 @@ from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, as_array
+from inkgan.networks import building
 
 Features = npt.NDArray[np.float32]
 Extractor = Callable[[Images], npt.NDArray[Any]]
@@ -183,7 +184,8 @@ class FeatureNetwork:
 
     def as_stored(self) -> FeatureNetwork:
         """Return this network with its weights rounded to float16, as :meth:`save` stores them."""
-        layers = FeatureLayers(self.card)
+        with building():
+            layers = FeatureLayers(self.card)
         layers.load_state_dict({name: x.half().float() for name, x in self.layers.state_dict().items()})
         return FeatureNetwork(self.card, layers)
 
@@ -251,7 +253,8 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
                 "it is damaged or was replaced. Install or train it again."
             )
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
-        layers = FeatureLayers(card)
+        with building():
+            layers = FeatureLayers(card)
         layers.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except OSError as error:
         raise _not_a_network(folder, error) from error

@@ -52,6 +52,7 @@ from inkgan.evaluation.reference import (
 )
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
+from inkgan.networks import building
 
 #: The seed that chooses the real images of the floor and of the reference. The user's seed does not matter.
 REAL_SEED = 20_260
@@ -243,7 +244,8 @@ def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
     Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
     """
     card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
-    layers = FeatureLayers(card)
+    with building():
+        layers = FeatureLayers(card)
     rng = np.random.default_rng(_WEIGHTS_SEED)
     digest = hashlib.sha256()
     with torch.no_grad():

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inkgan.device import usual_arithmetic
 from inkgan.errors import (
     CheckpointError,
     ConfigError,
@@ -277,6 +278,7 @@ def in_batches(
         yield from written
 
 
+@usual_arithmetic()
 def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,

@@ -33,6 +33,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from inkgan.device import usual_arithmetic
 from inkgan.errors import CheckpointError, InkganError, missing_extra, shown, unknown
 from inkgan.files import read_regular, sha256_of
 
@@ -69,7 +70,7 @@ def building(seed: int | None = None) -> Iterator[None]:
         import torch
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or error) from None
-    with _BUILDING, torch.random.fork_rng(devices=[]):
+    with _BUILDING, usual_arithmetic(), torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
         yield

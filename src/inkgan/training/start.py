@@ -13,7 +13,7 @@ import numpy as np
 from inkgan import networks
 from inkgan.config import LONGEST_RUN, Config, known_keys, resolve
 from inkgan.data.loading import absolute_name, load_saved, require_there
-from inkgan.device import require_name_of_device
+from inkgan.device import require_name_of_device, usual_arithmetic
 from inkgan.errors import (
     ConfigError,
     DataError,
@@ -128,7 +128,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     timeout = _timeout(given)
     if isinstance(processes, int) and processes > 1:
         checked(recipe, **given)  # before any process is started
-    with team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
+    with usual_arithmetic(), team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
         if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
             given |= {"resume": True, "force": False}
