@@ -86,6 +86,18 @@ def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_two_machines_that_write_one_file_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers that share a disk, the processes and threads that write may have the same numbers."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    monkeypatch.setattr(threading, "get_native_id", lambda: 7)
+    with appearing_whole(tmp_path / "a") as first, appearing_whole(tmp_path / "a") as second:
+        first.write_bytes(b"first")
+        second.write_bytes(b"second")
+        assert first.read_bytes() == b"first"
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     """When the writing fails, the old file is whole and nothing lies beside it."""
     path = tmp_path / "a.txt"

@@ -9,9 +9,9 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -212,8 +212,8 @@ def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
     """
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
-    # The number of the thread, which no other thread of any process has now; the first thread has its process's.
-    temporary = target.with_name(f".{target.name}.{threading.get_native_id()}.tmp{target.suffix}")
+    # Random, as processes on other machines, or in other containers, may write the same file and have the same number.
+    temporary = target.with_name(f".{target.name}.{secrets.randbelow(10**9)}.tmp{target.suffix}")
     try:
         with output_errors(path):
             if target == path:  # no folder is made at the far end of a link: its disk may not be there now

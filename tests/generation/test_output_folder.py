@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ import pytest
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.output_folder import _MARK, MANIFEST, OutputFolder
+from inkgan.generation.output_folder import _MARK, MANIFEST, OutputFolder, has_ended, machine
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -240,7 +242,7 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.undo()
     for left in folder.glob(".a.*.tmp"):
         mark = left / ".inkgan-temporary.json"
-        mark.write_text(mark.read_text("utf-8").replace(str(os.getpid()), str(ended_process())), "utf-8")
+        mark.write_text(mark.read_text("utf-8").replace(f": {os.getpid()}}}", f": {ended_process()}}}"), "utf-8")
     fill(folder, {"0.png": "newest"}, force=True)
     assert content(folder) == {"0.png": "newest", "mine.png": "mine"}
 
@@ -284,7 +286,7 @@ def ended_process() -> int:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
     """The next write removes temporary folders of processes that ended, in the folder and beside it."""
     folder = tmp_path / "a"
-    left = leave(folder if inside else tmp_path, host=os.uname().nodename, process=ended_process())
+    left = leave(folder if inside else tmp_path, host=machine(), process=ended_process())
     fill(folder, {"0.png": "new"})
     assert not left.exists()
     assert content(folder) == {"0.png": "new"}
@@ -294,11 +296,11 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> No
     "mark",
     [
         {},
-        {"host": os.uname().nodename, "process": os.getpid()},
+        {"host": machine(), "process": os.getpid()},
         {"host": "another", "process": 4711},
-        {"host": os.uname().nodename, "process": -1},
-        {"host": os.uname().nodename, "process": "4711"},
-        {"host": os.uname().nodename},
+        {"host": machine(), "process": -1},
+        {"host": machine(), "process": "4711"},
+        {"host": machine()},
     ],
     ids=["no mark", "alive", "another machine", "no process", "damaged", "cut off"],
 )
@@ -307,6 +309,18 @@ def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, mark: dict[
     left = leave(tmp_path, **mark)
     fill(tmp_path / "a", {"0.png": "new"})
     assert (left / "new" / "0.png").read_text("utf-8") == "half"
+
+
+def test_containers_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each numbers its own processes, so one cannot know whether those of another have ended."""
+    here = machine()
+    ended = ended_process()
+    assert has_ended(here, ended)
+    stat: Callable[..., Any] = os.stat
+    other = SimpleNamespace(st_ino=1)
+    monkeypatch.setattr(os, "stat", lambda path, **given: other if "/ns/" in str(path) else stat(path, **given))
+    assert machine() != here
+    assert not has_ended(here, ended)
 
 
 def test_a_mark_that_is_damaged_is_not_swept(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
+from inkgan.generation.output_folder import machine
 from inkgan.generation.saving import filled_up
 from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
@@ -282,6 +283,13 @@ def test_workplaces_of_processes_that_have_ended(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(shards, "has_ended", lambda host, process: (host, process) == ("my-host", 7))
     shards._sweep(tmp_path)
     assert sorted(path.name for path in (tmp_path / ".tmp").iterdir()) == ["my-host-8-x", "notes"]
+
+
+def test_the_workplace_of_a_process_that_works(tmp_path: Path) -> None:
+    with shards._workplace(tmp_path) as place:
+        assert place.name.startswith(f"{machine()}-{os.getpid()}-")
+        shards._sweep(tmp_path)
+        assert place.is_dir()
 
 
 @pytest.mark.parametrize(("failures", "enough"), [(10, True), (11, False)])

@@ -252,7 +252,7 @@ def _temporary_folder(path: Path) -> Path:
         except FileExistsError:
             continue
         break
-    mark = {"what": "a write of inkgan is under way here", "host": os.uname().nodename, "process": os.getpid()}
+    mark = {"what": "a write of inkgan is under way here", "host": machine(), "process": os.getpid()}
     try:
         (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
     except BaseException:  # without its mark, no later write would sweep it
@@ -281,9 +281,17 @@ def _is_abandoned(folder: Path) -> bool:
         return False
 
 
+def machine() -> str:
+    """Return a name of this machine, and on Linux of its container: those of one name may each have a process 7."""
+    name = os.uname().nodename
+    with contextlib.suppress(OSError):
+        name += f"-{Path('/proc/self/ns/pid').stat().st_ino}"
+    return name
+
+
 def has_ended(host: str, process: int) -> bool:
-    """Whether a process is known to have ended; of another machine's process this is not known."""
-    if host != os.uname().nodename or process <= 0:
+    """Whether a process is known to have ended; of one on another :func:`machine` this is not known."""
+    if host != machine() or process <= 0:
         return False
     try:
         os.kill(process, 0)

@@ -29,7 +29,7 @@ from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_error
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.looks import LookLike, look_of
-from inkgan.generation.output_folder import has_ended
+from inkgan.generation.output_folder import has_ended, machine
 from inkgan.generation.spec import Spec, files_of, model_of, samples
 from inkgan.seeds import Stream, rng
 
@@ -307,7 +307,7 @@ def _workplace(out: Path) -> Iterator[Path]:
     for attempt in itertools.count():
         (out / _WORKPLACE).mkdir(parents=True, exist_ok=True)
         try:
-            place = Path(tempfile.mkdtemp(prefix=f"{os.uname().nodename}-{os.getpid()}-", dir=out / _WORKPLACE))
+            place = Path(tempfile.mkdtemp(prefix=f"{machine()}-{os.getpid()}-", dir=out / _WORKPLACE))
         except FileNotFoundError:  # another process ended and removed the folder at this moment
             if attempt == _ATTEMPTS:
                 raise
