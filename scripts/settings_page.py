@@ -36,17 +36,20 @@ _FOOT = """
 LOSSES
 
 All are means over a batch; D is a logit. `relativistic` pairs each generated image with a real image of the same class.
+Its generator's loss takes D(x) from before the discriminator's update and D(G(z)) from after it; with D(x) from after
+it, [runs were no better](experiments.md#is-it-worth-scoring-the-real-images-again-for-the-generator-2026-11-27).
 The tutorial has the loss `non-saturating`, with one optimiser for each half of the discriminator's loss. The
 generator's loss of `wgan-gp` has the term D(x), which the paper leaves out: it does not depend on the generator, and
 with it the figure does not change when a constant is added to every logit.
 
 ## What a loss brings along
 
-`--set loss=NAME` brings the settings that its paper published with the loss, unless you give others:
+`--set loss=NAME` brings the settings that its paper published with the loss, unless you give others. Learning rates
+are the recipe's with every loss; Gulrajani et al. have 0.0001.
 
 PUBLISHED
-The other losses keep the penalty of the recipe, which was chosen with its networks. None of their papers has a penalty
-of the gradient as a part of the loss.
+The other losses keep the penalty of the recipe, which was chosen with its networks, since their formulas have none.
+(Jolicoeur-Martineau also tries relativistic games with the penalty of WGAN-GP.)
 
 A step is one update of the generator and `critic_steps` updates of the discriminator. Each update of the discriminator
 has a batch and latents of its own; the generator's update uses the latents of the last one. `steps`, schedules and

@@ -25,6 +25,7 @@ from inkgan.data import DataSet, Split, load
 from inkgan.errors import DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier, reference
 from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.metrics.intervals import wilson
 from inkgan.evaluation.page import report_page
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler, quick_measure
@@ -95,6 +96,20 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert [one.name for one in fair.classes] == [str(digit) for digit in range(10)]
     assert sum(one.count for one in fair.classes) == N
     assert all(one.diversity and one.accuracy for one in fair.classes)
+
+
+def test_the_figures_of_a_class_say_of_how_many_images_they_are(fair: Report, real: tuple[Images, Labels]) -> None:
+    """Its interval can be computed again from the value and this number."""
+    counts = np.bincount(real[1], minlength=10)
+    assert [one.accuracy.n for one in fair.classes if one.accuracy] == counts.tolist()
+    assert [one.diversity.n for one in fair.classes if one.diversity] == [one.count for one in fair.classes]
+    for one in fair.classes:
+        assert one.accuracy is not None
+        assert one.accuracy.interval == wilson(round(one.accuracy.value * one.accuracy.n), one.accuracy.n)
+        floor, of_floor = one.accuracy.floor, one.accuracy.floor_n
+        assert one.accuracy.floor_interval == wilson(round(floor * of_floor), of_floor)
+    assert sum(one.accuracy.floor_n for one in fair.classes if one.accuracy) == N
+    assert sum(one.diversity.floor_n for one in fair.classes if one.diversity) == N
 
 
 def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:

@@ -386,8 +386,7 @@ class Published(NamedTuple):
 
 
 #: The settings that a loss brings along, in place of the recipe's, because its paper published the loss with them. The
-#: other losses keep the recipe's penalty, which was chosen with its networks: none of their papers makes one a part of
-#: the loss.
+#: other losses keep the recipe's penalty, which was chosen with its networks: their formulas have none.
 LOSS_PRESETS: Mapping[Loss, Mapping[str, Published]] = {
     "wgan-gp": {
         "critic_steps": Published(5, "n_critic, Gulrajani et al. 2017, Algorithm 1"),

@@ -26,7 +26,7 @@ from inkgan.images import Images, Labels
 #: The figures of a class need this many images of it.
 LEAST_OF_CLASS = 20
 # Raise these when a figure changes: its floors in the cache are then computed again.
-_FLOORS_VERSION = 2
+_FLOORS_VERSION = 3
 _CEILING_VERSION = 2
 
 
@@ -103,6 +103,42 @@ def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) 
     for side in (found, floors):
         error = math.hypot(*(side[name].standard_error for name in names)) / len(names)
         side["diversity"] = student(sum(side[name].value for name in names) / len(names), error, 9)
+
+
+def beside_floors(
+    found: dict[str, Estimate], floors: dict[str, Estimate], labels: Labels | None, images: ImageFeatures, ruler: Ruler
+) -> list[Figure]:
+    """Put the figures that have a floor beside it, with the numbers of images that both are computed from.
+
+    Args:
+        found: the figures of n images by name, as :func:`figures_of` returns them.
+        floors: the same of n held-out images.
+        labels: int64 [n], the class that each image was asked to show, or None.
+        images: features and class probabilities of the n images.
+        ruler: the ruler that they are compared with.
+    """
+    n, held_out = len(images.features), ruler.some_held_out(len(images.features))
+    real, reference = ruler.data.test.labels, ruler.reference
+    real_labels = None if real is None else real[held_out]
+    real_predicted = None if reference is None else reference.held_out_classes[held_out]
+    return [
+        Figure.of(
+            name,
+            estimate,
+            _number_of_images(name, labels, images.predicted, n),
+            floors[name],
+            _number_of_images(name, real_labels, real_predicted, n),
+        )
+        for name, estimate in found.items()
+        if name in floors
+    ]
+
+
+def _number_of_images(name: str, labels: Labels | None, predicted: Labels | None, n: int) -> int:
+    """Return how many of n images a figure is computed from: all of them, or those of its class."""
+    figure, _, label = name.partition("/")
+    classes = labels if figure == "accuracy" else predicted
+    return n if not label or classes is None else int((classes == int(label)).sum())
 
 
 def novelty_of(

@@ -113,13 +113,14 @@ class Figure:
     interval: Interval
     """Where the value would lie for other images of the same generator; it does not cover another training."""
     n: int
-    """The number of images that were measured."""
+    """The number of images that it is computed from. The figures of a class are computed from its images only: accuracy
+    from those that were asked to show it, diversity from those that the feature network takes for it."""
     floor: float
-    """The same measure of as many held-out real images, by the same code."""
+    """The same measure of held-out real images, by the same code: of as many, or of those of the class among them."""
     floor_interval: Interval
     """The interval of the floor."""
     floor_n: int
-    """The number of held-out images."""
+    """The number of held-out images that the floor is computed from."""
     ratio: float | None
     """Value over floor; None where the floor may be 0."""
     better: Better

@@ -130,9 +130,12 @@ class Ruler:
 
     def held_out(self, n: int) -> tuple[Images, Labels | None]:
         """Return n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
-        some = np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]
-        labels = self.data.test.labels
+        some, labels = self.some_held_out(n), self.data.test.labels
         return self.data.test.images[some], None if labels is None else labels[some]
+
+    def some_held_out(self, n: int) -> npt.NDArray[np.int64]:
+        """Return the indices of n test images, always the same."""
+        return np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]
 
     def some_training(self, n: int) -> npt.NDArray[np.int64]:
         """Return the indices of n training images, always the same."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics.checks import Float32, Float64, Int64, check_features, check_same_size
-from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife, rare
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife, rare
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 _SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
@@ -123,7 +123,8 @@ def manifold_estimates(
 
     The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
     the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls:
-    nearest neighbours change little without one group in 50.
+    nearest neighbours change little without one group in 50. Where no real image counts, or each does whatever group
+    is left out, recall and coverage have Clopper and Pearson's interval instead: the jackknife's would have no width.
 
     Args:
         real: floats [n, D].
@@ -164,7 +165,11 @@ def manifold_estimates(
 
     def share_of_real(by_group: npt.NDArray[np.bool_]) -> Estimate:  # n x G
         by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
-        return jackknife(float(by_group.any(axis=1).mean()), (by_other_groups > 0).mean(axis=0))
+        found = int(by_group.any(axis=1).sum())
+        share = jackknife(found / len(x), (by_other_groups > 0).mean(axis=0))
+        if found in (0, len(x)) and share.standard_error == 0:  # other samples would not all give exactly this
+            return replace(share, interval=clopper_pearson(found, len(x)))
+        return share
 
     return Manifold(
         precision=binomial(int((balls_of_x > 0).sum()), len(y)),
@@ -190,8 +195,8 @@ class Novelty:
     threshold: float
     """The distance up to which an image counts as a near-copy."""
     z: float
-    """C_T of Meehan et al. (2020): far below 0 the generator copies, far above 0 it underfits; near 0 its images are as
-    new as held-out ones."""
+    """C_T of Meehan et al. (2020) in units of its standard deviation: far below 0 the generator copies, far above 0 it
+    underfits; near 0 its images are as new as held-out ones."""
     closest: Int64
     """The indices of the generated images, closest to the training set first."""
 
@@ -245,8 +250,9 @@ def copying_z(generated: Float64, held_out: Float64) -> float:
 def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
     """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
 
-    It is divided by its standard deviation under no copying, so that it is a z-score again. Cells with fewer than 20
-    images of either kind are left out; if that leaves none, all images are compared at once.
+    It is divided by its standard deviation under no copying, so that it is a z-score again: with k cells of equal size
+    it is sqrt(k) times the paper's figure. Cells with fewer than 20 images of either kind are left out; if that
+    leaves none, all images are compared at once.
     """
     scores, weights = [], []
     for cell in np.unique(h_cells):
