@@ -207,9 +207,8 @@ def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lmdb: Any = import_module("lmdb")
     monkeypatch.setattr("inkgan.generation.formats.archives._TREE", 2**19)
     for size, count in ((20_000, 150), (4100, 600)):
+        monkeypatch.setattr(Sample, "png", bytes(size))
         samples = [Sample(number, SAMPLES[1].writing) for number in range(count)]
-        for one in samples:
-            one.__dict__["png"] = bytes(size)
         content = packer("lmdb")("0", samples)["0/data.mdb"]
         (tmp_path / "data.mdb").write_bytes(content)
         with lmdb.open(str(tmp_path), readonly=True, lock=False) as database, database.begin() as transaction:
