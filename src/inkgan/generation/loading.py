@@ -149,12 +149,12 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     network = description.get("network")
-    if not isinstance(network, str) or not networks.is_known(network):
-        raise CheckpointError(
-            f"{folder} holds a network of another kind: {as_given(network)}. {networks.how_to_add_one(network)}"
-        )
-    numpy_form = NUMPY_NETWORKS.get(network)
+    numpy_form = NUMPY_NETWORKS.get(network) if isinstance(network, str) else None
     if numpy_form is None:
+        if not networks.is_known(network):
+            raise CheckpointError(
+                f"{folder} holds a network of another kind: {as_given(network)}. {networks.how_to_add_one(network)}"
+            )
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
         layout = torch_networks.layout_of(networks.build_generator, description)
         return checkpoint.read_arrays(folder, "generator", *layout)
