@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -43,7 +43,9 @@ def test_one_process(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
     """What a killed process should have done, another one does."""
-    done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
+    with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another one makes") as told:
+        done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
+    assert len(told) == 2
     assert done == SQUARES
     assert len(noted(tmp_path)) == 6
     assert len(list(tmp_path.glob("kill-*"))) == 2
@@ -53,7 +55,10 @@ def test_a_killed_process(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path) -> None:
     """After three times, one line says what may be the reason."""
-    with pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"):
+    with (
+        pytest.warns(InkganWarning, match="number 1 ended"),
+        pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"),
+    ):
         list(processes(Noting(tmp_path, deadly=1, kills=9), range(6), 1))
     assert noted(tmp_path).keys() == {0}
 
@@ -193,24 +198,23 @@ def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
             raise SystemExit
         return number
 
-    if kills == 3:
-        with pytest.raises(
-            InkganError, match=r"the process at number 1 ended 3 times \(exit code -9: the system kills"
-        ):
-            list(processes(task, range(3), 1))
-        assert tried == [0, 1, 1, 1]
-    else:
-        assert list(processes(task, range(3), 1)) == [0, 1, 2]
-        assert tried == [0, 1, 1, 1, 2]
+    done: list[int] = []
+    said = r"the process at number 1 ended 3 times \(exit code -9: the system kills"
+    refusal = pytest.raises(InkganError, match=said) if kills == 3 else nullcontext()
+    with pytest.warns(InkganWarning, match="number 1 ended") as told, refusal:
+        done.extend(processes(task, range(3), 1))
+    assert (done, tried) == (([0], [0, 1, 1, 1]) if kills == 3 else ([0, 1, 2], [0, 1, 1, 1, 2]))
+    assert len(told) == 2
     assert here.begun == here.ended == 3
 
 
 def test_why_a_process_ended() -> None:
     """The system kills what needs too much memory; all else is a crash."""
     for killed in (1, 2):
-        engines._refuse_more_attempts(5, killed, -signal.SIGSEGV)
+        with pytest.warns(InkganWarning, match=r"exit code -11: it crashed"):
+            engines._tell_of_killed(5, killed, -signal.SIGSEGV)
     with pytest.raises(InkganError, match=r"exit code -11: it crashed"):
-        engines._refuse_more_attempts(5, 3, -signal.SIGSEGV)
+        engines._tell_of_killed(5, 3, -signal.SIGSEGV)
 
 
 def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,8 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
         InkganError: processes were killed at one number three times.
 
     Warns:
-        InkganWarning: the task's own warnings, each message once.
+        InkganWarning: a process was killed, and another one takes its number; the task's own warnings, each message
+            once.
     """
     waiting = deque(numbers)
     killed: Counter[int] = Counter()
@@ -98,7 +99,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                     workers.remove(worker)
                     worker.end()
                     killed[number] += 1
-                    _refuse_more_attempts(number, killed[number], worker.process.exitcode)
+                    _tell_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
                     continue
                 for message in dict.fromkeys(noted):
@@ -113,13 +114,20 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             worker.end()
 
 
-def _refuse_more_attempts(number: int, killed: int, exit_code: int | None) -> None:
+def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
+    """Warn that a process ended at a number, and refuse to try it again after the last attempt."""
+    reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
     if killed >= _ATTEMPTS:
-        reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
         raise InkganError(
             f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). What is made is "
             "kept, and the same command goes on; try it with fewer --jobs."
         )
+    warnings.warn(
+        f"the process at number {number} ended (exit code {exit_code}: {reason}). Another one makes this number again; "
+        "if it happens often, try fewer --jobs.",
+        InkganWarning,
+        stacklevel=3,
+    )
 
 
 class _Worker:
