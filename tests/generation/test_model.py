@@ -422,3 +422,14 @@ def test_bundled_models_draw_digits(name: str) -> None:
         assert (probabilities.max(axis=1) > 0.5).mean() > 0.8
     else:
         assert (probabilities.argmax(axis=1) == labels).mean() > 0.97
+
+
+def test_the_discriminator_of_a_run_is_found_from_another_folder(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished_run.parent)
+    model = inkgan.load(finished_run.name)
+    images = model.sample(2)
+    expected = model.logits(images)
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(model.logits(images), expected)

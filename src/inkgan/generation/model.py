@@ -390,7 +390,8 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     found = read(path, which)
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
-    return Model(str(path), found.description, found.arrays, found.notes, found.folder)
+    folder = found.folder.absolute()  # the discriminator is read later, perhaps from another current folder
+    return Model(str(path), found.description, found.arrays, found.notes, folder)
 
 
 def _valid_count(n: SupportsIndex) -> int:
