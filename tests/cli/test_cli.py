@@ -49,9 +49,11 @@ SURFACE = {
         "--split", "--style", "--texts", "TEXT...",
     ],
     "morph": ["--force", "--help", "--legible", "--model", "--out", "--steps", "SEED..."],
-    "evaluate": ["--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "WHAT"],
+    "evaluate": [
+        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--report", "--seed", "--set", "WHAT",
+    ],
     "compare": [
-        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "A B [C ...]",
+        "--data", "--data-dir", "--force", "--full", "--help", "--json", "--n", "--seed", "--set", "A B [C ...]",
     ],
     "doctor": ["--help", "--strict", "RUN..."],
     "export": ["--checkpoint", "--force", "--help", "--out", "RUN_OR_MODEL"],
@@ -79,7 +81,7 @@ SHORT = {
 #: What a new run says of the small data.
 TOO_FEW = (
     "inkgan: warning: small has too few test images to measure: evaluate and compare need 128, and it has 2; put them "
-    "into a folder test/ beside train/.\n"
+    "into a folder test/ beside train/, or into arrays test_images and test_labels.\n"
 )
 
 

@@ -132,7 +132,7 @@ def test_bad_arrays(file: Path) -> None:
     complaint(lambda: having(file, images=good[:0]), "0 images")
     complaint(lambda: having(file, images=good[:2]), "at least 3")
     complaint(lambda: having(file, images=good.astype(np.float32) / 2), "fractions 0 to 1")
-    complaint(lambda: having(file, images=np.full((5, 4, 4), np.nan)), "nan")
+    complaint(lambda: having(file, images=np.full((5, 4, 4), np.nan)), "NaN or infinity in 80 pixels")
     complaint(lambda: having(file, images=good.astype(np.int16) - 1000), "0 to 255")
     complaint(lambda: having(file, images=np.full((5, 4, 4), "a")), "only numbers")
     complaint(lambda: having(file, images=good, labels=numbers(4)), "shape (4,)", "5 images")

@@ -22,7 +22,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import DataError, EvaluationError, InkganWarning
+from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier, reference
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.metrics.intervals import wilson
@@ -148,9 +148,9 @@ def test_a_model_is_measured_against_what_it_learned_from(
     """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
     run = runs.copy(tutorial_run, tmp_path / "run")
     model = open_subject(run)
-    assert real_images(model, None, None).digest == load(str(tutorial_data)).digest != digits.digest
+    assert real_images([model], None, None).digest == load(str(tutorial_data)).digest != digits.digest
     for subject, data in ((model, "mnist"), (open_subject("tutorial"), None), (open_subject(real[0]), None)):
-        assert real_images(subject, data, None).digest == digits.digest
+        assert real_images([subject], data, None).digest == digits.digest
     config = json.loads((runs.newest(run) / "model.json").read_text("utf-8"))["config"]
     for settings, said in (({"name": str(tmp_path / "gone.npz"), "directory": None}, "--data"), ("odd", "")):
         folder = tmp_path / f"model-{len(said)}"
@@ -160,9 +160,9 @@ def test_a_model_is_measured_against_what_it_learned_from(
         checkpoint.write_folder(folder, {"generator": arrays}, {"model": description})
         if said:
             with pytest.raises(DataError, match=said):
-                real_images(open_subject(folder), None, None)
+                real_images([open_subject(folder)], None, None)
         else:
-            assert real_images(open_subject(folder), None, None).digest == digits.digest
+            assert real_images([open_subject(folder)], None, None).digest == digits.digest
 
 
 def test_the_seed_decides(tutorial_run: Path) -> None:
@@ -712,6 +712,67 @@ def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: l
         assert {one.name for one in report.classes if one.accuracy} == {str(digit) for digit in kept}
         assert report["frechet_digit_distance"].value == pytest.approx(file["frechet_digit_distance"].value, rel=1e-9)
     assert any("inverted" in note for note in folder.notes)
+
+
+def test_settings_say_how_images_are_read(tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]) -> None:
+    """What ``data check --set`` answers can be answered here, too: of the images to measure and of the real ones."""
+    images, _ = real
+    names = ("sheets", "Test", "9")
+    for at, image in enumerate(images[:200]):
+        folder = tmp_path / names[at % 3]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(255 - image[:, :, 0]).save(folder / f"{at}.png")
+    with pytest.raises(DataError, match=r"data\.splits=no"):
+        open_subject(tmp_path)
+    subject = open_subject(tmp_path, {"splits": "no", "ink": "light", "resize": (20, 24)})
+    assert isinstance(subject, ImageSubject)
+    assert set(subject.label_names) == set(names)
+    assert subject.images.shape == (200, 20, 24, 1)
+    assert subject.images.mean() > 128, "light ink is taken as it is"
+    assert open_subject(tmp_path, {"splits": "no"}).notes
+    assert real_images([subject], "mnist", None, {"ink": "dark"}).digest == digits.digest
+    with pytest.raises(DataError, match=r"data\.ink=dark is for your own images"):
+        real_images([open_subject("fast")], "mnist", None, {"ink": "dark"})
+    read = real_images([subject], tmp_path, None, {"splits": "no", "resize": 12})
+    assert read.image_shape == (12, 12, 1)
+    assert real_images([open_subject("fast")], None, None, {"resize": 14}).image_shape == (14, 14, 1)
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["compare", "fast"]])
+def test_settings_are_options_of_both_commands(
+    tmp_path: Path, real: tuple[Images, Labels], capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    for at, image in enumerate(real[0][:150]):
+        folder = tmp_path / ("train" if at % 2 else "bus")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image[:, :, 0]).save(folder / f"{at}.png")
+    words = [*command, str(tmp_path), "--n", "128"]
+    assert cli.run(words) == 2
+    assert "are these classes" in capsys.readouterr().err
+    assert cli.run([*words, "--set", "data.splits=no"]) == 0
+    assert "inverted" not in capsys.readouterr().out
+    assert cli.run([*words, "--set", "data.splits=yes"]) == 2
+    assert "has 75 images; at least 128 are needed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"loss": "hinge"}, "--set loss does not change how images are read. This sets data.ink, data.resize, data.s"),
+        (["data.name=mnist"], "--set data.name does not change"),
+        ({"data": {"splits": "perhaps"}}, "data.splits='perhaps' is not allowed"),
+        (["data.spltis=no"], r"unknown setting 'data\.spltis'\. Did you mean 'data\.splits'"),
+        ("data.ink=dark", "data is not key=value|settings are a mapping"),
+        (3, "settings are a mapping"),
+    ],
+)
+def test_other_settings_are_refused(settings: Any, said: str) -> None:
+    for measure_it in (
+        lambda: inkgan.evaluate("fast", settings=settings),
+        lambda: inkgan.compare("fast", "best", settings=settings),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            measure_it()
 
 
 def test_what_is_skipped_is_in_the_notes_and_a_tenth_is_too_much(tmp_path: Path, real: tuple[Images, Labels]) -> None:

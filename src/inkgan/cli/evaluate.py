@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from inkgan.cli.options import require_once
 from inkgan.cli.progress import progress_line
 from inkgan.errors import OutputError, printable, shown
 
@@ -41,6 +42,14 @@ Full = Annotated[
         "for copies in pixels.",
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="How your own images are read, as for train: data.ink=dark, data.resize=32 or data.splits=no.",
+    ),
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
@@ -58,6 +67,7 @@ def evaluate(
     data_dir: DataDir = None,
     seed: Seed = 0,
     full: Full = False,
+    settings: Settings = None,
     json: Json = None,
     report: Annotated[
         str | None,  # not a Path, which would drop the slash at the end
@@ -80,7 +90,9 @@ def evaluate(
     from inkgan.evaluation.evaluate import evaluate
     from inkgan.evaluation.text import report_text
 
-    measure = partial(evaluate, what, n=n, data=data, data_dir=data_dir, seed=seed, full=full)
+    given = settings or []
+    require_once(given, "--set")
+    measure = partial(evaluate, what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, settings=given)
     _measure_and_write(measure, report_text, _outputs(json, report), force=force)
 
 
@@ -97,6 +109,7 @@ def compare(
     data_dir: DataDir = None,
     seed: Seed = 0,
     full: Full = False,
+    settings: Settings = None,
     json: Json = None,
     force: Force = False,
 ) -> None:
@@ -112,7 +125,9 @@ def compare(
     from inkgan.evaluation.compare import Comparison, compare
     from inkgan.evaluation.text import comparison_text
 
-    measure = partial(compare, *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full)
+    given = settings or []
+    require_once(given, "--set")
+    measure = partial(compare, *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, settings=given)
     _measure_and_write(measure, comparison_text, {} if json is None else {json: Comparison.as_json}, force=force)
 
 

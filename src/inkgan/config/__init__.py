@@ -19,7 +19,16 @@ from inkgan.config.settings import (
     known_keys,
     known_settings,
 )
-from inkgan.config.sources import as_toml, differences, from_saved, read_json, resolve, validated
+from inkgan.config.sources import (
+    as_toml,
+    differences,
+    from_saved,
+    read_json,
+    reading_settings,
+    require_settings,
+    resolve,
+    validated,
+)
 
 __all__ = [
     "CHANGEABLE",
@@ -40,6 +49,8 @@ __all__ = [
     "known_keys",
     "known_settings",
     "read_json",
+    "reading_settings",
+    "require_settings",
     "resolve",
     "validated",
 ]

@@ -32,6 +32,8 @@ from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
+#: The settings of how images are read.
+_READING = ("data.ink", "data.resize", "data.splits")
 
 
 def resolve(
@@ -63,6 +65,39 @@ def resolve(
     for layer in layers:
         given = _merged(given, layer)
     return _checked(given)
+
+
+def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of how images are read that are given, by their names without ``data.``.
+
+    Args:
+        given: as ``overrides`` of :func:`resolve`.
+
+    Raises:
+        ConfigError: one is unknown or does not change how images are read, or a value is not allowed.
+    """
+    require_settings(given)
+    checked = flat(resolve(overrides=given).model_dump())
+    keys = flat(given) if isinstance(given, Mapping) else [text.partition("=")[0].strip() for text in given]
+    for key in keys:
+        if key not in _READING:
+            raise ConfigError(
+                f"--set {shown(key)} does not change how images are read. This sets {', '.join(_READING)}; --data and "
+                "--data-dir say where they are."
+            )
+    return {key.removeprefix("data."): checked[key] for key in keys}
+
+
+def require_settings(given: object) -> None:
+    """Check the type of settings from Python.
+
+    Raises:
+        ConfigError: they are neither a mapping by texts nor a list of texts.
+    """
+    if not (isinstance(given, Mapping | list | tuple) and all(isinstance(one, str) for one in given)):
+        raise ConfigError(
+            "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
+        )
 
 
 def validated(given: Mapping[str, Any]) -> Config:

@@ -76,8 +76,14 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     least, most = images.min(), images.max()
+    if images.dtype.kind == "f" and not np.isfinite([least, most]).all():
+        bad = int((~np.isfinite(images)).sum())
+        raise DataError(
+            f"{source}: NaN or infinity in {quantity(bad, 'pixel')}; allowed are whole numbers 0 to 255 or fractions 0 "
+            "to 1. Replace them, or leave these images out."
+        )
     highest = 255 if images.dtype.kind in "iu" or (most > 1 and _are_whole(images)) else 1
-    if not (least >= 0 and most <= highest):  # also true for NaN
+    if least < 0 or most > highest:
         given = f"{images.dtype} pixels from {least} to {most}"
         raise DataError(f"{source}: {given}; allowed are whole numbers 0 to 255 or fractions 0 to 1. Scale them.")
     result = np.empty(images.shape, np.uint8)

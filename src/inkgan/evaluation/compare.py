@@ -11,15 +11,15 @@ import glob
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from inkgan.config import Config, differences
+from inkgan.config import Config, differences, reading_settings
 from inkgan.device import usual_arithmetic
 from inkgan.errors import EvaluationError, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
@@ -138,6 +138,7 @@ def compare(
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
+    settings: Sequence[str] | Mapping[str, Any] = (),
     progress: Progress = no_progress,
 ) -> Comparison:
     """Compare each subject with the first.
@@ -150,6 +151,7 @@ def compare(
         data_dir: the folder to look for them in first.
         seed: the seed of the images.
         full: as in :func:`inkgan.evaluate`.
+        settings: as in :func:`inkgan.evaluate`.
         progress: called with the name of the work and the share of it that is done.
 
     Raises:
@@ -166,12 +168,13 @@ def compare(
         raise EvaluationError(f"{len(subjects)} to compare; name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
     full = yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
+    how = reading_settings(settings)
     progress("reading", 0.0)
     members = [_members(what) for what in subjects]
     with usual_arithmetic():
-        groups = [[open_subject(what) for what in group] for group in members]
+        groups = [[open_subject(what, how) for what in group] for group in members]
         every = [subject for group in groups for subject in group]
-        real = real_images(every[0], data, data_dir, progress)
+        real = real_images(every, data, data_dir, how, progress)
         n, limits = number_to_measure(every, n, real)
         samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
         ruler = make_ruler(real, None, progress)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from inkgan.config import reading_settings
 from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.features import Extractor
@@ -40,6 +43,7 @@ def evaluate(
     data_dir: Path | None = None,
     seed: int = 0,
     full: bool = False,
+    settings: Sequence[str] | Mapping[str, Any] = (),
     extractor: Extractor | None = None,
     progress: Progress = no_progress,
 ) -> Report:
@@ -58,6 +62,8 @@ def evaluate(
         seed: the seed of the images that a model draws, or of the choice among more than n.
         full: also measure the Fréchet distance in features of random weights, which learned nothing, train a classifier
             on the images, and look for copies in pixels: minutes more.
+        settings: how your own images are read, those to measure and the real ones: ``data.ink``, ``data.resize`` and
+            ``data.splits``, as in :func:`inkgan.train`: ``{"data.splits": "no"}``. Arrays are taken as they are.
         extractor: measure distances in these features instead of those of the data's feature network: a function of
             images uint8 [N, H, W, C] that returns floats [N, D].
         progress: called with the name of the work and the share of it that is done.
@@ -79,10 +85,11 @@ def evaluate(
     require_function(progress, "progress", "doing", "done")
     if extractor is not None:
         require_function(extractor, "extractor", "images")
+    how = reading_settings(settings)
     progress("reading", 0.0)
     with usual_arithmetic():
-        subject = open_subject(what)
-        real = real_images(subject, data, data_dir, progress)
+        subject = open_subject(what, how)
+        real = real_images([subject], data, data_dir, how, progress)
         n, limits = number_to_measure([subject], n, real)
         sample = draw(subject, n, seed, real, progress)
         ruler = make_ruler(real, extractor, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
+from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
-from inkgan.data.pixels import as_images, as_labels, size_text
+from inkgan.data.pixels import as_images, as_labels, parsed_size, size_text
 from inkgan.data.sets import Reading
 from inkgan.errors import (
     CheckpointError,
@@ -164,12 +165,13 @@ class Sample:
     notes: tuple[str, ...]
 
 
-def open_subject(what: Measurable) -> Subject:
+def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) -> Subject:
     """Find, load and check a subject; a model does not draw yet.
 
     Args:
         what: a bundled model's name; the path of a run, a model, an ``.npz`` or ``.npy`` file or a folder of images; a
             :class:`Model`; an array of images; or a pair of images and labels.
+        settings: how files and folders of images are read: ink, resize and splits; see :func:`inkgan.data.load`.
 
     Raises:
         DataError: a file or folder cannot be read.
@@ -185,7 +187,7 @@ def open_subject(what: Measurable) -> Subject:
             if os.path.isdir(what):  # noqa: PTH112 - it takes any name
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
-    subject = _of_path(Path(what)) if isinstance(what, str | Path) else _of_arrays(what)
+    subject = _of_path(Path(what), settings or {}) if isinstance(what, str | Path) else _of_arrays(what)
     if len(subject.images) < SMALLEST:
         given = quantity(len(subject.images), "image")
         raise EvaluationError(f"{subject.name} has {given}; at least {SMALLEST} are needed. Add images.")
@@ -205,8 +207,9 @@ def _is_model(what: str | Path) -> bool:
     return path.suffix.lower() not in {".npz", ".npy"}
 
 
-def _of_path(path: Path) -> ImageSubject:
-    data = read_path(path, Reading(for_training=False))
+def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
+    how = {**settings, "resize": parsed_size(settings.get("resize"))}
+    data = read_path(path, Reading(**how, for_training=False))
     splits = list(data.splits.values())
     images = np.concatenate([split.images for split in splits])
     every = [split.labels for split in splits if split.labels is not None]
@@ -241,19 +244,34 @@ def notes_of(data: DataSet) -> list[str]:
 
 
 def real_images(
-    subject: Subject, data: str | Path | None, data_dir: Path | None, progress: Progress = no_progress
+    subjects: Sequence[Subject],
+    data: str | Path | None,
+    data_dir: Path | None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
 ) -> DataSet:
     """Return the real images to compare with: those named, or else those that a model learned from, or MNIST.
+
+    Args:
+        subjects: what is measured; the first is the model in question.
+        data: a name or a path, or None.
+        data_dir: the folder to look for it in first.
+        settings: how a user's own images are read, those to measure among them; see :func:`inkgan.data.load`.
+        progress: receives how far the reading is.
 
     Raises:
         DataError: the data cannot be read.
     """
     place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
-    settings = subject.model.data_settings if data is None and isinstance(subject, ModelSubject) else None
-    if settings is None:
-        return load_data("mnist" if data is None else data, place, progress=progress)
+    how, subject = dict(settings or {}), subjects[0]
+    saved = subject.model.data_settings if data is None and isinstance(subject, ModelSubject) else None
+    if saved is None:
+        name = "mnist" if data is None else data
+        if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
+            how.pop("ink", None)  # it is that of the images to measure: a known set is read as published
+        return load_data(name, place, **how, progress=progress)
     try:
-        return load_saved(settings, place, progress=progress)
+        return load_saved({**saved, **how}, place, progress=progress)
     except DataError as error:
         raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
 
@@ -264,7 +282,7 @@ def shortage(data: DataSet) -> str:
         return ""
     return (
         f"too few test images to measure: evaluate and compare need {SMALLEST}, and it has {len(data.test)}; put them "
-        "into a folder test/ beside train/"
+        "into a folder test/ beside train/, or into arrays test_images and test_labels"
     )
 
 

@@ -324,9 +324,14 @@ class Model:
             return self._indices[label]
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
             raise ConfigError(f"{as_given(label)} is not a label. Give a name, a string, or an index, an integer.")
-        if not 0 <= label < self.num_classes:
-            raise self._unknown_class(as_given(int(label)))
-        return int(label)
+        if 0 <= label < self.num_classes:
+            return int(label)
+        if (name := as_given(int(label))) in self._indices:
+            raise ConfigError(
+                f"{name} is the name of a class of {self.name}, but integers are indices, here 0 to "
+                f"{self.num_classes - 1}. Give the name as a string: {name!r}."
+            )
+        raise self._unknown_class(name)
 
     def _unknown_class(self, label: str, name: str = "") -> ConfigError:
         hint = did_you_mean(name, self.class_names) if name else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, 
 import numpy as np
 
 from inkgan import networks
-from inkgan.config import LONGEST_RUN, Config, known_keys, resolve
+from inkgan.config import LONGEST_RUN, Config, known_keys, require_settings, resolve
 from inkgan.data.loading import absolute_name, load_saved, require_there
 from inkgan.device import require_name_of_device, usual_arithmetic
 from inkgan.errors import (
@@ -430,11 +430,8 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
         raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
     settings = options.get("settings")
-    is_of_texts = isinstance(settings, Mapping | list | tuple) and all(isinstance(one, str) for one in settings)
-    if settings is not None and not is_of_texts:
-        raise ConfigError(
-            "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
-        )
+    if settings is not None:
+        require_settings(settings)
     if not isinstance(options.get("data"), str | Path | None):
         raise ConfigError(
             f"data is {type(options['data']).__name__}, and not a name or a path. Write arrays with "
