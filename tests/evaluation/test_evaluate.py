@@ -408,6 +408,20 @@ def test_the_command(
     assert cli.run([*arguments, "--force"]) == 0
 
 
+@pytest.mark.parametrize("name", ["report.json", "report.html"])
+def test_force_leaves_a_file_alone_that_only_has_the_name_of_a_report(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user named the folder, and not the files in it."""
+    mine = tmp_path / "card" / name
+    mine.parent.mkdir()
+    mine.write_text('{"figures": 3}', "utf-8")
+    assert cli.run(["evaluate", "fast", "-n", "128", "--report", f"{mine.parent}/", "--force"]) == 2
+    assert f"{name} is not a report that inkgan wrote" in capsys.readouterr().err
+    assert mine.read_text("utf-8") == '{"figures": 3}'
+    assert list(mine.parent.iterdir()) == [mine]
+
+
 def _noise(*shape: int) -> Images:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from inkgan.evaluation.report import Report
 
 T = TypeVar("T")
+
+#: The parts by which the two files of a report's folder are known.
+_SIGNS = {"report.html": b'<div class="inkgan">', "report.json": b'"figures": ['}
+
 Count = Annotated[
     int | None,
     typer.Option(
@@ -163,4 +167,17 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
         return {page: report_page, **figures}
     if page.suffix and not report.endswith(os.sep) and not page.is_dir():
         raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
+    _require_reports(page)
     return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}
+
+
+def _require_reports(folder: Path) -> None:
+    """Make sure that a report replaces nothing but reports in a folder, where the user did not name its files."""
+    from inkgan.files import output_errors, read_regular
+
+    for name, sign in _SIGNS.items():
+        path = folder / name
+        with output_errors(path):
+            is_foreign = path.is_file() and sign not in read_regular(path)
+        if is_foreign:
+            raise OutputError(f"{shown(path)} is not a report that inkgan wrote. Move it, or name another folder.")
