@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkgan.config import Precision
 from inkgan.errors import ConfigError, as_given, shown
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from inkgan.config import Precision
 
 #: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
@@ -40,7 +41,7 @@ def usual_arithmetic() -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(np.errstate(under="ignore"))
-        if "torch" in sys.modules:  # one that is imported later has its defaults
+        if sys.modules.get("torch") is not None:  # one that is imported later has its defaults
             import torch
 
             stack.enter_context(_float32())

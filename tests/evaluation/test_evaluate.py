@@ -433,7 +433,7 @@ def _noise(*shape: int) -> Images:
         ({"images": _noise(200, 28, 28, 3)}, (), "28x28x3"),
         ({"images": _noise(100, 28, 28)}, (), "at least 128"),
         ({"images": np.full((200, 28, 28), 7, np.uint8)}, (), "constant"),
-        ({"images": np.full((200, 28, 28), np.nan)}, (), "nan"),
+        ({"images": np.full((200, 28, 28), np.nan)}, (), "NaN or infinity"),
         ({"images": np.full((200, 28, 28), 300)}, (), "300"),
         ({"other": _noise(200, 28, 28)}, (), "images"),
         ({"images": _noise(200, 28, 28)}, ("--n", "127"), "give 128 to 1,000,000"),
