@@ -129,7 +129,8 @@ assert distance[1] < distance[2]
 def frechet(a, b):
     """The squared Fréchet distance of two sets of features, [N, D] and [M, D]."""
     m, n, C, E = a.mean(0), b.mean(0), np.cov(a.T), np.cov(b.T)
-    return ((m - n) ** 2).sum() + np.trace(C + E) - 2 * np.sqrt(np.abs(np.linalg.eigvals(C @ E))).sum()
+    squared = ((m - n) ** 2).sum() + np.trace(C + E) - 2 * np.sqrt(np.abs(np.linalg.eigvals(C @ E))).sum()
+    return max(squared, 0.0)  # rounding can leave it just below 0
 
 
 N = 1000
