@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.device import usual_arithmetic
 from inkgan.errors import (
     CheckpointError,
     ConfigError,
@@ -278,7 +277,7 @@ def in_batches(
         yield from written
 
 
-@usual_arithmetic()
+@np.errstate(under="ignore")  # a notebook may have made it an error
 def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,
