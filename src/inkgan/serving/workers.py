@@ -80,9 +80,10 @@ class Workers:
 
     def stop(self) -> None:
         """End the processes, whatever they are doing."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
         for end in self._lifeline:
             os.close(end)
+        # To the end, or the executor's own thread and the end of the program could close one pipe at the same time.
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 #: The model of a process that draws.
