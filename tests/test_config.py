@@ -25,6 +25,7 @@ from inkgan.config import (
     resolve,
     validated,
 )
+from inkgan.config.settings import flat, nested
 from inkgan.errors import ConfigError
 
 WRONG = (
@@ -134,6 +135,14 @@ def test_what_a_loss_brings_along() -> None:
         resolve(overrides={"loss": loss})
     assert "loss" in complaint("loss=[1]")
     assert "critic_steps" in complaint("recipe=tutorial", "critic_steps=2")
+
+
+def test_a_penalty_that_the_loss_does_not_have() -> None:
+    """A setting without effect is refused; runs of earlier versions, which took it, still load."""
+    assert "penalty.on=real has no effect with loss=wgan-gp" in complaint("loss=wgan-gp", "penalty.on=real")
+    assert resolve(overrides=["loss=hinge", "penalty.on=real"]).penalty.on == "real"
+    saved = flat(resolve(overrides=["loss=wgan-gp"]).model_dump())
+    assert from_saved(nested(saved | {"penalty.on": "real"})) == resolve(overrides=["loss=wgan-gp"])
 
 
 def test_settings_saved_before_penalties_had_the_papers_units() -> None:

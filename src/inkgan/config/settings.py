@@ -310,6 +310,15 @@ class Config(_Settings):
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
         return self
 
+    @model_validator(mode="after")
+    def _penalty_is_that_of_the_loss(self) -> Config:
+        if self.loss == "wgan-gp" and self.penalty.on != "both":
+            raise ValueError(
+                f"penalty.on={self.penalty.on} has no effect with loss=wgan-gp, whose penalty is on images between real "
+                "and generated ones. Give penalty.on=both, or another loss"
+            )
+        return self
+
     def parsed_changes(self) -> list[Change]:
         """Return the changes, in the order of their steps."""
         return [Change.parse(text) for text in self.changes]

@@ -154,6 +154,8 @@ def from_saved(given: Mapping[str, Any]) -> Config:
         # The tutorial saves these settings without having them, and they had other values.
         settings = {key: value for key, value in settings.items() if key not in compact_only()}
         return _checked(settings)
+    if settings.get("loss") == "wgan-gp":
+        settings.pop("penalty.on", None)  # earlier versions took it, and it had no effect
     settings.setdefault("slope", 0.2)
     if "penalty.pixels" not in settings:
         settings["penalty.pixels"] = "0..1"
