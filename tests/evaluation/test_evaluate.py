@@ -286,7 +286,7 @@ def test_a_small_set_has_no_accuracy_score(
     arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
     arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}
     np.savez(tmp_path / "small.npz", **arrays)
-    with pytest.warns(InkganWarning, match="no feature network of small"):
+    with pytest.warns(InkganWarning, match="feature network of small is not kept yet"):
         report = inkgan.evaluate(real, data=tmp_path / "small.npz", full=True)
     note = f"small has {count} training images; the classification accuracy score needs 128."
     assert (note in report.notes) == ("classification_accuracy" not in report) == (count < 128)

@@ -137,7 +137,6 @@ def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: l
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_extraction_says_how_far_it_is_and_leaves_the_threads_alone(network: FeatureNetwork) -> None:
     calls: list[tuple[str, float]] = []
     before = torch.get_num_threads()
@@ -165,7 +164,6 @@ def edit_card(folder: Path, **changes: object) -> None:
     (folder / CARD).write_text(json.dumps({**fields, **changes}))
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     network.save(tmp_path)
@@ -243,7 +241,7 @@ def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(reference, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     told: list[float] = []
-    with pytest.warns(InkganWarning, match="no feature network of bars"):
+    with pytest.warns(InkganWarning, match="feature network of bars is not kept yet"):
         first = features_for(data(), lambda _, done: told.append(done))
     assert told[-1] == 1.0
     trained = len(told)
@@ -255,6 +253,12 @@ def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: py
     with pytest.warns(InkganWarning, match="is kept for next time"):
         features_for(replace(data(), digest="d2"))
     assert len(list((tmp_path / "inkgan" / "features").glob(f"*/{CARD}"))) == 2
+    for name, damage in ((CARD, b"{}"), (WEIGHTS, b"")):
+        for path in (tmp_path / "inkgan" / "features").glob(f"*/{name}"):
+            path.write_bytes(damage)
+        with pytest.warns(InkganWarning, match="feature network of bars is damaged, so it is trained"):
+            again = features_for(data())
+        assert again.card == features_for(data()).card  # without a warning, which would be an error here
 
 
 def test_the_cost_is_announced_before_training_starts(

@@ -66,6 +66,11 @@ def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytes
     np.testing.assert_array_equal(first.train.covariance, second.train.covariance)
     np.testing.assert_array_equal(first.held_out_classes, second.held_out_classes)
     assert second.features_sha256 == network.card.sha256
+    (file,) = tmp_path.rglob(ARRAYS)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    reference_for(make_data(), network)
+    assert file.read_bytes() == content  # a damaged file of the cache is replaced
 
 
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:

@@ -106,10 +106,10 @@ def features_for(data: DataSet, progress: Progress = no_progress) -> FeatureNetw
 
     Raises:
         EvaluationError: the data have no labels, or cannot be trained on.
-        CheckpointError: a file in the cache is damaged.
+        CheckpointError: the shipped network is damaged.
 
     Warns:
-        InkganWarning: the network is trained now, which takes a while.
+        InkganWarning: the network is trained now, which takes a while; or the one in the cache is damaged.
     """
     if is_shipped_for(data):
         return load_features()
@@ -121,17 +121,20 @@ def features_for(data: DataSet, progress: Progress = no_progress) -> FeatureNetw
         with output_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             locked.enter_context(FileLock(folder.with_suffix(".lock")))  # two evaluations at once train it once
-        if not (folder / FEATURE_CARD).exists():
-            warnings.warn(_announcement(data, recipe, widths), InkganWarning, stacklevel=2)
-            train_feature_network(data, recipe, progress, widths).save(folder)
-    return load_features(folder)
+        is_kept = (folder / FEATURE_CARD).exists()
+        if is_kept:
+            with contextlib.suppress(CheckpointError):
+                return load_features(folder)
+        state = "damaged" if is_kept else "not kept yet"
+        warnings.warn(_announcement(state, data, recipe, widths), InkganWarning, stacklevel=2)
+        return train_feature_network(data, recipe, progress, widths).save(folder)
 
 
-def _announcement(data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
+def _announcement(state: str, data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
     seconds = recipe.steps(len(data.train)) * step_seconds(recipe.batch_images, data.image_shape, widths)
     duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
     return (
-        f"no feature network of {data.name} is kept yet, so one is trained first, on {len(data.train):,} images: about "
+        f"the feature network of {data.name} is {state}, so it is trained first, on {len(data.train):,} images: about "
         f"{duration} on two cores. It is kept for next time."
     )
 
@@ -146,14 +149,17 @@ def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = n
 
     Raises:
         EvaluationError: as :func:`compute_reference`.
-        CheckpointError: a shipped or cached file is damaged.
+        CheckpointError: a shipped file is damaged; damaged ones of the cache are replaced.
     """
+    belongs = (data.digest, network.card.sha256)
+    shipped = load_reference()
+    if (shipped.data_digest, shipped.features_sha256) == belongs:
+        return shipped
     cached = cache_folder() / f"reference-{cache_key(data, network)}"
-    for folder in (SHIPPED, cached):
-        if (folder / CARD).exists():
-            reference = load_reference(folder)
-            if (reference.data_digest, reference.features_sha256) == (data.digest, network.card.sha256):
-                return reference
+    with contextlib.suppress(CheckpointError):  # it is not there yet, or damaged
+        reference = load_reference(cached)
+        if (reference.data_digest, reference.features_sha256) == belongs:
+            return reference
     reference = compute_reference(data, network, progress)
     reference.save(cached)
     return reference
