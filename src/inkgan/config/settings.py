@@ -314,8 +314,8 @@ class Config(_Settings):
     def _penalty_is_that_of_the_loss(self) -> Config:
         if self.loss == "wgan-gp" and self.penalty.on != "both":
             raise ValueError(
-                f"penalty.on={self.penalty.on} has no effect with loss=wgan-gp, whose penalty is on images between real "
-                "and generated ones. Give penalty.on=both, or another loss"
+                f"penalty.on={self.penalty.on} has no effect with loss=wgan-gp, whose penalty is on images between "
+                "real and generated ones. Give penalty.on=both, or another loss"
             )
         return self
 
