@@ -47,8 +47,9 @@ def test_streams_are_numbered_for_ever() -> None:
         "KNOBS",
         "CELLS",
         "GAPS",
+        "LAYERS",
     ]
-    assert sorted(Stream) == list(range(19))
+    assert sorted(Stream) == list(range(20))
 
 
 @settings(deadline=None)

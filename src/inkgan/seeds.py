@@ -42,6 +42,7 @@ class Stream(IntEnum):
     KNOBS = 16
     CELLS = 17
     GAPS = 18
+    LAYERS = 19
 
 
 def valid_seed(seed: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -24,8 +25,10 @@ from inkgan import networks
 from inkgan.config import validated
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.runs import checkpoint
+from inkgan.training.compact import Compact
 from inkgan.training.processes import disagreement
 from inkgan.training.start import _shared_facts, build, prepare
+from inkgan.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("spared")
 
@@ -100,6 +103,56 @@ def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
         initial[name] = recipe.networks["generator"].get_parameter("layer.weight").detach().numpy()
     assert np.array_equal(initial["a"], initial["b"])
     assert not np.array_equal(initial["a"], initial["c"])
+
+
+class Forgetful(Discriminator):
+    """Drops half of the pixels that it sees."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N]."""
+        return super().forward(nn.functional.dropout(images, training=self.training))
+
+
+def test_layers_that_draw_random_numbers(tmp_path: Path, small_data: Path, mine: Any) -> None:
+    """The seed, the step and the slice decide what drops out: a run repeats and resumes bit for bit."""
+    mine.build_discriminator = lambda about: Forgetful(about["image_shape"])
+    options: dict[str, Any] = {"settings": ["network=mine", "batch_size=6", "slices=2"], "steps": 3}
+    torch.manual_seed(1)
+    runs.train(tmp_path / "whole", small_data, **options)
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
+    runs.train(tmp_path / "parts", small_data, resume=True, **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
+
+
+def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
+    recipe = build(validated({"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32)
+    assert isinstance(recipe, Compact)
+    drawn = set()
+    for number, index, learner in itertools.product((0, 1), (0, 1), ("discriminator", "generator")):
+        with recipe._random_layers(number, index, learner):
+            drawn.add(torch.rand(()).item())
+    assert len(drawn) == 8
+
+
+def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
+    """Each process would have statistics of the images that it drew; without any, a network can be shared."""
+    team = Team()
+    team.size = 2
+    needed = (validated({"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32, team)
+    with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Leave out --proc"):
+        build(*needed)
+    make = mine.build_generator
+
+    def without_statistics(about: Any) -> nn.Module:
+        generator: nn.Module = make(about)
+        generator.norm = nn.BatchNorm1d(math.prod(about["image_shape"]), track_running_stats=False)
+        return generator
+
+    mine.build_generator = without_statistics
+    build(*needed)
 
 
 def test_an_unknown_network_is_refused(tmp_path: Path, small_data: Path) -> None:

@@ -215,14 +215,42 @@ class Compact(Recipe):
         terms: dict[str, Tensor] = {}
         for update, number in enumerate(numbers):
             batch = batches.at(update)
-            parts = [self._slice(index, batch) for index in self._team.own_slices(self._config.slices)]
-            losses = [self.discriminator_losses(number, part) for part in parts]
+            own = self._team.own_slices(self._config.slices)
+            parts, losses = [], []
+            for index in own:
+                with self._random_layers(number, index, "discriminator"):
+                    part = self._slice(index, batch)
+                    parts.append(part)
+                    losses.append(self.discriminator_losses(number, part))
             terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
         # The generator learns from the images of the discriminator's last update, so they are drawn only once.
         if with_generator:
-            losses = [self.generator_losses(part, one.logits_real) for part, one in zip(parts, losses, strict=True)]
+            before, losses = losses, []
+            for index, part, one in zip(own, parts, before, strict=True):
+                with self._random_layers(number, index, "generator"):
+                    losses.append(self.generator_losses(part, one.logits_real))
             terms |= self._update_network("generator", self._mixed_generator, losses)
         return terms
+
+    @contextlib.contextmanager
+    def _random_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
+        """Seed what layers such as dropout draw from, for what one slice contributes to one update.
+
+        So their numbers depend on the seed, the step and the slice, and not on the process, as all others do. inkgan's
+        own networks have no such layers.
+
+        Args:
+            number: the number of the discriminator's update.
+            index: the slice.
+            learner: the network that is updated.
+        """
+        if self._config.network == "compact":
+            yield
+            return
+        place = 2 * (number * self._config.slices + index) + (learner == "generator")
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(int(rng(self._config.seed, Stream.LAYERS, place).integers(2**63)))
+            yield
 
     def _slice(self, index: int, batch: Batch) -> Slice:
         """Slice ``index`` of a batch, with the images that the generator draws for it."""
@@ -393,6 +421,8 @@ class Compact(Recipe):
                 f"the network {name!r} gives scores {list(scores.shape)} to {count} images; needed are "
                 f"{[count, self.num_classes]}, one for each class."
             )
+        if self._team.size > 1:
+            self._require_same_buffers(generator, discriminator)
         for kind, names in unused.items():
             if names:
                 raise ConfigError(
@@ -400,6 +430,22 @@ class Compact(Recipe):
                     f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
                     "do not detach what is computed with them."
                 )
+
+    def _require_same_buffers(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Refuse to share networks whose passes change buffers: each process would have its own.
+
+        Args:
+            generator: a copy that has drawn images in training mode.
+            discriminator: a copy that has judged images in training mode.
+        """
+        for before, after in ((self.generator, generator), (self.discriminator, discriminator)):
+            now = dict(after.named_buffers())
+            for name, buffer in before.named_buffers():
+                if not torch.equal(buffer, now[name]):
+                    raise ConfigError(
+                        f"the network {self._config.network!r} changes its buffer {name} with the images that it gets, "
+                        "as batch normalisation does, so one process trains it. Leave out --processes."
+                    )
 
 
 @contextlib.contextmanager

@@ -276,6 +276,7 @@ class Recorder:
             return None
         to_heal = None
         for finding in self._doctor.look(step, line):
+            self._events.add("text", f"doctor/{finding.rule.name}", str(finding), step)
             if self._run.heal and finding.rule.healable:
                 to_heal = to_heal or finding
             else:
@@ -344,7 +345,8 @@ class ProgressImages:
             opinion = Opinion(estimate=logit)
         else:
             real = self._real_image(label, source)
-            opinion = Opinion(margin=self._recipe.discriminate(real, label)[0].item() - logit)
+            margin = self._recipe.discriminate(real, label)[0].item() - logit
+            opinion = Opinion(margin=margin, same_class=label is not None)
         return to_uint8(image.cpu().numpy())[0], opinion
 
     def _real_image(self, label: Tensor | None, source: np.random.Generator) -> Tensor:
@@ -387,8 +389,10 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
     networks = {stem: copy.deepcopy(recipe.networks[stem]) for stem in ("generator", "discriminator")}
     labels = [torch.zeros(2, dtype=torch.int64, device=device)] if recipe.num_classes else []
     latents = torch.zeros(2, recipe.latent_dim, device=device, requires_grad=True)
-    images = networks["generator"](latents, *labels)
-    scored = networks["discriminator"](images, *labels)
+    # What layers such as dropout draw is not taken from the numbers of the user's program.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        images = networks["generator"](latents, *labels)
+        scored = networks["discriminator"](images, *labels)
     logits = scored if isinstance(scored, Tensor) else scored[0]
     return graph_of({"generator": images, "discriminator": logits}, networks)
 
