@@ -21,7 +21,7 @@ from inkgan.config import resolve
 from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.training.compact import Compact
-from inkgan.training.processes import ManyProcesses, _threads_of_each, disagreement
+from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.state import learned_tensors
 from inkgan.training.team import Team, is_restart, team_of
@@ -178,6 +178,16 @@ def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, said in (("0", False), ("2", True), ("again", False)):
         monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", value)
         assert is_restart() is said
+
+
+def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many hang, the run ends a few seconds after it gave up."""
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_END", 0.5)
+    hanging = [subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE) for _ in range(6)]
+    began = time.monotonic()
+    _end(hanging)
+    assert time.monotonic() - began < 6 * 0.5
+    assert [process.returncode for process in hanging] == [-signal.SIGKILL] * 6
 
 
 @pytest.mark.parametrize(("digests", "other"), [(["a", "a", "b"], 2), (["a", "a", "a"], None)])

@@ -248,6 +248,20 @@ def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Pa
     assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(-2, 12))
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_launcher_that_starts_again_extends_once(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """The same command goes on with the extension, whether the first start had come to make the run longer or not."""
+    options: Any = {"extend": 3, "steps": None}
+    runs.train(tmp_path / "run", small_data)
+    if begun:
+        runs.train(tmp_path / "run", small_data, stop_at=8, **options)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    result = runs.train(tmp_path / "run", small_data, **options)
+    assert (result.step, result.complete) == (9, True)
+
+
 def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """Runs that are not complete, whose length is a time, or that do not exist; --steps has a hint."""
     folder = runs.copy(stopped_run, tmp_path / "run")

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -217,10 +218,11 @@ def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str,
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Wait a little for processes to end by themselves, then kill those that have not."""
+    """Wait a little for processes to end by themselves, all of them together, then kill those that have not."""
+    until = time.monotonic() + _SECONDS_TO_END
     for process in processes:
         try:
-            process.wait(_SECONDS_TO_END)
+            process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

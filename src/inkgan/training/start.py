@@ -130,14 +130,23 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         checked(recipe, **given)  # before any process is started
     with usual_arithmetic(), team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
-        if is_restart() and given.get("out") and RunFolder(Path(given["out"])).is_run:
-            given |= {"resume": True, "force": False}
+        if is_restart() and given.get("out"):
+            given |= _to_go_on(RunFolder(Path(given["out"])))
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
         if team.leads and given.get("out") is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
             place = claim(RUNS / default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
         return _train_until_healthy(prepared, watcher)
+
+
+def _to_go_on(folder: RunFolder) -> dict[str, Any]:
+    """Return the options with which a launcher's next start goes on with the run that the first one began."""
+    if not folder.is_run:
+        return {}
+    resume = {"resume": True, "force": False}
+    # A run that is not complete was made longer already, or --extend would have been refused.
+    return resume if folder.newest_step() == folder.saved_config().steps else {**resume, "extend": None}
 
 
 def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
