@@ -114,6 +114,14 @@ def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.Monkey
     assert "warning: the disk is nearly full" in window.lines
 
 
+def test_a_doctor_who_is_off_calls_nothing_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        watcher.started(Path("runs/x"), resolve(overrides=["watch.doctor_every=0"]), ABOUT, 0)
+        watcher.stepped(step(0))
+        assert "doctor: off (watch.doctor_every=0)" in window.lines
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
 def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:

@@ -176,6 +176,17 @@ def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("classes", "says"),
+    [(10, " real than a real image of its class (margin "), (0, " real than a real image (margin ")],
+)
+def test_without_labels_no_class_is_named(classes: int, says: str) -> None:
+    """The picture is compared with any real image."""
+    split = Split(np.zeros((6, 28, 28, 1), np.uint8), np.arange(6))
+    opinion = ProgressImages(recipe_for(classes=classes), split, 0, torch.device("cpu")).single(3)[1]
+    assert says in opinion.sentence
+
+
+@pytest.mark.parametrize(
     ("counts", "expected"),
     [((16, 3, 1), (80, 15, 5)), ((2, 1, 1), (34, 33, 33))],
     ids=["in the data's proportions", "in turn"],

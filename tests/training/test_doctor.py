@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 import tiny_runs as runs
 from inkgan import cli
@@ -452,3 +453,11 @@ def test_a_run_warns(
     too_few, *warnings = watcher.warnings
     assert "too few test images" in too_few
     assert [bool(re.search("blown up.*learning rate", warning)) for warning in warnings] == [True] * times
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    told = (
+        [event.tensor_proto.string_val[0].decode() for event in events.Tensors("doctor/blown-up/text_summary")]
+        if times
+        else []
+    )
+    assert told == warnings[:1]

@@ -206,6 +206,7 @@ class _Panelled(_Scrolling):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         super().started(folder, config, about, first_step)
+        self._panel.has_doctor = config.watch.doctor_every > 0
         can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
         if can_draw and config.recipe != "tutorial":
             self._stop()

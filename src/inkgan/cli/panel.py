@@ -18,6 +18,7 @@ from inkgan.training.watching import SHORT_NAMES, StepProgress
 #: The title of each term that is drawn over time.
 _CURVES = {**SHORT_NAMES, "margin": "margin"}
 _HEALTHY = "healthy so far"
+_NOT_ASKED = "off (watch.doctor_every=0)"
 #: The fewest lines of a window that shows pictures, and the fewest columns of one that shows the speed.
 _LOWEST_WITH_PICTURES = 10
 _NARROWEST_WITH_SPEED = 60
@@ -32,12 +33,14 @@ class Panel:
         progress: the last step; None before the first one.
         images: the images of the fixed latents uint8 [N, H, W, C]; None before the first ones.
         finding: the doctor's verdict; None while the run is healthy.
+        has_doctor: whether the doctor looks at the run.
     """
 
     def __init__(self) -> None:
         self.progress: StepProgress | None = None
         self.images: Images | None = None
         self.finding: str | None = None
+        self.has_doctor = True
         self._history: dict[str, list[float]] = {}
 
     def stepped(self, progress: StepProgress) -> None:
@@ -83,7 +86,8 @@ class Panel:
 
     def _doctor(self, width: int) -> Text:
         found = self.finding
-        text = Text(f"doctor: {found or _HEALTHY}", style="yellow" if found else "", no_wrap=True, overflow="ellipsis")
+        otherwise = _HEALTHY if self.has_doctor else _NOT_ASKED
+        text = Text(f"doctor: {found or otherwise}", style="yellow" if found else "", no_wrap=True, overflow="ellipsis")
         text.truncate(width, overflow="ellipsis")
         return text
 

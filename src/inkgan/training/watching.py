@@ -86,17 +86,19 @@ class StepProgress:
 
 @dataclass(frozen=True)
 class Opinion:
-    """The discriminator's opinion of a generated image. Exactly one of the two attributes is given.
+    """The discriminator's opinion of a generated image. Either ``estimate`` or ``margin`` is given.
 
     Attributes:
         estimate: its logit, above 0 where the discriminator takes the image for real; None in games whose logits have
             no zero.
-        margin: the logit of a real image of the same class minus its own: above 0 where the discriminator finds the
-            real image more real; None in games whose logits have a zero.
+        margin: the logit of a real image minus its own: above 0 where the discriminator finds the real image more real;
+            None in games whose logits have a zero.
+        same_class: whether that real image is of the same class. Without labels, it is any.
     """
 
     estimate: float | None = None
     margin: float | None = None
+    same_class: bool = True
 
     def __str__(self) -> str:
         """Return the opinion in few words, such as ``estimate -2.17`` or ``picture's margin +1.20``."""
@@ -112,7 +114,8 @@ class Opinion:
             return f"the discriminator takes this for {said} (estimate {self.estimate:+.2f})"
         margin = self.margin or 0.0
         said = "less" if margin > 0 else "more"
-        return f"to the discriminator this looks {said} real than a real image of its class (margin {margin:+.2f})"
+        other = "a real image of its class" if self.same_class else "a real image"
+        return f"to the discriminator this looks {said} real than {other} (margin {margin:+.2f})"
 
 
 @dataclass(frozen=True)
