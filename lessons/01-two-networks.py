@@ -59,12 +59,13 @@ sheet(mnist.train.images[:20], columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan 0 is paper and 255 is ink; the picture above shows ink dark, as
-# on paper. Networks like small numbers, so we divide by 255. PyTorch also wants the channel before rows and columns:
-# [number of images, channels, rows, columns].
+# on paper. Networks like small numbers, so we divide by 255. PyTorch computes with *tensors*: arrays like NumPy's, which
+# can also remember how they were computed. It wants the channel before rows and columns: [number of images, channels,
+# rows, columns].
 
-# %% [markdown] lang="zh" of="44a1ba05"
+# %% [markdown] lang="zh" of="117e86e8"
 # 28 行、28 列、1 个通道，一共 784 个数。inkgan 里 0 是白纸，255 是墨；上面的图按习惯画成白纸黑字。
-# 网络喜欢小一点的数，所以我们除以 255。PyTorch 还要求通道放在行和列前面：[图像数，通道，行，列]。
+# 网络喜欢小一点的数，所以我们除以 255。PyTorch 用*张量*（tensor）来计算：它像 NumPy 的数组，只是还能记住自己是怎样算出来的。通道要放在行和列前面：[图像数，通道，行，列]。
 
 # %%
 real = torch.tensor(mnist.train.images[:50]).permute(0, 3, 1, 2) / 255
@@ -132,9 +133,10 @@ assert abs(w.item() - 2) < 0.001
 # [a well-known tutorial](../../docs/tutorial.md), whose discriminator is just that.
 #
 # How does the shape change on the way? Guess before you run the cell. (*Padding*: `padding=2` puts two rows of zeros
-# around the image on each side, so that a 5×5 kernel gives a map as large as the image.)
+# around the image on each side, so that a 5×5 kernel gives a map as large as the image. `Flatten` puts the numbers of
+# all maps into one row.)
 
-# %% [markdown] lang="zh" of="81c17904"
+# %% [markdown] lang="zh" of="ccac9629"
 # 每走一步，和答案的差距都缩小到十分之一。后面的网络有几百万个权重，学习的方法是一样的。
 #
 # ## 判别器：从一张图到一个数
@@ -142,7 +144,7 @@ assert abs(w.item() - 2) < 0.001
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
 # 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，《GAN入门教程｜从0开始，手把手教你学会最火的神经网络》（[关于它的说明](../../docs/tutorial.md)，英文），那里的判别器正是如此。
 #
-# 数据的形状一路上怎么变？先猜，再运行。（`padding=2` 是*填充*：在图的四周补两圈零，这样 5×5 的卷积核扫过之后，特征图和原来的图一样大。）
+# 数据的形状一路上怎么变？先猜，再运行。（`padding=2` 是*填充*：在图的四周补两圈零，这样 5×5 的卷积核扫过之后，特征图和原来的图一样大。`Flatten` 把所有特征图里的数排成一行。）
 
 # %%
 discriminator = nn.Sequential(
@@ -274,15 +276,16 @@ sheet(to_uint8(pooled[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=6)
 #
 # ## The generator: from noise to an image
 #
-# The generator goes the other way. It gets 100 random numbers, the **latent**, and must return 784 pixels. Other
-# numbers, another image. What should the first layer do?
+# The generator goes the other way. It gets 100 random numbers, the **latent**, and must return 784 pixels. (The numbers
+# come from a bell curve with mean 0 and standard deviation 1.) Other numbers, another image. What should the first layer
+# do?
 
-# %% [markdown] lang="zh" of="8272ac38"
+# %% [markdown] lang="zh" of="37d10570"
 # 缩到 7×7 像素，大多数数字还猜得出来。全连接层看到的大致就是这样的图，只不过不是一张，而是 64 张。
 #
 # ## 生成器：从噪声到一张图
 #
-# 生成器（generator）反过来走：给它 100 个随机数，也就是**隐变量**（latent），它要交出 784 个像素。隐变量不同，图也不同。
+# 生成器（generator）反过来走：给它 100 个随机数，也就是**隐变量**（latent），它要交出 784 个像素。（这些数取自标准正态分布。）隐变量不同，图也不同。
 # 第一层该做什么？
 
 # %%
@@ -310,12 +313,12 @@ show_shapes(generator, latents)
 # and one image. Each has *stride* 2: its kernel moves on by two pixels at a time, which halves the map's width and
 # height. In between `Upsample` doubles them again. (That the maps are larger than the image is the tutorial's choice;
 # lesson 6 counts what it costs.) Now the picture that everybody wants to see: what does a generator draw before it has
-# learned anything?
+# learned anything? (Inside `torch.no_grad()` PyTorch takes no notes for a gradient, since nothing learns here.)
 
-# %% [markdown] lang="zh" of="a1722e17"
+# %% [markdown] lang="zh" of="3e31bf14"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
 # 每层卷积的*步幅*（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
-# 大家都想看的是：什么都没学过的生成器，画出来是什么样？
+# 大家都想看的是：什么都没学过的生成器，画出来是什么样？（写在 `torch.no_grad()` 里的计算不为求梯度做记录，因为这里没有谁要学习。）
 
 # %%
 for layer in generator:
@@ -335,16 +338,17 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 #
 # ## Why batch normalisation?
 #
-# The weights are small, so each layer shrinks its input. Batch normalisation shifts and scales every channel so that it
-# has mean 0 and standard deviation 1 over the whole batch. What would we see without it?
+# The weights are small, so each layer shrinks its input. Batch normalisation shifts and scales every channel, that is,
+# every map, so that it has mean 0 and standard deviation 1 over the whole batch. (Then it multiplies the channel by a
+# learned scale and adds a learned offset.) What would we see without it?
 
-# %% [markdown] lang="zh" of="9a27e326"
+# %% [markdown] lang="zh" of="c5ba5b1c"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
-# 如果两者范围不同，判别器光看范围就能分出真假，它的梯度就说不出多少和数字有关的东西（第 4 课的第 6 种失败）。
+# 如果两者范围不同，判别器光看范围就能分出真假，它的梯度里就几乎没有关于数字的信息了（第 4 课的第 6 种失败）。
 #
 # ## 为什么要批归一化？
 #
-# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道平移、缩放，让它在整批图上的均值回到 0、标准差回到 1。去掉它会怎样？
+# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道（也就是每张特征图）平移、缩放，让它在整批图上的均值回到 0、标准差回到 1。（之后再乘一个学来的缩放系数，加一个学来的偏移。）去掉它会怎样？
 
 # %%
 without = nn.Sequential(*[layer for layer in generator if not isinstance(layer, nn.BatchNorm2d)])
@@ -465,36 +469,36 @@ assert course_fake[20] < 0.1
 # logit on the pixels, and the pixels on the generator's weights.) Lesson 2 is about that gradient.
 #
 # Do you want to see the whole game first? `inkgan export best -o page.html` (in a notebook:
-# `inkgan.export("best", "page.html")`) makes a web page. Open it in a browser, choose *Learn*, press *Run*, and watch a
-# GAN learn from nothing. The digits come within minutes.
+# `inkgan.export("best", "page.html")`) makes a web page; `best` is a trained model that comes with inkgan. Open the page
+# in a browser, choose *Learn*, press *Run*, and watch a GAN learn from nothing. The digits come within minutes.
 #
 # <!-- play: learn -->
 #
 # ## Exercises
 #
-# Try each before you read on: its solution follows at once.
+# Try each before you unfold its solution, and the answer below it.
 #
 # **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
 
-# %% [markdown] lang="zh" of="27e3a0bf"
+# %% [markdown] lang="zh" of="a5be6b1f"
 # 横轴是步数，纵轴是判别器给出的“为真”的平均概率：蓝线是给真图的，橙线是给生成的图的。二十来步之后，它就几乎不出错了。
 # 这太容易：一边是雾，一边是数字。
 #
 # 接下来该生成器走了：改变自己的权重，让判别器对它的图说“真”。然后判别器学会识破新花招，如此往复，这就是博弈。
 # 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。（这就是链式法则：损失取决于 logit，logit 取决于像素，像素又取决于生成器的权重。）第 2 课就讲这个梯度。
 #
-# 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
-# 用浏览器打开它，选“学习过程”，按“运行”，就能看着一个 GAN 从零学起，几分钟就有数字的样子。
+# 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页，`best` 是 inkgan 自带的一个训练好的模型。
+# 用浏览器打开网页，选“学习过程”，按“运行”，就能看着一个 GAN 从零学起，几分钟就有数字的样子。
 #
 # <!-- play: learn -->
 #
 # ## 练习
 #
-# 每题先自己试，再往下读：解答紧跟在题目后面。
+# 每题先自己试，再展开参考代码和下面的答案。
 #
 # **1.** 判别器的哪一层权重最多？占总数的百分之几？先猜。
 
-# %%
+# %% solution=true
 counts = {i: sum(p.numel() for p in layer.parameters()) for i, layer in enumerate(discriminator)}
 largest = max(counts, key=counts.get)
 total = sum(counts.values())
@@ -503,16 +507,24 @@ assert total == 3_265_409
 assert counts[largest] / total > 0.98
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # The first fully connected layer has 98 % of them. This discriminator is mostly one big matrix.
+#
+# </details>
 #
 # **2.** Draw the same latent twice: once among the first 50 latents, once among other ones. Is it the same image? Why?
 
-# %% [markdown] lang="zh" of="25ae9029"
+# %% [markdown] lang="zh" of="457e3e69"
+# <details><summary>答案</summary>
+#
 # 第一个全连接层占了 98%。这个判别器基本上就是一个大矩阵。
+#
+# </details>
 #
 # **2.** 把同一个隐变量画两次：一次和原来的 50 个隐变量放在一批，一次和另外一批放在一起。画出来一样吗？为什么？
 
-# %%
+# %% solution=true
 others = torch.randn(50, 100)
 others[0] = latents[0]
 with torch.no_grad():
@@ -521,21 +533,29 @@ print("largest difference of a pixel:", round((first - second).abs().max().item(
 assert not torch.allclose(first, second, atol=1e-4)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # No. Batch normalisation uses the mean and the standard deviation of the *batch*, so an image depends on its
 # neighbours. The difference is tiny here, because an untrained generator draws nearly the same fog for every latent; in
 # lesson 4 you will see it grow. The original tutorial draws like this to the end. `inkgan sample` uses fixed statistics
 # instead, a mean and a deviation that were measured once over many latents, and newer generators do without batch
 # normalisation.
 #
+# </details>
+#
 # **3.** The discriminator has learned. What does it think of a digit with paper and ink exchanged? Of a blank page?
 
-# %% [markdown] lang="zh" of="2f00b73b"
+# %% [markdown] lang="zh" of="0922b4b3"
+# <details><summary>答案</summary>
+#
 # 不一样。批归一化用的是*这一批*的均值和标准差，所以每张图都受同批邻居的影响。这里差别极小，因为没训练过的生成器
 # 不管拿到什么隐变量，画的几乎是同一片雾；到第 4 课你会看到差别变大。原教程自始至终都这样画。`inkgan sample` 改用固定的统计量，也就是事先用许多隐变量量好、存下来的均值和标准差；较新的生成器则干脆不用批归一化。
 #
+# </details>
+#
 # **3.** 判别器已经学过一点了。把墨和纸对调的数字，它怎么看？一张白纸呢？
 
-# %%
+# %% solution=true
 strange = torch.cat([real[:1], 1 - real[:1], torch.zeros(1, 1, 28, 28)])
 with torch.no_grad():
     opinions = torch.sigmoid(discriminator(strange)).squeeze(1)
@@ -544,22 +564,58 @@ for name, opinion in zip(["a digit", "exchanged", "blank"], opinions.tolist(), s
 sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # It knows fog and it knows digits. For everything else its answer is an accident: it never had to learn "this is a
 # digit", only "this is not fog". A discriminator is only as good as the fakes it has met. That is why both networks
 # must grow together.
 #
+# </details>
+#
 # ## Can you answer these?
 #
-# * Why does the generator need random input at all? (Without it, it could draw only one image.)
-# * What would the discriminator's best answer be if generated images were perfect? (One half, for every image.)
-# * Why must the pixels of real and generated images have the same range? (Else the range gives them away.)
+# <details><summary>Why does the generator need random input at all?</summary>
+#
+# Without it, it could draw only one image.
+#
+# </details>
+#
+# <details><summary>What would the discriminator's best answer be if generated images were perfect?</summary>
+#
+# One half, for every image.
+#
+# </details>
+#
+# <details><summary>Why must the pixels of real and generated images have the same range?</summary>
+#
+# Else the range gives them away.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="125c79d6"
+# %% [markdown] lang="zh" of="4ccc403b"
+# <details><summary>答案</summary>
+#
 # 它认得雾，也认得数字。对别的东西，它的回答全凭偶然：它从来不需要学“这是数字”，只需要学“这不是雾”。
 # 判别器有多高明，取决于它见过多高明的假货。所以两个网络必须一起成长。
 #
+# </details>
+#
 # ## 自测
 #
-# * 生成器为什么一定要随机输入？（没有的话，它只能画出一张图。）
-# * 如果生成的图完美无缺，判别器最好的回答是什么？（对每张图都说二分之一。）
-# * 真图和生成的图，像素范围为什么必须一致？（不一致的话，光看范围就露馅了。）
+# <details><summary>生成器为什么一定要随机输入？</summary>
+#
+# 没有的话，它只能画出一张图。
+#
+# </details>
+#
+# <details><summary>如果生成的图完美无缺，判别器最好的回答是什么？</summary>
+#
+# 对每张图都说二分之一。
+#
+# </details>
+#
+# <details><summary>真图和生成的图，像素范围为什么必须一致？</summary>
+#
+# 不一致的话，光看范围就露馅了。
+#
+# </details>

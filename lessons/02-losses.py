@@ -76,11 +76,11 @@ assert F.softplus(logit) == 100
 # The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), and
 # PyTorch's `softplus` computes it without overflow. So every good implementation uses the logits: −log σ(l) =
 # softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan, applied to the logits of 0.9, 0.2 and
-# 0.6 (rounded: 2.2, −1.4 and 0.4):
+# 0.6 (rounded: 2.2, −1.4 and 0.4; the logit of p is log(p / (1 − p)), which undoes the sigmoid):
 
-# %% [markdown] lang="zh" of="cc0e3716"
+# %% [markdown] lang="zh" of="3c5e0310"
 # 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
-# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数，这里用的是 0.9、0.2 和 0.6 的 logit（保留一位小数是 2.2、−1.4 和 0.4）：
+# 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。inkgan 里就是这样三个函数，这里用的是 0.9、0.2 和 0.6 的 logit（保留一位小数是 2.2、−1.4 和 0.4；概率 p 的 logit 是 log(p / (1 − p))，正是 sigmoid 的反函数）：
 
 # %%
 from inkgan.training import losses
@@ -98,18 +98,19 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 #
 # ## What would a perfect discriminator say?
 #
-# Forget images for a moment; a "digit" is a single number. Real numbers come from one bell curve (a normal
-# distribution), generated ones from another. Here we do not train a network: there is one free logit for each place on
-# the line, and Adam, the optimiser of lesson 1, finds the best (how it works, you read further down). What should the
-# best probability be where real numbers are three times as frequent as generated ones?
+# Forget images for a moment; a "digit" is a single number. Real ones come from one bell curve (a normal distribution),
+# generated ones from another. Here we do not train a network: there is one free logit for each place on the line, and
+# Adam, the optimiser of lesson 1, finds the best (how it works, you read further down). The loss adds up over all
+# places how often each kind occurs there, times what it costs. What should the best probability be where real ones are
+# three times as frequent as generated ones?
 
-# %% [markdown] lang="zh" of="1424ddc5"
+# %% [markdown] lang="zh" of="1e1cf4f9"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
 #
 # ## 完美的判别器会怎么说？
 #
 # 先不谈图像，假设一个“数字”只是数轴上的一个数。真的数来自一个正态分布（图像是钟形曲线），生成的数来自另一个。这里不训练网络：
-# 数轴上每个位置放一个可以自由调整的 logit，用第 1 课的优化器 Adam 找到最优值（它怎样工作，下文会讲）。
+# 数轴上每个位置放一个可以自由调整的 logit，用第 1 课的优化器 Adam 找到最优值（它怎样工作，下文会讲）。损失是把每个位置上两种数出现的频率乘以各自的代价，再全部加起来。
 # 如果某个位置上真的数出现的次数是生成的数的三倍，那里的最优概率应该是多少？
 
 # %%
@@ -169,9 +170,9 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # the generated density are; it is 0 where they are the same: Goodfellow et al. 2014.)
 #
 # Look at the *slope* of log(1 − D) with respect to the logit. What happens when the discriminator is sure that an image
-# is generated, far to the left?
+# is generated, far to the left? (`torch.autograd.grad` returns a gradient; `backward` leaves it in `.grad`.)
 
-# %% [markdown] lang="zh" of="10fd6f42"
+# %% [markdown] lang="zh" of="8914f356"
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
@@ -182,7 +183,7 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # E<sub>x</sub> 是对真图 x 求平均，E<sub>z</sub> 是对隐变量 z 求平均。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
 # （D 能达到的最大值，等于 *JS 散度*（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
 #
-# 来看 log(1 − D) 对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？
+# 来看 log(1 − D) 对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？（`torch.autograd.grad` 直接返回梯度，`backward` 则把它存进 `.grad`。）
 
 # %%
 logit = torch.linspace(-10, 4, 200, requires_grad=True)
@@ -207,8 +208,9 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 #
 # From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows
 # something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
+# (`torch.Generator` in the cell is no such generator, but PyTorch's source of random numbers.)
 
-# %% [markdown] lang="zh" of="f1117d26"
+# %% [markdown] lang="zh" of="f31dbd45"
 # 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全在最左边。
 # 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
 #
@@ -216,7 +218,7 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 #
 # ## 生成器学到的东西从哪里来？
 #
-# 来自判别器对*像素*的梯度。要看到它，先得有一个懂点东西的判别器。我们让判别器用真数字和一个什么都不会的生成器的图练 40 步。
+# 来自判别器对*像素*的梯度。要看到它，先得有一个懂点东西的判别器。我们让判别器用真数字和一个什么都不会的生成器的图练 40 步。（单元里的 `torch.Generator` 不是这种生成器，而是 PyTorch 的随机数发生源。）
 
 # %% short=["STEPS = 40", "STEPS = 3"]
 from inkgan.data import load
@@ -267,10 +269,11 @@ sheet(np.concatenate([above, in_colours(wish)]), columns=3, scale=4)
 
 # %% [markdown] lang="en"
 # For the fog the message is clear: paper at the edges, ink in the middle. If we follow it, not with the generator but
-# directly with the pixels, does the discriminator's estimate (its logit) rise?
+# directly with the pixels, does the discriminator's estimate (its logit) rise? We take 60 steps and show the pixels
+# after 1, 13, 25, 37 and 49 of them.
 
-# %% [markdown] lang="zh" of="60934106"
-# 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计（也就是它的 logit）会上升吗？
+# %% [markdown] lang="zh" of="0842c078"
+# 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计（也就是它的 logit）会上升吗？一共走 60 步，画出第 1、13、25、37、49 步之后的像素。
 
 # %%
 pixels = fake[:1].clone()
@@ -421,37 +424,49 @@ assert length_two > 1.9 * 3e-4
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** The discriminator says 0.5 to everything. What are the three losses of the tutorial?
 
-# %% [markdown] lang="zh" of="d9bf24dd"
+# %% [markdown] lang="zh" of="fbed014d"
 # 两个 Adam 走两步，所以一个权重最多能走两倍远；而在两个损失方向相反的地方，不管各自拉力多大，都会互相抵消。
 # 两种做法都不算错，但它们是不同的算法。如果你复现一篇论文，数字对不上，就去查优化器。
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 判别器对一切都说 0.5。那篇教程里的三个损失各是多少？
 
-# %%
+# %% solution=true
 zeros = torch.zeros(50)
 three = [losses.real_as_real(zeros), losses.fake_as_fake(zeros), losses.fake_as_real(zeros)]
 print([round(loss.item(), 3) for loss in three])
 assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in three)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # log 2 = 0.693 each.
+#
+# </details>
 #
 # **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a
 # generated image; D is the logit here. Here are five of inkgan's losses ([formulas and
 # papers](../../docs/settings.md)); you need not know them, only see which ones compare. Add 5 to every logit. Which of
 # them change?
 
-# %% [markdown] lang="zh" of="70a0f83b"
+# %% [markdown] lang="zh" of="1ec52a37"
+# <details><summary>答案</summary>
+#
 # 都是 log 2 = 0.693。
+#
+# </details>
 #
 # **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对，这里的 D 是 logit。
 # 下面是 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
 
-# %%
+# %% solution=true
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
 for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"):
     game = losses.ADVERSARIAL_LOSSES[name]
@@ -460,23 +475,31 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
     assert torch.isclose(before, after, atol=1e-5) == (not game.has_zero)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # `relativistic` and `wgan-gp` do not change: they look at differences only. So in these games a single logit means
 # nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows the *margin* of a pair
 # instead: the real image's logit minus the generated one's.
+#
+# </details>
 #
 # **3.** With ten classes a network returns ten logits. *Softmax* is to them what the sigmoid is to one: the probability
 # of class i is e^lᵢ divided by the sum of all ten e^l. Somebody writes softmax before PyTorch's `cross_entropy`, which
 # contains one already. The classifier is right and very sure. What loss is left?
 
-# %% [markdown] lang="zh" of="3a665a5e"
+# %% [markdown] lang="zh" of="8f161994"
+# <details><summary>答案</summary>
+#
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
 # 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的*间隔*（margin）：真图的 logit 减去生成的图的 logit。
+#
+# </details>
 #
 # **3.** 分十类的网络给出十个 logit。*softmax* 对它们做的，就是 sigmoid 对一个 logit 做的：第 i 类的概率是 e^lᵢ 除以十个 e^l 的和。
 # 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
 # 分类器答对了，而且非常有把握。损失还剩多少？
 
-# %%
+# %% solution=true
 sure = torch.tensor([[20.0] + [0.0] * 9])
 right = F.cross_entropy(sure, torch.tensor([0]))
 twice = F.cross_entropy(sure.softmax(1), torch.tensor([0]))
@@ -485,22 +508,57 @@ assert right < 1e-6
 assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # 1.461 instead of 0. The loss can never fall below that: the best that the first softmax can return is a 1 and nine
 # zeros, and for the second one these are logits. They make e / (e + 9), and −log of that is 1.461.
 # Training still works somehow, which is why this mistake survives so long.
 #
+# </details>
+#
 # ## Can you answer these?
 #
-# * What does the best discriminator compute? (The share of real among all, at each point: real / (real + generated).)
-# * Why −log D and not log(1 − D)? (The second is flat where the generator is bad.)
-# * Which line of your code makes sure that the generator's loss does not change the discriminator? (The one that gives
-#   the optimiser its parameters.)
+# <details><summary>What does the best discriminator compute?</summary>
+#
+# The share of real among all, at each point: real / (real + generated).
+#
+# </details>
+#
+# <details><summary>Why −log D and not log(1 − D)?</summary>
+#
+# The second is flat where the generator is bad.
+#
+# </details>
+#
+# <details><summary>Which line of your code makes sure that the generator's loss does not change the discriminator?</summary>
+#
+# The one that gives the optimiser its parameters.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="ecc8a900"
+# %% [markdown] lang="zh" of="876ff146"
+# <details><summary>答案</summary>
+#
 # 剩 1.461，而不是 0。损失永远降不到这个数以下：第一个 softmax 最好也只能给出一个 1 和九个 0，而第二个把它们当作 logit，算出 e / (e + 9)，取 −log 就是 1.461。训练好歹还能进行，所以这个错误往往能藏很久。
+#
+# </details>
 #
 # ## 自测
 #
-# * 最优判别器算的是什么？（每一点上真的所占的份额：真 / （真 + 生成的）。）
-# * 为什么用 −log D，不用 log(1 − D)？（后者在生成器很差的地方是平的。）
-# * 你的代码里，哪一行保证生成器的损失不会改动判别器？（把参数交给优化器的那一行。）
+# <details><summary>最优判别器算的是什么？</summary>
+#
+# 每一点上真的所占的份额：真 / （真 + 生成的）。
+#
+# </details>
+#
+# <details><summary>为什么用 −log D，不用 log(1 − D)？</summary>
+#
+# 后者在生成器很差的地方是平的。
+#
+# </details>
+#
+# <details><summary>你的代码里，哪一行保证生成器的损失不会改动判别器？</summary>
+#
+# 把参数交给优化器的那一行。
+#
+# </details>

@@ -43,13 +43,14 @@
 # ## Where do random numbers come from?
 #
 # To compare two programs number by number, both need the same random numbers. inkgan draws every one of them from a
-# seed, a purpose, and the number of the step. So the latents of step 7 can be had without drawing those of steps 0 to 6.
+# *seed* (a whole number that you choose), a purpose, and the number of the step. So the latents of step 7 can be had
+# without drawing those of steps 0 to 6.
 # Why is that practical? Because a run can stop and go on later as if nothing had happened.
 
-# %% [markdown] lang="zh" of="63e6aa3d"
+# %% [markdown] lang="zh" of="273d647c"
 # ## 随机数从哪里来？
 #
-# 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：种子、用途、第几步。
+# 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：*种子*（由你选定的一个整数）、用途、第几步。
 # 所以不用抽第 0 到 6 步的隐变量，就能直接得到第 7 步的。这有什么好处？训练可以随时停下，以后接着来，就像没停过一样。
 
 # %%
@@ -372,8 +373,9 @@ assert real_counts.min() > 70
 # twenty after 100,000 steps? There are, and nearly all have a stroke or a tail too many: the classifier calls them 9, 8
 # or 2.) The generator found out what *passes*. Nobody told it to draw everything.
 #
-# The recorded losses say the rest. Each point is the median of 500 steps, with its quartiles; both axes are
-# logarithmic; [the record](../../docs/experiments.md) has more of them:
+# The recorded losses say the rest. Each point is the median of 500 steps, the bar through it goes from quartile to
+# quartile, and both axes are logarithmic. (Blue and orange have changed places since your curves above.) [The
+# record](../../docs/experiments.md) has more figures:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
@@ -398,13 +400,15 @@ assert real_counts.min() > 70
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="f9eb35ca"
+# %% [markdown] lang="zh" of="531f2f71"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线是四分位数，两个坐标轴都是对数的；更多的数在[记录](../../docs/experiments.md)（英文）里：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，两个坐标轴都是对数的。（蓝、橙两色和你上面画的曲线正好对调：这里蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #
@@ -423,31 +427,41 @@ assert real_counts.min() > 70
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 把真图和生成的图两两配对。才练了这么几步，你的判别器在多大比例的配对里给真图打的分更高？
 
-# %%
+# %% solution=true
 with torch.no_grad():
     real = torch.tensor(mnist.validation.images[:50]) / 255
     in_order = (D(real)[:, None] > D(G(torch.randn(50, 100)))[None, :]).float().mean().item()
 print(f"{in_order:.0%} of {50 * 50} pairs")
 
-# %% full=true
+# %% full=true solution=true
 assert in_order > 0.9
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Nearly all of them: the scores of both lie close to 0, but in a pair the real image's is the higher one.
+#
+# </details>
 #
 # **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps.
 # How large does the difference get if the second loss is computed, and its gradient taken, after the first step? Change
 # the loop and look at the losses. (PyTorch refuses to take a gradient whose loss was computed before the weights
 # changed.)
 
-# %% [markdown] lang="zh" of="3c51c487"
+# %% [markdown] lang="zh" of="28491cdf"
+# <details><summary>答案</summary>
+#
 # 几乎全部：两边的分数都在 0 附近，但在每一对里，都是真图的略高。
+#
+# </details>
 #
 # **2.** 教程在同一组权重上求判别器的两个梯度，然后走两步 Adam。如果第一步之后才算第二个损失、求它的梯度，差别有多大？改一下循环，看看损失。（损失算好之后权重又变了，PyTorch 就拒绝再求它的梯度。）
 
-# %%
+# %% solution=true
 source = torch.Generator().manual_seed(int(rng(SEED, Stream.INITIALISATION).integers(2**63)))
 other, still = Discriminator(source), Generator(source)
 first, second = adam_for(other, 3e-4), adam_for(other, 3e-4)
@@ -465,20 +479,55 @@ for number in range(2):
 assert abs(loss_fake.item() - mine[1]["loss_fake"]) > 1e-4
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Visible in the first step already. Neither order is better, but only one is the tutorial's.
+#
+# </details>
 #
 # ## Can you answer these?
 #
-# * Why new latents for the generator's update? (The discriminator has just learned from the old ones.)
-# * What does a discriminator's loss of 0.693 on real images mean? (It says 0.5: it is tossing a coin.)
-# * The discriminator's loss is nearly 0 for a thousand steps. Good news? (No. The generator learns little from a judge
-#   who is never in doubt.)
+# <details><summary>Why new latents for the generator's update?</summary>
+#
+# The discriminator has just learned from the old ones.
+#
+# </details>
+#
+# <details><summary>What does a discriminator's loss of 0.693 on real images mean?</summary>
+#
+# It says 0.5: it is tossing a coin.
+#
+# </details>
+#
+# <details><summary>The discriminator's loss is nearly 0 for a thousand steps. Good news?</summary>
+#
+# No. The generator learns little from a judge who is never in doubt.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="1a251683"
+# %% [markdown] lang="zh" of="f9c77251"
+# <details><summary>答案</summary>
+#
 # 第一步就看得出差别。两种顺序没有优劣，但只有一种是教程的。
+#
+# </details>
 #
 # ## 自测
 #
-# * 更新生成器时，为什么要抽新的隐变量？（旧的那批，判别器刚刚学过。）
-# * 判别器在真图上的损失是 0.693，说明什么？（它说 0.5，等于在抛硬币。）
-# * 判别器的损失连续一千步接近 0，是好消息吗？（不是。裁判从不犹豫，生成器就学不到多少。）
+# <details><summary>更新生成器时，为什么要抽新的隐变量？</summary>
+#
+# 旧的那批，判别器刚刚学过。
+#
+# </details>
+#
+# <details><summary>判别器在真图上的损失是 0.693，说明什么？</summary>
+#
+# 它说 0.5，等于在抛硬币。
+#
+# </details>
+#
+# <details><summary>判别器的损失连续一千步接近 0，是好消息吗？</summary>
+#
+# 不是。裁判从不犹豫，生成器就学不到多少。
+#
+# </details>

@@ -174,7 +174,7 @@ picture, _, _ = case("discriminator-wins", settings=wins)
 picture
 
 # %% [markdown] lang="en"
-# The discriminator's loss lies on the floor, the generator's climbs, the picture is fog. But did lesson 2 not promise a
+# The discriminator's loss stays near 0, the generator's climbs, the picture is fog. But did lesson 2 not promise a
 # strong gradient to the generator that is losing? It is strong, and it points nowhere useful. Think of it so: this
 # discriminator needs only a few giveaways to tell the images apart, and its gradient leads along those, not towards a
 # digit. Since its own loss is 0, it learns nothing more that it could pass on. (The loss of this recipe compares pairs,
@@ -185,8 +185,8 @@ picture
 #
 # The other way round: what does a generator learn from a judge that knows nothing?
 
-# %% [markdown] lang="zh" of="4fc4c480"
-# 判别器的损失贴着地，生成器的不断上升，图是一片雾。可是第 2 课不是说，落后的生成器会得到很强的梯度吗？强是强，方向却没有用。
+# %% [markdown] lang="zh" of="10d4fb5e"
+# 判别器的损失一直贴着 0，生成器的不断上升，图是一片雾。可是第 2 课不是说，落后的生成器会得到很强的梯度吗？强是强，方向却没有用。
 # 不妨这样想：这样的判别器只靠几处破绽就能分出真假，它的梯度指向这几处，不指向数字；它自己的损失又是 0，不再学到新东西，也就没有新东西可教。（这套配方的损失是成对比较的，就是第 2 课练习 2 里的那种；在那里，输的一方得到的推力同样很大。）完美的裁判什么也教不了。
 # 治法是平衡：两边用同样的学习率，再加上惩罚项，第 6 课还会讲到它。
 #
@@ -407,15 +407,16 @@ picture
 
 # %% [markdown] lang="en"
 # The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real
-# held-out ones. What it teaches then is not "draw a digit" but "draw one of these fifty". The cure is more images.
+# held-out ones, which nobody trained on; number 11 measures by how much. What it teaches then is not "draw a digit" but
+# "draw one of these fifty". The cure is more images.
 #
 # ## 11. Evaluating on the training data
 #
 # The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
 # images that it has never seen? We take the mean logit of real images minus that of generated ones.
 
-# %% [markdown] lang="zh" of="48b70481"
-# 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图更真。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
+# %% [markdown] lang="zh" of="7e174c76"
+# 图看上去并不差，这正是陷阱所在。判别器觉得训练图比同样真实的留出图（没参加过训练的图）更真，差多少，第 11 种会量出来。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
 #
 # ## 11. 在训练数据上评估
 #
@@ -442,15 +443,15 @@ assert margins["training images"] > margins["held-out images"] + 0.1
 # ## 12. ε = 0.8 in batch normalisation
 #
 # A widely copied GAN writes `BatchNorm1d(n, 0.8)`. In PyTorch the second argument is ε, not the momentum that the
-# author of the original had in mind. Batch normalisation divides by √(variance + ε). What does ε = 0.8 do to a weak
-# signal?
+# author of the original had in mind (which says how fast the stored statistics follow the batches). Batch normalisation
+# divides by √(variance + ε). What does ε = 0.8 do to a weak signal?
 
-# %% [markdown] lang="zh" of="65389297"
+# %% [markdown] lang="zh" of="32e4c814"
 # 在学过的图上，它领先生成的图一大截。无论评估什么，都要用没参加过训练的图。
 #
 # ## 12. 批归一化里的 ε = 0.8
 #
-# 一份被到处复制的 GAN 代码写着 `BatchNorm1d(n, 0.8)`。在 PyTorch 里第二个参数是 ε，不是原作者想的动量。
+# 一份被到处复制的 GAN 代码写着 `BatchNorm1d(n, 0.8)`。在 PyTorch 里第二个参数是 ε，不是原作者想的动量（存下来的统计量跟着每一批更新的快慢）。
 # 批归一化要除以 √（方差 + ε）。ε = 0.8 会把微弱的信号变成什么样？
 
 # %%
@@ -543,28 +544,40 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** You see a run's losses: the discriminator's near 0, the generator's rising. Which of the fourteen can it be?
-# Which single number would you look at next?
+# What would you look at next, if you may look at one thing only?
+#
+# <details><summary>Answer</summary>
 #
 # It can be number 2, 6 or 9, or a bad start as in lesson 3. Look at `min()` and `max()` of real and generated pixels:
 # it is the cheapest question, and it tells you whether it is number 6.
 #
+# </details>
+#
 # **2.** Mend the circle of number 9 with friction: after each step, multiply x and y by the same number just below one.
 # How far below is enough?
 
-# %% [markdown] lang="zh" of="37b19bc9"
+# %% [markdown] lang="zh" of="aea7a216"
 # 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排变得最多的一个像素，在这里变了一百级左右（灰度一共 256 级），只因为同批的邻居换了。（固定的统计量，就是事先用许多隐变量量好、存下来的均值和标准差，每个通道一份。）
 # 在 PyTorch 里，画图之前要调用 `generator.eval()`。
 #
 # ## 练习
 #
-# **1.** 你看到一次训练的损失：判别器的接近 0，生成器的一直上升。可能是这十四种里的哪几种？下一步只看一个数，你看什么？
+# 每题先自己试，再展开参考代码和下面的答案。
+#
+# **1.** 你看到一次训练的损失：判别器的接近 0，生成器的一直上升。可能是这十四种里的哪几种？下一步只许看一样东西，你看什么？
+#
+# <details><summary>答案</summary>
 #
 # 可能是第 2、第 6 或第 9 种，或者像第 3 课那样开局不利。先看真图和生成的图的 `min()` 和 `max()`：代价最小，又能看出是不是第 6 种。
 #
+# </details>
+#
 # **2.** 用摩擦力治好第 9 种里的圆圈：每走一步，把 x 和 y 都乘上同一个略小于 1 的数。小到多少就够了？
 
-# %%
+# %% solution=true
 for factor in (1.0, 0.999, 0.998, 0.98):
     x, y = 1.0, 0.0
     for _ in range(400):
@@ -573,24 +586,59 @@ for factor in (1.0, 0.999, 0.998, 0.98):
 assert np.hypot(x, y) < 0.01
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Each step grows the distance by √(1 + 0.05²) = 1.00125, so any factor below 1 / 1.00125 = 0.99875 wins in the end.
+#
+# </details>
 #
 # ## Can you answer these?
 #
-# * Why does one good picture not rule out mode collapse? (It may be the only one.)
-# * Which failures does no loss show? (Dropped classes, memorised images, negatives, a collapse that fools the
-#   discriminator.)
-# * What do you check before the first step? (Shapes, ranges, labels, whether the batches are shuffled.)
+# <details><summary>Why does one good picture not rule out mode collapse?</summary>
+#
+# It may be the only one.
+#
+# </details>
+#
+# <details><summary>Which failures does no loss show?</summary>
+#
+# Dropped classes, memorised images, negatives, a collapse that fools the discriminator.
+#
+# </details>
+#
+# <details><summary>What do you check before the first step?</summary>
+#
+# Shapes, ranges, labels, whether the batches are shuffled.
+#
+# </details>
 #
 # All rules of the doctor, with their thresholds and how often they are wrong: [the doctor](../../docs/doctor.md).
 
-# %% [markdown] lang="zh" of="695e24fc"
+# %% [markdown] lang="zh" of="eb19b8fc"
+# <details><summary>答案</summary>
+#
 # 每一步让距离增大 √(1 + 0.05²) = 1.00125 倍，所以只要因子小于 1 / 1.00125 = 0.99875，最后总能收住。
+#
+# </details>
 #
 # ## 自测
 #
-# * 为什么一张好图排除不了模式崩溃？（它可能是唯一的一张。）
-# * 哪些失败在任何损失里都看不出来？（丢掉的类别、背下来的图、反相、骗得过判别器的模式崩溃。）
-# * 第一步之前要检查什么？（形状、范围、标签，还有每批的图是否打乱过。）
+# <details><summary>为什么一张好图排除不了模式崩溃？</summary>
+#
+# 它可能是唯一的一张。
+#
+# </details>
+#
+# <details><summary>哪些失败在任何损失里都看不出来？</summary>
+#
+# 丢掉的类别、背下来的图、反相、骗得过判别器的模式崩溃。
+#
+# </details>
+#
+# <details><summary>第一步之前要检查什么？</summary>
+#
+# 形状、范围、标签，还有每批的图是否打乱过。
+#
+# </details>
 #
 # 医生的全部规则、阈值和误诊率，见[医生](../../docs/doctor.md)（英文）。

@@ -97,8 +97,9 @@ assert distance[1] < distance[2]
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# Strictly this is the square of the distance, but everybody calls it the distance. The first term asks whether the
-# clouds lie in the same place, the second whether they have the same shape; tr, the trace, is the sum of the diagonal.
+# Strictly this is the square of the distance, but everybody calls it the distance. The first term, the squared length
+# of m₁ − m₂, asks whether the clouds lie in the same place, the second whether they have the same shape; tr, the trace,
+# is the sum of the diagonal.
 # If there were one feature only, with standard deviations s₁ and s₂, it would be
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
@@ -106,17 +107,17 @@ assert distance[1] < distance[2]
 # With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance) that
 # papers report. That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the
 # two. Features have no unit, so neither has d, and one d alone says little. The ^½ asks for the matrix whose square is
-# C₁ C₂. Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met eigenvalues,
-# read on all the same: the cell after the next compares your line with inkgan's.
+# C₁ C₂. Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met
+# eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
 
-# %% [markdown] lang="zh" of="7869fff1"
+# %% [markdown] lang="zh" of="0bdb1ef0"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
-# 严格说这是距离的平方，不过大家都直接叫它距离。第一项问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。假如特征只有一个，标准差是 s₁ 和 s₂，它就是
+# 严格说这是距离的平方，不过大家都直接叫它距离。第一项是向量 m₁ − m₂ 长度的平方，问两朵云是否在同一个地方，第二项问它们的形状是否相同；tr（迹）是对角线上各数之和。假如特征只有一个，标准差是 s₁ 和 s₂，它就是
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
@@ -358,10 +359,11 @@ print("verdict:", same.pairs[0].verdict)
 
 # %% [markdown] lang="en"
 # The figures differ, and the verdict does not fall for it. (Above, `fast` had a distance of about 2; here it has
-# less, because the reference is all 55,000 training images. Two figures are new: the kernel distance assumes no bell curve, and accuracy is the share of
-# images that are read as the digit that was asked for.) Against the tutorial's generator it is another matter:
+# less, because the reference is all 55,000 training images. Two figures are new: the kernel distance assumes no bell
+# curve, and accuracy is the share of images that are read as the digit that was asked for.) Against the tutorial's
+# generator it is another matter:
 
-# %% [markdown] lang="zh" of="972efdef"
+# %% [markdown] lang="zh" of="88d8d164"
 # 各项指标的数值都不一样，结论却是 `indistinguishable`（分不出高低），没有上当。（前面 `fast` 的距离是 2 左右，这里小一些，因为参照是全部 55,000 张训练图。有两个指标是新的：kernel_digit_distance 是核距离，它不假定正态分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
 # 和教程的生成器相比，就是另一回事了：
 
@@ -379,60 +381,107 @@ assert same.pairs[0].verdict != unlike.pairs[0].verdict
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** Shift all digits by two pixels. Every image is still a fine digit. What do the distance and precision say?
 
-# %% [markdown] lang="zh" of="68884cdd"
+# %% [markdown] lang="zh" of="5ab2764b"
 # 它怎样判断？每个差值也有自己的区间。区间包含 0，就可能根本没有差别；不包含 0，才算发现。
 # 如果比较的是几组训练，`inkgan compare 'runs/before-*' 'runs/after-*'`，区间还会把训练的运气也算进去。
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 把所有数字平移两个像素。每张仍是好好的数字。距离和精确率怎么说？
 
-# %%
+# %% solution=true
 shifted = network(np.roll(real, 2, axis=1)).astype(np.float64)
 precision, recall = precision_and_recall(shifted, reference)
 print(f"distance {frechet(shifted, reference):.2f}, precision {precision:.2f}, recall {recall:.2f}")
 
-# %% full=true
+# %% full=true solution=true
 assert frechet(shifted, reference) > 5 * frechet(held_out, reference)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # The distance rises clearly, although no digit became worse: MNIST's digits are centred, so "not centred" is a
 # difference. A measure says what differs from the data, not what people find beautiful.
 #
+# </details>
+#
 # **2.** Mix: half of the images from `best`, half from `tutorial`. Which figure shows it most clearly?
 
-# %% [markdown] lang="zh" of="7a350463"
+# %% [markdown] lang="zh" of="d336fcd9"
+# <details><summary>答案</summary>
+#
 # 距离明显变大，尽管没有一个数字变差：MNIST 的数字都是居中的，“不居中”就是差别。尺子量的是和数据有什么不同，不是人觉得好不好看。
+#
+# </details>
 #
 # **2.** 混合：一半图来自 `best`，一半来自 `tutorial`。哪个指标最能看出来？
 
-# %%
+# %% solution=true
 mixed = np.concatenate([drawn["best"][: N // 2], drawn["tutorial"][: N // 2]])
 precision, recall = precision_and_recall(mixed, reference)
 print(f"distance {frechet(mixed, reference):.2f}, precision {precision:.2f}, recall {recall:.2f}")
 
-# %% full=true
+# %% full=true solution=true
 assert recall > 0.8
 assert precision < 0.9
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Recall stays high: the good half covers the real digits. Precision and the distance show the bad half. Read them
 # together.
 #
+# </details>
+#
 # ## Can you answer these?
 #
-# * Why is the distance of real to real digits not 0? (Few points, crude covariances; and other people wrote them.)
-# * Precision 0.95, recall 0.05: what happened? (Mode collapse: good images, few kinds.)
-# * Your change lowers the distance by 0.03. What do you do next? (Look at the interval; train more seeds on both
-#   sides.)
+# <details><summary>Why is the distance of real to real digits not 0?</summary>
+#
+# Few points, crude covariances; and other people wrote them.
+#
+# </details>
+#
+# <details><summary>Precision 0.95, recall 0.05: what happened?</summary>
+#
+# Mode collapse: good images, few kinds.
+#
+# </details>
+#
+# <details><summary>Your change lowers the distance by 0.03. What do you do next?</summary>
+#
+# Look at the interval; train more seeds on both sides.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="d7bb9835"
+# %% [markdown] lang="zh" of="a2162957"
+# <details><summary>答案</summary>
+#
 # 召回率仍然高：好的那一半覆盖了真数字。坏的那一半，由精确率和距离显示出来。要放在一起读。
+#
+# </details>
 #
 # ## 自测
 #
-# * 真数字对真数字，距离为什么不是 0？（点太少，协方差粗；而且是另一些人写的。）
-# * 精确率 0.95，召回率 0.05，发生了什么？（模式崩溃：图很好，种类很少。）
-# * 你的改动让距离降低了 0.03，下一步做什么？（看区间；两边都多训练几个种子。）
+# <details><summary>真数字对真数字，距离为什么不是 0？</summary>
+#
+# 点太少，协方差粗；而且是另一些人写的。
+#
+# </details>
+#
+# <details><summary>精确率 0.95，召回率 0.05，发生了什么？</summary>
+#
+# 模式崩溃：图很好，种类很少。
+#
+# </details>
+#
+# <details><summary>你的改动让距离降低了 0.03，下一步做什么？</summary>
+#
+# 看区间；两边都多训练几个种子。
+#
+# </details>

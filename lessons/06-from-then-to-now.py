@@ -173,8 +173,8 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # *ask*: the columns go from 0 to 9, twice. And a generator that is asked for every digit does not forget one so easily
 # as the tutorial's forgot the zeros. (Lesson 4, number 9, shows that it can.)
 #
-# Can you read more of them than the classifier does? It has learned from clean paper, and on this grey it calls
-# most of them eights. When we took the grey away in a trial, it read about half of them rightly.
+# Can you read more of them than the classifier does? It has learned from clean paper only, and misjudges digits on
+# grey: 10 % is what guessing would give.
 #
 # ## Rung 3: pairs
 #
@@ -182,11 +182,11 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
 # (Jolicoeur-Martineau 2018). Where all real images must be matched, a few motifs are not enough.
 
-# %% [markdown] lang="zh" of="ee28a807"
+# %% [markdown] lang="zh" of="b3b94875"
 # 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以*点名*：各列从 0 到 9，排两遍。
 # 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
-# 你认得出的，是不是比分类器多？它只见过干净的白纸，在这种灰底上把大多数都认作“8”。我们试过把灰底去掉，它就读对了大约一半。
+# 你认得出的，是不是比分类器多？它只见过干净的白纸，到了灰底上就看不准：10%，和瞎猜一样。
 #
 # ## 第 3 级：成对比较
 #
@@ -222,7 +222,8 @@ climb("penalty", "fast", STEPS, **plain, **no_average)
 assert distances["penalty"] < distances["pairs"]
 
 # %% [markdown] lang="en"
-# No: once in 8 steps with 8 times the weight is enough ("lazy regularisation", Karras et al. 2020). So it costs little.
+# No: this rung paid once in 8 steps, with 8 times the weight ("lazy regularisation", Karras et al. 2020). So it costs
+# little.
 # (Did the share of right digits fall, although the distance fell, too? They measure different things, and each is one
 # seed after few steps: see exercise 1.)
 #
@@ -230,8 +231,8 @@ assert distances["penalty"] < distances["pairs"]
 #
 # The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
 
-# %% [markdown] lang="zh" of="247efdd2"
-# 不必：每 8 步做一次、权重乘 8 就够了（“惰性正则化”，Karras 等 2020），所以很便宜。
+# %% [markdown] lang="zh" of="e3dc6b74"
+# 不必：这一级每 8 步才做一次，权重乘 8（“惰性正则化”，Karras 等 2020），所以很便宜。
 # （距离降了，读对的比例却也降了？它们量的是不同的东西，而且步数很少，种子只有一个，见练习 1。）
 #
 # ## 第 5 级：平均
@@ -251,11 +252,11 @@ assert far_mean[-1] < 0.5 * far[-1]
 curves(far, far_mean, limits=(0, 2), across=(1, 400))
 
 # %% [markdown] lang="en"
-# Upwards is the distance from the resting point, over 400 steps: blue that of the point itself, orange that of its moving
-# average, which is much nearer. So draw with a moving average of the
-# generator's weights. Training does not notice; it costs one multiplication per weight and step.
+# Upwards is the distance from the resting point, over 400 steps: blue that of the point itself, orange that of its
+# moving average, which is much nearer. So draw with a moving average of the generator's weights. Training does not
+# notice; it costs one multiplication per weight and step.
 
-# %% [markdown] lang="zh" of="c7f6fd90"
+# %% [markdown] lang="zh" of="a092cd5a"
 # 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
 
 # %%
@@ -322,52 +323,101 @@ assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** One seed each: could the order of two rungs be luck? Climb "pairs" and "average" once more with another seed.
 
-# %% [markdown] lang="zh" of="99e4e487"
+# %% [markdown] lang="zh" of="a507c702"
 # 权重走的那一小步丢了。所以 inkgan 用 bfloat16 做乘法，而权重和 Adam 的记忆保存在 float32 里（Micikevicius 等 2018）。
 # 处理器适合时它才这样做（`precision=auto`），能快多少见[结果](../../docs/results.md)（英文）。
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 每级只有一个种子，两级的先后会不会是运气？换一个种子，把“pairs”和“average”再爬一遍。
 
-# %%
+# %% solution=true
 climb("pairs, seed 2", "fast", STEPS, seed=2, **plain, **{"penalty.weight": 0.0}, **no_average)
 climb("average, seed 2", "fast", STEPS, seed=2, **plain)
 spread = abs(distances["average, seed 2"] - distances["average"])
 print(f"another seed moves the distance by {spread:.1f}")
 
-# %% full=true
+# %% full=true solution=true
 assert distances["average, seed 2"] < distances["pairs, seed 2"]
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # The order holds here. But the printed spread is that of "average" only. Look at "pairs": another seed moved its
 # distance by more than 10, and its share of right digits by more than 10 points. That is more than some neighbouring
 # rungs are apart, so they can change places. For a claim you need several seeds on both sides. [The
 # experiments](../../docs/experiments.md) show what each idea is worth after 300 steps, with two seeds, and much else
 # with five and more.
 #
-# **2.** Which rung would you give up first if you had to? Look at what each brings, and at what it costs. (There is no
-# single answer. Without labels you cannot ask for a digit. In the experiments, after 300 steps, leaving out the labels,
-# the penalty or the average each at least doubles the distance.)
+# </details>
+#
+# **2.** Which rung would you give up first if you had to? Look at what each brings, and at what it costs.
+#
+# <details><summary>Answer</summary>
+#
+# There is no single one. Without labels you cannot ask for a digit. In the experiments, after 300 steps, leaving out
+# the labels, the penalty or the average each at least doubles the distance.
+#
+# </details>
 #
 # ## Can you answer these?
 #
-# * Why is there no batch normalisation in `fast`? (An image should depend on its own latent; and without it a step is
-#   cheaper.)
-# * What does the penalty turn the discriminator into? (A smooth function, which cannot win by being steep.)
-# * Why average the weights and not the images? (An average of images is a blur, as lesson 7 shows; nearby weights
-#   average to a network.)
+# <details><summary>Why is there no batch normalisation in <code>fast</code>?</summary>
+#
+# An image should depend on its own latent; and without it a step is cheaper.
+#
+# </details>
+#
+# <details><summary>What does the penalty turn the discriminator into?</summary>
+#
+# A smooth function, which cannot win by being steep.
+#
+# </details>
+#
+# <details><summary>Why average the weights and not the images?</summary>
+#
+# An average of images is a blur, as lesson 7 shows; nearby weights average to a network.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="a31cb185"
+# %% [markdown] lang="zh" of="ff270488"
+# <details><summary>答案</summary>
+#
 # 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 10 以上，读对的比例变了 10 个百分点以上，比有些相邻两级之间的差别还大，所以它们完全可能换位。
 # 要下结论，两边都得有好几个种子。[实验记录](../../docs/experiments.md)（英文）里有每个想法在 300 步之后的价值，用两个种子；其他许多实验用了五个以上。
 #
-# **2.** 如果必须放弃一级，你先放弃哪一级？看看每级带来什么、代价多大。（没有唯一答案。没有标签，就不能点名要哪个数字。在实验记录里，300 步之后，去掉标签、惩罚项或平均中的任何一样，距离都至少翻一倍。）
+# </details>
+#
+# **2.** 如果必须放弃一级，你先放弃哪一级？看看每级带来什么、代价多大。
+#
+# <details><summary>答案</summary>
+#
+# 没有唯一答案。没有标签，就不能点名要哪个数字。在实验记录里，300 步之后，去掉标签、惩罚项或平均中的任何一样，距离都至少翻一倍。
+#
+# </details>
 #
 # ## 自测
 #
-# * `fast` 里为什么没有批归一化？（一张图应该只取决于自己的隐变量；而且没有它，一步更便宜。）
-# * 惩罚项把判别器变成什么样？（一个平滑的函数，不能靠陡峭取胜。）
-# * 为什么平均权重，而不平均图像？（图像的平均是一团模糊，第 7 课会看到；相近的权重平均起来仍是一个网络。）
+# <details><summary><code>fast</code> 里为什么没有批归一化？</summary>
+#
+# 一张图应该只取决于自己的隐变量；而且没有它，一步更便宜。
+#
+# </details>
+#
+# <details><summary>惩罚项把判别器变成什么样？</summary>
+#
+# 一个平滑的函数，不能靠陡峭取胜。
+#
+# </details>
+#
+# <details><summary>为什么平均权重，而不平均图像？</summary>
+#
+# 图像的平均是一团模糊，第 7 课会看到；相近的权重平均起来仍是一个网络。
+#
+# </details>

@@ -14,13 +14,13 @@
 # %% [markdown] lang="en"
 # ## Where do latents live?
 #
-# A latent is drawn from a bell curve in 64 dimensions. Most values of a bell curve are near 0. So most latents lie near
-# the origin. True?
+# A latent is 64 numbers, each drawn from a bell curve: a point in 64 dimensions. Most values of a bell curve are near
+# 0. So most latents lie near the origin. True?
 
-# %% [markdown] lang="zh" of="c61e59cc"
+# %% [markdown] lang="zh" of="eebead48"
 # ## 隐变量住在哪里？
 #
-# 隐变量是从 64 维的标准正态分布里抽出来的。正态分布的值大多在 0 附近，所以大多数隐变量都在原点附近。对吗？
+# 隐变量是 64 个数，每个都从标准正态分布里抽出来，合起来是 64 维空间里的一个点。正态分布的值大多在 0 附近，所以大多数隐变量都在原点附近。对吗？
 
 # %%
 import numpy as np
@@ -317,19 +317,23 @@ assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** Is there a direction for "more ink"? Fit a linear function with `np.linalg.lstsq`: ink as a function of the 64
 # numbers. Its 64 coefficients are a direction; walk along it.
 
-# %% [markdown] lang="zh" of="fda2d488"
+# %% [markdown] lang="zh" of="085a410d"
 # 噪声失败了，只画出一团灰：64 个数毕竟远少于 784 个。翻转的“7”和叉只画了个大概：笔画短了一截，差别也比真数字的大。
 # 框却出人意料：画得和真数字差不多好，是一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
 # 生成器*画得出*它们，可是随机抽隐变量，一辈子也*碰不上*一次。差别和长度这两个数合在一起，才说明一张图有多不寻常。
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 有没有一个方向代表“更多的墨”？用 `np.linalg.lstsq` 拟合一个线性函数：把用墨量写成那 64 个数的函数。它的 64 个系数就是一个方向，沿着它走。
 
-# %%
+# %% solution=true
 fives = model.draw(z[:600], "5").mean(axis=(1, 2))
 direction = np.linalg.lstsq(z[:600], fives - fives.mean(), rcond=None)[0]
 direction /= np.linalg.norm(direction)
@@ -341,16 +345,24 @@ assert walk[-1].mean() > 1.2 * walk[0].mean()
 sheet(walk, columns=9, scale=2)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # There is one, and nobody put it there.
+#
+# </details>
 #
 # **2.** What does the latent 0 draw? Compare it with the mean of many digits of a class.
 
-# %% [markdown] lang="zh" of="5551cb40"
+# %% [markdown] lang="zh" of="1c1b9a58"
+# <details><summary>答案</summary>
+#
 # 有这样的方向，而且不是谁放进去的。
+#
+# </details>
 #
 # **2.** 隐变量 0 画出什么？和同一类许多数字的平均值比一比。
 
-# %%
+# %% solution=true
 centre = model.draw(np.zeros((10, 64), np.float32), np.arange(10))
 means = np.stack([mnist.train.images[mnist.train.labels == digit][:, :, :, 0].mean(axis=0) for digit in range(10)])
 sharpness = [float(np.abs(np.diff(np.asarray(some, float), axis=2)).mean()) for some in (centre, means)]
@@ -359,21 +371,56 @@ assert sharpness[0] > 1.3 * sharpness[1]
 sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Above latent 0, below the mean image. The generator's middle is a sharp digit in the most ordinary hand; the mean of
 # pixels is a blur. Averaging latents is not averaging images.
 #
+# </details>
+#
 # ## Can you answer these?
 #
-# * Why an arc and not a straight line? (Between two points of the shell the straight line leaves it.)
-# * What does truncation cost? (Variety.)
-# * You found a latent for a photograph with little error. What did the generator learn from it? (Nothing. Its weights
-#   stayed as they were.)
+# <details><summary>Why an arc and not a straight line?</summary>
+#
+# Between two points of the shell the straight line leaves it.
+#
+# </details>
+#
+# <details><summary>What does truncation cost?</summary>
+#
+# Variety.
+#
+# </details>
+#
+# <details><summary>You found a latent for a photograph with little error. What did the generator learn from it?</summary>
+#
+# Nothing. Its weights stayed as they were.
+#
+# </details>
 
-# %% [markdown] lang="zh" of="d93e19e7"
+# %% [markdown] lang="zh" of="cbfe5d70"
+# <details><summary>答案</summary>
+#
 # 上排是隐变量 0，下排是平均图。生成器的正中间是一个清楚的数字，写法最普通；像素的平均却是一团模糊。隐变量的平均不是图像的平均。
+#
+# </details>
 #
 # ## 自测
 #
-# * 为什么走弧线，不走直线？（壳上两点之间的直线会离开壳。）
-# * 截断的代价是什么？（多样性。）
-# * 你给一张照片找到了误差很小的隐变量。生成器从中学到了什么？（什么也没学到，它的权重没有变。）
+# <details><summary>为什么走弧线，不走直线？</summary>
+#
+# 壳上两点之间的直线会离开壳。
+#
+# </details>
+#
+# <details><summary>截断的代价是什么？</summary>
+#
+# 多样性。
+#
+# </details>
+#
+# <details><summary>你给一张照片找到了误差很小的隐变量。生成器从中学到了什么？</summary>
+#
+# 什么也没学到，它的权重没有变。
+#
+# </details>

@@ -279,9 +279,11 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # ## Exercises
 #
+# Try each before you unfold its solution, and the answer below it.
+#
 # **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
 
-# %% [markdown] lang="zh" of="2668e3cc"
+# %% [markdown] lang="zh" of="88c551b8"
 # ## 接下来读什么
 #
 # 十篇论文，后面的回应前面的，就按这个顺序读：
@@ -299,9 +301,11 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # ## 练习
 #
+# 每题先自己试，再展开参考代码和下面的答案。
+#
 # **1.** 不用标签训练（`settings={"conditional": False, "class_weight": 0.0}`）。有什么事做不了了？
 
-# %% short=["steps=100", "steps=4"]
+# %% short=["steps=100", "steps=4"] solution=true
 from inkgan.errors import ConfigError
 
 blind = inkgan.train(
@@ -322,18 +326,26 @@ else:
     raise AssertionError("it should refuse")
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # Ask for a class.
+#
+# </details>
 #
 # **2.** How many numbers does your model have, and how large is its file? Guess both first. (For each class the model
 # has learned a vector of 64 numbers. Its first layer turns 80 numbers, the 16 of a latent and the 64 of its class, into
 # 24 maps of 6×6. A number in float32 takes 4 bytes.)
 
-# %% [markdown] lang="zh" of="ab0e36c4"
+# %% [markdown] lang="zh" of="d152b5e2"
+# <details><summary>答案</summary>
+#
 # 点名要某一类。
+#
+# </details>
 #
 # **2.** 你的模型有多少个数，文件有多大？先猜一猜。（每一类，模型都学了一个 64 个数的向量。它的第一层把 80 个数，即隐变量的 16 个和类别的 64 个，变成 24 张 6×6 的特征图；float32 的一个数占 4 个字节。）
 
-# %%
+# %% solution=true
 from inkgan.generation.loading import read
 
 numbers = sum(array.size for array in read("my-shapes", "latest").arrays.values())
@@ -342,13 +354,17 @@ print(f"{numbers:,} numbers, {size:,} bytes: {size / numbers:.1f} bytes each")
 assert size >= 2 * numbers
 
 # %% [markdown] lang="en"
+# <details><summary>Answer</summary>
+#
 # The first layer alone has 24 · 36 · 81 = 69,984 of them: 80 weights and an offset for each place of each map. The
 # three vectors of the classes are 192; the convolutions and the scales that depend on latent and class have the rest.
 # Four bytes for each number; the few bytes more are the names and shapes of the arrays.
 #
+# </details>
+#
 # ## Ten questions
 #
-# Could you explain these to a friend? Each is answered in the lesson in brackets, and in a sentence at the end.
+# Could you explain these to a friend? Each is answered in the lesson in brackets.
 #
 # 1. From what does a generator learn, if it never sees a real image? [1, 2]
 # 2. What does the best discriminator compute? [2]
@@ -361,7 +377,9 @@ assert size >= 2 * numbers
 # 9. Which change turned the tutorial into `fast`, and what did each part bring? [6]
 # 10. What does a label say, and what does a latent say? [7]
 #
-# Here are the short answers. If one surprises you, go back to its lesson.
+# Answer all ten before you unfold the short answers. If one surprises you, go back to its lesson.
+#
+# <details><summary>Answers</summary>
 #
 # 1. From the gradient that comes back through the discriminator, and from nothing else.
 # 2. At each point the share of real images among all: real / (real + generated).
@@ -378,14 +396,20 @@ assert size >= 2 * numbers
 #    penalties (a smooth discriminator), averaging (no jitter).
 # 10. The label says what is written, the latent how: the hand.
 #
+# </details>
+#
 # Ten more ask what follows from the lessons: [questions](../../lessons/questions.md).
 
-# %% [markdown] lang="zh" of="cd22dc3d"
+# %% [markdown] lang="zh" of="ea0f6006"
+# <details><summary>答案</summary>
+#
 # 光是第一层就占了 24 · 36 · 81 = 69,984 个：每张特征图的每个位置有 80 个权重和一个偏置。三个类别的向量占 192 个，其余的属于卷积，以及由隐变量和类别决定的缩放。每个数四个字节，多出来的一点是各个数组的名字和形状。
+#
+# </details>
 #
 # ## 十个问题
 #
-# 你能给朋友讲清楚吗？答案在方括号里的那几课，最后还有一句话的简答。
+# 你能给朋友讲清楚吗？答案在方括号里的那几课。
 #
 # 1. 生成器从没见过真图，它从什么地方学？[1、2]
 # 2. 最优判别器算的是什么？[2]
@@ -398,7 +422,9 @@ assert size >= 2 * numbers
 # 9. 哪些改动把教程变成了 `fast`？每一样带来了什么？[6]
 # 10. 标签决定什么，隐变量决定什么？[7]
 #
-# 下面是简答。如果哪一条出乎意料，就回到那一课。
+# 十题都答完，再展开简答。如果哪一条出乎意料，就回到那一课。
+#
+# <details><summary>简答</summary>
 #
 # 1. 从穿过判别器传回来的梯度中学，此外没有别的来源。
 # 2. 每一点上，真图在全部图中所占的份额：真 / （真 + 生成的）。
@@ -410,5 +436,7 @@ assert size >= 2 * numbers
 # 8. 差值的区间是否包含 0，每个指标用了多少张图，换别的种子又会怎样。
 # 9. 合适的网络（一步便宜，不用归一化）、标签（可以点名）、成对比较（每张真图都算数）、惩罚项（判别器平滑）、平均（不再抖动）。
 # 10. 标签决定写什么，隐变量决定怎么写，也就是笔迹。
+#
+# </details>
 #
 # 另有十个问题，问的是由这些课可以推出什么：[问题](../../lessons/questions.md)。

@@ -13,6 +13,9 @@ hash no longer fits.
 
 The tests run the short form. There, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text replaced
 by the second, and a cell with ``full=true`` is left out, because it asserts what only the full form computes.
+
+A code cell with ``solution=true`` solves an exercise. The notebooks and the site fold it with its result; what it shows
+is told in ``<details><summary>Answer</summary>`` below it. It runs like any other.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ _WORDS = {
     "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
     "zh": {"other": "English", "next": "下一课", "before": "上一课"},
 }
+#: What unfolds the code of a solution on the site.
+_SOLUTION = {"en": "Solution", "zh": "参考代码"}
 #: A line break between Chinese characters, where Markdown would show a space.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
 #: Where the exported page stands, open at a view, and what shows it in a notebook.
@@ -69,6 +74,8 @@ _YOURS = {
   difference. Read on and run the next cell.
 * Has the kernel been restarted, or does a cell say `NameError`? Cells before it have not run: choose *Run → Run All
   Above Selected Cell*.
+* Solutions are folded. Try an exercise in a cell of your own first (Esc, then B, adds one). Then click the bar with the
+  dots, run the cell, click the bar that holds its result, and unfold *Answer*.
 * `No module named 'inkgan'`: this notebook runs in another Python. Start it with `make lessons`.
 * For a fresh copy, delete this file and run `make lessons` again.""",
     "zh": """\
@@ -76,6 +83,7 @@ _YOURS = {
 
 * 以 `assert` 开头的行用来检验课文里的说法。如果改动之后它报错，说明你的改动起了作用。接着往下读，运行下一个单元就好。
 * 内核重启过，或者某个单元报 `NameError`？说明前面的单元还没运行：选菜单 *Run → Run All Above Selected Cell*。
+* 练习的解答折叠着。先自己试（按 Esc、再按 B 加一个单元），再点开带省略号的横条，运行，看结果和*答案*。
 * 出现 `No module named 'inkgan'`：这个 notebook 用的是另一个 Python。请用 `make lessons` 启动。
 * 想要一份新的，删掉这个文件，再运行一次 `make lessons`。""",
 }
@@ -163,7 +171,8 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
             made.cells.append(nbformat.v4.new_markdown_cell(_BROKEN_CHINESE.sub("", cell.source)))
         elif cell.cell_type == "code" and not (short and cell.metadata.get("full")):
             source = _shortened(lesson, cell) if short else cell.source
-            made.cells.append(nbformat.v4.new_code_cell(source))
+            folded = _folded(language) if cell.metadata.get("solution") else {}
+            made.cells.append(nbformat.v4.new_code_cell(source, metadata=folded))
     made.cells.append(nbformat.v4.new_markdown_cell(_navigation(lesson, language)))
     for number, cell in enumerate(made.cells):
         cell.id = f"cell-{number:03}"  # nbformat draws them at random
@@ -209,9 +218,9 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
 def cleaned(made: Any) -> Any:
     """Remove from a notebook what differs each time and what nobody reads: counters, times, copies of pictures."""
     for cell in made.cells:
-        cell.metadata.clear()
         if cell.cell_type != "code":
             continue
+        cell.metadata.pop("execution", None)
         cell.execution_count = None
         cell.outputs = _joined([nbformat.from_dict(_without_folder(output)) for output in cell.outputs])
         for output in cell.outputs:
@@ -257,9 +266,13 @@ def out_of_date(lesson: Path, language: Language) -> str | None:
         return f"{path.name} is missing in lessons/{language}"
     kept = nbformat.read(path, as_version=4)
     made = notebook(lesson, language)
-    if [(cell.cell_type, cell.source) for cell in kept.cells] != [(cell.cell_type, cell.source) for cell in made.cells]:
+    if [_without_results(cell) for cell in kept.cells] != [_without_results(cell) for cell in made.cells]:
         return f"lessons/{language}/{path.name} is not what {lesson.name} says now"
     return None
+
+
+def _without_results(cell: Any) -> tuple[str, str, dict[str, Any]]:
+    return cell.cell_type, cell.source, cell.metadata
 
 
 def build(lesson: Path, workers: int = 1) -> None:
@@ -402,6 +415,12 @@ def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None
         for lesson in wanted:
             if not refresh(lesson):
                 raise LessonError(f"the code of {lesson.name} has changed: python scripts/lessons.py build")
+
+
+def _folded(language: Language) -> dict[str, Any]:
+    """Return the metadata of a cell that is shown folded: by the site, and by JupyterLab."""
+    prompts = {"code_prompt_show": _SOLUTION[language], "code_prompt_hide": _SOLUTION[language]}
+    return {"tags": ["hide-cell"], "mystnb": prompts, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
 
 
 def _shortened(lesson: Path, cell: Any) -> str:

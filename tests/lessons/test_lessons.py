@@ -221,6 +221,33 @@ def test_what_a_cell_prints_is_one_text(script: Any) -> None:
     assert kept[1].data["text/plain"] == "(picture)"
 
 
+def test_a_run_leaves_solutions_folded(script: Any) -> None:
+    """What a run notes of its times goes; what folds a cell stays."""
+    form = script.nbformat.v4
+    cell = form.new_code_cell("solve()", metadata={"tags": ["hide-cell"], "execution": {"iopub.status.idle": "2026"}})
+    assert script.cleaned(form.new_notebook(cells=[cell])).cells[0].metadata == {"tags": ["hide-cell"]}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_solutions_are_folded_and_nothing_else(script: Any, path: Path, language: str) -> None:
+    """Readers think before they see the code that solves an exercise, its result, and the answer in words."""
+    title = {"en": "\n## Exercises\n", "zh": "\n## 练习\n"}[language]
+    cells = script.nbformat.read(script.built(path, language), as_version=4).cells
+    begins = next(number for number, cell in enumerate(cells) if title in cell.source)
+    for number, cell in enumerate(cells):
+        folded = cell.metadata.get("jupyter") == {"source_hidden": True, "outputs_hidden": True}
+        assert folded == ("hide-cell" in cell.metadata.get("tags", []))
+        assert folded == (cell.cell_type == "code" and number > begins), cell.source
+    texts = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    exercises = texts.partition(title)[2].partition("\n## ")[0]
+    seen = re.sub(r"<details><summary>[^\n]+</summary>\n\n.*?\n\n</details>", "", exercises, flags=re.DOTALL)
+    _, *asked = [paragraph for paragraph in seen.split("\n\n") if paragraph.strip()]
+    assert len(asked) >= 2
+    assert [paragraph[:7] for paragraph in asked] == [f"**{number}.** " for number in range(1, len(asked) + 1)]
+    assert exercises.count("<details>") == len(asked)
+
+
 def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     lesson(script, tmp_path)
