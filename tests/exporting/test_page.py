@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import colorsys
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from documents import ROOT
 from inkgan import cli, data
 from inkgan.exporting import page
 from inkgan.exporting.page import to_eight_bits
+from inkgan.images import LINE_COLOURS
 from inkgan.networks.grid import EMBEDDING
 
 MODELS = Path(page.__file__).parents[1] / "models"
@@ -136,6 +138,20 @@ def test_the_page_in_the_package_is_that_of_the_sources() -> None:
     found = re.search(r'<meta name="inkgan-source" content="(\w+)">', page.TEMPLATE.read_text("utf-8"))
     assert found
     assert found[1] == digest.hexdigest()
+
+
+def test_losses_have_the_colours_of_the_lessons() -> None:
+    """Lesson 4 draws the discriminator's first and the generator's second; the page has their hues, light or dark."""
+    style = (ROOT / "web" / "src" / "page" / "style.css").read_text("utf-8")
+
+    def hue(colour: str) -> float:
+        red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+        return 360 * colorsys.rgb_to_hsv(red, green, blue)[0]
+
+    for network, of_lessons in zip(("discriminator", "generator"), LINE_COLOURS, strict=False):
+        colours = re.findall(rf"--{network}: (#\w{{6}});", style)
+        assert len(colours) == 3
+        assert all(abs(hue(colour) - hue(of_lessons)) < 10 for colour in colours), network
 
 
 def test_a_name_is_text_whatever_it_says() -> None:

@@ -2,9 +2,9 @@
 
 import { colour, context } from "./dom";
 
-const css = (name: "ink" | "more" | "less" | "muted") => `rgb(${colour(name)})`;
+const css = (name: "ink" | "more" | "muted" | "discriminator" | "generator") => `rgb(${colour(name)})`;
 
-/** Lines over steps, each scaled by the same range, the newest on the right. */
+/** The losses over steps, scaled by the same range, the newest on the right, in the colours of the lessons. */
 export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
   const pen = context(canvas);
   const { width, height } = canvas;
@@ -15,7 +15,7 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
   pen.strokeStyle = css("muted");
   pen.lineWidth = 1;
   pen.strokeRect(0.5, 0.5, width - 1, height - 1);
-  (["more", "less"] as const).forEach((name, number) => {
+  (["generator", "discriminator"] as const).forEach((name, number) => {
     const values = series[number] ?? [];
     pen.strokeStyle = css(name);
     pen.lineWidth = 2;

@@ -74,8 +74,10 @@ export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return found;
 }
 
+type Colour = "ink" | "paper" | "more" | "less" | "muted" | "discriminator" | "generator";
+
 /** One of the page's colours, by the name of its variable. */
-export function colour(name: "ink" | "paper" | "more" | "less" | "muted"): [number, number, number] {
+export function colour(name: Colour): [number, number, number] {
   const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const number = Number.parseInt(value.slice(1), 16);
   return [(number >> 16) & 255, (number >> 8) & 255, number & 255];

@@ -164,10 +164,10 @@ function makeScreen() {
   const legend = make(
     "p",
     { class: "hint" },
-    make("span", { class: "more" }, "— "),
+    make("span", { class: "generator" }, "— "),
     said("span", "lossGenerator"),
     " ",
-    make("span", { class: "less" }, "- - "),
+    make("span", { class: "discriminator" }, "- - "),
     said("span", "lossDiscriminator"),
   );
   const element = make(
