@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import MissingExtraError
-from inkgan.generation.formats import FORMATS, Files, Sample, packer
+from inkgan.generation.formats import FORMATS, Files, Sample, packer, shared_files
 from inkgan.generation.formats.folders import CATEGORIES
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
@@ -312,6 +312,26 @@ def test_the_classes_of_yolo(tmp_path: Path) -> None:
     packed("yolo", tmp_path)
     described = yaml.safe_load((tmp_path / "00003/data.yaml").read_text("utf-8"))
     assert described == {"train": "images", "val": "images", "names": dict(enumerate(CATEGORIES))}
+
+
+@pytest.mark.parametrize(
+    ("parts", "folders"),
+    [
+        ((), {"train": ".", "val": "."}),
+        (("test", "val", "train"), {"train": "train", "val": "val", "test": "test"}),
+        (("train", "validation"), {"train": "train", "val": "validation"}),
+        (("test", "train"), {"train": "train", "val": "test", "test": "test"}),
+        (("no", "1"), {"train": "no", "val": "1"}),
+        (("train",), {"train": "train", "val": "train"}),
+    ],
+)
+def test_a_whole_data_set_of_yolo(parts: tuple[str, ...], folders: dict[str, str]) -> None:
+    """A trainer needs train and val; it gets the parts of these names, or those that there are, with all classes."""
+    yaml: Any = import_module("yaml")
+    files = shared_files("yolo", parts)
+    assert files.keys() == {"data.yaml"}
+    assert yaml.safe_load(files["data.yaml"]) == folders | {"names": dict(enumerate(CATEGORIES))}
+    assert not any(shared_files(name, parts) for name in FORMATS if name != "yolo")
 
 
 @pytest.mark.parametrize("name", ["npz", "parquet"])

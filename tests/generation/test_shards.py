@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -482,6 +483,42 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
         write_shards(small, tmp_path / "a")
     assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("here")
+def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
+    """As a trainer reads it (ultralytics/data): folders relative to the file, searched with all that is in them."""
+    yaml: Any = import_module("yaml")
+    shares = [{"name": "train", "share": 0.6}, {"name": "val", "share": 0.4}]
+    for split in ((), shares):
+        small, out = spec(count=8, shards=3, format="yolo", split=split), tmp_path / f"{len(split)}"
+        write_shards(small, out)
+        described = yaml.safe_load((out / "data.yaml").read_text("utf-8"))
+        for use in ("train", "val"):
+            found = sorted(path for path in (out / described[use]).rglob("*.*") if path.suffix == ".png")
+            writers = [int(path.stem) for path in found]
+            assert sorted(writers) == [i for i in range(8) if not split or part_of(small, i) == use]
+            for path in found:
+                before, _, after = str(path).rpartition("/images/")
+                label = Path(f"{before}/labels/{after}").with_suffix(".txt").read_text("utf-8")
+                assert {int(line.split()[0]) for line in label.splitlines()} <= described["names"].keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_shared_file_that_is_missing_or_the_users(tmp_path: Path) -> None:
+    """A data set that was begun before there was such a file gets it and goes on; a user's own file stays."""
+    small = spec(count=2, shards=1, format="yolo")
+    write_shards(small, tmp_path / "a")
+    before = visible(tmp_path / "a")
+    (tmp_path / "a/data.yaml").unlink()
+    with pytest.raises(OutputError, match="another data set"):
+        write_shards(spec(count=3, shards=1, format="yolo"), tmp_path / "a")
+    assert not (tmp_path / "a/data.yaml").exists()
+    assert write_shards(small, tmp_path / "a") == (0, 1)
+    assert visible(tmp_path / "a") == before
+    (tmp_path / "a/data.yaml").write_text("mine", "utf-8")
+    assert write_shards(small, tmp_path / "a") == (0, 1)
+    assert (tmp_path / "a/data.yaml").read_text("utf-8") == "mine"
 
 
 def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

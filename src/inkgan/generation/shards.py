@@ -1,8 +1,9 @@
 """Data sets of any size, in shards: each is a pure function of the spec and its number.
 
-A data set is a folder. ``manifest.json`` is written first and describes the data set. A shard appears whole, and then
-its record ``.sha256/NUMBER``, a list of its files for ``sha256sum --check``. A shard is done when its record is there
-and correct; so the same command, repeated or on another machine, makes only the missing shards.
+A data set is a folder. ``manifest.json`` is written first and describes the data set; then the files that the format
+has once, for all shards. A shard appears whole, and then its record ``.sha256/NUMBER``, a list of its files for
+``sha256sum --check``. A shard is done when its record is there and correct; so the same command, repeated or on another
+machine, makes only the missing shards.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
-from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.formats import FORMATS, Files, packer, shared_files
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.output_folder import has_ended, machine
 from inkgan.generation.spec import Spec, files_of, model_of, samples
@@ -141,7 +142,7 @@ def part_of(spec: Spec, writer: int) -> str:
 
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
-    """Write the manifest, or make sure that the one in the folder is of the same data set."""
+    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
     knobs = _knobs(spec.look)
     manifest: dict[str, Any] = {
         "what": _WHAT,
@@ -152,13 +153,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     versions = versions_for(spec.format)
     path = out / MANIFEST
     _refuse_foreign(out)
-    with output_errors(out):
-        try:
-            if not path.exists():
-                with _workplace(out) as place:
-                    _write_first(json.dumps(manifest | {"versions": versions}, indent=1) + "\n", place / MANIFEST, path)
-        finally:
-            _sweep(out)
+    _write_missing({MANIFEST: (json.dumps(manifest | {"versions": versions}, indent=1) + "\n").encode()}, out)
     there = _read(path)
     there.setdefault("look", knobs)  # earlier versions did not write its values
     for table in (there, there["spec"]):
@@ -175,6 +170,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
                     f"{shown(out)} holds another data set: its {shown(key)} is {kind}{as_given(there[name].get(key))}, "
                     f"and not {as_given(value)}. Name another folder."
                 )
+    _write_missing(shared_files(spec.format, [part.name for part in spec.split]), out)
     if there["versions"] != versions:
         named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
         warnings.warn(
@@ -203,9 +199,21 @@ def _refuse_foreign(out: Path) -> None:
         raise OutputError(f"{shown(out)} holds files already. A data set needs a folder of its own.")
 
 
-def _write_first(content: str, temporary: Path, path: Path) -> None:
+def _write_missing(files: Files, out: Path) -> None:
+    """Write files into the folder of a data set, each whole; those that are there stay as they are."""
+    with output_errors(out):
+        try:
+            for name, content in files.items():
+                if not (out / name).exists():
+                    with _workplace(out) as place:
+                        _write_first(content, place / name, out / name)
+        finally:
+            _sweep(out)
+
+
+def _write_first(content: bytes, temporary: Path, path: Path) -> None:
     """Write a file whole, unless another process was faster."""
-    temporary.write_text(content, "utf-8")
+    temporary.write_bytes(content)
     fsync(temporary)
     try:
         os.link(temporary, path)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,10 +65,12 @@ class Format(NamedTuple):
     Attributes:
         module: the module of this package that has the function.
         library: the library that it needs besides the base install.
+        shared: the name of another function of that module, which makes the files that all shards share.
     """
 
     module: str
     library: str | None = None
+    shared: str | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -79,7 +81,7 @@ FORMATS: Mapping[str, Format] = {
     "paddleocr": Format("folders"),
     "doctr": Format("folders"),
     "coco": Format("folders"),
-    "yolo": Format("folders"),
+    "yolo": Format("folders", shared="yolo_shared"),
     "npz": Format("archives"),
 }
 
@@ -90,7 +92,7 @@ def packer(name: str) -> Pack:
     Raises:
         MissingExtraError: the library that it needs is not installed.
     """
-    module, library = FORMATS[name]
+    module, library, _ = FORMATS[name]
     try:
         if library is not None:
             import_module(library)
@@ -98,3 +100,17 @@ def packer(name: str) -> Pack:
         raise (missing_extra(error) or error) from None
     pack: Pack = getattr(import_module(f"inkgan.generation.formats.{module}"), name)
     return pack
+
+
+def shared_files(name: str, parts: Sequence[str]) -> Files:
+    """Return the files that a data set has once, beside its shards, by their names in its folder.
+
+    Args:
+        name: the format.
+        parts: the names of the data set's parts, such as train and test; empty if it has none.
+    """
+    module, _, shared = FORMATS[name]
+    if shared is None:
+        return {}
+    files: Files = getattr(import_module(f"inkgan.generation.formats.{module}"), shared)(parts)
+    return files

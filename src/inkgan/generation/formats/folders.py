@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from inkgan.generation.formats import Files, Sample
@@ -49,15 +49,35 @@ def doctr(stem: str, samples: Iterable[Sample]) -> Files:
 def yolo(stem: str, samples: Iterable[Sample]) -> Files:
     """YOLO's boxes for the detection of characters.
 
-    ``stem/images/KEY.png`` and ``stem/labels/KEY.txt`` for each image, and ``stem/data.yaml`` with the classes. A line
-    of a label is a class, counted from 0, and the middle, width and height of its box as shares of the image.
-    ``stem/metadata.jsonl`` is as in ``doctr``.
+    ``stem/images/KEY.png`` and ``stem/labels/KEY.txt`` for each image, and ``stem/data.yaml`` with the classes, for a
+    trainer that takes this shard alone. A line of a label is a class, counted from 0, and the middle, width and height
+    of its box as shares of the image. ``stem/metadata.jsonl`` is as in ``doctr``.
     """
     pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
     lines = {f"{stem}/labels/{key}.txt": "".join(_yolo_lines(label)).encode() for key, label in labels.items()}
+    described = {f"{stem}/data.yaml": _data_yaml({"train": "images", "val": "images"})}
+    return pictures | lines | described | _metadata(stem, "images/", labels)
+
+
+def yolo_shared(parts: Sequence[str]) -> Files:
+    """``data.yaml`` of a whole data set: its folders, which trainers search with all that is in them, and the classes.
+
+    Trainers need ``train`` and ``val``. Without a part ``train`` they learn from the first part. Without a part ``val``,
+    ``valid`` or ``validation`` they validate with ``test`` or the last part. Without parts, both are all images.
+    """
+    parts = parts or (".",)
+    train = "train" if "train" in parts else parts[0]
+    val = next((name for name in ("val", "valid", "validation", "test") if name in parts), parts[-1])
+    folders = {"train": train, "val": val} | ({"test": "test"} if "test" in parts else {})
+    # In quotes, since to YAML a part that is called 1 or no would be a number or false.
+    return {"data.yaml": _data_yaml({use: f'"{folder}"' for use, folder in folders.items()})}
+
+
+def _data_yaml(folders: Mapping[str, str]) -> bytes:
+    """Describe a data set in YAML: for each use a folder, relative to this file, and the classes."""
+    uses = "".join(f"{use}: {folder}\n" for use, folder in folders.items())
     names = "".join(f'  {index}: "{name}"\n' for index, name in enumerate(CATEGORIES))
-    classes = {f"{stem}/data.yaml": f"train: images\nval: images\nnames:\n{names}".encode()}
-    return pictures | lines | classes | _metadata(stem, "images/", labels)
+    return f"{uses}names:\n{names}".encode()
 
 
 def _yolo_lines(label: Label) -> Iterator[str]:
