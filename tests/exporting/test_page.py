@@ -20,7 +20,9 @@ from PIL import Image
 from documents import ROOT
 from inkgan import cli, data
 from inkgan.exporting import page
+from inkgan.exporting.export import web_page
 from inkgan.exporting.page import to_eight_bits
+from inkgan.exporting.saved import read
 from inkgan.images import LINE_COLOURS
 from inkgan.networks.grid import EMBEDDING
 
@@ -47,11 +49,20 @@ def test_a_page_has_the_slope_of_its_model() -> None:
 
 
 def test_what_a_page_is_told_of_its_model() -> None:
-    """The sizes that it needs to draw, and no more: not the settings of the run, for one."""
-    about = {**TINY, "num_classes": 3, "slope": 0.1, "class_names": ["a", "b", "c"], "config": {"seed": 1}}
-    assert json.loads(block(page.fill("日", about, {}), "model")) == {
+    """The sizes that it needs to draw, the classes, and no more: not the settings of the run, for one."""
+    about = {**TINY, "num_classes": 3, "slope": 0.1, "config": {"seed": 1}}
+    assert json.loads(block(page.fill("日", about, {}, ("a", "</script>", "c")), "model")) == {
         "name": "日", "slope": 0.1, "image_shape": [8, 8, 1], "num_classes": 3, "latent_dim": 3, "channels": 8,
+        "class_names": ["a", "</script>", "c"],
     }  # fmt: skip
+
+
+def test_a_page_knows_the_classes_of_any_model() -> None:
+    """Ten that are not the digits, such as those of Fashion-MNIST, are not written with; nor is there a classifier."""
+    names = ("T-shirt", *"123456789")
+    content = web_page(read("fast", "latest")._replace(class_names=names)).decode()
+    assert json.loads(block(content, "model"))["class_names"] == list(names)
+    assert "inkgan-classifier" not in content.partition("</style>")[2].partition('id="inkgan-model"')[2]
 
 
 def test_a_page_that_learns_replays_recorded_grids() -> None:
@@ -94,7 +105,8 @@ def test_the_page_holds_the_models_weights_and_real_digits(tmp_path: Path, capsy
     assert capsys.readouterr().out == f"{out.stat().st_size / 1e6:.1f} MB: {out}\n"
     assert out.stat().st_size <= page.LARGEST_BYTES
     content = out.read_text("utf-8")
-    assert json.loads(block(content, "model"))["name"] == "fast"
+    about = json.loads(block(content, "model"))
+    assert (about["name"], about["class_names"]) == ("fast", list("0123456789"))
     credit = re.findall(r"<footer>.*?</footer>", content, re.DOTALL)[-1]
     assert "Yann LeCun and Corinna Cortes" in credit
     assert "creativecommons.org/licenses/by-sa/3.0" in credit

@@ -24,6 +24,7 @@ def main(name: str) -> None:
         name,
         checkpoint.read_document(MODELS / name, "model"),
         load_file(MODELS / name / "generator.safetensors"),
+        tuple("0123456789"),
         classifier=load_file(MODELS / "digit-features" / "weights.safetensors"),
         digits=page.choose_digits(images, labels),
     )

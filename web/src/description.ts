@@ -9,6 +9,7 @@ const COARSEST = 8;
 export interface Description {
   readonly image: MapSize;
   readonly classes: number; // 0 without labels
+  readonly names?: readonly string[]; // of the classes, where anybody sees them
   readonly latent: number;
   readonly channels: number; // of the coarsest map
   readonly slope: number; // of the leaky ReLUs for negative numbers

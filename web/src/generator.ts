@@ -116,7 +116,7 @@ export class Generator {
    * Draw images, which then lie at `images`.
    *
    * @param latents [n, D].
-   * @param labels [n]; ignored by a generator without labels.
+   * @param labels [n]; ignored by a generator without labels. One that there is not is an error.
    */
   forward(latents: Float32Array, labels: ArrayLike<number>): void {
     const { ws, description, styleNumbers } = this;
@@ -126,6 +126,9 @@ export class Generator {
       const to = this.style + i * styleNumbers;
       ws.floats.set(latents.subarray(i * description.latent, (i + 1) * description.latent), to);
       if (description.classes) {
+        if (!(labels[i] >= 0 && labels[i] < description.classes)) {
+          throw new Error(`there is no label ${labels[i]}. Labels are 0 to ${description.classes - 1}.`);
+        }
         const row = this.embedding + this.labels[i] * EMBEDDING;
         ws.floats.copyWithin(to + description.latent, row, row + EMBEDDING);
       }

@@ -22,8 +22,10 @@ export interface Inverted {
 }
 
 /**
- * Find one latent for all drawings, a step at a time: iterate as long as wanted.
+ * Find one latent for all drawings, a step at a time: iterate as long as wanted. After each step, the first of the
+ * generator's images is that of the first drawing.
  *
+ * @param drawings any number; more than the generator's batch are drawn in several.
  * @param steps how many; the step size falls to 0 over them.
  */
 export function* invert(
@@ -36,24 +38,30 @@ export function* invert(
   const pixels = generator.imageNumbers;
   const latent = new Float32Array(size);
   const [means, squares] = [new Float64Array(size), new Float64Array(size)];
-  const labels = drawings.map((one) => one.label);
-  const dImages = ws.allocate(drawings.length * pixels);
-  const repeated = new Float32Array(drawings.length * size);
+  const batches = inBatches(drawings, generator.batch).reverse(); // the first drawing's is the last
+  const dImages = ws.allocate(Math.min(drawings.length, generator.batch) * pixels);
   for (let step = 1; step <= steps; step++) {
-    drawings.forEach((_, i) => {
-      repeated.set(latent, i * size);
-    });
-    generator.forward(repeated, labels);
-    const error = errorGradient(ws, generator, drawings, dImages);
-    const gradients = generator.backward(drawings.length, dImages);
+    const gradient = Float64Array.from(latent, (one) => PRIOR * one);
+    let total = 0;
+    for (const batch of batches) {
+      const repeated = new Float32Array(batch.length * size);
+      batch.forEach((_, i) => {
+        repeated.set(latent, i * size);
+      });
+      generator.forward(
+        repeated,
+        batch.map((one) => one.label),
+      );
+      total += errorGradient(ws, generator, batch, dImages);
+      generator.backward(batch.length, dImages).forEach((one, i) => {
+        gradient[i % size] += one / drawings.length;
+      });
+    }
+    const error = total / (drawings.length * pixels);
     const rate = FIRST_RATE * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
     for (let k = 0; k < size; k++) {
-      let gradient = PRIOR * latent[k];
-      for (let i = 0; i < drawings.length; i++) {
-        gradient += gradients[i * size + k] / drawings.length;
-      }
-      means[k] = BETAS[0] * means[k] + (1 - BETAS[0]) * gradient;
-      squares[k] = BETAS[1] * squares[k] + (1 - BETAS[1]) * gradient * gradient;
+      means[k] = BETAS[0] * means[k] + (1 - BETAS[0]) * gradient[k];
+      squares[k] = BETAS[1] * squares[k] + (1 - BETAS[1]) * gradient[k] * gradient[k];
       const mean = means[k] / (1 - BETAS[0] ** step);
       latent[k] -= (rate * mean) / (Math.sqrt(squares[k] / (1 - BETAS[1] ** step)) + 1e-8);
     }
@@ -61,6 +69,11 @@ export function* invert(
   }
 }
 
+function inBatches<T>(all: readonly T[], largest: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / largest) }, (_, i) => all.slice(i * largest, (i + 1) * largest));
+}
+
+/** The sum of squared errors of the images that the generator drew last; their gradients go to `dImages`. */
 function errorGradient(ws: Workspace, generator: Drawer, drawings: readonly Drawn[], dImages: number): number {
   const f = ws.floats;
   const pixels = generator.imageNumbers;
@@ -72,7 +85,7 @@ function errorGradient(ws: Workspace, generator: Drawer, drawings: readonly Draw
       f[dImages + i * pixels + k] = difference / NOISE;
     }
   });
-  return total / (drawings.length * pixels);
+  return total;
 }
 
 /** How long a latent is; beyond 10 it is unlike anything that the generator learned to draw. */

@@ -1,5 +1,6 @@
 /** Writing, as `inkgan.generation.writing` has it: digits and separators by one hand on one line. */
 
+import type { Description } from "./description";
 import {
   digit,
   type Line,
@@ -59,6 +60,11 @@ export interface Writing {
   readonly boxes: readonly Box[];
 }
 
+/** Whether a model writes: its classes are the ten digits, by name and in order, and its images have one channel. */
+export function canWrite({ classes, names, image }: Description): boolean {
+  return classes === 10 && names?.join() === [...DIGITS].join() && image.channels === 1;
+}
+
 /** The characters of a text that cannot be written. */
 export function strangersIn(text: string): string[] {
   return [...text].filter((character) => !(CHARACTERS + WILDCARD).includes(character));
@@ -72,6 +78,9 @@ export function handOf(seed: number | bigint, writer: number | bigint, latent: n
 
 /** Write a text of digits, separators and spaces. */
 export function write(text: string, pen: Pen, options: WritingOptions = {}): Writing {
+  if (strangersIn(text).length || !text.trim() || text.length > LONGEST_TEXT) {
+    throw new Error(`"${text}" cannot be written. Write 1 to ${LONGEST_TEXT} of ${CHARACTERS}and ${WILDCARD}.`);
+  }
   const { seed = 0, writer = 0, style = 0.25, slant = 0, height = 96 } = options;
   const hand = options.hand ?? handOf(seed, writer, pen.latent);
   const source = new Philox(seed, Stream.WRITING, writer);

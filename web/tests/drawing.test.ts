@@ -1,14 +1,14 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert";
 import { test } from "node:test";
 import { Classifier } from "../src/classifier";
 import { enlarged } from "../src/enlarging";
 import { drawAll, Generator } from "../src/generator";
 import { asMnist, invert, lengthOf } from "../src/inversion";
-import { latents, Stream } from "../src/philox";
+import { latents, Philox, Stream } from "../src/philox";
 import { type Picture, transform } from "../src/pillow";
 import { toUint8 } from "../src/rounding";
 import { Workspace } from "../src/workspace";
-import { type Pen, write } from "../src/writing";
+import { canWrite, type Pen, write } from "../src/writing";
 import { golden, goldenJson } from "./golden";
 
 const DIGIT = { height: 28, width: 28, channels: 1 };
@@ -113,6 +113,54 @@ test("100 steps find a latent that draws real digits, and those drawn by the gen
   }
   const mean = errors.reduce((a, b) => a + b) / errors.length;
   ok(mean < 0.006, `mean squared error ${mean}`); // the variance within a class is 0.05
+});
+
+/** A small generator of random weights that draws so many images at once. */
+function small(batch: number): { ws: Workspace; generator: Generator } {
+  const ws = new Workspace();
+  const description = { image: DIGIT, classes: 10, latent: 16, channels: 8, slope: 0.1 };
+  const generator = new Generator(ws, description, batch, false);
+  const source = new Philox(1, Stream.INITIALISATION);
+  generator.parameters.initialise(() => source.normal32());
+  return { ws, generator };
+}
+
+test("a hand is found from more drawings than the generator draws at once as if it drew them all", () => {
+  const drawings = Array.from({ length: 5 }, (_, label) => ({
+    label,
+    pixels: Float32Array.from({ length: 784 }, (_, i) => (i % (label + 2) ? 0 : 1)),
+  }));
+  const [few, many] = [2, 8].map((batch) => {
+    const { ws, generator } = small(batch);
+    const last = [...invert(ws, generator, drawings, 20)][19];
+    return { ...last, image: toUint8(ws.view(generator.images, 784)) };
+  });
+  ok(lengthOf(many.latent) > 0.1);
+  ok(lengthOf(many.latent.map((x, i) => x - few.latent[i])) < 1e-3, `${few.latent} is not ${many.latent}`);
+  ok(Math.abs(few.error - many.error) < 1e-5);
+  ok(many.image.every((x, i) => Math.abs(x - few.image[i]) <= 1));
+});
+
+test("what cannot be drawn or written is told", () => {
+  const { generator } = small(2);
+  for (const label of [10, -1, Number.NaN]) {
+    throws(() => generator.forward(new Float32Array(16), [label]), /there is no label .*Labels are 0 to 9/);
+  }
+  const pen = { latent: 16, height: 28, width: 28, draw: () => new Uint8Array(0) };
+  for (const text of ["7a", "", "  ", "1".repeat(65)]) {
+    throws(() => write(text, pen), /cannot be written\. Write 1 to 64 of 0123456789/);
+  }
+});
+
+test("a model whose ten classes are not the digits in their order does not write", () => {
+  const description = { image: DIGIT, classes: 10, latent: 16, channels: 8, slope: 0.1 };
+  const digits = [..."0123456789"];
+  strictEqual(canWrite({ ...description, names: digits }), true);
+  for (const names of [[...digits].reverse(), [..."abcdefghij"], []]) {
+    strictEqual(canWrite({ ...description, names }), false);
+  }
+  strictEqual(canWrite(description), false);
+  strictEqual(canWrite({ ...description, names: digits, image: { ...DIGIT, channels: 3 } }), false);
 });
 
 test("a drawing becomes 20 pixels high with its centre of mass in the middle", () => {

@@ -91,13 +91,14 @@ def _page_text(saved: SavedModel) -> str:
     """Fill the page: a model of MNIST's ten digits also brings the classifier and real digits."""
     name = saved.own_name
     if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):
-        return page.fill(name, saved.description, saved.weights)
+        return page.fill(name, saved.description, saved.weights, saved.class_names)
     real = data.load("mnist").train
     assert real.labels is not None
     return page.fill(
         name,
         saved.description,
         saved.weights,
+        saved.class_names,
         classifier=weights_of(CLASSIFIER),
         digits=page.choose_digits(real.images, real.labels),
     )

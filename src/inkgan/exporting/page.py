@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ def fill(
     name: str,
     description: Mapping[str, Any],
     weights: Arrays,
+    class_names: Sequence[str] = (),
     *,
     classifier: Arrays | None = None,
     digits: tuple[Images, Labels] | None = None,
@@ -63,11 +64,13 @@ def fill(
         name: the model's name, shown as text.
         description: ``model.json`` of a compact generator.
         weights: its arrays by name, as saved.
+        class_names: the name of each class; the page writes if they are 0 to 9, in this order.
         classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
         digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; with them the page learns, and
             replays how the recipes `tutorial` and `fast` did.
     """
-    about = {"name": name, "slope": slope_of(description)} | {key: description[key] for key in _DESCRIPTION_KEYS}
+    about = {"name": name, "class_names": list(class_names), "slope": slope_of(description)}
+    about |= {key: description[key] for key in _DESCRIPTION_KEYS}
     blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", weights)]
     if classifier is not None:
         blocks.append(_weights_block("classifier", classifier))

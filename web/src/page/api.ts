@@ -5,7 +5,7 @@ import { Stream } from "../philox";
 import type { Replay } from "../replay";
 import type { Data, Settings } from "../trainer";
 import type { Kernel } from "../workspace";
-import type { Hand, Writing, WritingOptions } from "../writing";
+import { canWrite, type Hand, type Writing, type WritingOptions } from "../writing";
 import { Caller } from "./calls";
 import type { Critique, Inversion, Model, Progress, Shown } from "./worker";
 
@@ -62,7 +62,7 @@ export class Inkgan {
 
   /** Whether the model can be told which of ten digits to draw, in one shade of ink. */
   get canWrite(): boolean {
-    return this.description.classes === 10 && this.description.image.channels === 1;
+    return canWrite(this.description);
   }
 
   /** One image: of a label, by one of a seed's writers. */

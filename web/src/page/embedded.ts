@@ -32,6 +32,7 @@ interface About {
   readonly name: string;
   readonly image_shape: [number, number, number];
   readonly num_classes: number;
+  readonly class_names: readonly string[];
   readonly latent_dim: number;
   readonly channels: number;
   readonly slope: number;
@@ -48,6 +49,7 @@ export async function contentsOfPage(): Promise<Contents> {
   const description: Description = {
     image: { height, width, channels },
     classes: about.num_classes,
+    names: about.class_names,
     latent: about.latent_dim,
     channels: about.channels,
     slope: about.slope,

@@ -10,7 +10,7 @@ const REACH = 1.5; // the plane goes this far, in standard deviations, to each s
 
 /** The view; `trainer` gives what learns on this page now, and is null on a page where nothing can learn. */
 export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null) | null): HTMLElement {
-  const { classes, image, latent } = inkgan.description;
+  const { classes, image, latent, names = [] } = inkgan.description;
   const count = Math.min(classes || 1, 10);
   const labels = Array.from({ length: count }, (_, i) => i);
   let [x, y, seed, chosen] = [0.6, -0.4, 1, Math.min(3, count - 1)];
@@ -21,7 +21,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   const cells = labels.map((one) => {
     const canvas = make("canvas", { width: image.width, height: image.height });
     const cell = make("button", { type: "button", "aria-pressed": String(one === chosen) }, canvas);
-    cell.setAttribute("aria-label", String(one));
+    cell.setAttribute("aria-label", names[one] ?? String(one));
     cell.addEventListener("click", () => {
       chosen = one;
       cells.forEach(({ cell: other }, i) => {
@@ -53,7 +53,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
       Array.from({ length: 9 }, () => chosen),
     );
     paintSheet(neighbours, { ...image, pixels: near }, 3);
-    label(neighbours, "neighboursOf", { label: chosen });
+    label(neighbours, "neighboursOf", { label: names[chosen] ?? chosen });
     await criticise(pixels);
   });
 
@@ -112,12 +112,14 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     seed++;
     redraw();
   });
+  const hint = make("p", { class: "hint" });
+  say(hint, "exploreHint", { count: latent });
   redraw();
   return make(
     "section",
     {},
     said("h2", "exploreTitle"),
-    said("p", "exploreHint", { class: "hint" }),
+    hint,
     make(
       "div",
       { class: "columns" },

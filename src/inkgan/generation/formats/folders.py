@@ -62,8 +62,8 @@ def yolo(stem: str, samples: Iterable[Sample]) -> Files:
 def yolo_shared(parts: Sequence[str]) -> Files:
     """``data.yaml`` of a whole data set: its folders, which trainers search with all that is in them, and the classes.
 
-    Trainers need ``train`` and ``val``. Without a part ``train`` they learn from the first part. Without a part ``val``,
-    ``valid`` or ``validation`` they validate with ``test`` or the last part. Without parts, both are all images.
+    Trainers need both ``train`` and ``val``. Without a part ``train`` they learn from the first; without ``val``,
+    ``valid`` or ``validation`` they validate with ``test`` or the last one. Without parts, both are all images.
     """
     parts = parts or (".",)
     train = "train" if "train" in parts else parts[0]
