@@ -83,9 +83,9 @@ class Readers:
 
 
 def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the lower probability counts. It is not asked where the first reader is certain, or lets the digit fail."""
+    """There the product counts. It is not asked where the first reader is certain, or lets the digit fail."""
     readers = Readers(monkeypatch, first=[0.9995, 0.9, 0.995, 0.992, 0.99], second=[0.1, 0.99, 0.7, 0.993, 1.0])
-    assert readers.as_sevens(0.99) == pytest.approx([0.9995, 0.9, 0.7, 0.992, 0.99])
+    assert readers.as_sevens(0.99) == pytest.approx([0.9995, 0.9, 0.6965, 0.985056, 0.99])
     assert readers.seen == {FIRST_READER: [0, 1, 2, 3, 4], CLASSIFIER: [2, 3, 4]}
 
 

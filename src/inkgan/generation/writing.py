@@ -130,7 +130,7 @@ class Writing:
         boxes: the box around the ink of each character of the text. The box of a space has no area.
         background: of the picture: ``white`` or ``transparent``.
         probabilities: the probability with which each digit is read: the first reader's where that was enough to
-            decide, else the lower of its and the digit classifier's
+            decide, else the product of its and the digit classifier's
             (:func:`inkgan.generation.legibility.as_digits`). None for characters that are not digits; empty if
             legibility was not asked for.
         factors: the factor of each digit's latent that makes it legible; 1 for most.
