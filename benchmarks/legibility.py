@@ -1,8 +1,8 @@
 """How many writers have a digit that a second judge misreads, as drawn and as `inkgan write` draws them?
 
-    python benchmarks/legibility.py [--models best fast] [--writers 2000] [--style 0] [--legible 0.99] [--record]
+    python benchmarks/legibility.py [--models best fast] [--first 0] [--writers 2000] [--style 0] [--legible 0.99] [--record]
 
-Each of the first writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two
+Each of some writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two
 readers that choose in architecture, training and seed, and is never asked which digits to draw again. With a style
 of 0 the digits come from the writers' own latents, as in most reports on generators; with another one as `write` draws
 them. What the judge misreads of real test digits is its own limit.
@@ -38,7 +38,7 @@ def latents_of(model: Model, writer: int, style: float) -> NDArray[np.float32]:
     return slerp(np.repeat(hand[None], 10, 0), others, style)
 
 
-def measure(name: str, writers: int, style: float, legible: float) -> dict[str, object]:
+def measure(name: str, writers: range, style: float, legible: float) -> dict[str, object]:
     """Draw, judge and count."""
     model = inkgan.load(name)
     judge = load_judge()
@@ -48,8 +48,8 @@ def measure(name: str, writers: int, style: float, legible: float) -> dict[str, 
 
     wrong: dict[str, list[NDArray[np.bool_]]] = {"plain": [], "legible": []}
     probabilities, factors = [], []
-    for start in range(0, writers, _AT_ONCE):
-        numbers = range(start, min(start + _AT_ONCE, writers))
+    for start in range(0, len(writers), _AT_ONCE):
+        numbers = writers[start : start + _AT_ONCE]
         latents = np.concatenate([latents_of(model, writer, style) for writer in numbers])
         labels = np.tile(DIGITS, len(numbers))
         plain = draw(latents, labels)
@@ -59,12 +59,12 @@ def measure(name: str, writers: int, style: float, legible: float) -> dict[str, 
         probabilities.append(chosen.probabilities)
         factors.append(chosen.factors.reshape(-1, 10))
         if start % 500 == 0:
-            say(f"{name}: {start} of {writers} writers")
+            say(f"{name}: {start} of {len(writers)} writers")
     every = {kind: np.concatenate(parts) for kind, parts in wrong.items()}
     changed = np.concatenate(factors)
     return {
         "model": name,
-        "writers": writers,
+        "writers": len(writers),
         **{f"{kind} writers": int(table.any(1).sum()) for kind, table in every.items()},
         **{f"{kind} digits": int(table.sum()) for kind, table in every.items()},
         "changed digits": int((changed != 1).sum()),
@@ -86,11 +86,13 @@ def main() -> None:
     """Measure and report."""
     parser = parser_for(__doc__ or "")
     parser.add_argument("--models", nargs="+", default=["best", "fast"])
-    parser.add_argument("--writers", type=int, default=2000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first writer")
+    parser.add_argument("--writers", type=int, default=2000, help="how many there are")
     parser.add_argument("--style", type=float, default=0.0)
     parser.add_argument("--legible", type=float, default=0.99)
     options = parser.parse_args()
-    results = [measure(name, options.writers, options.style, options.legible) for name in options.models]
+    writers = range(options.first, options.first + options.writers)
+    results = [measure(name, writers, options.style, options.legible) for name in options.models]
     test = data.load("mnist").test
     misread = int((read(load_judge(), test.images) != test.labels).sum())
     rows = [["", *options.models]]
@@ -108,7 +110,7 @@ def main() -> None:
     )
     rows.append(["least probability by the readers", *(f"{one['least probability']:.4f}" for one in results)])
     notes = [
-        f"{options.writers:,} writers of seed 0, ten digits each, style {options.style:g}, legible {options.legible:g}",
+        f"{options.writers:,} writers of seed 0 from number {options.first:,} on, ten digits each, style {options.style:g}, legible {options.legible:g}",
         f"the second judge misreads {share(misread, len(test.images))} of the {len(test.images):,} real test digits",
         "shares with 95 % intervals by Wilson",
     ]
