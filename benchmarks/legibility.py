@@ -1,6 +1,6 @@
 """How many writers have a digit that a second judge misreads, as drawn and as `inkgan write` draws them?
 
-    python benchmarks/legibility.py [--models best fast] [--first 0] [--writers 2000] [--style 0] [--legible 0.99] [--record]
+    python benchmarks/legibility.py [--models best fast] [--first 0] [--writers 2000] [--legible 0.99] [--record]
 
 Each of some writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two
 readers that choose in architecture, training and seed, and is never asked which digits to draw again. With a style
@@ -110,7 +110,8 @@ def main() -> None:
     )
     rows.append(["least probability by the readers", *(f"{one['least probability']:.4f}" for one in results)])
     notes = [
-        f"{options.writers:,} writers of seed 0 from number {options.first:,} on, ten digits each, style {options.style:g}, legible {options.legible:g}",
+        f"{options.writers:,} writers of seed 0 from number {options.first:,} on, ten digits each",
+        f"style {options.style:g}, legible {options.legible:g}",
         f"the second judge misreads {share(misread, len(test.images))} of the {len(test.images):,} real test digits",
         "shares with 95 % intervals by Wilson",
     ]
