@@ -54,7 +54,7 @@ CARD = """# The first reader: what it costs to read most digits
 
 `inkgan write` draws a digit again that cannot be read. This small network reads every digit first. Where its
 probability is {certain} or more the digit stays. Of the others, those that it reads are also read by the classifier in
-`digit-features`, and pass if both agree (`src/inkgan/generation/legibility.py`).
+`digit-features`, and pass if the product of both probabilities is enough (`src/inkgan/generation/legibility.py`).
 
 - Network: 3×3 convolutions of stride 2 with {channels} channels, a hidden layer of {hidden}, ten classes; reads grey
   images of 28×28. {parameters:,} parameters, stored as float16 in `weights.safetensors` ({kibibytes:.0f} KiB);
