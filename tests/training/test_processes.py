@@ -9,22 +9,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 import tiny_runs as runs
 from inkgan.config import resolve
 from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
+from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
 from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.state import learned_tensors
-from inkgan.training.team import Team, is_restart, team_of
+from inkgan.training.team import DismissedError, Team, is_restart, team_of
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
 SAVING = (*SLICED, "watch.save_every=2")
@@ -178,6 +181,40 @@ def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, said in (("0", False), ("2", True), ("again", False)):
         monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", value)
         assert is_restart() is said
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pytest.MonkeyPatch, agreed: bool) -> None:
+    """The first process fails while the others wait for it to agree, or to meet; nobody waits for the timeout."""
+    monkeypatch.setattr("inkgan.training.processes.dist.init_process_group", lambda *_args, **_options: None)
+    store = HashStore()  # type: ignore[no-untyped-call]
+    first, second = (ManyProcesses(store, rank, 2, 60.0) for rank in range(2))
+
+    def follow() -> None:
+        second.agree(lambda: None, lambda _: {})
+        second.meet()
+
+    with ThreadPoolExecutor() as pool:
+        following = pool.submit(follow)
+        if agreed:
+            first.agree(lambda: None, lambda _: {})
+        first.dismiss(2)
+        with pytest.raises(DismissedError) as caught:
+            following.result(30)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) -> None:
+    """What only the first process finds, such as another trainer in the folder, is told without waiting."""
+    folder = tmp_path / "run"
+    with RunFolder(folder).locked():
+        words = command(folder, small_data, "--steps", 9, "--processes", 2, "--quiet")
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"inkgan: another trainer works in {folder}.")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ class ManyProcesses(Team):
         self._seconds_to_wait = seconds_to_wait
         self._store = store
         self._questions = 0
+        self._has_met = False
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=seconds_to_wait)
         store.set_timeout(datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
@@ -54,6 +55,7 @@ class ManyProcesses(Team):
     def meet(self) -> None:
         """See :meth:`Team.meet`."""
         self._answers({})
+        self._has_met = True
 
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
@@ -73,7 +75,10 @@ class ManyProcesses(Team):
         return first, second
 
     def dismiss(self, exit_code: int) -> None:
-        """See :meth:`Team.dismiss`. The values that :meth:`broadcast_pair` waits for do not matter any more."""
+        """See :meth:`Team.dismiss`. What the others wait for does not matter any more."""
+        if not self._has_met:
+            self._store.set(f"answer-{self._questions + 1}-{self.rank}", json.dumps({"exit_code": exit_code}))
+            return
         message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
         with contextlib.suppress(RuntimeError):
             dist.broadcast(message, src=0)
@@ -119,7 +124,11 @@ class ManyProcesses(Team):
         self._questions += 1
         with self._explained_loss():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
-            return [json.loads(self._store.get(f"answer-{self._questions}-{rank}")) for rank in range(self.size)]
+            first = json.loads(self._store.get(f"answer-{self._questions}-0"))
+            if "exit_code" in first and not self.leads:
+                raise DismissedError(first["exit_code"])
+            rest = [json.loads(self._store.get(f"answer-{self._questions}-{rank}")) for rank in range(1, self.size)]
+            return [first, *rest]
 
     @contextlib.contextmanager
     def _explained_loss(self) -> Iterator[None]:

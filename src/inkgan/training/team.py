@@ -99,7 +99,7 @@ class Team:
         """
 
     def dismiss(self, exit_code: int) -> None:
-        """End the other processes, which wait in :meth:`broadcast_pair`."""
+        """End the other processes, which wait in :meth:`agree`, :meth:`meet` or :meth:`broadcast_pair`."""
 
 
 def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> AbstractContextManager[Team]:
