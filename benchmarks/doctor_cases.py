@@ -112,7 +112,7 @@ def series(case: Case, seed: int) -> tuple[Config, list[Line]]:
         try:
             terms = recipe.step(StepInfo(step, step, min(1.0, step / case.steps)), real, labels)
         except DivergenceError:
-            lines.append({"step": step, "diverged": 1.0})
+            lines.append({"step": step, "not_finite": 1.0})
             break
         if step % LOG_EVERY == 0:
             lines.append({"step": step, **{name: float(f"{term.item():.5g}") for name, term in terms.items()}})

@@ -9,12 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from inkgan.config import resolve
+from inkgan.data.sets import Reading, Split, make
+from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
-from inkgan.training.doctor import read_thresholds
+from inkgan.training.doctor import judged, read_thresholds
 from inkgan.training.doctor.rules import RULES
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -42,6 +45,23 @@ def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
     assert doctor.between(_SPREAD, [0.4, 0.9], [0.1, 0.025]) == pytest.approx(0.2)
     assert doctor.between(_SPREAD, [0.4], [1e-9]) == pytest.approx(0.4 / 5)
     assert doctor.between(_MEMORY, [0.5], [9.0]) == pytest.approx(1.0)
+
+
+def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
+    doctor: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its series ends with what a run logs then, so a healthy run that diverges counts as a false alarm."""
+    cases = importlib.import_module("doctor_cases")
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    few = make("few", "here", {"train": Split(images, np.arange(60) % 10)}, None, Reading())
+    monkeypatch.setattr(cases, "images", lambda _name: few)
+
+    def diverge(*_given: object) -> None:
+        raise DivergenceError("the loss is nan")
+
+    monkeypatch.setattr(cases.Compact, "step", diverge)
+    config, lines = cases.series(cases.Case({"generator.channels": 8, "discriminator.channels": 8, "batch_size": 4}), 0)
+    assert [finding.rule.name for finding in judged(config, lines).findings] == ["not-finite"]
 
 
 def test_ink_that_is_not_clear_is_no_illness(doctor: ModuleType) -> None:
