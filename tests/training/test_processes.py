@@ -312,6 +312,16 @@ def test_the_bits_do_not_depend_on_the_processes(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
+def test_nor_do_they_in_bfloat16(tmp_path: Path, small_data: Path) -> None:
+    """Gradients are gathered in float32, as the weights are kept."""
+    for processes in (1, 2):
+        options = {"processes": processes, "settings": SAVING, "precision": "bfloat16", "stop_at": 4}
+        runs.train(tmp_path / str(processes), small_data, **options)
+    assert runs.learned(tmp_path / "1") == runs.learned(tmp_path / "2")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
 def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
     """Its processes are found by the environment that it sets."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
