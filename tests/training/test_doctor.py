@@ -440,16 +440,24 @@ def test_a_run_with_damaged_thresholds(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("factor", "times"), [(1.0, 0), (1e5, 2)])
+@pytest.mark.parametrize(
+    ("factor", "times", "settings"),
+    [(1.0, 0, ()), (1e5, 2, ()), (1e5, 2, ("watch.log_every=0", "watch.doctor_every=1"))],
+)
 def test_a_run_warns(
-    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, factor: float, times: int
+    tmp_path: Path,
+    small_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    factor: float,
+    times: int,
+    settings: tuple[str, ...],
 ) -> None:
     """A run that blows up says so when it does and when it ends; a sound one says nothing."""
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
     watcher = runs.Noting()
-    assert runs.train(tmp_path / "run", small_data, watcher=watcher).complete
+    assert runs.train(tmp_path / "run", small_data, watcher=watcher, settings=settings).complete
     too_few, *warnings = watcher.warnings
     assert "too few test images" in too_few
     assert [bool(re.search("blown up.*learning rate", warning)) for warning in warnings] == [True] * times

@@ -152,7 +152,8 @@ class Recorder:
             self._log(progress, signals)
         elif signals:
             self._write(step, signals)
-        found = self._examine(step, {**progress.terms, **signals} if logged else signals)
+        # Losses that are not logged are judged, too: else a run that logs none would blow up unnoticed.
+        found = self._examine(step, {**progress.terms, **signals} if logged or examined else signals)
         if shown:
             self._shown_at = now
             self._show(progress, number=step + 1 + config.pretraining_steps)
