@@ -187,7 +187,7 @@ def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pytest.MonkeyPatch, agreed: bool) -> None:
     """The first process fails while the others wait for it to agree, or to meet; nobody waits for the timeout."""
     monkeypatch.setattr("inkgan.training.processes.dist.init_process_group", lambda *_args, **_options: None)
-    store = HashStore()  # type: ignore[no-untyped-call]
+    store = HashStore()
     first, second = (ManyProcesses(store, rank, 2, 60.0) for rank in range(2))
 
     def follow() -> None:
