@@ -260,7 +260,7 @@ assert max(differences) < 1e-5
 
 # %% [markdown] lang="zh" of="2e60fe2f"
 # 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。
-# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才算 `loss_fake` 和它的梯度；忘了改 ε。才这么几步，数字就会告诉你：三种弄法，差别都超过 0.00001。
+# 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才算 `loss_fake` 和它的梯度；忘了改 ε。才这么几步，数字就会告诉你：三种改法，差别都超过 0.00001。
 #
 # ## 训练的时候看什么？
 #
@@ -373,8 +373,8 @@ assert real_counts.min() > 70
 # twenty after 100,000 steps? There are, and nearly all have a stroke or a tail too many: the classifier calls them 9, 8
 # or 2.) The generator found out what *passes*. Nobody told it to draw everything.
 #
-# The recorded losses say the rest. Each point is the median of 500 steps, the bar through it goes from quartile to
-# quartile, and both axes are logarithmic. (Blue and orange have changed places since your curves above.) [The
+# The recorded losses say the rest. Each point is the median of 500 steps, the bar through it spans the middle half of
+# them, and both axes are logarithmic. (Blue and orange have changed places since your curves above.) [The
 # record](../../docs/experiments.md) has more figures:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
@@ -405,10 +405,10 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="531f2f71"
+# %% [markdown] lang="zh" of="093a9680"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，两个坐标轴都是对数的。（蓝、橙两色和你上面画的曲线正好对调：这里蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半，两个坐标轴都是对数的。（蓝、橙两色和你上面画的曲线正好对调：这里蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #

@@ -25,7 +25,7 @@
 # %% [markdown] lang="zh" of="f38a787c"
 # ## 实验室
 #
-# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套*配方*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 是权重取了指数移动平均（EMA）的生成器，图由它来画。`play` 是一个开了两扇门的训练循环：`batch` 改变它看到的图，`tamper` 改变网络。每 30 步**医生**来看一次：
+# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套*配方*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
 # 该画的都画了吗？有变化吗？谁占上风？
 
 # %% short=["STEPS = 240", "STEPS = 8"]
@@ -107,7 +107,7 @@ assert judged(healthy_config, healthy_lines).findings == []
 # the faulty run.
 
 # %% [markdown] lang="zh" of="c7766538"
-# 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自停在自己的高度上下。医生没有发现问题。
+# 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
 # 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
 #
 # 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`few-images` 图太少。
@@ -393,7 +393,7 @@ curves([point[0] for point in path], [point[1] for point in path], across=(1, 40
 # has never seen?
 
 # %% [markdown] lang="zh" of="9e1cab23"
-# 他们永远到不了。（蓝线是 x，橙线是 y，横轴是步数；两者都是 0 时才会静止。）每一步单独看都对，合起来却是转着圈往外走：波形越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
+# 他们永远走不到静止点。（蓝线是 x，橙线是 y，横轴是步数；两者都是 0 时才会静止。）每一步单独看都对，合起来却是一边转圈一边往外走，所以曲线的波动越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
 # 前者在练习 2 里试，后者在第 6 课里试。
 #
 # ## 10. 五十张图
@@ -540,7 +540,7 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 # Above with the batch's statistics, below with fixed ones. You hardly see it, but above some pixel changes by about a
 # hundred of the 255 grey levels here, only because of the company that the image keeps. (Fixed statistics are a mean
 # and a deviation for each channel, measured once over many latents and kept.) In PyTorch, call `generator.eval()`
-# before you draw.
+# before you draw: it ends the training mode, and batch normalisation takes the statistics that it has kept.
 #
 # ## Exercises
 #
@@ -559,9 +559,9 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 # **2.** Mend the circle of number 9 with friction: after each step, multiply x and y by the same number just below one.
 # How far below is enough?
 
-# %% [markdown] lang="zh" of="aea7a216"
+# %% [markdown] lang="zh" of="1f5ee6f5"
 # 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排变得最多的一个像素，在这里变了一百级左右（灰度一共 256 级），只因为同批的邻居换了。（固定的统计量，就是事先用许多隐变量量好、存下来的均值和标准差，每个通道一份。）
-# 在 PyTorch 里，画图之前要调用 `generator.eval()`。
+# 在 PyTorch 里，画图之前要调用 `generator.eval()`：它结束训练模式，让批归一化改用存下来的统计量。
 #
 # ## 练习
 #

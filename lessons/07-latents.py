@@ -9,7 +9,7 @@
 # # 7 · 隐变量
 #
 # 训练好的生成器是一个映射：输入 64 个数（那篇教程是 100 个），输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
-# 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，拿多样换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
+# 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，用多样性换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
 
 # %% [markdown] lang="en"
 # ## Where do latents live?
@@ -111,8 +111,8 @@ print(f"mean correlation of the ink of two digits of one latent: {within:.2f}")
 assert within > 0.4
 
 # %% [markdown] lang="en"
-# For digits of independent latents it would be 0. The label says *what*, the latent says *how*. That is why `inkgan
-# write` can write a date by one hand: one latent for all characters.
+# For digits of independent latents it would be 0; 1 would mean that they always go together. The label says *what*, the
+# latent says *how*. That is why `inkgan write` can write a date by one hand: one latent for all characters.
 #
 # ## Legible or varied?
 #
@@ -120,8 +120,8 @@ assert within > 0.4
 # truncation. What is won and what is lost? (We also try 1.3. *Legible* means here: a classifier gives the digit that
 # was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
 
-# %% [markdown] lang="zh" of="77aff6c4"
-# 互相独立的隐变量，相关系数应该是 0。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
+# %% [markdown] lang="zh" of="0609a967"
+# 互相独立的隐变量，相关系数应该是 0；1 则表示用墨量总是同增同减。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
 #

@@ -75,7 +75,7 @@ _YOURS = {
 * Has the kernel been restarted, or does a cell say `NameError`? Cells before it have not run: choose *Run → Run All
   Above Selected Cell*.
 * Solutions are folded. Try an exercise in a cell of your own first (Esc, then B, adds one). Then click the bar with the
-  dots, run the cell, click the bar that holds its result, and unfold *Answer*.
+  dots, run the cell, and unfold *Answer*.
 * `No module named 'inkgan'`: this notebook runs in another Python. Start it with `make lessons`.
 * For a fresh copy, delete this file and run `make lessons` again.""",
     "zh": """\
