@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,20 @@ def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert [line.partition(":")[0] for line in said] == ["seed 0", "seed 1", "seed 5"]
     assert all(line.endswith("complete") for line in said)
     assert [inkgan.load(tmp_path / f"a-{seed}").description["step"] for seed in (0, 1, 5)] == [2, 2, 2]
+
+
+@pytest.mark.usefixtures("here")
+def test_plain_lines_on_a_terminal(
+    tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--plain`` shows a line for each run there, too, and not a table."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    words = ["train", "--data", str(small_data), "--steps", "1", "--device", "cpu", "--out", f"{tmp_path}/a"]
+    words += [*runs.set_options(), "--seeds", "0"]
+    assert run([*words, "--plain"]) == 0
+    assert capsys.readouterr().out.startswith("seed 0: step 1, ")
+    assert run(words) == 0
+    assert "1 of 1 runs ended" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

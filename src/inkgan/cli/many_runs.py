@@ -21,8 +21,16 @@ from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 _LAST_BYTES = 4096
 
 
-def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, quiet: bool) -> None:
+def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, plain: bool, quiet: bool) -> None:
     """Train a run for each seed, and show their progress.
+
+    Args:
+        task: trains the run of a seed.
+        seeds: the seeds.
+        jobs: the number of runs at a time.
+        engine: as for :func:`inkgan.training.many_runs.train_many`.
+        plain: show a line for each run that ends, also on a terminal.
+        quiet: show nothing.
 
     Raises:
         DivergenceError: runs diverged; the others were trained to their ends first.
@@ -30,7 +38,8 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     live: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-    if not quiet and sys.stdout.isatty():
+    has_table = sys.stdout.isatty() and not (plain or quiet)
+    if has_table:
         folders = {seed: task.folder(seed) for seed in seeds}
         start = time.monotonic()
         live = Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1)
@@ -38,7 +47,7 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
         try:
             for outcome in runs:
                 ended[outcome.seed] = outcome
-                if not quiet and not sys.stdout.isatty():
+                if not (quiet or has_table):
                     typer.echo(line_of(outcome))
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped and saved. The same command continues from there.") from None

@@ -100,7 +100,10 @@ def train(
         bool, _how("--dry-run", "-n", help="Check the options, print the settings as TOML and stop.")
     ] = False,
     plain: Annotated[
-        bool, _how("--plain", help="On a terminal, show lines and pictures that scroll, not a panel.")
+        bool,
+        _how(
+            "--plain", help="On a terminal, show lines and pictures that scroll, not a panel; with --seeds, no table."
+        ),
     ] = False,
     quiet: Annotated[bool, _how("--quiet", "-q", help="Print only warnings and errors.")] = False,
     seeds: Annotated[
@@ -138,7 +141,7 @@ def train(
     require_once(settings or (), "--set")
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
-        _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, quiet=quiet)
+        _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, plain=plain, quiet=quiet)
         return
     if jobs != 1 or engine != "processes":
         raise ConfigError("--jobs and --engine are for many runs. Name their seeds, such as --seeds 0-9.")
@@ -155,7 +158,15 @@ def train(
 
 
 def _train_seeds(
-    recipe: str | None, options: TrainingOptions, seeds: str, *, jobs: int, engine: str, dry_run: bool, quiet: bool
+    recipe: str | None,
+    options: TrainingOptions,
+    seeds: str,
+    *,
+    jobs: int,
+    engine: str,
+    dry_run: bool,
+    plain: bool,
+    quiet: bool,
 ) -> None:
     """Train one run for each seed, or print the folders of a dry run."""
     from inkgan.cli.many_runs import train_seeds
@@ -168,4 +179,4 @@ def _train_seeds(
         for seed in numbers:
             typer.echo(f"# would run in {printable(task.folder(seed))}")
         return
-    train_seeds(task, numbers, jobs=jobs, engine=engine, quiet=quiet)
+    train_seeds(task, numbers, jobs=jobs, engine=engine, plain=plain, quiet=quiet)

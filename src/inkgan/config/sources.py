@@ -82,8 +82,7 @@ def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]
     for key in keys:
         if key not in _READING:
             raise ConfigError(
-                f"--set {shown(key)} does not change how images are read. This sets {', '.join(_READING)}; --data and "
-                "--data-dir say where they are."
+                f"the setting {shown(key)} does not change how images are read. These do: {', '.join(_READING)}."
             )
     return {key.removeprefix("data."): checked[key] for key in keys}
 

@@ -99,8 +99,13 @@ class RunFolder:
             OutputError: see :meth:`require_free`; or a file cannot be removed or written.
         """
         found = self.require_free(force=force)
-        with output_errors(self.path):
+        try:
             contents.remove(found, self.path)
+        except OSError as error:
+            raise OutputError(
+                f"cannot replace the run in {shown(self.path)}: {reason_of(error)}. Files may be gone already; "
+                "the same command removes the others, once they can be removed."
+            ) from error
         self.write_config(config)
 
     def require_free(self, *, force: bool) -> contents.Contents:
