@@ -76,6 +76,7 @@ class Source:
         looks: of the lines, in equal parts.
         slants: of the lines in degrees, in equal parts.
         gaps: the knob ``gap``, in equal parts: 0 for digits that stand apart, or a range in which some touch.
+        elastic: the knob ``elastic``: how far parts of digits stray.
         style: how much a writer varies.
         legible: the probability with which each digit can be read; real digits are taken as they are.
         spaced: whether half of the lines have spaces between digits.
@@ -87,6 +88,7 @@ class Source:
     looks: tuple[str, ...] = ("clean", "scan", "photo", "field")
     slants: tuple[float, ...] = (-10.0, 0.0, 10.0)
     gaps: tuple[str, ...] = ("0", "-0.25..0.05")
+    elastic: str = "0"
     style: float = 0.25
     legible: float = 0.99
     spaced: bool = True
@@ -100,6 +102,8 @@ ABLATION = {
     "look clean alone": replace(OURS, looks=("clean",)),
     "no slant": replace(OURS, slants=(0.0,)),
     "no touching digits": replace(OURS, gaps=("0",)),
+    "elastic 0..0.04": replace(OURS, elastic="0..0.04"),
+    "elastic 0..0.07": replace(OURS, elastic="0..0.07"),
     "no spaces": replace(OURS, spaced=False),
     "style 0": replace(OURS, style=0.0),
     "style 1": replace(OURS, style=1.0),
@@ -152,7 +156,7 @@ def specs(source: Source, lines: int, seed: int) -> list[Spec]:
         Spec(
             texts=texts, count=end - start, model=OURS.model if source.model == "real" else source.model,
             seed=1000 * seed + i, style=source.style, slant=slant, height=HEIGHT, legible=source.legible,
-            look={"look": look, "gap": gap},
+            look={"look": look, "gap": gap, "elastic": source.elastic},
         )
         for i, ((look, slant, gap), start, end) in enumerate(zip(kinds, ends[:-1], ends[1:], strict=True))
         if end > start

@@ -43,6 +43,7 @@ class Stream(IntEnum):
     CELLS = 17
     GAPS = 18
     LAYERS = 19
+    ELASTIC = 20
 
 
 def valid_seed(seed: Any) -> int:

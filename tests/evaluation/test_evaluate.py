@@ -772,7 +772,10 @@ def test_settings_are_options_of_both_commands(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"loss": "hinge"}, "the setting loss does not change how images are read. These do: data.ink, data.resize, data.s"),
+        (
+            {"loss": "hinge"},
+            "the setting loss does not change how images are read. These do: data.ink, data.resize, data.s",
+        ),
         (["data.name=mnist"], "--set data.name does not change"),
         ({"data": {"splits": "perhaps"}}, "data.splits='perhaps' is not allowed"),
         (["data.spltis=no"], r"unknown setting 'data\.spltis'\. Did you mean 'data\.splits'"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import interpolate, ndimage  # type: ignore[import-untyped]
 
 from inkgan import data
 from inkgan.generation import ink
@@ -85,6 +85,42 @@ def test_enlarging_is_exact_in_float32() -> None:
     weights = ink._enlarging(28).astype(np.float64)
     across = np.rint(images.astype(np.float64) @ weights.T * 16) / 16
     np.testing.assert_array_equal(ink.enlarged(images), np.clip(np.rint(weights @ across), 0, 255))
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 13)])
+def test_distorting(height: int, width: int) -> None:
+    """SciPy's spline through the same moves, and SciPy's linear interpolation there, give the same but for rounding."""
+    draws = np.random.default_rng(0)
+    images = ndimage.gaussian_filter(draws.integers(0, 256, (6, height, width)).astype(float), (0, 1, 1)).astype(
+        np.uint8
+    )
+    moves = 0.05 * draws.standard_normal((6, *ink.MOVES))
+    moves[0] = 0
+    ours = ink.distorted(images, moves)
+    np.testing.assert_array_equal(ours[0], images[0])
+    np.testing.assert_array_equal(ours[3], ink.distorted(images[3:4], moves[3:4])[0])
+
+    def spline(length: int) -> NDArray[np.float64]:
+        basis = interpolate.BSpline(np.arange(-2, 9), np.eye(7), 3)((np.arange(length) + 0.5) / length * 4 + 1)
+        weights: NDArray[np.float64] = basis / np.sqrt((basis**2).sum(1).mean())
+        return weights
+
+    for image, move, one in zip(images, moves, ours, strict=True):
+        down, across = spline(height) @ move @ spline(width).T * height * 20 / 28
+        y, x = np.indices(image.shape)
+        theirs = ndimage.map_coordinates(image.astype(float), [y + down, x + across], order=1, mode="nearest")
+        assert np.abs(one - theirs).max() < 6
+        assert np.abs(one - theirs).mean() < 1
+
+
+def test_how_far_digits_are_distorted() -> None:
+    """Independent moves of a standard deviation move the parts by about as much, and never by whole digits."""
+    ramp = np.broadcast_to(np.arange(0, 224, 8, np.uint8)[:, None], (400, 28, 28))  # 8 grey levels for each row
+    moves = 0.03 * np.random.default_rng(0).standard_normal((400, *ink.MOVES))
+    moved = (
+        (ink.distorted(ramp, moves)[:, 7:-7, 7:-7].astype(float) - ramp[:, 7:-7, 7:-7]) / 8 / 20
+    )  # heights of a digit
+    assert moved.std() == pytest.approx(0.03, rel=0.05)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from inkgan.generation import shards
 from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of, name_of
 from inkgan.generation.paper import with_look
 from inkgan.generation.shards import digests_of, make_shard
+from inkgan.generation.writing import Writing
 
 OPTIONS: dict[str, Any] = {"texts": ["12"], "count": 2, "model": "fast", "height": 24, "legible": 0}
 
@@ -124,6 +125,31 @@ def test_characters_touch_where_the_gap_is_below_zero() -> None:
     drawn = {inkgan.write("11", seed=3, writer=writer, look={"gap": (-0.1, 0.4)}).image.shape[1] for writer in range(8)}
     assert len(drawn) > 4
     assert lefts(form="cells", gap=0.5) == lefts(form="cells")
+
+
+def test_digits_are_distorted() -> None:
+    """The boxes go with the digits; separators and what is known of a digit stay; each line has its own amount."""
+
+    def written(writer: int = 0, **knobs: Any) -> Writing:
+        return inkgan.write("-8-", seed=3, writer=writer, height=96, look=knobs)
+
+    def cut(writing: Writing, number: int) -> list[list[int]]:
+        left, top, right, bottom = writing.boxes[number]
+        pixels: list[list[int]] = writing.image[top:bottom, left:right].tolist()
+        return pixels
+
+    plain, distorted = written(), written(elastic=0.08)
+    np.testing.assert_array_equal(written(elastic=0).image, plain.image)
+    assert [cut(plain, number) == cut(distorted, number) for number in range(3)] == [True, False, True]
+    assert (distorted.probabilities, distorted.factors) == (plain.probabilities, plain.factors)
+    left, top, right, bottom = distorted.boxes[1]
+    ink = distorted.image[:, left:right] > 0
+    assert np.flatnonzero(ink.any(1))[[0, -1]].tolist() == [top, bottom - 1]
+    assert ink[:, [0, -1]].any(0).all()
+    assert distorted.boxes[0][2] <= left
+    assert right <= distorted.boxes[2][0]
+    for writer in range(3):
+        assert cut(written(writer, elastic=0.1), 1) != cut(written(writer, elastic="0..0.1"), 1)
 
 
 def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:

@@ -236,8 +236,8 @@ MEASURES: dict[str, tuple[tuple[float, ...], Callable[[NDArray[np.uint8], Writin
 
 
 def test_every_knob_is_measured() -> None:
-    """Those that move ink, print and colours have tests of their own here, and the gap is that of test_looks.py."""
-    assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap"}, "give it to MEASURES"
+    """Those that move ink, print and colours have tests of their own here; those of characters, in test_looks.py."""
+    assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap", "elastic"}, "give it to MEASURES"
 
 
 @pytest.mark.parametrize("knob", MEASURES)

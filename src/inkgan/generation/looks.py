@@ -32,6 +32,7 @@ COLOURS = {
 #: The numbers that a knob takes: the least, the greatest, and their meaning. Pixels are of an image 96 pixels high.
 LIMITS = {
     "gap": (-0.3, 1, "added to the gap between characters, in heights of a digit; they touch where the gap is below 0"),
+    "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
     "stroke": (-1, 4, "pixels that strokes are wider on each side, of 96 in height"),
@@ -66,6 +67,7 @@ class Look:
 
     form: str = "none"
     gap: Range = (0, 0)
+    elastic: Range = (0, 0)
     pen: tuple[str, ...] = ("black",)
     ink: Range = (1, 1)
     pressure: Range = (0, 0)

@@ -301,7 +301,8 @@ def _written(
     ]
     line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
     digits, pens = _drawn(plans, generator, manner.style, manner.legible)
-    strips = _characters(plans, digits.images, pens, line, float(np.tan(np.radians(manner.slant))))
+    images = _distorted(plans, digits.images, manner.look)
+    strips = _characters(plans, images, pens, line, float(np.tan(np.radians(manner.slant))))
     placements = _placed(plans, strips, line, manner.look)
     readings: list[_Reading] = _readings(plans, digits) if manner.legible else [((), ())] * len(plans)
     clean = [
@@ -455,6 +456,18 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
     sine = np.where(is_parallel, np.float32(1), np.sin(angle))
     mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
     return np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
+
+
+def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
+    """Distort the digits of each line as the knob ``elastic`` of the look says."""
+    if look.elastic == (0, 0):
+        return images
+    moves = []
+    for plan in plans:
+        draws = rng(plan.seed, Stream.ELASTIC, plan.writer)
+        amount = draws.uniform(*look.elastic)
+        moves.append(amount * draws.standard_normal((len(plan.others), *ink.MOVES)))
+    return ink.distorted(images, np.concatenate(moves))
 
 
 def _characters(
