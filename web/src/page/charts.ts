@@ -4,6 +4,9 @@ import { colour, context } from "./dom";
 
 const css = (name: "ink" | "more" | "muted" | "discriminator" | "generator") => `rgb(${colour(name)})`;
 
+/** The columns beside a chart in which the numbers of its axis stand. */
+const AXIS = 36;
+
 /** The losses over steps, scaled by the same range, the newest on the right, in the colours of the lessons. */
 export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
   const pen = context(canvas);
@@ -14,7 +17,7 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
   const y = (value: number) => height - 2 - ((height - 4) * (value - low)) / (high - low);
   pen.strokeStyle = css("muted");
   pen.lineWidth = 1;
-  pen.strokeRect(0.5, 0.5, width - 1, height - 1);
+  pen.strokeRect(AXIS + 0.5, 0.5, width - AXIS - 1, height - 1);
   (["generator", "discriminator"] as const).forEach((name, number) => {
     const values = series[number] ?? [];
     pen.strokeStyle = css(name);
@@ -22,15 +25,17 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
     pen.setLineDash(number ? [6, 3] : []);
     pen.beginPath();
     values.forEach((value, i) => {
-      pen.lineTo((width * i) / Math.max(1, values.length - 1), y(value));
+      pen.lineTo(AXIS + ((width - AXIS) * i) / Math.max(1, values.length - 1), y(value));
     });
     pen.stroke();
   });
   pen.setLineDash([]);
   pen.fillStyle = css("ink");
   pen.font = "12px sans-serif";
-  pen.fillText(high.toFixed(1), 4, 13);
-  pen.fillText(low.toFixed(1), 4, height - 5);
+  pen.textAlign = "right";
+  pen.fillText(high.toFixed(1), AXIS - 4, 11);
+  pen.fillText(low.toFixed(1), AXIS - 4, height - 2);
+  pen.textAlign = "start";
 }
 
 /** Bars with a name under each, or, given one name more than bars, under their edges; heights are shares of the canvas. */
