@@ -7,7 +7,7 @@
 A small network (CRNN: convolutions, a bidirectional GRU, CTC) learns from lines of four to eight digits. One learns
 from lines of `inkgan.write_many`. The other learns from as many lines in which real training digits of MNIST take the
 place of the generated ones; layout, slants and looks are the same, but nothing distorts real digits. Both read lines
-glued from real *test* digits in six styles, by a procedure that neither has seen. A line counts if every digit is right.
+glued from real *test* digits in six styles, by a procedure that neither has seen. A line is right if every digit is.
 
 Training lines, initialisation and order change with the seed; the test lines stay. An ablation changes one knob of the
 training lines at a time: those that are named, or all. Finished runs are kept in a folder (--out), so a series that was
