@@ -74,7 +74,7 @@ def test_mistakes_on_the_command_line(
         ("none.toml", {}, "cannot read .*none.toml"),
         ("bad.toml", {}, "bad.toml is not a TOML file"),
         ("odd.toml", {}, "a look has no knob 'colour'"),
-        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, pen,"),
+        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, elastic, pen,"),
         ("scan", {"blur": "11"}, "blur = '11' is not allowed"),
         ("scan", {"blur": "2..1"}, "The range runs backwards: give the smaller number first."),
         ("scan", {"blur": "-1..2"}, "in height. It takes a number from 0 to 10, or a range such as 0..10."),
