@@ -146,8 +146,7 @@ def test_digits_are_distorted() -> None:
     ink = distorted.image[:, left:right] > 0
     assert np.flatnonzero(ink.any(1))[[0, -1]].tolist() == [top, bottom - 1]
     assert ink[:, [0, -1]].any(0).all()
-    assert distorted.boxes[0][2] <= left
-    assert right <= distorted.boxes[2][0]
+    assert distorted.boxes[0][0] < left < right < distorted.boxes[2][2]
     for writer in range(3):
         assert cut(written(writer, elastic=0.1), 1) != cut(written(writer, elastic="0..0.1"), 1)
 
