@@ -115,7 +115,7 @@ def test_distorting(height: int, width: int) -> None:
 
 def test_how_far_digits_are_distorted() -> None:
     """Independent moves of a standard deviation move the parts by about as much, and never by whole digits."""
-    ramp = np.broadcast_to(np.arange(0, 224, 8, np.uint8)[:, None], (400, 28, 28))  # 8 grey levels for each row
+    ramp = np.broadcast_to(np.arange(0, 224, 8, dtype=np.uint8)[:, None], (400, 28, 28))  # 8 grey levels for each row
     moves = 0.03 * np.random.default_rng(0).standard_normal((400, *ink.MOVES))
     moved = (
         (ink.distorted(ramp, moves)[:, 7:-7, 7:-7].astype(float) - ramp[:, 7:-7, 7:-7]) / 8 / 20

@@ -245,7 +245,8 @@ def distorted(images: Images, moves: Floats) -> Images:
     upper = (_FRACTIONS - right) * values[image, top, left] + right * values[image, top, end]
     lower = (_FRACTIONS - right) * values[image, bottom, left] + right * values[image, bottom, end]
     mixed = (_FRACTIONS - down) * upper + down * lower
-    return ((mixed + _FRACTIONS**2 // 2) // _FRACTIONS**2).astype(np.uint8)
+    rounded: Images = ((mixed + _FRACTIONS**2 // 2) // _FRACTIONS**2).astype(np.uint8)
+    return rounded
 
 
 @cache
@@ -260,7 +261,8 @@ def _between_moves(length: int) -> NDArray[np.float64]:
     far = np.maximum(2 - distance, 0) ** 3 / 6
     weights = np.where(distance < 1, near, far)
     weights /= np.sqrt(np.square(weights).sum(1).mean())
-    return np.rint(weights * 2**12) / 2**12
+    rounded: NDArray[np.float64] = np.rint(weights * 2**12) / 2**12
+    return rounded
 
 
 def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
