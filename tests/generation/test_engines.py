@@ -342,6 +342,24 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
         assert options == ({} if address else here)  # a cluster that runs takes no sizes
 
 
+def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of Ray's is where its cluster was started, and goes back there. Not every machine has the folder."""
+    first = tmp_path / "first"
+    first.mkdir()
+    fake = FakeRay()
+    monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+    monkeypatch.chdir(first)
+    found = engine("ray")(lambda _: Path.cwd(), range(4), 1)
+    assert next(found) == first
+    os.chdir(tmp_path)
+    assert next(found) == first
+    assert Path.cwd() == tmp_path
+    first.rmdir()
+    assert list(found) == [tmp_path, tmp_path]
+
+
 def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its workers ask themselves to stop: they would go on for nobody, and keep their runs locked."""
     calls: list[tuple[int, int]] = []
@@ -364,15 +382,16 @@ def test_names() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of two cores does the same, also when a worker is killed; it hands errors on."""
+    """A cluster of two cores, started elsewhere, does the same, also when a worker is killed; it hands errors on."""
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # of the tasks
     import ray  # noqa: PLC0415
 
     engines._start_ray(ray, 2)  # once for both
+    monkeypatch.chdir(tmp_path.parent)
     try:
         run = engine("ray")
-        assert sorted(run(Noting(tmp_path, deadly=2, kills=2), range(6), 2)) == SQUARES
+        assert sorted(run(Noting(Path(tmp_path.name), deadly=2, kills=2), range(6), 2)) == SQUARES
         assert len(list(tmp_path.glob("kill-*"))) == 2
         assert len(noted(tmp_path)) == 6
         with pytest.raises(ConfigError, match="the number 1 is wrong"):

@@ -14,10 +14,12 @@ import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, chdir, suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, TypeVar
 
 from inkgan.device import cores
@@ -218,7 +220,7 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
     if is_ours:
         _start_ray(core, jobs)
     try:
-        shared = core.put(task)
+        shared = core.put(partial(_in_folder, Path.cwd(), task))
         remote = core.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(_called)
         at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # each core has its next number
         waiting = deque(numbers)
@@ -254,6 +256,17 @@ def _start_ray(core: Any, jobs: int) -> None:
 
 def _called(task: Task[T], number: int) -> T:
     return task(number)
+
+
+def _in_folder(folder: Path, task: Task[T], number: int) -> T:
+    """Do a task in the folder of the first process, at which its relative paths begin: Ray's processes are in others.
+
+    A machine that does not have the folder does the task where it is; absolute paths are the same there.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(chdir(folder))
+        return task(number)
 
 
 def _result_of(core: Any, reference: Any) -> Any:
