@@ -198,3 +198,13 @@ def test_a_run_that_ends_ill_is_not_called_complete_alone(
     (line,) = capsys.readouterr().out.splitlines()
     assert "complete" in line
     assert "ill" not in line.partition("complete")[2]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_healed_says_so(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody sees the warnings of many runs, and its settings are no longer those that were given."""
+    wild = ("pretraining_steps=0", "watch.save_every=2", "watch.doctor_every=1", "discriminator.learning_rate=10.0")
+    words = ["train", "--data", str(small_data), "--steps", "12", "--device", "cpu", "--seeds", "0", "--heal"]
+    assert run([*words, *runs.set_options(*wild), "--out", f"{tmp_path}/a"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "complete, healed 1 time" in line

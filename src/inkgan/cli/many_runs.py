@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from inkgan.cli.progress import time_left
-from inkgan.errors import DivergenceError, printable
+from inkgan.errors import DivergenceError, printable, quantity
 from inkgan.files import from_json, open_regular
 from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 
@@ -68,6 +68,8 @@ def _state_of(outcome: Outcome) -> str:
     if outcome.trouble:
         return outcome.trouble
     state = "complete" if outcome.result.complete else "stopped"
+    if outcome.healings:
+        state += f", healed {quantity(outcome.healings, 'time')}"
     return f"{state}, ill: {', '.join(outcome.ill)} (inkgan doctor says more)" if outcome.ill else state
 
 

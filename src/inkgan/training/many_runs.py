@@ -30,12 +30,14 @@ class Outcome:
         result: its result; of a run that diverged, that of its newest checkpoint.
         trouble: the reason why it diverged, in one line; empty if it did not.
         ill: the doctor's rules that are ill at its end.
+        healings: how often it was healed.
     """
 
     seed: int
     result: Result
     trouble: str = ""
     ill: tuple[str, ...] = ()
+    healings: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,17 @@ class TrainingTask:
             import torch
 
             torch.set_num_threads(self.threads)
+        from inkgan.training.healing import number_of_healings
+
         folder = self.folder(seed)
-        given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": RunFolder(folder).is_run}
+        run = RunFolder(folder)
+        given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": run.is_run}
         try:
-            return Outcome(seed, train(self.recipe, **given), ill=_illnesses(RunFolder(folder)))
+            result = train(self.recipe, **given)
         except DivergenceError as error:  # the other seeds may train well
-            step = RunFolder(folder).newest_step() or 0
+            step = run.newest_step() or 0
             return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
+        return Outcome(seed, result, ill=_illnesses(run), healings=number_of_healings(run.saved_config()))
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:
