@@ -83,7 +83,7 @@ def with_losses(drawn, lines):
     course = [
         [line.get(name, np.nan) for line in lines if name in line] for name in ("loss_discriminator", "loss_generator")
     ]
-    last = max(line["step"] for line in lines if "loss_generator" in line)
+    last = max((line["step"] for line in lines if "loss_generator" in line), default=1)  # 1 if it diverged at once
     pictures = [
         sheet(drawn, columns=20, scale=2).convert("RGB"),
         curves(*course, width=640, height=120, across=(0, last)),
