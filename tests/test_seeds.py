@@ -48,6 +48,7 @@ def test_streams_are_numbered_for_ever() -> None:
         "CELLS",
         "GAPS",
         "LAYERS",
+        "ELASTIC",
     ]
     assert sorted(Stream) == list(range(20))
 
