@@ -50,7 +50,7 @@ def test_streams_are_numbered_for_ever() -> None:
         "LAYERS",
         "ELASTIC",
     ]
-    assert sorted(Stream) == list(range(20))
+    assert sorted(Stream) == list(range(21))
 
 
 @settings(deadline=None)
