@@ -36,9 +36,9 @@ _SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the imag
 _EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
 _FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
 _CHUNK = 16  # images that are enlarged at once, which stay in the cache
-#: The moves of an elastic distortion: down and across, at 7 x 7 points, four of them along each side of the image.
+#: The moves of an elastic distortion: down and across, at 7 x 7 points, which reach beyond the image on all sides.
 MOVES = (2, 7, 7)
-_BETWEEN_MOVES = 4  # the intervals between points along a side
+_BETWEEN_MOVES = 4  # the intervals between points that a side of the image spans
 _DIGIT = 20 / 28  # the height of a digit of MNIST, of its image's
 _FRACTIONS = 64  # places between two pixels where an image can be read
 
