@@ -49,6 +49,13 @@ def test_a_run_from_before_there_was_a_doctor(tmp_path: Path, capsys: pytest.Cap
     assert lines["not-finite"].endswith("(ill above 0.5)")  # once is enough
 
 
+@pytest.mark.parametrize("lines", [[], [{"step": 0, **_SOUND}]], ids=["no line", "too few lines"])
+def test_a_run_that_no_rule_can_judge_is_not_called_healthy(tmp_path: Path, lines: list[dict[str, float]]) -> None:
+    """A script that asks for a healthy run does not go on."""
+    folder = run_folder(tmp_path / "run", lines)
+    assert [run(["doctor", folder, *strict]) for strict in ([], ["--strict"])] == [0, 1]
+
+
 def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was ill is told, and is no reason to fail."""
     losses = [1e9] * 9 + [0.5] * 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Iterator, Sequence
@@ -147,6 +148,18 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
         with pytest.raises(ConfigError):
             train_many(task(tmp_path / "c", small_data), [0], jobs=jobs, engine=engine)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "b-0"]
+
+
+def test_runs_of_one_process_each_are_not_started_by_a_launcher_of_several(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes would train the same runs; a launcher of one process is no trouble."""
+    monkeypatch.setenv("RANK", "0")
+    for size, refused in (("1", False), ("2", True)):
+        monkeypatch.setenv("WORLD_SIZE", size)
+        expected = pytest.raises(ConfigError, match="the launcher started 2") if refused else contextlib.nullcontext()
+        with expected:
+            many_runs.require_possible(task(tmp_path / "a", small_data), [0, 1], jobs=1, engine="processes")
 
 
 @pytest.mark.parametrize(

@@ -369,6 +369,15 @@ def test_processes_with_other_files_do_not_train_together(folder: Path, tmp_path
     )
 
 
+def test_processes_find_the_same_data_at_different_paths(folder: Path, tmp_path: Path, small_data: Path) -> None:
+    """The images are compared, not their paths."""
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes(small_data.read_bytes())
+    options: Any = {"out": tmp_path / "run", "settings": {"network": "ours"}}
+    facts = [_shared_facts(prepare(data=data, **options)) for data in (small_data, copy)]
+    assert disagreement([{"identity": one} for one in facts]) is None
+
+
 def test_an_edited_file_counts_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook goes on with what was changed, also within a second; dataclasses work, too."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)

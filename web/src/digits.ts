@@ -34,8 +34,12 @@ export function digitsOfFiles(files: readonly Uint8Array[]): Data {
   if (!images || !labels || images.shape[0] !== labels.shape[0]) {
     throw new Error("one file of images and one of their labels are needed");
   }
-  if (images.shape[1] !== 28 || images.shape[2] !== 28 || labels.data.some((one) => one > 9)) {
-    throw new Error("images are 28×28 and labels 0 to 9");
+  if (images.shape[1] !== 28 || images.shape[2] !== 28) {
+    throw new Error(`the images are ${images.shape[1]}×${images.shape[2]} and not 28×28`);
+  }
+  const strange = labels.data.find((one) => one > 9);
+  if (strange !== undefined) {
+    throw new Error(`there is a label ${strange}; labels of digits are 0 to 9`);
   }
   return { image: DIGIT, pixels: images.data, labels: labels.data, classes: 10 };
 }

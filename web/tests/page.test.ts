@@ -47,7 +47,8 @@ test("MNIST's two files are read in any order, and others are refused", () => {
   throws(() => digitsOfFiles([images, idx([3], [1, 2, 3])]), /one file of images/);
   throws(() => digitsOfFiles([images.subarray(0, 900), labels]), /length/);
   throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
-  throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /labels 0 to 9/);
+  throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
+  throws(() => digitsOfFiles([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])]), /images are 2×3 and not 28×28/);
 });
 
 test("the spread is the mean squared distance within a class", () => {

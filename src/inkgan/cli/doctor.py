@@ -21,7 +21,10 @@ _WIDTH = 100
 def doctor(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; the runs may still be training.")],
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 if a run is ill at its last logged step.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit with code 1 if a run is ill at its last logged step, or if no rule could judge it."
+        ),
     ] = False,
 ) -> None:
     """Say how healthy a run is, rule by rule, from what it logged.
@@ -36,15 +39,16 @@ def doctor(
         inkgan doctor runs/hinge-*
         inkgan doctor runs/fast-mnist-seed0 --strict && inkgan sample runs/fast-mnist-seed0 -o digits.png
     """
-    any_ill = False
+    all_healthy = True
     for run in runs:
         diagnoses, last = _examine(run)
-        any_ill |= any(one.state == "ill" for one in diagnoses)
+        states = {one.state for one in diagnoses}
+        all_healthy &= "ill" not in states and states != {"not judged"}
         for line in report(diagnoses, ill_only=len(runs) > 1):
             typer.echo(line)
         gap = "" if len(runs) > 1 else "\n"
         typer.echo(f"{gap}{printable(run)}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
-    if strict and any_ill:
+    if strict and not all_healthy:
         raise typer.Exit(1)
 
 

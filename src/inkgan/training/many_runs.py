@@ -14,6 +14,7 @@ from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.doctor import judged
 from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
+from inkgan.training.team import launched_processes
 from inkgan.training.watching import Result
 
 _MOST_SEEDS = 10_000
@@ -126,6 +127,12 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
     for name in _NOT_SHARED:
         if task.options.get(name) not in (None, False):
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
+    launched = launched_processes()
+    if launched is not None and launched > 1:
+        raise ConfigError(
+            f"--seeds trains each run with one process, and the launcher started {launched}. Leave the launcher out, "
+            "and say with --jobs how many runs train at a time."
+        )
     if task.options.get("force"):
         raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
     for seed in seeds:

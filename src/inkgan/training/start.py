@@ -395,6 +395,7 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
 
     import torch
 
+    settings = prepared.config.model_dump(exclude={"data"})  # each machine may find the same data at another path
     return {
         "inkgan's version": metadata.version("inkgan"),
         "PyTorch's version": torch.__version__,
@@ -402,7 +403,7 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
         "the data's digest": prepared.data.digest,
         "the precision": prepared.precision_name,
         "the SHA-256 of the network's file": networks.own_hash(prepared.config.network) or "none",
-        **{f"the setting {name}": str(value) for name, value in prepared.config.model_dump().items()},
+        **{f"the setting {name}": str(value) for name, value in settings.items()},
     }
 
 

@@ -117,8 +117,8 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         ConfigError: this number of processes is not possible here, or they cannot find each other.
         LostProcessError: they did not all come.
     """
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        size = _size_of_the_environment()
+    size = launched_processes()
+    if size is not None:
         if count not in (None, size):
             raise ConfigError(f"--processes {count} contradicts the launcher, which started {size}. Leave it out.")
         if size > 1:
@@ -147,8 +147,14 @@ def require_possible_count(count: int) -> None:
     whole_number(count, complaint, 1, most)
 
 
-def _size_of_the_environment() -> int:
-    """Return WORLD_SIZE, checked together with RANK."""
+def launched_processes() -> int | None:
+    """Return the number of processes that a launcher such as ``torchrun`` started; None without a launcher.
+
+    Raises:
+        ConfigError: RANK and WORLD_SIZE do not name a place among processes.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return None
     rank, size = os.environ["RANK"], os.environ["WORLD_SIZE"]
     numbers = (rank, size, os.environ.get("LOCAL_RANK", "0"))
     if not all(one.isdecimal() and len(one) < 10 for one in numbers) or int(rank) >= int(size):

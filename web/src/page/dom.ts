@@ -2,6 +2,8 @@
 
 import { label, say, type TextKey } from "./texts";
 
+const LARGEST_SEED = 2n ** 63n - 1n;
+
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 type Child = Node | string;
 
@@ -42,6 +44,16 @@ export function button(key: TextKey, act: () => void, attributes: Attributes = {
 /** A control under its name. */
 export function field(key: TextKey, control: HTMLElement): HTMLLabelElement {
   return make("label", { class: "field" }, said("span", key), control);
+}
+
+/** The seed in a text field; null if the field holds anything else. */
+export function seedIn(input: HTMLInputElement): bigint | null {
+  const text = input.value.trim();
+  if (!/^\d{1,19}$/.test(text)) {
+    return null;
+  }
+  const seed = BigInt(text);
+  return seed <= LARGEST_SEED ? seed : null;
 }
 
 /** A slider that shows its value. */

@@ -6,7 +6,7 @@ import type { Replay } from "../replay";
 import { type Data, FAST, type Settings } from "../trainer";
 import type { Inkgan, TrainerHandle } from "./api";
 import { bars, histogram, lines } from "./charts";
-import { asColours, button, context, field, make, paint, paintSheet, picture, said, wipe } from "./dom";
+import { asColours, button, context, field, make, paint, paintSheet, picture, said, seedIn, wipe } from "./dom";
 import { unzipped } from "./embedded";
 import { replayView } from "./replay";
 import { say, sentence, type TextKey } from "./texts";
@@ -33,9 +33,13 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   const tellData = () => say(about, "data", { count: data ? data.pixels.length / 784 : 0 });
   tellData();
 
-  const started = async (): Promise<TrainerHandle> => {
+  const started = async (): Promise<TrainerHandle | null> => {
     if (!handle) {
-      const seed = /^\d{1,18}$/.test(controls.seed.value) ? controls.seed.value : "0";
+      const seed = seedIn(controls.seed);
+      problem.textContent = seed === null ? sentence("seedWrong") : "";
+      if (seed === null) {
+        return null;
+      }
       const batch = Number(controls.batch.value);
       handle = await inkgan.trainer({ seed, batch, settings: controls.settings(), ...(data ? { data } : {}) });
       [history.generator, history.discriminator] = [[], []];
@@ -57,8 +61,13 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     }
   };
   const run = async (between: number) => {
-    const one = await started();
-    await one.run({ between, news });
+    await (await started())?.run({ between, news });
+  };
+  const oneStep = async () => {
+    const progress = await (await started())?.step();
+    if (progress) {
+      news(progress);
+    }
   };
   const reset = async () => {
     await handle?.pause();
@@ -88,7 +97,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       { class: "buttons" },
       button("run", () => run(0), { class: "main" }),
       button("slow", () => run(900)),
-      button("oneStep", async () => news(await (await started()).step())),
+      button("oneStep", oneStep),
       button("pause", () => handle?.pause()),
       button("reset", reset),
     ),

@@ -118,7 +118,7 @@ const english = {
     "Each drew the same twenty latents again and again while it learned; move the sliders. The tutorial took about two hours for its 100,000 steps; the recipe fast takes one to three minutes for its 2,500.",
   "replay.tutorial": "The tutorial",
   "replay.fast": "The recipe fast",
-  about: "Model: {name}. Kernel: {kernel}.",
+  about: "Model: {name}. Computed with {kernel}.",
   noWriting: "This model cannot be told which of ten digits to draw, so it explores but does not write.",
 };
 
@@ -233,7 +233,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
     "两次训练都反复用同样的二十个隐变量作画；拖动滑块，看它们怎样变成数字。教程走完 100,000 步用了大约两小时，配方 fast 走完 2,500 步只要一到三分钟。",
   "replay.tutorial": "教程",
   "replay.fast": "配方 fast",
-  about: "模型：{name}。计算内核：{kernel}。",
+  about: "模型：{name}。计算方式：{kernel}。",
   noWriting: "无法要求这个模型画指定的数字，所以它只能探索，不能书写。",
 };
 

@@ -3,10 +3,8 @@
 import { outline } from "../outline";
 import { between, CHARACTERS, type Hand, LONGEST_TEXT, strangersIn, type Writing } from "../writing";
 import type { Inkgan } from "./api";
-import { asImage, button, context, field, make, paint, picture, said, save, slider } from "./dom";
+import { asImage, button, context, field, make, paint, picture, said, save, seedIn, slider } from "./dom";
 import { label, sentence } from "./texts";
-
-const LARGEST_SEED = 2n ** 63n - 1n;
 
 /** Paint writing on a canvas, in the colour of ink. */
 export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void {
@@ -61,16 +59,15 @@ export function writeView(inkgan: Inkgan): HTMLElement {
   const canvas = picture("writtenAs", 300, 96, "writing");
   let shown: Writing | null = null;
   const redraw = newest(async () => {
-    const [wanted, number] = [text.input.value, seed.value]; // the fields may change while this waits
+    const [wanted, number] = [text.input.value, seedIn(seed)]; // the fields may change while this waits
     const problem = wrongWith(wanted);
-    const seedFits = /^\d{1,19}$/.test(number) && BigInt(number) <= LARGEST_SEED;
-    text.problem.textContent = problem ? problem() : seedFits ? "" : sentence("seedWrong");
-    if (problem || !seedFits || !wanted.trim()) {
+    text.problem.textContent = problem ? problem() : number === null ? sentence("seedWrong") : "";
+    if (problem || number === null || !wanted.trim()) {
       return;
     }
     const hand = await handBetween(inkgan, number, Number(writer.input.value), Number(towards.input.value));
     shown = await inkgan.write(wanted, {
-      seed: BigInt(number),
+      seed: number,
       writer: Number(writer.input.value),
       style: Number(style.input.value),
       slant: Number(slant.input.value),
@@ -111,7 +108,7 @@ export function writeView(inkgan: Inkgan): HTMLElement {
 }
 
 /** A hand on the way from one writer to the next. */
-async function handBetween(inkgan: Inkgan, seed: string, writer: number, share: number): Promise<Hand> {
+async function handBetween(inkgan: Inkgan, seed: bigint, writer: number, share: number): Promise<Hand> {
   const hand = await inkgan.hand(seed, writer);
   if (share === 0) {
     return hand;
