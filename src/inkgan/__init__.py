@@ -12,9 +12,9 @@ PyTorch.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in the module typing, which takes longer to import than all of this
+TYPE_CHECKING = False  # the value of typing.TYPE_CHECKING; importing typing takes longer than all of this
 
-if TYPE_CHECKING:  # for type checkers and editors, which do not see names that are loaded later
+if TYPE_CHECKING:  # for type checkers and editors, which cannot see names that are loaded lazily
     from typing import Any
 
     from inkgan.config import Config as Config
@@ -76,7 +76,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from where it lives."""
+    """Load a public name from its module."""
     from importlib import import_module
 
     if name not in _HOMES:

@@ -9,12 +9,16 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 3 diverged, 129, 130, 143 stopped by a signal."""
-    # Threads that spin while they wait take the processor from others on a small machine, so they spin only briefly.
-    # Must come before PyTorch is loaded.
+    """Run the command line and exit with its code.
+
+    The code is 0 for done, 1 for failed, 2 for wrong input, 3 for a run that diverged or lost one of its processes, and
+    129, 130 or 143 for stopped by a signal.
+    """
+    # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
+    # spin only briefly. This must be set before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     _fill_closed_descriptors()
-    # A file name may have letters that the terminal cannot show, which must not end a command that did its work.
+    # A file name may hold characters that the terminal cannot show. Printing it must not fail a command that succeeded.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -25,12 +29,12 @@ def main() -> None:
         print("inkgan: stopped.", file=sys.stderr)  # noqa: T201
         code = 130
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's would print a traceback while Python ends
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback during shutdown
     sys.exit(code)
 
 
 def _fill_closed_descriptors() -> None:
-    """Open what the caller closed, or a file that a run writes would become its stdout or stderr."""
+    """Open the standard streams that the caller closed: otherwise, a file that a run writes could take their place."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 
 
-#: For each open context of :func:`usual_arithmetic`, the default type of PyTorch's tensors before the first of them.
+#: One entry for each open :func:`usual_arithmetic` context: PyTorch's default dtype before the first of them.
 _DEFAULT_TYPE: list[torch.dtype] = []
 _CHANGING = threading.Lock()
 
 
 @contextlib.contextmanager
 def usual_arithmetic() -> Iterator[None]:
-    """Compute with the defaults of NumPy and PyTorch, whatever a notebook has set, and set that again at the end.
+    """Compute with NumPy's and PyTorch's defaults, whatever a notebook has set; restore the notebook's at the end.
 
-    Underflow is no error, and PyTorch makes tensors of float32 on the processor and records gradients. Otherwise, a run
-    would learn weights of another type, or stop in the middle.
+    Underflow is not an error, and PyTorch creates float32 tensors on the CPU and records gradients. With other
+    settings, a run could learn weights of another dtype, or stop in the middle.
     """
     import numpy as np
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(np.errstate(under="ignore"))
-        if sys.modules.get("torch") is not None:  # one that is imported later has its defaults
+        if sys.modules.get("torch") is not None:  # if it is imported later, it has its defaults
             import torch
 
             stack.enter_context(_float32())
-            stack.enter_context(torch.inference_mode(False))  # records gradients, also where that is switched off
-            if torch.get_default_device().type != "cpu":  # this context would slow down every operation
+            stack.enter_context(torch.inference_mode(False))  # records gradients even if the caller switched that off
+            if torch.get_default_device().type != "cpu":  # only if needed: the context slows down every operation
                 stack.enter_context(torch.device("cpu"))
         yield
 
 
 @contextlib.contextmanager
 def _float32() -> Iterator[None]:
-    """Make float32 the default type of PyTorch's tensors, which all threads share, until the last context ends."""
+    """Make float32 PyTorch's default dtype, which all threads share, until the last open context ends."""
     import torch
 
     with _CHANGING:
@@ -74,10 +74,12 @@ def cores() -> int:
 
 
 def require_name_of_device(name: str) -> None:
-    """Refuse what is the name of no device anywhere. PyTorch, which knows those of this machine, is not needed.
+    """Refuse a name that no device has on any machine.
+
+    This works without PyTorch, which only :func:`resolve_device` needs, to know the devices of this machine.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: it is not the name of a device.
     """
     given = name if isinstance(name, str) else as_given(name)
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", given):
@@ -85,13 +87,13 @@ def require_name_of_device(name: str) -> None:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` is the fastest one.
+    """Return the device for a name such as ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
-    Of several processes on a machine, which the variable LOCAL_RANK numbers, each gets a GPU of its own from ``auto``
-    and ``cuda``, while there are enough.
+    ``auto`` is ``cuda`` if there is a CUDA device, else ``cpu``. If several processes share a machine, the environment
+    variable LOCAL_RANK numbers them, and ``auto`` and ``cuda`` give each one its own GPU as long as there are enough.
 
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: this machine has no such device.
     """
     import torch
 
@@ -110,9 +112,9 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the type that networks compute in; ``auto`` is bfloat16 where hardware multiplies it faster than float32.
+    """Return the dtype in which the networks compute.
 
-    See :func:`has_fast_bfloat16`.
+    ``auto`` is bfloat16 if the hardware multiplies it faster than float32; see :func:`has_fast_bfloat16`.
     """
     import torch
 
@@ -128,7 +130,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    # PyTorch has these only under private names. On versions without them, float32 is always right.
+    # PyTorch has these tests only under private names. Versions without them use float32, which is always right.
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
 
@@ -142,11 +144,11 @@ def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
 
 
 def keep_freed_memory() -> None:
-    """Make this process keep the memory of freed tensors for the next ones, where the C library is glibc.
+    """Make this process reuse the memory of freed tensors for new ones, if the C library is glibc.
 
-    Every step allocates the same large blocks again. By default glibc returns many of them to the system, which zeroes
-    each page before it hands it out again: a tenth of the time of a step of ``best``. See mallopt(3). The memory stays
-    with the process until it ends.
+    Every step allocates the same large blocks again. By default, glibc returns many of them to the system, which zeroes
+    each page before handing it out again. That takes a tenth of the time of a step of ``best``. See mallopt(3). The
+    process keeps the memory until it ends.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -158,7 +160,7 @@ def keep_freed_memory() -> None:
 
 
 def environment(device: str, threads: int, precision: str) -> dict[str, Any]:
-    """Describe what a run's figures depend on besides its settings: versions, machine, device, threads, precision."""
+    """Describe what a run's results depend on besides its settings: versions, machine, device, threads, precision."""
     import platform  # slow to import, and most commands do not need it
     from importlib import metadata
 

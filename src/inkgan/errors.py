@@ -7,7 +7,7 @@
     |   |-- CheckpointError     a run, a checkpoint or a model
     |   |-- OutputError         a place to write: it exists, is not writable, is full, is in use
     |   |-- EvaluationError     images, features or labels to be measured
-    |   `-- MissingExtraError   a library that an optional extra of the package brings (ImportError)
+    |   `-- MissingExtraError   a library of an optional extra that is not installed (ImportError)
     |-- DivergenceError         training met a non-finite loss or gradient             exit 3
     `-- LostProcessError        one of several processes ended or does not answer      exit 3
 
@@ -31,7 +31,7 @@ from typing import Any
 _LONGEST_PATH = 200
 _LONGEST_VALUE = 80
 
-#: The libraries that the base install does not bring: what messages call them, and the extra that brings them.
+#: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
 _OPTIONAL = {
     "torch": ("PyTorch", "train"),
     "tensorboard": ("TensorBoard", "train"),
@@ -50,7 +50,7 @@ _OPTIONAL = {
 
 
 class InkganWarning(UserWarning):
-    """Something was not as it should be, and inkgan went on in the way that the message says."""
+    """Something was wrong, but inkgan could continue; the message says how."""
 
 
 class InkganError(Exception):
@@ -78,7 +78,7 @@ class DataError(InputError):
 
 
 class CheckpointError(InputError):
-    """A run folder, a checkpoint or a model is missing, damaged or foreign."""
+    """A run folder, a checkpoint or a model is missing, damaged or not one of inkgan's."""
 
 
 class OutputError(InputError):
@@ -90,7 +90,7 @@ class EvaluationError(InputError):
 
 
 class MissingExtraError(InputError, ImportError):
-    """A library is missing that an optional extra of the package brings."""
+    """A library that comes with an optional extra of the package is not installed."""
 
 
 class DivergenceError(InkganError):
@@ -106,13 +106,13 @@ class LostProcessError(InkganError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop, and it was saved first.
+    """A signal asked the run to stop, and the run was saved first.
 
-    It is a KeyboardInterrupt, not an :class:`InkganError`: after Ctrl-C, ``except Exception`` in a loop over several
-    runs must not go on with the next one.
+    This is a KeyboardInterrupt, not an :class:`InkganError`: after Ctrl-C, an ``except Exception`` in a loop over
+    several runs must not continue with the next run.
 
     Attributes:
-        exit_code: 128 and the number of the signal, as shells have it.
+        exit_code: 128 plus the number of the signal, as in shells.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
@@ -130,7 +130,7 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
-    """Return a hint with the allowed word nearest to ``given``, in any case (`` Did you mean 'x'?``), or nothing."""
+    """Return a hint at the allowed word nearest to ``given``, ignoring case (`` Did you mean 'x'?``), or ``""``."""
     if not isinstance(given, str):
         return ""
     words = {word.casefold(): word for word in allowed}
@@ -168,15 +168,15 @@ def shortened(text: str, longest: int) -> str:
 
 
 def as_given(value: Any) -> str:
-    """Return a value for a message as Python writes it (``'abc'``, ``0.5``), in one line and without a long middle."""
+    """Return a value for a message as Python writes it (``'abc'``, ``0.5``), on one line and shortened if long."""
     try:
         return shortened(printable(repr(value)), _LONGEST_VALUE)
-    except Exception:  # noqa: BLE001 - an integer of more than 4,300 digits; tables in tables; an object's own __repr__
+    except Exception:  # noqa: BLE001 - integers of over 4,300 digits, deep nesting, an object's own __repr__
         return f"that {type(value).__name__}"
 
 
 def listed(words: Sequence[str], most: int) -> str:
-    """Return the first words of a list: ``"a, b, ..."``; at most ``most`` of them."""
+    """Return the first words of a list, at most ``most`` of them, as text: ``"a, b, ..."``."""
     return ", ".join([*words[:most], *(["..."] if len(words) > most else [])])
 
 
@@ -200,7 +200,7 @@ def reason_of(error: OSError) -> str:
 
 
 def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
-    """Return a whole number as an ``int``; NumPy's numbers are as good as Python's.
+    """Return a whole number as an ``int``; NumPy's integers are allowed, too.
 
     Args:
         value: an ``int``, a NumPy integer or an array with one.
@@ -209,7 +209,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
         most: the largest number allowed.
 
     Raises:
-        ConfigError: it is no whole number, or out of range.
+        ConfigError: it is not a whole number, or is out of range.
     """
     try:
         number = operator.index(_no_truth(value))
@@ -232,12 +232,12 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
 
 
 def yes_or_no(value: Any, name: str) -> bool:
-    """Return True or False that a caller gave; NumPy's are as good as Python's.
+    """Return a truth value that a caller gave as a ``bool``; NumPy's are allowed, too.
 
-    Anything else counts as one of them in Python, and a text such as ``"no"`` as the wrong one.
+    Nothing else is: Python would take any value for True or False, and a text such as ``"no"`` for True.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is neither True nor False.
     """
     if type(value).__name__ != "bool":  # the name of NumPy's type, too
         raise ConfigError(f"{name}={as_given(value)} is not allowed: give True or False.")
@@ -245,25 +245,25 @@ def yes_or_no(value: Any, name: str) -> bool:
 
 
 def require_function(value: Any, name: str, *takes: str) -> None:
-    """Refuse what cannot be called with these arguments.
+    """Refuse a value that cannot be called with these arguments.
 
     Raises:
-        ConfigError: it is no function, or one of other arguments.
+        ConfigError: it is not a function, or it takes other arguments.
     """
     try:
         inspect.signature(value).bind(*takes)
     except TypeError:
         raise ConfigError(f"{name} is {as_given(value)}. Give a function that takes ({', '.join(takes)}).") from None
-    except ValueError:  # a few functions in C do not tell what they take
+    except ValueError:  # a few functions written in C have no signature
         return
 
 
 def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> Path:
-    """Return a string or a path that a caller gave as a path; anything else is an error of the given kind."""
+    """Return a caller's string or path as a ``Path``; anything else raises an error of the given kind."""
     try:
         path = Path(value)
         is_possible = b"\0" not in os.fsencode(path)
-    except TypeError:  # also of a path that is bytes
+    except TypeError:  # also for a path given as bytes
         raise error(
             f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path."
         ) from None
@@ -275,12 +275,12 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
 
 
 def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
-    """Whether a value that a caller gave is one of these words. An array is none, and comparing it is an error."""
+    """Whether a caller's value is one of these words. An array is not, and comparing one would raise an error."""
     return isinstance(value, str) and value in allowed
 
 
 def _no_truth(value: Any) -> Any:
-    """Return a value; raise a TypeError for True and False, which are numbers to Python and slips in a call."""
+    """Return a value; raise a TypeError for True and False, which Python takes for numbers but a caller never means."""
     if isinstance(value, bool):
         raise TypeError
     return value

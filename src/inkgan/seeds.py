@@ -50,13 +50,13 @@ def valid_seed(seed: Any) -> int:
     """Return a seed as an ``int``.
 
     Raises:
-        ConfigError: it is no whole number, or out of range.
+        ConfigError: it is not a whole number, or is out of range.
     """
     return whole_number(seed, "the seed {} is out of range. Seeds run from 0 to 2^63 - 1.", 0, LARGEST_SEED)
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
-    """Return the random number generator of a seed, a stream and an index (0 or above)."""
+    """Return the random number generator for a seed, a stream and an index (0 or above)."""
     # Python's integers, since NumPy rounds a uint64 and an int in one list to float64. The index takes the counter's
     # third word, so that two indices lie 2^128 draws apart.
     return np.random.Generator(np.random.Philox(key=[int(seed), int(stream)], counter=[0, 0, int(index), 0]))
