@@ -52,25 +52,25 @@ def cache_folder() -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """Replace ``~`` in a path by the home folder, if there is one."""
+    """Replace ``~`` in a path with the home folder, if there is one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error for an unknown user
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder; a path that the system cannot look up is none."""
+    """Whether a path is a folder; a path that the system cannot look up is not."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
 
 
 def is_regular(path: Path) -> bool:
-    """Whether this is a file: not a folder, nor a link to somewhere else, nor a pipe that would never end."""
+    """Whether this is a regular file: not a folder, not a link to somewhere else, and not a pipe that never ends."""
     return path.is_file() and not path.is_symlink()
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file to read it, or the file at the end of a link.
+    """Open a file for reading, following links.
 
     Raises:
-        OSError: it cannot be opened, or is something whose reading may never end: a pipe, a device.
+        OSError: it cannot be opened, or reading it might never end: it is a pipe or a device.
     """
     return open(path, "rb", opener=_regular)
 
@@ -100,7 +100,7 @@ def from_json(content: str | bytes) -> Any:
     """Read JSON that may be damaged.
 
     Raises:
-        json.JSONDecodeError: it is none, is not UTF-8, is nested too deeply, or has a number of over 4,300 digits.
+        json.JSONDecodeError: it is not JSON, is not UTF-8, is nested too deeply, or has a number of over 4,300 digits.
     """
     try:
         return json.loads(content)
@@ -114,7 +114,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file in UTF-8 of at most 1 MiB, which may be a pipe.
 
     Raises:
-        ConfigError: it cannot be read, or is something else.
+        ConfigError: it cannot be read, is too large or is not TOML.
     """
     import tomllib  # noqa: PLC0415 - few commands need it
 
@@ -141,7 +141,7 @@ def sha256_of(path: Path) -> str:
 def fsync(path: Path) -> None:
     """Ask the system to put a file, or a folder's list of names, on the disk now.
 
-    This protects against a loss of power. A file system that cannot do it, as many cannot for folders, is not an error.
+    This protects against a loss of power. It is not an error if the file system cannot do it; many cannot for folders.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -183,7 +183,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """Make sure that a file may be written to ``path``.
 
     Raises:
-        OutputError: something is there, also a link that points nowhere, and ``force`` is off; or it is not a file.
+        OutputError: something is there, even a link that points nowhere, and ``force`` is off; or it is not a file.
     """
     with output_errors(path):
         is_there = path.exists()
@@ -201,7 +201,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
 def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path`` in one step, else it is removed.
 
-    A link stays a link: what it points to is written.
+    A link stays a link; the file that it points to is written.
 
     Args:
         path: where the finished file belongs. Missing parent folders are made.
@@ -212,11 +212,11 @@ def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
     """
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
-    # Random, as processes on other machines, or in other containers, may write the same file and have the same number.
+    # Random, not the process's number: processes in other containers or on other machines may have the same number.
     temporary = target.with_name(f".{target.name}.{secrets.randbelow(10**9)}.tmp{target.suffix}")
     try:
         with output_errors(path):
-            if target == path:  # no folder is made at the far end of a link: its disk may not be there now
+            if target == path:  # no folder is made at the far end of a link: its disk may not be mounted now
                 path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             fsync(temporary)
@@ -244,7 +244,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
 
 
 def first_free(path: Path) -> Path:
-    """Return a path if nothing is there, else the first free one of ``NAME-2``, ``NAME-3`` and so on."""
+    """Return the path itself if nothing is there, else the first free one of ``NAME-2``, ``NAME-3`` and so on."""
     free = path
     number = 1
     while os.path.lexists(free):

@@ -29,10 +29,10 @@ LONGEST_CLASS_NAME = 255
 
 
 def as_array(given: Any, what: str, error: type[InputError]) -> NDArray[Any]:
-    """Return what a caller gave as an array; the reason why it is none becomes an error of the given kind."""
+    """Return what a caller gave as an array; raise an error of the given kind, with the reason, if it cannot be one."""
     try:
         return np.asarray(given)
-    except (TypeError, ValueError, RuntimeError) as reason:  # such as rows of many lengths, or a tensor with a gradient
+    except (TypeError, ValueError, RuntimeError) as reason:  # such as rows of unequal length, a tensor with a gradient
         raise error(f"{what} cannot be read as an array: {' '.join(str(reason).split())} Give a NumPy array.") from None
 
 
@@ -43,7 +43,7 @@ def to_uint8(images: NDArray[np.floating]) -> Images:
 
 
 def with_channels(images: Images) -> Images:
-    """Add the channel to grey images [N, H, W]: [N, H, W, 1]; others have one already."""
+    """Add the channel axis to grey images, [N, H, W] to [N, H, W, 1]; return images that have one as they are."""
     return images[..., None] if images.ndim == 3 else images
 
 
@@ -72,7 +72,7 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
 
     Args:
         images: uint8 [N, H, W, C] with C = 1 or 3, or [N, H, W].
-        columns: how many stand side by side.
+        columns: the number of images in a row.
         scale: how many pixels wide and high each pixel becomes.
     """
     from PIL import Image
@@ -97,16 +97,16 @@ def curves(
     limits: tuple[float, float] | None = None,
     across: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """Draw one line for each series of numbers, from left to right; zero has a thin grey line.
+    """Draw one line for each series of numbers, from left to right; a thin grey line marks zero.
 
     Args:
-        series: two or more numbers each; one that is not finite leaves a gap, and if none is, the frame is empty. Their
-            colours: :data:`LINE_COLOURS`.
+        series: two or more numbers each. A number that is not finite leaves a gap; if none is finite, the frame is
+            empty. The lines take their colours from :data:`LINE_COLOURS`, in turn.
         width: the picture's width in pixels.
         height: the picture's height in pixels.
-        limits: the values at the lower and upper edge; by default the least and the greatest number.
-        across: the values at the left and right edge. With them, round numbers with thin grey lines stand left of the
-            frame and below it; without, the picture has no text.
+        limits: the values at the lower and upper edges; by default the smallest and the largest number.
+        across: the values at the left and right edges. If given, round numbers with thin grey lines label both axes,
+            left of the frame and below it; otherwise the picture has no text.
     """
     from PIL import Image, ImageDraw
 
@@ -146,7 +146,10 @@ def curves(
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:
-    """Return the multiples of 1, 2 or 5 times a power of ten from low to high, as fine as at most so many allow."""
+    """Return the round numbers from ``low`` to ``high``, at most ``most``, as closely spaced as that allows.
+
+    They are the multiples of 1, 2 or 5 times a power of ten.
+    """
     if not high > low:
         return [low]
     power = 10.0 ** math.floor(math.log10((high - low) / most))
@@ -166,8 +169,8 @@ def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
 def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> bytes:
     """Encode a picture as PNG.
 
-    After PNG's filters, handwriting on paper is runs of equal bytes, and noise has no patterns that repeat: looking for
-    runs alone takes a tenth of the time, for a file of much the same size.
+    The compressor looks only for runs of equal bytes (``Z_RLE``), which takes a tenth of the time and gives a file of
+    much the same size: PNG's filters turn handwriting on paper into such runs, and noise has no repeating patterns.
 
     Args:
         picture: the picture.
@@ -187,7 +190,7 @@ def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> b
 
 
 def save_animation(pictures: Sequence[Image.Image], path: Path, *, force: bool = True) -> None:
-    """Write pictures of one size as an endless GIF that rests on the last one for two seconds."""
+    """Write pictures of one size as an endlessly looping GIF that shows the last one for two seconds."""
     durations = [120] * (len(pictures) - 1) + [2000]  # milliseconds
     with appearing_whole(path, force=force) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)

@@ -1,6 +1,7 @@
 """The settings of a run: frozen and validated; recipes as presets; TOML in, JSON out.
 
-``settings`` declares them, ``sources`` says where their values come from. They import the rest of the ground alone.
+``settings`` declares the settings, and ``sources`` finds their values. Of the rest of inkgan, they import only
+``errors``, ``files`` and ``seeds``.
 """
 
 from inkgan.config.settings import (

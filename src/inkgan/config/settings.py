@@ -1,4 +1,4 @@
-"""Every setting of a run with its range, unit and paper, and the values that recipes and losses bring along."""
+"""Every setting of a run with its range, unit and paper, and the values that recipes and losses preset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativis
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Strict: neither true nor "5" is a number.
-#: Steps.
+#: The most steps of a run.
 LONGEST_RUN = 10**9
 Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
@@ -54,8 +54,8 @@ def _setting(
         description: its meaning.
         unit: the unit of its value, for docs/settings.md.
         paper: the source, for the same page.
-        compact_only: whether the tutorial, which is fixed, has no such setting.
-        limits: what else pydantic's ``Field`` takes.
+        compact_only: whether the tutorial, whose networks are fixed, lacks this setting.
+        limits: further arguments of pydantic's ``Field``.
     """
     about: dict[str, Any] = {"unit": unit, "paper": paper, "compact_only": compact_only}
     return Field(default, description=description, json_schema_extra=about, **limits)
@@ -156,7 +156,7 @@ class Change(NamedTuple):
         """Read ``STEP KEY=VALUE ... # REASON``, the form in which settings hold a change.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text has another form.
         """
         what, _, reason = text.partition("#")
         step, *settings = what.split() or [""]
@@ -196,7 +196,7 @@ class Config(_Settings):
     )
     changes: tuple[Annotated[str, Field(max_length=500)], ...] = _setting(
         (),
-        "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds such",
+        "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds some",
         compact_only=True,
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = _setting(64, "images in a batch", unit="images")
@@ -387,15 +387,15 @@ class Published(NamedTuple):
 
     Attributes:
         value: the value.
-        source: its name in the paper, and the place.
+        source: the setting's name in the paper, the paper, and the place in it.
     """
 
     value: Any
     source: str
 
 
-#: The settings that a loss brings along, in place of the recipe's, because its paper published the loss with them. The
-#: other losses keep the recipe's penalty, which was chosen with its networks: their formulas have none.
+#: The settings that a loss puts in place of the recipe's, because its paper published the loss with them. The formulas
+#: of the other losses have no penalty, so these losses keep the recipe's, which was chosen with its networks.
 LOSS_PRESETS: Mapping[Loss, Mapping[str, Published]] = {
     "wgan-gp": {
         "critic_steps": Published(5, "n_critic, Gulrajani et al. 2017, Algorithm 1"),
@@ -422,7 +422,7 @@ def known_keys() -> dict[str, str]:
 
 
 def about(key: str) -> dict[str, Any]:
-    """Return what :func:`_setting` was told of a setting: ``unit``, ``paper`` and ``compact_only``."""
+    """Return the ``unit``, ``paper`` and ``compact_only`` with which :func:`_setting` declared a setting."""
     told = known_settings()[key].json_schema_extra
     assert isinstance(told, dict)
     return told
@@ -464,7 +464,7 @@ def one_line(error: ValidationError) -> str:
     """Describe the first error: what was given, and what is allowed."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
-    key = ".".join(map(str, first["loc"]))  # with the alternatives of a type behind it
+    key = ".".join(map(str, first["loc"]))  # may end with the failed alternative of a union type
     while key and key not in known_keys():
         key = key.rpartition(".")[0]
     if not key:

@@ -1,7 +1,8 @@
 """Where the settings of a run come from: options, TOML files, recipes, and what an earlier run saved.
 
 A setting comes from the first of these that gives it: ``--set``, the command's own options, ``--config FILE.toml``, the
-recipe. In between, settings are kept by dotted key, such as ``watch.keep``. No setting names a class or a function.
+recipe. While they are merged, settings are kept by dotted key, such as ``watch.keep``. No setting names a class or a
+function.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
-#: The settings of how images are read.
+#: The settings that control how images are read.
 _READING = ("data.ink", "data.resize", "data.splits")
 
 
@@ -48,9 +49,9 @@ def resolve(
     Args:
         file: a TOML file of settings.
         options: settings by dotted key, such as ``{"data.name": "mnist"}``; None means not given.
-        overrides: ``key=value`` settings with dotted keys, whose values are TOML, or text where they are not; or a
-            mapping of dotted keys to values.
-        base: the settings that hold where nothing else is given; None means the recipe's own.
+        overrides: texts ``key=value`` with dotted keys, where a value that is not TOML is taken as text; or a mapping
+            of dotted keys to values.
+        base: the settings that apply unless others are given; None means the recipe's own.
 
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
@@ -68,7 +69,7 @@ def resolve(
 
 
 def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of how images are read that are given, by their names without ``data.``.
+    """Check settings that control how images are read, and return them by their names without ``data.``.
 
     Args:
         given: as ``overrides`` of :func:`resolve`.
@@ -88,10 +89,10 @@ def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]
 
 
 def require_settings(given: object) -> None:
-    """Check the type of settings from Python.
+    """Check the type of settings that a Python program gave.
 
     Raises:
-        ConfigError: they are neither a mapping by texts nor a list of texts.
+        ConfigError: they are neither a mapping with texts as keys nor a list of texts.
     """
     if not (isinstance(given, Mapping | list | tuple) and all(isinstance(one, str) for one in given)):
         raise ConfigError(
@@ -100,7 +101,7 @@ def require_settings(given: object) -> None:
 
 
 def validated(given: Mapping[str, Any]) -> Config:
-    """Check settings, as tables or by dotted key; what is not given is the recipe's own.
+    """Check settings, given as tables or by dotted key; the recipe supplies the rest.
 
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
@@ -128,7 +129,7 @@ def read_json(path: Path) -> Config:
     """Read the configuration that a run saved.
 
     Raises:
-        ConfigError: the file is not one.
+        ConfigError: the file does not hold a configuration.
     """
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
@@ -150,11 +151,11 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     settings.setdefault("data.ink", "light")
     settings.setdefault("critic_steps", 1)
     if settings.get("recipe") == "tutorial":
-        # The tutorial saves these settings without having them, and they had other values.
+        # The tutorial does not have these settings, but its runs save their defaults, which have changed since.
         settings = {key: value for key, value in settings.items() if key not in compact_only()}
         return _checked(settings)
     if settings.get("loss") == "wgan-gp":
-        settings.pop("penalty.on", None)  # earlier versions took it, and it had no effect
+        settings.pop("penalty.on", None)  # earlier versions accepted it, and it had no effect
     settings.setdefault("slope", 0.2)
     if "penalty.pixels" not in settings:
         settings["penalty.pixels"] = "0..1"
@@ -188,7 +189,7 @@ def as_toml(config: Config) -> str:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge settings, where ``over`` wins; a length in steps replaces one in seconds, and the other way round."""
+    """Merge settings; ``over`` takes precedence. A length in steps replaces one in seconds, and vice versa."""
     lengths = dict.fromkeys(("steps", "seconds"))
     given = any(over.get(key) is not None for key in lengths)
     return {**base, **(lengths if given else {}), **over}
