@@ -459,7 +459,7 @@ def test_folders_of_which_nothing_is_read_are_told(folder: Path) -> None:
     data = load(str(folder))
     assert data.class_names == ("a", "b", "d")
     assert [note for note in data.notes if "nothing" in note] == [
-        "nothing is read of a/notes, c, whose files are not images by their names, such as 0.svg"
+        "nothing is read from a/notes, c, whose files are not images by their names, such as 0.svg"
     ]
 
 

@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-They never need PyTorch; downloads need pooch.
+Reading them never needs PyTorch; downloading them needs pooch.
 """
 
 from inkgan.data.known_sets import KNOWN, KnownSet

@@ -41,7 +41,7 @@ _NAMES_READ = (
 
 
 class _Member(NamedTuple):
-    """An array in a file that is not read yet: a function that opens it, and its bytes unpacked and packed."""
+    """An array in a file, not read yet: a function that opens it, and its size in bytes, unpacked and packed."""
 
     open: Callable[[], IO[bytes]]
     size: int
@@ -51,9 +51,9 @@ class _Member(NamedTuple):
 def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
     """Read a user's ``.npz`` or ``.npy`` file.
 
-    The splits of the file are used; where validation or test is missing, it is a tenth of the training images, by a
-    fixed permutation. Nothing in the file is run (pickled objects are refused), and no array is made before its size
-    is checked.
+    The file's own splits are used. If validation or test is missing, a tenth of the training images is held out for it,
+    by a fixed permutation. Nothing in the file is executed (pickled objects are refused), and no array is allocated
+    before its size is checked.
 
     Raises:
         DataError: the file is missing, damaged, too large, or holds something else.
@@ -70,7 +70,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         class_names = _class_names(members, source)
         if labels and all(array.dtype.kind == "U" for array in labels.values()):
             words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
-            given = words.tolist()  # an error if a word holds a number that is no character
+            given = words.tolist()  # an error if a word holds an invalid code point
             class_names = distinct_names(given, f"{source}: `labels`")
             labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
     splits = {
@@ -114,7 +114,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
     for info in listed:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
-        archive.open(info).close()  # an error if its own header gives another name than the archive's list
+        archive.open(info).close()  # an error if its own header and the archive's list name it differently
         name = info.filename.removesuffix(".npy")
         members[name] = _Member(partial(archive.open, info), info.file_size, info.compress_size)
     return members
@@ -124,7 +124,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     """Return the names of the images and labels of each split, and of the arrays that are neither.
 
     Raises:
-        DataError: there are no images to train on, labels without images, or two arrays for one of them.
+        DataError: there are no images to train on, labels without images, or two arrays for the same role.
     """
     roles: dict[str, dict[str, str]] = {"train": {}}
     unused = []
@@ -147,7 +147,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
     """Read an array, after checking its header against the size of its member.
 
     Raises:
-        DataError: it holds values of other kinds, or its sizes cannot be true.
+        DataError: it holds values of other kinds, or the sizes that it states are impossible.
     """
     name = f"{source}: `{printable(key)}`"
     member = members[key]

@@ -37,7 +37,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress = no_progress) -
         The folder of the files.
 
     Raises:
-        DataError: no mirror gave the file that was published; it says where to put it by hand.
+        DataError: no mirror gave the published file; the message says where to put it by hand.
         OutputError: the folder cannot be written, or the disk is full.
     """
     folder = root / known.folders[0]
@@ -72,7 +72,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_pro
 
     Args:
         mirror: its address, http or https, which ends with a slash.
-        remote: the file; an answer that goes on beyond its size is cut off.
+        remote: the file; an answer longer than its size is cut off.
         folder: where it belongs.
         progress: receives reports of the progress.
 
@@ -100,7 +100,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_pro
 
 
 class _Bar:
-    """A progress bar for pooch, which passes the progress of a download on."""
+    """A progress bar for pooch that passes on the progress of a download."""
 
     total = 0
 
@@ -110,7 +110,7 @@ class _Bar:
         self._received = 0
 
     def update(self, count: int) -> None:
-        """Count more received bytes, at most ``count``."""
+        """Count up to ``count`` more received bytes; the last chunk may have fewer."""
         self._received += count
         if self._received > self._remote.size + _CHUNK:
             raise MirrorError("the file is larger than the published one")

@@ -6,19 +6,19 @@
     folder/<class>/**/*.png             labels by folder
     folder/train/..., folder/test/...   either of these below each split; names such as val, Testing or trn will do
 
-What cannot be used is skipped and counted, never half used, and a folder is refused that loses a tenth of its images,
-a class or a split in this way:
+Files that cannot be used are skipped and counted, never half used. A folder that loses a tenth of its images, a class
+or a split in this way is refused. The rules are:
 
 - Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
-- All images have one size, that of most of them; images of another size are skipped, unless a size is given to
-  resize all of them to.
-- If every image is grey the set has one channel, else three; a difference of one step between a pixel's channels is the
-  rounding of WEBP, not a colour.
+- All images have one size, the most common one. Images of another size are skipped, unless a size is given: then all
+  images are resized to it.
+- If every image is grey, the set has one channel, else three. A difference of one step between a pixel's channels is
+  the rounding of WEBP, not a colour.
 - Transparent pixels become white, as on paper.
-- The orientation that cameras note in JPEG, TIFF and WEBP is followed.
+- The orientation that cameras record in JPEG, TIFF and WEBP files is applied.
 - Images of 16 bits keep the upper eight of the bits that they use. CMYK and other colour models become RGB.
-- Pictures with several frames are skipped, since none of them is marked as the one meant. (Phones add a preview to a
-  JPEG, whose format is then MPO; the picture itself is used.)
+- Files with several frames are skipped, since nothing says which frame is meant. (Phones add a preview to a JPEG, which
+  makes it an MPO file; the picture itself is used.)
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ _READ_ALREADY = "folder that was read already (a link)"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN)
 _ORIENTATION = 0x0112
-_ROUNDING = 1  # the channels of a grey picture differ by this after WEBP's colour transform
+_ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
 # The orientation of these formats can be read without decoding the picture.
 _FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
 
 
 class _Skip(Exception):  # noqa: N818 - not an error: the image is left out and counted
-    """An image is left out, for the reason that is the message."""
+    """An image is left out; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +84,21 @@ class _Skipped(dict[str, list[Path]]):
             self.setdefault(reason, []).extend(paths)
 
     def images(self) -> dict[str, list[Path]]:
-        """Return those that would be images to learn from."""
+        """Return the files that would have been images to learn from."""
         return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
 
 
 def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress = no_progress) -> DataSet:
     """Read a folder of images (see the top of this file for what it may look like).
 
-    Where there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a
-    permutation that no seed changes.
+    If there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a permutation
+    that depends on no seed.
 
     Returns:
         The data set, with the reasons and counts of what was skipped.
 
     Raises:
-        DataError: no image can be used, too many cannot, or they are too many or too few.
+        DataError: no image can be used, too many cannot be used, or there are too many or too few images.
     """
     source = shown(folder)
     skipped = _Skipped()
@@ -113,7 +113,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     for split in dict.fromkeys(one.split for one in found):
         where = np.array([at for at, one in enumerate(found) if one.split == split], np.intp)
         labels = np.array([numbers[found[at].label] for at in where], np.int64) if names else None
-        # One split, the usual case, is all of the images: no copy.
+        # A single split, the usual case, has all of the images and needs no copy.
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
     data = make(name, source, splits, classes, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
@@ -122,7 +122,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
-    """Yield all files below a folder whose name is an image's, in a fixed order, without hidden ones."""
+    """Yield the files below a folder that are images by their names, in a fixed order and without hidden ones."""
 
     def unreadable(error: OSError) -> None:
         raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its rights.") from error
@@ -149,7 +149,7 @@ def _visible(name: str) -> bool:
 
 
 def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
-    """Find the split and the class of each image by its folders; if there are class folders, leave out the others."""
+    """Find each image's split and class from its folders; if there are class folders, skip the images outside them."""
     tops = dict.fromkeys(path.relative_to(folder).parts[0] for path in paths if path.parent != folder)
     named = _splits_among(list(tops), splits, folder)
     found = []
@@ -196,7 +196,7 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
 
 
 def read_as_splits(names: Sequence[str]) -> bool:
-    """Whether folders of these names are read as splits without a question."""
+    """Whether ``auto`` reads folders of these names as splits."""
     try:
         return bool(_splits_among(names, "auto", Path()))
     except DataError:
@@ -213,7 +213,7 @@ def _class_names(found: Sequence[_Found]) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image without decoding it; what must not be decoded, and every error, becomes a :class:`_Skip`."""
+    """Open an image without decoding it; raise :class:`_Skip` on any error, or if it must not be decoded."""
     try:
         _check_file(path.stat())
         # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters.
@@ -344,7 +344,7 @@ def _decode(
 
 
 def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
-    """Describe how many images are left out and why; nothing if none is."""
+    """Describe how many images are left out and why; return an empty list if none is."""
     lost = sorted(skipped.images().items(), key=lambda one: -len(one[1]))
     why = [f"{len(files):,} {why}, such as {shown(files[0].relative_to(folder))}" for why, files in lost[:3]]
     why += ["..."] * (len(lost) > 3)
@@ -353,13 +353,15 @@ def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
 
 
 def _unread(found: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
-    """Describe the folders of which nothing is read because no name in them ends like an image's: perhaps a class."""
+    """Describe the folders from which nothing is read because no file in them has an image's name: perhaps a class."""
     read = {place for one in found for place in one.path.parents}
     unread = [path for path in skipped.get(_NOT_AN_IMAGE, ()) if path.parent not in read | {folder}]
     if not unread:
         return []
     places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
-    return [f"nothing is read of {places}, whose files are not images by their names, such as {shown(unread[0].name)}"]
+    return [
+        f"nothing is read from {places}, whose files are not images by their names, such as {shown(unread[0].name)}"
+    ]
 
 
 def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:

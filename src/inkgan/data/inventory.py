@@ -27,10 +27,10 @@ class Entry:
     """A line of the list of data sets.
 
     Attributes:
-        name: what ``--data`` takes.
+        name: the name that ``--data`` takes.
         images: how many images a known set has in all; None for a user's own, which is not read for the list.
-        classes: how many classes it has; None likewise.
-        where: the folder or file, or that it can be downloaded, as text for a user.
+        classes: how many classes a known set has; None for a user's own.
+        where: the folder or file, or a note that it can be downloaded, as text for a user.
         here: whether it can be used without the network.
     """
 

@@ -149,7 +149,7 @@ _MERGED = (*_DIGITS, *_UPPER, *"abdefghnqrt")
 
 
 def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, first_label: int = 0) -> KnownSet:
-    """Return a part of EMNIST: public domain, and all parts in one archive."""
+    """Return a part of EMNIST, which is in the public domain; one archive holds all parts."""
     zipped = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
     return KnownSet(
         name=f"emnist-{split}",
@@ -193,13 +193,13 @@ _ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
 
 
 def find_known(name: str) -> KnownSet | None:
-    """Return the known set of a name, or None. Capitals, ``_`` for ``-`` and a few short forms are understood."""
+    """Return the known set with a name, or None. Case does not matter; ``_`` for ``-`` and a few aliases will do."""
     plain = name.strip().lower().replace("_", "-")
     return KNOWN.get(_ALIASES.get(plain, plain))
 
 
 def unknown_set(given: str) -> DataError:
-    """Return the error for a data set that is neither known nor a path, with the nearest right name."""
+    """Return the error for a data set that is neither known nor a path, with a hint at the nearest known name."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
     return DataError(
@@ -282,7 +282,7 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of a name in a folder, compressed or not, or None.
+    """Return the file with a name in a folder, compressed or not, or None.
 
     Raises:
         DataError: the folder cannot be read.
@@ -309,7 +309,7 @@ def _named_folders(directory: Path | None) -> Iterator[Path]:
 
 
 def named_folder(path: Path, option: str) -> Path:
-    """Return a folder that the user named by an option.
+    """Return a folder that the user named with an option or an environment variable.
 
     Raises:
         DataError: it is not there.

@@ -44,12 +44,12 @@ def load(
     Args:
         name: the name of a known set, such as ``"mnist"`` or ``"emnist-letters"``, or the path of a folder of
             images, a folder of IDX files, or an ``.npz`` or ``.npy`` file. A path with a ``/`` is never a name.
-        directory: the folder that ``--data-dir`` names, laid out as torchvision's or plain.
+        directory: a data folder, as for ``--data-dir``, in torchvision's layout or plain.
         ink: of a user's own grey images: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` detects which
             it is. The result has 0 for paper and 255 for ink.
         resize: fit the images into this height and width, ``"32x48"`` or ``(32, 48)``, or this side, ``32``.
         splits: whether folders named train, test and so on are splits (yes) or classes (no); ``auto`` takes them for
-            splits if all folders are named so, and asks if only some are.
+            splits if all folders have such names, and raises an error if only some do.
         progress: receives how far a download or the reading of a folder is.
 
     Returns:
@@ -72,7 +72,7 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
     """Read a data set by the ``data`` settings of a configuration, as a run or a model saved them.
 
     Args:
-        settings: name and directory, and ink, resize and splits; without ``ink``, images are taken as they are.
+        settings: name and directory, and ink, resize and splits; if ``ink`` is missing, images are taken as they are.
         directory: replaces the one in the settings.
         progress: as for :func:`load`.
 
@@ -93,7 +93,7 @@ def absolute_name(name: str, directory: Path | None) -> str:
 
 
 def require_there(name: str, directory: Path | None) -> None:
-    """Refuse the name of a data set that neither is a known one nor lies where it should.
+    """Refuse the name of a data set that is neither a known one nor found where it should be.
 
     Args:
         name: as for :func:`load`.
@@ -136,9 +136,9 @@ def _below(name: str, directory: Path | None) -> list[Path]:
 def read_path(path: Path, reading: Reading, progress: Progress = no_progress) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
-    IDX files whose labels have the checksum of a known set are read as that set. In other IDX files, the first twelfth
-    of the train file is for validation, as in the known sets; without a test file, a tenth each is held out for
-    validation and test.
+    IDX files whose labels have the checksum of a known set are read as that set. With other IDX files, the first
+    twelfth of the train file is for validation, as in the known sets; if there is no test file, a tenth each is held
+    out for validation and for test.
 
     Raises:
         DataError: it cannot be used.
@@ -183,12 +183,12 @@ def _read_pair(images_path: Path, labels_path: Path | None) -> Split:
 
 
 def idx_pairs(folder: Path) -> list[Pair]:
-    """Find the train and test files of any IDX set that lies in a folder or its folder ``raw``.
+    """Find the train and test files of any IDX set in a folder or its subfolder ``raw``.
 
     They have names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test`` mean the same.
 
     Returns:
-        Train and, if there are files for it, test; nothing if there are no IDX files.
+        The files for train and, if there are any, for test; an empty list if there are no IDX files.
 
     Raises:
         DataError: there are two sets in one folder, there is no train file, or the folder cannot be read.

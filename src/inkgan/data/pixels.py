@@ -32,7 +32,7 @@ def parsed_size(size: Size | None) -> tuple[int, int] | None:
     """Return a size as height and width; None for None.
 
     Raises:
-        DataError: it is not a size, or a side is not from 1 to ``MAX_SIDE``.
+        DataError: it is not a size, or a side is not between 1 and ``MAX_SIDE``.
     """
     if size is None:
         return None
@@ -87,14 +87,14 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         given = f"{images.dtype} pixels from {least} to {most}"
         raise DataError(f"{source}: {given}; allowed are whole numbers 0 to 255 or fractions 0 to 1. Scale them.")
     result = np.empty(images.shape, np.uint8)
-    for start in range(0, count, _CHUNK_ROWS):  # so that no second copy of wide numbers is made
+    for start in range(0, count, _CHUNK_ROWS):  # so that wide numbers are never copied all at once
         rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
         result[start : start + _CHUNK_ROWS] = np.rint(rows * (255 // highest))
     return result
 
 
 def _are_whole(numbers: npt.NDArray[Any]) -> bool:
-    """Whether no number has a fraction."""
+    """Whether all numbers are whole."""
     chunks = (numbers[start : start + _CHUNK_ROWS] for start in range(0, len(numbers), _CHUNK_ROWS))
     return all(np.array_equal(chunk, np.rint(chunk)) for chunk in chunks)
 
@@ -108,7 +108,7 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
         source: where they came from, for the message.
 
     Raises:
-        DataError: they are something else.
+        DataError: they are anything else.
     """
     labels = array.reshape(-1) if array.shape == (count, 1) else array
     if labels.ndim == 2 and labels.shape[0] == count and _is_one_hot(labels):
@@ -117,7 +117,7 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
         given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
         raise DataError(f"{source}: {given}. Check that the two belong together.")
     for label in (labels.min(initial=0).item(), labels.max(initial=0).item()):
-        if not -(2**63) <= label < 2**63:  # it would become another number
+        if not -(2**63) <= label < 2**63:  # it would overflow int64
             raise DataError(f"{source}: a label is {label}, no number of a class. Check that they are labels.")
     return labels.astype(np.int64)
 
@@ -129,12 +129,12 @@ def _is_one_hot(rows: npt.NDArray[Any]) -> bool:
 def dark_and_light(images: Images) -> tuple[float, float]:
     """Return the shares of images that are clearly dark ink on light paper, and clearly light ink on dark paper.
 
-    The paper is the median of an image's border, which is an eighth of each side. An image is clear if its border is
-    even, and its paper is either bright (within the range of the values used) and brighter than the image's middle, or
-    dark and darker. Colour images and images of fewer than 8 pixels a side are never clear.
+    An image's paper is the median of its border, which is an eighth of each side. An image is clear if its border is
+    even and its paper is either bright (within the range of values in use) and brighter than the image's middle, or
+    dark and darker than the middle. Colour images and images of fewer than 8 pixels a side are never clear.
 
     Args:
-        images: uint8 [N, H, W, C]; at most a thousand are looked at.
+        images: uint8 [N, H, W, C]; fewer than 2,000 of them, evenly spread, are examined.
     """
     _, height, width, channels = images.shape
     if channels != 1 or min(height, width) < _SMALLEST_WITH_BORDER:
@@ -194,7 +194,7 @@ def require_content(images: Images, source: str) -> list[str]:
 
 
 def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Fit images into a size by averaging areas; they keep their aspect, and each one's own paper fills the rest.
+    """Fit images into a size by averaging areas; they keep their aspect ratio, and each one's paper fills the rest.
 
     Args:
         images: uint8 or uint16 [N, H, W, C]. The paper is the median of an image's border, for each channel.

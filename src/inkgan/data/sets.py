@@ -20,9 +20,9 @@ from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
 MAX_BYTES = 2 * 2**30
-#: The most classes that labels may name. A label above this is a sign of a file that holds something else.
+#: The most classes that labels may name. A larger label suggests that the file holds something else.
 MAX_CLASSES = 65_536
-#: The most bytes, as JSON, of the names of all classes, which ``model.json`` holds together with all settings.
+#: The most bytes that the names of all classes may take as JSON; ``model.json`` holds them with all settings.
 _LARGEST_CLASS_NAMES = 3 * 2**18
 
 Ink = Literal["auto", "dark", "light"]
@@ -47,9 +47,9 @@ class Reading:
         ink: ``dark`` on light paper is inverted, ``light`` stays, ``auto`` detects which it is.
         resize: the height and width to fit images into, or None.
         splits: whether folders named train, test and so on are splits (``yes``) or classes (``no``); ``auto`` takes
-            them for splits if all folders are named so, and asks if only some are.
-        for_training: False holds nothing out where there are no splits, needs no training images of each class, and
-            notes which arrays of a file were used.
+            them for splits if all folders have such names, and raises an error if only some do.
+        for_training: if False, no images are held out for missing splits, a class may lack training images, and notes
+            say which arrays of a file were used.
     """
 
     ink: Ink = "auto"
@@ -95,7 +95,7 @@ class DataSet:
     Attributes:
         name: its name, such as ``"mnist"``.
         train: the images that a model learns from.
-        validation: the images that settings are chosen by.
+        validation: the images for choosing settings.
         test: the images that the finished model is tested on.
         class_names: the name of each label; empty without labels.
         source: where it was read from, as text for a user.
@@ -129,7 +129,7 @@ class DataSet:
     def examples(self, split: str = "train", columns: int = 10, rows: int = 100) -> Images:
         """Return the first images of a split, in rows of ``columns``: uint8 of shape [N, H, W, C].
 
-        Where there are labels, each class has a row of its own; blank images fill the row of a class with fewer.
+        If there are labels, each class has its own row, and blank images fill the row of a class with too few images.
         """
         shown = self.splits[split]
         if shown.labels is None:
@@ -148,7 +148,7 @@ class DataSet:
 
 
 def by_class(images: Images, labels: Labels, classes: int, columns: int) -> Images:
-    """Return the first images of each class, a row of ``columns`` for each; blank images fill a row of fewer.
+    """Return the first ``columns`` images of each class, class by class; blank images stand in for missing ones.
 
     Args:
         images: uint8 [N, H, W, C].
@@ -272,7 +272,7 @@ def _with_class_names(
 
 
 def _require_short(names: Sequence[str], source: str) -> None:
-    """Refuse names of classes with which the models that learn them could not be read."""
+    """Refuse names of classes that are too long: a model with such names could not be read again."""
     longest = max(names, key=len)
     if len(longest) > LONGEST_CLASS_NAME:
         raise DataError(
@@ -291,7 +291,7 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
     """Return names of classes in printable form.
 
     Raises:
-        DataError: two are shown alike, such as an é of one character and one of two; or one is empty.
+        DataError: two look alike, such as an é of one character and an é of two; or one is empty.
     """
     names = [printable(name) for name in given]
     alike = [name for name, count in Counter(unicodedata.normalize("NFC", name) for name in names).items() if count > 1]
@@ -316,7 +316,7 @@ def digest_of(splits: Iterable[Split]) -> str:
 def split_in(name: str) -> tuple[str | None, set[str]]:
     """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
 
-    Capitals, signs between the words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
+    Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
     ``trainset2`` are all ``train``.
     """
     words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
@@ -325,15 +325,16 @@ def split_in(name: str) -> tuple[str | None, set[str]]:
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the most bytes to which compressed images of ``packed`` bytes may unpack.
+    """Return the largest plausible size in bytes of images that are compressed to ``packed`` bytes.
 
-    No deflate stream grows by more than 1032 times, and beyond 64 MiB images that grow by more than 200 hold nothing.
+    A deflate stream unpacks to at most 1032 times its size. Beyond 64 MiB, images that unpack to more than 200 times
+    their size hold nothing.
     """
     return max(200 * packed, min(1040 * packed, 2**26))
 
 
 def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
-    """Divide images into a rest and ``parts`` held-out tenths, by a permutation that no seed changes.
+    """Divide images into a rest and ``parts`` held-out tenths, by a permutation that depends on no seed.
 
     Args:
         everything: at least ``parts + 1`` images.
@@ -358,10 +359,10 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
 
 
 def shuffled(count: int) -> npt.NDArray[np.intp]:
-    """Return a fixed permutation of 0 to count - 1, the same for ever and everywhere.
+    """Return a fixed permutation of 0 to count - 1, the same on every machine and in every version.
 
-    It sorts the numbers by a mixing function (the finaliser of SplitMix64) instead of asking NumPy's
-    generators, whose streams may change between releases: what is held out must not.
+    It sorts the numbers by a mixing function, the finaliser of SplitMix64. NumPy's generators will not do: their
+    streams may change between releases, and the held-out images must not.
     """
     mixed = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
