@@ -15,7 +15,7 @@ from inkgan.generation.saving import kind_of
 from inkgan.runs import checkpoint
 
 _DIGIT_SHAPE = [28, 28, 1]
-#: The files of a model folder, which every command takes for a model.
+#: The files of a model folder, which every command accepts as a model.
 _FILES = ("generator.safetensors", "model.json", checkpoint.MANIFEST, CARD)
 
 
@@ -24,12 +24,12 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
 
     Args:
         what: a bundled model, a run, a checkpoint or a model folder.
-        out: ``.html``, a page that needs no server: it draws and writes, and with a model of 28×28 digits it also reads
-            a drawing and learns, from 3,000 real digits inside it; for networks of ``fast`` and ``best``. ``.onnx``:
-            inputs ``latent`` float32 [N, D] and, where there are classes, ``label`` int64 [N]; output ``image`` float32
-            [N, H, W, C], 0 paper to 1 ink; metadata with class names, licence, card and the SHA-256 of the weights. Or
-            a folder, ending in a slash, that :func:`inkgan.load` and every command take: weights, ``model.json`` and a
-            card, ``README.md``.
+        out: the file or folder to write; the end of its name says which kind. ``.html`` is a page that needs no server,
+            for networks of ``fast`` and ``best``. It draws and writes; with a model of 28×28 digits, it also reads a
+            drawing, and learns from 3,000 real digits inside it. ``.onnx`` has the inputs ``latent`` float32 [N, D]
+            and, if there are classes, ``label`` int64 [N]; the output ``image`` float32 [N, H, W, C], 0 paper to 1 ink;
+            and metadata: class names, licence, card and the SHA-256 of the weights. A slash makes a folder that
+            :func:`inkgan.load` and every command accept: weights, ``model.json`` and a card, ``README.md``.
         which: the checkpoint of a run: ``latest``, ``best`` or a step.
         force: replace the file that is there; in a folder, only what inkgan wrote there.
 
@@ -37,13 +37,13 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
         The number of bytes that were written.
 
     Raises:
-        CheckpointError: there is no such model, it is damaged, or its network is of a kind that cannot be exported so.
+        CheckpointError: there is no such model, it is damaged, or its network cannot be exported in this form.
         ConfigError: ``force`` is neither True nor False.
         MissingExtraError: the package ``onnx`` is not installed.
-        OutputError: the name has another ending, something is there, or the page would be too large.
+        OutputError: the name has another ending, something is there already, or the page would be too large.
 
     Warns:
-        InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
+        InkganWarning: the newest checkpoint is damaged, so an earlier one was taken.
     """
     force = yes_or_no(force, "force")
     kind = kind_of(out, ("html", "onnx"))
@@ -69,7 +69,7 @@ def web_page(saved: SavedModel) -> bytes:
     """Return the page with a model in it, in UTF-8.
 
     Raises:
-        CheckpointError: the page does not draw networks of this kind.
+        CheckpointError: the page cannot draw networks of this kind.
         OutputError: the page would be too large.
     """
     if saved.network != "compact":

@@ -21,7 +21,7 @@ from inkgan.networks.grid import grid_of, slope_of
 if TYPE_CHECKING:
     import onnx
 
-#: Operators of ONNX 1.12 and its file format, which every runtime since 2022 reads.
+#: The operator set and the file format of ONNX 1.12, which every runtime since 2022 reads.
 _OPSET, _FILE_FORMAT = 17, 8
 _EPSILON = 1e-5
 
@@ -107,7 +107,7 @@ def _metadata(saved: SavedModel) -> dict[str, str]:
 
 
 def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
-    """Add the compact generator, :func:`inkgan.generation.numpy_networks.draw_compact`."""
+    """Add the compact generator, as in :func:`inkgan.generation.numpy_networks.draw_compact`."""
     height, width, depth = about["image_shape"]
     grid = grid_of((height, width, depth))
 
@@ -144,7 +144,7 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
 
 
 def _tutorial(graph: Graph, about: Mapping[str, Any]) -> str:
-    """Add the tutorial's generator with standing statistics, ``generation.numpy_networks.draw_tutorial``."""
+    """Add the tutorial's generator with standing statistics, as in ``generation.numpy_networks.draw_tutorial``."""
 
     def normalise_relu(maps: str, layer: int) -> str:
         statistics = [graph.saved(f"standing.{name}{layer}") for name in ("mean", "variance")]

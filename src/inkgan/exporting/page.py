@@ -1,10 +1,10 @@
-"""Filling a model into the page: one HTML file that draws, writes, reads a hand and learns, without a server.
+"""Filling a model into the page: one HTML file that draws, writes, reads a drawing and learns, without a server.
 
 ``page.html`` is built from ``web/`` of the source tree and ships with the package; filling it needs Python alone. The
 page holds a description, weights in eight bits, a classifier of digits, and real digits to learn from. They are
 compressed with zlib, in base64, in data blocks that browsers do not run.
 
-In eight bits, every row of a kernel is whole numbers from -127 to 127 with a scale of its own. The distances of the
+In eight bits, every row of a kernel is a row of whole numbers from -127 to 127 with its own scale. The distances of the
 bundled models stay the same to two digits, and the page is a quarter as large.
 """
 
@@ -81,7 +81,7 @@ def fill(
 
 
 def _json(value: object) -> str:
-    """Return JSON that cannot end its block, whatever names it holds."""
+    """Return JSON that cannot close its script block, whatever names it holds."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 

@@ -55,7 +55,7 @@ class SavedModel(NamedTuple):
     @property
     def own_name(self) -> str:
         """The last part of its name. Other people need not know the folder."""
-        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - the name may be no path
+        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - the name may not be a path
 
     @property
     def network(self) -> str:
@@ -131,5 +131,5 @@ def _card_of(name: str, description: Mapping[str, Any]) -> str:
 
 
 def _cell(value: object) -> str:
-    """Return a value as one line of text that neither ends a table's cell nor is HTML."""
+    """Return a value as one line of text that can neither end a table's cell nor be read as HTML."""
     return printable(str(value)).replace("|", r"\|").replace("<", "&lt;")

@@ -9,12 +9,12 @@ PyTorch. To make it a part of inkgan, put the module into this folder and name i
 
 The description has ``image_shape`` (height, width and channels), ``num_classes``, ``latent_dim`` and, under ``config``,
 the settings of the run; ``channels`` is the setting ``generator.channels``. The generator's ``forward`` takes latents
-[N, D] and, unless ``num_classes`` is 0, labels int64 [N], and returns images [N, H, W, C] in [0, 1], where 1 is ink.
-The discriminator's takes such images and labels, and returns logits [N], or a tuple of them and an auxiliary
-classifier's scores [N, classes]. Every parameter must take part. PyTorch's default generator of random numbers is
-seeded while networks are built, so initial weights depend on the seed of the run alone.
+[N, D] and, unless ``num_classes`` is 0, labels int64 [N]; it returns images [N, H, W, C] in [0, 1], where 1 is ink. The
+discriminator's ``forward`` takes such images and labels; it returns logits [N], or a tuple of logits and an auxiliary
+classifier's scores [N, classes]. Every parameter must contribute to the result. PyTorch's default random number
+generator is seeded while networks are built, so initial weights depend on the seed of the run alone.
 
-To draw without PyTorch, add a form of the generator in NumPy to ``generation/numpy_networks.py``; to export it, add one
+To draw without PyTorch, add a NumPy form of the generator to ``generation/numpy_networks.py``; to export it, add a form
 to ``exporting/onnx_file.py``.
 """
 
@@ -40,7 +40,7 @@ from inkgan.files import read_regular, sha256_of
 if TYPE_CHECKING:
     from torch import nn
 
-#: The module of each network, by the name that model.json has for it.
+#: The module of each network, by the network's name in model.json.
 NETWORKS = {
     "compact": "inkgan.networks.compact",
     "tutorial": "inkgan.networks.tutorial_exact_fast",
@@ -48,9 +48,9 @@ NETWORKS = {
 
 #: The environment variable that names the folder of the user's own networks. Nothing else makes inkgan execute a file.
 ENVIRONMENT = "INKGAN_NETWORKS"
-#: The most characters of a network's name, as the setting ``network`` has it.
+#: The most characters in a network's name, as in the setting ``network``.
 _LONGEST_NAME = 60
-#: One network is built at a time; one that is built in the course of building another is, too.
+#: Lets one thread at a time build networks. It is reentrant, because building one network may build another.
 _BUILDING = threading.RLock()
 
 
@@ -61,7 +61,7 @@ def building(seed: int | None = None) -> Iterator[None]:
     Networks draw their initial weights from that generator, which all threads share.
 
     Args:
-        seed: what it is seeded with; None if the initial weights are replaced at once.
+        seed: the seed for that generator; None if the initial weights are replaced at once.
 
     Raises:
         MissingExtraError: PyTorch is not installed.
@@ -101,7 +101,7 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
         description: the content of model.json, with the run's settings in ``config``.
 
     Returns:
-        The discriminator, float32 on the CPU; see the module's text for what it takes and returns.
+        The discriminator, float32 on the CPU; the docstring of this package says what it takes and returns.
 
     Raises:
         CheckpointError: as for :func:`build_generator`.
@@ -120,10 +120,10 @@ def is_known(name: object) -> bool:
 
 
 def require_known(name: object) -> str:
-    """Return the name of a network, if there is such a network.
+    """Return a name if there is a network of this name.
 
     Raises:
-        CheckpointError: there is no such network; the message lists those there are. Or ``INKGAN_NETWORKS`` names no
+        CheckpointError: there is no such network (the message lists the known ones), or ``INKGAN_NETWORKS`` names no
             folder.
     """
     if isinstance(name, str) and is_known(name):
@@ -134,14 +134,14 @@ def require_known(name: object) -> str:
 
 
 def how_to_add_one(name: object) -> str:
-    """Return the sentence that says where a network of one's own has to be."""
+    """Return the sentence that tells users where to put a network of their own."""
     is_possible = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
     file = f"{name}.py" if is_possible else "NAME.py (NAME: letters, digits and _)"
     return f"One of your own is a file {file} in the folder that ${ENVIRONMENT} names."
 
 
 def own_networks() -> dict[str, Path]:
-    """Return the file of each network of the user's own, by its name.
+    """Return the file of each of the user's own networks, by the network's name.
 
     Raises:
         CheckpointError: ``INKGAN_NETWORKS`` names no folder.
@@ -162,20 +162,20 @@ def own_networks() -> dict[str, Path]:
 
 
 def own_hash(name: str) -> str | None:
-    """Return the SHA-256 of the file of a network of the user's own; None for inkgan's networks."""
+    """Return the SHA-256 of the file of one of the user's own networks; None for inkgan's networks."""
     file = None if name in NETWORKS else own_networks().get(name)
     return None if file is None else sha256_of(file)
 
 
 class _FromTheFile(SourceFileLoader):
-    """Takes what is in the file now. Python's cache would miss an edit that keeps the file's size and second."""
+    """A loader that always reads the file. Python's cache would miss an edit that keeps the file's size and second."""
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(read_regular(Path(self.path)), self.path)
 
 
 def _module_of(name: str) -> ModuleType:
-    """Import a network's module; one of the user's own anew each time, so that a notebook sees what was changed."""
+    """Import a network's module. One of the user's own is imported anew each time, so that a notebook sees changes."""
     if name in NETWORKS:
         return import_module(NETWORKS[name])
     file = own_networks()[name]
@@ -210,7 +210,7 @@ def reason_in(name: str, error: BaseException) -> str:
     said = str(error).strip().splitlines()
     text = ": ".join([type(error).__name__, *said[:1]])[:300]
     file = None if name in NETWORKS else own_networks().get(name)
-    if file is None or isinstance(error, SyntaxError):  # which names its line itself
+    if file is None or isinstance(error, SyntaxError):  # whose text names the line already
         return text
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f"{text} in {file.name}, line {lines[-1]}" if lines else text

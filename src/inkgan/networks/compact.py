@@ -50,7 +50,7 @@ class Linear(nn.Linear):
 class Convolution(nn.Conv2d):
     """A 3×3 convolution of maps [N, H, W, C], padded with one zero on each side; ``gain`` as of :class:`Linear`."""
 
-    bias: nn.Parameter  # of any Conv2d it may be None
+    bias: nn.Parameter  # in other Conv2d layers it may be None
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, gain: float = 1.0) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
@@ -112,15 +112,15 @@ class Generator(nn.Module):
         return torch.sigmoid(at_least_float32(x))
 
     def extra_repr(self) -> str:
-        """The parameter that belongs to no layer, for ``print``."""
+        """Describe the parameter that belongs to no layer, for ``print``."""
         return "" if self.embedding is None else f"(embedding): labels, {list(self.embedding.shape)}"
 
     def _style(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """Latents with the embeddings of their labels behind them."""
+        """Return the latents, followed by the embeddings of their labels."""
         if self.embedding is None:
             return latents
         assert labels is not None, "this generator draws by labels"
-        # A product, because the gradient of looking rows up adds in no fixed order on a GPU.
+        # A product, because on a GPU the gradient of a look-up of rows is summed in no fixed order.
         one_hot = F.one_hot(labels, len(self.embedding)).to(latents.dtype)
         return torch.cat([latents, one_hot @ self.embedding], 1)
 
@@ -196,7 +196,7 @@ def build_generator(description: Mapping[str, Any]) -> Generator:
 
 
 def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
-    """Make the discriminator that belongs to it, as wide as the run's settings say."""
+    """Make the discriminator of the run that a ``model.json`` comes from, as wide as its settings say."""
     height, width, channels = description["image_shape"]
     own_channels = description["config"]["discriminator"]["channels"]
     if own_channels not in range(1, _MOST_CHANNELS + 1):
@@ -205,11 +205,11 @@ def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """A tensor of float64 as it is, others in float32."""
+    """Return a float64 tensor as it is, and any other in float32."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def _draw(layer: Linear | Convolution, gain: float) -> None:
-    """He et al., "Delving Deep into Rectifiers", 2015, equation 10, times a gain; the bias is zero."""
+    """Draw weights by He et al., "Delving Deep into Rectifiers", 2015, equation 10, times a gain; set the bias to 0."""
     nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / layer.weight[0].numel()))
     nn.init.zeros_(layer.bias)

@@ -37,7 +37,7 @@ def grid_of(image_shape: tuple[int, int, int]) -> Grid:
 
 
 def fine_channels(channels: int) -> int:
-    """Return the channels of the finer maps where the coarsest has ``channels``: three eighths, in multiples of 8."""
+    """Return the channels of the finer maps if the coarsest has ``channels``: three eighths, in multiples of 8."""
     return max(8, channels * 3 // 64 * 8)
 
 

@@ -126,14 +126,15 @@ def batch_norm(maps: Tensor, offset: Tensor) -> Tensor:
 
     Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1 with gamma = 1.
     """
-    # On a GPU, PyTorch finds no gradient of an offset that comes without a scale.
+    # On a GPU, PyTorch computes no gradient for an offset without a scale.
     return F.batch_norm(maps, None, None, torch.ones_like(offset), offset, training=True, eps=EPSILON)
 
 
 def resize_to_double(maps: Tensor) -> Tensor:
     """Resize [N, C, H, W] to [N, C, 2H, 2W] as TensorFlow 1's bilinear ``resize_images``: position i reads i / 2.
 
-    The last row and column repeat. PyTorch aligns the corners of two grids of H + 1 and 2H + 1 positions likewise.
+    The last row and column repeat. PyTorch reads the same positions if it aligns the corners of a grid of H + 1 and one
+    of 2H + 1 positions.
     """
     height, width = maps.shape[2:]
     repeated = F.pad(maps, (0, 1, 0, 1), mode="replicate")  # [N, C, H + 1, W + 1]
@@ -143,7 +144,7 @@ def resize_to_double(maps: Tensor) -> Tensor:
 
 
 def _drawn(rng: torch.Generator | None, *shape: int) -> nn.Parameter:
-    """``tf.truncated_normal_initializer(stddev=0.02)``: values beyond two standard deviations are drawn again."""
+    """Draw as ``tf.truncated_normal_initializer(stddev=0.02)``, which redraws values beyond two standard deviations."""
     values = nn.init.trunc_normal_(
         torch.empty(shape), std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION, generator=rng
     )

@@ -1,8 +1,8 @@
 """The lesson's networks in the form that a processor computes fastest; training uses these.
 
-They have the parameters of the networks in ``tutorial.py`` and compute the same functions, through three rewritings.
-All three are exact, borders included: ``tests/networks/test_tutorial.py`` compares images, logits and gradients with
-those of the literal forms.
+They have the parameters of the networks in ``tutorial.py`` and compute the same functions, rewritten in three ways. All
+three are exact, borders included: ``tests/networks/test_tutorial.py`` compares images, logits and gradients with those
+of the literal forms.
 
 * A convolution of one-channel images is a product of patches with a matrix. A processor's matrix unit computes it
   several times as fast as a convolution routine, which is made for many channels.
@@ -31,8 +31,9 @@ from inkgan.networks.tutorial import EPSILON
 #: The mean and the variance that normalise a batch, each [C], float32.
 Statistics = tuple[Tensor, Tensor]
 
-#: Row t: how much of tap t of a 3-tap kernel falls on x[i] and on x[i+1], where the resized map is ``x[i]`` at even and
-#: ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear, aligned at 0); and what x[-1] needs besides.
+#: The resized map is ``x[i]`` at even and ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear,
+#: aligned at 0). Row t says how much of tap t of a 3-tap kernel falls on x[i], how much on x[i+1], and how much the
+#: last position, x[-1], needs in addition.
 _FOLD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.0, 1.0, 0.0))
 
 
@@ -65,13 +66,13 @@ class Generator(tutorial.Generator):
         kernel = halving_kernel(self.w2)  # [50, 16]
         statistics = linear_statistics(x, kernel, self.b2)
         normalised = normalise_weights(kernel, self.b2, self.beta2, statistics)
-        # Seven channels of zeros, 25 to 32: vector instructions normalise the maps in a quarter of the time.
+        # Seven channels of zeros make 32 of the 25: vector instructions normalise these maps in a quarter of the time.
         w3 = F.pad(self.w3, (0, 0, 0, 0, 0, 0, 0, 7))  # [32, 50, 3, 3]
         b3, beta3, w4 = (F.pad(parameter, (0, 7)) for parameter in (self.b3, self.beta3, self.w4.view(1, 25)))
         x = linear_relu_resize_convolve(x, normalised, w3, b3)  # [N, 32, 28, 28]
 
         x = tutorial.batch_norm(x, beta3).relu_()  # [N, 32, 28, 28]
-        # The last resize doubles the map, and the 1×1 convolution of stride 2 reads only what was there before.
+        # The last resize doubles the map, and the 1×1 convolution of stride 2 reads only the original positions.
         return torch.sigmoid(F.linear(x.permute(0, 2, 3, 1), w4, self.b4))  # [N, 28, 28, 1]
 
 
@@ -81,7 +82,7 @@ def build_generator(_description: Mapping[str, Any]) -> Generator:
 
 
 def build_discriminator(_description: Mapping[str, Any]) -> Discriminator:
-    """Make the discriminator that belongs to it; all its sizes are fixed."""
+    """Make the discriminator of the run that a ``model.json`` comes from; all its sizes are fixed."""
     return Discriminator()
 
 
@@ -91,7 +92,7 @@ def _rows_by_block(parameter: Tensor) -> Tensor:
 
 
 def _kernel_to_depth(kernels: Tensor) -> Tensor:
-    """Order kernels [O, 2K, 2K] as patches of 2×2 blocks are: [O, 4K²]."""
+    """Order kernels [O, 2K, 2K] in the same way as patches of 2×2 blocks: [O, 4K²]."""
     channels, size, _ = kernels.shape
     return kernels.view(channels, size // 2, 2, size // 2, 2).permute(0, 1, 3, 2, 4).reshape(channels, -1)
 
@@ -112,7 +113,7 @@ class _Patches(torch.autograd.Function):
         for tap in range(size * size):
             i, j = divmod(tap, size)
             patches[:, :, :, tap] = blocks[:, i : i + rows, j : j + columns]
-        # The view of the same type is left out: the graph for TensorBoard is traced in float64, and cannot hold it.
+        # Maps of float64 were not viewed as another type (see _blocks), so their patches need no view back.
         return (patches if patches.dtype == maps.dtype else patches.view(maps.dtype)).flatten(3)
 
     @staticmethod
@@ -133,7 +134,7 @@ class _Patches(torch.autograd.Function):
 def _blocks(maps: Tensor) -> Tensor:
     """View four channels as one number, which is copied five times as fast as four: [..., 4] to [..., 1].
 
-    There is no number as wide as four of float64, which only tests use; it stays as it is.
+    No dtype is as wide as four numbers of float64. Such maps, which only tests use, stay as they are.
     """
     wide = {2: torch.int64, 4: torch.complex128}.get(maps.element_size())
     return maps.view(wide) if wide else maps
@@ -142,8 +143,8 @@ def _blocks(maps: Tensor) -> Tensor:
 def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``avg_pool(relu(conv(images) + bias))``: 5×5 kernel, SAME padding, 2×2 pooling.
 
-    The four positions that a pooling window averages read one 6×6 patch; so one product of the patches with four
-    shifted copies of the kernel gives all four, and a product with a constant matrix their mean.
+    The four positions that a pooling window averages read one 6×6 patch. So one product of the patches with four
+    shifted copies of the kernel gives all four, and a product with a constant matrix gives their mean.
 
     Args:
         images: [N, H, W], H and W even.
@@ -174,8 +175,8 @@ def _shifts(dtype: torch.dtype, device: torch.device) -> Tensor:
 class _LinearReluMean(torch.autograd.Function):
     """A linear function to [..., 4·O], ReLU, and the mean over each four: [..., O].
 
-    Written out for the faster :func:`_linear_relu` and :func:`_weight_gradient`; the features are the discriminator's
-    largest maps.
+    Written out so that it uses the faster :func:`_linear_relu` and :func:`_weight_gradient`: the features are the
+    discriminator's largest maps.
     """
 
     @staticmethod
@@ -209,7 +210,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Linear(torch.autograd.Function):
-    """Autograd multiplies by a transposed view of the gradient; copying its N·O numbers first halves the time."""
+    """A linear function with a faster gradient of the weight.
+
+    Autograd multiplies by a transposed view of the gradient; copying its N·O numbers first halves the time.
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -227,7 +231,7 @@ class _Linear(torch.autograd.Function):
 
 
 def halving_patches(blocks: Tensor) -> Tensor:
-    """Cut out what a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads.
+    """Cut out the patches that a 3×3 convolution with stride 2 and TensorFlow's SAME padding (a zero at the end) reads.
 
     Args:
         blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.grid.blocks_to_channels`).
@@ -264,7 +268,7 @@ def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statisti
     """Return the batch statistics of ``linear(patches, weight, bias)`` without computing it.
 
     Args:
-        patches: [N, H+1, W+1, C] with few C; the last row and column are zero and do not count.
+        patches: [N, H+1, W+1, C] with a small C; the last row and column are zero and do not count.
         weight: [O, C].
         bias: [O].
     """
@@ -272,7 +276,8 @@ def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statisti
     count = n * (height - 1) * (width - 1)
     flat = at_least_float32(patches.view(-1, channels))
     mean = flat.new_ones(len(flat)) @ flat / count  # a product is several times as fast as a sum over rows
-    # Not centred first, which would cost two passes over the inputs: they are of the order of their own deviation.
+    # Centring the inputs first would cost two passes over them. It is not needed, because they are of the order of
+    # their own deviation.
     covariance = flat.t() @ flat / count - torch.outer(mean, mean)
     weight = at_least_float32(weight)
     return weight @ mean + bias, ((weight @ covariance) * weight).sum(1)
@@ -296,11 +301,12 @@ def normalise_weights(weight: Tensor, bias: Tensor, offset: Tensor, by: Statisti
 
 
 def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], weight: Tensor, bias: Tensor) -> Tensor:
-    """Linear, ReLU, resize to twice the size (legacy bilinear), then convolve 3×3 with stride 2 and SAME padding.
+    """Apply a linear function and ReLU, resize to twice the size, and convolve 3×3 with stride 2 and SAME padding.
 
-    In one dimension the last two compute ``w0 x[i] + w1 (x[i] + x[i+1]) / 2 + w2 x[i+1]``: a kernel of two taps. Only
-    the last position differs, where the resize repeats ``x[-1]`` and the padding is zero: ``(w0 + w1) x[-1]``. With a
-    zero after the end, the two taps give ``(w0 + w1/2) x[-1]`` there; so half of the middle tap is added.
+    The resize is TensorFlow's legacy bilinear. In one dimension, the resize and the convolution compute
+    ``w0 x[i] + w1 (x[i] + x[i+1]) / 2 + w2 x[i+1]``: a kernel of two taps. Only the last position differs, where the
+    resize repeats ``x[-1]`` and the padding is zero: ``(w0 + w1) x[-1]``. With a zero after the end, the two taps give
+    ``(w0 + w1/2) x[-1]`` there, so half of the middle tap is added.
 
     Args:
         patches: [N, H+1, W+1, C]; what the last row and column hold is ignored.
@@ -319,18 +325,18 @@ def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], 
 def _folds(dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the matrix [9, 9] that folds a flat 3×3 kernel in both dimensions.
 
-    As 3×3: the first two rows and columns are the 2×2 kernel; the last row (column) is what the maps' last row (column)
-    needs besides, two taps; the corner, what the corner needs.
+    Seen as 3×3, the first two rows and columns of the result are the 2×2 kernel. The last row (column) holds the two
+    taps that the maps' last row (column) needs in addition, and the corner holds the tap that their corner needs.
     """
     fold = torch.tensor(_FOLD, dtype=dtype, device=device)
     return torch.kron(fold, fold)
 
 
 class _FoldedConvolution(torch.autograd.Function):
-    """A linear function, ReLU, and a 2×2 convolution with a zero after the end, and what the border needs besides.
+    """A linear function, ReLU, and a 2×2 convolution with a zero after the end, plus what the border needs in addition.
 
-    Written out because the maps between, [N, H+1, W+1, M], are the largest of all, and autograd would copy them for
-    each addition to a border; the patches' spare row and column make room for the zeros.
+    Written out because the maps in between, [N, H+1, W+1, M], are the largest of all, and autograd would copy them for
+    each addition to a border. The patches' spare row and column make room for the zeros.
     """
 
     @staticmethod
@@ -412,7 +418,7 @@ def _gate_(gradient: Tensor, activations: Tensor) -> None:
 def _weight_gradient(inputs: Tensor, gradient: Tensor) -> Tensor:
     """Return the gradient [O, C] of a weight, from its inputs [N, H, W, C] and its outputs' gradient [N, H, W, O].
 
-    Image by image: one product that sums over all positions takes half as long again.
+    It is computed image by image, because one product that sums over all positions takes half as long again.
     """
     return torch.bmm(inputs.flatten(1, 2).transpose(1, 2), gradient.flatten(1, 2)).sum(0).t()
 

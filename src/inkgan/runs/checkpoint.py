@@ -40,13 +40,14 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
 #: The names of a checkpoint that is not there yet, or not any more: ``.tmp-step-0000001-PID`` while it is written,
 #: ``.tmp-replaced-step-0000001`` and ``.tmp-removed-step-0000001`` until it is erased.
 _TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.pattern}-\d+)")
-#: The files that an interrupted save leaves in such a folder; the second kind is of versions that saved by the library.
+#: The files that an interrupted save leaves in such a folder; the second kind is from versions that saved with the
+#: library's save_file.
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
 #: The types of the values in ``state.json``.
 _STATE = {"step": int, "seconds": float, "digest": str, "precision": str, "best_step": int, "best_value": float}
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
-#: The largest description of its arrays at the start of a safetensors file, in bytes: fixed, and for each array.
+#: The largest header of a safetensors file, which describes its arrays, in bytes: a fixed part, and a part per array.
 _LARGEST_HEADER = 2**16
 _LARGEST_HEADER_PER_ARRAY = 2**10
 _BYTES_OF_LARGEST_TYPE = 8
@@ -56,7 +57,7 @@ TRIES = 20
 
 
 def checkpoint_name(step: int) -> str:
-    """Return ``step-0000123`` for a joint step; ``pretraining-0000177`` for one before them, counted backwards."""
+    """Return ``step-0000123`` for a joint step; ``pretraining-0000177`` for a pre-training step, counted backwards."""
     return f"step-{step:07d}" if step >= 0 else f"pretraining-{-step:07d}"
 
 
@@ -125,7 +126,7 @@ def write_folder(folder: Path, tensors: Mapping[str, Arrays], documents: Mapping
     """Write the files of a checkpoint or a model into an existing folder, with their manifest, and put them on disk."""
     for stem, arrays in tensors.items():
         content = to_safetensors({name: np.asarray(array, order="C") for name, array in arrays.items()})
-        # Not by the library's own save_file, which lets nobody but the owner read the file, whatever the umask.
+        # Not with the library's own save_file, which makes the file readable by its owner alone, whatever the umask.
         (folder / f"{stem}.safetensors").write_bytes(content)
     for stem, document in documents.items():
         (folder / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -137,7 +138,7 @@ def write_folder(folder: Path, tensors: Mapping[str, Arrays], documents: Mapping
 
 
 def _rename_in_place_of(new: Path, final: Path) -> None:
-    """Rename a folder, also where there is one of its new name; that one is called :func:`_replaced` until erased."""
+    """Rename a folder; one that has the new name already is renamed to :func:`_replaced` until it can be erased."""
     if final.exists():
         if not _is_removable(final):  # a link, or files that are not the ones saved there
             final.rename(damaged_path(final))
@@ -301,7 +302,7 @@ def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]])
 
 
 def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[CheckpointError]]:
-    """Find the newest checkpoint that passes its check, also while a trainer saves and removes others.
+    """Find the newest checkpoint that passes its check, even while a trainer saves and removes others.
 
     Args:
         folder: where the checkpoints are.
@@ -328,12 +329,12 @@ def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[in
 
 
 def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
-    """Find the checkpoint from which a run resumes, after clearing what an interrupted save left.
+    """Find the checkpoint from which a run resumes, after removing what interrupted saves left.
 
     Only the run's one trainer may call this.
 
     Returns:
-        As of :func:`newest_whole`, of all files.
+        As for :func:`newest_whole`, with all files checked.
 
     Raises:
         CheckpointError: the system could not read a newer one, which may be whole.
@@ -371,7 +372,7 @@ def remove(folder: Path, step: int) -> None:
 
 
 def _is_removable(path: Path) -> bool:
-    """Whether this is a checkpoint as it was saved: it is no link, and all its files are in its manifest."""
+    """Whether this is a checkpoint as it was saved: it is not a link, and its files are those in its manifest."""
     if path.is_symlink():
         return False
     try:
@@ -412,7 +413,7 @@ def sweep(folder: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether this is a folder that an interrupted save or removal left, and holds no file but theirs."""
+    """Whether an interrupted save or removal left this folder, and it holds no other files."""
     if not _TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return False
     return all(_UNFINISHED.fullmatch(entry.name) and is_regular(entry) for entry in path.iterdir())

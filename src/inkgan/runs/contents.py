@@ -31,7 +31,7 @@ class Contents:
         files: the files that a run wrote, except ``lock`` and those in ``unfinished``.
         unfinished: the files that an interrupted write left.
         folders: the folders that a run made, each before those that hold it.
-        foreign: everything else. Links within the parts of a run are foreign; a part may be a link.
+        foreign: everything else. Links within the parts of a run are foreign, but a part itself may be a link.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Contents:
 
 
 def contents_of(folder: Path) -> Contents:
-    """Look at everything in a folder, without changing anything.
+    """Sort the contents of a folder by who wrote them, without changing anything.
 
     Raises:
         OSError: a folder cannot be read.
@@ -77,10 +77,12 @@ def remove(contents: Contents, folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted writes left in a run's folder, not in its checkpoints. Only its trainer may call this.
+    """Remove the files that interrupted writes left in a run's folder, except in its checkpoints.
+
+    Only the run's one trainer may call this.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: a file cannot be removed.
     """
     for place in (folder, folder / "pictures"):
         for path in place.glob(".*.tmp.*"):

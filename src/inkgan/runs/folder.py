@@ -31,8 +31,8 @@ from inkgan.files import UNSUPPORTED, damaged_path, first_free, is_regular, outp
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
-#: The parts of the environment that may change rounding, random numbers or the user's own network, so that a change is
-#: reported.
+#: The parts of the environment whose changes are reported: they may change rounding, random numbers or the user's own
+#: network.
 _REPORTED = ("threads", "torch", "numpy", "device", "cpu", "network_sha256")
 
 
@@ -93,7 +93,7 @@ class RunFolder:
             )
 
     def start(self, config: Config, *, force: bool) -> None:
-        """Begin a new run here, in place of the run that is here.
+        """Begin a new run here, in place of any run that is here.
 
         Raises:
             OutputError: see :meth:`require_free`; or a file cannot be removed or written.
@@ -112,7 +112,7 @@ class RunFolder:
         """Make sure that a new run may begin here, and return what is here; nothing is written.
 
         Raises:
-            OutputError: the folder holds what no run wrote, or it holds a run and ``force`` is off.
+            OutputError: the folder holds something that no run wrote, or it holds a run and ``force`` is off.
         """
         with output_errors(self.path):
             is_link_to_nothing = self.path.is_symlink() and not self.path.exists()
@@ -164,7 +164,7 @@ class RunFolder:
             raise CheckpointError(f"{shown(self.config_file)} is damaged: {error}") from None
 
     def precision_for(self, asked: Config) -> Precision:
-        """Return the precision to resume in: ``auto`` continues in the one in which the run began."""
+        """Return the precision in which to resume: ``auto`` keeps the one in which the run began."""
         began: Precision = self._newest_state()[1].get("precision", asked.precision)
         return began if asked.precision == "auto" else asked.precision
 
@@ -213,8 +213,8 @@ class RunFolder:
         if {before.precision, saved.precision} <= {"auto", state.get("precision")}:
             before = before.model_copy(update={"precision": saved.precision})
         if saved.extended_from and saved.extended_from[-1] == before.steps == state.get("step"):
-            saved = saved.before_extension()  # the run was complete and made longer since
-        step = state.get("step", 0)  # changes of settings after this step had no effect yet
+            saved = saved.before_extension()  # the run was complete, and was extended later
+        step = state.get("step", 0)  # changes of settings after this step have had no effect yet
         before = before.before(step)
         saved = saved.before(step)
         edited = differences(before, saved)
@@ -234,7 +234,7 @@ class RunFolder:
             self.write_config(changed)
 
     def write_config(self, config: Config) -> None:
-        """Save the run's settings, and replace those that it had."""
+        """Save the run's settings, in place of those that it had."""
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
 
     # The record of a run
@@ -276,7 +276,7 @@ class RunFolder:
         return []
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of a step and later ones, and later pictures, which the resumed run makes again.
+        """Drop the metrics from a step on and the pictures after it; the resumed run makes them again.
 
         Warns:
             InkganWarning: ``metrics.jsonl`` is damaged, or lines are missing.
@@ -310,7 +310,7 @@ class RunFolder:
     # Checkpoints
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the names of the classes that the run learns; none without labels or before the first checkpoint."""
+        """Return the names of the classes that the run learns: empty without labels or before the first checkpoint."""
         newest = self._newest_state()[0]
         return () if newest is None else tuple(checkpoint.read_document(newest, "model").get("class_names", ()))
 
@@ -349,12 +349,12 @@ class RunFolder:
         return step if isinstance(step, int) else None
 
     def best_step(self) -> int | None:
-        """Return the step of the checkpoint of the best quality; None if quality was not measured."""
+        """Return the step of the checkpoint with the best quality; None if quality was not measured."""
         best = self._newest_state()[1].get("best_step")
         return best if isinstance(best, int) else None
 
     def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
-        """Return the newest checkpoint whose documents are whole, and its state; nothing if none was saved."""
+        """Return the newest checkpoint whose documents are whole, and its state; None and ``{}`` if there is none."""
         for _ in range(checkpoint.TRIES):
             step, _damages = checkpoint.newest_whole(self.checkpoints, ("model", "state"))
             if step is None:
@@ -370,12 +370,12 @@ class RunFolder:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file to write; a pipe is an error, where the system would wait until somebody reads from it."""
+    """Open a file for writing; a pipe is an error, because the system would wait until somebody reads from it."""
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def claim(path: Path) -> Path:
-    """Make a folder of the first free name (:func:`first_free`). Of runs that start at one moment, each gets its own.
+    """Make a folder with the first free name (:func:`first_free`). Runs that start at one moment get one folder each.
 
     Raises:
         OutputError: it cannot be made.
@@ -388,10 +388,10 @@ def claim(path: Path) -> Path:
 
 
 def newest_run(parent: Path, stem: str) -> Path:
-    """Return the run of this name in which something was written last.
+    """Return the run of this name to which something was written last.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such run.
     """
     pattern = re.compile(re.escape(stem) + r"(-\d+)?")
     runs = [path for path in parent.glob("*") if pattern.fullmatch(path.name) and RunFolder(path).is_run]

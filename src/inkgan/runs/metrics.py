@@ -16,7 +16,7 @@ from typing import Any
 from inkgan.errors import CheckpointError, reason_of, shown
 from inkgan.files import damaged_path, output_errors, read_regular, write_bytes
 
-#: More bytes than the lines of a million steps.
+#: The largest file that is read, in bytes: more than the lines of a million steps take.
 _LARGEST = 2**29
 _LARGEST_INTEGER = 2**63
 #: One line: the step and the values logged at it.
@@ -24,7 +24,7 @@ Line = dict[str, Any]
 
 
 class MetricsWriter:
-    """Appends lines to the file, which is made if it is missing.
+    """A writer that appends lines to the file, and makes the file if it is missing.
 
     Raises:
         OutputError: the file cannot be written; also from every method.
@@ -36,7 +36,7 @@ class MetricsWriter:
             self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one line. It is in the file when this returns, so that a reader sees only whole lines."""
+        """Append one line. It is in the file when this returns, so a reader sees only whole lines."""
         with output_errors(self._path):
             self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
@@ -69,15 +69,15 @@ def read(path: Path) -> list[Line]:
 
 
 def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
-    """Drop the lines of a step and later ones, which a resumed run logs again.
+    """Drop the lines from a step on, which a resumed run logs again.
 
-    The good lines of a damaged file are kept, and the damaged file is kept under another name.
+    If the file is damaged, its good lines are kept, and a copy of the damaged file is kept under another name.
 
     Args:
         path: the file; it may be missing.
         step: the step at which the run resumes.
         first_step: the first step of the run.
-        every: the run logs each step that this divides; 0 means none.
+        every: the run logs each step that is a multiple of this; 0 means none.
 
     Returns:
         A sentence that says what is damaged or missing; None if nothing is.
