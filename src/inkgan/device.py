@@ -76,7 +76,7 @@ def cores() -> int:
 def require_name_of_device(name: str) -> None:
     """Refuse a name that no device has on any machine.
 
-    This works without PyTorch, which only :func:`resolve_device` needs, to know the devices of this machine.
+    This needs no PyTorch. Only :func:`resolve_device`, which needs it, knows the devices of this machine.
 
     Raises:
         ConfigError: it is not the name of a device.

@@ -130,7 +130,7 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
-    """Return a hint at the allowed word nearest to ``given``, ignoring case (`` Did you mean 'x'?``), or ``""``."""
+    """Return a hint with the allowed word nearest to ``given``, ignoring case (`` Did you mean 'x'?``), or ``""``."""
     if not isinstance(given, str):
         return ""
     words = {word.casefold(): word for word in allowed}
@@ -204,7 +204,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
 
     Args:
         value: an ``int``, a NumPy integer or an array with one.
-        complaint: the error's message, with ``{}`` for what was given.
+        complaint: the error's message, with ``{}`` for the value that was given.
         least: the smallest number allowed.
         most: the largest number allowed.
 
@@ -234,7 +234,7 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
 def yes_or_no(value: Any, name: str) -> bool:
     """Return a truth value that a caller gave as a ``bool``; NumPy's are allowed, too.
 
-    Nothing else is: Python would take any value for True or False, and a text such as ``"no"`` for True.
+    Nothing else is allowed: Python would take any value for True or False, and a text such as ``"no"`` for True.
 
     Raises:
         ConfigError: it is neither True nor False.
@@ -280,7 +280,7 @@ def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
 
 
 def _no_truth(value: Any) -> Any:
-    """Return a value; raise a TypeError for True and False, which Python takes for numbers but a caller never means."""
+    """Return a value; raise a TypeError for True and False, which are numbers to Python but mistakes in a call."""
     if isinstance(value, bool):
         raise TypeError
     return value

@@ -37,7 +37,7 @@ def no_progress(doing: str, done: float) -> None:
 def cache_folder() -> Path:
     """Return the folder for downloads and other files that can be made again; it may not exist yet.
 
-    On Linux it is ``~/.cache/inkgan``, or ``$XDG_CACHE_HOME/inkgan`` where that variable holds an absolute path.
+    On Linux it is ``~/.cache/inkgan``, or ``$XDG_CACHE_HOME/inkgan`` if that variable holds an absolute path.
 
     Raises:
         OutputError: the system names no home folder.

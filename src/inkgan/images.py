@@ -19,7 +19,7 @@ from inkgan.errors import InputError
 from inkgan.files import appearing_whole, write_bytes
 
 if TYPE_CHECKING:
-    from PIL import Image  # at run time Pillow is imported where it is used: `import inkgan` and `--help` do without
+    from PIL import Image  # at run time, functions import Pillow when they need it: `import inkgan` and `--help` do not
 
 #: Images uint8 [N, H, W, C] or [N, H, W], and their classes int64 [N].
 Images = NDArray[np.uint8]

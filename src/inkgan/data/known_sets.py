@@ -59,7 +59,7 @@ class KnownSet:
         mirrors: addresses that end with a slash, tried in order.
         remotes: the files to download.
         member: for a download that is a zip archive, the folder in it that holds the files.
-        sha256: of each of ``files``, uncompressed; empty where it is not published.
+        sha256: of each of ``files``, uncompressed; empty if none is published.
         debian: the Debian package that puts the files below ``/usr/share/datasets``; empty if there is none.
     """
 
@@ -193,13 +193,13 @@ _ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
 
 
 def find_known(name: str) -> KnownSet | None:
-    """Return the known set with a name, or None. Case does not matter; ``_`` for ``-`` and a few aliases will do."""
+    """Return the known set called ``name``, or None. Case does not matter; ``_`` for ``-`` and a few aliases will do."""
     plain = name.strip().lower().replace("_", "-")
     return KNOWN.get(_ALIASES.get(plain, plain))
 
 
 def unknown_set(given: str) -> DataError:
-    """Return the error for a data set that is neither known nor a path, with a hint at the nearest known name."""
+    """Return the error for a data set that is neither known nor a path, with the nearest known name as a hint."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
     return DataError(
@@ -226,8 +226,8 @@ def locate_or_download(known: KnownSet, directory: Path | None, progress: Progre
 def locate(known: KnownSet, directory: Path | None) -> Path | None:
     """Find a known set on this machine: below a data folder, in this package, or among the downloads.
 
-    A data folder counts if it holds any of the set's files. Three sets share their file names; the checksum of the
-    labels, if it is known, tells them apart where the files lie directly in a data folder.
+    A data folder counts if it holds any of the set's files. Three sets share their file names. For files that lie
+    directly in a data folder, the checksum of the labels, if it is known, tells these sets apart.
     """
     for root in _named_folders(directory):
         for folder in (*(root / below for below in known.folders), root):
@@ -282,7 +282,7 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file with a name in a folder, compressed or not, or None.
+    """Return the file called ``name`` in a folder, compressed or not, or None.
 
     Raises:
         DataError: the folder cannot be read.

@@ -180,8 +180,8 @@ def make(
     Args:
         name: its name.
         source: where the images came from, as text for a user.
-        splits: train and perhaps validation and test, by name; their images may be changed in place. Where validation
-            or test is missing, a tenth of train is held out.
+        splits: train and perhaps validation and test, by name; their images may be changed in place. If validation
+            or test is missing, a tenth of train is held out for it.
         class_names: the name of each label, or None to name the classes by their numbers.
         reading: the options for reading them.
         published: take the images as they are, except for their size.

@@ -55,8 +55,8 @@ class Graph:
 def build(saved: SavedModel) -> bytes:
     """Return the content of an ``.onnx`` file; the same model gives the same bytes.
 
-    Inputs are ``latent`` float32 [N, D] and, where there are classes, ``label`` int64 [N]; the output is ``image``
-    float32 [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone.
+    Inputs are ``latent`` float32 [N, D] and, if there are classes, ``label`` int64 [N]; the output is ``image`` float32
+    [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone.
 
     Raises:
         CheckpointError: the network is of a kind that has no ONNX form.

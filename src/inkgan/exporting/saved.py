@@ -42,7 +42,7 @@ class SavedModel(NamedTuple):
         name: its name as the user gave it, perhaps a path.
         description: its ``model.json``, without the folders of the user's data.
         weights: its arrays by name, float32 or float16.
-        class_names: the name of each class, in the order of its labels; empty where it draws without labels.
+        class_names: the name of each class, in the order of its labels; empty if it draws without labels.
         card: a description, its origin and its licence, as Markdown.
     """
 
@@ -78,7 +78,7 @@ def read(what: str | Path, which: str) -> SavedModel:
     """Read a bundled model, a run, a checkpoint or a model folder; see :func:`inkgan.generation.loading.read`.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: there is no such model, or it is damaged.
     """
     found = loading.read(what, which)
     for note in found.notes:

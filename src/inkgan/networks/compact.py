@@ -196,7 +196,7 @@ def build_generator(description: Mapping[str, Any]) -> Generator:
 
 
 def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
-    """Make the discriminator of the run that a ``model.json`` comes from, as wide as its settings say."""
+    """Make the discriminator of the run that a ``model.json`` comes from, as wide as the run's settings say."""
     height, width, channels = description["image_shape"]
     own_channels = description["config"]["discriminator"]["channels"]
     if own_channels not in range(1, _MOST_CHANNELS + 1):

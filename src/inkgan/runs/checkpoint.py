@@ -165,7 +165,7 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
         stems: check only files of these names (without ending); None checks all, and that there are no others.
 
     Raises:
-        CheckpointError: a file is missing or differs; the message names it. Where the system could not read it, the
+        CheckpointError: a file is missing or differs; the message names it. If the system could not read it, the
             ``__cause__`` is the system's error.
     """
     wanted = None if stems is None else set(stems)
@@ -215,7 +215,7 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
     """Read a JSON file of a checkpoint or model.
 
     Raises:
-        CheckpointError: it is missing, too large or not a JSON object. Where the system could not read it, the
+        CheckpointError: it is missing, too large or not a JSON object. If the system could not read it, the
             ``__cause__`` is the system's error.
     """
     path = folder / f"{stem}.json"
@@ -261,7 +261,7 @@ def read_arrays(
         folder: a verified checkpoint or model.
         stem: the file's name without its ending.
         expected: the shape of every array by name; nothing else may be there.
-        dtypes: the type of each array that must have a certain one; the others must be float32 or float16.
+        dtypes: the type of each array that must have a particular one; the others must be float32 or float16.
 
     Raises:
         CheckpointError: the file is damaged, or holds other arrays, shapes or types, or numbers that are not finite.

@@ -27,7 +27,7 @@ class MetricsWriter:
     """A writer that appends lines to the file, and makes the file if it is missing.
 
     Raises:
-        OutputError: the file cannot be written; also from every method.
+        OutputError: the file cannot be written. Every method may raise it, too.
     """
 
     def __init__(self, path: Path) -> None:
