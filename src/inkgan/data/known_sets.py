@@ -193,7 +193,7 @@ _ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
 
 
 def find_known(name: str) -> KnownSet | None:
-    """Return the known set called ``name``, or None. Case does not matter; ``_`` for ``-`` and a few aliases will do."""
+    """Return the known set called ``name``, or None. Case does not matter; ``_`` for ``-`` and some aliases will do."""
     plain = name.strip().lower().replace("_", "-")
     return KNOWN.get(_ALIASES.get(plain, plain))
 
