@@ -1,8 +1,8 @@
-"""Engines call a task for many numbers, in several processes or on several machines.
+"""Engines run a task for many numbers, in several processes or on several machines.
 
-An engine is a function of a task, its numbers and the number of tasks at a time; it yields each result as it comes. A
-task leaves its results on disk under the number's name and may be called twice, so that an engine can repeat lost work.
-An engine carries only numbers and small results.
+An engine is a function of a task, its numbers and the number of tasks to run at a time; it yields each result as it
+arrives. A task writes its results to disk under a name that belongs to its number, and running it twice does no harm,
+so an engine can repeat lost work. Only numbers and small results pass through an engine.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, quantity, unknown
 
 T = TypeVar("T")
-#: A task has to be picklable, as a partial of a function at the top of a module is.
+#: A task must be picklable, for example a partial of a module-level function.
 Task = Callable[[int], T]
 Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
 
 #: The number of attempts at a number whose process was killed.
 _ATTEMPTS = 3
 _JOBS_PER_CORE = 16
-_RAY_STORE = 80 * 2**20  # bytes; Ray takes a third of the memory otherwise, and there is nothing to store
+_RAY_STORE = 80 * 2**20  # bytes; by default Ray takes a third of the memory, and there is nothing to store
 
 
 def engine(name: str) -> Engine[Any]:
-    """Return the engine of a name.
+    """Return the engine called ``name``.
 
     Raises:
         ConfigError: there is none of that name.
@@ -49,14 +49,14 @@ def engine(name: str) -> Engine[Any]:
 
 
 def checked_jobs(jobs: int | None, engine: str) -> int:
-    """Return a number of tasks to do at a time, if this machine can: each process takes 200 MB and more.
+    """Return the number of tasks to run at a time, if this machine can: each process takes 200 MB or more.
 
     Args:
         jobs: the number; None takes one for each core.
         engine: the name of the engine.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: the number is below 1, or with ``processes`` more than 16 for each core.
     """
     jobs = cores() if jobs is None else jobs
     most = _JOBS_PER_CORE * cores()
@@ -71,14 +71,14 @@ def checked_jobs(jobs: int | None, engine: str) -> int:
 
 
 def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
-    """Do a task in new processes on this machine; a number whose process is killed goes to another process.
+    """Run a task in new processes on this machine; if a process is killed, another one takes its number.
 
     Raises:
-        InkganError: processes were killed at one number three times.
+        InkganError: three processes were killed while they worked on the same number.
 
     Warns:
-        InkganWarning: a process was killed, and another one takes its number; the task's own warnings, each message
-            once.
+        InkganWarning: a process was killed, and another one takes its number. Also the task's own warnings, each
+            message once.
     """
     waiting = deque(numbers)
     killed: Counter[int] = Counter()
@@ -117,7 +117,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
 
 def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
-    """Warn that a process ended at a number, and refuse to try it again after the last attempt."""
+    """Warn that a process ended while it worked on a number; after the last attempt, raise an error instead."""
     reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
     if killed >= _ATTEMPTS:
         raise InkganError(
@@ -133,7 +133,7 @@ def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
 
 
 class _Worker:
-    """A process that does a task for one number after another."""
+    """A process that runs a task for one number after another."""
 
     def __init__(self, task: Task[Any]) -> None:
         context = get_context("spawn")
@@ -151,9 +151,9 @@ class _Worker:
         theirs.close()  # else this end would not notice that the process ended
 
     def give(self, number: int) -> None:
-        """Let it do the task for a number."""
+        """Send it a number to run the task for."""
         self.number = number
-        with suppress(OSError):  # it was killed while it waited, which receiving from it will show
+        with suppress(OSError):  # it was killed while it waited; receiving from it will show that
             self.connection.send(number)
 
     def end(self) -> None:
@@ -175,7 +175,7 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
 
 
 def _serve(ours: connection.Connection, task: Task[Any]) -> None:
-    """Do the task for each number that arrives, and send back the result, the error and the warnings."""
+    """Run the task for each number that arrives, and send back the result or the error, and the warnings."""
     while True:
         try:
             number = ours.recv()
@@ -195,9 +195,9 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
 
 
 def _end_with_the_first_process() -> None:
-    """Ask this process to stop when the first one ends, even if that was killed."""
+    """Make this process stop when the first one ends, even if the first one is killed."""
     first = parent_process()
-    if first is not None:  # without this, a run would train on for hours and lock its folder
+    if first is not None:  # without this, a run would go on training for hours and keep its folder locked
         threading.Thread(target=_stop_after, args=(first.sentinel,), daemon=True).start()
 
 
@@ -207,12 +207,12 @@ def _stop_after(sentinel: int) -> None:
 
 
 def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
-    """Do a task on a Ray cluster: the one that RAY_ADDRESS names, else one of ``jobs`` cores on this machine.
+    """Run a task on a Ray cluster: the one that RAY_ADDRESS names, or a new one of ``jobs`` cores on this machine.
 
     All cores of a cluster are used. Ray repeats a number whose process or machine is lost.
 
     Raises:
-        InkganError: processes were lost at one number three times.
+        InkganError: three processes were lost while they worked on the same number.
         MissingExtraError: Ray is not installed.
     """
     core: Any = import_module("ray")
@@ -222,7 +222,7 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
     try:
         shared = core.put(partial(_in_folder, Path.cwd(), task))
         remote = core.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(_called)
-        at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # each core has its next number
+        at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # so that each core has a number waiting
         waiting = deque(numbers)
         flying: list[Any] = []
         while waiting or flying:
@@ -259,9 +259,9 @@ def _called(task: Task[T], number: int) -> T:
 
 
 def _in_folder(folder: Path, task: Task[T], number: int) -> T:
-    """Do a task in the folder of the first process, at which its relative paths begin: Ray's processes are in others.
+    """Run a task in the first process's folder, to which its relative paths refer; Ray's processes run in others.
 
-    A machine that does not have the folder does the task where it is; absolute paths are the same there.
+    On a machine that does not have the folder, the task runs where it is; absolute paths still work.
     """
     with ExitStack() as stack:
         with suppress(OSError):

@@ -35,12 +35,12 @@ _ENLARGED = 4
 _SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the image
 _EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
 _FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
-_CHUNK = 16  # images that are enlarged at once, which stay in the cache
-#: The moves of an elastic distortion: down and across, at 7 x 7 points, which reach beyond the image on all sides.
+_CHUNK = 16  # images that are enlarged at once, few enough to stay in the cache
+#: The shape of the moves of an elastic distortion: down and across, at 7 x 7 points that reach beyond the image.
 MOVES = (2, 7, 7)
 _BETWEEN_MOVES = 4  # the intervals between points that a side of the image spans
-_DIGIT = 20 / 28  # the height of a digit of MNIST, of its image's
-_FRACTIONS = 64  # places between two pixels where an image can be read
+_DIGIT = 20 / 28  # the height of a digit of MNIST, as a share of its image's height
+_FRACTIONS = 64  # steps from one pixel to the next, at which an image can be sampled
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def digits(
 def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats, lift: Floats) -> list[Strip]:
     """Draw a few strips; see :func:`digits`."""
     top, bottom, left, right = _ink_boxes(images, _FAINT)
-    # Very wide digits stay lower than others, and digits with little ink small.
+    # Very wide digits come out lower than others, and digits with little ink stay small.
     extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])
     scale = grow * line.size / extent
     base = line.baseline - lift
@@ -116,11 +116,11 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
 
 
 def _ink_boxes(images: Images, faint: int | NDArray[np.int64]) -> tuple[NDArray[np.intp], ...]:
-    """Return top, bottom, left and right of the ink of images [N, H, W], [N] each; without ink the whole image's.
+    """Return top, bottom, left and right [N] of the ink of each image [N, H, W], or of the whole image without ink.
 
     Args:
         images: uint8.
-        faint: pixels up to this are no ink; one for all images, or [N].
+        faint: pixels up to this value are not ink; one for all images, or [N].
     """
     is_ink = images > np.reshape(np.asarray(faint, np.uint8), (-1, 1, 1))  # uint8, since wider types are slower
     rows, columns = (np.asarray(is_ink.any(axis)) for axis in (2, 1))
@@ -137,7 +137,7 @@ def _windows(
 
     Args:
         large: enlarged images, uint8 [N, H, W].
-        levels: the levels on the line of their 256 levels, [N, 256], rising.
+        levels: for each image, the level on the line that each of its 256 levels becomes, [N, 256], rising.
         forward: the rows of the map from an enlarged image to the line [N, 4].
         foot: the point of the image that is moved to column 0 and row ``base`` [N, 2].
         base: the row of the foot on the line [N].
@@ -219,7 +219,7 @@ def without_specks(images: Images) -> Images:
 
 
 def distorted(images: Images, moves: Floats) -> Images:
-    """Move the parts of each digit away from their places, in an elastic way: what is near moves alike.
+    """Distort each digit elastically: its parts move away from their places, and neighbouring parts move alike.
 
     Simard et al., "Best practices for convolutional neural networks applied to visual document analysis", 2003, section
     2, with a cubic B-spline in place of the Gaussian that smooths their random field. All sums are exact, so the result
@@ -227,8 +227,8 @@ def distorted(images: Images, moves: Floats) -> Images:
 
     Args:
         images: uint8 [N, H, W].
-        moves: of each image, in heights of a digit, [N, 2, 7, 7]: see :data:`MOVES`. The standard deviation of
-            independent moves is about that of the displacement between the points.
+        moves: of each image, in heights of a digit, [N, 2, 7, 7]; see :data:`MOVES`. If the moves are independent,
+            the pixels between the points are displaced with about the same standard deviation.
 
     Returns:
         uint8 [N, H, W].
@@ -251,9 +251,10 @@ def distorted(images: Images, moves: Floats) -> Images:
 
 @cache
 def _between_moves(length: int) -> NDArray[np.float64]:
-    """Return the weights [length, 7] of the moves at a row of pixels: a cubic B-spline, whole multiples of 2^-12.
+    """Return the weight of each move at each pixel of a row [length, 7]: a cubic B-spline, whole multiples of 2^-12.
 
-    They are scaled so that the squares of two pixels' weights, one along each side, have a mean product of 1.
+    They are scaled so that the squares of a pixel's weights sum to 1 on average. So independent moves displace pixels
+    with the moves' own variance, on average.
     """
     places = (np.arange(length) + 0.5) / length * _BETWEEN_MOVES + 1
     distance = np.abs(places[:, None] - np.arange(MOVES[1]))
@@ -266,7 +267,7 @@ def _between_moves(length: int) -> NDArray[np.float64]:
 
 
 def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
-    """Let pieces grow, in place, to all the ink [N, H + 1, W + 1] that is connected to them."""
+    """Grow pieces, in place, over all the ink [N, H + 1, W + 1] that is connected to them."""
     size = 0
     while (new := int(np.count_nonzero(pieces))) != size:
         size = new

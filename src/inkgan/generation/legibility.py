@@ -44,7 +44,7 @@ class Reader(NamedTuple):
 
     Attributes:
         name: the name of its folder among the bundled models.
-        halving: its convolutions of stride 2, counted from 0.
+        halving: the indices of its convolutions with stride 2.
     """
 
     name: str
@@ -89,11 +89,11 @@ def made_legible(
     digits: NDArray[np.int64],
     legible: float,
 ) -> Legible:
-    """Draw digits again that are read with a lower probability than ``legible`` (see :func:`as_digits`).
+    """Draw again the digits that are read with a lower probability than ``legible`` (see :func:`as_digits`).
 
     Such a digit's latent is multiplied by 0.9, 0.8, ... 0 until it can be read. The shorter the latent, the closer its
     digit is to the mean of its class: this is truncation (Brock et al., "Large scale GAN training", 2019, section 3.1),
-    only of the digits that need it. If no factor is enough, the digit with the highest probability is taken.
+    applied only to the digits that need it. If no factor is enough, the digit with the highest probability is taken.
 
     Args:
         draw: the generator.
@@ -104,7 +104,7 @@ def made_legible(
         legible: 0 to 0.9999; with 0 no digit is read, and all probabilities are NaN.
 
     Returns:
-        Each digit depends on its own latent and label alone.
+        The digits. Each depends on its own latent and label alone.
     """
     images = np.array(images)
     factors = np.ones(len(images), np.float32)
@@ -128,14 +128,14 @@ def made_legible(
 def as_digits(images: Images, digits: NDArray[np.int64], legible: float) -> Array:
     """Return the probability with which each image is read as its digit.
 
-    It is the first reader's if that is certain, which it mostly is, or below ``legible``, so that the digit fails.
-    In between it is the product of the first reader's and the classifier's: the probability that both read it rightly,
-    if they err independently.
+    If the first reader is certain (as it is of most digits), or its probability is below ``legible``, so that the digit
+    fails, this is the first reader's probability. In between, it is the product of the first reader's and the
+    classifier's: the probability that both are right, if their errors are independent.
 
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink.
         digits: the digit that each should be, 0 to 9, int64 [N].
-        legible: the probability that is asked for.
+        legible: the least probability with which a digit passes.
 
     Returns:
         float32 [N]; each depends on its own image alone.
@@ -147,7 +147,7 @@ def as_digits(images: Images, digits: NDArray[np.int64], legible: float) -> Arra
 
 
 def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
-    """Return the probability of each digit, 0 to 9, by one of the readers.
+    """Return the probability that a reader gives each digit, 0 to 9.
 
     Args:
         images: uint8 [N, H, W], 0 paper, 255 ink; resized if they are not 28x28.

@@ -22,7 +22,7 @@ _LONGEST_LINE = 4 * LONGEST_TEXT + 5
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: The form of most lines; lines of another form are checked character by character.
 _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
-#: One line in this many has its place in the file kept.
+#: The position in the file of one line in this many is kept.
 _BLOCK = 1024
 
 
@@ -33,8 +33,8 @@ class Lines:
         source: the file, in UTF-8; ``-`` for standard input. Standard input and pipes are copied to the disk.
 
     Raises:
-        ConfigError: the file cannot be read or has no line, or lines cannot be written; the message has the number of
-            the first one, and how many there are.
+        ConfigError: the file cannot be read or has no line, or lines cannot be written; the message gives the number of
+            the first such line, and how many there are.
         OutputError: there is no room for the copy.
     """
 
@@ -66,13 +66,13 @@ class Lines:
         if block != self._block:
             self._file.seek(self._starts[block])
             lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self.count - block * _BLOCK))]
-            # The file may have changed since it was checked; what is no text is refused when it is to be written.
+            # The file may have changed since it was checked; a line that is no longer a text is refused when written.
             self._texts = [_without_end(line.decode(errors="replace")) for line in lines]
             self._block = block
         return self._texts[place]
 
     def _kept_open(self, file: BinaryIO) -> BinaryIO:
-        """Return the file, which is closed when these lines are garbage."""
+        """Return the file; it will be closed when these lines are garbage-collected."""
         weakref.finalize(self, _close, file)
         return file
 

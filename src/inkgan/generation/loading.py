@@ -1,4 +1,4 @@
-"""Finding and reading generators: the folder, ``model.json`` and the weights. All is checked before it is used."""
+"""Finding and reading generators: the folder, ``model.json`` and the weights, all checked before they are used."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def is_bundled(what: str | Path) -> bool:
 
 
 def read(path: str | Path, which: str) -> Found:
-    """Find a generator and read it, also while a trainer saves and removes checkpoints.
+    """Find a generator and read it, even while a trainer saves and removes checkpoints.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
@@ -140,12 +140,12 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     """Read the arrays of a generator, after checking the sizes in its description.
 
     Args:
-        description: its ``model.json``; the sizes that are fixed for its network are added.
-        folder: where they are; the files were verified.
+        description: its ``model.json``; the sizes that are fixed for its network are added to it.
+        folder: the folder that holds them, whose files were verified.
 
     Raises:
-        CheckpointError: the network is of an unknown kind, a size is missing or absurd, or the arrays are others than
-            this network has.
+        CheckpointError: the network is of an unknown kind, a size is missing or absurd, or the arrays are not those of
+            this network.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     network = description.get("network")
@@ -183,11 +183,11 @@ def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[
     """Return the name of each class that a generator draws, in the order of its labels.
 
     Args:
-        description: ``model.json``, whose sizes were checked. Without names in it, the names are numbers.
+        description: ``model.json``, whose sizes were checked. If it has no names, the names are numbers.
         folder: where it was read, for messages.
 
     Raises:
-        CheckpointError: there is not a name for each class, or a name is no text, too long or given twice.
+        CheckpointError: there is not a name for each class, or a name is not a string, is empty, too long or repeated.
     """
     count = description["num_classes"]
     names = description.get("class_names")

@@ -29,7 +29,7 @@ COLOURS = {
     "yellow": "#f7ea9a",
     "pink": "#f6d5d8",
 }
-#: The numbers that a knob takes: the least, the greatest, and their meaning. Pixels are of an image 96 pixels high.
+#: The numbers that a knob takes: the least, the greatest, and their meaning. Lengths are for an image 96 pixels high.
 LIMITS = {
     "gap": (-0.3, 1, "added to the gap between characters, in heights of a digit; they touch where the gap is below 0"),
     "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
@@ -51,9 +51,9 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Look:
-    """The ranges from which the appearance of a line is drawn, in the order in which it changes.
+    """The ranges from which the appearance of a line is drawn, roughly from the pen to the camera.
 
-    With the defaults, nothing changes. ``inkgan help writing`` explains each knob. Pixels grow with the image.
+    By default, nothing changes. ``inkgan help writing`` explains each knob. Lengths in pixels grow with the image.
 
     Attributes:
         form: what is printed: ``none``; a ``line`` to write on; a ``frame`` with a line; or ``cells``, one for each
@@ -100,7 +100,7 @@ LookLike = str | Path | Mapping[str, Any] | Look
 
 
 def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, background: str = "white") -> Look:
-    """Return the look of a name, a file or knobs.
+    """Return the look that a name, a file or knobs describe.
 
     A knob is a number, a range (``[0.5, 2]`` or ``"0.5..2"``), or for ``pen`` and ``tint`` one or several colours.
 
@@ -108,7 +108,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
         given: the name of a look; a TOML file or a mapping, which may name the ``look`` that it starts from
             (``clean`` by default) and sets single knobs; or a look.
         knobs: more knobs, which override those.
-        background: the background of the pictures; only the clean look has no paper.
+        background: the background of the pictures; only the clean look, which has no paper, can be transparent.
 
     Raises:
         ConfigError: there is no such look, file or knob, a value is not allowed, or the look has paper while the
@@ -180,7 +180,7 @@ def _read(name: str, given: Any) -> Any:
 
 
 def _range(given: Any) -> Range:
-    """Return both ends of a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN for anything else."""
+    """Return both ends of a range, given as a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN for anything else."""
     ends = given.split("..") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
     try:
         numbers = [math.nan if isinstance(end, bool) else float(end) for end in ends]
