@@ -1,7 +1,7 @@
 """Images from a trained generator.
 
-Image i depends on the weights, the seed and i alone. Its latent is drawn by (seed, i), and it is always computed at
-place i mod 32 of a batch of 32, so that even the rounding does not depend on the number of images.
+Image i depends on the weights, the seed and i alone. Its latent comes from the random stream (seed, i), and it is
+always computed at place i mod 32 of a batch of 32, so that even the rounding does not depend on the number of images.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
-#: The least and the greatest step that a checkpoint may be asked for by.
+#: The smallest and the largest number that can be asked for as a checkpoint's step.
 _STEPS = (-(10**12), 10**12)
 _CHUNK = 32
 #: Larger, since only a few of these images are drawn again.
@@ -80,7 +80,7 @@ class Samples(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
         return png_bytes(sheet(np.asarray(self[:_MOST_SHOWN]), min(len(self), _COLUMNS), scale=2))
 
     def _are_images(self) -> bool:
-        """Whether this is still an array of images: operations on one may give anything."""
+        """Whether this is still an array of images: an operation on one may return any array."""
         is_of_images = (self.ndim == 3 and self.shape[2] != 3) or (self.ndim == 4 and self.shape[3] == 3)
         return self.dtype == np.uint8 and is_of_images and self.size > 0
 
@@ -92,7 +92,7 @@ class Model:
         name: where it came from.
         description: what was saved beside the weights: network, step, settings, data.
         image_shape: height, width and channels of its images.
-        class_names: the name of each class that can be asked for; empty where it draws without labels.
+        class_names: the name of each class that can be asked for; empty if it draws without labels.
         num_classes: the number of these classes.
         latent_dim: the length of a latent.
         notes: what a user should know about how it was loaded.
@@ -125,7 +125,7 @@ class Model:
             self._draw_by_torch = torch_networks.draw_function(description, self._weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what pickle makes it of again: a function of PyTorch cannot be pickled."""
+        """Return what pickle rebuilds it from; a PyTorch function cannot be pickled."""
         return type(self), (self.name, self.description, self._weights, self.notes, self._folder)
 
     @property
@@ -212,7 +212,8 @@ class Model:
         """Return the digit of each label, int64 [n]; None if the images need not be legible.
 
         Raises:
-            ConfigError: they have to be, and this model draws something else than grey digits with labels.
+            ConfigError: they must be legible, but this model does not draw grey digits by label, or ``statistics`` is
+                not ``standing``.
         """
         if not legible:
             return None
@@ -254,7 +255,7 @@ class Model:
         return self._draw_in_chunks(latents, asked)
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
-        """Return the logits of the run's discriminator for images, by PyTorch.
+        """Return the logits that the run's discriminator gives images, computed by PyTorch.
 
         Args:
             images: uint8 [N, H, W] for grey images, [N, H, W, C] for all; 0 is paper, 255 is ink.
@@ -292,8 +293,8 @@ class Model:
         Args:
             n: the number of images.
             labels: one class for all or one for each, as names (strings) or as indices (integers, from 0); None takes
-                the classes in turn. Where classes are named by digits, ``"3"`` is the class of that name, wherever it
-                stands, and ``3`` the fourth class.
+                the classes in turn. If classes are named by digits, ``"3"`` is the class of that name, whatever its
+                index, and ``3`` is the fourth class.
 
         Raises:
             ConfigError: a label is not one of the model's classes, there are not ``n``, or the model has none.
@@ -338,7 +339,7 @@ class Model:
         return ConfigError(f"there is no class {label}:{hint} {self.name} draws {self._shown_classes()}.")
 
     def _shown_classes(self) -> str:
-        """Return the names of the classes for a message; the first few of many."""
+        """Return the names of the classes for a message; if there are many, only the first few."""
         if self.class_names == tuple(map(str, range(self.num_classes))):
             return f"0 to {self.num_classes - 1}"
         names = [shown(name) for name in self.class_names[:_NAMES_SHOWN]]
@@ -380,7 +381,7 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     Args:
         path: the name of a bundled model, a run folder, a checkpoint or a model folder. A :class:`Path` always means a
             place, even if a bundled model has its name; so does ``./NAME``.
-        which: the checkpoint of a run: ``latest`` (of those whose generator is whole), ``best`` or a step.
+        which: the checkpoint of a run: ``latest`` (the newest whose generator is intact), ``best`` or a step.
 
     Raises:
         CheckpointError: there is nothing of that kind, or it is damaged. Nothing in it is ever executed.
@@ -388,7 +389,7 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
 
     Warns:
-        InkganWarning: the newest checkpoint is damaged, so that one before it was taken.
+        InkganWarning: the newest checkpoint is damaged, so an older one was taken.
     """
     if not isinstance(which, str):
         which = str(whole_number(which, "there is no checkpoint {}. Give latest, best or a step.", *_STEPS))

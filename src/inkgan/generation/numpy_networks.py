@@ -1,8 +1,9 @@
 """The generators in NumPy: drawing images from trained weights without PyTorch.
 
-Each image has a matrix product of its own. In a product of many images, the last bits of a row depend on its place; so
-an image has the same bits alone and among others. The tests compare these forms with the training networks.
-:mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch draws a network that is missing there.
+Each image has a matrix product of its own, because in a product of many images the last bits of a row depend on its
+place. So an image has the same bits whether it is drawn alone or with others. The tests compare these forms with the
+training networks. :mod:`inkgan.generation.model` finds them in :data:`NUMPY_NETWORKS`; PyTorch draws a network that is
+missing there.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def draw_compact(
 
     Args:
         weights: float32 by name, as in :func:`compact_shapes`.
-        description: its ``model.json``, of which ``image_shape`` and ``slope`` count.
+        description: its ``model.json``; only ``image_shape`` and ``slope`` are used.
         latents: [N, D] float32.
         labels: int64 [N]; None for a generator without labels.
 
@@ -157,9 +158,9 @@ def draw_compact(
 
 
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
-    """Apply a linear layer [O, I] to inputs [N, I], as one product for each input."""
+    """Apply a linear layer [O, I] to inputs [N, I], with one product for each input."""
     result = np.empty((len(inputs), 1, len(weight)), np.float32)
-    for start in range(0, len(weight), _ROWS):  # of the weights, which stay in the cache for all inputs
+    for start in range(0, len(weight), _ROWS):  # rows of weights that stay in the cache for all inputs
         part = slice(start, start + _ROWS)
         np.matmul(inputs[:, None], weight[part].T, out=result[:, :, part])
     result = result[:, 0]
@@ -209,7 +210,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
 def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
     """Convolve to few channels: multiply every pixel by all taps, and then sum over neighbours.
 
-    The matrix products of :func:`convolved` are slow where a side is short.
+    The matrix products of :func:`convolved` are slow if one side is short.
     """
     n, height, width, channels = maps.shape
     outputs = len(weight)
@@ -247,7 +248,7 @@ def _double_and_halve(maps: Array, weight: NDArray[Any]) -> Array:
 
 
 def _taps(maps: Array, axis: int) -> list[Array]:
-    """Return what each of three taps reads along an axis of the resized maps, at stride 2.
+    """Return the values that each of the three taps reads along an axis of the resized maps, at stride 2.
 
     TensorFlow's legacy bilinear resize puts ``x[i]`` at even and ``(x[i] + x[i+1]) / 2`` at odd positions, repeating
     the last; SAME padding puts a zero after the end.

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from inkgan.errors import InkganWarning, OutputError, listed, reason_of, shown
 from inkgan.files import from_json, output_errors, read_regular, sha256_of, write_bytes
 
-#: The list of what was written into a folder, in that folder.
+#: The file in a folder that lists what inkgan wrote there.
 MANIFEST = ".inkgan.json"
 _WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
 _LARGEST_MANIFEST = 512 * 2**20
@@ -69,7 +69,7 @@ class OutputFolder:
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[Path]:
-        """Yield an empty folder for the files; on success they appear here, in place of those of earlier writes.
+        """Yield an empty folder for the files; on success, they appear here and replace those of earlier writes.
 
         Raises:
             OutputError: the files cannot be written; everything that was here before is still here.
@@ -98,7 +98,7 @@ class OutputFolder:
         """Return the files of earlier writes that are unchanged, and the names of those that were changed.
 
         Raises:
-            OutputError: a new file would replace anything but an unchanged one.
+            OutputError: a new file would replace anything other than an unchanged file of an earlier write.
         """
         if not self._path.exists():
             return [], []
@@ -187,7 +187,7 @@ class OutputFolder:
         for folder in {(self._path / name).parent for name in self._names} - {self._path}:
             with contextlib.suppress(OSError):  # it was there before, with files
                 folder.rmdir()
-        with contextlib.suppress(OSError, OutputError):  # a list that names files that are gone does no harm
+        with contextlib.suppress(OSError, OutputError):  # a list does no harm if it names files that are gone
             if old:
                 _write_manifest(self._path, old)
             else:
@@ -282,7 +282,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def machine() -> str:
-    """Return a name of this machine, and on Linux of its container: those of one name may each have a process 7."""
+    """Return a name of this machine and, on Linux, its container: every container has a process 7 of its own."""
     name = os.uname().nodename
     with contextlib.suppress(OSError):
         name += f"-{Path('/proc/self/ns/pid').stat().st_ino}"
@@ -290,7 +290,7 @@ def machine() -> str:
 
 
 def has_ended(host: str, process: int) -> bool:
-    """Whether a process is known to have ended; of one on another :func:`machine` this is not known."""
+    """Whether a process is known to have ended; for a process on another :func:`machine`, this is never known."""
     if host != machine() or process <= 0:
         return False
     try:

@@ -32,7 +32,7 @@ Boxes = NDArray[np.float64]
 
 #: Lengths of a look are in pixels of an image of this height.
 _HEIGHT = 96
-#: A page that gets smaller than this loses parts of thin lines, unless all its pixels count.
+#: A page that shrinks to less than this loses parts of thin lines, unless all its pixels are weighed.
 _MUCH_SMALLER = 2 / 3
 
 
@@ -46,8 +46,8 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
         look: any look but the clean one.
 
     Returns:
-        The same text; an image of the same size, whose paper is no longer 0 (in a look with colours uint8 [H, W, 3],
-        as it is seen); and for each character and cell the box around its moved box.
+        The same text, with an image of the same size, whose paper is no longer 0 (in a look with colours uint8
+        [H, W, 3], as it is seen), and with new boxes: for each character and cell, the box around its moved box.
     """
     draws, knobs = rng(seed, Stream.LOOK, number), _drawn(look, rng(seed, Stream.KNOBS, number))
     height, width = writing.image.shape
@@ -99,7 +99,7 @@ class _Knobs(NamedTuple):
 
 
 def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
-    """Draw all of them, for every look, in an order that is part of what a seed means: no knob changes another."""
+    """Draw all knobs, for every look, in a fixed order: a seed keeps its meaning, and no knob changes another."""
     return _Knobs(
         pen=_one_of(look.pen, draws, in_colour=look.in_colour),
         tint=_one_of(look.tint, draws, in_colour=look.in_colour),
@@ -145,13 +145,13 @@ def stroked(image: Images, by: float) -> Images:
 
 
 def lightness(height: int, width: int, coarse: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate random numbers in [0, 1] to the lightness of the pen's pressure along the line, [H, W] in [0, 1]."""
+    """Interpolate random numbers in [0, 1] to a map of how lightly the pen presses along the line, [H, W] in [0, 1]."""
     smooth = Image.fromarray(coarse.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(smooth, np.float64)
 
 
 def inked(image: Images, pressure: NDArray[np.float64], pen: Reflectance) -> Images:
-    """Return the light that ink absorbs, of 255: [H, W], or of each colour [H, W, 3].
+    """Return the light that ink absorbs, of 255: [H, W], or for each colour [H, W, 3].
 
     Args:
         image: uint8 [H, W], 255 is full ink.
@@ -188,7 +188,7 @@ def _printed_on(image: Images, printed: Images) -> Images:
 
 
 def framed(image: Images, draws: np.random.Generator) -> Images:
-    """Print a frame around the line and a rule below it, in a grey of its own."""
+    """Print a frame around the line and a rule below it, in a random grey."""
     height, width = image.shape[:2]
     thick = max(1, round(height / 64))
     edge = round(height * draws.uniform(0.04, 0.1))
@@ -242,10 +242,10 @@ def transformed(points: Points, matrix: NDArray[np.float64]) -> Points:
 
 
 def warped(image: Images, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Apply a projective map to an image; paper comes in from outside.
+    """Apply a projective map to an image; everything outside it is paper.
 
-    The cubic looks at 4x4 pixels. A map that makes the page much smaller steps over the others, and would draw thin
-    lines as dashes; so such a page is first resized by a filter that weighs all pixels.
+    Cubic interpolation reads 4x4 pixels. A map that makes the page much smaller would skip the pixels in between and
+    draw thin lines as dashes, so such a page is first resized by a filter that weighs all pixels.
     """
     height, width = image.shape[:2]
     picture = Image.fromarray(image)
@@ -260,7 +260,7 @@ def warped(image: Images, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def magnification(matrix: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """Return how long a projective map makes a pixel in the middle of a page: one to the right, and one down."""
+    """Return the factors by which a projective map stretches a pixel in the middle of a page, across and down."""
     middle = np.array([width / 2, height / 2])
     x, y, w = matrix @ np.append(middle, 1)
     derivative = (matrix[:2, :2] - np.outer([x / w, y / w], matrix[2, :2])) / w
@@ -290,14 +290,14 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
 
 
 def _around(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
-    """Return the boxes around boxes that a projective map moves."""
+    """Return the bounding boxes of boxes that a projective map has moved."""
     corners = transformed(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), matrix)
     corners = corners.reshape(2, -1, 4)
     return np.concatenate([corners.min(2), corners.max(2)]).T
 
 
 def moved_boxes(boxes: Boxes, matrix: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
-    """Return the boxes of whole pixels around moved boxes, cut off at the image; those without area stay without."""
+    """Return the bounding boxes, in whole pixels inside the image, of moved boxes; those without area stay without."""
     around = _around(boxes, matrix)
     whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
     empty = boxes[:, 0] == boxes[:, 2]
@@ -314,7 +314,7 @@ def spots(height: int, width: int, amount: float, draws: np.random.Generator) ->
 
 
 def light(height: int, width: int, amount: Range, draws: np.random.Generator) -> NDArray[np.float64]:
-    """Draw uneven light: 1 where it is brightest, and darker in a straight line from there."""
+    """Draw uneven light: a linear gradient, 1 where it is brightest."""
     angle = draws.uniform(0, 2 * math.pi)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = x * math.cos(angle) + y * math.sin(angle)
@@ -333,7 +333,7 @@ def through_camera(
         blur: the standard deviation of a Gaussian, in pixels of the page.
         noise: the standard deviation of the noise, of 255.
         resolution: the share of the pixels in each direction.
-        draws: the random numbers; as many are taken as the page has pixels, at every resolution.
+        draws: the random numbers; the page takes one for each of its values, at every resolution.
     """
     picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
     if resolution < 1:

@@ -1,4 +1,4 @@
-"""Saving images and writings: on a sheet, as arrays, or in one file each; writings with boxes of their characters."""
+"""Saving images and writings: as a sheet, as arrays, or in a file each; writings with the boxes of their characters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: The most images on one sheet; more could not be looked at.
 LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
-#: In a folder of writings, the file with their texts and boxes, by the name that Hugging Face's ``datasets`` looks for.
+#: The file with texts and boxes in a folder of writings; Hugging Face's ``datasets`` looks for this name.
 LABELS = "metadata.jsonl"
 #: The keyword under which a .png keeps the SHA-256 of the .jsonl that was written with it and may be replaced with it.
 _LABELS_DIGEST = "inkgan labels sha256"
@@ -64,7 +64,7 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
 def check_output(
     name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = IMAGE_FILES, model: str = ""
 ) -> Kind:
-    """Make sure that images may be written, as far as this can be checked before their classes are known.
+    """Check that images may be written, as far as this is possible before their classes are known.
 
     Args:
         name: see :func:`kind_of`.
@@ -98,7 +98,7 @@ def writer_for(
     force: bool = False,
     progress: Progress = no_progress,
 ) -> Callable[[Images], None]:
-    """Return the function that writes images to an output; all checks are done before any work.
+    """Return a function that writes images to an output; all checks are done now, before any work.
 
     Args:
         name: see :func:`kind_of`. A .png holds a sheet; an .npz holds ``images`` and, with labels, ``labels`` [N] and
@@ -218,14 +218,14 @@ def save_writings(
         writings: ``count`` of them; read one by one, so that a folder may hold more than fits into memory.
         count: 1 to 1,000,000.
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, or in
-            colour [N, H, W, 3], filled up on the right to the widest; or for one writing a .png.
+            colour [N, H, W, 3], padded on the right to the widest; or for one writing a .png.
         labels: save texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
             ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, with the lists
             ``probabilities`` and ``factors`` if legibility was asked for (see
-            :class:`inkgan.generation.writing.Writing`), and with the boxes ``cells`` in a look with cells. Beside a
-            .png is a .jsonl of that name. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after
-            the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit,
-            ``cells`` like ``boxes``, and ``widths`` int32 [N] of the images before they were filled up.
+            :class:`inkgan.generation.writing.Writing`), and with the boxes ``cells`` if the look has cells. A .png gets
+            a .jsonl of the same name beside it. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1
+            after the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit,
+            ``cells`` like ``boxes``, and ``widths`` int32 [N] of the images before they were padded.
         force: replace what is there; in a folder, only what inkgan wrote there.
 
     Raises:
@@ -286,7 +286,7 @@ def _label(writing: Writing, file: str) -> str:
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:
-    """Whether the file ``beside`` holds the labels of the picture at ``path``, by the digest in the picture."""
+    """Whether the file ``beside`` holds the labels of the picture at ``path``, going by the digest in the picture."""
     from PIL import Image
 
     # Path.is_file raises an error for a name that is too long, as that of the labels may be.
@@ -315,7 +315,7 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
 
 
 def filled_up(images: Sequence[Images]) -> Images:
-    """Join images of one height in one array, filled up on the right with paper to the widest."""
+    """Stack images of one height in one array, padded on the right with paper to the widest."""
     paper = 0 if images[0].ndim == 2 else 255
     widest = max(image.shape[1] for image in images)
     filled = np.full((len(images), len(images[0]), widest, *images[0].shape[2:]), paper, np.uint8)
@@ -325,7 +325,7 @@ def filled_up(images: Sequence[Images]) -> Images:
 
 
 def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
-    """Return texts, boxes and widths, and what there is of probabilities, factors and cells (:func:`save_writings`)."""
+    """Return texts, boxes and widths, and probabilities, factors and cells if there are any (:func:`save_writings`)."""
     longest = max(len(writing.text) for writing in writings)
     arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
     arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
@@ -340,7 +340,7 @@ def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
 
 
 def _table(rows: Sequence[Sequence[Any]], shape: tuple[int, ...], empty: float, dtype: DTypeLike) -> NDArray[Any]:
-    """Join rows of different lengths in one array [N, *shape], filled up at the end."""
+    """Stack rows of different lengths in one array [N, *shape], padded at the end with ``empty``."""
     table = np.full((len(rows), *shape), empty, dtype)
     for index, row in enumerate(rows):
         table[index, : len(row)] = np.array(row, dtype)  # None becomes NaN

@@ -1,9 +1,9 @@
 """Data sets of any size, in shards: each is a pure function of the spec and its number.
 
-A data set is a folder. ``manifest.json`` is written first and describes the data set; then the files that the format
-has once, for all shards. A shard appears whole, and then its record ``.sha256/NUMBER``, a list of its files for
-``sha256sum --check``. A shard is done when its record is there and correct; so the same command, repeated or on another
-machine, makes only the missing shards.
+A data set is a folder. ``manifest.json`` is written first and describes the data set; then come the files that the
+format has once, for all shards. A shard appears whole, followed by its record ``.sha256/NUMBER``, a list of its files
+for ``sha256sum --check``. A shard is done when its record is there and correct; so the same command, repeated or on
+another machine, makes only the missing shards.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _RECORDS = ".sha256"
 _WORKPLACE = ".tmp"
 _WHAT = "a data set that inkgan wrote; here, `sha256sum --check .sha256/*` checks its files"
 _LARGEST_MANIFEST = 2**20
-#: The files of a shard are synced one by one up to this number; beyond it that is slow, and damage is found later.
+#: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
 _ATTEMPTS = 10
 
@@ -74,7 +74,7 @@ def write_shards(
         InkganError: processes were killed again and again.
 
     Warns:
-        InkganWarning: the folder was begun with other versions of the libraries that decide the bytes.
+        InkganWarning: the folder was begun with other versions of the libraries that determine the bytes.
     """
     folder = Path(out)
     run = engines.engine(engine)
@@ -135,7 +135,7 @@ def make_shard(spec: Spec, number: int) -> Files:
 
 
 def part_of(spec: Spec, writer: int) -> str:
-    """Return the part of the data set, such as ``train``, that a writer belongs to, by seed and writer alone."""
+    """Return the part of the data set, such as ``train``, that a writer belongs to; seed and writer alone decide."""
     bounds = np.cumsum([share.share for share in spec.split])
     place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
     return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
@@ -158,11 +158,11 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     there.setdefault("look", knobs)  # earlier versions did not write its values
     for table in (there, there["spec"]):
         if isinstance(table.get("look"), dict):
-            table["look"] = _knobs("clean") | table["look"]  # or had fewer knobs, which do nothing unless they are set
+            table["look"] = _knobs("clean") | table["look"]  # or had fewer knobs; a knob that is not set does nothing
     # The message names the knob that differs, if there is one.
     names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")
     for name in names:
-        # Another version may have written keys that this one does not know, which decide what is in the shards.
+        # Another version may have written keys that this one does not know, and they affect what is in the shards.
         for key, value in {**dict.fromkeys(there[name]), **manifest[name]}.items():
             if there[name].get(key) != value:
                 kind = "one with the SHA-256 " if name == "digests" else ""
@@ -181,7 +181,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
 
 
 def _knobs(look: LookLike) -> dict[str, Any]:
-    """Return the values of a look as JSON has them."""
+    """Return the values of a look in the form that they have in JSON."""
     knobs: dict[str, Any] = json.loads(json.dumps(asdict(look_of(look))))
     return knobs
 
@@ -200,7 +200,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _write_missing(files: Files, out: Path) -> None:
-    """Write files into the folder of a data set, each whole; those that are there stay as they are."""
+    """Write the files that are missing in the folder of a data set, each whole."""
     with output_errors(out):
         try:
             for name, content in files.items():
@@ -240,7 +240,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def versions_for(form: str) -> dict[str, str]:
-    """Return the versions of the libraries that decide the bytes of a format."""
+    """Return the versions of the libraries that determine the bytes of a format."""
     names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
     return {name: metadata.version(name) for name in names if name is not None}
 
@@ -260,7 +260,7 @@ def digests_of(spec: Spec) -> dict[str, str]:
 
 
 def is_done(out: Path, number: int) -> bool:
-    """Whether a shard is there as it was made: it has a record, and every file in the record has its SHA-256."""
+    """Whether a shard is there and intact: it has a record, and every file in the record has its SHA-256."""
     try:
         lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
         # As sha256sum writes them: 64 hexadecimal digits, two characters, and the name.
@@ -291,7 +291,7 @@ def _put(files: Files, out: Path, number: int, *, depth: int) -> None:
 
 
 def _move(source: Path, target: Path, ours: set[str]) -> None:
-    """Move a file or a folder of a shard to its place, over remains of the same shard."""
+    """Move a file or a folder of a shard to its place; it replaces the remains of the same shard there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir() and target.exists():
         found = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]

@@ -1,6 +1,6 @@
 """Spacing: the places of the characters on a line. They move together until their outlines are a gap apart.
 
-Many lines are done at once, their first characters together, then their second ones, and so on.
+Many lines are laid out at once: the first character of each, then the second of each, and so on.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def side_by_side(
     Args:
         texts: the text of each line.
         strips: the strips of its characters; that of a space is empty.
+        strips: the strips of each line's characters; a space has an empty one.
         line: the line on which all stand.
-        gaps: the distance of each character's outline from those before it at the closest point, in pixels; below 0 it
-            moves over them.
+        gaps: for each character, the distance in pixels between its outline and those before it, at the closest point;
+            below 0, it overlaps them.
     """
     first, last = _outlines(strips, line)  # [L, K, H]
     lines, longest, height = first.shape
@@ -85,7 +86,7 @@ def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Flo
     """Place strips in cells of one width, as in a form with a cell for each character.
 
     Args:
-        strips: the strips of each line's characters; that of a space is empty, and so is its cell.
+        strips: the strips of each line's characters; a space has an empty one, and its cell stays empty.
         line: the line on which all stand.
         places: the place of each character in the room that its cell leaves it, 0 left to 1 right, [K] for each line.
     """
@@ -130,7 +131,7 @@ def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _dilated(right: Floats, gap: Floats) -> Floats:
-    """Return the right edge of ink [L, H], by row, after a disc of radius ``gap`` [L] has gone around it."""
+    """Return the right edge of ink [L, H], by row, after dilating the ink by a disc of radius ``gap`` [L]."""
     reach = int(gap.max())
     lines, height = right.shape
     padded = np.full((lines, height + 2 * reach), -np.inf)

@@ -71,8 +71,8 @@ class Spec(Document):
         seed: the seed of all writers and texts, 0 to 2^63 - 1. Each image has another writer.
         style: 0 to 1, how much a writer varies.
         slant: degrees by which all characters lean further to the right, -45 to 45.
-        height: of the images in pixels, 24 to 512.
-        background: of the pictures, ``white`` or ``transparent``.
+        height: the height of the images in pixels, 24 to 512.
+        background: the background of the pictures, ``white`` or ``transparent``.
         legible: 0 to 0.9999, the least probability with which each digit is read (:func:`inkgan.write`).
         look: ``clean``, or as on a ``scan``, in a ``photo``, or in the ``field`` of a form; a .toml file or a mapping
             of single knobs (:func:`inkgan.write`). The specification keeps the name, or the look with all its values.
@@ -140,10 +140,10 @@ class Spec(Document):
 
 
 def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) -> Iterator[Writing]:
-    """Yield the images of a data set one after the other, and draw each when it is needed.
+    """Yield the images of a data set one after the other, each drawn when it is needed.
 
     Args:
-        spec: the data set; its ``shards``, ``format`` and ``split`` do not matter.
+        spec: the data set; its ``shards``, ``format`` and ``split`` are ignored.
         part: the number of this reader among several that share the images, from 0.
         parts: the number of readers. Each image goes to one of them.
 
@@ -151,7 +151,7 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
         Images part, part + parts, part + 2 · parts, ... of the data set.
 
     Raises:
-        ConfigError: a text cannot be written, there is no such part, or the spec is none.
+        ConfigError: a text cannot be written, there is no such part, or ``spec`` is not a :class:`Spec`.
         CheckpointError: the model cannot write.
     """
     if not isinstance(spec, Spec):
@@ -162,7 +162,7 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
 
 
 def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
-    """Draw some images of a data set on one thread, since the rounding of matrix products depends on the threads."""
+    """Draw some images of a data set on one thread: how many there are affects the rounding of matrix products."""
     model = model_of(spec)
     texts = texts_of(spec)
     threads = ThreadpoolController()
@@ -181,8 +181,8 @@ def preview(spec: Spec) -> tuple[Images, float]:
     """Draw the first images of a data set, and measure the speed of one process.
 
     Returns:
-        Up to 24 images uint8 [N, H, W], or in colour [N, H, W, 3], filled up with paper on the right to the
-        widest; and the images drawn and packed as PNG in a second.
+        Up to 24 images uint8 [N, H, W], or in colour [N, H, W, 3], padded on the right with paper to the widest; and
+        the number of images that one process draws and packs as PNG in a second.
 
     Raises:
         ConfigError: a text cannot be written.

@@ -1,4 +1,4 @@
-"""Tables that a file or a call fills in, and the file of templates; one line says what is wrong with them."""
+"""Tables that a file or a call fills in, and the file of templates. Their errors are one line long."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.generation.writing import LONGEST_TEXT
 
-#: What pydantic calls the errors of a list: there is none, it is too short or too long, or has no tables in it.
+#: pydantic's names for the errors of a list: it is no list, it is too short or too long, or its items are no tables.
 _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
 
 class Table(BaseModel):
-    """A frozen table without unknown keys; none of them takes true or false."""
+    """A frozen table without unknown keys; no value may be true or false."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Table(BaseModel):
 
 
 class Document(Table):
-    """A table with tables in it; one line says what is wrong with any of them."""
+    """A table that can contain tables; an error in any of them becomes a ConfigError of one line."""
 
     if not TYPE_CHECKING:
 
@@ -51,7 +51,7 @@ class MixtureFile(Document):
     """A file of templates; each text takes one of them at random.
 
     Raises:
-        ConfigError: a key is unknown or missing, or a value is not allowed; the first of these, in one line.
+        ConfigError: a key is unknown or missing, or a value is not allowed; the message names the first such error.
     """
 
     texts: tuple[WeightedTemplate, ...] = Field(min_length=1, examples=['[[texts]] above template = "{digits:6}"'])

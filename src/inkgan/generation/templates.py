@@ -64,13 +64,13 @@ _OF_AMOUNTS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."
 
 
 class Templates:
-    """Templates, taken in turn: text i is of template i mod n.
+    """Templates, taken in turn: text i comes from template i mod n.
 
     Args:
         sources: one or more templates, such as ``2026`` or ``{date:%Y-%m-%d}``.
 
     Raises:
-        ConfigError: one cannot be written.
+        ConfigError: one of them is not valid; see :func:`read_template`.
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
@@ -79,7 +79,7 @@ class Templates:
         self.files = [file for template in self._templates for file in template.files]
 
     def text(self, seed: int, index: int) -> str:
-        """Return the text of an image, by the seed and the image's number."""
+        """Return the text of an image; it depends on the seed and the image's number."""
         return self._templates[index % len(self._templates)].text(rng(seed, Stream.TEXT, index))
 
 
@@ -90,7 +90,7 @@ class Piece:
     Attributes:
         draw: draws its text.
         longest: the most characters that the text can have.
-        file: the file that the text is from, if it is from one.
+        file: the file that the text comes from, if there is one.
     """
 
     draw: Draw
@@ -112,12 +112,12 @@ class Template:
 
     @property
     def longest(self) -> int:
-        """The most characters that a text of it can have."""
+        """The most characters that a text of this template can have."""
         return sum(piece.longest for piece in self.pieces)
 
     @property
     def files(self) -> list[Path]:
-        """The files that its choices are from."""
+        """The files that its choices come from."""
         return [piece.file for piece in self.pieces if piece.file is not None]
 
     def text(self, draws: np.random.Generator) -> str:
@@ -284,7 +284,7 @@ def _choice(argument: str, folder: Path) -> Piece:
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
     """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
-    # A blank before it, so that an argument that begins with "in" has a range, and no format.
+    # With a blank in front, so that an argument that begins with "in" is a range without a format.
     given, separator, limits = f" {argument}".partition(" in ")
     given = given.removeprefix(" ")
     if not separator and ".." in given:

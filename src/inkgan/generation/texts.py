@@ -28,7 +28,7 @@ class Mixture:
 
     Args:
         given: the templates; see :func:`read_texts`.
-        folder: the folder of the files of choices.
+        folder: the folder in which the files of ``{choice:FILE}`` are.
     """
 
     def __init__(self, given: MixtureFile, folder: Path) -> None:
@@ -44,7 +44,7 @@ class Mixture:
             self._draw(template, rng(0, Stream.TEXT, 0))
 
     def text(self, seed: int, index: int) -> str:
-        """Return the text of an image, by the seed and the image's number."""
+        """Return the text of an image; it depends on the seed and the image's number."""
         draws = rng(seed, Stream.TEXT, index)
         chosen = int(np.searchsorted(self._upto, draws.random(), side="right"))
         return self._draw(self._templates[chosen], draws)
@@ -62,7 +62,7 @@ class Mixture:
 
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
-#: the ``files`` that their choices are from.
+#: the ``files`` that their choices come from.
 Texts = Templates | Lines | Mixture
 
 
@@ -75,7 +75,7 @@ def read_texts(source: str | Path) -> Lines | Mixture:
             above them ``lengths = [shortest, longest]`` if the number of characters has limits.
 
     Raises:
-        ConfigError: it cannot be read, has another key, or has a text that cannot be written.
+        ConfigError: it cannot be read, has an unknown key, or has a text that cannot be written.
     """
     path = Path(source)
     if source == "-" or path.suffix.lower() != ".toml":

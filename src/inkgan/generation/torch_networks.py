@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256
 
-#: The shapes of a network's arrays by name, and the types of those that are not of floating point.
+#: The shapes of a network's arrays by name, and the types of those that are not floating-point.
 Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
 Draw = Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]
 
@@ -38,7 +38,7 @@ def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[
         weights: by name, with the shapes that :func:`layout_of` gives.
 
     Raises:
-        CheckpointError: there is no such network, or it returns something else; the latter when images are drawn.
+        CheckpointError: there is no such network, or (when images are drawn) it returns something other than images.
         MissingExtraError: PyTorch is not installed.
     """
     network = _with_weights(networks.build_generator, description, weights)
@@ -70,7 +70,7 @@ def logits_of(
         description: ``model.json`` of the generator that was trained with it.
         weights: by name, with the shapes that :func:`layout_of` gives.
         images: uint8 [N, H, W, C].
-        labels: int64 [N]; None where images have no labels.
+        labels: int64 [N]; None if the images have no labels.
 
     Returns:
         float32 [N].
