@@ -82,14 +82,14 @@ class Generator(Protocol):
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of its images; it can write if that is one channel."""
+        """Height, width and channels of its images; it can write if they have one channel."""
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
         """Draw images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and indices of classes [N]."""
 
 
 class WritingOptions(TypedDict, total=False):
-    """How lines are written; each as in :func:`write`."""
+    """How lines are written; each option is as in :func:`write`."""
 
     style: SupportsFloat
     slant: SupportsFloat
@@ -128,12 +128,12 @@ class Writing:
         text: the characters that are written.
         image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
         boxes: the box around the ink of each character of the text. The box of a space has no area.
-        background: of the picture: ``white`` or ``transparent``.
-        probabilities: the probability with which each digit is read: the first reader's where that was enough to
-            decide, else the product of its and the digit classifier's
+        background: the background of the picture, ``white`` or ``transparent``.
+        probabilities: the probability with which each digit is read: the first reader's if that was enough to decide,
+            otherwise the product of the first reader's and the digit classifier's
             (:func:`inkgan.generation.legibility.as_digits`). None for characters that are not digits; empty if
             legibility was not asked for.
-        factors: the factor of each digit's latent that makes it legible; 1 for most.
+        factors: the factor that multiplied each digit's latent to make it legible; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
     """
 
@@ -158,7 +158,7 @@ class Writing:
 
     @property
     def reading(self) -> dict[str, list[float | None]]:
-        """The ``probabilities`` and ``factors`` of the digits, as labels have them; {} if not asked for."""
+        """The ``probabilities`` and ``factors`` of the digits, as labels have them; {} if nothing was read."""
         if not self.probabilities:
             return {}
         rounded = [None if one is None else round(one, 4) for one in self.probabilities]
@@ -190,14 +190,14 @@ def write(
     """Write a text by hand.
 
     Args:
-        text: 1 to 64 characters, of the digits and ``. , - : / +`` and space; ``d`` stands for any digit.
-        model: the name of a bundled model, a run or a model folder, or a model that was loaded: one with classes.
+        text: 1 to 64 characters: digits, ``. , - : / +`` and space; ``d`` stands for any digit.
+        model: the name of a bundled model, a run or model folder, or a loaded model, of the ten digits.
         seed: 0 to 2^63 - 1; the same arguments give the same image.
-        writer: 0 or above; the number of the writer among those of the seed.
+        writer: 0 or above; the number of the writer among the seed's writers.
         style: 0 to 1, how much a writer varies: at 0 every 2 is the same, at 1 each is like another person's.
         slant: degrees by which all characters lean further to the right, -45 to 45.
-        height: of the image in pixels, 24 to 512; a digit has about six tenths of it.
-        background: of the picture, ``white`` or ``transparent``.
+        height: the height of the image in pixels, 24 to 512; a digit is about six tenths as high.
+        background: the background of the picture, ``white`` or ``transparent``.
         legible: 0 to 0.9999; a digit that the bundled readers read with a lower probability is drawn again, closer to
             the mean of its class, until it passes. 0 takes digits as they come and is faster.
         look: the look of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single
@@ -213,7 +213,7 @@ def write(
         CheckpointError: there is no such model, or its classes are not the ten digits.
 
     Warns:
-        InkganWarning: a digit is not as legible as it should be, however often it was drawn again.
+        InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
     manner = _Manner(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
     written = _written([(text, writer)], model, seed, manner)
@@ -234,10 +234,10 @@ def write_batch(
     number of lines; :func:`in_batches` bounds it.
 
     Args:
-        lines: the text and the number of the writer of each.
+        lines: each line's text and the number of its writer.
         model: as in :func:`write`.
-        seed: of all writers, or one for each line.
-        **options: of all lines, each as in :func:`write`; see :class:`WritingOptions`.
+        seed: the seed of all writers, or one for each line.
+        **options: for all lines, each as in :func:`write`; see :class:`WritingOptions`.
 
     Raises:
         ConfigError: as in :func:`write`, or there is not a seed for each line.
@@ -264,8 +264,8 @@ def in_batches(
     Args:
         lines: as in :func:`write_batch`, taken as they are needed.
         model: as in :func:`write`.
-        seed: of all writers.
-        **options: as in :func:`write_batch`. The warning comes once.
+        seed: the seed of all writers.
+        **options: as in :func:`write_batch`. The warning is given once.
     """
     manner = _Manner(**options)  # type: ignore[arg-type]  # it checks
     generator = load_for_writing(model)
@@ -343,7 +343,7 @@ def valid_text(text: str) -> str:
 
 
 def load_for_writing(model: str | Path | Generator) -> Generator:
-    """Load a model that can write (see :func:`write`), unless it is one already."""
+    """Return a model that can write (see :func:`write`); load it if it is given by name."""
     generator = model
     if isinstance(generator, str | Path) or not hasattr(generator, "class_names"):
         generator = sampling.load(generator)  # type: ignore[arg-type]  # it says what is no name
@@ -372,7 +372,7 @@ class _Plan:
         writer: the number of the writer, on which they depend, too.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
-        shaken: rotation, change of size and shift of each character [K, 3].
+        shaken: the rotation, change of size and shift of each character [K, 3].
         strokes: the strokes of each separator, in heights of a digit.
         gaps: the gap before each character [K], in heights of a digit.
     """
@@ -388,7 +388,7 @@ class _Plan:
 
 
 def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -> _Plan:
-    """Draw all numbers of a line, in an order that is part of what a seed means."""
+    """Draw all random numbers of a line, in a fixed order: any other would change what every seed writes."""
     hand, gap = hand_of(latent_dim, seed, writer)
     draws = rng(seed, Stream.WRITING, writer)
     text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
@@ -451,7 +451,7 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
     # Sums, because a row of a matrix product may depend on the number of rows in its last bits.
     lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
     angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
-    # Parallel, or opposite, where the arc is not unique.
+    # Parallel or opposite; if opposite, the arc is not unique.
     is_parallel = np.sin(angle) < 1e-6
     sine = np.where(is_parallel, np.float32(1), np.sin(angle))
     mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
@@ -459,7 +459,7 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
 
 
 def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
-    """Distort the digits of each line as the knob ``elastic`` of the look says."""
+    """Distort the digits of each line by the knob ``elastic`` of the look."""
     if look.elastic == (0, 0):
         return images
     moves = []
@@ -500,7 +500,7 @@ def _pens(images: Images) -> list[tuple[float, float]]:
 
     Args:
         images: each writer's own :data:`_PEN_DIGITS`, one writer after the other. They are measured in one size,
-            whatever the line's.
+            whatever the size of the line.
     """
     strips = ink.digits(images, _PEN_LINE)
     pens = []

@@ -35,7 +35,7 @@ class Sample:
 
     @property
     def key(self) -> str:
-        """The number as a name of twelve digits, so that names sort as numbers."""
+        """The number as twelve digits, so that names sort in the order of the numbers."""
         return f"{self.number:012d}"
 
     @property
@@ -60,7 +60,7 @@ class Sample:
 
 
 class Format(NamedTuple):
-    """The place and the needs of a format's function.
+    """Where a format's function is, and what it needs.
 
     Attributes:
         module: the module of this package that has the function.
@@ -103,7 +103,7 @@ def packer(name: str) -> Pack:
 
 
 def shared_files(name: str, parts: Sequence[str]) -> Files:
-    """Return the files that a data set has once, beside its shards, by their names in its folder.
+    """Return the files that all shards of a data set share, by their names in its folder.
 
     Args:
         name: the format.

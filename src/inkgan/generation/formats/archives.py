@@ -18,7 +18,7 @@ from inkgan.generation.saving import filled_up, label_arrays
 
 #: Readers of Parquet read one group of rows at a time.
 _ROWS_IN_A_GROUP = 100
-#: LMDB stores values in pages of 4 kB, so a small value may take one; its tree needs some more.
+#: LMDB stores values in pages of 4 kB, so a small value may take a whole one; its tree needs some more.
 _PAGE = 4096
 _TREE = 64 * 2**20
 
@@ -26,7 +26,7 @@ _TREE = 64 * 2**20
 def webdataset(stem: str, samples: Iterable[Sample]) -> Files:
     """WebDataset's tar, ``stem.tar``: for each image ``KEY.png`` and its label ``KEY.json``, one after the other.
 
-    The header of each file has no time, no user and fixed rights, so that the same images give the same bytes.
+    The header of each file has no time, no user and fixed permissions, so that the same images give the same bytes.
     """
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -43,7 +43,7 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
     """Parquet with the pictures inside, as Hugging Face ``datasets`` keeps them; also for pandas, Polars and DuckDB.
 
     ``stem.parquet`` has a row for each image: ``image``, the bytes of its PNG, and its label. The schema tells
-    ``datasets`` that ``image`` is a picture. Bytes depend on the version of pyarrow.
+    ``datasets`` that ``image`` is a picture. The bytes depend on the version of pyarrow.
     """
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
@@ -79,7 +79,8 @@ def _columns(first: Sample) -> dict[str, tuple[str, int]]:
 def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
     """LMDB as CRNN, PARSeq and their relatives read it: ``num-samples``, ``image-000000001``, ``label-000000001``.
 
-    ``stem/data.mdb`` has a PNG and a text for each image, counted from 1, and its whole label as ``meta-``.
+    ``stem/data.mdb`` has a PNG and a text for each image, counted from 1, and its whole label as JSON in
+    ``meta-000000001``.
     """
     import lmdb as library
 
@@ -99,12 +100,12 @@ def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
 
 
 def npz(stem: str, samples: Iterable[Sample]) -> Files:
-    """NumPy's arrays, ``stem.npz``, in which N images stand in the upper left of arrays of one size.
+    """NumPy arrays, ``stem.npz``; its N images are padded on the right with paper to the widest.
 
     ``images`` is uint8 [N, H, W], 0 paper to 255 ink, or in colour [N, H, W, 3], as it is seen; ``texts`` [N];
-    ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text; ``widths`` int32 [N] before the filling;
-    ``writers`` int64 [N]; where digits were judged ``probabilities`` and ``factors`` float32 [N, L], NaN where there is
-    no digit; and in a look with cells ``cells``, like ``boxes``.
+    ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text; ``widths`` int32 [N] before the padding;
+    ``writers`` int64 [N]; if legibility was asked for, ``probabilities`` and ``factors`` float32 [N, L], NaN where
+    there is no digit; and if the look has cells, ``cells``, like ``boxes``.
     """
     kept = [(sample.number, sample.writing) for sample in samples]
     writings = [writing for _, writing in kept]

@@ -19,17 +19,17 @@ Label = Mapping[str, Any]
 def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
     """Hugging Face's ``imagefolder``: ``stem/KEY.png`` for each image, and ``stem/metadata.jsonl``.
 
-    A line of that file is an image's label, and its ``file_name``.
+    Each line of that file holds an image's label and its ``file_name``.
     """
     pictures, labels = _pictures_and_labels(stem, samples)
     return pictures | _metadata(stem, "", labels)
 
 
 def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
-    """PaddleOCR's list for recognition, a path, a tab and a text on each line, beside all of ``imagefolder``.
+    """PaddleOCR's list for recognition, with a path, a tab and a text on each line, and all files of ``imagefolder``.
 
-    ``stem/rec_gt.txt`` has paths that begin at the data set's folder. In PaddleOCR's settings, ``data_dir`` is that
-    folder, and ``label_file_list`` has the list of each shard.
+    The paths in ``stem/rec_gt.txt`` begin at the data set's folder. In PaddleOCR's settings, ``data_dir`` is that
+    folder, and ``label_file_list`` names the list of each shard.
     """
     pictures, labels = _pictures_and_labels(stem, samples)
     lines = [f"{stem}/{key}.png\t{label['text']}\n" for key, label in labels.items()]
@@ -39,7 +39,7 @@ def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
 def doctr(stem: str, samples: Iterable[Sample]) -> Files:
     """The folder of docTR for recognition: ``stem/images/KEY.png``, and ``stem/labels.json`` with the text of each.
 
-    It has no place for more, so ``stem/metadata.jsonl`` has the whole label of each image, as in ``imagefolder``.
+    docTR's file has no place for more, so ``stem/metadata.jsonl`` has each image's whole label, as in ``imagefolder``.
     """
     pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
     texts = {f"{key}.png": label["text"] for key, label in labels.items()}
@@ -60,7 +60,7 @@ def yolo(stem: str, samples: Iterable[Sample]) -> Files:
 
 
 def yolo_shared(parts: Sequence[str]) -> Files:
-    """``data.yaml`` of a whole data set: its folders, which trainers search with all that is in them, and the classes.
+    """``data.yaml`` of a whole data set: its folders, which trainers search with their subfolders, and the classes.
 
     Trainers need both ``train`` and ``val``. Without a part ``train`` they learn from the first; without ``val``,
     ``valid`` or ``validation`` they validate with ``test`` or the last one. Without parts, both are all images.
@@ -69,7 +69,7 @@ def yolo_shared(parts: Sequence[str]) -> Files:
     train = "train" if "train" in parts else parts[0]
     val = next((name for name in ("val", "valid", "validation", "test") if name in parts), parts[-1])
     folders = {"train": train, "val": val} | ({"test": "test"} if "test" in parts else {})
-    # In quotes, since to YAML a part that is called 1 or no would be a number or false.
+    # In quotes, because YAML would read a part that is called 1 as a number, and one called no as false.
     return {"data.yaml": _data_yaml({use: f'"{folder}"' for use, folder in folders.items()})}
 
 
@@ -91,8 +91,8 @@ def coco(stem: str, samples: Iterable[Sample]) -> Files:
     """COCO's boxes for the detection of characters: ``stem/images/KEY.png``, and ``stem/annotations.json``.
 
     A box is [left, top, width, height]. Numbers of images and boxes are unique in the whole data set; categories are
-    counted from 1. The annotation of a character also has ``probability``, ``factor`` and ``cell``, where they are
-    known; COCO's readers keep them.
+    counted from 1. The annotation of a character also has ``probability``, ``factor`` and ``cell`` if they are known;
+    COCO's readers keep them.
     """
     pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
     images = [
