@@ -43,7 +43,7 @@ def test_one_process(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
     """What a killed process should have done, another one does."""
-    with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another one makes") as told:
+    with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another process repeats") as told:
         done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
     assert len(told) == 2
     assert done == SQUARES
@@ -304,7 +304,7 @@ def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the task as they were, those of Ray in one line; Ray is ended."""
     for given, expected, said in (
         (ConfigError("number 2 is wrong"), ConfigError, "^number 2 is wrong$"),
-        (MemoryError(), InkganError, r"^Ray gave up: the node died What is made is kept"),
+        (MemoryError(), InkganError, r"^Ray gave up: the node died Finished work is kept"),
     ):
         fake = FakeRay()
         monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)

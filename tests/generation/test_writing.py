@@ -273,7 +273,7 @@ def test_a_digit_without_ink() -> None:
         ("1" * 65, {}, "a text of 65 characters"),
         ("12 June", {}, "cannot write 'June'. Write digits, . , - : / + and space"),
         ("1\n2", {}, r"'\n'"),
-        ("{digits:6}", {}, "cannot write '{digits:6}': no field in braces is filled here"),
+        ("{digits:6}", {}, "cannot write '{digits:6}': fields in braces are filled only in"),
         ("١", {}, "cannot write"),
         ("1", {"seed": -1}, "the seed -1"),
         ("1", {"seed": 2**63}, "2^63 - 1"),

@@ -121,12 +121,12 @@ def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
     reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
     if killed >= _ATTEMPTS:
         raise InkganError(
-            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). What is made is "
-            "kept, and the same command goes on; try it with fewer --jobs."
+            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). Finished work "
+            "is kept. Run the same command again, with fewer --jobs."
         )
     warnings.warn(
-        f"the process at number {number} ended (exit code {exit_code}: {reason}). Another one makes this number again; "
-        "if it happens often, try fewer --jobs.",
+        f"the process at number {number} ended (exit code {exit_code}: {reason}). Another process repeats this number; "
+        "if this happens often, try fewer --jobs.",
         InkganWarning,
         stacklevel=3,
     )
@@ -277,4 +277,4 @@ def _result_of(core: Any, reference: Any) -> Any:
         raise error.cause from None
     except core.exceptions.RayError as error:
         reason = str(error).splitlines()[0]
-        raise InkganError(f"Ray gave up: {reason} What is made is kept, and the same command goes on.") from None
+        raise InkganError(f"Ray gave up: {reason} Finished work is kept. Run the same command again.") from None

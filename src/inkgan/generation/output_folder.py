@@ -105,8 +105,8 @@ class OutputFolder:
         entries = _read_manifest(self._path)
         if entries is None and os.path.lexists(self._path / MANIFEST):
             raise OutputError(
-                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged: it does not say whose the "
-                "files here are. Name another folder."
+                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged, so inkgan cannot tell which "
+                "files here are its own. Name another folder."
             )
         same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []

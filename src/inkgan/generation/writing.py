@@ -327,8 +327,8 @@ def valid_text(text: str) -> str:
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if not {"{", "}"}.isdisjoint(strange):
         raise ConfigError(
-            f"cannot write {as_given(text)}: no field in braces is filled here, only in the texts of a command, in the "
-            "templates of a .toml, and in those of inkgan.Spec for inkgan.write_many."
+            f"cannot write {as_given(text)}: fields in braces are filled only in the texts of a command, in the "
+            "templates of a .toml, and in the texts of inkgan.Spec for inkgan.write_many."
         )
     if strange:
         raise ConfigError(
@@ -554,8 +554,8 @@ def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
             if probability is not None and probability < legible:
                 warnings.warn(
                     f"a {character} of {shown(writing.text)} is read with a probability of {probability:.4f} only, the "
-                    f"best of all that were drawn. Labels name the probability of each digit; --legible "
-                    "(legible=) lowers what is asked for.",
+                    f"best of all that were drawn. Labels have the probability of each digit; a lower --legible "
+                    "(legible=) accepts more digits.",
                     InkganWarning,
                     stacklevel=3,
                 )
