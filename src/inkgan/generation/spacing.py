@@ -47,7 +47,6 @@ def side_by_side(
 
     Args:
         texts: the text of each line.
-        strips: the strips of its characters; that of a space is empty.
         strips: the strips of each line's characters; a space has an empty one.
         line: the line on which all stand.
         gaps: for each character, the distance in pixels between its outline and those before it, at the closest point;
