@@ -1,6 +1,6 @@
 """The recipes ``fast`` and ``best``: compact networks, a regularised game, and a moving average of the generator.
 
-:meth:`Compact.discriminator_losses` and :meth:`Compact.generator_losses` have everything that is optimised. Real and
+:meth:`Compact.discriminator_losses` and :meth:`Compact.generator_losses` compute everything that is optimised. Real and
 generated images form pairs that share a label, so that the relativistic loss compares like with like.
 """
 
@@ -40,7 +40,7 @@ from inkgan.training.team import Team
 #: which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
 #: Learning rates do not fade in runs of up to ``_SHORT`` steps, which have no time to lose. In runs of ``_LONG`` steps
-#: or more they fade over all of ``fade``; in between, over a proportion of it. See docs/experiments.md.
+#: or more they fade over the whole fraction ``fade``; in between, the fraction grows linearly. See docs/experiments.md.
 _SHORT = 300
 _LONG = 1800
 
@@ -50,10 +50,10 @@ class Batch(NamedTuple):
 
     Attributes:
         real: real images [N, H, W, C].
-        labels: their classes [N], for which images are generated too; None without labels.
+        labels: their classes [N], which are also those of the generated images; None without labels.
         latents: latents [N, D] of the generated images.
-        mixing: for WGAN-GP, the weight [N, 1, 1, 1] of the generated image where the penalty interpolates between it
-            and its real one; None in other games.
+        mixing: for WGAN-GP, the weight [N, 1, 1, 1] of each generated image when the penalty interpolates between it
+            and the real image it is paired with; None in other games.
     """
 
     real: Tensor
@@ -68,11 +68,11 @@ class Batch(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """A part of a batch: real and generated images in pairs, image i of both being of one class.
+    """A part of a batch: pairs of a real and a generated image that have the same class.
 
     Attributes:
         real: real images [N, H, W, C].
-        fake: generated ones; gradients reach the generator.
+        fake: generated ones; gradients flow through them to the generator.
         labels: their classes [N]; None without labels.
         mixing: as in :class:`Batch`.
     """
@@ -100,9 +100,9 @@ class Losses(NamedTuple):
 class Compact(Recipe):
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
-    Every step returns its losses (float32 scalars, computed before the update) and how the discriminator told real from
-    generated images: :func:`inkgan.training.losses.comparison`, and in games whose logits have a zero
-    :func:`inkgan.training.losses.scores` too.
+    Every step returns its losses (float32 scalars, computed before the update) and how well the discriminator told real
+    from generated images: :func:`inkgan.training.losses.comparison` and, in games whose logits have a zero, also
+    :func:`inkgan.training.losses.scores`.
 
     Args:
         config: the settings.
@@ -111,8 +111,8 @@ class Compact(Recipe):
         dtype: the precision that the networks compute in.
         device: where they compute.
         team: the processes that share each batch; by default this one alone.
-        graphs: launch each step as a CUDA graph, where that is possible: by one process, on a GPU, with networks of the
-            project's own. If not, kernels are launched one by one.
+        graphs: launch each step as a CUDA graph if possible: in a single process, on a GPU, with the network
+            ``compact``. Otherwise, kernels are launched one by one.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Compact(Recipe):
         return terms
 
     def _stacked_batches(self, numbers: range, real: Tensor, labels: Tensor | None) -> Batch:
-        """The batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
+        """Return the batches for a step's updates of the discriminator, stacked: each tensor is [updates, N, ...].
 
         Random numbers are drawn for whole batches, so that they do not depend on the number of slices.
         """
@@ -211,7 +211,7 @@ class Compact(Recipe):
         )
 
     def _update_networks(self, numbers: range, batches: Batch, *, with_generator: bool) -> dict[str, Tensor]:
-        """Update the discriminator once for each number, on its own batch, and then the generator."""
+        """Update the discriminator once for each number, each time on another batch, and then the generator."""
         terms: dict[str, Tensor] = {}
         for update, number in enumerate(numbers):
             batch = batches.at(update)
@@ -234,10 +234,10 @@ class Compact(Recipe):
 
     @contextlib.contextmanager
     def _random_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
-        """Seed what layers such as dropout draw from, for what one slice contributes to one update.
+        """Seed PyTorch's generators, which layers such as dropout draw from, for one slice of one update.
 
-        So their numbers depend on the seed, the step and the slice, and not on the process, as all others do. inkgan's
-        own networks have no such layers.
+        Like all other random numbers, those of such layers then depend on the seed, the step and the slice, but not on
+        the process. inkgan's own networks have no such layers.
 
         Args:
             number: the number of the discriminator's update.
@@ -253,18 +253,18 @@ class Compact(Recipe):
             yield
 
     def _slice(self, index: int, batch: Batch) -> Slice:
-        """Slice ``index`` of a batch, with the images that the generator draws for it."""
+        """Return slice ``index`` of a batch, with the images that the generator draws for it."""
         count = len(batch.real) // self._config.slices
         part = batch.at(slice(index * count, (index + 1) * count))
         fake = self._mixed_generator.forward(part.latents, part.labels)
         return Slice(part.real, fake, part.labels, part.mixing)
 
     def discriminator_losses(self, number: int, part: Slice) -> Losses:
-        """What the discriminator minimises, on real and generated images that form pairs.
+        """Return the losses that the discriminator minimises.
 
         Args:
-            number: how many updates of the discriminator came before this one.
-            part: the images.
+            number: the number of updates of the discriminator before this one.
+            part: the pairs of real and generated images.
         """
         penalty = self._penalty_settings
         n = len(part.real)
@@ -289,12 +289,12 @@ class Compact(Recipe):
         return Losses(terms, figures, real)
 
     def _penalty_is_due(self, number: int) -> bool:
-        """Whether the discriminator's update ``number`` includes the penalty."""
+        """Return whether the discriminator's update ``number`` includes the penalty."""
         penalty = self._penalty_settings
         return penalty.weight > 0 and number % penalty.every == 0
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
-        """The gradient penalty: that of WGAN-GP between real and generated images, else (R1 + R2)/2, or R1/2 alone."""
+        """Return the gradient penalty: WGAN-GP's, between real and generated images, else (R1 + R2)/2, or R1/2."""
         n = len(images) // 2
         pixels = self._penalty_settings.pixels
         if part.mixing is not None:
@@ -307,16 +307,16 @@ class Compact(Recipe):
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
     def generator_losses(self, part: Slice, logits_real: Tensor) -> Losses:
-        """What the generator minimises: the updated discriminator's opinion of the images that it drew.
+        """Return the losses that the generator minimises: the updated discriminator scores the images that it drew.
 
         The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
         losses that compare pairs therefore mix two states of the discriminator: the loss reported for ``relativistic``
-        is too low, and each pair's weight in the gradient is not exactly the one of the published loss. Five whole runs
-        on each side showed no difference; see docs/experiments.md.
+        is too low, and each pair's weight in the gradient is not exactly that of the published loss. Five full runs
+        with each variant showed no significant difference; see docs/experiments.md.
 
         Args:
             part: the images.
-            logits_real: the logits [N] of its real images.
+            logits_real: the logits [N] of the real images.
         """
         logits_fake, class_scores = _split_output(self._mixed_discriminator.forward_frozen(part.fake, part.labels))
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
@@ -325,7 +325,9 @@ class Compact(Recipe):
         return Losses(terms, {}, logits_real)
 
     def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
-        """Take a step down the gradient of the sum of the losses, if all of it is finite.
+        """Take a step down the gradient of the sum of the losses.
+
+        Everything is checked to be finite before the update; with CUDA graphs, after it, in :meth:`Graphs.settle`.
 
         Args:
             name: the name of the network and of its optimiser.
@@ -370,17 +372,17 @@ class Compact(Recipe):
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The discriminator's logits [N] for images of these labels, and its scores [N, classes] of their classes."""
+        """Return the discriminator's logits [N] for images with these labels, and its class scores [N, classes]."""
         with _evaluation_mode(self.discriminator):
             return _split_output(self._mixed_discriminator.forward_frozen(images, labels))
 
     def after_load(self) -> None:
-        """Copy the new weights."""
+        """Refresh the copies of the weights that the networks compute with."""
         self._mixed_generator.refresh()
         self._mixed_discriminator.refresh()
 
     def model_description(self) -> dict[str, Any]:
-        """The generator's kind and sizes."""
+        """Return the generator's kind and sizes."""
         return {
             "network": self._config.network,
             "image_shape": list(self._image_shape),
@@ -391,7 +393,7 @@ class Compact(Recipe):
         }
 
     def _require_fitting(self) -> None:
-        """Refuse networks that this recipe cannot call, that return other shapes, or have parameters of no effect."""
+        """Refuse networks that cannot be called, return wrong shapes, or have parameters that no loss depends on."""
         count = 2
         labels = torch.zeros(count, dtype=torch.int64) if self.num_classes else None
         name = self._config.network
@@ -432,7 +434,7 @@ class Compact(Recipe):
                 )
 
     def _require_same_buffers(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Refuse to share networks whose passes change buffers: each process would have its own.
+        """Refuse networks whose forward passes change buffers: each process would end up with different ones.
 
         Args:
             generator: a copy that has drawn images in training mode.
@@ -450,7 +452,7 @@ class Compact(Recipe):
 
 @contextlib.contextmanager
 def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode: batch normalisation uses its running statistics, and nothing drops out."""
+    """Put a network into evaluation mode: batch normalisation uses running statistics, and dropout is off."""
     network.eval()
     try:
         yield
@@ -459,24 +461,24 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 def _split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
-    """A discriminator's logits and, where it classifies, its class scores; see :mod:`inkgan.networks`."""
+    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
     logits, scores = output if isinstance(output, tuple) else (output, None)
     return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
 
 def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
-    """One number that depends on all that the losses depend on: class scores count only where there are labels."""
+    """Return a number that depends on everything that the losses depend on; class scores count only with labels."""
     return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:
-    """The factor of the learning rates: 1, then linear to 0 over the last part of the run.
+    """Return the factor of the learning rates: 1, then linear to 0 over the last part of the run.
 
     Args:
         info: where in the run the step is.
         fade: the fraction of a long run over which they fade; see :data:`_SHORT` for short ones.
     """
-    # The length of a run that is given in seconds is what it will be if the speed stays the same.
+    # The length in steps of a run that is given in seconds is estimated from the speed so far.
     steps = round(info.step / info.fraction_done) if info.fraction_done > 0 else _SHORT
     fade *= min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
     return min(1.0, (1 - info.fraction_done) / fade) if fade else 1.0

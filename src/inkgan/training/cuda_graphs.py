@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inkgan.errors import DivergenceError
 
-#: Computes scalars by name from tensors, some of which may be None; may also change tensors that it keeps.
+#: A function that computes scalars by name from tensors, some of which may be None. It may also change its own tensors.
 Computation = Callable[..., Mapping[str, Tensor]]
 
 
@@ -28,7 +28,7 @@ class _Recording(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """Scalars that are being copied to the processor's memory; ``arrived`` says when the copy is done."""
+    """Scalars that are being copied to the CPU's memory; the event ``arrived`` marks the end of the copy."""
 
     names: tuple[str, ...]
     values: Tensor
@@ -39,7 +39,7 @@ class Graphs:
     """Runs computations of a few kinds, each recorded as a CUDA graph.
 
     The first computation of a kind runs without a graph, which initialises the libraries that it calls. The second is
-    recorded. Everything else that a computation reads must keep its address in memory.
+    recorded. Apart from its inputs, everything that a computation reads must keep its address in memory.
 
     The check that results are finite comes one computation later, so that the device does not wait for it.
     """

@@ -1,7 +1,7 @@
 """A process that trains along with the one that started it: ``python -m inkgan.training.follower``.
 
-It reads from its input, as a line of JSON, the arguments of :func:`inkgan.train` that the first process was called
-with. The input ends when the first process does, and so does this one.
+It reads the arguments that the first process passed to :func:`inkgan.train` from its standard input, as a line of JSON.
+The input ends when the first process does, and then this process ends, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inkgan.training.start import train
 
 
 def main() -> None:
-    """Train along, and end with the exit code of the first process, which alone prints why."""
+    """Train along, and end with the exit code of the first process; only that one prints the reason."""
     command: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:

@@ -34,7 +34,7 @@ class IllnessError(InkganError):
 
 
 def number_of_healings(config: Config) -> int:
-    """Return how often a run with these settings was healed."""
+    """Return how many times a run with these settings was healed."""
     numbers = [int(match[1]) for change in config.parsed_changes() if (match := _HEALING_NUMBER.match(change.reason))]
     return max(numbers, default=0)
 
@@ -67,7 +67,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     step = saved[-1]
     number = number_of_healings(run.config) + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
-    # Later changes already count from this step on, unless the remedy overrides them.
+    # Changes of later steps apply from this step on, unless the remedy overrides them.
     later = {key: value for change in changes if change.step >= step for key, value in change.settings.items()}
     change = Change(step, later | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")
     earlier = [str(one) for one in changes if one.step < step]

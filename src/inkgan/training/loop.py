@@ -40,7 +40,7 @@ from inkgan.training.state import (
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
-#: How many steps processes that train together take between two comparisons of their weights.
+#: Processes that train together compare their weights every this many steps.
 _COMPARE_EVERY = 50
 #: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
 #: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
@@ -98,7 +98,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
 
 @contextlib.contextmanager
 def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[None]:
-    """Add to a divergence its step, the last checkpoint, and what to try."""
+    """Add the step, the last checkpoint and a remedy to the message of a divergence."""
     try:
         yield
     except DivergenceError as error:
@@ -112,7 +112,7 @@ def follow(prepared: PreparedRun) -> Result:
     """Train along with the first process of a team, and write nothing; see :func:`run`.
 
     Raises:
-        DismissedError: the run ended otherwise than by reaching its end; the first process says why.
+        DismissedError: the run failed; the first process prints the reason.
     """
     keep_freed_memory()
     state = RunState(prepared.first_step)
@@ -204,7 +204,7 @@ def _steps(
 
 
 def _digest(recipe: Recipe) -> str:
-    """The SHA-256 of everything that a recipe has learned."""
+    """Return the SHA-256 of everything that a recipe has learned."""
     digest = hashlib.sha256()
     for tensor in learned_tensors(recipe):
         digest.update(tensor.detach().cpu().numpy().tobytes())
@@ -229,7 +229,7 @@ class Batches:
         self._order = BatchOrder(config.seed, len(data.train), config.batch_size * config.critic_steps)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor | None]:
-        """The images and labels of step ``number``: one batch for each update of the discriminator, concatenated.
+        """Return the images and labels of step ``number``: a batch for each update of the discriminator, concatenated.
 
         Returns:
             Real images float32 [B, H, W, C] in [0, 1] and their labels int64 [B], if they have any; B is
@@ -251,7 +251,7 @@ class _Clock:
 
 
 class StopSignals:
-    """A context in which SIGINT, SIGTERM and SIGHUP do not end the process; a second one does, at once.
+    """A context that only notes a first SIGINT, SIGTERM or SIGHUP; a second signal ends the process at once.
 
     SIGHUP stays ignored if it was, as under ``nohup``. In threads other than the main one, where Python does not allow
     handlers, the context does nothing.

@@ -1,11 +1,11 @@
 """Adversarial losses and gradient penalties as pure functions: logits or their gradients in, one number out.
 
-Logits are [N], any real numbers, the larger the more real an image looks. Every loss is a mean over N: that of a batch
-is then the mean of those of its slices. A game that compares each image with the mean of others, such as a relativistic
-average, works too, but what it learns depends on the setting ``slices``.
+Logits are [N]: any real numbers, larger for images that look more real. Every loss is a mean over N, so the loss of a
+batch is the mean of the losses of its slices. A game that compares each image with the mean of others, such as a
+relativistic average, works too, but its result depends on the setting ``slices``.
 
-:data:`ADVERSARIAL_LOSSES` has pairs of losses with one signature, so that a recipe can train with any of them. What
-needs more than logits, such as a penalty, is added in ``compact.py``, in ``discriminator_losses`` or
+All pairs of losses in :data:`ADVERSARIAL_LOSSES` have the same signature, so that a recipe can train with any of them.
+Terms that need more than logits, such as a penalty, are added in ``compact.py``, in ``discriminator_losses`` or
 ``generator_losses``.
 
 In some games the logits have a zero, above which the discriminator takes an image for real. In the others only
@@ -48,19 +48,19 @@ def fake_as_real(logits_fake: Tensor) -> Tensor:
 
 
 class AdversarialLoss(NamedTuple):
-    """The losses of both networks, functions of the logits of real and of generated images, [N] each, in pairs.
+    """The losses of both networks. Each takes the logits of pairs of real and generated images, [N] and [N].
 
     Attributes:
         discriminator: the loss that the discriminator minimises.
         generator: the loss that the generator minimises.
         idea: what sets it apart, for ``inkgan help training``.
-        formulas: both as text, for docs/settings.md; means over a batch of real images x and latents z. A test reads
-            them: D(x), D(G(z)), numbers, + - * / ( ) ², ``softplus``, ``max(a, b)`` and the functions of NumPy by their
-            names, such as ``exp`` and ``mean``.
+        formulas: both losses as text, for docs/settings.md: means over a batch of real images x and latents z. A test
+            evaluates them, so they may contain D(x), D(G(z)), numbers, + - * / ( ) ², ``softplus``, ``max(a, b)`` and
+            NumPy's functions by name, such as ``exp`` and ``mean``.
         paper: the source of the loss.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
-        one_centered: whether its gradient penalty is that of WGAN-GP, about a norm of 1 between real and generated
-            images, and not R1 and R2; see :func:`one_centered_penalty`.
+        one_centered: whether the gradient penalty is that of WGAN-GP, which pulls norms between real and generated
+            images to 1, instead of R1 and R2; see :func:`one_centered_penalty`.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -96,8 +96,8 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
         formulas=("max(0, 1 - D(x)) + max(0, 1 + D(G(z)))", "-D(G(z))"),
         paper="Lim and Ye 2017, eq. 16 and 17",
     ),
-    # The generator's loss has the mean of real images added, which does not depend on the generator: without it, the
-    # loss would change with the zero that this game does not have.
+    # The generator's loss includes the mean logit of real images, which does not depend on the generator. Without it,
+    # the loss would change if a number were added to every logit, which has no meaning in this game.
     "wgan-gp": AdversarialLoss(
         discriminator=lambda real, fake: fake.mean() - real.mean(),
         generator=lambda real, fake: real.mean() - fake.mean(),
@@ -121,7 +121,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
 
 
 def scores(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
-    """The discriminator's mean probability for "real", for games whose logits have a zero.
+    """Return the discriminator's mean probabilities for "real", for games whose logits have a zero.
 
     Args:
         logits_real: of real images [N].

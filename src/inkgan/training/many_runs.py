@@ -28,10 +28,10 @@ class Outcome:
 
     Attributes:
         seed: its seed.
-        result: its result; of a run that diverged, that of its newest checkpoint.
+        result: its result; for a run that diverged, the result up to its newest checkpoint.
         trouble: the reason why it diverged, in one line; empty if it did not.
         ill: the doctor's rules that are ill at its end.
-        healings: how often it was healed.
+        healings: how many times it was healed.
     """
 
     seed: int
@@ -43,7 +43,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """The task of an engine: to train the run of a seed, or the rest of it.
+    """A task for an engine: train the run of a seed, or what remains of it.
 
     Attributes:
         recipe: as for :func:`inkgan.train`.
@@ -108,7 +108,7 @@ def train_many(
         The outcome of each run, as it ends.
 
     Raises:
-        InputError: something given cannot be used.
+        InputError: an argument or an option cannot be used.
     """
     require_possible(task, seeds, jobs=jobs, engine=engine)
     if jobs > 1:
@@ -117,10 +117,10 @@ def train_many(
 
 
 def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str) -> None:
-    """Check all that can be checked before any run begins, without the data and without PyTorch.
+    """Check everything that can be checked before any run begins, without the data and without PyTorch.
 
     Raises:
-        InputError: an option cannot be used, or a folder holds something else than its run.
+        InputError: an option cannot be used, or a folder holds something other than its run.
     """
     engines.checked_jobs(jobs, engine)
     engines.engine(engine)
@@ -157,7 +157,7 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Return the numbers of ``0-9`` or ``1,2,5-7``.
+    """Parse seeds such as ``0-9`` or ``1,2,5-7``.
 
     Raises:
         ConfigError: the text is something else, or a range has more than 10,000 seeds.

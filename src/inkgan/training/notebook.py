@@ -1,4 +1,4 @@
-"""Show a run in a Jupyter notebook: a few lines and a picture, renewed in place."""
+"""Show a run in a Jupyter notebook: a few lines and a picture, updated in place."""
 
 from __future__ import annotations
 

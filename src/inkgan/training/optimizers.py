@@ -1,4 +1,4 @@
-"""How weights are updated: Adam, as PyTorch and as TensorFlow have it, and mixed precision.
+"""How weights are updated: Adam, as defined by PyTorch and by TensorFlow, and mixed precision.
 
 In mixed precision the optimiser updates float32 weights, and the network computes with a copy of them.
 """
@@ -21,10 +21,10 @@ class Adam:
     compiler, which takes as long as importing PyTorch.
 
     Args:
-        parameters: what to update.
+        parameters: the parameters to update.
         learning_rate: the step size.
         betas: decay rates of the first and second moment.
-        capturable: keep the step size on the device too, where a CUDA graph reads what it is at present.
+        capturable: also keep the step size on the device, where a CUDA graph reads its current value.
 
     Attributes:
         state: for each parameter ``step``, ``exp_avg`` and ``exp_avg_sq``, as in ``torch.optim.Adam``.
@@ -91,7 +91,7 @@ class Adam:
 
 
 class TensorFlowAdam(Adam):
-    """Adam as TensorFlow has it: epsilon stands outside the bias correction ("epsilon hat").
+    """Adam as defined by TensorFlow: epsilon is outside the bias correction ("epsilon hat").
 
     Kingma and Ba, 2015, end of section 2: ``θ -= lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε̂)``. Algorithm 1 divides by
     ``√(v / (1 - β₂ᵗ)) + ε``; the two are equal with ``ε = ε̂ / √(1 - β₂ᵗ)``, which each step sets.
@@ -108,7 +108,7 @@ class TensorFlowAdam(Adam):
 
 
 class MixedPrecision:
-    """A network that computes in another precision than its weights are kept in.
+    """A network that computes in a precision other than that of its weights.
 
     Micikevicius et al., "Mixed Precision Training", 2018, section 3.1: the optimiser updates the network's own float32
     weights, the master copy; the network computes with a copy of them in ``dtype``, and gradients are taken with
@@ -130,11 +130,11 @@ class MixedPrecision:
         ]
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
-        """The network's output; :meth:`gradients` can go back through it. Labels that are None are not passed on."""
+        """Return the network's output, which :meth:`gradients` can differentiate. None is not passed on as labels."""
         return self._call(self._weights, inputs, labels)
 
     def forward_frozen(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
-        """The network's output; gradients reach the inputs but not the weights, which saves computing those."""
+        """Return the network's output; gradients reach the inputs but not the weights, which saves time."""
         return self._call(self._frozen, inputs, labels)
 
     def _call(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor | None) -> Any:
@@ -142,7 +142,7 @@ class MixedPrecision:
         return functional_call(self._network, weights, given)
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
-        """The gradient of a loss with respect to each parameter, in the master weight's precision and memory layout.
+        """Return the gradient of a loss for each parameter, in the master weight's precision and memory layout.
 
         Convolutions return gradients that are channels last in memory whatever their weights are, while the fused Adam
         kernel walks memory in order.
@@ -151,7 +151,7 @@ class MixedPrecision:
         return [_laid_out_like(master, g) for master, g in zip(self._masters.values(), gradients, strict=True)]
 
     def unused(self, loss: Tensor) -> list[str]:
-        """The names of the parameters that a loss does not depend on."""
+        """Return the names of the parameters that a loss does not depend on."""
         if not loss.requires_grad:
             return list(self._weights)
         gradients = torch.autograd.grad(loss, list(self._weights.values()), allow_unused=True)

@@ -1,4 +1,4 @@
-"""Many processes that train one run: they find each other, talk by ``torch.distributed``, and end together."""
+"""Processes that train one run together: they meet, communicate with ``torch.distributed``, and end together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from inkgan.training.team import DismissedError, Team
 T = TypeVar("T")
 #: The shortest time that processes wait for each other at the start, when they import PyTorch and read the data.
 _SECONDS_TO_MEET = 120.0
-#: The time that the processes that this one started have to end by themselves.
+#: The time that the processes started by this one get to end by themselves, before it kills them.
 _SECONDS_TO_END = 5.0
 
 
@@ -33,7 +33,7 @@ class ManyProcesses(Team):
     """A team of more than one process, connected by ``torch.distributed``.
 
     Args:
-        store: the store by which the processes find each other.
+        store: the store through which the processes find each other.
         rank: the number of this process.
         size: the number of processes.
         seconds_to_wait: the time that a process waits for the others before it gives up.
@@ -75,7 +75,7 @@ class ManyProcesses(Team):
         return first, second
 
     def dismiss(self, exit_code: int) -> None:
-        """See :meth:`Team.dismiss`. What the others wait for does not matter any more."""
+        """See :meth:`Team.dismiss`. The others wait for the store before the processes meet, then for a broadcast."""
         if not self._has_met:
             self._store.set(f"answer-{self._questions + 1}-{self.rank}", json.dumps({"exit_code": exit_code}))
             return
@@ -120,7 +120,7 @@ class ManyProcesses(Team):
             )
 
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Exchange answers to one question by way of the store, and return those of all processes in order of rank."""
+        """Exchange answers to one question through the store, and return those of all processes in order of rank."""
         self._questions += 1
         with self._explained_loss():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
@@ -132,10 +132,10 @@ class ManyProcesses(Team):
 
     @contextlib.contextmanager
     def _explained_loss(self) -> Iterator[None]:
-        """Turn an error of communication into one line, which only the first process prints."""
+        """Turn a communication error into one line, which only the first process prints."""
         try:
             yield
-        except RuntimeError as error:  # gloo, NCCL and the store raise it both if a process ended and if it hangs
+        except RuntimeError as error:  # gloo, NCCL and the store raise it whether a process has ended or hangs
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
             raise LostProcessError(

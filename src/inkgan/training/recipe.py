@@ -1,10 +1,10 @@
-"""What a recipe is: the networks, losses, optimisers and update rules that make up one training step.
+"""The interface of a recipe: the networks, losses, optimisers and update rules that make up one training step.
 
 A recipe computes one step; :mod:`inkgan.training.loop` does everything around it. To add a recipe, derive a class from
 :class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to ``inkgan.config``.
 
 A batch may be cut into ``slices`` equal parts. Every loss and figure is a mean over images, so its value for the batch
-is the mean over slices, and so is its gradient: :func:`mean_over_slices` has the same bits for one process or several.
+is the mean over slices, and so is its gradient. :func:`mean_over_slices` has the same bits for one process or several.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StepInfo(NamedTuple):
 
     Attributes:
         step: the joint step; negative while the discriminator is pre-trained alone.
-        number: how many steps came before this one, pre-training included. Random numbers are drawn by it.
+        number: the number of steps before this one, including pre-training. It selects the step's random numbers.
         fraction_done: the fraction of the run that is done, 0 to 1. Schedules depend on it.
     """
 
@@ -35,24 +35,24 @@ class StepInfo(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What a checkpoint needs of an optimiser; those of ``torch.optim`` have it too."""
+    """What a checkpoint needs from an optimiser. Most of ``torch.optim`` fill their state only at the first step."""
 
     @property
     def state(self) -> Mapping[Tensor, Mapping[str, Tensor]]:
-        """For each parameter, every tensor that the optimiser keeps, by name. It exists before the first step."""
+        """For each parameter, every tensor that the optimiser keeps, by name. All must exist before the first step."""
 
 
 class Recipe(ABC):
-    """What the loop needs of a recipe; every recipe is derived from it.
+    """The base class of recipes, with everything that the training loop needs.
 
     Images are [N, H, W, C] in [0, 1], latents are float32 [N, D], labels are int64 [N].
 
     Attributes:
-        networks: every network that a checkpoint stores, by file name. ``generator`` is the one that draws; if that is
-            an average of the one that learns, ``learner`` is the latter.
-        optimizers: every optimiser by name. Checkpoints store the states under these names, so they must not change.
+        networks: every network that a checkpoint stores, by file name. ``generator`` is the network that draws; if it
+            is a moving average, ``learner`` is the network that learns.
+        optimizers: every optimiser by name. Checkpoints store states under these names, so the names must not change.
         latent_dim: the size of a latent.
-        num_classes: the number of classes that images can be drawn of; 0 if they are drawn without labels.
+        num_classes: the number of classes to draw images of; 0 if images are drawn without labels.
         logits_have_zero: whether a logit above 0 means "real"; if not, only differences between logits have a meaning.
     """
 
@@ -72,12 +72,12 @@ class Recipe(ABC):
             labels: their classes; None if the data have none.
 
         Raises:
-            DivergenceError: a loss or gradient is not finite; it was not used for an update. On a GPU that may be found
-                one step later, when it was.
+            DivergenceError: a loss or gradient is not finite. The update was not made, except on a GPU, where this may
+                be found one step later.
         """
 
     def settle(self) -> None:  # noqa: B027 - by default there is nothing to wait for
-        """Wait until it is known whether the losses and gradients of the last step are finite; by default, it is.
+        """Wait until it is known whether the losses and gradients of the last step are finite.
 
         Raises:
             DivergenceError: one is not.
@@ -88,27 +88,27 @@ class Recipe(ABC):
         """Draw images, float32; labels are None if ``num_classes`` is 0."""
 
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """The same with the generator that learns, where :meth:`draw` uses an average of it."""
+        """Draw images as :meth:`draw` does, but with the generator that learns instead of its moving average."""
         return self.draw(latents, labels)
 
     @abstractmethod
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The discriminator's logits [N] for images, and its classifier's scores [N, classes], if it has one."""
+        """Return the discriminator's logits [N] for images and, if it classifies, its class scores [N, classes]."""
 
     def after_load(self) -> None:  # noqa: B027 - by default there is nothing to do
         """Called after parameters and optimiser states were replaced in place."""
 
     def model_extras(self) -> dict[str, Any]:
-        """NumPy arrays, by name, that sampling needs besides the generator's parameters; none by default."""
+        """Return NumPy arrays, by name, that sampling needs besides the generator's parameters; none by default."""
         return {}
 
     @abstractmethod
     def model_description(self) -> dict[str, Any]:
-        """What a reader of the generator's file must know: the kind of network, the image shape and so on."""
+        """Return what is needed to read the generator's file: the kind of network, the image shape and so on."""
 
 
 def parameter_norms(gradients: Sequence[Tensor]) -> Tensor:
-    """The Euclidean norm of the gradient for each parameter: float32 [P]. Their own norm is that of the whole."""
+    """Return the norm of each parameter's gradient, float32 [P]; their own norm is that of the whole gradient."""
     return torch.stack(torch._foreach_norm(list(gradients))).float()
 
 
@@ -122,7 +122,7 @@ def require_finite(losses: Mapping[str, Tensor], norms: Mapping[str, Tensor]) ->
     Raises:
         DivergenceError: one is not finite; the message names it.
     """
-    # One number for everything: the sum is finite if and only if each part is (a norm cannot be negative).
+    # One number for everything: if the sum is finite, so is each part (a norm cannot be negative).
     total = torch.stack([*losses.values(), *(norm.sum() for norm in norms.values())]).sum()
     if torch.isfinite(total):
         return
@@ -149,30 +149,30 @@ class Contribution(NamedTuple):
 
 @torch.no_grad()
 def mean_over_slices(team: Team, own: Sequence[Contribution], slices: int) -> Contribution:
-    """The mean over all slices of a batch, the same bits on every process of a team and for any size of it.
+    """Return the mean over all slices of a batch: the same bits on every process, for any number of processes.
 
     Args:
         team: the processes, each of which has ``slices / team.size`` slices.
-        own: those of this process, in order.
-        slices: how many there are in all.
+        own: the contributions of this process's slices, in order.
+        slices: the number of slices of the batch.
     """
     if slices == 1:
         return own[0]
     rows = torch.stack([_as_row(one) for one in own])
     mean = torch.zeros_like(rows[0])
-    for row in team.gather(rows):  # one after the other, because the order of a sum decides on its rounding
+    for row in team.gather(rows):  # one after the other, because rounding depends on the order of a sum
         mean += row
     mean /= slices
     return _from_row(mean, own[0])
 
 
 def _as_row(one: Contribution) -> Tensor:
-    """All numbers of a contribution, [M]."""
+    """Return all numbers of a contribution, [M]."""
     return torch.cat([*(gradient.reshape(-1) for gradient in one.gradients), torch.stack(list(one.terms.values()))])
 
 
 def _from_row(row: Tensor, like: Contribution) -> Contribution:
-    """The contribution of these numbers, whose gradients lie in memory as another's do."""
+    """Return the contribution that a row holds, its gradients laid out in memory like those of another one."""
     *parts, last = torch.split(row, [*(gradient.numel() for gradient in like.gradients), len(like.terms)])
     gradients = [
         torch.empty_like(other).copy_(part.view(other.shape)) for part, other in zip(parts, like.gradients, strict=True)

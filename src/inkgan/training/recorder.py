@@ -63,8 +63,8 @@ _SECONDS_BETWEEN_FLUSHES = 10.0
 class Recorder:
     """Writes and shows the progress of a run.
 
-    The metrics belong to the run: it stops if they cannot be written. All else is decoration: if some of it fails, the
-    watcher gets one warning, and the run goes on.
+    The metrics belong to the run: it stops if they cannot be written. Everything else is decoration: if a part of it
+    fails, the watcher gets one warning, and the run goes on.
 
     Args:
         run: the run to record.
@@ -152,7 +152,8 @@ class Recorder:
             self._log(progress, signals)
         elif signals:
             self._write(step, signals)
-        # Losses that are not logged are judged, too: else a run that logs none would blow up unnoticed.
+        # The doctor judges the losses of a step that it examines even if they are not logged: otherwise, a run that
+        # logs none would blow up unnoticed.
         found = self._examine(step, {**progress.terms, **signals} if logged or examined else signals)
         if shown:
             self._shown_at = now
@@ -177,7 +178,7 @@ class Recorder:
         """Measure the quality after a step and log it.
 
         Returns:
-            The first figure, which is better when lower.
+            The first figure; lower is better.
         """
         assert self._run.measure is not None, "a run that evaluates has a measure"
         self._run.recipe.settle()
@@ -192,7 +193,7 @@ class Recorder:
         return next(iter(figures.values()))
 
     def finish(self) -> Path | None:
-        """Draw the final sheet of the fixed latents, and the animation of their course.
+        """Draw the final sheet of the fixed latents, and the animation of how their images changed.
 
         Returns:
             The sheet's file; None if it could not be written.
@@ -272,7 +273,7 @@ class Recorder:
         return (step - first) / (seconds - since) if seconds > since else 0.0
 
     def _examine(self, step: int, line: Mapping[str, float]) -> Finding | None:
-        """Let the doctor judge a logged line; return the first new finding to heal, and warn of those to live with."""
+        """Let the doctor judge a logged line; return the first new finding to heal, and warn of the others."""
         if self._doctor is None or not line:
             return None
         to_heal = None
@@ -327,7 +328,7 @@ class ProgressImages:
         self._fixed_labels = self._labels(np.arange(FIXED))
 
     def fixed(self, count: int = FIXED) -> Images:
-        """Draw images uint8 [count, H, W, C] of the first fixed latents; image i is of class i modulo the classes."""
+        """Draw images uint8 [count, H, W, C] of the first fixed latents; image i has class i modulo ``num_classes``."""
         labels = None if self._fixed_labels is None else self._fixed_labels[:count]
         return to_uint8(self._recipe.draw(self._fixed_latents[:count], labels).cpu().numpy())
 
@@ -335,7 +336,7 @@ class ProgressImages:
         """Draw an image uint8 [H, W, C], alone in its batch as in the tutorial, and ask the discriminator about it.
 
         Args:
-            number: the number of steps before; each number has its own latent, class and real image.
+            number: the number of steps so far; each number has its own latent, class and real image.
         """
         latent = to_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim), self._device)
         source = rng(self._seed, Stream.SHOWN_LABELS, number)
@@ -360,7 +361,7 @@ class ProgressImages:
         return to_device(self._real.images[chosen], self._device).float() / 255
 
     def to_measure(self) -> tuple[Images, Labels | None]:
-        """Draw images uint8 [N, H, W, C] of classes [N], always of the same latents and classes."""
+        """Draw images uint8 [N, H, W, C] of classes [N], always with the same latents and classes."""
         drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
         labels = self._labels_to_measure()
         batches = [slice(start, start + 100) for start in range(0, _MEASURED, 100)]
@@ -379,7 +380,7 @@ class ProgressImages:
         return self._labels(np.arange(_MEASURED))
 
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
-        """Return the classes in turn for numbers of any size; None for a recipe without labels."""
+        """Return each number modulo the number of classes; None for a recipe without labels."""
         classes = self._recipe.num_classes
         return to_device(numbers % classes, self._device) if classes else None
 
@@ -390,7 +391,7 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
     networks = {stem: copy.deepcopy(recipe.networks[stem]) for stem in ("generator", "discriminator")}
     labels = [torch.zeros(2, dtype=torch.int64, device=device)] if recipe.num_classes else []
     latents = torch.zeros(2, recipe.latent_dim, device=device, requires_grad=True)
-    # What layers such as dropout draw is not taken from the numbers of the user's program.
+    # Layers such as dropout must not advance the random state of the user's program.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         images = networks["generator"](latents, *labels)
         scored = networks["discriminator"](images, *labels)

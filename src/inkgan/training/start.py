@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
-#: The settings that options stand for.
+#: The setting that each of these options sets.
 OPTIONS_FOR_SETTINGS = {
     "data": "data.name",
     "data_dir": "data.directory",
@@ -82,41 +82,41 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
 
     Args:
         recipe: ``fast`` (the default), ``best`` or ``tutorial``.
-        watcher: receives reports of the run; see :class:`inkgan.Watcher`. By default a Jupyter
-            notebook shows the run, and elsewhere nothing does.
+        watcher: receives reports of the run; see :class:`inkgan.Watcher`. By default, a Jupyter notebook shows the run;
+            elsewhere, nothing is shown.
         **options: all of them optional:
 
             * ``data``: a known data set (``inkgan data`` lists them), or the path of a folder of images or of an
               ``.npz`` file. MNIST by default.
             * ``data_dir``: the folder that holds the data set's files, if they are not in one of the usual places.
             * ``steps``: the run's total number of steps, to which schedules refer. By default the recipe's.
-            * ``seconds``: train for this long instead.
-            * ``stop_at``: save and stop after this step, to be resumed.
+            * ``seconds``: train for this many seconds instead.
+            * ``stop_at``: save and stop after this step; ``resume`` continues from there.
             * ``extend``: make the complete run in ``out`` this many steps longer and continue it. Schedules refer to
-              the new total, so learning rates rise again and then fade to zero. The result is not that of a run that
-              was this long from the start.
+              the new total, so learning rates rise again and then fade to zero. The result differs from that of a run
+              of the same total length from the start.
             * ``seed``: all randomness of the run depends on it. 0 by default.
             * ``out``: the run folder; by default ``runs/RECIPE-DATA-seedN``, numbered if that is taken.
-            * ``resume``: continue the run in ``out``, or the newest of its name, bit for bit.
+            * ``resume``: continue the run in ``out``, or the newest run with the default name, bit for bit.
             * ``force``: replace the run that is in ``out``.
-            * ``heal``: where the run blows up or collapses, go back to its last healthy checkpoint and continue with
-              the doctor's remedy, at most three times. The setting ``changes`` records it.
-            * ``processes``: how many processes on this machine train. Their number must divide the setting
-              ``slices``, on which the result depends; it does not depend on ``processes``. Under ``torchrun`` leave
-              it out.
+            * ``heal``: if the run blows up or collapses, go back to its last healthy checkpoint and continue with the
+              doctor's remedy, at most three times. The setting ``changes`` records each healing.
+            * ``processes``: the number of processes on this machine that train the run. It must divide the setting
+              ``slices``. The result depends on ``slices``, but not on ``processes``. Leave it out under ``torchrun``.
             * ``timeout``: how many seconds a process waits for the others before it gives up. 300 by default.
             * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
             * ``config``: a TOML file of settings.
             * ``settings``: any other settings, such as ``{"loss": "hinge", "generator.learning_rate": 1e-3}``, or
-              strings such as ``["loss=hinge"]``, of which the last holds. ``inkgan train --dry-run`` lists them all.
+              strings such as ``["loss=hinge"]``; if they name a setting twice, the last one counts.
+              ``inkgan train --dry-run`` lists all settings.
 
     Returns:
         The run's folder, steps and training time, whether it is complete, and the final picture.
 
     Raises:
-        InputError: something given cannot be used; the message says what and why. Nothing was written.
+        InputError: an argument, an option or the data cannot be used; the message says why. Nothing was written.
         DivergenceError: a loss or gradient was not finite; the last good checkpoint is kept.
         LostProcessError: one of several processes ended or does not answer; the newest checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP came; the run was saved first.
@@ -141,11 +141,11 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
 
 
 def _to_go_on(folder: RunFolder) -> dict[str, Any]:
-    """Return the options with which a launcher's next start goes on with the run that the first one began."""
+    """Return the options that continue the run in a folder after a launcher has restarted its processes."""
     if not folder.is_run:
         return {}
     resume = {"resume": True, "force": False}
-    # A run that is not complete was made longer already, or --extend would have been refused.
+    # --extend refuses a run that is not complete, so an incomplete one was already made longer before the restart.
     return resume if folder.newest_step() == folder.saved_config().steps else {**resume, "extend": None}
 
 
@@ -191,7 +191,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
 def checked(
     recipe: str | None = None, *, size: int | None = None, **options: Unpack[TrainingOptions]
 ) -> tuple[Config, Path]:
-    """Resolve the settings of a run, find its folder, and check all that needs neither the data nor PyTorch.
+    """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
 
     Args:
         recipe: as for :func:`train`.
@@ -199,7 +199,7 @@ def checked(
         **options: as for :func:`train`.
 
     Raises:
-        InputError: something given cannot be used.
+        InputError: an argument or an option cannot be used.
     """
     given = _plain_options(options)
     config, path = configure(recipe, **given)
@@ -219,9 +219,9 @@ def checked(
 
 
 def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a setting that an option gives, too: one of the two would be lost.
+    """Refuse a setting that an option gives, too: one of the two values would be lost.
 
-    Of several texts that give one setting, the last one holds, so that settings can be laid over others.
+    If several strings give the same setting, the last one counts, so that settings can override others.
     """
     names = settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
     for name in names:
@@ -253,7 +253,7 @@ def prepare(
         **options: as for :func:`train`.
 
     Raises:
-        InputError: something given cannot be used.
+        InputError: an argument, an option or the data cannot be used.
     """
     given = _plain_options(options)
     team = team or Team()
@@ -320,7 +320,7 @@ def _timeout(given: Mapping[str, Any]) -> float:
 
 
 def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train a run; if it falls ill and is to be healed, train on from a healthy checkpoint."""
+    """Train a run; if it falls ill and is to be healed, continue from a healthy checkpoint."""
     from inkgan.training import loop
     from inkgan.training.healing import IllnessError, go_back, may_heal
 
@@ -430,7 +430,7 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options as JSON can hold them: NumPy's numbers, which notebooks are full of, become plain ones.
 
     Raises:
-        ConfigError: one is unknown or of another type, or the settings are neither a mapping nor texts.
+        ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.
     """
     known = TrainingOptions.__annotations__
     for name, value in options.items():

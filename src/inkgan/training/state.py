@@ -1,4 +1,4 @@
-"""A run in memory, and the way to and from its checkpoints: its preparation, its progress and its weights."""
+"""A run in memory: its preparation, its progress, and its weights, which are saved to and restored from checkpoints."""
 
 from __future__ import annotations
 

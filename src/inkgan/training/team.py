@@ -1,9 +1,9 @@
 """The processes that train one run together, as a recipe and the loop see them.
 
-A batch is cut into a fixed number of slices, the setting ``slices``. Each process computes some of them. The gradients
-of all slices are gathered by everyone and added in the order of the slices, so every process makes the same update, and
-its bits depend on the number of slices but not on the number of processes. No module is wrapped: the penalties need
-gradients of gradients, which the hooks of wrappers do not see.
+A batch is cut into a fixed number of slices, the setting ``slices``. Each process computes some of them. Every process
+gathers the gradients of all slices and adds them in the order of the slices, so all make the same update. Its bits
+depend on the number of slices but not on the number of processes. No module is wrapped: the penalties need gradients of
+gradients, which the hooks of wrappers do not see.
 
 The first process, rank 0, decides, writes and prints. The others compute.
 """
@@ -62,7 +62,7 @@ class Team:
         return range(self.rank * each, (self.rank + 1) * each)
 
     def meet(self) -> None:
-        """Wait until every process is here, at the start longer than later in the run."""
+        """Wait until every process is here; the time limit is longer than later in the run."""
 
     def gather(self, rows: Tensor) -> Tensor:
         """Return the rows of all processes in the order of ranks, on every process: [own, M] in, [all, M] out."""
@@ -115,7 +115,7 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
 
     Raises:
         ConfigError: this number of processes is not possible here, or they cannot find each other.
-        LostProcessError: they did not all come.
+        LostProcessError: not all of them joined in time.
     """
     size = launched_processes()
     if size is not None:

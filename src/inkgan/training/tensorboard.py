@@ -1,10 +1,10 @@
 """TensorBoard's view of a run: the names of figures and pictures (``group/name``), and the event files.
 
-The recipe ``tutorial`` keeps the names of the lesson for what the lesson shows. Event files are written now and then,
-without a thread.
+The recipe ``tutorial`` keeps the lesson's names for everything that the lesson shows. Event files are written now and
+then, without a background thread.
 
-TensorBoard and its protocol buffers take a while to import, so the first flush imports them, when a run is under way or
-at its end.
+TensorBoard and its protocol buffers take a while to import, so only the first flush imports them, when the run is under
+way or at its end.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
     },
 }
 
-#: Every tag that a chart shows. Only these of the doctor's signals go to TensorBoard.
+#: Every tag that a chart shows. Of the doctor's signals, only these go to TensorBoard.
 CHARTED = frozenset(tag for section in LAYOUT.values() for tags in section.values() for tag in tags)
 
 
@@ -111,13 +111,13 @@ class EventFile:
 
     Args:
         folder: the folder of event files, which the first flush makes.
-        first_step: the first step of this start of the run; TensorBoard forgets this step and later ones of earlier
-            files.
+        first_step: the first step of this start of the run; TensorBoard forgets what earlier files have from this step
+            on.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
         self._folder = folder
-        self._first_step: int | None = first_step  # None once a file says it
+        self._first_step: int | None = first_step  # None once it is written to a file
         self._queue: list[_Entry] = []
         self._records: Any = None
 
@@ -134,7 +134,7 @@ class EventFile:
         self._queue.append(_Entry(kind, tag, value, step, time.time()))
 
     def flush(self) -> None:
-        """Write everything added since the last flush; if that fails, lose it, and begin a new file next time."""
+        """Write everything added since the last flush; if that fails, drop it, and begin a new file next time."""
         queue = self._queue
         self._queue = []
         if not queue:
@@ -203,7 +203,7 @@ def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -
     Args:
         outputs: results by the name of the network that computed them, in the order in which they were computed. The
             graph groups operations by these names.
-        networks: whose parameters to name.
+        networks: the networks by name; their parameters get names in the graph.
     """
     from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 

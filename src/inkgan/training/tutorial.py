@@ -89,7 +89,7 @@ class Tutorial(Recipe):
     def discriminator_step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
         """Update the discriminator on images [N, 28, 28, 1] in [0, 1] and on images drawn from latents [N, 100].
 
-        Both gradients are taken at the same weights; then the "real" Adam does its step, and after it the "fake" one.
+        Both gradients are taken at the same weights; then the "real" Adam takes its step, followed by the "fake" one.
         """
         with torch.no_grad():
             fake = self._mixed_generator.forward(latents)
@@ -137,12 +137,12 @@ class Tutorial(Recipe):
         return logits, None
 
     def after_load(self) -> None:
-        """Copy the new weights into the networks of lower precision."""
+        """Refresh the copies of the weights that the networks compute with."""
         self._mixed_generator.refresh()
         self._mixed_discriminator.refresh()
 
     def model_extras(self) -> dict[str, Any]:
-        """Return standing statistics, with which an image does not depend on its batch."""
+        """Return standing statistics, which make an image independent of the others in its batch."""
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
         batches = [
             latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)

@@ -47,7 +47,7 @@ class StepProgress:
 
     @property
     def fraction_done(self) -> float:
-        """The fraction that is done of the run's joint steps, or of its seconds."""
+        """The fraction of the run's joint steps, or of its seconds, that is done."""
         if self.steps is not None:
             return max(0, self.step + 1) / self.steps
         return self.seconds / self.seconds_total if self.seconds_total else 0.0
@@ -79,7 +79,7 @@ class StepProgress:
         return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
 
     def line(self, *more: str) -> str:
-        """Return all that is known, in one line, with more words after the losses."""
+        """Return all that is known, in one line, with ``more`` after the losses and the comparison."""
         words = [self.position, self.losses, self.comparison, *more, self.speed, self.time_left]
         return "  ".join(word for word in words if word)
 
@@ -89,11 +89,11 @@ class Opinion:
     """The discriminator's opinion of a generated image. Either ``estimate`` or ``margin`` is given.
 
     Attributes:
-        estimate: its logit, above 0 where the discriminator takes the image for real; None in games whose logits have
-            no zero.
-        margin: the logit of a real image minus its own: above 0 where the discriminator finds the real image more real;
-            None in games whose logits have a zero.
-        same_class: whether that real image is of the same class. Without labels, it is any.
+        estimate: the image's logit, above 0 if the discriminator takes the image for real; None in games whose logits
+            have no zero.
+        margin: the logit of a real image minus that of this image, above 0 if the discriminator finds the real image
+            more real; None in games whose logits have a zero.
+        same_class: whether that real image has the same class; without labels, it may be any image.
     """
 
     estimate: float | None = None
@@ -140,11 +140,11 @@ class Result:
 class Watcher:
     """Receives the reports of a run, and ignores them: derive a class and override the methods that you need.
 
-    Every method should return at once, because the run waits for it. What it raises ends the run.
+    Every method should return at once, because the run waits for it. An exception from a method ends the run.
     """
 
     def preparing(self, doing: str, done: float) -> None:
-        """Something that may take long happens before the first step; ``done`` is its progress, 0 to 1."""
+        """A task that may take long runs before the first step; ``done`` is its progress, 0 to 1."""
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         """The run in ``folder`` is about to do ``first_step``; ``about`` is its entry in environment.json."""
@@ -153,7 +153,7 @@ class Watcher:
         """Something is wrong, but the run goes on."""
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        """A generated image uint8 [H, W, C] is there to show; ``progress`` is None before the first step."""
+        """A generated image uint8 [H, W, C] is ready to be shown; ``progress`` is None before the first step."""
 
     def fixed(self, images: Images) -> None:
         """The first fixed latents were drawn again: images uint8 [N, H, W, C], always of the same latents."""
@@ -162,7 +162,7 @@ class Watcher:
         """The doctor has looked; ``finding`` is its verdict in one sentence, None while it finds nothing."""
 
     def stepped(self, progress: StepProgress) -> None:
-        """A step was done that is logged or shown, or that ends a second without a report."""
+        """A step was done; called for steps that are logged, shown or examined, and otherwise about once a second."""
 
     def logged(self, step: int, figures: Mapping[str, float]) -> None:
         """A line went to metrics.jsonl: losses, the doctor's signals or measured quality, by name.
