@@ -86,8 +86,8 @@ class Diagnosis:
         state: ``healthy``, ``ill``, ``was ill`` or ``not judged``.
         value: the last value that was judged.
         threshold: the rule's threshold.
-        finding: the present illness, or the first one.
-        reason: the reason if the run is not judged.
+        finding: the present illness, or else the first one; None if there was none.
+        reason: why the run was not judged; empty if it was.
     """
 
     rule: Rule
@@ -104,7 +104,7 @@ class Doctor:
 
     Attributes:
         config: the run's settings.
-        class_names: the names of the classes, for sentences; without names, sentences have numbers.
+        class_names: the names of the classes, for sentences; without them, sentences give class numbers.
         thresholds: the threshold of each rule by its name; by default those of the package.
     """
 
@@ -118,10 +118,10 @@ class Doctor:
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
     def look(self, step: int, line: Line) -> list[Finding]:
-        """Judge what was logged at a step, and return the illnesses that are there for the first time.
+        """Judge a line that was logged at a step, and return the illnesses that appear for the first time.
 
-        An illness that comes and goes is returned once; :attr:`findings` says whether it is there now. A step may have
-        several lines.
+        An illness that comes and goes is returned once; :attr:`findings` lists those that are present now. A step may
+        have several lines.
         """
         new = []
         signals = {name: value for name, value in line.items() if name.startswith("doctor/")}
@@ -186,7 +186,7 @@ class Doctor:
 
 
 def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = ()) -> Doctor:
-    """Return a doctor who has judged all lines of a run.
+    """Return a doctor that has judged all lines of a run.
 
     Args:
         config: the run's settings.

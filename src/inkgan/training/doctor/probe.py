@@ -1,6 +1,6 @@
 """The doctor's look into a run: 64 fixed latents and 128 fixed real images, every ``watch.doctor_every`` steps.
 
-:class:`Probe` computes signals by the pure functions below it: images, logits and activations in, one number out.
+:class:`Probe` computes signals with the pure functions below it: images, logits and activations in, one number out.
 
 Nothing here changes what the run learns: it draws no random number from the run's streams for training, and it changes
 no weight and no global state.
@@ -41,7 +41,7 @@ _MOST_CLASSES = 16
 _AVERAGED = 32
 #: The number of images for which the layers are watched.
 _WATCHED = 16
-#: Images are called identical if they are equal in this many grey levels, so that invisible differences do not count.
+#: Images count as identical if they are equal when rounded to this many grey levels, which hides invisible differences.
 _LEVELS = 16
 
 
@@ -66,7 +66,7 @@ class Probe:
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
-        # NaN if no class has two images; look() leaves out signals that are not numbers.
+        # NaN if no class has two different images; look() leaves out signals that are not finite.
         self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
         self._judged_as: Tensor | None = None
@@ -150,7 +150,7 @@ class Probe:
 
 
 def _labels(classes: int) -> Labels | None:
-    """Return the classes of the latents, in turn; if there are too many classes, an even choice of them."""
+    """Return the classes of the latents, in turn; if there are too many classes, evenly spaced ones."""
     if not classes:
         return None
     shown = np.unique(np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(np.int64))
@@ -192,7 +192,7 @@ def _array(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def pairs_in_order(higher: Array, lower: Array) -> float:
-    """The share of pairs (i, j) with ``higher[i] > lower[j]``; ties count half. It is 0.5 for two equal groups.
+    """Return the share of pairs (i, j) with ``higher[i] > lower[j]``; ties count half, and two equal groups give 0.5.
 
     This is the area under the ROC curve (Hanley and McNeil, 1982). A common offset or scale of all values does not
     change it, so it means the same in games whose logits have no zero.
@@ -206,21 +206,21 @@ def pairs_in_order(higher: Array, lower: Array) -> float:
 
 
 def margin(higher: Array, lower: Array) -> float:
-    """The difference of the means of two groups of logits [N] and [M]."""
+    """Return the difference between the means of two groups of logits [N] and [M]."""
     return float(np.mean(higher, dtype=np.float64) - np.mean(lower, dtype=np.float64))
 
 
 def separation(higher: Array, lower: Array) -> float:
-    """The distance of the means of two groups of logits [N] and [M], in standard deviations within them: Cohen's d.
+    """Return the distance between the means of two groups of logits [N] and [M] in standard deviations: Cohen's d.
 
-    As with :func:`pairs_in_order`, offset and scale do not matter; but it goes on growing when all pairs are in order.
+    As with :func:`pairs_in_order`, offset and scale do not matter; but it keeps growing after all pairs are in order.
     """
     within = (np.var(higher, dtype=np.float64) + np.var(lower, dtype=np.float64)) / 2
     return margin(higher, lower) / float(np.sqrt(within)) if within > 0 else 0.0
 
 
 def spread_within_classes(images: Array, labels: Labels | None) -> float:
-    """The mean squared distance of two different images of one class, over all such pairs.
+    """Return the mean squared distance between two different images of one class, over all such pairs.
 
     For n images of a class it is twice their variance: ``2 (Σ|x|² - |Σx|²/n) / (n - 1)``.
 
@@ -244,32 +244,32 @@ def spread_within_classes(images: Array, labels: Labels | None) -> float:
 
 
 def share_of_identical(images: Array) -> float:
-    """The share of images in [0, 1], [N, ...], that equal another one in 16 grey levels."""
+    """Return the share of images [N, ...] in [0, 1] that equal another one when rounded to 16 grey levels."""
     levels = np.clip(np.rint(images.reshape(len(images), -1) * (_LEVELS - 1)), 0, 255).astype(np.uint8)
     counts = Counter(one.tobytes() for one in levels)
     return sum(count for count in counts.values() if count > 1) / len(levels)
 
 
 def distance(images: Array, others: Array) -> float:
-    """The mean squared distance of each image [N, ...] from the other in its place."""
+    """Return the mean squared distance between each image [N, ...] and the one at the same place in ``others``."""
     squares = np.square(images.astype(np.float64) - others)
     return float(squares.reshape(len(squares), -1).sum(1).mean())
 
 
 def difference_of_ranges(real: Array, generated: Array) -> float:
-    """The difference of the least or of the largest pixels of two groups, whichever is larger."""
+    """Return the difference between the smallest or between the largest pixels of two groups, whichever is larger."""
     low = abs(float(real.min()) - float(generated.min()))
     high = abs(float(real.max()) - float(generated.max()))
     return max(low, high)
 
 
 def share_of_stuck(signs: Sequence[Signs]) -> float:
-    """The share of units that are on one side of zero for every image at every place.
+    """Return the share of units that are on one side of zero for every image at every place.
 
     A leaky rectifier whose input never changes its sign is linear, so the network could do without that unit.
 
     Args:
-        signs: those of each layer.
+        signs: the signs of the units of each layer.
     """
     stuck = sum(int(np.sum(~(above & below))) for above, below in signs)
     units = sum(len(above) for above, _ in signs)
@@ -280,7 +280,7 @@ def drawn_as(probabilities: Array, labels: Labels) -> Array:
     """Compare the requested classes of images with the classes that a classifier sees: a soft confusion matrix.
 
     Args:
-        probabilities: the classifier's, [N, K].
+        probabilities: the classifier's probabilities [N, K].
         labels: the requested classes [N], 0 to K - 1.
 
     Returns:
@@ -295,14 +295,15 @@ def drawn_as(probabilities: Array, labels: Labels) -> Array:
 
 
 def times_too_often(drawn: Array, real: Array) -> Array:
-    """How often each class is drawn, relative to how often it is asked for, or to how often real images are seen as it.
+    """Return how often each class is drawn, relative to how often it is asked for.
 
-    A classifier that has not learned long sees some classes too often on real images as well; that is no fault of the
-    generator. A class that it sees too rarely is not excused: it may be one that the training images lack.
+    If the classifier sees a class too often on real images as well, the count is relative to that instead: a classifier
+    early in training does so, which is not the generator's fault. A class that it sees too rarely is not excused: the
+    training images may lack it.
 
     Args:
-        drawn: generated images as :func:`drawn_as` sees them, [K, K].
-        real: real images, as ``drawn``. A class without any is taken to be seen rightly.
+        drawn: the table of :func:`drawn_as` for generated images, [K, K].
+        real: the table for real images. A class without real images counts as always seen correctly.
 
     Returns:
         float [K]; at most 1 for classes that are not drawn too often.
@@ -312,7 +313,7 @@ def times_too_often(drawn: Array, real: Array) -> Array:
 
 
 def confusion_beyond(drawn: Array, real: Array) -> Array:
-    """The share of each requested class that is drawn as another one, beyond the share of real images seen as that one.
+    """Return the share of each requested class that is drawn as another one, minus that share for real images.
 
     Args:
         drawn: as in :func:`times_too_often`.
@@ -327,15 +328,15 @@ def confusion_beyond(drawn: Array, real: Array) -> Array:
 
 
 def _without_gaps(table: Array) -> Array:
-    """A table of :func:`drawn_as` in which classes without images are seen rightly."""
+    """Fill a table of :func:`drawn_as` as if classes without images were always seen correctly."""
     return np.where(np.isnan(table), np.eye(len(table)), table)
 
 
 def in_turn(labels: Labels, wanted: Labels) -> NDArray[np.int64]:
-    """Find images of wanted classes: for each the next image of its class, and after the last the first again.
+    """Find an image for each wanted class: the next one of that class, starting over after the last.
 
     Args:
-        labels: of the images, [N].
+        labels: the labels of the images, [N].
         wanted: the classes to find, [M].
 
     Returns:

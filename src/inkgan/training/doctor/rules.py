@@ -1,8 +1,8 @@
-"""The rules: a signal, the side of a threshold on which it is ill, for how long, and what to try.
+"""The rules: for each a signal, the side of a threshold on which it is ill, for how long, and what to try.
 
 Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. Some thresholds are known without
-measuring and stand here. The others are in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy runs
-and from runs with planted faults; docs/doctor.md has its table.
+measuring and are set here. The others are in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy
+runs and from runs with planted faults; docs/doctor.md has its table.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ Line = Mapping[str, float]
 
 #: The discriminator's own classifier must know held-out images this well before it judges generated ones.
 _KNOWS = 0.55
-#: From here on, it knows enough that what it sees on held-out images may excuse what it sees on generated ones.
+#: From here on, it knows enough for its errors on held-out images to excuse the same errors on generated ones.
 _KNOWS_SOME = 0.4
-#: The batch size that is proposed; a smaller one is no remedy.
+#: The batch size that a remedy proposes; smaller batches do not help.
 _SMALL_BATCH = 16
 #: The prefix of the signals of the previous look.
 BEFORE = "before/"
-#: Bounds of the divisors of :func:`lead`: equal images, which are another illness, do not enlarge it, and it is finite.
+#: Lower bounds for the divisors in :func:`lead`. They keep it finite, and keep equal images, which are another illness,
+#: from enlarging it.
 _LEAST_SPREAD = 0.02
 _LEAST_CHANGE = 1e-12
 #: The thresholds hold for these recipes with the network ``compact``. Other runs are judged only by rules that hold for
@@ -36,8 +37,8 @@ class Remedy(NamedTuple):
     """Settings to try, advice, or both.
 
     Attributes:
-        settings: for a new run, as ``--set`` takes them.
-        advice: one sentence for what settings cannot mend.
+        settings: settings for a new run, as ``--set`` takes them.
+        advice: one sentence of advice if settings alone do not help.
     """
 
     settings: tuple[str, ...] = ()
@@ -59,14 +60,15 @@ class Rule:
         value: the value to judge, from a line and the settings; None if the line lacks it.
         sentence: the description of the illness; the words in braces are ``value`` and those of :func:`words`.
         remedy: the settings or the advice to try.
-        above: ill above the threshold; else below it.
+        above: whether values above the threshold are ill; else, those below it.
         grace: the first step that is judged, since early in training everything looks ill.
         patience: the number of values in a row that must be ill.
-        log: the value is a ratio, so that halves and doubles are equally far apart.
-        any_recipe: the threshold holds for every recipe.
+        log: whether the value is a ratio, so that half and double are equally far from 1.
+        any_recipe: whether the threshold holds for every recipe.
         harmless: a value that is not an illness, though no run of the benchmark has it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
-        healable: a run that goes back to an earlier checkpoint and continues with the remedy's settings may stay well.
+        healable: whether a run may stay well if it goes back to an earlier checkpoint and continues with the remedy's
+            settings.
     """
 
     name: str
@@ -84,7 +86,7 @@ class Rule:
     healable: bool = False
 
     def described(self, value: float, line: Line, class_names: Sequence[str]) -> str:
-        """Return the sentence about a value and the line that it is from."""
+        """Return the sentence about a value and the line that it comes from."""
         return self.sentence.format(value=value, **words(line, class_names))
 
     def is_ill(self, value: float, threshold: float) -> bool:
@@ -114,24 +116,24 @@ def _of_known_classes(name: str) -> Callable[[Line, Config], float | None]:
 
 
 def _losses(line: Line) -> dict[str, float]:
-    """The size of each loss, whatever its sign."""
+    """Return the absolute value of each loss."""
     return {name: abs(value) for name, value in line.items() if name.startswith("loss_")}
 
 
 def largest_loss(line: Line, _config: Config) -> float | None:
-    """The largest loss, whatever its sign."""
+    """Return the largest absolute value of a loss."""
     return max(_losses(line).values(), default=None)
 
 
 def not_finite(line: Line, _config: Config) -> float | None:
-    """1 where a loss or a gradient was not finite, 0 at every other step."""
+    """Return 1 at a step at which a loss or a gradient was not finite, and 0 at every other step."""
     return line.get("not_finite", 0.0 if "loss_discriminator" in line or "loss_real" in line else None)
 
 
 def lead(line: Line, _config: Config) -> float | None:
-    """The discriminator's lead: the separation of real and generated images, over the latter's spread and change.
+    """Return the discriminator's lead: the separation of real and generated images over the latter's spread and change.
 
-    Early in training a healthy discriminator, too, tells real from generated images with ease; but then the generator
+    Early in training, a healthy discriminator tells real from generated images with ease, too. But then the generator
     learns from it: its images differ from those of its average, and from each other.
     """
     names = ("doctor/separation", "doctor/spread", "doctor/from_average")
@@ -142,7 +144,7 @@ def lead(line: Line, _config: Config) -> float | None:
 
 
 def came_and_went(line: Line, _config: Config) -> float | None:
-    """The frequency of the most drawn class, the lesser of two looks, if that class changed between them; else 1.
+    """Return the frequency of the most drawn class, the lower of two looks, if that class changed between them; else 1.
 
     A healthy generator draws every class about once as often as it is asked for, so which one is first hardly matters.
     """
@@ -153,16 +155,16 @@ def came_and_went(line: Line, _config: Config) -> float | None:
 
 
 class _Frequent(NamedTuple):
-    """A class, and how many times as often as it is asked for it is drawn."""
+    """A class, and how often it is drawn divided by how often it is asked for."""
 
     number: float
     times: float
 
 
 def most_drawn(line: Line, when: str = "") -> _Frequent | None:
-    """The most drawn class of a look, the present one or that :data:`BEFORE`.
+    """Return the most drawn class of a look: the present one or, if ``when`` is :data:`BEFORE`, the previous one.
 
-    If the discriminator's classifier knows some classes, what it sees on real images excuses what it sees here.
+    If the discriminator's classifier knows some classes, its errors on real images excuse the same errors here.
     """
     knows_some = line.get(f"{when}doctor/classes_known", 0.0) >= _KNOWS_SOME
     signal = f"{when}doctor/{'too_often' if knows_some else 'most_drawn'}"
@@ -171,19 +173,19 @@ def most_drawn(line: Line, when: str = "") -> _Frequent | None:
 
 
 def spread(line: Line, _config: Config) -> float | None:
-    """The spread of images of a class, relative to real ones: the learner's or its average's, whichever is less."""
+    """Return the spread of images of a class, relative to real ones: the lesser of the learner's and its average's."""
     found = [line[name] for name in ("doctor/spread", "doctor/spread_average") if name in line]
     return min(found, default=None)
 
 
 def stuck(line: Line, _config: Config) -> float | None:
-    """The share of units that never change their side of zero, in the network that has the larger share."""
+    """Return the share of units that never change their side of zero, in the network that has the larger share."""
     found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
     return max(found, default=None)
 
 
 def far_from_usual(_line: Line, config: Config) -> float | None:
-    """The factor by which a learning rate differs from the recipe's own, up or down, for the network further off."""
+    """Return the factor between a learning rate and the recipe's own, up or down, for the network further off."""
     usual = usual_rates(config)
     ratios = [rate / usual[name] for name, rate in own_rates(config).items()]
     return max(max(ratio, 1 / ratio) for ratio in ratios)
@@ -206,13 +208,13 @@ def usual_rates(config: Config) -> dict[str, float]:
 
 
 def _raised_rates(config: Config) -> dict[str, float]:
-    """Return the learning rates of the run's recipe, of those settings that the run has raised."""
+    """Return the recipe's own value of each learning rate that the run has raised."""
     own = own_rates(config)
     return {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
 
 
 def _changed_rates(config: Config) -> dict[str, float]:
-    """Return the learning rates of the run's recipe, of those settings that the run has changed."""
+    """Return the recipe's own value of each learning rate that the run has changed."""
     own = own_rates(config)
     return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
 
@@ -232,7 +234,7 @@ def usual_game(config: Config) -> Remedy:
     """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
     tries = _changed_rates(config)
     weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
-    # Weights of earlier versions, which refer to other pixels, cannot be compared.
+    # Penalty weights of earlier versions refer to another range of pixels, so they cannot be compared.
     if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
         tries["penalty.weight"] = weight
     weaker = {
@@ -254,7 +256,7 @@ def usual_learning_rates(config: Config) -> Remedy:
 
 
 def sound_step(config: Config) -> Remedy:
-    """Lower learning rates that are above the recipe's own; if none is, look for a mistake in one's own code."""
+    """Lower learning rates that are above the recipe's own; if none is, look for a mistake in the user's own code."""
     raised = _raised_rates(config)
     if raised:
         return Remedy(_settings(raised), "If that does not help: does a step of your own code drop the latent?")
@@ -265,7 +267,7 @@ def sound_step(config: Config) -> Remedy:
 
 
 def smaller_batches(config: Config) -> Remedy:
-    """Make smaller batches where they are larger than 16; more training images help in any case."""
+    """Reduce batches that are larger than 16 images; more training images help in any case."""
     if config.batch_size <= _SMALL_BATCH:
         return Remedy(advice="Add training images.")
     return Remedy((f"batch_size={_SMALL_BATCH}",), "Better: more training images.")
@@ -283,11 +285,11 @@ def _advice(text: str) -> Callable[[Config], Remedy]:
 
 
 def words(line: Line, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return what sentences can say of a line: the probe's signals, classes by their names, and figures made of them.
+    """Return the words for sentences about a line: the probe's signals, class names, and figures derived from them.
 
     Args:
         line: the values that were logged at a step.
-        class_names: the names of the classes; a class without one has a number.
+        class_names: the names of the classes; a class without a name is called by its number.
     """
 
     def name_of(number: float) -> str:
@@ -307,7 +309,7 @@ def words(line: Line, class_names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-#: Training itself meets this illness, too: at a step whose losses are never logged.
+#: The training loop itself finds this illness, too, at a step whose losses are never logged.
 NOT_FINITE = Rule(
     "not-finite",
     "a loss or gradient is not finite",
@@ -384,7 +386,7 @@ RULES: tuple[Rule, ...] = (
         "a class is not drawn",
         _of_known_classes("least_drawn"),
         "class {least_drawn_class} is drawn {value:.2f} times as often as it is asked for",
-        _advice("Look whether the training images of this class are there and labelled rightly: inkgan data check."),
+        _advice("Check whether this class has training images and they are labelled correctly: inkgan data check."),
         above=False,
         log=True,
     ),
@@ -393,7 +395,7 @@ RULES: tuple[Rule, ...] = (
         "a class is drawn too often",
         _of_known_classes("too_often"),
         "class {too_often_class} is drawn {value:.1f} times as often as it is asked for",
-        _advice("Look whether the labels of the training images are right: inkgan data check."),
+        _advice("Check whether the labels of the training images are right: inkgan data check."),
         log=True,
     ),
     Rule(
