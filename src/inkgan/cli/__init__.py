@@ -161,7 +161,7 @@ def _hint(error: typer.TyperException) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Recognise PyTorch's errors too: a class of its own for a GPU's memory, and only a text for the processor's."""
+    """Recognise PyTorch's errors, too: for a GPU's memory it has a special class, for the CPU's only a message."""
     return (
         isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
     )
@@ -175,7 +175,7 @@ def _of_system_error(error: OSError) -> tuple[str, int]:
         return f"{reason_of(error)}: {shown(error.filename)}.", 1
     if isinstance(error, FileNotFoundError):
         return "the current folder no longer exists. Change into one that does: cd", 2
-    # Printing failed. Without stdout, Python does not flush it again at exit and fail once more.
+    # Printing failed. Without this, Python would flush stdout at exit and fail again.
     sys.stdout = None
     reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
     return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}.", 1

@@ -35,7 +35,7 @@ _SECONDS_BETWEEN_PANELS = 0.5
 _SHARE_FOR_PANELS = 0.01
 #: The number of lines of text that follow a run's last pictures, once its panel is gone.
 _LINES_AFTER = 8
-#: If steps are slow and pictures rare, a line tells the progress this often.
+#: If steps are slow and pictures rare, a line reports the progress this often.
 _SECONDS_OF_SILENCE = 30.0
 
 
@@ -138,7 +138,7 @@ class _Scrolling(_Plain):
     def __exit__(self, *error: object) -> None:
         self._stop()
         if self._console.quiet:
-            super().mute()  # only now: while the bar is shown, rich stands in for stdout
+            super().mute()  # only now: while the bar is shown, rich replaces stdout
 
     def mute(self) -> None:
         self._console.quiet = True  # else it would buffer what it could not write
@@ -165,7 +165,7 @@ class _Scrolling(_Plain):
         )
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        stride = -(-image.shape[1] // self._console.width)  # of an image wider than the window, skip pixels
+        stride = -(-image.shape[1] // self._console.width)  # skip pixels of an image that is wider than the window
         image = image[::stride, ::stride]
         image = np.pad(image, [(0, len(image) % 2), (0, 0), (0, 0)])  # a character shows two rows
         drawing: RenderableType = Text(in_characters(image))
@@ -270,7 +270,7 @@ class _Panelled(_Scrolling):
 
 
 class _Terminal(Console):
-    """A console that goes quiet when its terminal goes away, where rich would end the program."""
+    """A console that goes quiet when its terminal goes away; rich's own would end the program."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

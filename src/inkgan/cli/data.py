@@ -22,8 +22,8 @@ app = typer.Typer(
         "List, verify and draw data sets.\n\n"
         "Without a command, this lists every set that --data can name: MNIST, which is embedded, its "
         "relatives, and with --data-dir what lies in that folder. Sets are looked for in --data-dir, then in "
-        "the folder that $INKGAN_DATA names, then among earlier downloads. A known set that is nowhere is downloaded "
-        "when it is used.\n\n"
+        "the folder that $INKGAN_DATA names, then among earlier downloads. A known set that is not found is downloaded "
+        "when you use it.\n\n"
         "Your own images work as well: --data takes the path of a folder of pictures, with a folder for each "
         "class if they have classes, or of an .npz file with arrays `images` and `labels`."
     ),
@@ -76,7 +76,7 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
         cells = (entry.name, images, classes, entry.where)
         # Text, not a string: a folder's name is not markup.
         table.add_row(*(Text(cell, style="" if entry.here else "dim") for cell in cells))
-    # Elsewhere than on a terminal, no line is wrapped.
+    # Lines are wrapped only on a terminal.
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
@@ -87,7 +87,7 @@ def check(
     """Read a data set completely and verify it.
 
     The files of a known set are compared with the published checksums.
-    It is downloaded first if it is nowhere on this machine.
+    It is downloaded first if it is not on this machine.
 
     For your own images this says how many are used, and what is skipped and why, before you train.
     """
@@ -172,7 +172,7 @@ def _data_settings(
     """Return the settings under ``data`` that the options stand for.
 
     Raises:
-        ConfigError: one is not allowed, is given twice, or says nothing about how data are read.
+        ConfigError: a setting is not allowed, is given twice, or is not about how data are read.
     """
     from inkgan.config import resolve
 
@@ -197,7 +197,7 @@ def _data_settings(
 
 
 def _balance(data: DataSet, split: Split) -> str:
-    """Return the sizes of a split's smallest and largest class, and the name of one that is rare, to end a sentence."""
+    """Return the end of a line about a split: the sizes of its smallest and largest class, and a rare class by name."""
     import numpy as np
 
     if split.labels is None:

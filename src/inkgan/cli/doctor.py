@@ -29,7 +29,7 @@ def doctor(
 ) -> None:
     """Say how healthy a run is, rule by rule, from what it logged.
 
-    Of several runs, it names only the rules that are or were ill.
+    For several runs, it lists only the rules that are or were ill.
 
     The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says how they were measured.
 

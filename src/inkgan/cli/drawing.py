@@ -17,8 +17,8 @@ from rich.style import Style
 from inkgan.images import Images
 
 _BARS = "▁▂▃▄▅▆▇█"
-#: The character that fills these quarters of its cell, at the sum of 1 (upper left), 2 (upper right), 4 (lower left)
-#: and 8 (lower right).
+#: The characters that fill some quarters of their cell. The index is the sum of 1 (upper left), 2 (upper right),
+#: 4 (lower left) and 8 (lower right) for the filled ones.
 _QUARTERS = np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"))
 _UPPER_HALF = "▀"
 #: The ways to split the four quarters of a character into two colours: 1 for those in the first. The lower right
@@ -46,13 +46,13 @@ class Arrangement(NamedTuple):
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Draw a row of bars, the higher the larger the value.
+    """Draw values as a row of bars.
 
     If there are more values than bars, each bar is the mean of equally many values. The scale ends at the 2nd and the
     98th percentile, so that a few extreme values do not flatten the others.
 
     Args:
-        values: in the order of time; those that are not finite become blanks.
+        values: the values in order of time; those that are not finite become blanks.
         width: the largest number of bars.
     """
     if not values or width < 1:
@@ -71,7 +71,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def in_characters(image: Images) -> str:
-    """Draw one image in five characters of ASCII, the denser the more ink, two rows of pixels in a line.
+    """Draw one image in five ASCII characters, denser ones for more ink; a line shows two rows of pixels.
 
     Args:
         image: uint8 [H, W, C], H even.
@@ -112,8 +112,8 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
 def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Segment]]:
     """Draw images as lines of characters, dark ink on white paper.
 
-    Where each pixel can have a column of its own, a character shows two of them, one above the other; else it shows
-    four quarters in the two colours that come closest, which doubles what can be seen across.
+    If there is a column for each pixel, a character shows two pixels, one above the other. Otherwise it shows four
+    quarters in the two colours that come closest, which doubles the horizontal resolution.
 
     Args:
         images: uint8 [N, H, W, C]; 0 is paper and 255 is ink, if C is 1.
@@ -158,13 +158,13 @@ def _cells(picture: Images, across: int) -> Images:
 
 
 def _as_halves(picture: Images) -> tuple[NDArray[np.str_], Images, Images]:
-    """Characters [h, w] with a colour for the upper half and one for the lower half."""
+    """Return characters [h, w] with a colour for the upper half and one for the lower half."""
     cells = _cells(picture, 1)
     return np.full(cells.shape[:2], _UPPER_HALF), cells[:, :, 0], cells[:, :, 1]
 
 
 def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
-    """Characters [h, w] of quarters in two colours, those closest to the picture by least squares."""
+    """Return characters [h, w] of quarters in two colours, those closest to the picture by least squares."""
     cells = _cells(picture, 2).astype(np.float64)  # [h, w, 4, C]
     counts = _SPLITS.sum(axis=1)[:, None]  # [8, 1]
     sums = np.einsum("sq,hwqc->hwsc", _SPLITS, cells)
@@ -196,5 +196,5 @@ def _coloured(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArr
 
 @lru_cache(maxsize=4096)
 def _style(*channels: int) -> Style:
-    """The style of ink on paper: red, green and blue of each."""
+    """Return the style of ink on paper, from red, green and blue of each."""
     return Style.from_color(Color.from_rgb(*channels[:3]), Color.from_rgb(*channels[3:]))

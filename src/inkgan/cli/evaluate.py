@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The parts by which the two files of a report's folder are known.
+#: The text by which each of the two files in a report's folder is recognised.
 _SIGNS = {"report.html": b'<div class="inkgan">', "report.json": b'"figures": ['}
 
 Count = Annotated[
@@ -119,7 +119,8 @@ def compare(
 ) -> None:
     """Say which differences between generators are real, and which may be chance: B, C, ... are compared with A.
 
-    A group of runs over seeds counts the variance of training; single models are compared by sampling alone.
+    Between groups of runs over seeds, intervals include the variance of training; between single models, only that of
+    sampling.
 
     For example:
 
@@ -172,7 +173,7 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
 
 
 def _require_reports(folder: Path) -> None:
-    """Make sure that a report replaces nothing but reports in a folder, where the user did not name its files."""
+    """Refuse to replace anything but earlier reports in a folder, because the user did not name the files."""
     from inkgan.files import output_errors, read_regular
 
     for name, sign in _SIGNS.items():

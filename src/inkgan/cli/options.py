@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share; no value is given twice where one counts, or is empty."""
+"""The arguments and options that several commands share. Commands refuse empty values, and options given twice."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Force = Annotated[
 
 
 class _Careful:
-    """Refuses what a slip of the shell gives.
+    """Refuses values that are probably a slip in the shell.
 
-    Of an option that takes one value and is given twice, the last would hold, silently. An empty value comes from a
+    If an option that takes one value is given twice, the last value would count, silently. An empty value comes from a
     variable that is not set; as a path, it would be the current folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command."""
         words = list(args)
-        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # of the command; it may show the help
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # the command's; it may show the help
         values, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
         for parameter, count in Counter(order).items():
             is_option = parameter.param_type_name == "option"
@@ -55,12 +55,12 @@ class Group(_Careful, TyperGroup):
 
 
 def require_once(pairs: Iterable[str], option: str, others: Mapping[str, object] | None = None) -> None:
-    """Refuse a name that an option such as ``--set NAME=VALUE`` gives a value twice, or that has one already.
+    """Refuse a name that gets two values, from an option such as ``--set NAME=VALUE`` or from others.
 
     Args:
         pairs: the values of the option.
         option: its name.
-        others: what other options or arguments give; None is not given.
+        others: the values of other options or arguments by name; None means not given.
 
     Raises:
         ConfigError: a name is given two values.

@@ -44,7 +44,7 @@ class Panel:
         self._history: dict[str, list[float]] = {}
 
     def stepped(self, progress: StepProgress) -> None:
-        """Take in a step."""
+        """Add a step to the state."""
         self.progress = progress
         for name in progress.terms.keys() & _CURVES.keys():
             self._history.setdefault(name, []).append(progress.terms[name])
@@ -97,8 +97,8 @@ class Picture(NamedTuple):
 
     Attributes:
         images: uint8 [N, H, W, C].
-        columns: the width of the room in characters.
-        rows: its height in lines.
+        columns: the available width in characters.
+        rows: the available height in lines.
     """
 
     images: Images

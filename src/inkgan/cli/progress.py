@@ -1,4 +1,4 @@
-"""Progress and the time left: one line that is renewed on a terminal, a few lines elsewhere."""
+"""Progress and the time left: one line that is updated on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 

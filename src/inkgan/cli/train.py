@@ -69,7 +69,7 @@ def train(
         bool,
         _how(
             "--heal",
-            help="Where the run blows up or collapses, go back to a healthy checkpoint and continue with the doctor's "
+            help="If the run blows up or collapses, go back to a healthy checkpoint and continue with the doctor's "
             "remedy, at most three times.",
         ),
     ] = False,

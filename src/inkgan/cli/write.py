@@ -31,8 +31,8 @@ def write(
         list[str] | None,
         typer.Argument(
             metavar="TEXT...",
-            help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus. Chance fills "
-            "fields: {date:%d.%m.%Y}, {time:%H:%M}, {int:1..9999}, {digits:6}, {amount:1,234.56}, {choice:FILE}.",
+            help="Of digits, . , - : / + and space; d stands for any digit. Put -- before a minus. Fields are filled "
+            "at random: {date:%d.%m.%Y}, {time:%H:%M}, {int:1..9999}, {digits:6}, {amount:1,234.56}, {choice:FILE}.",
         ),
     ] = None,
     out: Annotated[
@@ -128,8 +128,8 @@ def write(
     An image has one writer: the same slant, the same pen, yet no two digits quite the same. Each of several images is
     by another writer; image i depends on the model, its text, the seed and i alone. The texts are taken in turn.
 
-    Options of a data set write shards with labels into a folder. The same command again, also after a crash, makes
-    what is missing.
+    The options for data sets write shards with labels into a folder. Run the same command again, for example after a
+    crash, to make the shards that are missing.
 
     For example:
 
