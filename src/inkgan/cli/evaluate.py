@@ -119,7 +119,7 @@ def compare(
 ) -> None:
     """Say which differences between generators are real, and which may be chance: B, C, ... are compared with A.
 
-    Between groups of runs over seeds, intervals include the variance of training; between single models, only that of
+    For groups of runs over seeds, the intervals include the variance of training; for single models, only that of
     sampling.
 
     For example:

@@ -59,8 +59,8 @@ class AdversarialLoss(NamedTuple):
             NumPy's functions by name, such as ``exp`` and ``mean``.
         paper: the source of the loss.
         has_zero: whether a single logit has a meaning: above 0 for real, below it for generated.
-        one_centered: whether the gradient penalty is that of WGAN-GP, which pulls norms between real and generated
-            images to 1, instead of R1 and R2; see :func:`one_centered_penalty`.
+        one_centered: whether the gradient penalty is that of WGAN-GP, which pulls gradient norms between real and
+            generated images to 1, instead of R1 and R2; see :func:`one_centered_penalty`.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]

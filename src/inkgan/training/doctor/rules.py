@@ -351,7 +351,7 @@ RULES: tuple[Rule, ...] = (
         "the discriminator has lost",
         _signal("order_held_out"),
         "the discriminator finds the real image more real in {value:.0%} of pairs, and 50% is guessing: it has lost, "
-        "and what it teaches leads astray",
+        "and its feedback misleads the generator",
         stronger_discriminator,
         above=False,
     ),
@@ -446,7 +446,7 @@ RULES: tuple[Rule, ...] = (
         "stuck-units",
         "units are dead",
         stuck,
-        "{value:.0%} of the units of one network's convolutions never change their side of zero, so they bend nothing",
+        "{value:.0%} of the units of one network's convolutions never change their side of zero, so they are linear",
         _advice(
             "Such units do not come back. Start again, with lower learning rates if the run has blown up before, and "
             "look at the biases that your own code starts from."
