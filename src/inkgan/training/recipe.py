@@ -35,7 +35,7 @@ class StepInfo(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What a checkpoint needs from an optimiser. Most of ``torch.optim`` fill their state only at the first step."""
+    """What a checkpoint needs from an optimiser; most optimisers in ``torch.optim`` make their state too late for it."""
 
     @property
     def state(self) -> Mapping[Tensor, Mapping[str, Tensor]]:
@@ -88,7 +88,7 @@ class Recipe(ABC):
         """Draw images, float32; labels are None if ``num_classes`` is 0."""
 
     def draw_learner(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """Draw images as :meth:`draw` does, but with the generator that learns instead of its moving average."""
+        """Draw images as :meth:`draw` does, but never with a moving average: with the generator that learns."""
         return self.draw(latents, labels)
 
     @abstractmethod
