@@ -35,7 +35,7 @@ class StepInfo(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What a checkpoint needs from an optimiser; most optimisers in ``torch.optim`` make their state too late for it."""
+    """What a checkpoint needs from an optimiser. Most of ``torch.optim`` need their state filled in beforehand."""
 
     @property
     def state(self) -> Mapping[Tensor, Mapping[str, Tensor]]:
