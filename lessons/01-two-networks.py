@@ -2,21 +2,21 @@
 # # 1 · Two networks and a game
 #
 # One network draws handwritten digits. It has never seen one. A second network looks at digits, real ones and drawn
-# ones, and says which are which. The first learns from the second's answers only. That is a *generative adversarial
+# ones, and says which are which. The first learns only from the second's answers. That is a *generative adversarial
 # network*, a GAN.
 #
 # ![From random numbers z the generator G draws an image; the discriminator D sees this and a real image from MNIST, and
 # gives each a number from 0 to 1](../../docs/pictures/game.png)
 #
 # The generator G turns random numbers z into an image. The discriminator D gets such an image or a real one, and
-# answers with a number from 0, generated, to 1, real. Along the orange arrows goes all that the generator ever learns:
-# in which way each pixel should change so that D says "real" more readily.
+# answers with a number between 0 (generated) and 1 (real). Everything that the generator ever learns travels along the
+# orange arrows: how each pixel should change so that D says "real" more readily.
 #
 # In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Neither is trained
-# before the last section. You need a quarter of an hour, some Python, and the mathematics of school: derivatives,
-# vectors, logarithms. What a neural network is, you learn here. Install inkgan, which brings PyTorch:
-# `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and opens the lessons.) The
-# [glossary](../../lessons/glossary.md) says in which lesson each term is explained.
+# before the last section. You need a quarter of an hour, some Python, and school mathematics: derivatives, vectors,
+# logarithms. The lesson explains what a neural network is. Install inkgan, which brings PyTorch with it: run
+# `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and then opens the lessons.) The
+# [glossary](../../lessons/glossary.md) says which lesson explains each term.
 
 # %% [markdown] lang="zh" of="1f0f0ff8"
 # # 1 · 两个网络，一场博弈
@@ -35,7 +35,7 @@
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
 #
-# MNIST has 70,000 handwritten digits, and inkgan carries them inside: 55,000 to learn from, and 15,000 that stay out of
+# MNIST has 70,000 handwritten digits, and they come with inkgan: 55,000 to learn from, and 15,000 that stay out of
 # sight until we measure. How many numbers make up one digit?
 
 # %% [markdown] lang="zh" of="1bbd5d01"
@@ -59,7 +59,7 @@ sheet(mnist.train.images[:20], columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan 0 is paper and 255 is ink; the picture above shows ink dark, as
-# on paper. Networks like small numbers, so we divide by 255. PyTorch computes with *tensors*: arrays like NumPy's, which
+# on paper. Networks like small numbers, so we divide by 255. PyTorch computes with *tensors*: arrays like NumPy's that
 # can also remember how they were computed. It wants the channel before rows and columns: [number of images, channels,
 # rows, columns].
 
@@ -77,24 +77,24 @@ assert real[0].numel() == 784
 # ## Networks in five minutes
 #
 # Skip this section if you have trained a network before. A **network** is a function with many numbers that can be
-# adjusted, its **weights**. It is made of **layers**; each computes with what the one before it returns. Four kinds are
+# adjusted, its **weights**. It is made of **layers**; each works on the output of the one before it. Four kinds are
 # enough here:
 #
 # * A **fully connected layer** (`Linear`) makes each output a weighted sum of all inputs, plus a constant, the *bias*.
 # * A **convolution** (`Conv2d`) moves a small square of weights, the *kernel*, over the image. At each place it takes
-#   the weighted sum of the pixels below. What one kernel gives for the whole image is called a *map*. If several maps
-#   come in, the kernel has a square for each of them, and adds the sums up.
-# * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a weighted
-#   sum of weighted sums is a weighted sum. A function like this one, which changes each number by itself, is called an
-#   *activation function*.
+#   the weighted sum of the pixels below. What one kernel returns for the whole image is called a *map*. If several maps
+#   come in, the kernel has one square for each of them, and the sums are added up.
+# * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a
+#   weighted sum of weighted sums is a weighted sum. A function like this one, which changes each number on its own, is
+#   called an *activation function*.
 # * **Pooling** makes a map smaller. Here it replaces each block of 2×2 by its mean.
 #
 # How does a network learn? The **loss** is a number that says how wrong its answers are. The **gradient** is the
-# derivative of the loss with respect to each weight: how fast the loss rises if this weight grows. So move all weights a
-# little the other way, and repeat with other images. The **learning rate** says how long such a step is. PyTorch
+# derivative of the loss with respect to each weight: how fast the loss rises if this weight grows. So move all weights
+# a little the other way, and repeat with other images. The **learning rate** says how long such a step is. PyTorch
 # computes the gradient by *backpropagation*: it goes from the loss back through all layers, one after the other, by the
-# chain rule. One call of `backward` does it. An **optimiser** takes the step. Here is all of it for a single weight w:
-# for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
+# chain rule. One call of `backward` does it. An **optimiser** takes the step. Here is the whole procedure for a single
+# weight w: for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
 
 # %% [markdown] lang="zh" of="217ef141"
 # ## 五分钟认识神经网络
@@ -123,7 +123,7 @@ print(f"w = {w.item():.4f}")
 assert abs(w.item() - 2) < 0.001
 
 # %% [markdown] lang="en"
-# Each step takes away nine tenths of what is missing. The networks to come have millions of weights instead of one, and
+# Each step closes nine tenths of the remaining gap. The networks to come have millions of weights instead of one, and
 # learn in the same way.
 #
 # ## The discriminator: from an image to one number
@@ -221,8 +221,8 @@ assert fully_connected == 19_668_992
 
 # %% [markdown] lang="en"
 # Nearly twenty million against 832. The convolution looks for the same 5×5 pattern everywhere, so it needs to learn it
-# only once. And if a digit moves, what happens to the maps? They move along. Here is an image, one of its maps, and
-# below the same for the image shifted by 4 pixels.
+# only once. And if a digit moves, what happens to the maps? They move with it. Here are an image and one of its maps,
+# and below them the same for the image shifted by 4 pixels.
 
 # %% [markdown] lang="zh" of="81d07383"
 # 全连接要将近两千万个，卷积只要 832 个。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
@@ -247,10 +247,10 @@ sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=
 # %% [markdown] lang="en"
 # ## Why pooling?
 #
-# Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. It also makes the
-# network care less about small shifts. Does it really? Shift images by one pixel and compare, before and after two
-# poolings. (The change is the length of the difference, as a share of the length of the images: all pixels as one
-# vector.)
+# Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. Pooling also makes the
+# network less sensitive to small shifts. Does it really? Shift images by one pixel and compare, before and after two
+# poolings. (Take all pixels as one vector: the change is the length of the difference, divided by the length of the
+# original.)
 
 # %% [markdown] lang="zh" of="7dbe7baf"
 # ## 为什么要池化？
@@ -277,8 +277,8 @@ sheet(to_uint8(pooled[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=6)
 # ## The generator: from noise to an image
 #
 # The generator goes the other way. It gets 100 random numbers, the **latent**, and must return 784 pixels. (The numbers
-# come from a bell curve with mean 0 and standard deviation 1.) Other numbers, another image. What should the first layer
-# do?
+# come from a bell curve with mean 0 and standard deviation 1.) Different numbers give a different image. What should
+# the first layer do?
 
 # %% [markdown] lang="zh" of="37d10570"
 # 缩到 7×7 像素，大多数数字还猜得出来。全连接层看到的大致就是这样的图，只不过不是一张，而是 64 张。
@@ -311,9 +311,9 @@ show_shapes(generator, latents)
 # %% [markdown] lang="en"
 # A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
 # and one image. Each has *stride* 2: its kernel moves on by two pixels at a time, which halves the map's width and
-# height. In between `Upsample` doubles them again. (That the maps are larger than the image is the tutorial's choice;
-# lesson 6 counts what it costs.) Now the picture that everybody wants to see: what does a generator draw before it has
-# learned anything? (Inside `torch.no_grad()` PyTorch takes no notes for a gradient, since nothing learns here.)
+# height. In between, `Upsample` doubles them again. (The tutorial chose maps that are larger than the image; lesson 6
+# counts what that costs.) Now the picture that everybody wants to see: what does a generator draw before it has learned
+# anything? (Inside `torch.no_grad()` PyTorch keeps no record for a gradient, since nothing learns here.)
 
 # %% [markdown] lang="zh" of="3e31bf14"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
@@ -333,8 +333,8 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers
-# before it say. Real images have the same range. If the two ranges differed, the discriminator could tell them apart by
-# that alone, and its gradient would say little about digits (failure number 6 of lesson 4).
+# before it say. Real images have the same range. If the two ranges differed, the discriminator could tell real from
+# generated images by that alone, and its gradient would say little about digits (failure number 6 of lesson 4).
 #
 # ## Why batch normalisation?
 #
@@ -361,8 +361,8 @@ both = torch.cat([stretched(fake[:10]), (plain[:10] - plain.mean()) / (fake.max(
 sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 
 # %% [markdown] lang="en"
-# Above with normalisation, below without, both drawn with the same contrast. Without it all latents give the same flat
-# grey: the signal has died on the way, and so would the gradient.
+# The upper row is with normalisation, the lower one without, both drawn with the same contrast. Without it, all latents
+# give the same flat grey: the signal has died on the way, and so would the gradient.
 #
 # ## What is a "deconvolution"?
 #
@@ -370,9 +370,9 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # convolution? No. Its code enlarges a map by interpolation (`Upsample`) and then convolves as usual.
 #
 # Other generators use a *transposed* convolution. That name is honest: it puts zeros between the pixels and then
-# convolves. See for yourself. (An ordinary convolution gathers what lies below its kernel. A transposed one works like a
-# stamp: each pixel prints the kernel, times its own value, onto the output. The one is the mirror image of the other, so
-# `flip` turns the kernel round in both directions.)
+# convolves. See for yourself. (An ordinary convolution gathers what lies below its kernel. A transposed one works like
+# a stamp: each pixel prints the kernel, times its own value, onto the output. One is the mirror image of the other, so
+# `flip` mirrors the kernel in both directions.)
 
 # %% [markdown] lang="zh" of="ba7b1fb0"
 # 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
@@ -395,9 +395,9 @@ print("largest difference:", (transposed - by_hand).abs().max().item())
 assert torch.allclose(transposed, by_hand, atol=1e-6)
 
 # %% [markdown] lang="en"
-# Which of the two draws smoother? Give both a map of equal pixels. The transposed convolution gets a kernel of ones,
-# the ordinary one a kernel of quarters, so that both come out about equally dark. (17 is the size from which a 3×3
-# kernel makes 15.)
+# Which of the two draws more smoothly? Give both a map of equal pixels. The transposed convolution gets a kernel of
+# ones, the ordinary one a kernel of quarters, so that both come out about equally dark. (We enlarge to 17 first,
+# because a 3×3 kernel turns 17 into 15.)
 
 # %% [markdown] lang="zh" of="f9b2000b"
 # 两种做法，哪一种画得更平滑？给它们同一张各处相等的图。转置卷积的核全是 1，普通卷积的核全是 1/4，这样两边的深浅差不多。（先放大到 17，是因为 3×3 的核会把 17 变成 15。）
@@ -459,18 +459,18 @@ assert course_real[20] > 0.9
 assert course_fake[20] < 0.1
 
 # %% [markdown] lang="en"
-# From left to right are the steps; upwards is the mean probability of being real that the discriminator gives, in blue
-# to real images, in orange to generated ones. After twenty steps or so it hardly errs. That was easy: fog against
-# digits.
+# The steps run from left to right. The height is the mean probability of being real that the discriminator gives: in
+# blue to real images, in orange to generated ones. After twenty steps or so, it is hardly ever wrong. That was easy:
+# fog against digits.
 #
 # Now it would be the generator's turn: change its weights so that the discriminator says "real" to its images. Then the
 # discriminator learns the new tricks, and so on. That is the game. Nobody ever shows the generator a digit; all it gets
 # is the gradient that flows back through the discriminator. (That is the chain rule: the loss depends on the logit, the
 # logit on the pixels, and the pixels on the generator's weights.) Lesson 2 is about that gradient.
 #
-# Do you want to see the whole game first? `inkgan export best -o page.html` (in a notebook:
-# `inkgan.export("best", "page.html")`) makes a web page; `best` is a trained model that comes with inkgan. Open the page
-# in a browser, choose *Learn*, press *Run*, and watch a GAN learn from nothing. The digits come within minutes.
+# Do you want to see the whole game first? `inkgan export best -o page.html` (in a notebook: `inkgan.export("best",
+# "page.html")`) makes a web page; `best` is a trained model that comes with inkgan. Open the page in a browser, choose
+# *Learn*, press *Run*, and watch a GAN learn from scratch. Digits appear within minutes.
 #
 # <!-- play: learn -->
 #
@@ -478,7 +478,7 @@ assert course_fake[20] < 0.1
 #
 # Try each before you unfold its solution, and the answer below it.
 #
-# **1.** Which layer of the discriminator has the most weights, and what share of all? Guess first.
+# **1.** Which layer of the discriminator has the most weights, and what share of the total is that? Guess first.
 
 # %% [markdown] lang="zh" of="a5be6b1f"
 # 横轴是步数，纵轴是判别器给出的“为真”的平均概率：蓝线是给真图的，橙线是给生成的图的。二十来步之后，它就几乎不出错了。
@@ -588,7 +588,7 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 #
 # <details><summary>Why must the pixels of real and generated images have the same range?</summary>
 #
-# Else the range gives them away.
+# Otherwise the range gives the generated ones away.
 #
 # </details>
 
