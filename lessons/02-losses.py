@@ -14,11 +14,11 @@
 # %% [markdown] lang="en"
 # ## How wrong is an answer?
 #
-# The discriminator saw three images. For a real one it said 0.9, the probability of being real. For two generated ones
-# it said 0.2 and 0.6. Which answer is the worst, and how bad are the three on average?
+# The discriminator saw three images. It gave a real one 0.9, as the probability of being real, and two generated ones
+# 0.2 and 0.6. Which answer is the worst, and how bad are the three on average?
 #
-# **Cross-entropy** charges −log(probability given to the truth), with the natural logarithm. The truth of the first is
-# "real": −log 0.9. The truth of the others is "generated", which got 0.8 and 0.4.
+# For each answer, **cross-entropy** charges −log(probability given to the truth), with the natural logarithm. For the
+# first image the truth is "real": −log 0.9. For the other two it is "generated", which got 0.8 and 0.4.
 
 # %% [markdown] lang="zh" of="e9ae214a"
 # ## 一个回答错得有多离谱？
@@ -45,7 +45,7 @@ assert math.isclose(sum(by_hand) / 3, F.binary_cross_entropy(said, truth).item()
 
 # %% [markdown] lang="en"
 # The third answer costs by far the most. Being a little wrong is cheap; being sure and wrong is expensive. The curve
-# shows −log p upwards, for p from 0.01 to 1.
+# shows −log p for p from 0.01 to 1.
 
 # %% [markdown] lang="zh" of="33caed29"
 # 第三个回答的代价远远高于其他两个。错一点点，代价很小；又错又自信，代价就大了。下面的曲线，横轴是 p，从 0.01 到 1，纵轴是 −log p。
@@ -93,16 +93,16 @@ print("fake as real:", round(losses.fake_as_real(logits_fake).item(), 3))
 assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_real).log().mean())
 
 # %% [markdown] lang="en"
-# The first two belong to the discriminator, the third to the generator. Three losses for two networks: we come back to
-# that.
+# The first two belong to the discriminator, the third to the generator. Three losses for two networks: we will come
+# back to that.
 #
 # ## What would a perfect discriminator say?
 #
-# Forget images for a moment; a "digit" is a single number. Real ones come from one bell curve (a normal distribution),
-# generated ones from another. Here we do not train a network: there is one free logit for each place on the line, and
-# Adam, the optimiser of lesson 1, finds the best (how it works, you read further down). The loss adds up over all
-# places how often each kind occurs there, times what it costs. What should the best probability be where real ones are
-# three times as frequent as generated ones?
+# Forget images for a moment; let a "digit" be a single number. Real ones come from one bell curve (a normal
+# distribution), generated ones from another. Here we do not train a network: there is one free logit for each place on
+# the line, and Adam, the optimiser of lesson 1, finds the best value for each. (You will read further down how Adam
+# works.) At each place, the loss takes how often each kind occurs, times what it costs, and it adds this up over all
+# places. What should the best probability be at a place where real ones are three times as frequent as generated ones?
 
 # %% [markdown] lang="zh" of="1e1cf4f9"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
@@ -133,13 +133,13 @@ heights = real_share / real_share.max(), fake_share / fake_share.max()  # each c
 curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
 
 # %% [markdown] lang="en"
-# From left to right is the line of numbers. Blue: where real ones lie. Orange: where generated ones lie (both curves are
-# drawn so that their tops are at 1). Green: the best discriminator, p = real / (real + generated). Three times as
+# The line of numbers runs from left to right. Blue: where real ones lie. Orange: where generated ones lie (both curves
+# are scaled so that they peak at 1). Green: the best discriminator, p = real / (real + generated). Three times as
 # frequent means 3 / (3 + 1) = 0.75.
 #
 # So the discriminator measures something useful: the *ratio* of the two densities, that is, how often each kind of
-# number occurs at a place. And if the generator is perfect, the two curves are one, p = 1/2 everywhere, and the loss is
-# 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
+# number occurs at a place. And if the generator is perfect, the two curves coincide, p = 1/2 everywhere, and the loss
+# is 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
 # there.
 
 # %% [markdown] lang="zh" of="5ca5b2c0"
@@ -167,10 +167,10 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # E<sub>x</sub> is the mean over real images x, E<sub>z</sub> that over latents z. D wants to make this number large, G
 # wants to make it small. The discriminator's two losses are the two terms with the sign changed. (The largest number
 # that D can reach is twice the *Jensen–Shannon divergence* minus log 4. This divergence says how different the real and
-# the generated density are; it is 0 where they are the same: Goodfellow et al. 2014.)
+# the generated density are; it is 0 if they are the same: Goodfellow et al. 2014.)
 #
-# Look at the *slope* of log(1 − D) with respect to the logit. What happens when the discriminator is sure that an image
-# is generated, far to the left? (`torch.autograd.grad` returns a gradient; `backward` leaves it in `.grad`.)
+# Look at the *slope* of log(1 − D) with respect to the logit. What happens far to the left, where the discriminator is
+# sure that an image is generated? (`torch.autograd.grad` returns a gradient; `backward` leaves it in `.grad`.)
 
 # %% [markdown] lang="zh" of="8914f356"
 # ## 生成器该最小化什么？
@@ -201,14 +201,14 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 # everything to learn. With −log D the push is strongest exactly when the generator is worst.
 #
 # So the generator minimises −log D(G(z)): it treats its images as if they were labelled "real". This is called the
-# **non-saturating** loss: a curve saturates where it becomes flat, and this one does not at that end. It wants the same
-# thing, and its gradient does not vanish.
+# **non-saturating** loss: a curve saturates where it becomes flat, and this one does not become flat at that end. The
+# aim is the same, and the gradient does not vanish.
 #
 # ## Where does the generator's lesson come from?
 #
 # From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows
 # something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
-# (`torch.Generator` in the cell is no such generator, but PyTorch's source of random numbers.)
+# (`torch.Generator` in the cell is not a generator in our sense; it is PyTorch's source of random numbers.)
 
 # %% [markdown] lang="zh" of="f31dbd45"
 # 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全在最左边。
@@ -245,7 +245,7 @@ assert loss < 0.3
 # %% [markdown] lang="en"
 # Now take some images, ask for the generator's loss, and let PyTorch compute its gradient with respect to each pixel.
 # In the picture, blue means "more ink here would look more real", red means "less". Above are a real digit, fog from
-# the generator, and a blank page; below what the discriminator would change.
+# the generator, and a blank page; below is what the discriminator would change.
 
 # %% [markdown] lang="zh" of="472e61e4"
 # 现在取几张图，算出生成器的损失，让 PyTorch 求它对每个像素的梯度。图中蓝色表示“这里多一点墨会更像真的”，红色表示“这里少一点墨”。
@@ -268,8 +268,8 @@ above = np.repeat(255 - to_uint8(looked_at.detach().numpy()), 3, axis=3)
 sheet(np.concatenate([above, in_colours(wish)]), columns=3, scale=4)
 
 # %% [markdown] lang="en"
-# For the fog the message is clear: paper at the edges, ink in the middle. If we follow it, not with the generator but
-# directly with the pixels, does the discriminator's estimate (its logit) rise? We take 60 steps and show the pixels
+# For the fog the message is clear: paper at the edges, ink in the middle. If we follow it by changing not the generator
+# but the pixels themselves, does the discriminator's estimate (its logit) rise? We take 60 steps and show the pixels
 # after 1, 13, 25, 37 and 49 of them.
 
 # %% [markdown] lang="zh" of="0842c078"
@@ -358,13 +358,13 @@ curves(course, across=(1, 15))
 assert course[-1] < 0.1 * course[0]
 
 # %% [markdown] lang="en"
-# The loss falls beautifully within these 15 steps, and no image changed by a single pixel: the judge was bribed. When a
+# The loss falls beautifully within these 15 steps, yet no image changes by a single pixel: the judge was bribed. When a
 # generator's loss drops to zero at once, this is the first thing to look for.
 #
-# The other way round there is `no_grad()` (or `detach()`), as in the training loop above: the discriminator's loss must
-# not reach the generator. Else its gradients stay in the `.grad` of the generator's weights. If you then forget to
-# clear them before the generator's own step, the generator learns to be found out; and they are computed for nothing in
-# any case.
+# In the other direction, the discriminator's loss must not reach the generator. `no_grad()` (or `detach()`) sees to
+# that, as in the training loop above. Without it, the gradients of that loss stay in the `.grad` of the generator's
+# weights. If you then forget to clear them before the generator's own step, the generator learns to be found out. In
+# any case they are computed for nothing.
 #
 # ## Three losses, three Adams
 #
@@ -418,9 +418,9 @@ assert length_one < 1.01 * 3e-4
 assert length_two > 1.9 * 3e-4
 
 # %% [markdown] lang="en"
-# Two Adams take two steps, so a weight can move twice as far; and where the two losses pull in opposite directions,
-# they cancel however strong each pull is. Neither is wrong, but they are different algorithms. If you rebuild a paper
-# and the numbers do not fit, look at the optimisers.
+# Two Adams take two steps, so a weight can move twice as far; and where the two losses pull it in opposite directions,
+# the steps cancel, however strong each pull is. Neither is wrong, but they are different algorithms. If you reproduce a
+# paper and your numbers do not match, look at the optimisers.
 #
 # ## Exercises
 #
@@ -451,8 +451,8 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 #
 # </details>
 #
-# **2.** Newer GANs compare: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a
-# generated image; D is the logit here. Here are five of inkgan's losses ([formulas and
+# **2.** Newer GANs compare images: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a
+# generated image; D is the logit here. The solution takes five of inkgan's losses ([formulas and
 # papers](../../docs/settings.md)); you need not know them, only see which ones compare. Add 5 to every logit. Which of
 # them change?
 
@@ -483,9 +483,9 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 #
 # </details>
 #
-# **3.** With ten classes a network returns ten logits. *Softmax* is to them what the sigmoid is to one: the probability
-# of class i is e^lᵢ divided by the sum of all ten e^l. Somebody writes softmax before PyTorch's `cross_entropy`, which
-# contains one already. The classifier is right and very sure. What loss is left?
+# **3.** With ten classes a network returns ten logits. *Softmax* is to the ten what the sigmoid is to one: the
+# probability of class i is e^lᵢ divided by the sum of all ten e^l. Somebody applies softmax before PyTorch's
+# `cross_entropy`, which already contains one. The classifier is right and very sure. What loss is left?
 
 # %% [markdown] lang="zh" of="8f161994"
 # <details><summary>答案</summary>
@@ -511,8 +511,8 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 # <details><summary>Answer</summary>
 #
 # 1.461 instead of 0. The loss can never fall below that: the best that the first softmax can return is a 1 and nine
-# zeros, and for the second one these are logits. They make e / (e + 9), and −log of that is 1.461.
-# Training still works somehow, which is why this mistake survives so long.
+# zeros, and the second one takes these for logits. It turns them into e / (e + 9) for the right class, and −log of that
+# is 1.461. Training still works somehow, which is why this mistake survives so long.
 #
 # </details>
 #
@@ -520,7 +520,7 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 #
 # <details><summary>What does the best discriminator compute?</summary>
 #
-# The share of real among all, at each point: real / (real + generated).
+# The share of real ones among all, at each point: real / (real + generated).
 #
 # </details>
 #
