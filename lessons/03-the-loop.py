@@ -43,9 +43,9 @@
 # ## Where do random numbers come from?
 #
 # To compare two programs number by number, both need the same random numbers. inkgan draws every one of them from a
-# *seed* (a whole number that you choose), a purpose, and the number of the step. So the latents of step 7 can be had
-# without drawing those of steps 0 to 6.
-# Why is that practical? Because a run can stop and go on later as if nothing had happened.
+# *seed* (a whole number that you choose), a purpose, and the number of the step. So you can have the latents of step 7
+# without drawing those of steps 0 to 6. Why is that useful? Because a run can stop and resume later as if nothing had
+# happened.
 
 # %% [markdown] lang="zh" of="273d647c"
 # ## 随机数从哪里来？
@@ -72,7 +72,7 @@ sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # `BatchOrder` shuffles all 55,000 images and deals them out, batch by batch. No image comes twice before all have come
-# once. That is one *epoch*. How many steps of 50 images is that?
+# once. One such round is an *epoch*. How many steps of 50 images is that?
 
 # %% [markdown] lang="zh" of="ff303a23"
 # `BatchOrder` 把 55,000 张图打乱顺序，一批一批发出去。所有图都发过一次之前，没有一张会发第二次，这叫一个 *epoch*（轮）。
@@ -89,9 +89,10 @@ assert len(mnist.train) // 50 == 1100
 # parameters? At which weights are the two gradients of the discriminator taken?
 #
 # The tutorial ran on TensorFlow, whose Adam adds ε in another place. (The averages m and v of lesson 2 begin at 0. In
-# each step they move by a share of 1 − 0.9 and 1 − 0.999, the `betas`, towards what is new. So v is too small at first,
-# and Adam divides it by 1 − 0.999^t in step t. PyTorch adds ε after that division, TensorFlow before it.) A few lines
-# make PyTorch's do the same. If you have the tutorial's code beside you, this is where its parts are now:
+# each step they move towards the new value by a share of 1 − 0.9 and 1 − 0.999; 0.9 and 0.999 are the `betas`. So v is
+# too small at first, and Adam divides it by 1 − 0.999^t in step t. PyTorch adds ε after that division, TensorFlow
+# before it.) A few lines make PyTorch's Adam do what TensorFlow's does. If you have the tutorial's code beside you,
+# this is where its parts are now:
 #
 # | the tutorial, TensorFlow 1 | here |
 # | --- | --- |
@@ -109,7 +110,7 @@ assert len(mnist.train) // 50 == 1100
 # | `tf.summary`, `FileWriter` | `inkgan.train`, and TensorBoard below |
 # | `tf.train.Saver`, the trained model | `inkgan.load("tutorial")` below |
 #
-# Where the tutorial's text and its code differ: [what its code really computes](../../docs/tutorial.md).
+# In places the tutorial's text and its code differ: see [what its code really computes](../../docs/tutorial.md).
 
 # %% [markdown] lang="zh" of="e9bc247f"
 # ## 四十行
@@ -186,9 +187,9 @@ def train(pretraining, steps):
 
 
 # %% [markdown] lang="en"
-# Did you find them? `no_grad` around the drawing keeps the loss from the generator. `adam_for` hands each Adam the
-# parameters of one network. And both gradients are taken at the same weights, since neither update comes before both
-# are computed.
+# Did you find them? `no_grad` around the drawing keeps that loss from reaching the generator. `adam_for` hands each
+# Adam the parameters of one network. And both gradients are taken at the same weights, since both are computed before
+# either update.
 #
 # Now run it, with 8 steps of pre-training instead of 300, and 6 joint steps. It is slow, on purpose: these are the
 # tutorial's own layers with their large 56×56 maps. Watch the losses: near which number must all three begin?
@@ -251,7 +252,7 @@ assert max(differences) < 1e-5
 # The same numbers, from two programs. That is the strongest test of a rebuilt algorithm there is: not "the pictures
 # look alike", but "each loss of each step is the same". Break one thing in your forty lines and run them again. Use the
 # same latents for both updates; compute `loss_fake` and its gradient after the discriminator's first update; forget the
-# new epsilon. The numbers tell you within these few steps: each of the three leaves the bound of 0.00001.
+# new epsilon. The numbers show it within these few steps: each of the three changes breaks the bound of 0.00001.
 #
 # ## What do you see while it trains?
 #
@@ -314,8 +315,8 @@ curves(*later, across=(0, len(mine) - 1))
 #
 # ## What happens in 100,000 steps?
 #
-# This takes two hours on two cores, so we did it once; `inkgan train --recipe tutorial` repeats it. The same twenty
-# latents after 1,000, 3,000, 10,000, 30,000 and 100,000 steps:
+# This takes two hours on two cores, so we did it once; `inkgan train --recipe tutorial` repeats it. Here are the same
+# twenty latents after 1,000, 3,000, 10,000, 30,000 and 100,000 steps:
 #
 # ![Twenty latents after 1,000 to 100,000 steps](../../docs/pictures/tutorial.png)
 #
@@ -344,7 +345,7 @@ sheet(drawn[:40], columns=20, scale=1)
 
 # %% [markdown] lang="en"
 # Some are digits; many are almost. Do all ten digits appear? We cannot count a thousand by eye, but a classifier can.
-# It must name a digit for every blot, so take it with a grain of salt.
+# It must name a digit for every blot, so take its counts with a grain of salt.
 
 # %% [markdown] lang="zh" of="8451376d"
 # 有些是数字，很多只是差不多。十个数字都出现了吗？一千张用眼睛数不过来，但分类器可以。
@@ -383,17 +384,18 @@ assert real_counts.min() > 70
 #   rise above 0.693: on average it would do better by tossing a coin.
 # * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
 #   generated images alike, and the pictures hardly get better. It is *sure and wrong*: nothing keeps its logits small.
-# * Does the discriminator take the generated images for real then, and why is the generator's loss not 0? Between the
-#   two lies the discriminator's own step. Its loss is taken before that step, the generator's after it. One step is
-#   enough to throw these logits from one side to the other, so both networks lose within the same step.
+# * Does the discriminator take the generated images for real, then? And why is the generator's loss not 0? Between the
+#   two losses lies the discriminator's own step: its loss is computed before that step, the generator's after it. One
+#   step is enough to throw these logits from one side to the other, so both networks lose within the same step.
 #
 # So what went wrong? Nothing holds the discriminator back; the generator is never asked to cover all digits; and no
 # average calms its weights. Lesson 6 mends these one by one. First you should see more ways in which a GAN can fail:
 # that is lesson 4.
 #
-# You can also play with a loop that runs: the page that `inkgan export best -o page.html` makes shows the losses and
-# the pictures of every step under *Learn*. Press *Run*, then *Pause*, and go on with *One step*; then choose *Frozen
-# discriminator* under *Break it*, and press *Run* again. What happens to the two losses? (Failure number 3 of lesson 4 is the answer.)
+# You can also play with a running loop: `inkgan export best -o page.html` makes a page that shows the losses and the
+# pictures of every step under *Learn*. Press *Run*, then *Pause*, and go on with *One step*; then choose *Frozen
+# discriminator* under *Break it*, and press *Run* again. What happens to the two losses? (The answer is failure number
+# 3 of lesson 4.)
 #
 # <!-- play: learn -->
 #
@@ -448,8 +450,8 @@ assert in_order > 0.9
 #
 # **2.** The tutorial computes both gradients of the discriminator at the same weights and then makes two Adam steps.
 # How large does the difference get if the second loss is computed, and its gradient taken, after the first step? Change
-# the loop and look at the losses. (PyTorch refuses to take a gradient whose loss was computed before the weights
-# changed.)
+# the loop and look at the losses. (PyTorch refuses to compute a gradient if the weights have changed since the loss was
+# computed.)
 
 # %% [markdown] lang="zh" of="28491cdf"
 # <details><summary>答案</summary>
@@ -480,7 +482,7 @@ assert abs(loss_fake.item() - mine[1]["loss_fake"]) > 1e-4
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Visible in the first step already. Neither order is better, but only one is the tutorial's.
+# Large enough to see in the very first step. Neither order is better, but only one is the tutorial's.
 #
 # </details>
 #
@@ -500,7 +502,7 @@ assert abs(loss_fake.item() - mine[1]["loss_fake"]) > 1e-4
 #
 # <details><summary>The discriminator's loss is nearly 0 for a thousand steps. Good news?</summary>
 #
-# No. The generator learns little from a judge who is never in doubt.
+# No. The generator learns little from a judge that is never in doubt.
 #
 # </details>
 
