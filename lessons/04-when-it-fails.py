@@ -1,11 +1,11 @@
 # %% [markdown] lang="en"
 # # 4 · When it fails
 #
-# A GAN can fail in many ways, and from the outside most look alike: bad pictures. This lesson is a cabinet of failures.
-# Each one is made on purpose with a setting or a few lines, on small images and in seconds. The first ten come with a
-# picture, their losses, and what inkgan's doctor says; the last four no doctor sees. The doctor judges by symptoms, and
-# now and then it errs about the cause: then the text says so, and names the cure. Once you have seen them all, you will
-# recognise the next one.
+# A GAN can fail in many ways, and from the outside most look alike: bad pictures. This lesson is a museum of failures.
+# Each one is made on purpose, with a setting or a few lines of code, on small images and in seconds. The first ten come
+# with a picture, their losses, and what inkgan's doctor says; the last four are invisible to the doctor. The doctor
+# judges by symptoms, and now and then it is wrong about the cause: the text then says so, and names the cure. Once you
+# have seen them all, you will recognise the next one.
 
 # %% [markdown] lang="zh" of="4ee7362a"
 # # 4 · 失败陈列馆
@@ -20,7 +20,7 @@
 # `Compact` is the *recipe*: small fast networks, their losses and their optimisers; lesson 6 builds it up step by step.
 # Its `ema_generator` is the generator with averaged weights (an exponential moving average), which draws the pictures.
 # `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
-# steps the **doctor** has a look: is everything drawn, does it vary, who is winning?
+# steps the **doctor** has a look: does the generator draw all that it should, do the images vary, who is winning?
 
 # %% [markdown] lang="zh" of="f38a787c"
 # ## 实验室
@@ -102,7 +102,7 @@ assert judged(healthy_config, healthy_lines).findings == []
 
 # %% [markdown] lang="en"
 # A healthy run: each digit twice, from two latents, and under them the losses from step to step, the discriminator's in
-# blue and the generator's in orange. Each wavers about a level of its own. The doctor finds nothing. In every picture
+# blue and the generator's in orange. Each hovers around a level of its own. The doctor finds nothing. In every picture
 # below, the first row is the faulty run, the second row the same seed without the fault, and the losses are those of
 # the faulty run.
 
@@ -142,7 +142,7 @@ picture
 # The losses reach a million here, and the picture is a pattern of black and white that no latent changes. (This
 # discriminator also learns to name the digits; `loss_class_real` is its loss on the names of real ones.) The cure is
 # the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
-# run. Is it really the healthy configuration?
+# run. Does it really restore the healthy configuration?
 
 # %% [markdown] lang="zh" of="ed7fc896"
 # 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。（这个判别器还要学着认数字，`loss_class_real` 就是它认真图时的损失。）损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
@@ -160,7 +160,7 @@ print("after the remedy, the settings are those of the healthy run")
 # ## 2. The discriminator wins
 #
 # The recipe has a penalty that keeps the discriminator smooth (lesson 6 explains it). Take it away, let the
-# discriminator learn three times as fast and the generator thirty times as slowly. Who learns from whom?
+# discriminator learn three times as fast, and the generator thirty times as slowly. Who learns from whom?
 
 # %% [markdown] lang="zh" of="0a44269c"
 # ## 2. 判别器赢了
@@ -174,12 +174,12 @@ picture, _, _ = case("discriminator-wins", settings=wins)
 picture
 
 # %% [markdown] lang="en"
-# The discriminator's loss stays near 0, the generator's climbs, the picture is fog. But did lesson 2 not promise a
-# strong gradient to the generator that is losing? It is strong, and it points nowhere useful. Think of it so: this
-# discriminator needs only a few giveaways to tell the images apart, and its gradient leads along those, not towards a
-# digit. Since its own loss is 0, it learns nothing more that it could pass on. (The loss of this recipe compares pairs,
-# as in exercise 2 of lesson 2. There, too, the push is strong for the one that loses.) A perfect judge teaches nothing.
-# The cure is balance: equal learning rates and the penalty, which you will meet again in lesson 6.
+# The discriminator's loss stays near 0, the generator's climbs, and the picture is fog. But did lesson 2 not promise a
+# strong gradient to a generator that is losing? The gradient is strong, but it points nowhere useful. Think of it this
+# way: this discriminator needs only a few giveaways to tell the images apart, and its gradient leads along those, not
+# towards a digit. Since its own loss is 0, it learns nothing more that it could pass on. (The loss of this recipe
+# compares pairs, as in exercise 2 of lesson 2. There, too, the loser gets the strong push.) A perfect judge teaches
+# nothing. The cure is balance: equal learning rates and the penalty, which you will meet again in lesson 6.
 #
 # ## 3. The discriminator loses
 #
@@ -205,8 +205,8 @@ picture
 # ## 4. Mode collapse
 #
 # The peaks of a distribution are its *modes*: think of each way to write a seven as one. A generator that draws only a
-# few of them has collapsed; in the worst case every latent gives the same image. We get that for certain by dropping
-# the latent on its way in, a mistake of one line that happens in real code (a forgotten argument, a dimension of 0).
+# few of them has collapsed; in the worst case every latent gives the same image. We force this by dropping the latent
+# on its way in, a one-line mistake that happens in real code (a forgotten argument, a dimension of 0).
 
 # %% [markdown] lang="zh" of="3377bddd"
 # 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
@@ -232,10 +232,11 @@ picture, _, _ = case("identical", tamper=forget_latents)
 picture
 
 # %% [markdown] lang="en"
-# Look at the first row: the first and the second 0 are the same, and so are all the others. Each single image may even
-# be good, so you never see a collapse in one image. Look at ten latents of the same class, or count: the doctor
-# compares how much images of a class differ with how much real ones do. Its first remedy is for a collapse that
-# training brings about, and changes nothing here. The cure is its second one: find the line that drops the latent.
+# Look at the first row: the first and the second 0 are the same, and so are the two of every other digit. Each single
+# image may even be good, so you never see a collapse in one image. Look at ten latents of the same class, or count: the
+# doctor compares how much images of a class differ from each other with how much real ones do. Its first remedy is for
+# a collapse that training brings about; it changes nothing here. The cure is its second remedy: find the line that
+# drops the latent.
 #
 # ## 5. A label that is never drawn
 #
@@ -262,9 +263,9 @@ picture, _, _ = case("class-dropped", batch=never_nine)
 picture
 
 # %% [markdown] lang="en"
-# Nine digits are fine; the nine is rubbish. No loss shows it, because in training nobody ever asks for a nine. Count
-# what you draw, class by class. The cure is to bring the nines back into the batches; the doctor is right to send you
-# to the data.
+# The other nine digits are fine; the nine is rubbish. No loss shows it, because in training nobody ever asks for a
+# nine. Count what you draw, class by class. The cure is to bring the nines back into the batches; the doctor is right
+# to send you to the data.
 #
 # ## 6. Another range
 #
@@ -283,9 +284,9 @@ picture, _, _ = case("other-range", batch=lambda step, real, labels: (real * 2 -
 picture
 
 # %% [markdown] lang="en"
-# Real paper is −1, and the generator cannot go below 0. So the discriminator needs only one pixel to tell them apart.
-# The generator answers by making everything as extreme as it can: thin, broken strokes. The cure is to look at `min()`
-# and `max()` of both, before the first step.
+# Real paper is −1, and the generator cannot go below 0. So the discriminator needs only one pixel to tell real from
+# generated. The generator answers by making everything as extreme as it can: thin, broken strokes. The cure is to look
+# at `min()` and `max()` of both kinds of images, before the first step.
 #
 # ## 7. Dark on light
 #
@@ -305,8 +306,8 @@ picture, _, _ = case("dark-ink", batch=lambda step, real, labels: (1 - real, lab
 picture
 
 # %% [markdown] lang="en"
-# It learns negatives, and not badly. But whatever you mix with them, measure them by, or write with them is the other
-# way round. For your own folders inkgan looks which it is (`data.ink=auto`).
+# It learns negatives, and not badly. But everything that you mix them with, compare them with, or write with them is
+# the other way round. For your own folders, inkgan finds out which it is (`data.ink=auto`).
 #
 # ## 8. No shuffling
 #
@@ -337,7 +338,7 @@ picture
 # Most digits up to 6 can still be read, though they have changed, and those that came last are pale. Why does the
 # doctor count so many nines? In this recipe the discriminator learns to name digits, too, and the doctor counts by its
 # names. It has just seen nothing but nines, and takes nearly everything for one. Networks have no memory but their
-# weights, and those follow whatever comes in. The doctor sees the symptom only. The cure is not in the settings:
+# weights, and those follow whatever comes in. The doctor sees only the symptom. The cure is not in the settings:
 # shuffle.
 #
 # ## 9. Going round in circles
@@ -362,10 +363,10 @@ assert findings
 
 # %% [markdown] lang="en"
 # The generator's loss comes in waves that grow. Next to them the discriminator's looks flat, as in number 2. The digits
-# are crumbs, one class drawn for another. The doctor sees only that classes are missing or too frequent, and errs about
-# the cause: nothing is wrong with the data. The cure is smaller learning rates and the penalty. Why do they circle?
-# Imagine the simplest game: one number each, x and y; the first wants x·y small, the second wants it large. Both follow
-# their gradient. Where do they go?
+# are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing or too frequent,
+# and is wrong about the cause: nothing is wrong with the data. The cure is smaller learning rates and the penalty. Why
+# do they circle? Imagine the simplest game: each player has one number, x and y; the first player wants x·y small, the
+# second wants it large. Each follows its own gradient. Where do they go?
 
 # %% [markdown] lang="zh" of="cc238d3f"
 # 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
@@ -383,9 +384,9 @@ assert distance_from_rest[-1] > 1.5
 curves([point[0] for point in path], [point[1] for point in path], across=(1, 400))
 
 # %% [markdown] lang="en"
-# They never arrive. (Blue is x, orange is y, from step to step; both would be at rest at 0.) Each step is right for
-# itself, and together they go round and outwards: the waves grow. A penalty works like friction; averaging the weights
-# takes the middle of the circle. Exercise 2 tries the first, lesson 6 the second.
+# They never arrive. (Blue is x, orange is y, from step to step; both would be at rest at 0.) Each step is right by
+# itself, but together the steps lead round and outwards: the waves grow. A penalty works like friction; averaging the
+# weights takes the middle of the circle. Exercise 2 tries the first, lesson 6 the second.
 #
 # ## 10. Fifty images
 #
@@ -437,8 +438,8 @@ print({name: round(margin, 2) for name, margin in margins.items()})
 assert margins["training images"] > margins["held-out images"] + 0.1
 
 # %% [markdown] lang="en"
-# The lead over generated images is much larger on images that it learned from. Whatever you measure, measure it on
-# images that nobody trained on.
+# The lead of real images over generated ones is much larger for the training images. Whatever you measure, measure it
+# on images that nobody trained on.
 #
 # ## 12. ε = 0.8 in batch normalisation
 #
@@ -462,8 +463,8 @@ assert right(signal).std() > 0.99
 assert wrong(signal).std() < 0.15
 
 # %% [markdown] lang="en"
-# Instead of 1 the spread stays near 0.1: the layer is nearly switched off. Nothing crashes, and the pictures are merely
-# worse. Name your arguments: `eps=`, `momentum=`.
+# The spread stays near 0.1 instead of becoming 1: the layer is nearly switched off. Nothing crashes, and the pictures
+# are merely worse. Name your arguments: `eps=`, `momentum=`.
 #
 # ## 13. Softmax before cross-entropy
 #
@@ -503,12 +504,12 @@ assert min(ends["twice"]) > 1.461
 curves(*ends.values(), across=(1, 200))
 
 # %% [markdown] lang="en"
-# Blue: one softmax. Orange: two. The orange one stays high for ever and seems to learn; so the mistake survives. PyTorch's
-# `cross_entropy` and `BCEWithLogitsLoss` want logits.
+# Blue: one softmax. Orange: two. The orange one stays high for ever, yet it seems to learn; so the mistake survives.
+# PyTorch's `cross_entropy` and `BCEWithLogitsLoss` want logits.
 #
 # ## 14. Drawing in training mode
 #
-# The tutorial's generator normalises by the batch, also when it draws. Draw latent number 0 with 1 other, with 19, and
+# The tutorial's generator normalises by the batch, even when it draws. Draw latent number 0 with 1 other, with 19, and
 # with 99 others. Is it the same image?
 
 # %% [markdown] lang="zh" of="854f67be"
@@ -537,10 +538,10 @@ assert np.array_equal(alone[0], alone[2])
 sheet(np.stack(together + alone), columns=3, scale=3)
 
 # %% [markdown] lang="en"
-# Above with the batch's statistics, below with fixed ones. You hardly see it, but above some pixel changes by about a
-# hundred of the 255 grey levels here, only because of the company that the image keeps. (Fixed statistics are a mean
-# and a deviation for each channel, measured once over many latents and kept.) In PyTorch, call `generator.eval()`
-# before you draw: it ends the training mode, and batch normalisation takes the statistics that it has kept.
+# Above with the batch's statistics, below with fixed ones. You hardly see it, but in the upper row some pixel changes
+# by about a hundred of the 255 grey levels, only because of the company that the image keeps. (Fixed statistics are a
+# mean and a deviation for each channel, measured once over many latents and kept.) In PyTorch, call `generator.eval()`
+# before you draw: this switches training mode off, and batch normalisation then uses the statistics that it has kept.
 #
 # ## Exercises
 #
@@ -612,7 +613,8 @@ assert np.hypot(x, y) < 0.01
 #
 # </details>
 #
-# All rules of the doctor, with their thresholds and how often they are wrong: [the doctor](../../docs/doctor.md).
+# For all rules of the doctor, with their thresholds and how often they are wrong, see [the
+# doctor](../../docs/doctor.md).
 
 # %% [markdown] lang="zh" of="eb19b8fc"
 # <details><summary>答案</summary>
