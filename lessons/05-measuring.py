@@ -1,9 +1,9 @@
 # %% [markdown] lang="en"
 # # 5 · Measuring
 #
-# Two generators lie before you. Which one is better? "Look at the pictures" is a good answer for the first minute and a
-# bad one after that. In this lesson you build the usual measures from a few lines of NumPy, learn what each one cannot
-# see, and end with a verdict that holds.
+# You have two generators. Which one is better? "Look at the pictures" is a good answer for the first minute and a bad
+# one after that. In this lesson you build the usual measures from a few lines of NumPy, learn what each one cannot see,
+# and end with a verdict that holds up.
 
 # %% [markdown] lang="zh" of="2bd0f3e0"
 # # 5 · 评估：怎样才算好
@@ -38,12 +38,12 @@ sheet(np.concatenate([model.sample(20, seed=5) for model in (best, fast, tutoria
 # One row each. [The record of its training](../../docs/experiments.md) says that the tutorial's discriminator had a
 # loss of 0.04 on real images after 3,000 steps, and of 19 after 100,000. So the loss became nearly five hundred times
 # as large while the pictures became better. It says who is ahead in the game, not how good the images are. We need a
-# measure that stands outside of the game.
+# measure that stands outside the game.
 #
 # ## From images to features
 #
-# Why not compare pixels? Take a digit and move it by one pixel. Then take another digit of another class. Which is
-# nearer to the first, in pixels?
+# Why not compare pixels? Take a digit and move it by one pixel. Then take a digit of another class. Which is nearer to
+# the first, in pixels?
 
 # %% [markdown] lang="zh" of="1b4c15f5"
 # 每个生成器一行。[训练记录](../../docs/experiments.md)（英文）里写着：教程的判别器在真图上的损失，3,000 步时是 0.04，100,000 步时是 19。
@@ -92,21 +92,20 @@ assert distance[1] < distance[2]
 # ## The Fréchet distance in one line
 #
 # A thousand images are a cloud of a thousand points in 64 dimensions. Describe a cloud by its mean m and its covariance
-# C, as if it were a bell curve. (The covariance is a table of 64×64 numbers: on the diagonal how much each feature
-# varies, elsewhere how much two features vary together.) How far are two such clouds apart?
+# C, as if it were a bell curve. (The covariance is a table of 64×64 numbers: the diagonal says how much each feature
+# varies, the rest how much two features vary together.) How far apart are two such clouds?
 #
 # > d = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 #
 # Strictly this is the square of the distance, but everybody calls it the distance. The first term, the squared length
-# of m₁ − m₂, asks whether the clouds lie in the same place, the second whether they have the same shape; tr, the trace,
-# is the sum of the diagonal.
-# If there were one feature only, with standard deviations s₁ and s₂, it would be
+# of m₁ − m₂, asks whether the clouds lie in the same place. The second asks whether they have the same shape; tr, the
+# trace, is the sum of the diagonal. If there were one feature only, with standard deviations s₁ and s₂, it would be
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
 # With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance) that
 # papers report. That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the
-# two. Features have no unit, so neither has d, and one d alone says little. The ^½ asks for the matrix whose square is
+# two. Features have no unit, so d has none either, and one d alone says little. The ^½ means the matrix whose square is
 # C₁ C₂. Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met
 # eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
 
@@ -159,9 +158,9 @@ assert abs(theirs - frechet(drawn["fast"], reference)) < 1e-6
 # %% [markdown] lang="en"
 # ## What is a good value?
 #
-# A distance of 1: good or bad? Ask the same of images that are as good as can be, real ones that nobody trained on.
-# That is the **floor**. And how much does it depend on the number of images? Guess: what is the distance of two sets of
-# real digits, with 125, 250, 500 and 1,000 images each?
+# A distance of 1: good or bad? Measure images that are as good as can be: real ones that nobody trained on. Their
+# distance is the **floor**. And how much does it depend on the number of images? Guess: what is the distance between
+# two sets of real digits, with 125, 250, 500 and 1,000 images each?
 
 # %% [markdown] lang="zh" of="19fdfc88"
 # ## 多少算好？
@@ -185,11 +184,11 @@ assert floors[0] > 2 * floors[-1]
 # Real against real is not 0, and with few images it is far from it. Nothing is wrong with these digits: few points give
 # a crude covariance. (`best` lies a little below this floor: it imitates the training images themselves, and other
 # people wrote the held-out ones.) So never compare a distance from 1,000 images with one from 10,000, and always put
-# the floor beside it, at the same n. `inkgan evaluate` does both.
+# the floor beside it, from the same number of images. `inkgan evaluate` does both.
 #
 # ## How sure is a number?
 #
-# Draw another 1,000 images from the same generator, and the distance is another one. How much does it move?
+# Draw another 1,000 images from the same generator, and you get another distance. How much does it move?
 
 # %% [markdown] lang="zh" of="c167728e"
 # 真图对真图也不是 0，图少的时候还差得远。不是这些数字有问题，而是点太少，协方差估得粗。（`best` 比这个下限还略低：它模仿的就是训练图，而留出的图是另一些人写的。）
@@ -209,9 +208,9 @@ assert 0.05 < np.std(again) < 0.5
 
 # %% [markdown] lang="en"
 # These are all the *same* generator. If your improvement is smaller than this, you have found nothing. inkgan prints a
-# 95 % interval with each figure, which says how much another draw of images would change it: made like this, about 95 of
-# 100 intervals contain the value that very many images would give. It cannot say how much another *training* would change
-# it. For that you must train with several seeds.
+# 95 % interval with each figure. It says how much another draw of images would change the figure: of 100 intervals made
+# like this, about 95 contain the value that very many images would give. It cannot say how much another *training*
+# would change the figure. For that you must train with several seeds.
 #
 # ## What the distance cannot see
 #
@@ -242,14 +241,14 @@ sheet(np.concatenate([some[:200:20] for some in ruined.values()]), columns=10)
 
 # %% [markdown] lang="en"
 # One row for each set; the fourth shows ten of its fifty images. Noise, missing threes and repeated images all raise
-# the distance. The number does not say which of them it is. And the last row has a distance of 0, the best of all: a
+# the distance. The number does not say which of these it was. And the last row has a distance of 0, the best of all: a
 # generator that copies the training images is perfect by this measure.
 #
 # ## Precision and recall
 #
 # Two questions, asked separately. **Precision**: how many generated images look like some real one? **Recall**: how
-# many real images look like some generated one? "Looks like" means: no farther from it than *its* fifth-nearest
-# neighbour in its own set is.
+# many real images look like some generated one? "A looks like B" means: A is no farther from B than B's fifth-nearest
+# neighbour in B's own set is.
 
 # %% [markdown] lang="zh" of="7c61c499"
 # 图中每组一行，第四行是那五十张里的十张。噪声、缺了“3”、重复的图，都让距离变大，但这个数不说是哪一种。而最后一组的距离是 0，比谁都好：
@@ -288,10 +287,10 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 # %% [markdown] lang="en"
 # Noise costs both: no noisy digit looks like a real one, nor the other way round. Fifty repeated images keep their
 # precision, since each is a real digit, and lose their recall. That is mode collapse in two numbers. The tutorial's
-# generator has a fair precision and very little recall: it draws few kinds of digits, about four of five
-# passably.
+# generator has a fair precision and very little recall: it draws few kinds of digits, and about four in five of its
+# images are passable.
 #
-# Missing threes hardly show even here: nine tenths of everything are fine. For that one counts classes.
+# Missing threes hardly show even here: nine tenths of everything are fine. To see that, count the classes.
 
 # %% [markdown] lang="zh" of="ec707ce0"
 # 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
@@ -308,8 +307,9 @@ assert counts[3] < 20
 # %% [markdown] lang="en"
 # ## Does it copy?
 #
-# For each generated image, look for the nearest training image. If a generator copies, its images are nearer than real
-# new digits are. Which of these rows are copies? Odd columns: an image; even columns: its nearest training image.
+# For each generated image, look for the nearest training image. If a generator copies, its images are nearer to the
+# training images than new real digits are. Which of these rows are copies? Odd columns: an image; even columns: its
+# nearest training image.
 
 # %% [markdown] lang="zh" of="6c2a6bf8"
 # ## 它在抄吗？
@@ -331,14 +331,14 @@ assert 0.7 * medians["new"] < medians["best"] < 1.5 * medians["new"]
 sheet(np.stack(rows), columns=12)
 
 # %% [markdown] lang="en"
-# The second row is copies. `best` draws digits that are about as far from the training images as new real digits are:
-# it learned handwriting, not these images. (We searched only the first 10,000 of the 55,000, to save time. A full check
-# searches them all.)
+# The second row shows copies. `best` draws digits that are about as far from the training images as new real digits
+# are: it learned handwriting, not these images. (We searched only the first 10,000 of the 55,000, to save time. A full
+# check searches them all.)
 #
 # ## A verdict
 #
-# Put it together. Someone changed a setting, trained once before and once after, and reports an improvement. We play
-# this with *one* generator, drawn with two seeds, so we know that there is no difference. What does inkgan say?
+# Put it together. Someone changed a setting, trained once before and once after, and reports an improvement. We act
+# this out with *one* generator that draws with two seeds, so we know that there is no difference. What does inkgan say?
 
 # %% [markdown] lang="zh" of="cc19b21a"
 # 第二行是抄的。`best` 画的数字，离训练图的距离和真正的新数字差不多：它学会的是写字，不是这些图。（为了省时间，这里只搜了 55,000 张里的前 10,000 张；彻底的检查要全部搜一遍。）
@@ -434,7 +434,7 @@ assert precision < 0.9
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Recall stays high: the good half covers the real digits. Precision and the distance show the bad half. Read them
+# Recall stays high: the good half covers the real digits. Precision and the distance show the bad half. Read all three
 # together.
 #
 # </details>
@@ -443,7 +443,7 @@ assert precision < 0.9
 #
 # <details><summary>Why is the distance of real to real digits not 0?</summary>
 #
-# Few points, crude covariances; and other people wrote them.
+# Few points give crude covariances, and different people wrote the two sets.
 #
 # </details>
 #
@@ -455,7 +455,7 @@ assert precision < 0.9
 #
 # <details><summary>Your change lowers the distance by 0.03. What do you do next?</summary>
 #
-# Look at the interval; train more seeds on both sides.
+# Look at the interval; train with more seeds on both sides.
 #
 # </details>
 
