@@ -2,8 +2,9 @@
 # # 6 · From then to now
 #
 # The tutorial needs two hours and draws few digits well. inkgan's `fast` needs one to three minutes and draws all of
-# them. What lies between? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time, rungs 1
-# to 5 with the same number of steps, and see what each one brings and costs. All of it computes for about a minute.
+# them. What lies between the two? Five ideas, found between 2014 and 2024. In this lesson you add them one at a time,
+# like the rungs of a ladder. Rungs 1 to 5 all get the same number of steps, and you see what each one brings and costs.
+# All the computing takes about a minute.
 
 # %% [markdown] lang="zh" of="cf5da9fa"
 # # 6 · 从那时到现在
@@ -15,9 +16,9 @@
 # %% [markdown] lang="en"
 # ## The starting point
 #
-# First the tutorial itself. One of its steps takes more than thirty times the multiplications of one of those to come,
-# so it gets fewer of them. What do you expect after 8 steps? We measure with the Fréchet distance of lesson 5, with
-# 1,000 images.
+# First the tutorial itself. One of its steps takes more than thirty times as many multiplications as a step on the
+# rungs to come, so it gets fewer steps. What do you expect after 8 steps? We measure with the Fréchet distance of
+# lesson 5, with 1,000 images.
 
 # %% [markdown] lang="zh" of="cc22b2cd"
 # ## 起点
@@ -87,17 +88,17 @@ assert distances["tutorial"] > 100
 assert floor < 2
 
 # %% [markdown] lang="en"
-# Fog, as in lesson 1. The line above it is the floor: real digits that nobody trained on. It is lower than in lesson 5,
-# because the reference here is all 55,000 training images, and there it was 1,000
-# ([the metrics in depth](../../docs/metrics.md)).
+# Fog, as in lesson 1. The line printed above it is the floor: real digits that nobody trained on. It is lower than in
+# lesson 5, because the reference here is all 55,000 training images; there it was 1,000 ([the metrics in
+# depth](../../docs/metrics.md)).
 #
 # ## Rung 1: networks that fit the machine
 #
 # The tutorial's generator works on maps of 56×56, larger than the image. The compact networks do nearly all of their
 # work at 7×7 and 14×14 and use 3×3 kernels. There is no normalisation in either network, so every image depends on its
 # own latent only. (In the discriminator, batch normalisation also lets images of a batch talk to each other.) The loss
-# is the same as before. The settings in the cell switch off what today's recipe `fast` has; each further rung leaves
-# one of them out. How far do 150 steps get?
+# is the same as before. The settings in the cell switch off what today's recipe `fast` has; each further rung drops one
+# of these settings. How far do you get in 150 steps?
 
 # %% [markdown] lang="zh" of="995f755a"
 # 一片雾，和第 1 课一样。上面还打印了没参加过训练的真数字的距离，也就是下限。它比第 5 课的低，因为这里拿全部 55,000 张训练图作参照，
@@ -170,17 +171,17 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 
 # %% [markdown] lang="en"
 # The distance falls a little here. After so few steps that may be the luck of the seed. What you win is that you can
-# *ask*: the columns go from 0 to 9, twice. And a generator that is asked for every digit does not forget one so easily
-# as the tutorial's forgot the zeros. (Lesson 4, number 9, shows that it can.)
+# *ask*: the columns go from 0 to 9, twice. And a generator that is asked for every digit does not forget one as easily
+# as the tutorial's forgot the zeros. (It still can, as number 9 of lesson 4 shows.)
 #
-# Can you read more of them than the classifier does? It has learned from clean paper only, and misjudges digits on
-# grey: 10 % is what guessing would give.
+# Can you read more of them than the classifier does? It has learned only from digits on clean paper, and it misjudges
+# digits on grey: 10 % is what guessing would give.
 #
 # ## Rung 3: pairs
 #
 # The old loss judges each generated image alone: is it above 0? A few safe motifs are enough to satisfy it. The
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
-# (Jolicoeur-Martineau 2018). Where all real images must be matched, a few motifs are not enough.
+# (Jolicoeur-Martineau 2018). If every real image must be matched, a few motifs are not enough.
 
 # %% [markdown] lang="zh" of="b3b94875"
 # 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以*点名*：各列从 0 到 9，排两遍。
@@ -203,10 +204,10 @@ assert accuracies["pairs"] > accuracies["labels"]
 # %% [markdown] lang="en"
 # ## Rung 4: a penalty on the discriminator
 #
-# Lesson 4 showed two networks that circle and a discriminator that wins. Both need a discriminator whose logits change
-# steeply from one image to the next. So charge it for steepness: R1 and R2 are the squared length of its gradient with
-# respect to the pixels, at real and at generated images (Mescheder et al. 2018; both together with pairs: Huang et al.
-# 2024). It costs a second backward pass. Must it be paid in every step?
+# Lesson 4 showed two networks that circle and a discriminator that wins. Both failures need a discriminator whose
+# logits change steeply from one image to the next. So charge it for steepness: R1 and R2 are the squared length of its
+# gradient with respect to the pixels, at real and at generated images (Mescheder et al. 2018; both together with pairs:
+# Huang et al. 2024). The penalty costs a second backward pass. Must we pay for it in every step?
 
 # %% [markdown] lang="zh" of="4ad9655f"
 # ## 第 4 级：给判别器加惩罚项
@@ -222,10 +223,9 @@ climb("penalty", "fast", STEPS, **plain, **no_average)
 assert distances["penalty"] < distances["pairs"]
 
 # %% [markdown] lang="en"
-# No: this rung paid once in 8 steps, with 8 times the weight ("lazy regularisation", Karras et al. 2020). So it costs
-# little.
-# (Did the share of right digits fall, although the distance fell, too? They measure different things, and each is one
-# seed after few steps: see exercise 1.)
+# No: this rung paid only once in 8 steps, with 8 times the weight ("lazy regularisation", Karras et al. 2020). So it
+# costs little. (Did the share of right digits fall, although the distance fell, too? They measure different things, and
+# each is one seed after few steps: see exercise 1.)
 #
 # ## Rung 5: averaging
 #
@@ -252,9 +252,9 @@ assert far_mean[-1] < 0.5 * far[-1]
 curves(far, far_mean, limits=(0, 2), across=(1, 400))
 
 # %% [markdown] lang="en"
-# Upwards is the distance from the resting point, over 400 steps: blue that of the point itself, orange that of its
-# moving average, which is much nearer. So draw with a moving average of the generator's weights. Training does not
-# notice; it costs one multiplication per weight and step.
+# The height is the distance from the resting point, over 400 steps: blue for the point itself, orange for its moving
+# average, which is much nearer. So draw with a moving average of the generator's weights. Training does not notice, and
+# the average costs one multiplication per weight and step.
 
 # %% [markdown] lang="zh" of="a092cd5a"
 # 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
@@ -269,8 +269,8 @@ assert distances["average"] < 0.7 * distances["labels"]
 # %% [markdown] lang="en"
 # ## The whole ladder
 #
-# One row a rung, from the tutorial at the top. The last row is the bundled `fast`: the same recipe with its full width,
-# 48 channels, batches of 64 and 2,500 steps.
+# One row per rung, beginning with the tutorial at the top. The last row is the bundled `fast`: the same recipe with its
+# full width, 48 channels, batches of 64 and 2,500 steps.
 
 # %% [markdown] lang="zh" of="1eb78f89"
 # ## 整架梯子
@@ -293,13 +293,15 @@ assert found["frechet_digit_distance"] < 3
 assert found["accuracy"] > 0.98
 
 # %% [markdown] lang="en"
-# Each # is a tenth of a doubling of (1 + distance): ten fewer mean about half the distance. Seconds differ by two or
-# three tenths from run to run, and the first rung also pays for warming up. So read them as: no rung costs much.
+# Each # is a tenth of a doubling of (1 + distance): ten fewer mean about half the distance. The times vary by two or
+# three tenths from run to run, and the first rung also pays for warming up. So read from them only this: no rung costs
+# much.
 #
 # ## The right arithmetic
 #
 # One more idea is not about GANs at all. Newer processors multiply numbers of 16 bits (bfloat16) much faster than those
-# of 32. They have the same range but only 8 binary digits. Where does it do harm? Add a small number to a large one.
+# of 32. Numbers of 16 bits have the same range but only 8 binary digits. Where does that do harm? Add a small number to
+# a large one.
 
 # %% [markdown] lang="zh" of="d39798c2"
 # 每个 # 表示（1 + 距离）翻一倍的十分之一：少十个，距离大约减半。秒数每次运行会差两三成，最先跑的那一级还多了热身的时间，
@@ -318,8 +320,8 @@ assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
 
 # %% [markdown] lang="en"
 # The step of the weight is lost. So inkgan multiplies in bfloat16 and keeps the weights and Adam's memory in float32
-# (Micikevicius et al. 2018). It does so where the processor is made for it (`precision=auto`); how much it brings is in
-# [the results](../../docs/results.md).
+# (Micikevicius et al. 2018). It does so where the processor is made for it (`precision=auto`); [the
+# results](../../docs/results.md) show how much it brings.
 #
 # ## Exercises
 #
@@ -349,11 +351,11 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# The order holds here. But the printed spread is that of "average" only. Look at "pairs": another seed moved its
+# The order holds here. But the printed number is the spread of "average" only. Look at "pairs": another seed moved its
 # distance by more than 10, and its share of right digits by more than 10 points. That is more than some neighbouring
 # rungs are apart, so they can change places. For a claim you need several seeds on both sides. [The
 # experiments](../../docs/experiments.md) show what each idea is worth after 300 steps, with two seeds, and much else
-# with five and more.
+# with five or more.
 #
 # </details>
 #
@@ -361,7 +363,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # <details><summary>Answer</summary>
 #
-# There is no single one. Without labels you cannot ask for a digit. In the experiments, after 300 steps, leaving out
+# There is no single answer. Without labels you cannot ask for a digit. In the experiments, after 300 steps, leaving out
 # the labels, the penalty or the average each at least doubles the distance.
 #
 # </details>
@@ -370,7 +372,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # <details><summary>Why is there no batch normalisation in <code>fast</code>?</summary>
 #
-# An image should depend on its own latent; and without it a step is cheaper.
+# An image should depend on its own latent only; and without it a step is cheaper.
 #
 # </details>
 #
@@ -382,7 +384,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # <details><summary>Why average the weights and not the images?</summary>
 #
-# An average of images is a blur, as lesson 7 shows; nearby weights average to a network.
+# An average of images is a blur, as lesson 7 shows; the average of nearby weights is still a network.
 #
 # </details>
 
