@@ -1,9 +1,10 @@
 # %% [markdown] lang="en"
 # # 7 · Latents
 #
-# A trained generator is a map: 64 numbers in (the tutorial had 100), a digit out. What do the numbers mean? Nobody
-# wrote that down; the network arranged it itself. In this lesson you walk through this space, hold a hand still while
-# it writes ten digits, trade variety for legibility, and find the latent of a digit that the generator has never seen.
+# A trained generator is a function: 64 numbers in (the tutorial had 100), a digit out. What do the numbers mean? Nobody
+# wrote that down; the network arranged it by itself. In this lesson you walk through the space of latents, write ten
+# digits in the same hand, trade variety for legibility, and find the latent of a digit that the generator has never
+# seen.
 
 # %% [markdown] lang="zh" of="47fb7479"
 # # 7 · 隐变量
@@ -39,7 +40,7 @@ assert lengths.min() > 5
 
 # %% [markdown] lang="en"
 # False. Each number is near 0, but 64 of them make a length of about √64 = 8, and it hardly varies. Latents live on a
-# thin shell, and nearly nothing lives inside.
+# thin shell, and almost nothing lives inside it.
 #
 # ## A walk
 #
@@ -74,10 +75,10 @@ assert middle[0] < 0.85 * middle[1]
 sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# Above straight, below along the arc. Every step is a three, and every step is a little different from the one before:
-# the generator is continuous. Half way the straight one is clearly shorter. In these two rows you hardly see what that
-# costs; further down you measure it with ψ: short latents are near the average, and vary less. So `inkgan morph` walks
-# along arcs.
+# Above is the straight way, below the arc. Every step is a three, and every step is a little different from the one
+# before: the generator is continuous. Half way, the latent on the straight way is clearly shorter. In these two rows
+# you hardly see what that costs; further down you measure it with ψ: short latents are near the average, and their
+# images vary less. So `inkgan morph` walks along arcs.
 #
 # ## A hand
 #
@@ -117,8 +118,8 @@ assert within > 0.4
 # ## Legible or varied?
 #
 # Now and then a digit is hard to read. Shorten the latents: multiply all by ψ (psi) between 0 and 1. This is called
-# truncation. What is won and what is lost? (We also try 1.3. *Legible* means here: a classifier gives the digit that
-# was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
+# truncation. What do you gain, and what do you lose? (We also try 1.3. *Legible* means here: a classifier gives the
+# digit that was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
 
 # %% [markdown] lang="zh" of="0609a967"
 # 互相独立的隐变量，相关系数应该是 0；1 则表示用墨量总是同增同减。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
@@ -152,15 +153,15 @@ assert found[0][1] < 0.01
 sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi in psis]), columns=20)
 
 # %% [markdown] lang="en"
-# One row for each ψ, from 0 at the top. At ψ = 0 all twos are the same two: the most legible, and dull. Beyond 1 the
-# latents lie outside of the shell, and some digits fall apart: here about one in eight is no longer surely legible. Why
-# only outside? The generator has been neither inside nor outside. But inside lies *between* latents that it knows, and
-# it fills in; outside it has to continue beyond all of them.
+# One row for each ψ, from 0 at the top. At ψ = 0 all twos are the same two: as legible as can be, and dull. Beyond 1
+# the latents lie outside the shell, and some digits fall apart: here about one in eight is no longer surely legible.
+# Why only outside? The generator has been neither inside nor outside. But the inside lies *between* latents that it
+# knows, so it can fill the gap; outside, it has to continue beyond all of them.
 #
 # ## Only where it is needed
 #
-# At ψ = 1 only about two digits in a hundred are hard to read. Must all pay for them? Shrink only those, step by step,
-# until the reader is sure.
+# At ψ = 1 only about two digits in a hundred are hard to read. Must all the others pay for them? Shrink only the
+# latents of the hard ones, step by step, until the reader is sure.
 
 # %% [markdown] lang="zh" of="80ed9268"
 # 每行一个 ψ，最上面是 0。ψ = 0 时所有的“2”都是同一个“2”：最清晰，也最乏味。超过 1，隐变量跑到了壳的外面，有些数字就散架了：在这里，大约每八个就有一个不再读得有把握。
@@ -190,15 +191,15 @@ assert len(changed) < 0.1 * N
 sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
 
 # %% [markdown] lang="en"
-# Above the hard ones, below what became of them. The classifier reads all of them now, and the variety is nearly what
-# it was. Compare that with ψ = 0.8 for all. (Do you read them all, too? The judge here is the one that chose. An honest
-# test asks another one.)
+# Above are the hard ones, below is what became of them. The classifier reads all of them now, and the variety is nearly
+# what it was. Compare that with ψ = 0.8 for all. (Can you read them all, too? The judge here is the one that chose
+# which to shrink. An honest test asks another judge.)
 #
 # ## Backwards: from a digit to its latent
 #
-# So far we went from latents to digits. Somebody wrote a digit, on paper, and the generator has never seen it. Is there
-# a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network learns
-# here?
+# So far we went from latents to digits. Now somebody wrote a digit on paper, and the generator has never seen it. Is
+# there a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network
+# learns here?
 
 # %% [markdown] lang="zh" of="e708937a"
 # 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却几乎和原来一样。拿它和“一律 ψ = 0.8”比一比。
@@ -246,9 +247,9 @@ assert apart.mean() < 0.15 * at_zero
 print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the difference is explained")
 
 # %% [markdown] lang="en"
-# No network learns; the latent does. Above real digits, below the nearest that the generator can draw. They are close,
-# down to slant and loops, though none was in its training. So it did not learn its images by heart: it learned how
-# digits vary.
+# No network learns; the latent does. Above are real digits, below the nearest that the generator can draw. They are
+# close, down to slant and loops, though none of the real ones was in its training. So it did not learn its training
+# images by heart: it learned how digits vary.
 #
 # And now the surprise. We have the latent of somebody's seven. Give it the other labels.
 
@@ -274,8 +275,8 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 #
 # ## What can it not draw?
 #
-# Search for the latents of things that are no digits: a cross, a frame, a digit flipped top to bottom, and noise. Which
-# will fail?
+# Search for the latents of things that are not digits: a cross, a frame, a digit flipped top to bottom, and noise.
+# Which will fail?
 
 # %% [markdown] lang="zh" of="846d91f5"
 # 最左边是某人写的数字，旁边是十个数字用这种笔迹写出来可能的样子。
@@ -310,10 +311,10 @@ assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 # %% [markdown] lang="en"
 # Noise fails: a grey blotch. 64 numbers are far fewer than 784. The flipped seven and the cross come out roughly: their
 # strokes have lost some of their length, and their differences are larger than those of real digits. The frame is a
-# surprise: it comes out about as well as a digit, as an angular zero. But look at the lengths. Real digits are
-# drawn by latents whose length is about 7, these by latents about twice as long, far outside of the shell. The
-# generator *can* draw them, and in a lifetime of random latents it never *would*. Both numbers together, difference and
-# length, say how unusual an image is.
+# surprise: it comes out about as well as a digit, as an angular zero. But look at the lengths. Real digits are drawn by
+# latents whose length is about 7, these by latents about twice as long, far outside the shell. The generator *can* draw
+# them, but in a lifetime of random latents it never *would*. Both numbers together, difference and length, say how
+# unusual an image is.
 #
 # ## Exercises
 #
@@ -373,8 +374,8 @@ sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Above latent 0, below the mean image. The generator's middle is a sharp digit in the most ordinary hand; the mean of
-# pixels is a blur. Averaging latents is not averaging images.
+# Above is the image of latent 0, below the mean image. The generator's middle is a sharp digit in the most ordinary
+# hand; the mean of pixels is a blur. Averaging latents is not averaging images.
 #
 # </details>
 #
