@@ -2,8 +2,8 @@
 # # 8 · Your own data, and beyond
 #
 # Digits were the beginning. In this last lesson you train on a folder of your own pictures, then on coloured ones, see
-# how several processes share the work, take your model away, and find out where to read on. All of it computes for half
-# a minute.
+# how several processes share the work, take your model with you, and find out where to read on. All the computing takes
+# half a minute.
 
 # %% [markdown] lang="zh" of="bb538fad"
 # # 8 · 用自己的数据，再往前走
@@ -14,7 +14,7 @@
 # %% [markdown] lang="en"
 # ## A folder
 #
-# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying places, sizes
+# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying positions, sizes
 # and line widths. One folder for each class. What else must the computer know? (Nothing.)
 
 # %% [markdown] lang="zh" of="3f0c2168"
@@ -88,11 +88,12 @@ tidy = load("shapes", resize=24)
 assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
 
 # %% [markdown] lang="en"
-# It says what it left out, and why. With `resize=24` (`--resize 24` in a terminal) the large one is made to fit.
+# inkgan says what it left out, and why. With `resize=24` (`--resize 24` in a terminal) the large picture is made to
+# fit.
 #
 # ## Train
 #
-# The same recipe as for digits, with narrow networks because the images are simple. How far will 300 steps get?
+# The same recipe as for digits, with narrow networks because the images are simple. How far will you get in 300 steps?
 
 # %% [markdown] lang="zh" of="799f9bf6"
 # 略过了哪些文件、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
@@ -121,8 +122,8 @@ own = inkgan.load(result.folder)
 sheet(own.sample(36, seed=1, labels=np.repeat(KINDS, 12)), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# One class a row, still rough. Did it learn the three classes? A crude judge is enough: which class has the nearest
-# training image?
+# One class per row, still rough. Did the model learn the three classes? A crude judge is enough: which class has the
+# nearest training image?
 
 # %% [markdown] lang="zh" of="1308240c"
 # 每行一类，还很粗糙。三个类别学会了吗？一个粗糙的裁判就够了：最近的训练图属于哪一类？
@@ -145,12 +146,13 @@ print(f"generated shapes that look like their class: {right:.0%}; of real held-o
 assert right > 0.7
 
 # %% [markdown] lang="en"
-# Do not be surprised if generated shapes do as well as real ones: a generator draws the ordinary, and the odd real
-# shape lies near no training image of its kind. A real measurement needs at least 128 test images, and the warning
-# above says that here are 60. Draw 1,300 shapes, of which a tenth is held out for testing, or sort your images into two
-# folders yourself, `train/` and `test/`, with a folder for each class in both. Then `inkgan evaluate runs/shapes` trains
-# a feature network on your data first, and says how long that will take. With 480 training images do not expect too
-# much; failure number 10 of lesson 4 is near. Look at `inkgan doctor runs/shapes` before you trust anything.
+# Do not be surprised if generated shapes do as well as real ones: a generator draws ordinary shapes, while now and then
+# a real one is odd and lies near no training image of its kind. A real measurement needs at least 128 test images, and
+# the warning above says that there are only 60 here. Draw 1,300 shapes, of which inkgan holds out a tenth for testing,
+# or sort your images into two folders yourself, `train/` and `test/`, with a folder for each class in both. Then
+# `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long that will take. With 480
+# training images do not expect too much; failure number 10 of lesson 4 is near. Look at `inkgan doctor runs/shapes`
+# before you trust anything.
 #
 # ## Colour
 #
@@ -194,13 +196,13 @@ assert colours.argmax(axis=1).tolist() == [0, 1, 2]
 
 # %% [markdown] lang="en"
 # Only the first layer of the discriminator and the last one of the generator have three channels instead of one. Red
-# circles, green squares, blue triangles, still speckled after so few steps: it learned which colour belongs to which
-# shape, because that was so in the data. If that is not what you want, change the data.
+# circles, green squares, blue triangles, still speckled after so few steps: the model learned which colour belongs to
+# which shape, because that was so in the data. If that is not what you want, change the data.
 #
 # ## Many processes
 #
-# A larger model needs more hands. Two processes take half of each batch; then they average their gradients. Is that the
-# same as one process with the whole batch?
+# A larger model needs more hands. Two processes each take half of every batch; then they average their gradients. Is
+# that the same as one process with the whole batch?
 
 # %% [markdown] lang="zh" of="f5fe6a9e"
 # 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角，步数太少，还带着杂色的斑点。它学到了哪种形状配哪种颜色，因为数据里就是这样。
@@ -228,14 +230,15 @@ print("largest difference:", f"{(whole - shared).abs().max().item():.1e}")
 assert torch.allclose(whole, shared, atol=1e-7)
 
 # %% [markdown] lang="en"
-# Yes, but for rounding. And when would it *not* be the same? When images of a batch influence each other, as in batch
-# normalisation: another reason to do without. In a terminal: `inkgan train --set slices=2 --processes 2`, where
-# `slices` says into how many parts each batch is cut; many machines: [the page on clusters](../../docs/cluster.md).
+# Yes, except for rounding. And when would it *not* be the same? When images of a batch influence each other, as in
+# batch normalisation: another reason to do without it. In a terminal: `inkgan train --set slices=2 --processes 2`.
+# Here, `slices` says into how many parts each batch is cut. For many machines, see [the page on
+# clusters](../../docs/cluster.md).
 #
 # ## Take it away
 #
-# `inkgan export RUN -o model.html` makes one file that draws without a server, `-o model.onnx` one for other programs.
-# A folder with weights and a card:
+# `inkgan export RUN -o model.html` makes one file that draws without a server; `-o model.onnx` makes one for other
+# programs. You can also export a folder with the weights and a card:
 
 # %% [markdown] lang="zh" of="0446e17b"
 # 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
@@ -358,7 +361,7 @@ assert size >= 2 * numbers
 #
 # The first layer alone has 24 · 36 · 81 = 69,984 of them: 80 weights and an offset for each place of each map. The
 # three vectors of the classes are 192; the convolutions and the scales that depend on latent and class have the rest.
-# Four bytes for each number; the few bytes more are the names and shapes of the arrays.
+# Four bytes for each number; the few extra bytes are the names and shapes of the arrays.
 #
 # </details>
 #
@@ -366,7 +369,7 @@ assert size >= 2 * numbers
 #
 # Could you explain these to a friend? Each is answered in the lesson in brackets.
 #
-# 1. From what does a generator learn, if it never sees a real image? [1, 2]
+# 1. What does a generator learn from, if it never sees a real image? [1, 2]
 # 2. What does the best discriminator compute? [2]
 # 3. Why does the generator not minimise log(1 − D)? [2]
 # 4. Which optimiser may change which weights, and what goes wrong otherwise? [2]
@@ -374,7 +377,7 @@ assert size >= 2 * numbers
 # 6. How do you notice mode collapse, if every single picture is good? [4, 5]
 # 7. What is a floor, and why is it not 0? [5]
 # 8. Two runs differ by 0.3 in distance. What do you want to know next? [5, 6]
-# 9. Which change turned the tutorial into `fast`, and what did each part bring? [6]
+# 9. Which changes turned the tutorial into `fast`, and what did each of them bring? [6]
 # 10. What does a label say, and what does a latent say? [7]
 #
 # Answer all ten before you unfold the short answers. If one surprises you, go back to its lesson.
@@ -384,21 +387,22 @@ assert size >= 2 * numbers
 # 1. From the gradient that comes back through the discriminator, and from nothing else.
 # 2. At each point the share of real images among all: real / (real + generated).
 # 3. Where the discriminator is sure, log(1 − D) is flat: the generator would learn least when it is worst.
-# 4. The one that holds them: the generator's Adam only the generator's weights. Otherwise the loss falls because the
-#    judge is bribed, and the images stay as they are.
+# 4. Only the one that holds them: the generator's Adam may change only the generator's weights. Otherwise the loss
+#    falls because the judge is bribed, and the images stay as they are.
 # 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or the two see different
 #    ranges of pixels.
 # 6. Compare many images of a class with each other, or look at recall; count the classes.
 # 7. The distance of real images that nobody trained on. They are few, so their covariance is crude; and other people
 #    wrote them.
-# 8. Whether the interval of the difference contains 0, how many images each figure is from, and what other seeds give.
+# 8. Whether the interval of the difference contains 0, how many images each figure comes from, and what other seeds
+#    give.
 # 9. Networks that fit (cheap steps, no normalisation), labels (asking for a digit), pairs (all real images matter),
 #    penalties (a smooth discriminator), averaging (no jitter).
 # 10. The label says what is written, the latent how: the hand.
 #
 # </details>
 #
-# Ten more ask what follows from the lessons: [questions](../../lessons/questions.md).
+# Ten more questions ask what follows from the lessons: [questions](../../lessons/questions.md).
 
 # %% [markdown] lang="zh" of="ea0f6006"
 # <details><summary>答案</summary>
