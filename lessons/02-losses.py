@@ -101,8 +101,8 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 # Forget images for a moment; let a "digit" be a single number. Real ones come from one bell curve (a normal
 # distribution), generated ones from another. Here we do not train a network: there is one free logit for each place on
 # the line, and Adam, the optimiser of lesson 1, finds the best value for each. (You will read further down how Adam
-# works.) At each place, the loss takes how often each kind occurs, times what it costs, and it adds this up over all
-# places. What should the best probability be at a place where real ones are three times as frequent as generated ones?
+# works.) For each place, the loss multiplies how often each kind occurs there by what it costs; then it adds everything
+# up. What should the best probability be at a place where real ones are three times as frequent as generated ones?
 
 # %% [markdown] lang="zh" of="1e1cf4f9"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
@@ -364,7 +364,7 @@ assert course[-1] < 0.1 * course[0]
 # In the other direction, the discriminator's loss must not reach the generator. `no_grad()` (or `detach()`) sees to
 # that, as in the training loop above. Without it, the gradients of that loss stay in the `.grad` of the generator's
 # weights. If you then forget to clear them before the generator's own step, the generator learns to be found out. In
-# any case they are computed for nothing.
+# any case, computing them is wasted work.
 #
 # ## Three losses, three Adams
 #

@@ -112,8 +112,9 @@ print(f"mean correlation of the ink of two digits of one latent: {within:.2f}")
 assert within > 0.4
 
 # %% [markdown] lang="en"
-# For digits of independent latents it would be 0; 1 would mean that they always go together. The label says *what*, the
-# latent says *how*. That is why `inkgan write` can write a date by one hand: one latent for all characters.
+# For digits of independent latents it would be 0; 1 would mean that their ink always rises and falls together. The
+# label says *what*, the latent says *how*. That is why `inkgan write` can write a date by one hand: one latent for all
+# characters.
 #
 # ## Legible or varied?
 #
@@ -309,11 +310,11 @@ assert off[2:].min() > 3 * apart.mean()
 assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 
 # %% [markdown] lang="en"
-# Noise fails: a grey blotch. 64 numbers are far fewer than 784. The flipped seven and the cross come out roughly: their
-# strokes have lost some of their length, and their differences are larger than those of real digits. The frame is a
-# surprise: it comes out about as well as a digit, as an angular zero. But look at the lengths. Real digits are drawn by
-# latents whose length is about 7, these by latents about twice as long, far outside the shell. The generator *can* draw
-# them, but in a lifetime of random latents it never *would*. Both numbers together, difference and length, say how
+# Noise fails: a grey blotch. 64 numbers are far fewer than 784. The flipped seven and the cross come out only roughly:
+# their strokes have lost some of their length, and their differences are larger than those of real digits. The frame is
+# a surprise: it comes out about as well as a digit, as an angular zero. But look at the lengths. Real digits are drawn
+# by latents whose length is about 7, these by latents about twice as long, far outside the shell. The generator *can*
+# draw them, but in a lifetime of random latents it never *would*. Both numbers together, difference and length, say how
 # unusual an image is.
 #
 # ## Exercises
