@@ -1,9 +1,9 @@
-/** Adam without momentum (Kingma and Ba, 2015, algorithm 1, with β₁ = 0), on a network's row of parameters. */
+/** Adam without momentum (Kingma and Ba, 2015, algorithm 1, with β₁ = 0), for the parameters of one network. */
 
 import type { Parameters } from "./parameters";
 import type { Workspace } from "./workspace";
 
-/** A short memory of the gradients' size: with 0.99 runs blew up; see the Python package's notes on experiments. */
+/** The decay rate of the squared gradients. With 0.99 runs diverged; see the Python package's notes on experiments. */
 const BETA2 = 0.9;
 
 export class Adam {

@@ -1,4 +1,4 @@
-/** The feature network of the Python package, which tells digits: 3×3 convolutions, a 4×4 pooling, a hidden layer. */
+/** The Python package's feature network, which classifies digits: 3×3 convolutions, a 4×4 pooling, a hidden layer. */
 
 import { Convolution, type MapSize, sizeOf } from "./convolution";
 import { affine, softmax, strided } from "./layers";
@@ -13,7 +13,7 @@ const BATCH = 16;
 export class Classifier {
   readonly classes: number;
   private readonly convolutions: Convolution[];
-  private readonly maps: number[]; // the image, then what each convolution makes of it
+  private readonly maps: number[]; // the image, then the output of each convolution
   private readonly pooled: number;
   private readonly hidden: Layer;
   private readonly last: Layer;
@@ -74,7 +74,7 @@ export class Classifier {
     return Array.from({ length: n }, (_, i) => softmax(ws.view(this.scores + i * this.classes, this.classes)));
   }
 
-  /** Average maps [n, h, w, c] to 4×4 cells, whose order is PyTorch's: [n, c, 4, 4]. */
+  /** Average-pool maps [n, h, w, c] to 4×4 cells, in PyTorch's order: [n, c, 4, 4]. */
   private pool(n: number, x: number, { height, width, channels }: MapSize): void {
     const f = this.ws.floats;
     const span = (cell: number, length: number) => [

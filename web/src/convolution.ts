@@ -1,4 +1,4 @@
-/** A 3×3 convolution of maps of one size, with the patches that its gradient needs. */
+/** A 3×3 convolution for maps of one size. It keeps the patches that its gradient needs. */
 
 import { affine, affineInputs, affineParameters, patches, strided } from "./layers";
 import type { Layer } from "./parameters";
@@ -33,12 +33,12 @@ export class Convolution {
     this.patches = ws.allocate(batch * this.patchNumbers);
   }
 
-  /** How many numbers the patches of one image are. */
+  /** The number of values in the patches of one image. */
   get patchNumbers(): number {
     return this.positions * this.layer.inputs;
   }
 
-  /** y [n, h', w', o] of maps x; without the bias where a direction, not a place, goes through. */
+  /** Compute y [n, h', w', o] from maps x. Leave out the bias to propagate a direction instead of an input. */
   forward(n: number, x: number, y: number, withBias = true): void {
     const { ws, layer, input } = this;
     patches(ws, n, input.height, input.width, input.channels, this.stride, x, this.patches);
@@ -46,14 +46,14 @@ export class Convolution {
     affine(ws, n * this.positions, layer.inputs, layer.outputs, this.patches, layer.weight, bias, y);
   }
 
-  /** Add the gradients of kernel and bias, for the maps that went forward last. */
+  /** Add the gradients of kernel and bias, for the maps of the last `forward`. */
   backwardParameters(n: number, dy: number, withBias = true): void {
     const { ws, layer } = this;
     const dBias = withBias ? layer.dBias : null;
     affineParameters(ws, n * this.positions, layer.inputs, layer.outputs, this.patches, dy, layer.dWeight, dBias);
   }
 
-  /** The gradient of the maps; `spare` has place for the patches of n images. */
+  /** Write the gradient of the maps to `dx`; `spare` has room for the patches of n images. */
   backwardInputs(n: number, dy: number, dx: number, spare: number): void {
     const { ws, layer, input } = this;
     affineInputs(ws, n * this.positions, layer.inputs, layer.outputs, dy, layer.weight, spare);

@@ -12,7 +12,7 @@ export function unpackDigits(bytes: Uint8Array): Data {
   return { image: DIGIT, pixels, labels: bytes.slice(0, count), classes: 10 };
 }
 
-/** An IDX file: its sizes, and its bytes. */
+/** Read the shape and the data of an IDX file. */
 function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 8 || view.getUint16(0) !== 0 || bytes[2] !== 8) {
@@ -26,7 +26,7 @@ function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: 
   return { shape, data };
 }
 
-/** The digits of two files of MNIST, images and labels in any order, uncompressed. */
+/** Read digits from two uncompressed MNIST files, one of images and one of labels, in either order. */
 export function digitsOfFiles(files: readonly Uint8Array[]): Data {
   const read = files.map(readIdx);
   const images = read.find((file) => file.shape.length === 3);

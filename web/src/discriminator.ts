@@ -2,9 +2,9 @@
  * The discriminator of the recipes `fast` and `best`, forward, backward and along a direction.
  *
  * It is linear between the kinks of its leaky ReLUs. So the gradient of the penalty |∇D(x)|² with respect to a kernel
- * needs no second derivatives: with v = ∇D(x) held still, ½ ∂|∇D|²/∂W = ∂/∂W (v·∇D), and v·∇D is what comes out when v
- * goes forward through the same layers with the same masks and no biases. Its gradient at a layer is the product of what
- * v became there with what the gradient of D was there, both of which are known by then.
+ * needs no second derivatives: with v = ∇D(x) held constant, ½ ∂|∇D|²/∂W = ∂/∂W (v·∇D), and v·∇D is the output when v
+ * goes forward through the same layers with the same masks and no biases. Its gradient at a layer is the product of two
+ * known values: v, propagated as far as that layer, and the gradient of D there.
  */
 
 import { Convolution, type MapSize, sizeOf } from "./convolution";
@@ -26,14 +26,14 @@ const HIDDEN = 128;
 interface Stage {
   readonly convolution: Convolution;
   readonly output: number; // after the leaky ReLU
-  readonly delta: number; // the gradient before it
+  readonly delta: number; // the gradient before the leaky ReLU
 }
 
 export class Discriminator {
   readonly parameters: Parameters;
-  readonly outputs: number; // how many: a logit for each class, and each class's score; 1 without labels
+  readonly outputs: number; // their number: the logits of all classes, then the scores of all; 1 without labels
   readonly output: number; // [batch, outputs]
-  readonly dImages: number; // [batch, H, W, C], after `backward` was asked for it
+  readonly dImages: number; // [batch, H, W, C], written by `backward` if wanted
   private readonly imageNumbers: number;
   private readonly classes: number;
   private readonly cells: MapSize; // the image in blocks of 2×2
@@ -102,7 +102,7 @@ export class Discriminator {
     return this.stages[this.stages.length - 1];
   }
 
-  /** Judge images [n, H, W, C] in [0, 1]; what comes out lies at `output`. */
+  /** Judge images [n, H, W, C] in [0, 1]. The result lies at `output`. */
   forward(n: number, images: number): void {
     const { ws, cells } = this;
     ws.floats.fill(-1, this.padded, this.padded + n * sizeOf(cells));
@@ -134,13 +134,13 @@ export class Discriminator {
     }
   }
 
-  /** The logit of each of the images judged last, for its label. */
+  /** The logit of each image judged last, for its label. */
   logits(labels: ArrayLike<number>, n: number): Float32Array {
     const { ws, outputs } = this;
     return Float32Array.from({ length: n }, (_, i) => ws.floats[this.output + i * outputs + this.place(labels, i)]);
   }
 
-  /** The auxiliary classifier's scores [count, classes] of the images judged last, from number `first` on. */
+  /** The auxiliary classifier's scores [count, classes] of the images judged last, from image `first` on. */
   scores(first: number, count: number): Float32Array {
     const { ws, outputs, classes } = this;
     const result = new Float32Array(count * classes);
@@ -156,10 +156,10 @@ export class Discriminator {
   }
 
   /**
-   * Go back from gradients of the logits [n] and the scores (of the images from number `firstScored` on).
+   * Backpropagate the gradients of the logits [n] and of the scores (those of the images from `firstScored` on).
    *
-   * @param parameters whether the gradients of the parameters are added.
-   * @param images whether the gradient of the images is wanted, at `dImages`.
+   * @param wanted with `parameters`, the gradients of the parameters are accumulated; with `images`, the gradient of
+   * the images is written to `dImages`.
    */
   backward(
     labels: ArrayLike<number>,
@@ -220,7 +220,8 @@ export class Discriminator {
   /**
    * Add the gradient of weight · Σ |∇D(x)|² / 2 over the first `n` of the images judged last.
    *
-   * It leaves gradients of the logits behind, and the patches of a direction: do what needs the images' before.
+   * It overwrites the patches of the images with those of a direction, and the gradients that `backward` left. Whatever
+   * needs them has to come first.
    *
    * @returns Σ |∇D(x)|².
    */

@@ -1,11 +1,11 @@
-/** What is wrong with a run of training, told by what can be seen of it. */
+/** Diagnoses a training run from what can be observed of it. */
 
 export interface Signs {
   readonly step: number;
   readonly finite: boolean;
-  readonly margin: number; // mean of the logits of real digits less those of drawn ones
-  readonly spread: number; // how far drawings of one digit are apart, as a share of how far real ones are
-  readonly agreement: number; // the share of drawings that are read as what was asked for
+  readonly margin: number; // the mean logit of real digits minus that of drawn ones
+  readonly spread: number; // the mean squared distance between drawings of the same digit, relative to real digits
+  readonly agreement: number; // the share of drawings that are read as the digit that was asked for
 }
 
 export type Verdict = "waiting" | "healthy" | "diverged" | "overpowered" | "collapsed" | "fooled" | "labels";
@@ -13,7 +13,7 @@ export type Verdict = "waiting" | "healthy" | "diverged" | "overpowered" | "coll
 const GRACE = 60; // steps after which drawings can be told apart
 const READABLE = 150; // steps after which they can be read
 
-/** The first thing that is wrong, if anything is. */
+/** Return the first verdict that applies, the gravest first. */
 export function diagnose({ step, finite, margin, spread, agreement }: Signs): Verdict {
   if (!finite) {
     return "diverged";
@@ -33,7 +33,7 @@ export function diagnose({ step, finite, margin, spread, agreement }: Signs): Ve
   return step >= READABLE && agreement < 0.4 ? "labels" : "healthy";
 }
 
-/** The mean squared distance of images [n, size] of one class, over all classes that have two or more. */
+/** The mean squared difference of pixels between images [n, size] of one class, over all pairs; 0 without pairs. */
 export function spreadOf(images: ArrayLike<number>, labels: ArrayLike<number>): number {
   const n = labels.length;
   const size = images.length / n;

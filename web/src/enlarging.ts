@@ -5,7 +5,7 @@ import { roundHalfEven } from "./rounding";
 
 const REACH = 4; // pixels that are added on each side
 const UNITS = 2 ** 11; // weights are whole multiples of 1 / UNITS
-const BETWEEN = 2 ** 4; // and what comes between rows and columns of 1 / BETWEEN
+const BETWEEN = 2 ** 4; // values between the two passes are whole multiples of 1 / BETWEEN
 
 /** The cubic of Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -1/2. */
 function cubic(distance: number): number {
@@ -16,7 +16,7 @@ function cubic(distance: number): number {
   return d < 2 ? -0.5 * (((d - 5) * d + 8) * d - 4) : 0;
 }
 
-/** The weights [times · length][length] by which a line of pixels is enlarged and smoothed; it goes on as it ends. */
+/** The weights [times · length][length] that enlarge and smooth a line of pixels; its end pixels repeat beyond it. */
 function weightsFor(length: number, times: number, sigma: number): number[][] {
   const places = times * (length + 2 * REACH);
   return Array.from({ length: times * length }, (_, row) => {
@@ -43,7 +43,7 @@ function enlarging(length: number, times: number, sigma: number): number[][] {
   return weights;
 }
 
-/** A picture `times` as wide and high, smoothed by a Gaussian of `sigma` of its pixels. */
+/** A picture `times` times as wide and high, smoothed by a Gaussian of standard deviation `sigma`, in source pixels. */
 export function enlarged({ width, height, pixels }: Picture, times: number, sigma: number): Picture {
   const across = enlarging(width, times, sigma).map((weights) =>
     Array.from({ length: height }, (_, y) => {

@@ -1,6 +1,6 @@
 /**
- * Adversarial losses, as `inkgan.training.losses` has them, with their gradients: logits [N] of real and of generated
- * images, paired by place, to a mean and what it asks of each logit.
+ * The adversarial losses of `inkgan.training.losses`, with their gradients. Logits [N] of real and of generated images
+ * are paired by position; the result is the mean loss over the pairs, and its gradient with respect to each logit.
  */
 
 import { sigmoid, softplus } from "./layers";
@@ -8,7 +8,7 @@ import { sigmoid, softplus } from "./layers";
 export const GAMES = ["relativistic", "non-saturating", "hinge", "least-squares"] as const;
 export type GameName = (typeof GAMES)[number];
 
-/** One pair's loss, and its derivatives by the logit of the real and of the generated image. */
+/** One pair's loss, and its derivatives with respect to the logits of the real and of the generated image. */
 type Pair = readonly [loss: number, byReal: number, byFake: number];
 
 interface Game {
@@ -52,7 +52,7 @@ export interface Played {
   readonly dFake: Float32Array;
 }
 
-/** The loss of one player, and its gradients by the logits. */
+/** The loss of one player, and its gradients with respect to the logits. */
 export function play(game: GameName, player: keyof Game, real: Float32Array, fake: Float32Array): Played {
   const n = real.length;
   const dReal = new Float32Array(n);

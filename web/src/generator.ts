@@ -17,12 +17,12 @@ import {
 import { type Layer, Parameters } from "./parameters";
 import type { Workspace } from "./workspace";
 
-/** A convolution, then a scale for every channel that the latent and the label decide, then a leaky ReLU. */
+/** A convolution, then a scale for each channel, computed from latent and label, then a leaky ReLU. */
 interface Scaled {
   readonly convolution: Convolution;
   readonly grows: boolean; // whether its channels become 2×2 blocks before they are scaled
   readonly scale: Layer;
-  readonly map: MapSize; // after it
+  readonly map: MapSize; // of the output
   readonly unscaled: number;
   readonly factors: number;
   readonly output: number;
@@ -49,8 +49,8 @@ export class Generator {
   private labels: Int32Array = new Int32Array(0);
 
   /**
-   * @param batch the most images at once.
-   * @param learns whether gradients of the parameters are wanted; those of the latents always are.
+   * @param batch the largest number of images at once.
+   * @param learns whether `backward` computes the gradients of the parameters, besides those of the latents.
    */
   constructor(
     private readonly ws: Workspace,
@@ -113,10 +113,10 @@ export class Generator {
   }
 
   /**
-   * Draw images, which then lie at `images`.
+   * Draw images into `images`.
    *
    * @param latents [n, D].
-   * @param labels [n]; ignored by a generator without labels. One that there is not is an error.
+   * @param labels [n]; ignored by a generator without labels. A label out of range is an error.
    */
   forward(latents: Float32Array, labels: ArrayLike<number>): void {
     const { ws, description, styleNumbers } = this;
@@ -154,7 +154,7 @@ export class Generator {
     const { ws } = this;
     const { convolution, map, scale } = stage;
     if (stage.grows) {
-      convolution.forward(n, x, stage.output); // as large as what becomes of it
+      convolution.forward(n, x, stage.output); // as scratch: it is as large as the blocks
       const { height, width } = convolution.output;
       channelsToBlocks(ws, n, height, width, map.channels, stage.output, stage.unscaled);
     } else {
@@ -165,7 +165,7 @@ export class Generator {
     leaky(ws, n * sizeOf(map), stage.output, this.description.slope);
   }
 
-  /** Where each row of the images lies, there and in the maps whose grid they do not fill. */
+  /** Visit each row of the images: its place in `images`, and its place in the maps, whose grid may be larger. */
   private forImageRows(n: number, visit: (image: number, padded: number, count: number) => void): void {
     const { height, width, channels } = this.description.image;
     const stride = 2 * this.last.output.width * channels;
@@ -179,8 +179,8 @@ export class Generator {
   }
 
   /**
-   * Go back from the gradient of the images drawn last, [n, H, W, C], to the gradients of the parameters (added, if
-   * they learn) and of the latents.
+   * Backpropagate the gradient [n, H, W, C] of the images drawn last. If the generator learns, the gradients of its
+   * parameters are accumulated.
    *
    * @returns the gradient of the latents [n, D].
    */

@@ -1,5 +1,5 @@
 /**
- * Ink on a line, as `inkgan.generation.ink` has it: a model's small digits drawn large and sharp, and separators drawn with
+ * Ink on a line, as in `inkgan.generation.ink`: a model's small digits drawn large and sharp, and separators drawn with
  * the same pen. A character is a strip: as high as the line it stands on and as wide as its ink, 0 paper to 255 ink.
  */
 
@@ -70,16 +70,16 @@ export const STROKES: Readonly<Record<string, readonly Stroke[]>> = {
 const ENLARGED = 4;
 const SMOOTHED = 0.6; // the standard deviation of the Gaussian, in pixels of the image
 const EDGE = 0.4; // the grey level, of 1, that becomes the edge of the ink
-const FAINT = 64; // what is lighter, of 255, is no ink but the soft edge of it
+const FAINT = 64; // pixels up to this, of 255, are the soft edge of the ink
 
-/** Where characters stand: rows of every strip, the row on which digits stand, and the height of a digit. */
+/** A line on which characters stand: its height, the row on which digits stand, and the height of a digit, in rows. */
 export interface Line {
   readonly height: number;
   readonly baseline: number;
   readonly size: number;
 }
 
-/** How a digit is set: its shear, its turn in radians, how many times as large it becomes, rows above the baseline. */
+/** How a digit is placed: its shear, its rotation in radians, its relative size, and its rows above the baseline. */
 export interface Set {
   readonly lean: number;
   readonly turn: number;
@@ -106,7 +106,7 @@ export function digit(image: Picture, line: Line, { lean, turn, grow, lift }: Se
   const scale = (grow * line.size) / Math.max(bottom - top, 0.9 * (right - left), 0.5 * clean.height);
   const width = Math.floor((2.5 + 2.5 * Math.abs(lean)) * line.size);
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
-  // To the line: shear after rotation, about the middle of the digit's foot; the way back is what is needed.
+  // A digit is rotated and then sheared, about the middle of its foot. Sampling needs the inverse of this.
   const [a, b, c, d] = [scale * (cos - lean * sin), scale * (-sin - lean * cos), scale * sin, scale * cos];
   const share = ENLARGED / (a * d - b * c);
   const back = [d * share, -b * share, -c * share, a * share];
@@ -132,7 +132,7 @@ interface Box {
   readonly right: number;
 }
 
-/** The smallest box around all that is darker than a level; right and bottom are the first outside. */
+/** The smallest box around all pixels above a level, if there are any; right and bottom are the first outside. */
 function inkedBox({ width, height, pixels }: Picture, level: number): Box | null {
   let [top, bottom, left, right] = [height, -1, width, -1];
   pixels.forEach((value, i) => {
@@ -147,7 +147,7 @@ function inkedBox({ width, height, pixels }: Picture, level: number): Box | null
   return bottom < 0 ? null : { top, bottom, left, right };
 }
 
-/** Remove pieces of ink that are not connected to others and hold less than 10 % of all: they would read as dots. */
+/** Remove unconnected pieces that hold less than 10 % of the inked pixels: they would look like dots. */
 export function withoutSpecks({ width, height, pixels }: Picture): Picture {
   const inked = (x: number, y: number) => x >= 0 && x < width && y >= 0 && y < height && pixels[y * width + x] > FAINT;
   const seen = new Uint8Array(width * height);
@@ -189,7 +189,7 @@ function forAround(place: number, width: number, visit: (x: number, y: number) =
   }
 }
 
-/** Draw a separator with a round pen of a width in pixels, leaning to the right. */
+/** Draw a separator with a round pen, `width` pixels wide; `lean` is the tangent of its slant to the right. */
 export function separator(strokes: readonly Stroke[], line: Line, width: number, lean: number): Strip {
   const reach = Math.ceil((1 + 1.2 * Math.abs(lean)) * line.size + width);
   const columns = 2 * reach;
@@ -212,14 +212,14 @@ export function separator(strokes: readonly Stroke[], line: Line, width: number,
   });
 }
 
-/** The distance of a point to the line from `a` to `b`. */
+/** The distance of a point from the segment between `a` and `b`. */
 function distance(x: number, y: number, a: Point, b: Point): number {
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
   const t = Math.min(1, Math.max(0, ((x - a[0]) * dx + (y - a[1]) * dy) / Math.max(dx * dx + dy * dy, 1e-9)));
   return Math.hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/** Round ink in [0, 1] to 0..255 and cut away the columns without any, left and right. */
+/** Round ink in [0, 1] to 0..255 and cut off the empty columns on the left and on the right. */
 function cut(width: number, height: number, ink: (place: number) => number): Strip {
   const pixels = Uint8Array.from({ length: width * height }, (_, i) =>
     roundHalfEven(Math.min(1, Math.max(0, ink(i))) * 255),

@@ -1,15 +1,15 @@
-/** From drawings to the latent whose generator draws them: Adam on the latent, from its middle, the weights held still. */
+/** Finds the latent from which the generator draws given drawings: Adam on the latent, from 0, with frozen weights. */
 
 import type { Generator as Drawer } from "./generator";
 import type { Workspace } from "./workspace";
 
 const FIRST_RATE = 0.1;
 const BETAS = [0.9, 0.99] as const;
-/** How much a latent's length counts against the pixels. */
+/** The weight of the latent's squared length in the objective. */
 const PRIOR = 1e-3;
 const NOISE = 64; // squared errors are divided by it
 
-/** A digit that somebody drew: pixels in [0, 1] as the generator's images are, and which digit it is. */
+/** A digit that somebody drew: pixels in [0, 1], like those of the generator's images, and its label. */
 export interface Drawn {
   readonly pixels: Float32Array;
   readonly label: number;
@@ -22,11 +22,11 @@ export interface Inverted {
 }
 
 /**
- * Find one latent for all drawings, a step at a time: iterate as long as wanted. After each step, the first of the
- * generator's images is that of the first drawing.
+ * Find one latent for all drawings, one step for each iteration. After each step, the first of the generator's images
+ * is the one for the first drawing.
  *
- * @param drawings any number; more than the generator's batch are drawn in several.
- * @param steps how many; the step size falls to 0 over them.
+ * @param drawings any number; if they exceed the generator's batch, they are drawn in several batches.
+ * @param steps the number of steps, over which the step size falls to 0.
  */
 export function* invert(
   ws: Workspace,
@@ -38,7 +38,7 @@ export function* invert(
   const pixels = generator.imageNumbers;
   const latent = new Float32Array(size);
   const [means, squares] = [new Float64Array(size), new Float64Array(size)];
-  const batches = inBatches(drawings, generator.batch).reverse(); // the first drawing's is the last
+  const batches = inBatches(drawings, generator.batch).reverse(); // the batch of the first drawing comes last
   const dImages = ws.allocate(Math.min(drawings.length, generator.batch) * pixels);
   for (let step = 1; step <= steps; step++) {
     const gradient = Float64Array.from(latent, (one) => PRIOR * one);
@@ -88,7 +88,7 @@ function errorGradient(ws: Workspace, generator: Drawer, drawings: readonly Draw
   return total;
 }
 
-/** How long a latent is; beyond 10 it is unlike anything that the generator learned to draw. */
+/** The length of a latent; beyond 10 it is unlike anything that the generator learned to draw. */
 export function lengthOf(latent: Float32Array): number {
   return Math.sqrt(latent.reduce((sum, x) => sum + x * x, 0));
 }
@@ -124,7 +124,7 @@ export function asMnist(ink: Float32Array, width: number, height: number): Float
   return resampled(ink, width, height, xMean / mass, yMean / mass, scale);
 }
 
-/** 28×28 pixels of `scale` source pixels each, around a centre; each the mean over its area. */
+/** Sample 28×28 pixels around a centre. A pixel is the mean over a square with sides of `scale` source pixels. */
 function resampled(
   ink: Float32Array,
   width: number,

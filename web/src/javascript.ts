@@ -1,4 +1,4 @@
-/** The kernel in plain JavaScript, for browsers without SIMD: the same functions, many times as slow. */
+/** The kernel in plain JavaScript, for browsers without SIMD: the same functions, many times slower. */
 
 import type { Kernels, Matrix } from "./workspace";
 

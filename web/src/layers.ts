@@ -1,5 +1,5 @@
 /**
- * What the networks are made of: forward, and backward by hand. Maps are [N, H, W, C] in a workspace.
+ * The building blocks of the networks: forward, and backward by hand. Maps are [N, H, W, C] in a workspace.
  *
  * A 3×3 convolution is one product: of its patches, [positions, 9·C], with its kernel, [9·C, O]. So convolutions and
  * linear functions share everything but the patches.
@@ -24,7 +24,7 @@ export function affine(
   }
 }
 
-/** Add to the gradients of W and b (where there is one) those that dY [n, o] gives. */
+/** From dY [n, o], compute the gradients of W and, if there is one, of b, and add them to `dWeight` and `dBias`. */
 export function affineParameters(
   ws: Workspace,
   n: number,
@@ -41,7 +41,7 @@ export function affineParameters(
   }
 }
 
-/** The gradient of X: dX[n, i] = dY[n, o] · Wᵀ, or added to dX. */
+/** The gradient of X: dX[n, i] = dY[n, o] · Wᵀ, or dX += dY · Wᵀ if `add`. */
 export function affineInputs(
   ws: Workspace,
   n: number,
@@ -103,7 +103,7 @@ export function leaky(ws: Workspace, count: number, x: number, slope: number): v
   ws.kernels.leaky(x, x, count, slope);
 }
 
-/** The gradient before a leaky ReLU, in place, by the signs of its output. */
+/** Go back through a leaky ReLU: change dY in place, by the signs of the output y. */
 export function leakyBackward(ws: Workspace, count: number, y: number, dy: number, slope: number): void {
   ws.kernels.leaky(dy, y, count, slope);
 }
@@ -134,7 +134,7 @@ export function blocksToChannels(
   forBlocks(n, h, w, c, (grouped, spread) => ws.floats.copyWithin(out + grouped, x + spread, x + spread + 2 * c));
 }
 
-/** Where each run of 2c numbers lies in maps [n, h, w, 4c] and in [n, 2h, 2w, c]. */
+/** Visit each stretch of 2c numbers: its place in maps [n, h, w, 4c], and its place in [n, 2h, 2w, c]. */
 function forBlocks(n: number, h: number, w: number, c: number, move: (grouped: number, spread: number) => void): void {
   let grouped = 0;
   for (let row = 0; row < n * h; row++) {
@@ -208,7 +208,7 @@ export function softplus(x: number): number {
   return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-/** Cross-entropy of scores [n, k] against labels [n], its mean; the gradient times `weight` goes to `gradient`. */
+/** The mean cross-entropy of scores [n, k] against labels [n]; its gradient times `weight` goes to `gradient`. */
 export function crossEntropy(
   scores: Float32Array,
   labels: ArrayLike<number>,

@@ -1,4 +1,4 @@
-/** The outline of ink as the path of an SVG: the line at half the ink, by marching squares, through exact crossings. */
+/** The outline of ink as an SVG path: the contour at half the ink, by marching squares with interpolated crossings. */
 
 type Point = readonly [number, number];
 
@@ -47,7 +47,7 @@ function linesIn(
   for (let i = 0; i < 4; i++) {
     const j = (i + 1) % 4;
     if (inked[i] !== inked[j]) {
-      const [a, b] = inked[i] ? [corners[j], corners[i]] : [corners[i], corners[j]]; // one order for both cells of a side
+      const [a, b] = inked[i] ? [corners[j], corners[i]] : [corners[i], corners[j]]; // the same order in both cells
       (inked[i] ? exits : entries).push(cross(a[0], a[1], b[0], b[1]));
     }
   }

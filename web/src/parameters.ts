@@ -1,8 +1,8 @@
 /**
  * A network's parameters, one after the other in a workspace, so that an optimiser sees a single long row of numbers.
  *
- * Kernels lie as products want them: [9·C, O] for a convolution that PyTorch keeps as [O, C, 3, 3], [I, O] for a linear
- * function that it keeps as [O, I]. Reading and writing take PyTorch's order.
+ * Kernels have the layout of matrix products: [9·C, O] for a convolution, which PyTorch stores as [O, C, 3, 3], and
+ * [I, O] for a linear function, which PyTorch stores as [O, I]. `read` and `write` convert from and to PyTorch's order.
  */
 
 import type { Workspace } from "./workspace";
@@ -30,11 +30,11 @@ interface Entry {
   readonly shape: readonly number[]; // PyTorch's
   readonly start: number; // from the first parameter
   readonly size: number;
-  readonly gain: number; // of the initial standard deviation, or the constant of a bias
+  readonly gain: number; // factor of the initial standard deviation; of a bias, its initial value
   readonly kind: "kernel" | "bias" | "embedding";
 }
 
-/** What a network is made of, before and after its place in memory is known. */
+/** The parameters of a network. Declare all of them, then call `place`, which gives them memory. */
 export class Parameters {
   count = 0;
   values = 0;
@@ -51,12 +51,12 @@ export class Parameters {
     return start;
   }
 
-  /** A convolution from `inputs` to `outputs` channels; call the result once the parameters have their place. */
+  /** Declare a convolution from `inputs` to `outputs` channels. Call the result after `place`. */
   convolution(name: string, inputs: number, outputs: number, gain = 1, bias = 0): () => Layer {
     return this.layer(name, [outputs, inputs, 3, 3], gain, bias);
   }
 
-  /** A linear function. */
+  /** Declare a linear function. Call the result after `place`. */
   linear(name: string, inputs: number, outputs: number, gain = 1): () => Layer {
     return this.layer(name, [outputs, inputs], gain, 0);
   }
@@ -75,12 +75,12 @@ export class Parameters {
     });
   }
 
-  /** A table of embeddings. */
+  /** Declare a table of embeddings; return its offset from the first parameter. */
   embedding(name: string, classes: number, size: number): number {
     return this.add(name, [classes, size], "embedding", 1);
   }
 
-  /** Give the parameters, and if they learn their gradients, a place in memory. */
+  /** Allocate memory for the parameters and, if they learn, for their gradients. */
   place(learns: boolean): void {
     this.values = this.ws.allocate(this.count);
     this.gradients = learns ? this.ws.allocate(this.count) : 0;

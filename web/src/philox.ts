@@ -1,12 +1,12 @@
 /**
- * Randomness as `inkgan.seeds` has it: a pure function of (seed, stream, index), the same numbers as NumPy's.
+ * Random numbers as in `inkgan.seeds`: a pure function of (seed, stream, index), with NumPy's results.
  *
  * Philox4x64-10 is Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, section 3.3. A 64-bit word is two
- * 32-bit halves, as JavaScript has no fast 64-bit integers. The normals are Marsaglia and Tsang, "The Ziggurat Method
- * for Generating Random Variables", 2000, with 256 strips and NumPy's use of the bits.
+ * 32-bit halves, as JavaScript has no fast 64-bit integers. Normals follow Marsaglia and Tsang, "The Ziggurat Method
+ * for Generating Random Variables", 2000, with 256 strips, and use the bits as NumPy does.
  */
 
-/** What is drawn; the numbers are those of `inkgan.seeds.Stream`. */
+/** The purposes of random numbers. The values are those of `inkgan.seeds.Stream`. */
 export const Stream = {
   INITIALISATION: 0,
   DATA_ORDER: 1,
@@ -63,7 +63,7 @@ interface Ziggurat {
 const NORMAL_START = 3.6541528853610088; // where the tail begins
 const STRIP_AREA = 0.004928673233974655;
 
-/** The strips for `bits` random bits a number: widths over 2^bits, the share inside the next strip, densities. */
+/** The strips for draws of `bits` bits: widths over 2^bits, the integers below which a draw is accepted, densities. */
 function makeZiggurat(bits: number): Ziggurat {
   const scale = 2 ** bits;
   const density = (x: number) => Math.exp(-0.5 * x * x);
@@ -151,7 +151,7 @@ export class Philox {
     return pair[0];
   }
 
-  /** An integer in [0, largest], as NumPy's shuffling draws it: bits until they are not too many. */
+  /** An integer in [0, largest], as NumPy's shuffling draws it: masked bits, drawn again while above `largest`. */
   private upTo(largest: number): number {
     const mask = 2 ** (32 - Math.clz32(largest)) - 1;
     for (;;) {
@@ -306,7 +306,7 @@ function split(value: bigint, out: Uint32Array, at: number): void {
   out[at + 1] = Number(value & 0xffffffffn);
 }
 
-/** Latents [count, size] of one index of a stream, as `inkgan.seeds.latents`. */
+/** Latents [count, size] for one index of a stream, like `inkgan.seeds.latents`. */
 export function latents(
   seed: number | bigint,
   stream: number,
@@ -317,7 +317,7 @@ export function latents(
   return new Philox(seed, stream, index).normals32(count * size);
 }
 
-/** Which examples make up each batch, as `inkgan.seeds.BatchOrder`. */
+/** The examples of each batch, in a new random order each epoch, like `inkgan.seeds.BatchOrder`. */
 export class BatchOrder {
   private epoch = -1;
   private order: Int32Array = new Int32Array(0);

@@ -36,7 +36,7 @@ function sample({ width, height, pixels }: Picture, x: number, y: number): numbe
   return between(row(top), row(top + 1), y - top);
 }
 
-/** The value at a share of the way from one to another. */
+/** Linear interpolation between two values. */
 function between(from: number, to: number, share: number): number {
   return from + (to - from) * share;
 }

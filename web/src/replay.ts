@@ -1,4 +1,4 @@
-/** Runs as they were recorded: what the same latents drew after so many steps. */
+/** Recorded runs: the images of the same latents after various numbers of steps. */
 
 export const RECORDED = ["tutorial", "fast"] as const;
 

@@ -1,4 +1,4 @@
-/** Reading and writing safetensors: a table of contents in JSON, then the arrays as they lie in memory. */
+/** Reading safetensors: a table of contents in JSON, then the arrays as they lie in memory. */
 
 import type { Tensors } from "./parameters";
 
@@ -11,7 +11,7 @@ interface About {
 /**
  * The arrays of a file as float32, by name.
  *
- * F32, F16, I8 and I32 are read. An I8 array `x` beside a F32 array `x.scale` stands for x · scale, row by row.
+ * F32, F16, I8, U8 and I32 are read. An I8 array `x` with an F32 array `x.scale` stands for x · scale, row by row.
  */
 export function readSafetensors(bytes: Uint8Array): Tensors {
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));

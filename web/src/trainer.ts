@@ -22,7 +22,7 @@ export interface Settings {
   readonly average: number; // the half-life of the generator's average, as a share of the steps so far
   readonly fade: number; // the share of a long run, at its end, in which learning rates go to zero
   readonly frozenDiscriminator: boolean;
-  readonly shuffledLabels: boolean; // real images with another one's label: what a broken data set does
+  readonly shuffledLabels: boolean; // random labels for the real images, as in a broken data set
 }
 
 /** The settings of `fast`. */
@@ -43,11 +43,11 @@ export const FAST: Settings = {
 /** Its networks: the channels of the coarsest maps, and the slope of the leaky ReLUs for negative numbers. */
 const CHANNELS = 48;
 const SLOPE = 0.1;
-/** Runs of up to so many steps do not fade; from so many on they fade over all of `fade`. */
+/** Learning rates do not fade in runs of up to SHORT steps; from LONG steps on, they fade over all of `fade`. */
 const SHORT = 300;
 const LONG = 1800;
 
-/** Real images, uint8 [N, H, W, C] with 0 for paper, and their labels [N]; no labels where there are none. */
+/** Real images, uint8 [N, H, W, C] with 0 for paper, and their labels [N], or null without labels. */
 export interface Data {
   readonly image: MapSize;
   readonly pixels: Uint8Array;
@@ -55,14 +55,14 @@ export interface Data {
   readonly classes: number;
 }
 
-/** What a step says of itself, taken before its updates. */
+/** The figures of a step, each taken before the update that uses it. */
 export interface Figures {
   readonly step: number;
   readonly lossGenerator: number;
   readonly lossDiscriminator: number;
   readonly lossClassReal: number;
   readonly lossClassFake: number;
-  readonly penalty: number | null; // null where it was not due
+  readonly penalty: number | null; // null in steps without it
   readonly logitsReal: Float32Array;
   readonly logitsFake: Float32Array;
   readonly scoreReal: number; // mean probability of "real"
@@ -74,7 +74,7 @@ export interface TrainerOptions {
   readonly data: Data;
   readonly seed?: number | bigint;
   readonly batch?: number;
-  readonly steps?: number; // of the whole run, which schedules refer to
+  readonly steps?: number; // of the whole run; the learning rates fade towards its end
   readonly channels?: number;
   readonly latent?: number;
   readonly settings?: Partial<Settings>;
@@ -85,7 +85,7 @@ export interface TrainerOptions {
 export class Trainer {
   readonly generator: Generator;
   readonly discriminator: Discriminator;
-  /** The average of the generator: what draws. */
+  /** The average of the generator, which draws the images. */
   readonly average: Generator;
   settings: Settings;
   step = 0;
@@ -122,13 +122,13 @@ export class Trainer {
     this.restartAverage();
   }
 
-  /** Let the average begin where the generator is. */
+  /** Set the average to the generator's current parameters. */
   restartAverage(): void {
     const { values, count } = this.generator.parameters;
     this.workspace.floats.copyWithin(this.average.parameters.values, values, values + count);
   }
 
-  /** Update both networks once. Where a loss is not finite, nothing more is updated, and `finite` is false. */
+  /** Update both networks once. As soon as a loss is not finite, nothing more is updated, and `finite` is false. */
   next(): Figures {
     const { settings, batch, seed, step } = this;
     const rate = this.remainingRate();
@@ -146,14 +146,14 @@ export class Trainer {
     return { step, ...judged, ...made };
   }
 
-  /** How much of the learning rates is left, 1 to 0: they fade over the last share of a run, less of a short one. */
+  /** The factor of the learning rates, 1 to 0. They fade over the last share of a run, a smaller one in short runs. */
   private remainingRate(): number {
     const share = this.settings.fade * Math.min(1, Math.max(0, (this.steps - SHORT) / (LONG - SHORT)));
     const progress = Math.min(1, this.step / this.steps);
     return share ? Math.min(1, (1 - progress) / share) : 1;
   }
 
-  /** Put the real images of a step to their place; the labels of the real images, and those to draw. */
+  /** Load the real images of a step into memory; return their labels, and the labels to draw. */
   private takeBatch(step: number): { real: Int32Array; fake: Int32Array } {
     const { data, workspace, generator } = this;
     const indices = this.order.batch(step);
@@ -211,7 +211,7 @@ export class Trainer {
     };
   }
 
-  /** The auxiliary classifier's weighted loss on the first of the images judged last. */
+  /** The auxiliary classifier's weighted loss on the first `batch` of the images judged last. */
   private classLoss(labels: Int32Array, weight: number): { loss: number; gradient: Float32Array | null } {
     const { discriminator, batch, data } = this;
     if (!data.classes) {
@@ -223,7 +223,7 @@ export class Trainer {
     return { loss, gradient };
   }
 
-  /** Update the generator by what the discriminator now thinks of the images that it drew. */
+  /** Update the generator, by how the updated discriminator judges the images that it drew. */
   private generatorStep(labels: Int32Array, logitsReal: Float32Array, learningRate: number, finiteSoFar: boolean) {
     const { discriminator, generator, settings, batch } = this;
     discriminator.forward(batch, generator.images);
@@ -256,7 +256,7 @@ export class Trainer {
     return drawAll(this.workspace, this.average, drawn, labels);
   }
 
-  /** The discriminator's logits for images [N, H, W, C] in [0, 1] of these labels, and their gradients by the pixels. */
+  /** Logits for images [N, H, W, C] in [0, 1] and labels [N], and their gradients with respect to the pixels. */
   critique(images: Float32Array, labels: readonly number[]): { logits: Float32Array; gradient: Float32Array } {
     const { discriminator, workspace, generator, batch } = this;
     const size = generator.imageNumbers;

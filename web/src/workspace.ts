@@ -1,4 +1,4 @@
-/** Matrix products in float32: a WebAssembly kernel where the browser has SIMD, plain JavaScript elsewhere. */
+/** Memory for float32 arrays, and the kernel for them: WebAssembly if the browser has SIMD, otherwise JavaScript. */
 
 import relaxed from "../build/kernel_relaxed.wasm";
 import simd from "../build/kernel_simd.wasm";
@@ -19,24 +19,24 @@ export function rows(at: number, columns: number): Matrix {
   return { at, row: columns, column: 1 };
 }
 
-/** The transpose of a matrix stored row by row with so many columns. */
+/** The transpose of a matrix that has this number of columns and is stored row by row. */
 export function transposed(at: number, columns: number): Matrix {
   return { at, row: 1, column: columns };
 }
 
-/** What the networks spend their time in. Arrays are given by the index of their first element. */
+/** The functions in which the networks spend their time. An array is given by the index of its first element. */
 export interface Kernels {
-  /** C[m, n] = A[m, k] · B[k, n], or C += it where `add` says so; C lies row by row. */
+  /** C[m, n] = A[m, k] · B[k, n], or C += A · B if `add`; C is stored row by row. */
   product(m: number, n: number, k: number, a: Matrix, b: Matrix, c: number, add: boolean): void;
   /** Add a row of numbers to each row of x [rows, columns]. */
   addToRows(x: number, rows: number, columns: number, row: number): void;
-  /** Multiply by `slope` each of `count` numbers whose fellow in `sign` is not above 0. */
+  /** Multiply by `slope` each of `count` numbers in `x` whose counterpart in `sign` is not above 0. */
   leaky(x: number, sign: number, count: number, slope: number): void;
-  /** Maps [n, h, w, c] that are the sum of their 3×3 patches around every `stride`-th position. */
+  /** Sum 3×3 patches around every `stride`-th position into maps [n, h, w, c]. */
   addPatches(n: number, h: number, w: number, c: number, stride: number, patches: number, maps: number): void;
 }
 
-/** The same with addresses in bytes, as WebAssembly has them. */
+/** The same functions with addresses in bytes, as WebAssembly exports them. */
 interface Exports {
   gemm(
     m: number,
@@ -65,9 +65,9 @@ const SPARE_BYTES = 64; // the kernel may read a little past the end of a matrix
 export class Workspace {
   readonly kernel: Kernel;
   readonly kernels: Kernels;
-  /** All of the memory. Take it anew after every `allocate`: growing moves it. */
+  /** All of the memory. Read this field again after every `allocate`: growing replaces the array. */
   floats: Float32Array = new Float32Array(0);
-  /** Where a 1 lies. */
+  /** The index of a number that is 1. */
   readonly one: number;
   private readonly memory: WebAssembly.Memory | null = null;
   private used = 0;
@@ -88,7 +88,7 @@ export class Workspace {
     this.one = this.allocateFrom([1]);
   }
 
-  /** Space for `count` numbers, all 0; it stays for good. */
+  /** Reserve space for `count` numbers, all 0. It is never freed. */
   allocate(count: number): number {
     const at = this.used;
     this.used += Math.ceil(count / 4) * 4;
@@ -99,14 +99,14 @@ export class Workspace {
     return at;
   }
 
-  /** Space for numbers that are given. */
+  /** Reserve space for numbers, and store them there. */
   allocateFrom(values: ArrayLike<number>): number {
     const at = this.allocate(values.length);
     this.floats.set(values, at);
     return at;
   }
 
-  /** A view of `count` numbers; good until the next `allocate`. */
+  /** A view of `count` numbers, valid until the next `allocate`. */
   view(at: number, count: number): Float32Array {
     return this.floats.subarray(at, at + count);
   }
@@ -134,7 +134,7 @@ function inElements(exports: Exports, scratch: number): Kernels {
   };
 }
 
-/** The fastest kernel that this browser takes. */
+/** The fastest kernel that this browser supports. */
 export function bestKernel(): Kernel {
   if (typeof WebAssembly !== "object") {
     return "JavaScript";

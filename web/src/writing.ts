@@ -21,7 +21,7 @@ export const CHARACTERS = `${DIGITS}${Object.keys(STROKES).join("")} `;
 /** Stands for any digit, drawn by the seed. */
 export const WILDCARD = "d";
 export const LONGEST_TEXT = 64;
-/** The digits that show a hand's pen, and the line on which they show it. */
+/** The digits by which a hand's pen is measured, and the line on which they are drawn for this. */
 const PEN_DIGITS = "01";
 const PEN_LINE: Line = { height: 64, baseline: 50, size: 37 };
 
@@ -181,12 +181,12 @@ export function between(a: Float32Array, b: Float32Array, t: number): Float32Arr
   const angle = Math.acos(cosine);
   const sine = Math.sin(angle);
   if (!(sine >= 1e-6)) {
-    return t < 0.5 ? a : b; // no arc, or no telling which
+    return t < 0.5 ? a : b; // no arc, or more than one
   }
   return a.map((x, i) => (Math.sin((1 - t) * angle) * x + Math.sin(t * angle) * b[i]) / sine);
 }
 
-/** The left edge of each strip, and at the end the width of the page: outlines come a gap near each other. */
+/** The left edge of each strip, then the width of the page. Strips move together until outlines are a gap apart. */
 function sideBySide(text: string, strips: readonly Strip[], line: Line, gaps: readonly number[]): number[] {
   const margin = roundHalfEven(0.25 * line.size);
   let edge = margin;
@@ -231,7 +231,7 @@ function spanOf(strip: Strip, y: number): readonly [number, number] | null {
   return [first, end];
 }
 
-/** The right edge of ink, by row, after a disc of radius `gap` has gone around it. */
+/** The right edge of the ink, by row, after dilation with a disc of radius `gap`. */
 function swollen(right: Float64Array, gap: number): Float64Array {
   const reach = Math.floor(gap);
   const result = new Float64Array(right.length).fill(Number.NEGATIVE_INFINITY);

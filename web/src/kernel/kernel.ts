@@ -1,5 +1,5 @@
 /**
- * C[M, N] (+)= A[M, K] · B[K, N] in float32, for AssemblyScript; `../gemm.ts` says what the arguments mean.
+ * C[M, N] (+)= A[M, K] · B[K, N] in float32, for AssemblyScript; `../workspace.ts` explains the arguments.
  *
  * B is packed into panels of 8 columns, a block of it at a time, so that the innermost loop reads it in order; A is read
  * through two strides, so that a transposed A needs no copy. The tile of 4 × 8 sums lies in registers.
@@ -8,7 +8,7 @@
 const DEPTH: i32 = 256; // rows of B in a block
 const BREADTH: i32 = 512; // columns of B in a block
 
-/** How many bytes of scratch the caller must lend. */
+/** The number of bytes of scratch memory that the caller must lend. */
 export function scratchBytes(): i32 {
   return (DEPTH * BREADTH + 32) << 2;
 }
@@ -53,7 +53,7 @@ function pack(b: usize, rowStride: usize, columnStride: usize, depth: i32, bread
   }
 }
 
-/** One tile: `rows` of 4 and `columns` of 8 count; the others are computed in vain. */
+/** Compute a tile of 4 × 8 sums, and store its first `rows` rows and `columns` columns. */
 // @ts-ignore: decorator
 @inline
 function tile(
@@ -162,7 +162,7 @@ export function addToRows(x: usize, rows: i32, columns: i32, row: usize): void {
   }
 }
 
-/** Multiply by `slope` each of `count` numbers whose fellow in `sign` is not above 0. */
+/** Multiply by `slope` each of `count` numbers in `x` whose counterpart in `sign` is not above 0. */
 export function leaky(x: usize, sign: usize, count: i32, slope: f32): void {
   const slopes = f32x4.splat(slope);
   const ones = f32x4.splat(1);
@@ -181,7 +181,7 @@ export function leaky(x: usize, sign: usize, count: i32, slope: f32): void {
   }
 }
 
-/** Add `count` numbers to others. */
+/** Add `count` numbers at `from` to those at `to`. */
 // @ts-ignore: decorator
 @inline
 function accumulate(to: usize, from: usize, count: i32): void {

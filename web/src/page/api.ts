@@ -24,7 +24,7 @@ export interface Which {
 export interface TrainerRequest {
   readonly seed?: number | bigint | string;
   readonly batch?: number;
-  readonly steps?: number; // of the whole run, which the schedule of the learning rates refers to
+  readonly steps?: number; // of the whole run; the learning rates fade towards its end
   readonly settings?: Partial<Settings>;
   readonly data?: Data;
 }
@@ -41,7 +41,7 @@ export class Inkgan {
   readonly description: Description;
   readonly name: string;
   readonly digits: Data | null;
-  /** Fulfilled when the model is loaded, with how products are computed. */
+  /** Resolves once the model is loaded, to the kernel in use. */
   readonly ready: Promise<Kernel>;
   private readonly classifier: Uint8Array | null;
   private readonly drawing: Caller;
@@ -60,12 +60,12 @@ export class Inkgan {
     this.ready = this.drawing.call<Kernel>("load", { description, weights, classifier } satisfies Model);
   }
 
-  /** Whether the model can be told which of ten digits to draw, in one shade of ink. */
+  /** Whether the model can write: its classes are the ten digits, and its images have one channel. */
   get canWrite(): boolean {
     return canWrite(this.description);
   }
 
-  /** One image: of a label, by one of a seed's writers. */
+  /** One image of a label, by one of a seed's writers. */
   async draw({ seed = 0, writer = 0, label = 0 }: Which = {}): Promise<Picture> {
     const { latent } = await this.hand(seed, writer);
     return { ...this.description.image, pixels: await this.drawLatents(latent, [label]) };
@@ -81,7 +81,7 @@ export class Inkgan {
     return this.drawing.call("hand", { seed: String(seed), writer });
   }
 
-  /** A text in handwriting: the same ink as `inkgan write` puts on paper with these weights. */
+  /** A text in handwriting: the same ink as from `inkgan write --legible 0` with these weights. */
   write(text: string, options: WritingOptions = {}): Promise<Writing> {
     return this.drawing.call("write", { text, options });
   }
@@ -95,7 +95,7 @@ export class Inkgan {
    * Find the latent that draws what somebody drew.
    *
    * @param pixels one or more images [n, H, W] in [0, 1], 1 being ink, in the form of MNIST.
-   * @param options each image's label, how many steps, and who hears of every fifth.
+   * @param options each image's label, the number of steps, and a callback for every fifth step.
    */
   invert(
     pixels: Float32Array,
@@ -110,7 +110,7 @@ export class Inkgan {
     return this.drawing.call("invert", { drawings, steps: options.steps ?? 100 }, options.news);
   }
 
-  /** Start a training of the recipe `fast` from nothing; an earlier one ends. */
+  /** Start to train the recipe `fast` from nothing. This ends an earlier training. */
   async trainer(request: TrainerRequest = {}): Promise<TrainerHandle> {
     const data = request.data ?? this.digits;
     if (!data) {
@@ -124,9 +124,9 @@ export class Inkgan {
   }
 }
 
-/** A training under way. */
+/** A training in progress. */
 export class TrainerHandle {
-  /** What the last step said of itself. */
+  /** The figures of the last step. */
   figures: Progress["figures"] | null = null;
   steps = 0;
   perSecond = 0;
@@ -142,12 +142,12 @@ export class TrainerHandle {
     return progress;
   }
 
-  /** Do one step, after which it rests. */
+  /** Do one step, then pause. */
   async step(): Promise<Progress> {
     return this.note(await this.worker.call<Progress>("train.step", null));
   }
 
-  /** Run for so many steps, or until paused, with so many milliseconds between two; resolved when it rests. */
+  /** Run for `steps` steps or until paused, with `between` milliseconds after each. Resolves when it has stopped. */
   run(
     options: { readonly steps?: number; readonly between?: number; readonly news?: (progress: Progress) => void } = {},
   ): Promise<void> {

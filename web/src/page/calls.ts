@@ -1,4 +1,4 @@
-/** Calling functions in a worker: a message there, an answer back, and news on the way. */
+/** Calling functions in a worker: a message there, news while it works, and an answer back. */
 
 export interface Call {
   readonly id: number;
@@ -14,7 +14,7 @@ export interface Answer {
 
 type News = (value: never) => void;
 
-/** A worker whose functions answer by promises. */
+/** A worker whose functions are called by message and answer with promises. */
 export class Caller {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, { done(value: unknown): void; failed(error: Error): void; news: News }>();
@@ -32,7 +32,7 @@ export class Caller {
     });
   }
 
-  /** Call a function; `news` hears what it says before it is done. */
+  /** Call a function; `news` receives what it reports before it is done. */
   call<T>(method: string, argument: unknown, news: (value: never) => void = () => undefined): Promise<T> {
     const id = ++this.last;
     return new Promise<T>((done, failed) => {
@@ -59,7 +59,7 @@ export class Caller {
   }
 }
 
-/** In the worker: answer calls by functions of these names. */
+/** In the worker: answer each call with the function of that name. */
 export function answer(
   functions: Readonly<Record<string, (argument: never, news: (value: unknown) => void) => unknown>>,
 ): void {

@@ -4,10 +4,10 @@ import { colour, context } from "./dom";
 
 const css = (name: "ink" | "more" | "muted" | "discriminator" | "generator") => `rgb(${colour(name)})`;
 
-/** The columns beside a chart in which the numbers of its axis stand. */
+/** The width of the margin of a chart that holds the numbers of its axis, in pixels. */
 const AXIS = 36;
 
-/** The losses over steps, scaled by the same range, the newest on the right, in the colours of the lessons. */
+/** Draw the losses over steps, on one scale, the newest on the right, in the colours of the lessons. */
 export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
   const pen = context(canvas);
   const { width, height } = canvas;
@@ -38,7 +38,7 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
   pen.textAlign = "start";
 }
 
-/** Bars with a name under each, or, given one name more than bars, under their edges; heights are shares of the canvas. */
+/** Draw bars of heights in [0, 1] with a name under each; with one name more than bars, names are under their edges. */
 export function bars(canvas: HTMLCanvasElement, heights: readonly number[], names: readonly string[]): void {
   const pen = context(canvas);
   const { width, height } = canvas;
@@ -59,7 +59,7 @@ export function bars(canvas: HTMLCanvasElement, heights: readonly number[], name
   pen.textAlign = "start";
 }
 
-/** How often values fall into each of so many equal parts of a range; those outside count at its ends. */
+/** How many values lie in each of `parts` equal parts of a range, relative to the fullest; others go to the ends. */
 export function histogram(values: ArrayLike<number>, low: number, high: number, parts: number): number[] {
   const counts = Array.from({ length: parts }, () => 0);
   for (const value of Array.from(values)) {

@@ -71,7 +71,7 @@ export function slider(
   return { element: make("label", { class: "field" }, make("span", {}, said("span", key), " ", shown), input), input };
 }
 
-/** A canvas that stands for a picture, with a name for those who do not see it. */
+/** A canvas for a picture, with an accessible name. */
 export function picture(key: TextKey, width: number, height: number, className = ""): HTMLCanvasElement {
   const canvas = make("canvas", { width, height, class: className, role: "img" });
   label(canvas, key);
@@ -88,7 +88,7 @@ export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 
 type Colour = "ink" | "paper" | "more" | "less" | "muted" | "discriminator" | "generator";
 
-/** One of the page's colours, by the name of its variable. */
+/** One of the page's colours, by the name of its CSS variable. */
 export function colour(name: Colour): [number, number, number] {
   const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const number = Number.parseInt(value.slice(1), 16);
@@ -103,7 +103,7 @@ export function paint(canvas: HTMLCanvasElement, painting: () => void): void {
   painting();
 }
 
-/** Paint everything again in the colours of now. */
+/** Paint everything again in the current colours. */
 export function repaint(): void {
   for (const painting of paintings.values()) {
     painting();
@@ -115,7 +115,7 @@ export function wipe(canvas: HTMLCanvasElement): void {
   paint(canvas, () => context(canvas).clearRect(0, 0, canvas.width, canvas.height));
 }
 
-/** Images side by side: uint8 [n, height, width, channels], 0 paper to 255 ink where there is one channel. */
+/** Images side by side: uint8 [n, height, width, channels], 0 paper to 255 ink if there is one channel. */
 export interface Sheet {
   readonly pixels: Uint8Array;
   readonly width: number;
@@ -123,7 +123,7 @@ export interface Sheet {
   readonly channels: number;
 }
 
-/** Paint images row by row on a canvas, so many in a row. */
+/** Paint images on a canvas, `columns` in a row. */
 export function paintSheet(canvas: HTMLCanvasElement, sheet: Sheet, columns: number, gap = 2): void {
   const { width, height, pixels, channels } = sheet;
   const size = width * height * channels;
@@ -152,7 +152,7 @@ export function asImage(pixels: Uint8Array, width: number, height: number, chann
   return image;
 }
 
-/** Signed numbers as colours, those of `more` above 0 and of `less` below; `full` is the strongest. */
+/** Signed numbers as colours: `more` above 0, `less` below, and opaque from an absolute value of `full` on. */
 export function asColours(values: Float32Array, width: number, height: number, full: number): ImageData {
   const image = new ImageData(width, height);
   const { data } = image;
@@ -167,7 +167,7 @@ export function asColours(values: Float32Array, width: number, height: number, f
   return image;
 }
 
-/** Let the reader save bytes as a file. */
+/** Offer a blob as a download. */
 export function save(blob: Blob, name: string): void {
   const link = make("a", { href: URL.createObjectURL(blob), download: name });
   link.click();

@@ -1,11 +1,11 @@
-/** What the page holds besides its script: a model, a classifier, real digits. */
+/** What the page holds besides its script: a model, a classifier, real digits, recorded runs. */
 
 import type { Description } from "../description";
 import { unpackDigits } from "../digits";
 import { unpackReplay } from "../replay";
 import type { Contents } from "./api";
 
-/** Bytes without their compression: zlib's in the page, gzip's in files. */
+/** Decompress bytes. The page holds zlib's format ("deflate"), files hold gzip's. */
 export async function unzipped(blob: Blob, format: CompressionFormat = "gzip"): Promise<Uint8Array> {
   const stream = blob.stream().pipeThrough(new DecompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -23,7 +23,7 @@ async function bytesOf(name: string): Promise<Uint8Array | null> {
   const characters = atob(text.trim());
   const bytes = new Uint8Array(characters.length);
   for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = characters.charCodeAt(i); // `Uint8Array.from` with a function keeps the page from answering for 0.1 s
+    bytes[i] = characters.charCodeAt(i); // `Uint8Array.from` with a function would block the page for 0.1 s
   }
   return unzipped(new Blob([bytes]), "deflate");
 }

@@ -1,4 +1,4 @@
-/** The view "Explore": a plane of latents under the finger, and what a discriminator thinks of what they draw. */
+/** The view "Explore": a plane of latents under the finger, their images, and how a discriminator judges them. */
 
 import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
@@ -8,7 +8,7 @@ import { newest } from "./write";
 
 const REACH = 1.5; // the plane goes this far, in standard deviations, to each side
 
-/** The view; `trainer` gives what learns on this page now, and is null on a page where nothing can learn. */
+/** The view. `trainer` returns the training in progress, if there is one; it is null on a page that cannot train. */
 export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null) | null): HTMLElement {
   const { classes, image, latent, names = [] } = inkgan.description;
   const count = Math.min(classes || 1, 10);
@@ -136,7 +136,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   );
 }
 
-/** A point of a seed's plane: so much of one normal latent, and so much of another. */
+/** A point of a seed's plane: `x` times one normal latent plus `y` times another. */
 function latentAt(seed: number, x: number, y: number, size: number): Float32Array {
   const source = new Philox(seed, Stream.WRITER, 2n ** 40n);
   const [across, down] = [source.normals32(size), source.normals32(size)];
@@ -151,7 +151,7 @@ function repeated(latent: Float32Array, count: number): Float32Array {
   return result;
 }
 
-/** A latent in the middle of eight that lie a small step aside. */
+/** Nine latents: the given one in the middle, and eight others a small random step away from it. */
 function neighboursOf(latent: Float32Array, seed: number): Float32Array {
   const source = new Philox(seed, Stream.WRITING, 2n ** 40n);
   const result = repeated(latent, 9);

@@ -10,7 +10,7 @@ import { newest, paintWriting, textField, wrongWith } from "./write";
 const SIDE = 280;
 const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
 const STEPS = 100;
-const UNLIKE = 10; // a latent that is longer draws nothing that was learned
+const UNLIKE = 10; // longer latents are unlike those that the generator learned from
 
 export function handView(inkgan: Inkgan): HTMLElement {
   const pad = drawingPad(() => changed());

@@ -16,13 +16,13 @@ declare global {
   }
 }
 
-/** Its name opens a view: `page.html#learn`. */
+/** A view, which its name in the address opens: `page.html#learn`. */
 type View = readonly [name: string, key: TextKey, make: () => HTMLElement];
 
 /** What the address asks for after its #: a view, a language (`lang=zh`), or both with & between them. */
 const asked = new URLSearchParams(location.hash.slice(1));
 
-/** Tabs, of which one is open; arrow keys go from one to the next. Views are made when they are first opened. */
+/** Tabs, one of them open. Arrow keys go from one to the next. Views are made when they are first opened. */
 function tabs(views: readonly View[]): HTMLElement {
   const list = make("div", { role: "tablist", class: "tabs" });
   label(list, "tabs");

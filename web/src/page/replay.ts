@@ -1,4 +1,4 @@
-/** Two runs that were recorded, each with a slider over its steps. */
+/** Two recorded runs, each with a slider over its steps. */
 
 import { RECORDED, type Recorded, type Replay } from "../replay";
 import { make, paintSheet, picture, said } from "./dom";

@@ -245,7 +245,7 @@ type Values = Readonly<Record<string, string | number>>;
 let language: Language = "en";
 const spoken = new Map<Node | [Element, string], { key: TextKey; values: Values }>();
 
-/** The sentence of a key in the language that is shown. */
+/** The sentence of a key in the current language. */
 export function sentence(key: TextKey, values: Values = {}): string {
   return languages[language][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
 }
@@ -258,7 +258,7 @@ export function say(node: Node, key: TextKey, values: Values = {}): void {
 
 const labels = new WeakMap<Element, [Element, string]>();
 
-/** Let an element's accessible name be a sentence. */
+/** Let a sentence be an element's accessible name, now and after each change of language. */
 export function label(element: Element, key: TextKey, values: Values = {}): void {
   const place = labels.get(element) ?? [element, "aria-label"];
   labels.set(element, place);
@@ -284,7 +284,7 @@ export function spokenLanguage(): Language {
   return language;
 }
 
-/** The reader's own language. */
+/** The first of the reader's languages that the page speaks; English if there is none. */
 export function preferredLanguage(): Language {
   return navigator.languages.find((one) => /^(zh|en)/i.test(one))?.startsWith("zh") ? "zh" : "en";
 }

@@ -1,4 +1,4 @@
-/** What runs beside the page: drawing, reading and inverting with a model, and training. One worker does either. */
+/** The worker beside the page. One instance draws, reads and inverts with a model; another one trains. */
 
 import { Classifier } from "../classifier";
 import type { Description } from "../description";
@@ -50,7 +50,7 @@ export interface InvertRequest {
   readonly steps: number;
 }
 
-/** How an inversion stands: the picture so far, uint8. */
+/** The state of an inversion; the image is uint8. */
 export interface Inversion {
   readonly latent: Float32Array;
   readonly error: number;
@@ -73,17 +73,17 @@ export interface Progress {
   readonly steps: number; // done so far
   readonly perSecond: number;
   readonly bytes: number; // of memory
-  readonly shown: Shown | null; // now and then
+  readonly shown: Shown | null; // null in most steps
 }
 
 export interface Shown {
   readonly images: Uint8Array; // of forty latents, the digits in turn
-  readonly wishes: Float32Array; // the gradient of the logits on the first ten
-  readonly agreement: readonly number[]; // of each digit
+  readonly wishes: Float32Array; // the gradient of the logits with respect to the pixels of the first ten
+  readonly agreement: readonly number[]; // for each digit, the share of its drawings that are read as it
   readonly verdict: Verdict;
 }
 
-/** What a discriminator says of images: how much more real than real digits they look, and what should change. */
+/** A discriminator's judgement of images: how much more real than real digits they look, and what should change. */
 export interface Critique {
   readonly margins: Float32Array;
   readonly wishes: Float32Array;
@@ -136,19 +136,19 @@ const drawing = {
   },
 };
 
-/** Let messages in. */
+/** Wait, so that messages can arrive. */
 function rest(milliseconds = 0): Promise<void> {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
 let trainer: Trainer | null = null;
 let reader: Classifier | null = null;
-let running = 0; // counts the calls of `run` and `pause`: a run goes on while no other has come
+let running = 0; // counts the calls of `start`, `step`, `run` and `pause`; each of them ends the run before it
 let started: StartRequest | null = null;
 let drawn: Float32Array = new Float32Array(0);
 let realSpread = 1;
 let shownAt = 0;
-let showingTook = 0; // milliseconds; on a slow machine it is shown less often, so that it goes on learning
+let showingTook = 0; // milliseconds; a slow machine shows its progress less often, to have time for learning
 let finite = true;
 let margin = 0;
 
@@ -186,7 +186,7 @@ const training = {
     return advance(true);
   },
 
-  /** Train until paused, or for so many steps; `between` milliseconds pass from a step to the next. */
+  /** Train until paused, or at most for `steps` steps if that is a number; wait `between` milliseconds after each. */
   async run(
     { steps, between }: { steps: number | null; between: number },
     news: (value: Progress) => void,
@@ -210,7 +210,7 @@ const training = {
     return toUint8(current().draw(request.latents, request.labels));
   },
 
-  /** What the discriminator says of images [n, H, W, C] in [0, 1]. */
+  /** The discriminator's judgement of images [n, H, W, C] in [0, 1]. */
   critique({ images, labels }: { images: Float32Array; labels: readonly number[] }): Critique {
     const { logits, gradient } = current().critique(images, labels);
     const { pixels, labels: realLabels } = current().data;

@@ -23,7 +23,7 @@ export function wrongWith(text: string): (() => string) | null {
   return text.length > LONGEST_TEXT ? () => sentence("writeTooLong", { longest: LONGEST_TEXT }) : null;
 }
 
-/** A text field for what can be written, and the place where it says what cannot. */
+/** A text field for what can be written, and a place for the message about what cannot. */
 export function textField(key: "writeText" | "yourText", value: string, changed: () => void) {
   const input = make("input", { type: "text", value, inputmode: "text", autocomplete: "off", spellcheck: "false" });
   input.addEventListener("input", changed);
@@ -107,7 +107,7 @@ export function writeView(inkgan: Inkgan): HTMLElement {
   );
 }
 
-/** A hand on the way from one writer to the next. */
+/** A hand between one writer and the next. */
 async function handBetween(inkgan: Inkgan, seed: bigint, writer: number, share: number): Promise<Hand> {
   const hand = await inkgan.hand(seed, writer);
   if (share === 0) {
