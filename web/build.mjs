@@ -1,4 +1,5 @@
-// Builds the page, and with --tests the unit tests, into build/. The same sources give the same bytes.
+// Builds the page and writes it to src/inkgan/exporting/page.html. With --tests it builds the unit tests and benchmarks
+// into build/ instead; with --verify it fails if the written page differs. The same sources give the same bytes.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

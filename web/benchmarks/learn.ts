@@ -1,6 +1,6 @@
 /**
- * Train `fast` on the page's digits, and write 2,000 drawings to build/drawn.raw: uint8 [2000, 28, 28], the digits in turn.
- * Usage: node build/benchmarks/learn.mjs [steps] [batch], after benchmarks/make_page.py
+ * Train `fast` on the page's digits, and write 2,000 drawings to build/drawn.raw: uint8 [2000, 28, 28], the digits in
+ * turn. Usage: node build/benchmarks/learn.mjs [steps] [batch], after benchmarks/make_page.py
  */
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-"""Write build/page.html: the bundled model ``best`` in the page as it was built last."""
+"""Write build/page.html (the page as last built, with a bundled model, by default ``best``) and build/digits.bin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MNIST = MODELS.parent / "data" / "mnist"
 
 
 def main(name: str) -> None:
-    """Fill the model in."""
+    """Fill in the model."""
     build = Path(__file__).parents[1] / "build"
     images = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", len(images))

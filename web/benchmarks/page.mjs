@@ -1,9 +1,10 @@
 /**
- * The page while it learns, in real browsers, from file://: steps a second, the quality after a minute, the longest
- * tasks of the main thread, and memory. Usage, after `npm run page`: node benchmarks/page.mjs [minutes] [chrome|firefox]
+ * Measures the page while it learns, in real browsers, from file://: steps per second, the quality after a minute, the
+ * longest tasks of the main thread, and memory. Usage, after `npm run page`:
+ * node benchmarks/page.mjs [minutes] [chrome|firefox]
  *
- * Other programs slow the clock, so what counts is processor time: that of the worker that learns for the speed, and
- * that of the main thread for its tasks. On a machine with nothing else to do both are the clock's. Linux only (/proc).
+ * Other programs distort times by the clock, so speed and tasks are measured in processor time: that of the worker that
+ * learns, and that of the main thread. On an idle machine both agree with the clock. Linux only (/proc).
  */
 
 import { execFileSync } from "node:child_process";
@@ -16,7 +17,7 @@ const [minutes = "10", only = ""] = process.argv.slice(2);
 const SECONDS = { chrome: 60, firefox: 20 }; // of learning
 const IMAGES = 2000;
 const BATCH = 32;
-const TICKS = 100; // of /proc, a second
+const TICKS = 100; // per second, in /proc
 const WORKERS = /^(DedicatedWorker|DOM Worker)/;
 const browsers = {
   chrome: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -42,7 +43,7 @@ async function measure(name, executablePath) {
   }
 }
 
-/** Steps of `fast` a second, and with Chromium the quality of what is drawn after a minute. */
+/** Measure the steps of `fast` per second and, in Chromium, the quality of its images after a minute. */
 async function learns(browser, name) {
   const page = await open(browser);
   await page.evaluate(async (batch) => {
@@ -73,7 +74,7 @@ async function learns(browser, name) {
   await page.close();
 }
 
-/** In the page: images of so many writers by the generator that learned, as numbers in base64. */
+/** Runs in the page: draw images of `count` writers with the trained generator, each as bytes in base64. */
 async function draw(count) {
   const inkgan = await window.inkgan;
   const hands = await Promise.all(Array.from({ length: count }, (_, writer) => inkgan.hand(0, writer)));
@@ -100,7 +101,7 @@ function evaluate(images) {
   console.log(told.match(/Fréchet digit distance [^,]*/s)?.[0].replace(/\s+/g, " "));
 }
 
-/** Memory over so many seconds in the view that shows learning; with Chromium also the longest tasks before and then. */
+/** Measure memory in the view "Learn", and before that, in Chromium, the longest tasks as it opens and as it learns. */
 async function stays(browser, name, seconds) {
   let page;
   if (name === "chrome") {
@@ -127,7 +128,7 @@ async function stays(browser, name, seconds) {
   await page.close();
 }
 
-/** Say what the longest task of the main thread took while something is done. */
+/** Print how long the longest task of the main thread took during an action. */
 async function traced(page, when, act) {
   await page.tracing.start({ categories: ["toplevel"] });
   await act();
@@ -179,7 +180,7 @@ function processes(browser) {
   return [...found];
 }
 
-/** What /proc says of a process or thread after its name, which may hold spaces; nothing once it has ended. */
+/** The fields of a process or thread in /proc after its name, which may hold spaces; empty if it has ended. */
 function fields(file) {
   try {
     return readFileSync(file, "utf8").split(") ").at(-1).split(" ");
@@ -188,7 +189,7 @@ function fields(file) {
   }
 }
 
-/** Seconds of processor time of each thread with such a name, by its number. */
+/** Seconds of processor time by thread number, for the threads whose name matches. */
 function processorTime(browser, name) {
   const times = new Map();
   for (const pid of processes(browser)) {
@@ -202,12 +203,12 @@ function processorTime(browser, name) {
   return times;
 }
 
-/** How much the thread that did most has done since. */
+/** The largest increase of a thread's processor time, in seconds. */
 function busiest(before, now) {
   return Math.max(0, ...[...now].map(([thread, time]) => time - (before.get(thread) ?? 0)));
 }
 
-/** MB that the largest of a browser's processes for pages holds. */
+/** The memory of the largest of a browser's page processes, in MB. */
 function memory(browser) {
   const sizes = processes(browser)
     .filter((pid) => /--type=renderer|-isForBrowser/.test(about(pid, "cmdline")))

@@ -1,4 +1,7 @@
-/** Steps of `fast` a second, and where the time goes. Usage: node build/benchmarks/steps.mjs [kernel] [batch] [seconds] */
+/**
+ * Measure the steps of `fast` per second, and its memory.
+ * Usage: node build/benchmarks/steps.mjs [kernel] [batch] [seconds]
+ */
 
 import { Trainer } from "../src/trainer";
 import { type Kernel, Workspace } from "../src/workspace";
@@ -20,7 +23,7 @@ while (performance.now() - started < Number(seconds) * 1000) {
 }
 const rate = (1000 * steps) / (performance.now() - started);
 const used = process.cpuUsage(before);
-const perSecond = (1e6 * steps) / (used.user + used.system); // what a core to itself would do
+const perSecond = (1e6 * steps) / (used.user + used.system); // the rate on an otherwise idle core
 console.log(
   `${kernel}, batch ${batch}: ${rate.toFixed(2)} steps/s, ${perSecond.toFixed(2)} by processor time, ${(trainer.workspace.floats.length / 2 ** 18).toFixed(0)} MiB`,
 );

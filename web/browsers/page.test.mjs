@@ -1,4 +1,5 @@
-// The page in real browsers, from file://: $CHROMIUM and $FIREFOX, or Debian's. Needs build/page.html (npm run page).
+// Tests the page in real browsers, from file://. They are $CHROMIUM and $FIREFOX, by default Debian's.
+// Needs build/page.html (npm run page).
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -97,12 +98,12 @@ function testsIn(name, executablePath) {
   });
 }
 
-/** Wait until a function of the page, or an expression, is true. */
+/** Wait until a function or an expression is true in the page. */
 function until(page, isTrue, ...given) {
   return page.waitForFunction(isTrue, { polling: 100, timeout: 60_000 }, ...given);
 }
 
-/** A new page, and what it says or asks for that it should not. */
+/** Open a new page. `heard` collects its console messages, errors and network requests; there should be none. */
 async function open(browser, width, language, scheme) {
   const page = await browser.newPage();
   const heard = [];
@@ -126,7 +127,7 @@ async function open(browser, width, language, scheme) {
   return { page, heard };
 }
 
-/** How many pixels of a canvas have ink; read from a copy, because browsers complain of what is read often. */
+/** Count the inked pixels of a canvas. A copy is read, because browsers warn about a canvas that is read often. */
 const inked = (selector) => {
   const canvas = document.querySelector(selector);
   const { width, height } = canvas;
@@ -144,7 +145,7 @@ function written(page, text) {
 async function writes(page) {
   await until(page, `(${inked})(".writing") > 300`);
   const before = await page.evaluate(inked, ".writing");
-  // By the keyboard: what is painted meanwhile moves the field under the pointer on a narrow screen.
+  // By the keyboard: on a narrow screen, painting moves the field away from the pointer.
   const input = await page.$("input[type=text]");
   await input.focus();
   await input.evaluate((field) => field.select());
@@ -203,18 +204,18 @@ async function learns(page) {
   const longest = watchTasks(page);
   await page.click("button.main");
   await new Promise((done) => setTimeout(done, 1000 * seconds));
-  await until(page, () => Number(document.querySelector(".figures b").textContent) >= 1); // on a busy machine, later
+  await until(page, () => Number(document.querySelector(".figures b").textContent) >= 1); // later on a busy machine
   const [steps, rate] = await page.evaluate(() =>
     [...document.querySelectorAll(".figures b")].map((one) => Number(one.textContent)),
   );
   console.log(`${steps} steps in ${seconds} s, ${rate} a second at the end; longest task ${await longest} ms`);
-  await until(page, `(${inked})("#panel-3 .sheet") > 100`); // the first sheet, too, comes later on a busy machine
+  await until(page, `(${inked})("#panel-3 .sheet") > 100`); // it, too, comes later on a busy machine
   const [, , , pause] = await page.$$("#panel-3 .buttons button");
   await pause.click();
   await replays(page);
 }
 
-/** The two recorded runs: their last grids at first, others by the slider. */
+/** The two recorded runs show their last grids at first, and others by their sliders. */
 async function replays(page) {
   const told = () => page.$$eval("#panel-3 .panel output", (all) => all.map((one) => one.textContent));
   const grids = () => page.$$eval("#panel-3 .panel:has(output) canvas", (all) => all.map((one) => one.toDataURL()));
@@ -228,7 +229,7 @@ async function replays(page) {
   ok(earlier.length === 2 && earlier.every((one, i) => one !== last[i]));
 }
 
-/** The longest task on the main thread in the time of learning, where the browser tells. */
+/** The longest task on the main thread while the page learns, if the browser reports it. */
 function watchTasks(page) {
   return page.evaluate(
     (milliseconds) =>

@@ -79,8 +79,8 @@ for (const { text, written, options, boxes, shape, ink } of goldenJson<Written[]
     deepStrictEqual([done.height, done.width], shape);
     deepStrictEqual(done.boxes, boxes);
     const apart = done.ink.map((value, i) => Math.abs(value - ink[i]));
-    // Pillow drops fractions. A whole number but for the last bit may become the level below it in one of the two, and a
-    // large digit's edge, made steep, then shows this one level as several.
+    // Pillow drops fractions. Where a value is just below a whole number in one of the two and not in the other, they
+    // differ by one level; at the steep edge of a large digit, this one level becomes several.
     const steepness = (0.58 * done.height) / 20 / 0.9;
     ok(Math.max(...apart) <= Math.max(1, steepness), `grey levels are up to ${Math.max(...apart)} apart`);
     ok(apart.filter((one) => one > 1).length < apart.length / 1000, "more than one in a thousand differs");
@@ -115,7 +115,7 @@ test("100 steps find a latent that draws real digits, and those drawn by the gen
   ok(mean < 0.006, `mean squared error ${mean}`); // the variance within a class is 0.05
 });
 
-/** A small generator of random weights that draws so many images at once. */
+/** A small generator with random weights that draws `batch` images at once. */
 function small(batch: number): { ws: Workspace; generator: Generator } {
   const ws = new Workspace();
   const description = { image: DIGIT, classes: 10, latent: 16, channels: 8, slope: 0.1 };

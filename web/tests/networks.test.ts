@@ -8,7 +8,7 @@ import { Philox } from "../src/philox";
 import { type Kernel, rows, transposed, Workspace } from "../src/workspace";
 import { golden, goldenJson } from "./golden";
 
-/** Hold numbers to others: the length of the difference against the length of what is expected. */
+/** Assert that the length of the difference is at most `within` of the length of the expected numbers. */
 function near(actual: Float32Array, expected: Float32Array | undefined, what: string, within = 1e-5): void {
   ok(expected && actual.length === expected.length, `${what}: ${actual.length} numbers, not ${expected?.length}`);
   const norm = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, y) => sum + y * y, 0));

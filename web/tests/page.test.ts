@@ -68,7 +68,7 @@ test("each sign has its verdict, the gravest first", () => {
   strictEqual(diagnose({ ...healthy, step: 100, agreement: 0.1 }), "healthy");
 });
 
-/** The area that closed lines enclose, holes counted against. */
+/** The area that closed lines enclose, without holes. */
 function areaOf(path: string): number {
   let total = 0;
   for (const one of path.split("Z").filter(Boolean)) {

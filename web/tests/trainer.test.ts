@@ -30,7 +30,7 @@ for (const game of GAMES) {
         loss_generator: figures.lossGenerator,
         loss_class_real: figures.lossClassReal,
         loss_class_fake: figures.lossClassFake,
-        // Only in games whose logits have a zero.
+        // The Python package returns scores only in games whose logits have a zero.
         ...(game === "relativistic" ? {} : { score_real: figures.scoreReal, score_fake: figures.scoreFake }),
         ...(figures.penalty === null ? {} : { penalty: figures.penalty }),
       };
