@@ -1,4 +1,4 @@
-"""What the tests share: a small data set, and runs that spare what a test does not look at."""
+"""Fixtures that the tests share: small data sets, and short runs that skip whatever no test looks at."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# The networks of tests are too small to share, and the workers of a parallel run would fight for the cores.
-# PyTorch reads it when it is imported; processes that a test starts inherit it.
+# The networks in tests are too small for several threads, and the workers of a parallel test run would fight for the
+# cores. PyTorch reads this variable when it is imported; processes that a test starts inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -18,7 +18,7 @@ import tiny_runs as runs
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a GPU where there is none; pytest says how many were deselected."""
+    """Deselect the tests that need a GPU if there is none; pytest reports how many."""
     if not torch.cuda.is_available():
         needing = [item for item in items if item.get_closest_marker("gpu")]
         config.hook.pytest_deselected(items=needing)
@@ -33,7 +33,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tutorial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with 28×28 pixels, which the tutorial's networks need."""
+    """The same file with images of 28×28, which the tutorial's networks need."""
     return _noise(tmp_path_factory.mktemp("data") / "small.npz", side=28)
 
 
@@ -49,7 +49,7 @@ def _spare(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def spared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes time and what a test does not look at: waiting for the disk, statistics."""
+    """Skip slow work that the test does not look at: syncing to the disk, and most of the tutorial's statistics."""
     _spare(monkeypatch)
 
 
@@ -75,7 +75,7 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory, tutorial_data: Path) 
 
 @pytest.fixture(scope="session")
 def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
-    """The same run, stopped after step 5, with checkpoints at 0, 4 and 5. Copy it before use."""
+    """The run of ``finished_run``, stopped after step 5, with checkpoints at 0, 4 and 5. Copy it before use."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
         _spare(patch)
@@ -85,7 +85,7 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let no run of a test read or write what belongs to the user; the features of MNIST are extracted once for all."""
+    """Keep the tests out of the user's cache. They share one of their own, so MNIST's features are extracted once."""
     session = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         session = session.parent  # above the folders of the workers

@@ -1,4 +1,4 @@
-"""Data files that the tests of the data room write, and the checks that they share."""
+"""Small data files for the tests of inkgan.data, and checks that these tests share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAIN = (
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let no data set of this machine but the embedded one be found."""
+    """Hide this machine's data sets, except the embedded one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     monkeypatch.delenv(known_sets.ENVIRONMENT, raising=False)
 
@@ -70,7 +70,7 @@ def one_line(error: DataError, path: Path) -> None:
 
 
 def complaint(call: Callable[[], object], *needed: str) -> str:
-    """What a call complains of, checked to be one printable line that is short but for the path."""
+    """Return the message of a call's DataError, checked to be one printable line that is short except for the path."""
     with pytest.raises(DataError) as caught:
         call()
     text = str(caught.value)

@@ -1,4 +1,4 @@
-"""What is in the project's documents: code blocks, commands, links."""
+"""The contents of the project's documents: code blocks, commands, links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCUMENTS = [
 
 
 def name(document: Path) -> str:
-    """What to call a document in the list of tests."""
+    """A document's path in the repository, which names it in the list of tests."""
     return document.relative_to(ROOT).as_posix()
 
 
@@ -42,6 +42,6 @@ def links(document: Path) -> list[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """What a link can name in a document: its headings, as GitHub writes them."""
+    """The anchors that a link can name in a document: its headings, as GitHub spells them."""
     headings = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""Tasks for the tests of engines: a new process has to be able to import them."""
+"""Tasks for the tests of engines, in a module of their own so that a new process can import them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from inkgan.errors import ConfigError
 
 @dataclass(frozen=True)
 class Noting:
-    """Leaves a file for each number, and returns its square; some numbers are fatal.
+    """A task that leaves a file for each number and returns its square; two numbers can be chosen to fail.
 
     Attributes:
-        folder: where the files are; each holds the number of the process.
-        deadly: at this number, the process is killed the first ``kills`` times.
-        kills: how often.
-        wrong: at this number, there is an error.
+        folder: where the files go; each holds the id of the process that wrote it.
+        deadly: the number that kills the process, the first ``kills`` times.
+        kills: how often ``deadly`` kills.
+        wrong: the number that raises an error.
     """
 
     folder: Path
@@ -28,7 +28,7 @@ class Noting:
     wrong: int | None = None
 
     def __call__(self, number: int) -> int:
-        """Note that it was called."""
+        """Leave the file and return the square, or fail."""
         if number == self.wrong:
             raise ConfigError(f"the number {number} is wrong.")
         if number == self.deadly:
@@ -43,10 +43,10 @@ class Noting:
 
 @dataclass(frozen=True)
 class Tidying:
-    """Works for a long time, and tidies up in the end; it leaves a file when it has begun, and one when it has tidied.
+    """A task that works for a long time and then tidies up; it leaves one file when it begins and one when it is tidy.
 
     Attributes:
-        folder: where the files are.
+        folder: where the files go.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Hold the ``tutorial`` recipe to golden vectors computed by the tutorial's own TensorFlow graph.
+"""Check the ``tutorial`` recipe against golden vectors computed by the tutorial's own TensorFlow graph.
 
     python tests/golden.py FILE.npz
 
@@ -80,7 +80,7 @@ def compare(golden: Arrays, found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def limit_of(key: str) -> float:
-    """How much a key may differ."""
+    """The largest difference that is allowed for a key."""
     return AFTER if key == "losses" or key.startswith("after_") else BEFORE
 
 
@@ -135,7 +135,7 @@ def _largest_difference(given: NDArray[Any], found: Any) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Compare a file, print what differs by how much."""
+    """Compare a file with the recipe and print the largest difference for every key."""
     if len(arguments) != 1 or not Path(arguments[0]).is_file():
         print("usage: python tests/golden.py FILE.npz", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Models for tests: real MNIST digits, chosen by the latents for one look; the digits of ``fast`` by other names."""
+"""Models for tests: one picks real MNIST digits by their look; one draws the digits of ``fast`` under other names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _look(images: NDArray[np.uint8]) -> Floats:
 
 @cache
 def _digits() -> list[tuple[NDArray[np.uint8], Floats]]:
-    """Of each class, 500 training digits and their looks, each feature with mean 0 and variance 1."""
+    """For each class, 500 training digits and their looks; each feature of a look has mean 0 and variance 1."""
     train = data.load("mnist").train
     assert train.labels is not None
     result = []
@@ -41,7 +41,7 @@ def _digits() -> list[tuple[NDArray[np.uint8], Floats]]:
 
 
 class RealDigits:
-    """Takes, for a latent, the MNIST digit whose look comes nearest to the latent's first three numbers."""
+    """A model that draws, for a latent, the MNIST digit with the look nearest to the latent's first three numbers."""
 
     name = "real digits"
     class_names = tuple("0123456789")
@@ -58,11 +58,11 @@ class RealDigits:
 
 
 def renamed_digits(folder: Path, digits: str, class_names: Any) -> Path:
-    """Write a model that draws some of the digits of ``fast``, in some order, by other names.
+    """Write a model that draws some of the digits of ``fast``, in some order, under other names.
 
     Args:
-        folder: where; made if missing.
-        digits: which of them, such as ``"123456789"``.
+        folder: where to write it; created if missing.
+        digits: which digits, such as ``"123456789"``.
         class_names: the names in ``model.json``; None leaves them out, as old models do.
     """
     fast = inkgan.load("fast")

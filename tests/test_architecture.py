@@ -1,4 +1,4 @@
-"""The shape of the code. Which way imports point is checked by import-linter's contracts in ``pyproject.toml``."""
+"""The shape of the code. The contracts of import-linter in ``pyproject.toml`` check which way imports point."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def function_lengths(tree: ast.AST) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_functions_are_short(path: Path) -> None:
-    """At most 60 lines in a function; a command's parameters are its help and do not count."""
+    """No function has more than 60 lines; a command's parameters are its help and do not count."""
     for length, name in function_lengths(ast.parse(path.read_text("utf-8"))):
         assert length <= 60, f"{name} is long"
 
 
 def test_the_top_folder_holds_few_things() -> None:
-    """Besides the package's own files, sixteen entries at most: the ground, the wings and the models."""
+    """Besides the package's own files, it has sixteen entries at most: the ground, the wings and the models."""
     own = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
     assert len({entry.name for entry in SOURCE.iterdir()} - own) <= 16
 
 
 def imported(path: Path) -> set[str]:
-    """The names of all modules that a module imports, also late; those that only its types name do not count."""
+    """The names of all modules that a module imports, even inside functions, but not those only for type checking."""
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
     branches = [node for node in nodes if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     for_types = [node for branch in branches for node in branch.body]
@@ -44,7 +44,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_few_modules_import_each_other() -> None:
-    """Only what declares something and loads fast, and what carries it out and is imported late."""
+    """Two modules may import each other only if one loads fast and imports the other, which does the work, late."""
     modules = [path for path in MODULES if path.name != "__init__.py"]
     imports = {
         ".".join(("inkgan", *path.relative_to(SOURCE).with_suffix("").parts)): imported(path) for path in modules
@@ -58,7 +58,7 @@ def test_few_modules_import_each_other() -> None:
 
 
 def test_public_names_are_sorted_and_exist() -> None:
-    """What ``__all__`` promises can be had."""
+    """``__all__`` is sorted, and every name in it exists."""
     assert inkgan.__all__ == sorted(inkgan.__all__) == dir(inkgan)
     for name in inkgan.__all__:
         assert getattr(inkgan, name).__name__ == name

@@ -1,4 +1,4 @@
-"""scripts/check_web.py: what it says where something is missing."""
+"""scripts/check_web.py: what it says when a program is missing, and how it finds browsers."""
 
 from __future__ import annotations
 

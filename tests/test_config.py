@@ -1,4 +1,4 @@
-"""Settings: presets, TOML, ``--set``, and one line for everything that is not allowed."""
+"""Settings: presets, TOML, ``--set``, and a one-line error for everything that is not allowed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WRONG = (
 
 
 def complaint(*overrides: str, file: Path | None = None) -> str:
-    """What is said about settings that are not allowed, checked to be one short line."""
+    """Return the error that settings raise, checked to be one short line."""
     with pytest.raises(ConfigError) as caught:
         resolve(file=file, overrides=overrides)
     text = str(caught.value)
@@ -52,13 +52,13 @@ def complaint(*overrides: str, file: Path | None = None) -> str:
 
 
 def test_every_recipe_has_a_class_and_a_preset() -> None:
-    """What --recipe takes, what there is, and what has settings are the same."""
+    """The recipes that --recipe takes are those that have a preset."""
     assert set(RECIPES) == PRESETS.keys()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_presets_are_valid(recipe: str) -> None:
-    """Every recipe makes a configuration, and asking for it by name is the same."""
+    """Every recipe's preset makes a valid configuration of that recipe."""
     assert resolve(options={"recipe": recipe}).recipe == recipe
 
 
@@ -79,7 +79,7 @@ def test_the_tutorial_is_the_tutorials() -> None:
     ],
 )
 def test_toml_is_read_back(tmp_path: Path, overrides: list[str]) -> None:
-    """What --dry-run prints is what --config reads."""
+    """--config reads back what --dry-run prints."""
     config = resolve(overrides=overrides)
     file = tmp_path / "settings.toml"
     file.write_text(as_toml(config), "utf-8")
@@ -87,7 +87,7 @@ def test_toml_is_read_back(tmp_path: Path, overrides: list[str]) -> None:
 
 
 def test_toml_with_a_byte_order_mark(tmp_path: Path) -> None:
-    """As editors of Windows write it."""
+    """A byte order mark, which some editors on Windows write, is no error."""
     file = tmp_path / "settings.toml"
     file.write_bytes(b"\xef\xbb\xbfsteps = 7\r\n")
     assert resolve(file=file).steps == 7
@@ -102,11 +102,11 @@ def test_toml_explains_every_setting() -> None:
         "seconds",
         "directory",
         "resize",
-    ]  # without a value
+    ]  # commented out, because they have no value
 
 
 def test_json_is_read_back(tmp_path: Path) -> None:
-    """A run reads the settings that it saved."""
+    """A run reads back the settings that it saved."""
     config = resolve(overrides=["seconds=3", "generator.learning_rate=1e-7"])
     file = tmp_path / "config.json"
     file.write_text(config.model_dump_json(), "utf-8")
@@ -115,7 +115,7 @@ def test_json_is_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\x00", '{"seed": 1e999}', '{"sed": 1}'])
 def test_damaged_json(tmp_path: Path, text: str) -> None:
-    """A damaged configuration of a run is refused as such."""
+    """A run's damaged config.json raises a ConfigError."""
     file = tmp_path / "config.json"
     file.write_text(text, "utf-8")
     with pytest.raises(ConfigError):
@@ -123,7 +123,7 @@ def test_damaged_json(tmp_path: Path, text: str) -> None:
 
 
 def test_what_a_loss_brings_along() -> None:
-    """The settings that its paper published, below everything that is given, and not those of a run that was saved."""
+    """A loss sets what its paper published, unless another value is given or the settings are those of a saved run."""
     config = resolve(overrides=["loss=wgan-gp"])
     assert (config.penalty.weight, config.penalty.every, config.critic_steps) == (10.0, 1, 5)
     config = resolve(options={"recipe": "best"}, overrides=["penalty.every=4", "loss=wgan-gp"])
@@ -138,7 +138,7 @@ def test_what_a_loss_brings_along() -> None:
 
 
 def test_a_penalty_that_the_loss_does_not_have() -> None:
-    """A setting without effect is refused; runs of earlier versions, which took it, still load."""
+    """A setting without effect is refused; runs of earlier versions, which accepted it, still load."""
     assert "penalty.on=real has no effect with loss=wgan-gp" in complaint("loss=wgan-gp", "penalty.on=real")
     assert resolve(overrides=["loss=hinge", "penalty.on=real"]).penalty.on == "real"
     saved = flat(resolve(overrides=["loss=wgan-gp"]).model_dump())
@@ -146,7 +146,7 @@ def test_a_penalty_that_the_loss_does_not_have() -> None:
 
 
 def test_settings_saved_before_penalties_had_the_papers_units() -> None:
-    """They keep their meaning: gradients for pixels in [0, 1], and one update of the discriminator in a step."""
+    """Old settings keep their meaning: gradients for pixels in [0, 1], and one update of the discriminator per step."""
     saved = json.loads(resolve(overrides=["loss=wgan-gp", "penalty.weight=3"]).model_dump_json())
     assert from_saved(saved) == resolve(overrides=["loss=wgan-gp", "penalty.weight=3"])
     del saved["penalty"]["pixels"], saved["critic_steps"]
@@ -154,12 +154,12 @@ def test_settings_saved_before_penalties_had_the_papers_units() -> None:
     assert (before.penalty.pixels, before.penalty.weight, before.critic_steps) == ("0..1", 3.0, 1)
     tutorial = json.loads(resolve(options={"recipe": "tutorial"}).model_dump_json())
     del tutorial["penalty"]["pixels"], tutorial["critic_steps"]
-    tutorial["penalty"]["weight"] = 0.1  # the default of then, which the tutorial never used
+    tutorial["penalty"]["weight"] = 0.1  # the default at that time, which the tutorial never used
     assert from_saved(tutorial) == resolve(options={"recipe": "tutorial"})
 
 
 def test_settings_saved_before_the_slope_was_one() -> None:
-    """Networks had a slope of 0.2; the tutorial saved settings that it does not have, with other values than today."""
+    """Settings without a slope mean 0.2; settings that the tutorial saved but does not have mean nothing."""
     saved = json.loads(resolve(overrides=["slope=0.3"]).model_dump_json())
     assert from_saved(saved).slope == 0.3
     del saved["slope"]
@@ -172,7 +172,7 @@ def test_settings_saved_before_the_slope_was_one() -> None:
 
 
 def test_which_setting_wins(tmp_path: Path) -> None:
-    """--set goes before options, these before the file, that before the base, that before the recipe."""
+    """--set wins over options, options over the file, the file over the base, and the base over the recipe."""
     file = tmp_path / "settings.toml"
     file.write_text("seed = 1\nbatch_size = 11\n[watch]\nkeep = 7\n", "utf-8")
     base = resolve(overrides=["seed=9", "batch_size=9", "pretraining_steps=9", "watch.keep=9", "watch.save_every=9"])
@@ -182,7 +182,7 @@ def test_which_setting_wins(tmp_path: Path) -> None:
 
 
 def test_seconds_take_the_place_of_steps(tmp_path: Path) -> None:
-    """A run ends by steps or by time; what is given later wins over what is only a default or a base."""
+    """A run ends by steps or by time: the one from the stronger source wins, and both from one source are an error."""
     assert resolve(options={"seconds": 5}).steps is None
     timed = resolve(options={"seconds": 5})
     assert resolve(options={"steps": 7}, base=timed) == resolve(options={"steps": 7})
@@ -197,7 +197,7 @@ def test_seconds_take_the_place_of_steps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", WRONG)
 def test_out_of_range(setting: str) -> None:
-    """A value that is not allowed is named with its key, what was given and what it means."""
+    """The error for a value that is not allowed names the key and the value, and says what the setting means."""
     key = setting.partition("=")[0]
     text = complaint(setting)
     assert re.match(rf"{re.escape(key)}=\S+ is not allowed: ", text)
@@ -205,7 +205,7 @@ def test_out_of_range(setting: str) -> None:
 
 
 def test_floats_and_truths_are_not_counts() -> None:
-    """Neither true nor text that looks like a number is one; where fractions are allowed, whole numbers are."""
+    """Neither true nor text that looks like a number is one; settings that take fractions take whole numbers."""
     assert "steps=True" in complaint("steps=true")
     assert "steps='5'" in complaint("steps='5'")
     assert "seconds=True" in complaint("seconds=true")
@@ -225,12 +225,12 @@ def test_floats_and_truths_are_not_counts() -> None:
     ],
 )
 def test_nearest_key(given: str, hint: str) -> None:
-    """An unknown key is answered with the nearest right one."""
+    """The error for an unknown key suggests the nearest one that exists."""
     assert f"Did you mean '{hint}'?" in complaint(given)
 
 
 def test_a_recipe_that_is_none() -> None:
-    """An unknown recipe is answered with the nearest right one, and with all there are."""
+    """The error for an unknown recipe suggests the nearest one and lists them all."""
     assert "unknown recipe 'totorial'. Did you mean 'tutorial'? Recipes are: fast, best, tutorial" in complaint(
         "recipe=totorial"
     )
@@ -238,7 +238,7 @@ def test_a_recipe_that_is_none() -> None:
 
 
 def test_a_setting_of_several_lines_is_one_value() -> None:
-    """Its other lines are no settings of their own, which nobody would read."""
+    """The later lines of a --set value belong to the value: they are not settings of their own."""
     assert "steps='5\\nseed = 3' is not allowed" in complaint("steps=5\nseed = 3")
     assert resolve(overrides=["steps=5 # not many"]).steps == 5
 
@@ -261,7 +261,7 @@ def test_tables_are_no_values(given: str) -> None:
 
 
 def test_a_value_for_a_table_in_a_file(tmp_path: Path) -> None:
-    """What is wrong in a file is told, also where an option sets something of the same table."""
+    """An error in a file is reported even if an option sets another key of the same table."""
     file = tmp_path / "settings.toml"
     file.write_text('data = "kmnist"\n', "utf-8")
     with pytest.raises(ConfigError, match="data is a table of settings"):
@@ -269,7 +269,7 @@ def test_a_value_for_a_table_in_a_file(tmp_path: Path) -> None:
 
 
 def test_values_are_no_tables() -> None:
-    """What is a value has no settings in it."""
+    """A setting with a value has no settings below it."""
     assert "seed" in complaint("seed.x=5")
     assert "seed is not a table" in complaint("seed=5", "seed.x=5")
 
@@ -312,13 +312,13 @@ def test_a_file_that_is_not_settings(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A missing file and a folder are named."""
+    """The error names a file that is missing or is a folder."""
     assert "none.toml: no such file" in complaint(file=tmp_path / "none.toml")
     assert "is a directory" in complaint(file=tmp_path)
 
 
 def test_differences_name_each() -> None:
-    """What two configurations differ in is listed with both values, and nothing else is."""
+    """Every setting that differs between two configurations is listed with both values, and no other setting is."""
     old, new = resolve(), resolve(overrides=["seed=4", "watch.keep=5", "data.name=kmnist"])
     assert differences(old, new) == ["seed: 0 -> 4", "data.name: mnist -> kmnist", "watch.keep: 2 -> 5"]
     assert differences(old, resolve()) == []
@@ -349,7 +349,7 @@ VALUES = st.one_of(
 
 
 def valid_or_refused(**given_settings: Any) -> None:
-    """Check that settings make a valid configuration, or one line of complaint."""
+    """Check that settings make a valid configuration or raise a one-line ConfigError."""
     said = ""
     try:
         config = resolve(**given_settings)

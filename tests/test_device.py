@@ -1,4 +1,4 @@
-"""Where a run computes, and with which settings of NumPy and PyTorch."""
+"""The device on which a run computes, and its independence of the global settings of NumPy and PyTorch."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def pages():
 
 found = [pages()]
 keep_freed_memory()
-# The least of some, as small blocks may come to lie in the gaps of large ones at first.
+# The minimum of several, because at first small blocks may land in the gaps left by large ones.
 print(json.dumps([*found, min(pages() for _ in range(5))]))
 """
 
 
 @pytest.mark.slow
 def test_freed_memory_is_kept() -> None:
-    """The system hands a large tensor out page by page each time, until the process keeps what it frees."""
+    """A large tensor gets new pages from the system each time, unless the process keeps the memory that it frees."""
     answer = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)
     before, after = json.loads(answer.stdout)
     is_glibc = platform.libc_ver()[0] == "glibc"
-    assert before >= 50 or not is_glibc  # 200 MB; where pages are of 2 MB, these are 100
-    assert after < before / 10 or not is_glibc  # elsewhere it must only do no harm
+    assert before >= 50 or not is_glibc  # 200 MB are 100 pages if a page has 2 MB, and more otherwise
+    assert after < before / 10 or not is_glibc  # with other C libraries, the call only has to do no harm
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_freed_memory_is_kept() -> None:
 def test_each_process_of_a_machine_has_a_gpu(
     monkeypatch: pytest.MonkeyPatch, name: str, rank: str | None, expected: str
 ) -> None:
-    """On a machine with two GPUs, as far as they go; who names one gets that one."""
+    """``auto`` and ``cuda`` give each process one of the two GPUs, in turn; a device named in full is used as named."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
@@ -73,7 +73,7 @@ def test_each_process_of_a_machine_has_a_gpu(
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:-1", "CPU", "", None, 3])
 def test_what_is_the_name_of_no_device_anywhere(name: Any) -> None:
-    """It is refused without PyTorch, whatever it is; names of devices that this machine lacks are not."""
+    """A value that names no device is refused, whatever its type; devices that this machine lacks are accepted."""
     with pytest.raises(ConfigError, match=r"^there is no device '.*'\. Give one of: auto, cpu, cuda"):
         require_name_of_device(name)
     for one in ("auto", "cpu", "cuda", "cuda:7", "mps"):
@@ -82,7 +82,7 @@ def test_what_is_the_name_of_no_device_anywhere(name: Any) -> None:
 
 @contextlib.contextmanager
 def _set_by_a_notebook(what: str) -> Iterator[None]:
-    """Set what a notebook may have set, and set it back."""
+    """Change a global setting, as a notebook may have done, and restore it at the end."""
     with contextlib.ExitStack() as stack:
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         stack.callback(torch.set_default_device, None)

@@ -1,4 +1,4 @@
-"""What the documents say holds: commands parse, examples run, links lead somewhere, generated pages are up to date."""
+"""The documents are right: commands parse, examples run, links lead somewhere, generated pages are up to date."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_other_commands_exist(command: str) -> None:
     "document", [README, *(ROOT / f"docs/{page}.md" for page in ("training", "writing", "export"))], ids=name
 )
 def test_python_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The Python examples do what they say, training in few steps."""
+    """The Python examples run. Here, they train for a few steps only."""
     monkeypatch.chdir(tmp_path)
     train = inkgan.train
     tiny = ("pretraining_steps=1", "batch_size=4")
@@ -70,7 +70,7 @@ def test_python_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_the_examples_of_the_help_parse() -> None:
-    """What ``--help`` tells one to type has existing commands and options."""
+    """The examples in ``--help`` use commands and options that exist."""
     group: Any = typer.main.get_command(app)
     found = []
     for title, command in group.commands.items():
@@ -87,7 +87,7 @@ def test_the_examples_of_the_help_parse() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_python_examples_compile(document: Path) -> None:
-    """Python that is not run is Python at least."""
+    """Every Python example compiles, even those that no test runs."""
     for example in blocks(document, "python"):
         compile(example, document.name, "exec")
 
@@ -114,7 +114,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_no_document_counts_lines(document: Path) -> None:
-    """Line numbers of files would be wrong tomorrow."""
+    """No document refers to a line number, which the next change would make wrong."""
     assert not re.search(r"\.py:\d|\bline \d", document.read_text("utf-8"))
 
 
@@ -126,7 +126,7 @@ def test_generated_pages_are_up_to_date(page: str) -> None:
 
 
 def test_the_help_has_the_losses_that_there_are() -> None:
-    """The same script writes their table."""
+    """The help's table of losses, which the same script writes, is up to date."""
     expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()
     page = ROOT / "src" / "inkgan" / "cli" / "topics" / "training.md"
     assert page.read_text("utf-8") == expected, "run: python scripts/settings_page.py"
@@ -158,7 +158,7 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
 
 
 def test_what_make_is_asked_for_it_can_do() -> None:
-    """Every target that the documents and the checks name is a rule, and phony: a folder may have its name."""
+    """Every target that the documents and the checks name is a rule. Rules are phony, as a folder may have the name."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))

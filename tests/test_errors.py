@@ -1,4 +1,4 @@
-"""The words of messages."""
+"""The wording of messages, and the checks of arguments."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from inkgan.training.start import TrainingOptions
     ],
 )
 def test_quantities(said: str, expected: str) -> None:
-    """One is not several."""
+    """A quantity of one has the singular, every other quantity the plural."""
     assert said == expected
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_whole_number_is_told(value: object) -> None:
 
 
 class Unprintable:
-    """An object that fails to describe itself, as one does that was closed."""
+    """An object that cannot describe itself, such as a closed one."""
 
     def __repr__(self) -> str:
         raise RuntimeError("it was closed")
@@ -84,7 +84,7 @@ class Unprintable:
     ],
 )
 def test_values_in_messages(value: object, expected: str) -> None:
-    """As Python writes them, in one line of at most 80 characters."""
+    """A message shows a value as Python writes it, in one line of at most 80 characters."""
     assert as_given(value) == expected
     assert len(expected) <= 80
 
@@ -155,7 +155,7 @@ YES_OR_NO: dict[str, Callable[[Any], Any]] = {
 def test_what_is_neither_yes_nor_no_is_told(
     where: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python takes every text for yes."""
+    """Only True and False are taken: for Python, any text would be true, even ``"no"``."""
     monkeypatch.chdir(tmp_path)
     name = where.partition("(")[2].rstrip(")")
     with pytest.raises(ConfigError) as caught:
@@ -170,7 +170,7 @@ def test_every_public_yes_or_no_is_checked() -> None:
     assert [yes_or_no(value, "") for value in (True, False, np.True_, np.False_)] == [True, False, True, False]
 
 
-#: A call of each public function that takes a function, and what it calls it with.
+#: A call of each public function that takes a callback, and the arguments that the callback gets.
 CALLBACKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "evaluate(progress)": (lambda value: inkgan.evaluate("none", progress=value), "doing, done"),
     "evaluate(extractor)": (lambda value: inkgan.evaluate("none", extractor=value), "images"),
@@ -182,7 +182,7 @@ CALLBACKS: dict[str, tuple[Callable[[Any], Any], str]] = {
 @pytest.mark.parametrize("value", [3, "print", lambda: None, lambda a, b, c: None], ids=["3", "text", "none", "three"])
 @pytest.mark.parametrize(("where", "call", "takes"), [(where, *call) for where, call in CALLBACKS.items()])
 def test_what_is_no_callback_is_told(where: str, call: Callable[[Any], Any], takes: str, value: Any) -> None:
-    """Neither what cannot be called, nor a function of fewer or more arguments."""
+    """A callback has to be callable, with the right number of arguments."""
     name = where.partition("(")[2].rstrip(")")
     with pytest.raises(ConfigError) as caught:
         call(value)
@@ -229,7 +229,7 @@ def test_what_is_no_number_of_processes_is_told(value: Any) -> None:
 def test_arrays_and_huge_numbers_where_a_word_belongs(
     name: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An array is compared with no word, and a number of 5,000 digits is not written down: one line says what fits."""
+    """They are refused in one line, although an array cannot be compared with a word, nor a huge number be printed."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=name) as caught:
         call(value)
@@ -260,7 +260,7 @@ class BytesPath:
 def test_paths_that_no_file_has(
     call: Callable[[Any], Any], kind: type[InputError], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes, a zero byte, half a surrogate pair: one line, before anything is written."""
+    """A path with bytes, a zero byte or half a surrogate pair raises a one-line error before anything is written."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(kind) as caught:
         call(value)

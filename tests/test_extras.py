@@ -65,7 +65,7 @@ def test_what_needs_it_says_what_to_install(tmp_path: Path, arguments: list[str]
 
 
 def test_each_extra_that_messages_name_brings_its_library() -> None:
-    """What they tell one to install is in pyproject.toml, and the library is in it or comes with it."""
+    """Every extra that a message tells the user to install is in pyproject.toml and brings the missing library."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     for library, (_, extra) in errors._OPTIONAL.items():
         assert extra in extras, f"{extra} is no extra of pyproject.toml"

@@ -16,7 +16,7 @@ from inkgan.files import appearing_whole, output_errors, read_regular, refuse_to
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    """What is written to a link goes where it points, and the link is still there."""
+    """Writing to a link writes to its target, and the link stays."""
     there, link = tmp_path / "disk" / "there.json", tmp_path / "link.json"
     there.parent.mkdir()
     there.write_text("old", "utf-8")
@@ -30,7 +30,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_a_link_to_nothing_is_something(tmp_path: Path) -> None:
-    """A link that points nowhere is not written through unasked; with force the file that it names appears."""
+    """Writing to a link that points nowhere is refused; with force, it creates the file that the link names."""
     link = tmp_path / "link.json"
     link.symlink_to(tmp_path / "later.json")
     with pytest.raises(OutputError, match="is a link to nothing"):
@@ -44,7 +44,7 @@ def test_a_link_to_nothing_is_something(tmp_path: Path) -> None:
 
 
 def test_no_folder_is_made_behind_a_link(tmp_path: Path) -> None:
-    """A link to a disk that is not there is refused, and the disk's place stays empty."""
+    """Writing to a link into a missing folder, such as an unmounted disk, is refused and creates nothing there."""
     link = tmp_path / "link.json"
     link.symlink_to(tmp_path / "disk" / "file.json")
     with pytest.raises(OutputError, match="cannot write"):
@@ -64,7 +64,7 @@ def test_a_link_to_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("place", "said"), [("folder", "a folder"), ("pipe", "not a regular file")])
 def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str) -> None:
-    """A folder, a pipe or a device stays what it is, also with force."""
+    """A folder or a pipe stays what it is, even with force."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match=said):
@@ -73,7 +73,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str
 
 
 def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
-    """Neither sees the other's half: the file of the one that ends last stays, whole."""
+    """Neither thread sees the other's unfinished file; the whole file of the one that ends last stays."""
     with appearing_whole(tmp_path / "a") as unfinished:
         unfinished.write_bytes(b"first, ")
         other = threading.Thread(target=write_bytes, args=(tmp_path / "a", b"second"))
@@ -87,7 +87,7 @@ def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
 
 
 def test_two_machines_that_write_one_file_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In containers that share a disk, the processes and threads that write may have the same numbers."""
+    """Writers with the same process and thread ids, as in containers that share a disk, do not mix their files."""
     monkeypatch.setattr(os, "getpid", lambda: 7)
     monkeypatch.setattr(threading, "get_native_id", lambda: 7)
     with appearing_whole(tmp_path / "a") as first, appearing_whole(tmp_path / "a") as second:
@@ -99,7 +99,7 @@ def test_two_machines_that_write_one_file_at_a_time(tmp_path: Path, monkeypatch:
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
-    """When the writing fails, the old file is whole and nothing lies beside it."""
+    """If writing fails, the old file is whole and no temporary file is left."""
     path = tmp_path / "a.txt"
     path.write_text("old", "utf-8")
 
@@ -115,7 +115,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
-    """A pipe, a device at the end of a link, and a file that is too large: an error at once."""
+    """Reading a pipe, a link to a device or a file that is too large fails at once."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/zero")
     (tmp_path / "large").write_bytes(b"12345")
@@ -133,13 +133,13 @@ def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     ("name", "text"), [("a\ud800", "a\\ud800"), ("a\udcff", "a\\xff"), ("a\x1b\u202e", "a\\x1b\\u202e")]
 )
 def test_names_in_messages(name: str, text: str) -> None:
-    """Whatever a name holds, a message can be printed: bytes that are no text, and text that is no bytes."""
+    """A message shows any file name in printable form, even one that is not UTF-8 or cannot be encoded."""
     assert shown(name) == text
 
 
 @pytest.mark.parametrize("place", ["disk", "disk/new.txt", "disk/a/b/new.txt", "link", "link/new.txt", "far.txt"])
 def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """A folder may be a disk of its own, and a link may lead to another one: the free space is that of this disk."""
+    """The free space is that of the disk that is written to, even if the path leads there by a folder or a link."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to("disk")
     (tmp_path / "far.txt").symlink_to(tmp_path / "disk" / "later.txt")

@@ -16,7 +16,7 @@ from inkgan.images import arrange, curves, png_bytes, round_numbers, save_animat
 
 
 def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
-    """Images of which every pixel is different from 0."""
+    """Images without a pixel of 0."""
     return np.random.default_rng(n).integers(1, 256, (n, height, width, channels), dtype=np.uint8)
 
 
@@ -29,7 +29,7 @@ def test_rounding() -> None:
 
 
 def test_a_picture_of_a_line_is_small() -> None:
-    """A PNG file has the pixels, and is as small as where Pillow takes many times as long for it."""
+    """A PNG file has the right pixels, and is hardly larger than Pillow's smallest, which takes many times as long."""
     draws = np.random.default_rng(0)
     ink = np.repeat(np.repeat(draws.integers(0, 6, (12, 40)) == 0, 8, 0), 8, 1) * draws.integers(150, 256, (96, 320))
     picture = Image.fromarray(255 - ink.astype(np.uint8))
@@ -57,7 +57,7 @@ def test_arranging(n: int, columns: int, channels: int) -> None:
 
 
 def test_sheets() -> None:
-    """Grey sheets are ink on paper, colour sheets as they are; pixels grow to squares."""
+    """Grey sheets show ink on paper, colour sheets the colours as they are; scaling turns pixels into squares."""
     grey, colour = images(4), images(4, channels=3)
     canvas = arrange(grey, 2)[:, :, 0]
     np.testing.assert_array_equal(np.asarray(sheet(grey, 2)), 255 - canvas)
@@ -66,7 +66,7 @@ def test_sheets() -> None:
 
 
 def test_png_and_force(tmp_path: Path) -> None:
-    """A picture is written whole, into folders that are made for it, and not over another one unless allowed."""
+    """A picture is written whole; missing folders are created, and an existing file is replaced only if allowed."""
     path = tmp_path / "a" / "b" / "sheet.png"
     save_png(sheet(images(4), 2), path, force=False)
     before = path.read_bytes()
@@ -80,7 +80,7 @@ def test_png_and_force(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["file/sheet.png", "file/a/b/sheet.png", "folder", "x" * 300 + ".png"])
 def test_png_where_none_can_be(tmp_path: Path, path: str) -> None:
-    """A place that cannot be written is told in one line, and nothing is left there."""
+    """A path that cannot be written raises a one-line error, and nothing is left there."""
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError) as caught:
@@ -124,7 +124,7 @@ def test_curves_of_nothing_finite_are_an_empty_frame() -> None:
 
 
 def test_curves_with_numbers_are_the_same_curves_in_a_smaller_frame() -> None:
-    """The numbers stand outside of the frame, and their grey lines where the curve has these values."""
+    """The numbers stand outside the frame, and their grey lines cross it where the curve has these values."""
     picture = np.asarray(curves([0, 10], limits=(0, 10), width=320, height=120, across=(2, 4)))
     frame = (picture == (0xC8, 0xCC, 0xD2)).all(2)
     bottom = 120 - 1 - 16
@@ -152,7 +152,7 @@ def test_curves_with_numbers_are_the_same_curves_in_a_smaller_frame() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 9))
 def test_round_numbers_lie_between_the_ends_and_are_evenly_apart(low: float, span: float, most: int) -> None:
-    """At most as many as asked for, and so many that no gap is longer than five of the wanted ones."""
+    """There are at most as many as asked for, and no gap is longer than 2.5 times the gap that was asked for."""
     found = round_numbers(low, low + span, most)
     assert len(found) <= most
     assert all(low - 1e-6 * span <= one <= low + span * (1 + 1e-6) for one in found)
@@ -162,7 +162,7 @@ def test_round_numbers_lie_between_the_ends_and_are_evenly_apart(low: float, spa
 
 
 def test_round_numbers_of_known_ranges() -> None:
-    """Multiples of 1, 2 or 5 times a power of ten; a range without width has its one number."""
+    """They are multiples of 1, 2 or 5 times a power of ten; a range without width has its one number."""
     assert round_numbers(0, 1, 5) == [0, 0.5, 1]
     assert np.allclose(round_numbers(0.1, 6.1, 3), [2, 4, 6])
     assert round_numbers(1, 30, 8) == [5, 10, 15, 20, 25, 30]
@@ -171,7 +171,7 @@ def test_round_numbers_of_known_ranges() -> None:
 
 
 def test_curves_leave_a_gap_for_what_is_not_finite() -> None:
-    """NaN and infinity neither fail nor move the limits."""
+    """NaN and infinity neither raise an error nor move the limits."""
     picture = np.asarray(curves([0, 1, float("nan"), float("inf"), 1, 0], width=66, height=40))
     blue = (picture == (0x25, 0x63, 0xEB)).all(2)
     assert not blue[:, 22:42].any()

@@ -1,4 +1,4 @@
-"""What the README shows can be typed, and says what the first screen should say."""
+"""The README's commands work, and its parts have the contents that they should have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from documents import README, commands
 from inkgan.cli import run
 
 _TEXT = README.read_text("utf-8")
-#: Commands that train, measure or look at a run; they are parsed only.
+#: Commands that train, measure or look at a run; they are too slow to run, so another test only parses them.
 _SLOW = ("train", "evaluate", "compare")
 
 
@@ -26,7 +26,7 @@ def _quick() -> list[str]:
 def test_quick_commands_do_what_they_say(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They end well and make the file or the folder that they name."""
+    """A quick command succeeds and creates the file or folder that it names, and nothing else."""
     monkeypatch.chdir(tmp_path)
     words = shlex.split(command)[1:]
     assert run(words) == 0
@@ -39,7 +39,7 @@ def test_quick_commands_do_what_they_say(
 
 
 def test_the_first_screen() -> None:
-    """What it is, a picture, the two commands and the one-liner come before the first heading."""
+    """Before the first heading stand what inkgan is, a picture, the two make commands and the one-liner."""
     first = _TEXT.partition("\n## ")[0]
     assert first.startswith("# inkgan\n\n**A GAN that learns handwriting")
     assert "![" in first
@@ -60,7 +60,7 @@ def test_the_fork() -> None:
 
 
 def test_the_results_are_four_rows() -> None:
-    """Each row links to where its figures are explained."""
+    """The table of results has four rows, and each links to the page that explains its figures."""
     results = _TEXT.partition("\n## Results\n")[2].partition("\n## ")[0]
     rows = [line for line in results.splitlines() if line.startswith("| ")][1:]
     rows = [row for row in rows if not row.startswith("| ---")]

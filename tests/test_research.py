@@ -1,4 +1,4 @@
-"""The guide to experiments runs: its trackers, features, measures and tables, with stand-ins for others' packages."""
+"""The code in docs/research.md runs: trackers, features, measures, tables. Stand-ins replace third-party packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tiny_runs import STEPS
 
 
 class _Recorded:
-    """Stands in for another's package: keeps the names and arguments of its calls, and is its own context."""
+    """A stand-in for a third-party package: it keeps the names and arguments of calls, and is a context manager."""
 
     def __init__(self, calls: list[tuple[str, Any]], name: str = "") -> None:
         self._calls = calls
@@ -59,7 +59,7 @@ def _research(about: str) -> list[str]:
 def test_a_tracker_hears_all_that_is_logged(
     tracker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path
 ) -> None:
-    """The guide's watcher, with a stand-in for the tracker: every line of metrics.jsonl, and the end."""
+    """The guide's watcher passes every line of metrics.jsonl to the tracker, here a stand-in, and closes it."""
     calls: list[tuple[str, Any]] = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, tracker, _Recorded(calls))
@@ -89,7 +89,7 @@ def test_a_tracker_hears_all_that_is_logged(
 
 @pytest.mark.slow
 def test_the_guides_features_and_measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, finished_run: Path) -> None:
-    """Inception's part is played by a network that takes means: colour as it wants it, in the order of the images."""
+    """The guide's code runs. A network that takes means replaces Inception: it gets colour images, in their order."""
     models = ModuleType("torchvision.models")
     weights = SimpleNamespace(DEFAULT=SimpleNamespace(transforms=lambda: lambda part: part.float()))
     vars(models).update(inception_v3=lambda weights: _Means(), Inception_V3_Weights=weights)
@@ -118,7 +118,7 @@ def test_the_guides_features_and_measure(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.usefixtures("spared")
 def test_the_guides_network_trains_and_draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path) -> None:
-    """Its file, and the program beside it, in few steps, with images that have labels."""
+    """The guide's module and program train on labelled images for a few steps, and draw."""
     monkeypatch.chdir(tmp_path)
     np.savez("labelled.npz", images=np.load(small_data)["images"], labels=np.arange(20) % 2)
     monkeypatch.syspath_prepend(tmp_path)
@@ -147,7 +147,7 @@ class _Means(torch.nn.Module):
 
 @pytest.mark.slow
 def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, finished_run: Path) -> None:
-    """Reports, comparisons and metrics become tables with the columns that one would look for."""
+    """Reports, comparisons and metrics become tables with the expected columns."""
     monkeypatch.chdir(tmp_path)
     for name in ("first", "tracked-1", "tracked-2"):
         tiny_runs.copy(finished_run, tmp_path / "runs" / name)
@@ -176,7 +176,7 @@ def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 
 
 def test_every_key_that_is_logged_is_explained(finished_run: Path) -> None:
-    """Those of a run, and those that other games and data have; the doctor's signals have a page of their own."""
+    """docs/training.md explains all keys of a run, whatever its loss and data; docs/doctor.md the doctor's signals."""
     logged = set().union(*tiny_runs.metrics(finished_run)) | tensorboard._TAGS.keys() | tensorboard._LESSON.keys()
     assert len(logged) > 20
     pages = {name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("training", "doctor")}

@@ -1,4 +1,4 @@
-"""Randomness by (seed, stream, index): the same whenever and in whatever order it is drawn."""
+"""Random numbers by (seed, stream, index): the same whenever, and in whatever order, they are drawn."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_latents_are_normal() -> None:
 @settings(deadline=None)
 @given(SEEDS, SIZES)
 def test_each_epoch_is_a_permutation(seed: int, sizes: tuple[int, int]) -> None:
-    """The batches laid end to end are permutations of all examples, also where an epoch ends inside a batch."""
+    """The batches laid end to end are permutations of all examples, even if an epoch ends inside a batch."""
     examples, batch_size = sizes
     order = BatchOrder(seed, examples, batch_size)
     batches = [order.batch(number) for number in range(-(-3 * examples // batch_size))]
@@ -123,7 +123,7 @@ def test_epochs_differ() -> None:
 
 @pytest.mark.parametrize("number", [0, 10**9, 10**12])
 def test_far_batches(number: int) -> None:
-    """A batch far away is drawn without those before it."""
+    """A batch far into a run is drawn at once, without those before it."""
     batch = BatchOrder(LARGEST_SEED, 55_000, 50).batch(number)
     assert batch.shape == (50,)
     assert len(set(batch.tolist())) == 50

@@ -1,4 +1,4 @@
-"""The site: which pages it has, and that its links are looked after."""
+"""The site: its pages, its links, its search, and the embedded page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
 
 
 def test_the_page_is_embedded_where_it_is_asked_for() -> None:
-    """In the language of the page around it, open at the view, with a picture for readers without scripts."""
+    """It has the language of the surrounding page, opens at the view, and has a picture for readers without scripts."""
     text = "# Play\n\n<!-- play: hand -->\n"
     chinese = site["with_play"](text, Path("lessons/zh/07-latents.ipynb"))
     assert 'src="../../_static/page.html#hand&amp;lang=zh"' in chinese
@@ -36,7 +36,7 @@ def test_the_page_is_embedded_where_it_is_asked_for() -> None:
 
 
 def test_what_the_lessons_embed_is_there() -> None:
-    """Each view that a lesson asks for has a picture, and stands in the notebook as the site has it."""
+    """Each view that a lesson asks for has a picture, and is embedded in the site's version of the notebook."""
     asked = set()
     for page in site["pages"]():
         if page.suffix == ".ipynb":
@@ -49,14 +49,14 @@ def test_what_the_lessons_embed_is_there() -> None:
 
 
 def test_search_finds_chinese_words() -> None:
-    """They stand in the index in pairs of characters, as the query is cut in the browser; English stays as it is."""
+    """The index has Chinese text as characters and pairs, as the browser cuts a query; other words stay whole."""
     conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
     words = conf["EnglishAndChinese"]({}).split("判别器说 GAN_2 是真的")
     assert words == ["判", "别", "器", "说", "判别", "别器", "器说", "GAN_2", "是", "真", "的", "是真", "真的"]
 
 
 def test_every_document_is_a_page_and_stands_in_the_contents() -> None:
-    """A new document or lesson appears by itself; placeholders of groups are filled."""
+    """The contents list every document, even a new one, and the placeholders of groups are filled."""
     pages = site["pages"]()
     contents = site["_index"](set(pages))
     assert Path("lessons/zh/01-two-networks.ipynb") in pages

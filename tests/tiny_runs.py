@@ -1,4 +1,4 @@
-"""Tiny runs for the tests of training: how they are started, and what of them must be equal."""
+"""Tiny runs for the tests of training: how to start them, and which of their results must be equal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher
 
 STEPS = 6
-#: Of all tiny runs.
+#: The settings that all tiny runs share.
 _WATCHED = (
     "batch_size=5",
     "watch.log_every=1",
@@ -42,7 +42,7 @@ TUTORIAL = (*_WATCHED, "recipe=tutorial", "pretraining_steps=2")
 
 
 def set_options(*settings: str) -> list[str]:
-    """The command's options for :data:`SETTINGS` and, over them, other settings: none is given twice."""
+    """The command's options for :data:`SETTINGS` and other settings, which win over them: none is given twice."""
     chosen = dict(setting.split("=", 1) for setting in (*SETTINGS, *settings))
     return [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
 
@@ -50,7 +50,7 @@ def set_options(*settings: str) -> list[str]:
 def train(folder: Path, data: Path, **options: Any) -> Result:
     """Train a tiny run on the processor; ``options`` are those of :func:`inkgan.train`.
 
-    The settings are :data:`SETTINGS` and, over them, those given, unless these name a recipe.
+    The settings given are added to :data:`SETTINGS`, and win over them. If they name a recipe, only they are used.
     """
     settings = options.pop("settings", ())
     if not any(setting.startswith("recipe=") for setting in settings):
@@ -84,7 +84,7 @@ def newest(run: Path) -> Path:
 
 
 def learned(run: Path) -> dict[str, Any]:
-    """All that must be the same bit for bit: the newest checkpoint, the metrics but for times, the pictures."""
+    """All that must be the same bit for bit: the newest checkpoint, the metrics except times, the pictures."""
     folder = newest(run)
     checkpoint.verify(folder)
     files = [*folder.glob("*.safetensors"), folder / "model.json", *(run / "pictures").glob("*")]
@@ -103,7 +103,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 
 def damage(path: Path) -> None:
-    """Turn one bit in the middle of a file, in a file of its own."""
+    """Flip one bit in the middle of a file. Other links to the file keep the old content."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()
@@ -116,7 +116,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 
 class Noting(Watcher):
-    """Keeps what a run tells, and does something after each logged step."""
+    """A watcher that keeps what a run reports, and calls a function after each logged step."""
 
     def __init__(self, after: Callable[[int], None] = lambda _: None) -> None:
         self.warnings: list[str] = []

@@ -1,7 +1,7 @@
-"""The command line, in a process that stops at every step, every write to disk and every rename until it is told.
+"""The command line, in a process that stops before every step, every write to disk and every rename.
 
-At each of these it sends a word, such as ``step 3``, ``fsync`` or ``rename``, and waits for one: ``go``, or ``ask`` to
-be answered with ``ok`` and asked again. So a test can send a signal at an exact point.
+At each stop, it sends a word, such as ``step 3``, ``fsync`` or ``rename``, and waits for an answer: ``go`` lets it
+continue; to ``ask`` it replies ``ok`` and waits again. So a test can send a signal at an exact point.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PRETRAINING_STEPS = 2
 
 
 def main(arguments: list[str], errors: Path, events: Connection) -> None:
-    """Run the command line in steps, and end the process with its exit code.
+    """Run the command line, stopping on the way, and end the process with its exit code.
 
     Args:
         arguments: the words of the command.
         errors: the file that becomes its stderr.
-        events: where it says what it is about to do, and hears whether to go on.
+        events: where it announces what it is about to do, and waits for the answer.
     """
-    # Whatever the test's own process ignores, as under nohup: here signals do what they do by default.
+    # Restore the default handling of signals: the test's own process may ignore some, as under nohup.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
