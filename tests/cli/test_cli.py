@@ -1,4 +1,4 @@
-"""The command line: its surface, its help, and one line and exit code 2 for everything that is wrong."""
+"""The command line: its surface, its help, and a one-line error with exit code 2 for everything that is wrong."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ SHORT = {
 }
 
 
-#: What a new run says of the small data.
+#: The warning of a new run with the small data.
 TOO_FEW = (
     "inkgan: warning: small has too few test images to measure: evaluate and compare need 128, and it has 2; put them "
     "into a folder test/ beside train/, or into arrays test_images and test_labels.\n"
@@ -86,14 +86,14 @@ TOO_FEW = (
 
 
 def words(folder: Path, data: Path, *options: str, settings: tuple[str, ...] = runs.SETTINGS) -> list[str]:
-    """The words of a tiny ``inkgan train``."""
+    """The arguments of a tiny ``inkgan train``."""
     overrides = [part for setting in settings for part in ("--set", setting)]
     fixed = ["train", "--data", str(data), "--out", str(folder), "--device", "cpu", "--precision", "float32"]
     return [*fixed, "--steps", str(runs.STEPS), *overrides, *options]
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
-    """The one line that a command which fails says on stderr; it says nothing on stdout."""
+    """Check that a command fails with one line on stderr and nothing on stdout, and return that line."""
     capsys.readouterr()
     assert run([str(argument) for argument in arguments]) == code
     said = capsys.readouterr()
@@ -106,7 +106,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2)
 
 
 def test_the_surface_is_frozen() -> None:
-    """Commands, options and short options are what they were; who adds one adds it here."""
+    """Commands, options and short options have not changed; if you add one, add it above."""
     found: dict[str, list[str]] = {}
     short: dict[str, list[str]] = {}
 
@@ -147,7 +147,7 @@ def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert "Usage: inkgan" in said.out + said.err
     assert "train" in said.out + said.err
-    assert "inkgan: " not in said.err  # as a complaint would begin
+    assert "inkgan: " not in said.err  # an error would begin with it
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,7 +297,7 @@ def test_bad_input(
     arguments: str,
     needed: str,
 ) -> None:
-    """One line that says what is wrong, exit code 2, and nothing new or changed on the disk."""
+    """Wrong input ends with one line that says what is wrong and exit code 2, and changes nothing on the disk."""
     monkeypatch.chdir(tmp_path)
     good = small_data.read_bytes()
     for folder in ("empty", "full", "run", "broken", "cut", "text", "bomb", "trained/checkpoints"):
@@ -336,7 +336,7 @@ def test_bad_input(
 def test_nothing_is_not_the_current_folder(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable of the shell that is not set is no name of a run, a model or a folder of images, and no text."""
+    """An empty argument, such as a shell variable that is not set, is refused; it is not taken for this folder."""
     monkeypatch.chdir(tmp_path)
     out = ["-o", "a/"] if command.partition(" ")[0] in {"sample", "export", "write"} else []
     assert "was given an empty value" in fails(capsys, *command.split(), "", *out)
@@ -352,7 +352,7 @@ def test_no_name_is_not_the_run_in_this_folder(
 def test_names_do_not_move_the_cursor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a command says that it wrote, and what a dry run prints as a comment, is one line."""
+    """Control characters in a name are escaped in the report of what was written and in a dry run's comment."""
     monkeypatch.chdir(tmp_path)
     assert run(["sample", "fast", "-n", "1", "-o", "a\nb\x1b[2J.png"]) == 0
     assert capsys.readouterr().out == "1 image: a\\nb\\x1b[2J.png\n"
@@ -362,7 +362,7 @@ def test_names_do_not_move_the_cursor(
 
 @pytest.mark.parametrize("word", ["--out=~/a/", "-o=~/a/", "~/a/"])
 def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
-    """Nobody wants a folder called ~, which shells leave in the middle of a word; nor a file called =a."""
+    """``~`` is the home folder even in ``--out=~/a/``, where shells keep it as it is; ``-o=a`` makes no file ``=a``."""
     monkeypatch.setenv("HOME", f"{tmp_path}/home")
     monkeypatch.chdir(tmp_path)
     option = [] if word.startswith("-") else ["-o"]
@@ -401,7 +401,7 @@ def test_strange_names(
 def test_dry_run_is_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--dry-run prints settings that --config takes, and makes nothing."""
+    """--dry-run prints settings that --config takes, and writes no file."""
     monkeypatch.chdir(tmp_path)
     assert run(["train", "--dry-run", "--seed", "7", "--set", "watch.keep=3"]) == 0
     first = capsys.readouterr().out
@@ -415,7 +415,7 @@ def test_dry_run_is_read_back(
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody looks, a run is told in plain lines, without pictures or control codes; then where to go on."""
+    """Outside a terminal, a run prints plain lines without pictures or control codes, and at the end how to go on."""
     folder = tmp_path / "a run"
     assert run(words(folder, small_data, "--stop-at", "3")) == 0
     said = capsys.readouterr()
@@ -437,7 +437,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("folder", ["fast", "-x"])
 def test_what_to_type_next_can_be_pasted(folder: str) -> None:
-    """The name of a run may be that of a bundled model, or look like an option."""
+    """The suggested command is right even if the run is named like a bundled model or an option."""
     result = Result(Path(folder), step=3, seconds=1.0, complete=True, sheet=None)
     assert any(f" inkgan sample ./{folder} " in line for line in _conclusion(result))
 
@@ -445,7 +445,7 @@ def test_what_to_type_next_can_be_pasted(folder: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--quiet says nothing, but for warnings."""
+    """--quiet prints nothing except warnings."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     damaged = runs.newest(folder) / "state.json"
     runs.damage(damaged)
@@ -475,7 +475,7 @@ def test_divergence(
 def test_interrupted_outside_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C ends a command with the shell's code and without a traceback."""
+    """Ctrl-C ends a command with exit code 130, as in shells, and without a traceback."""
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -507,7 +507,7 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
 
 @pytest.mark.slow
 def test_interrupted_while_python_ends() -> None:
-    """Ctrl-C after a command, as a second one may come, ends it at once and without a traceback."""
+    """Ctrl-C while Python shuts down, such as a second one, ends the process at once and without a traceback."""
     code = (
         "import atexit, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -533,7 +533,7 @@ def test_interrupted_while_python_ends() -> None:
     ],
 )
 def test_closed_streams(tmp_path: Path, arguments: str, closing: str) -> None:
-    """A program that is started without a place to print does its work all the same."""
+    """A command that is started with closed streams still does its work."""
     command = f"{shlex.quote(sys.executable)} -m inkgan {arguments} {closing}"
     done = program("bash", "-c", command, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -543,7 +543,7 @@ def test_closed_streams(tmp_path: Path, arguments: str, closing: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("closing", [">&-", "<&- >&- 2>&-"])
 def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: str) -> None:
-    """No file of a run takes the place of a stream that was closed: what is printed goes nowhere."""
+    """What a run prints to a closed stream is lost: it does not land in a file that got the stream's number."""
     command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
     done = program("bash", "-c", f"{command} {closing}")
     assert (done.returncode, done.stderr) == (0, "" if "2>&-" in closing else TOO_FEW)
@@ -554,7 +554,7 @@ def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: st
 
 @pytest.mark.slow
 def test_an_error_with_closed_streams(tmp_path: Path) -> None:
-    """The exit code tells what the message cannot."""
+    """The exit code reports an error whose message cannot be printed."""
     done = program("bash", "-c", f"{shlex.quote(sys.executable)} -m inkgan train --seed -1 >&- 2>&-", cwd=tmp_path)
     assert done.returncode == 2
 
@@ -585,7 +585,7 @@ def test_no_streams_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors_of_the_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
 ) -> None:
-    """What the system refuses, where nobody foresaw it, is told in one line."""
+    """An error of the operating system that the code does not handle itself is reported in one line."""
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -595,7 +595,7 @@ def test_errors_of_the_system(
 
 
 def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody foresaw is a defect of the program, whose traceback is needed."""
+    """Any other unexpected error is a bug in the program, so its traceback is shown."""
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -617,7 +617,7 @@ def test_a_current_folder_that_is_gone(
 
 
 def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line of 5,000 letters says nothing; the beginning and the end of the message, with its remedy, do."""
+    """A message with 5,000 letters of input is shortened to its beginning and its end, where the remedy is."""
     said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
     assert len(said) < 1100
     assert "-n" in said[:60]
@@ -627,7 +627,7 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
 def test_warnings_have_one_form(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each warning is one line on stderr, each time."""
+    """Each warning is one line on stderr, even if the same one was shown before."""
 
     def warn(*_: object, **__: object) -> None:
         for _time in range(2):
@@ -646,7 +646,7 @@ def test_warnings_have_one_form(
 def test_too_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    """Too little memory is told in one line."""
+    """Too little memory is reported in one line."""
 
     def full(*_: object, **__: object) -> None:
         raise error
@@ -657,7 +657,7 @@ def test_too_little_memory(
 
 @pytest.mark.slow
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
-    """A file may have a name that no text can be; the work is done and said all the same."""
+    """A file whose name is not UTF-8 is written and reported like any other."""
     command = Path(sys.executable).with_name("inkgan")
     done = program(str(command), "sample", "fast", "-n", "1", "-o", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -665,7 +665,7 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> tuple[int, str]:
-    """The result of a call whose stdout is a terminal, and what appeared there."""
+    """Call a function with a terminal as its stdout. Return its result and what appeared on the terminal."""
     master, slave = pty.openpty()
     shown: list[bytes] = []
 
@@ -692,7 +692,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
 
 @pytest.mark.slow
 def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal there are a bar and drawn pictures: of the untrained generator first, then as often as asked."""
+    """On a terminal, the tutorial shows a bar and pictures: the untrained generator's first, then as often as asked."""
     code, shown = on_a_terminal(
         monkeypatch, lambda: run(words(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL))
     )
@@ -705,7 +705,7 @@ def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypa
 
 @pytest.mark.slow
 def test_a_terminal_shows_a_panel(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal a run is drawn in place; in the end its pictures stay, and where to go on; --plain has none."""
+    """On a terminal, a run has a panel that is redrawn in place, then the next commands; --plain has no panel."""
     code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
     assert code == 0
     assert shown.index("run folder: ") < shown.index("doctor: healthy so far") < shown.index("done: 6 steps")
@@ -718,7 +718,7 @@ def test_a_terminal_shows_a_panel(tmp_path: Path, small_data: Path, monkeypatch:
 
 
 class _Gone(io.StringIO):
-    """A terminal that went away in the middle."""
+    """A terminal that is gone when something is written to it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -741,7 +741,7 @@ class _Gone(io.StringIO):
 def test_a_terminal_that_goes_away(
     tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch, out: str, error: Exception
 ) -> None:
-    """Nobody to tell does not end a run, neither its progress nor its warnings."""
+    """A run goes on if the terminal for its progress or its warnings is gone."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     runs.damage(runs.newest(folder) / "state.json")
     monkeypatch.setattr(f"sys.{out}", _Gone(error))
@@ -752,7 +752,7 @@ def test_a_terminal_that_goes_away(
 
 @pytest.mark.slow
 def test_a_run_whose_reader_goes_away(tmp_path: Path, small_data: Path) -> None:
-    """A run whose reader stops listening ends well."""
+    """A run completes even if the reader of its output stops reading."""
     command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
     done = program("bash", "-c", f"set -o pipefail; {command} | head -n 1")
     assert (done.returncode, done.stderr) == (0, TOO_FEW)
@@ -769,7 +769,7 @@ def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """The result of a program of its own."""
+    """Run a program in a process of its own, and return the result."""
     return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
@@ -803,7 +803,7 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["write 2026 -o x.png", "sample fast -n 2 -o x.png"])
 def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
-    """The bundled models write and sample without PyTorch, SciPy and what checks settings."""
+    """The bundled models write and sample without loading PyTorch, SciPy or pydantic."""
     code = (
         "import sys, inkgan.cli, json\n"
         "assert inkgan.cli.run(sys.argv[1:]) == 0\n"
@@ -817,7 +817,7 @@ def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.slow
 def test_a_reader_that_goes_away() -> None:
-    """When the reader of the output leaves, the program ends without a word."""
+    """If the reader of the output goes away, the command ends with exit code 1 and prints nothing on stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stdout:
@@ -830,7 +830,7 @@ def test_a_reader_that_goes_away() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["train --dry-run", "write --help"])
 def test_output_to_a_full_disk(arguments: str) -> None:
-    """When what is said cannot be written, one line tells why."""
+    """If the output cannot be written, one line on stderr says why."""
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "inkgan", *arguments.split()]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)

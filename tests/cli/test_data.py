@@ -24,7 +24,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> str:
-    """What a command prints; its error, if it raises one, for the caller to turn into a line."""
+    """Return what a command prints, or raise its error, which the full command line would print as one line."""
     result = CliRunner().invoke(app, [str(one) for one in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -63,7 +63,7 @@ def test_check(tmp_path: Path) -> None:
     ("few", "end"), [(9, " 5 to 20 of each class, fewest of 'ring'"), (30, " 15 to 20 of each class")]
 )
 def test_check_names_a_rare_class(tmp_path: Path, few: int, end: str) -> None:
-    """One that has less than half of the images of the largest; every second image is for testing."""
+    """A class is rare if it has less than half as many images as the largest. Every second image is for testing."""
     labels = np.repeat(["cross", "ring", "star"], [40, few, 40])
     images = np.random.default_rng(1).integers(0, 256, (len(labels), 8, 8, 3), np.uint8)
     np.savez(tmp_path / "shapes.npz", x_train=images, y_train=labels, x_test=images[::2], y_test=labels[::2])

@@ -15,7 +15,7 @@ _SOUND = {"loss_discriminator": 0.6, "loss_generator": 0.8}
 
 
 def run_folder(folder: Path, lines: list[dict[str, float]]) -> str:
-    """A run that logged these lines."""
+    """Write the folder of a run that logged these lines, and return its path."""
     folder.mkdir()
     (folder / "config.json").write_text(resolve().model_dump_json())
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -26,7 +26,7 @@ def run_folder(folder: Path, lines: list[dict[str, float]]) -> str:
 def test_the_exit_code_of_strict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], loss: float, code: int, said: str
 ) -> None:
-    """1 for what is ill at the end, and only if asked; the sentence and the remedy are there in both cases."""
+    """--strict exits with 1 if a rule is ill at the end; without it, the same sentence and remedy are shown."""
     lines = [{"step": step, **_SOUND, "loss_generator": loss} for step in range(0, 90, 10)]
     folder = run_folder(tmp_path / "run", lines)
     assert run(["doctor", folder]) == 0
@@ -38,7 +38,7 @@ def test_the_exit_code_of_strict(
 
 
 def test_a_run_from_before_there_was_a_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its losses are judged; of the rest it says that nothing was logged."""
+    """Without the doctor's signals, the losses are judged, and each other rule says that nothing was logged."""
     folder = run_folder(tmp_path / "run", [{"step": step, **_SOUND} for step in range(0, 900, 10)])
     assert run(["doctor", folder, "--strict"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
@@ -57,13 +57,13 @@ def test_a_run_that_no_rule_can_judge_is_not_called_healthy(tmp_path: Path, line
 
 
 def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was ill is told, and is no reason to fail."""
+    """A rule that was ill and has recovered is reported, and does not make --strict fail."""
     losses = [1e9] * 9 + [0.5] * 9
     lines = [{"step": 10 * number, "loss_generator": loss} for number, loss in enumerate(losses)]
     folder = run_folder(tmp_path / "run", lines)
     assert run(["doctor", folder, "--strict"]) == 0
     assert "was ill" in capsys.readouterr().out
-    assert run(["doctor", folder, folder]) == 0  # of several runs, too
+    assert run(["doctor", folder, folder]) == 0  # the same with several runs
     assert [line.split()[:3] for line in capsys.readouterr().out.splitlines() if line.startswith("blown-up")] == [
         ["blown-up", "was", "ill"]
     ] * 2
@@ -71,7 +71,7 @@ def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("what", ["nothing", "no metrics", "damaged"])
 def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
-    """One line, exit code 2."""
+    """A folder that does not exist, or has no or damaged metrics, is a one-line error with exit code 2."""
     folder = tmp_path / "run"
     if what != "nothing":
         run_folder(folder, [])
@@ -81,7 +81,7 @@ def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what
 
 
 def test_several_runs_are_told_by_what_is_ill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for a healthy run; one ill run among them is enough for --strict."""
+    """A healthy run takes one line, an ill one lists its findings; one ill run is enough for --strict to fail."""
     losses = {"sound": 0.8, "ill": 1e9}
     folders = [
         run_folder(tmp_path / name, [{"step": step, **_SOUND, "loss_generator": loss} for step in range(0, 90, 10)])
@@ -96,7 +96,7 @@ def test_several_runs_are_told_by_what_is_ill(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_rule_without_a_first_step_names_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Too few values are told without the number that stands for "always"."""
+    """The message about too few values does not show -1000000000, which stands for "no first step"."""
     assert run(["doctor", run_folder(tmp_path / "run", [{"step": 0, **_SOUND}])]) == 0
     shown = capsys.readouterr().out
     assert "it needs 5 values, and the run logged 1\n" in shown

@@ -1,4 +1,4 @@
-"""Drawings of text: what they show, and that they fit."""
+"""Drawings made of text: what they show, and that they fit."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def pixels_of(lines: list[list[Segment]], across: int) -> NDArray[np.int64]:
 
 
 def images_of(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Images that look like nothing."""
+    """Images of noise."""
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
 def test_a_sparkline() -> None:
-    """The higher, the larger; as wide as asked for; what is not finite is blank, and one that is extreme is cut off."""
+    """Larger values have higher bars; the width is kept; values that are not finite are blank, extreme ones are cut."""
     assert sparkline(range(8), 8) == "▁▂▃▄▅▆▇█"
     assert sparkline([2.0, 2.0], 9) == "▅▅"
     assert sparkline([1, 1, 3, 3, 5, 5], 3) == "▁▅█"
@@ -48,7 +48,7 @@ def test_a_sparkline() -> None:
 
 
 def test_images_are_as_large_as_the_window_allows() -> None:
-    """They fit into every window; no other number of lines makes them larger; a small window has none."""
+    """The images fit into every window, and no other number of lines makes them larger; a tiny window has none."""
     for columns in range(1, 300, 7):
         for rows in range(1, 60, 3):
             layout = arrangement(10, (28, 28), columns, rows)
@@ -67,7 +67,7 @@ def test_images_are_as_large_as_the_window_allows() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_with_a_column_for_each_pixel_nothing_is_lost(channels: int) -> None:
-    """Each pixel has its own colour, but for the rounding of colours; grey images are ink on paper."""
+    """Each pixel keeps its own colour, except for rounding; grey images become ink on paper."""
     images = images_of(4, 6, 5, channels)
     shown = pixels_of(drawn(images, Arrangement(2, 5, 3), colour=True), 1)
     assert shown.shape == (12, 11, 3)
@@ -78,7 +78,7 @@ def test_with_a_column_for_each_pixel_nothing_is_lost(channels: int) -> None:
 
 
 def test_quarters_are_the_closest_ones() -> None:
-    """No shape of a character and no two colours are closer to the four quarters, by trying all shapes."""
+    """No other shape and no other two colours come closer to the four quarters; the test tries every shape."""
     images = images_of(1, 6, 10, 3, seed=3)
     shown = pixels_of(drawn(images, Arrangement(1, 5, 3), colour=True), 2)
     assert shown.shape == (6, 10, 3)
@@ -98,7 +98,7 @@ def test_quarters_are_the_closest_ones() -> None:
 
 
 def test_without_colours_ink_is_what_is_drawn() -> None:
-    """A quarter is filled where ink covers most of it."""
+    """A quarter is filled if ink covers most of it."""
     image = np.zeros((1, 4, 4, 1), np.uint8)
     image[0, :2, 2:] = 255
     image[0, 3, 0] = 200
@@ -109,7 +109,7 @@ def test_without_colours_ink_is_what_is_drawn() -> None:
 
 
 def test_a_picture_is_shrunk_by_its_means() -> None:
-    """Half the size: each quarter is the mean of four pixels."""
+    """At half the size, each quarter is the mean of four pixels."""
     image = np.kron([[0, 80], [160, 240]], np.ones((2, 2))).astype(np.uint8)[None, :, :, None]
     image[0, 0, 0] = 40
     shown = pixels_of(drawn(image, Arrangement(1, 1, 1), colour=True), 2)
@@ -119,7 +119,7 @@ def test_a_picture_is_shrunk_by_its_means() -> None:
 
 
 def test_a_picture_in_characters() -> None:
-    """Two rows of pixels make a line of text; more ink is a darker character; what is empty has no width."""
+    """Two rows of pixels make a line of text; more ink makes a darker character; lines have no blanks at the end."""
     image = np.zeros((6, 6, 1), np.uint8)
     image[:2, 1:6, 0] = [[0, 50, 100, 150, 255]] * 2
     image[4, 0] = 255

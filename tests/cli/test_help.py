@@ -34,7 +34,7 @@ def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
 def test_elsewhere_a_page_is_printed_as_written(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipe gets the Markdown."""
+    """In a pipe, a page is plain Markdown."""
     assert page.suffix == ".md"
     assert run(["help", page.stem]) == 0
     assert capsys.readouterr() == (page.read_text("utf-8"), "")
@@ -47,7 +47,7 @@ def test_on_a_terminal_a_page_is_formatted(
 ) -> None:
     """Headings, tables and code have no marks of Markdown left, and no line is wider than the terminal's 80 columns."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "dumb")  # no colours, which are letters, too
+    monkeypatch.setenv("TERM", "dumb")  # no colours, because their codes would count as letters
     assert run(["help", page.stem]) == 0
     shown = capsys.readouterr().out
     assert page.read_text("utf-8").splitlines()[0].removeprefix("# ")[:30] in shown
@@ -67,7 +67,7 @@ def test_on_a_terminal_a_page_is_formatted(
     ids=["rules", "formats", "looks", "knobs"],
 )
 def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
-    """What is added to a list of choices is explained in the table of its page."""
+    """Every rule, format, look and knob has a row in the table of its help page."""
     rows = re.findall(
         r"^\| `([\w-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
     )
@@ -75,7 +75,7 @@ def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
 
 
 def test_the_page_on_writing_has_the_limits_of_every_knob() -> None:
-    """The least and the greatest value that it takes."""
+    """The page gives the smallest and the largest value of every knob, and every form."""
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (_TOPICS / "writing.md").read_text("utf-8"), re.M))
     for name, (least, most, _) in LIMITS.items():
         assert re.match(rf"{least:g} to {most:g}\b", rows[name]), name
@@ -83,7 +83,7 @@ def test_the_page_on_writing_has_the_limits_of_every_knob() -> None:
 
 
 def test_every_figure_of_a_report_is_explained() -> None:
-    """By a row whose name begins its title. A figure that varies another one, such as in pixels, shares its row."""
+    """A row has a name that begins the figure's title. A variant of a figure, such as in pixels, shares its row."""
     cells = re.findall(r"^\| ([^|]+) \|", (_TOPICS / "metrics.md").read_text("utf-8"), re.M)
     rows = tuple(part for cell in cells for part in re.sub(r" \(.*?\)", "", cell).split(", "))
     for name, kind in KINDS.items():
@@ -92,7 +92,7 @@ def test_every_figure_of_a_report_is_explained() -> None:
 
 
 def test_every_figure_of_a_report_is_defined() -> None:
-    """docs/metrics.md has the name under which a program finds it."""
+    """docs/metrics.md has the name of every figure in JSON and Python."""
     page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     table = page.partition("| measure | name in JSON and Python |")[2].partition("\n\n")[0]
     names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[1])]
@@ -100,7 +100,7 @@ def test_every_figure_of_a_report_is_defined() -> None:
 
 
 def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Who asks for help on a command gets its ``--help``."""
+    """``inkgan help COMMAND`` is ``inkgan COMMAND --help``."""
     assert run(["help", "morph"]) == 0
     shown = capsys.readouterr().out
     assert run(["morph", "--help"]) == 0
@@ -112,7 +112,7 @@ def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_examples_stand_on_lines_of_their_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """Whoever copies a line of the examples gets one command."""
+    """Each line of the examples is one whole command that can be copied."""
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
     assert run([name, "--help"]) == 0
     shown = capsys.readouterr().out
@@ -122,7 +122,7 @@ def test_examples_stand_on_lines_of_their_own(
 
 
 def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that names the topics, and the nearest one."""
+    """The one-line error lists the topics and suggests the nearest one."""
     assert run(["help", "wriing"]) == 2
     said = capsys.readouterr()
     assert said.out == ""

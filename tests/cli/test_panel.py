@@ -1,4 +1,4 @@
-"""The panel of a run on a terminal, as a terminal of another's making shows it."""
+"""The panel of a run on a terminal, as pyte, an independent terminal emulator, shows it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABOUT = {"device": "cpu", "threads": 2, "precision": "float32"}
 
 
 class Window(io.StringIO):
-    """A terminal, and what can be seen on it."""
+    """A terminal, and what is visible on it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80, lines: int = 24, **environment: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Window(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
@@ -48,7 +48,7 @@ class Window(io.StringIO):
         return super().write(text)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change its size. As in many terminals, what does not fit into a line any more goes on in the next one."""
+        """Change the size. As in many terminals, a line that has become too long continues in the next one."""
         lines_before = self.screen.display[: self.screen.cursor.y + 1]
         self.monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((columns, lines)))
         self.screen.resize(lines, columns)
@@ -58,18 +58,18 @@ class Window(io.StringIO):
 
     @property
     def lines(self) -> list[str]:
-        """The lines that can be seen, without those that are empty."""
+        """The visible lines, without empty ones."""
         return [line.rstrip() for line in self.screen.display if line.strip()]
 
 
 def step(number: int, **terms: float) -> StepProgress:
-    """A step of a run of a hundred."""
+    """A step of a run of a hundred steps."""
     found = {"loss_discriminator": 0.5, "loss_generator": 1.0 + number, "margin": 0.25, "pairs_in_order": 0.75}
     return StepProgress(number, 100, number / 10, None, 10.0, found | terms)
 
 
 def run(watcher: Any, recipe: str = "fast", steps: int = 3) -> None:
-    """Let a run tell of its first steps."""
+    """Report the first steps of a run to a watcher."""
     watcher.started(Path("runs/x"), resolve(options={"recipe": recipe}), ABOUT, 0)
     watcher.fixed(IMAGES)
     for number in range(steps):
@@ -80,7 +80,7 @@ def run(watcher: Any, recipe: str = "fast", steps: int = 3) -> None:
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (50, 20), (160, 50), (40, 12), (200, 20), (30, 6), (9, 3)])
 @pytest.mark.parametrize("colour", [True, False])
 def test_a_panel_fits_its_window(monkeypatch: pytest.MonkeyPatch, columns: int, lines: int, colour: bool) -> None:
-    """In windows of all sizes, with colours or without, it is drawn in place: nothing scrolls away."""
+    """In windows of all sizes, with colours or without, the panel is redrawn in place: nothing scrolls away."""
     window = Window(monkeypatch, columns, lines, **({} if colour else {"NO_COLOR": "1"}))
     with console.watcher_for(quiet=False) as watcher:
         run(watcher, steps=1)
@@ -101,7 +101,7 @@ def test_a_panel_fits_its_window(monkeypatch: pytest.MonkeyPatch, columns: int, 
 
 
 def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning stays above the panel; the doctor's line shows what is found at present."""
+    """A warning stays above the panel; the doctor's line shows the present finding."""
     window = Window(monkeypatch)
     with console.watcher_for(quiet=False) as watcher:
         run(watcher)
@@ -125,7 +125,7 @@ def test_a_doctor_who_is_off_calls_nothing_healthy(monkeypatch: pytest.MonkeyPat
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
 def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:
-    """The next drawing is that of a window which always had this size, and nothing of the one before is left."""
+    """The next drawing is the same as in a window that always had the new size, and nothing of the old one is left."""
     window = Window(monkeypatch)
     with console.watcher_for(quiet=False) as watcher:
         run(watcher)
@@ -141,7 +141,7 @@ def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: 
 
 
 def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was said before the panel is there, the panel is gone, and the cursor can be seen."""
+    """The lines before the panel stay, the panel is gone, and the cursor is visible."""
     window = Window(monkeypatch)
 
     def interrupted() -> None:
@@ -157,7 +157,7 @@ def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below them, where to go on."""
+    """The panel is gone, its last pictures stay, and the next commands stand below them."""
     window = Window(monkeypatch)
     with console.watcher_for(quiet=False) as watcher:
         run(watcher)
@@ -177,7 +177,7 @@ def test_an_estimate_near_0_decides_nothing(estimate: float, says: str) -> None:
 
 @pytest.mark.parametrize("colour", [True, False])
 def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
-    """Two rows of pixels in a line, pixel by pixel; an odd last row stands above paper."""
+    """A line shows two rows of pixels, pixel by pixel; if the last row has no partner, paper is below it."""
     window = Window(monkeypatch, 120, 24, **({} if colour else {"NO_COLOR": "1"}))
     image = np.zeros((3, 5, 1), np.uint8)
     image[:, 1:] = 255
@@ -202,7 +202,7 @@ def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> 
 def test_where_there_is_no_panel(
     monkeypatch: pytest.MonkeyPatch, recipe: str, plain: bool, environment: dict[str, str]
 ) -> None:
-    """The tutorial, --plain and simple terminals have lines and pictures that scroll."""
+    """The tutorial, --plain and simple terminals have no panel, but lines and pictures that scroll."""
     window = Window(monkeypatch, 80, 24, **environment)
     with console.watcher_for(quiet=False, plain=plain) as watcher:
         run(watcher, recipe)
@@ -210,7 +210,7 @@ def test_where_there_is_no_panel(
 
 
 def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It could not show it."""
+    """Such a terminal could not show the panel's characters."""
     window = Window(monkeypatch)
     window.encoding = "ascii"
     with console.watcher_for(quiet=False) as watcher:
@@ -221,7 +221,7 @@ def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [OSError(5, "gone"), BrokenPipeError(32, "gone")])
 def test_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """The run goes on in silence, and nothing is written any more."""
+    """The run goes on without output: after the error, nothing more is written to the terminal."""
     window, tries = Window(monkeypatch), []
 
     def fail(_: str) -> int:
@@ -238,7 +238,7 @@ def test_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch, error: Exceptio
 
 
 def test_drawing_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a drawing that took a second, the next one is a hundred seconds later."""
+    """After a drawing that took a second, the next one comes a hundred seconds later."""
     Window(monkeypatch)
     now, drawings = [0.0], []
     monkeypatch.setattr(console, "_SHARE_FOR_PANELS", 0.01)

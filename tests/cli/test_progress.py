@@ -1,4 +1,4 @@
-"""What tells, on a terminal, how far a command is."""
+"""The progress of commands, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Terminal(io.StringIO):
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
-    """The exit code of a command whose stderr is a terminal, and what appears there: every share that is told."""
+    """Run a command with a terminal as its stderr. Return its exit code and what appears there, every update of it."""
     shown = _Terminal()
     monkeypatch.setattr("sys.stderr", shown)
     monkeypatch.setattr("inkgan.cli.progress._SECONDS_BETWEEN_UPDATES", 0.0)
@@ -30,7 +30,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int
 
 
 def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Drawing and writing tell their share and the time left, and leave an empty line."""
+    """Drawing and writing show the share that is done and the time left, and leave an empty line."""
     code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/digits/")
     assert code == 0
     assert f"{_WIPE}drawing: 80%, 0:00:" in shown
@@ -39,14 +39,14 @@ def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def test_writing_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Writing tells its share of the images."""
+    """Writing shows the share of the images that is done."""
     code, shown = on_a_terminal(monkeypatch, "write", "dd", "-n", "4", "--height", "24", "-o", f"{tmp_path}/numbers/")
     assert code == 0
     assert f"{_WIPE}writing: 25%, 0:00:" in shown
 
 
 def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What was told is wiped before an error is."""
+    """The progress is wiped before an error is printed."""
     (tmp_path / "file").touch()
     code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/file/a.npz")
     assert code == 2
@@ -57,7 +57,7 @@ def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_outside_a_terminal_only_what_takes_long_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A line every half a minute, with the time left; nothing of what is short."""
+    """A long task prints a line with the time left every half minute; a short one prints nothing."""
     assert run(["sample", "fast", "-n", "40", "-o", str(tmp_path / "a.npz")]) == 0
     assert capsys.readouterr().err == ""
     now = [1000.0]
@@ -79,12 +79,12 @@ def test_outside_a_terminal_only_what_takes_long_is_told(
     [(0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left")],
 )
 def test_time_left(passed: float, done: float, said: str) -> None:
-    """What is left takes as long, for its share, as what is done."""
+    """The time left is estimated from the speed so far."""
     assert time_left(passed, done) == said
 
 
 def test_counting_changes_nothing() -> None:
-    """All is handed out, and after each its share is told."""
+    """Every item is yielded, and the share that is done is reported after each."""
     told: list[float] = []
     assert list(counted("abcd", 4, "x", lambda _, done: told.append(done))) == list("abcd")
     assert told == [0.25, 0.5, 0.75, 1.0]

@@ -41,7 +41,7 @@ def everything(data: DataSet) -> np.ndarray:
 
 
 def marked(values: np.ndarray) -> np.ndarray:
-    """Images of 4x6 with a value each and, so that they are not constant, a last pixel of another one."""
+    """Images of 4x6 with one value each; their last pixel differs, so that they are not constant."""
     images = np.repeat(values, 24).reshape(len(values), 4, 6)
     images[:, -1, -1] = values.max() - values
     return images
@@ -106,7 +106,7 @@ def test_a_data_folder_holds_npz_files_by_name(file: Path) -> None:
 
 
 class Canary:
-    """Unpickling this makes a file."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -269,14 +269,14 @@ def test_labels_that_are_words(file: Path) -> None:
 
 @pytest.mark.parametrize("code", [0x11_0000, 0xFFFF_FFFF], ids=hex)
 def test_words_of_what_is_no_character(file: Path, code: int) -> None:
-    """A damaged file holds numbers that Python's texts cannot."""
+    """Words with numbers that are no Unicode characters mean that the file is damaged."""
     words = np.array(["a", "b"])[numbers(30, 2)]
     words.view(np.uint32)[3] = code
     complaint(lambda: having(file, images=pixels(30, 8, 8), labels=words), "is damaged", "Write it again")
 
 
 def test_names_of_classes_that_no_model_could_keep(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are refused before a run learns them; images that are only measured may have them."""
+    """Such names are refused before a run trains on them; images that are only measured may have them."""
     words = np.array(["a" * 256, "b" * 255])[numbers(30, 2)]
     images = pixels(30, 8, 8)
     complaint(lambda: having(file, images=images, labels=words), "a name of 256 characters", "keeps up to 255")
@@ -289,7 +289,7 @@ def test_names_of_classes_that_no_model_could_keep(file: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ["", "fi\\ng"])
 def test_words_that_name_no_class(file: Path, name: str) -> None:
-    """A class needs a name of its own, as it is shown."""
+    """A class name must not be empty, and must differ from the others in its printable form."""
     words = np.array(["fi\ng", "apple", name])[numbers(30, 3)]
     complaint(lambda: having(file, images=pixels(30, 8, 8), labels=words), "`labels`", "Give each class its own")
 
@@ -305,7 +305,7 @@ def test_words_that_name_no_class(file: Path, name: str) -> None:
     ],
 )
 def test_splits_of_the_file_are_used(file: Path, names: dict[str, int]) -> None:
-    """The names of Keras' mnist.npz, of MedMNIST, and others; validation is a tenth of train where it is missing."""
+    """Arrays are found by the names of Keras' mnist.npz, MedMNIST and others; validation may be a tenth of train."""
     arrays = (pixels(40, 8, 8), numbers(40, 4), pixels(7, 8, 8, seed=1), numbers(7, 4)[:, None])
     data = having(file, **{name: arrays[at] for name, at in names.items()})
     assert [len(split) for split in data.splits.values()] == [36, 4, 7]
@@ -331,7 +331,7 @@ def test_other_names_of_images(file: Path, name: str) -> None:
 
 
 def test_a_file_of_very_many_arrays(file: Path) -> None:
-    """It is refused before each of them is looked at."""
+    """A file with more than 1,000 arrays is refused without looking at each of them."""
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(1001):
             archive.writestr(f"{number}.npy", b"")
@@ -360,7 +360,7 @@ def test_arrays_that_mean_the_same_or_belong_to_nothing(file: Path) -> None:
 
 
 def test_a_member_whose_name_is_damaged_is_told(file: Path) -> None:
-    """In the list of the archive alone it is damage; in both places it is another array."""
+    """A changed name in the archive's directory alone is damage; in both places it is the name of another array."""
     np.savez(file, images=pixels(20, 8, 8), labels=numbers(20, 2))
     good = file.read_bytes()
     at = good.rindex(b"labels.npy")

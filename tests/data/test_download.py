@@ -33,7 +33,7 @@ class Server:
     """What the server serves, how it misbehaves, and what it was asked."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    cut: int | None = None  # send so many bytes of each answer, then close the connection
+    cut: int | None = None  # send only this many bytes of each answer, then close the connection
     endless: bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -146,7 +146,7 @@ def test_a_server_that_is_silent_is_given_up(server: Server, monkeypatch: pytest
 
 
 def _known(server: Server, name: str = "kmnist") -> KnownSet:
-    """A small set on the server in the place of a known one."""
+    """Put a small set on the server, in place of a known one."""
     known = KNOWN[name]
     arrays = (pixels(24), numbers(24), pixels(6), numbers(6))
     contents = [gzip.compress(idx_bytes(array)) for array in arrays]

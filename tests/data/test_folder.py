@@ -1,4 +1,4 @@
-"""Folders of images: the layouts, what becomes of each kind of picture, and that hostile files do nothing."""
+"""Folders of images: the layouts, how each kind of picture is read, and that hostile files do no harm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def grey(path: Path, value: int = 100, size: tuple[int, int] = (6, 4)) -> Path:
 
 
 def dotted(mode: str, value: Any, size: tuple[int, int] = (6, 4)) -> Image.Image:
-    """A picture of one value but for its last pixel, which is white: a constant one would be refused."""
+    """A picture of one value except for its last pixel, which is white: a constant picture would be refused."""
     image = Image.new(mode, size, value)
     white: Any = {"1": 1, "L": 255, "LA": (255, 255), "RGB": (255, 255, 255), "CMYK": (0, 0, 0, 0)}[mode]
     image.putpixel((size[0] - 1, size[1] - 1), white)
@@ -79,7 +79,7 @@ def test_class_folders_are_labels_in_order_of_their_numbers(folder: Path) -> Non
 
 
 def test_grey_pictures_in_webp_stay_grey(folder: Path) -> None:
-    """Its colour transform leaves a step of one between channels, which is no colour."""
+    """WebP's colour transform leaves differences of one between channels, which do not count as colour."""
     folder.mkdir()
     for number in range(3):
         Image.fromarray(np.tri(16, dtype=np.uint8) * 255).save(folder / f"{number}.webp", quality=80)
@@ -166,7 +166,7 @@ def _turned(path: Path) -> None:
 
 
 def _with_hidden_ink(path: Path) -> None:
-    image = Image.new("LA", (6, 4), (0, 0))  # black, and not to be seen
+    image = Image.new("LA", (6, 4), (0, 0))  # black, but transparent
     image.putpixel((5, 3), (0, 255))
     image.save(path)
 
@@ -208,7 +208,7 @@ def test_kinds_of_pictures(folder: Path, name: str, write: Callable[[Path], obje
 
 
 def _png(width: int, height: int, content: bytes) -> bytes:
-    """A PNG whose header says what it likes."""
+    """A PNG with any size in its header, whatever its content."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -351,7 +351,7 @@ def test_many_classes(folder: Path) -> None:
 
 def test_warnings_of_the_decoder_change_nothing(folder: Path) -> None:
     some(folder)
-    # Of 100 million pixels Pillow warns, and here warnings are errors.
+    # Pillow warns about 100 million pixels, and in these tests warnings are errors.
     (folder / "warned.png").write_bytes(_png(10_000, 10_000, b""))
     assert load(str(folder)).skipped == {"larger than 4096 pixels a side": 1}
 
@@ -360,7 +360,7 @@ def test_warnings_of_the_decoder_change_nothing(folder: Path) -> None:
 
 
 def named(folder: Path, counts: dict[str, int]) -> Path:
-    """Folders of pictures; the name of each may have several parts."""
+    """Write folders of pictures; a folder's name may be a path with several parts."""
     for at, (name, count) in enumerate(counts.items()):
         for number in range(count):
             grey(folder / name / f"{number}.png", 10 * at + number)
@@ -447,7 +447,7 @@ def test_a_tenth_that_is_lost_stops(folder: Path, good: int, odd: int, refused: 
 
 
 def test_folders_of_which_nothing_is_read_are_told(folder: Path) -> None:
-    """A class may vanish because its files have other names; a folder beside images, or with some below, has not."""
+    """They may be lost classes. A folder with images in it or below it is not named, even if it has other files."""
     some(folder / "a")
     some(folder / "b")
     for path in [*(folder / "b").iterdir()]:
@@ -465,7 +465,7 @@ def test_folders_of_which_nothing_is_read_are_told(folder: Path) -> None:
 
 @pytest.mark.parametrize("names", [("caf\u00e9", "cafe\u0301"), ("a\x01", "a\\x01")])
 def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[str, str]) -> None:
-    """Nobody could ask for one of them."""
+    """Nobody could ask for one of these classes by its name."""
     for name in names:
         some(folder / name)
     complaint(lambda: load(str(folder)), "the list of its class folders holds a name twice")
@@ -541,7 +541,7 @@ def test_images_of_eight_bits_among_those_of_sixteen_stay(folder: Path) -> None:
 
 
 def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
-    """Areas are averaged, the aspect stays, and the paper of each image fills the rest."""
+    """Resizing averages areas, keeps the aspect ratio, and fills the rest with the paper of each image."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(30):
@@ -577,7 +577,7 @@ def test_ink_of_a_folder_is_noticed_and_can_be_told(folder: Path) -> None:
 
 
 def test_transparent_ink_is_on_paper(folder: Path) -> None:
-    """Black ink in the channel of opacity alone, as drawing programs save it."""
+    """Black ink that is in the alpha channel only, as drawing programs save it, is read as ink on paper."""
     digits = load("mnist").test.images[:30, :, :, 0]
     folder.mkdir()
     for number, digit in enumerate(digits):

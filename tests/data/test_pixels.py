@@ -22,7 +22,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def digits() -> Images:
-    """A thousand digits: light ink."""
+    """A thousand digits in light ink."""
     return load("mnist").test.images[:1000]
 
 
@@ -62,7 +62,7 @@ def test_dark_ink_is_told_under_other_conditions(digits: Images, change: str) ->
 
 
 def test_the_middle_of_a_page_is_looked_at() -> None:
-    """A mark of 4 % of the middle, which is 1 % of the page, is told; one of 2 % of the middle is not clear."""
+    """Marks on 4 % of the middle, which is 1 % of the page, show which ink it is; marks on 2 % are not clear."""
     page = np.full((1, 40, 40, 1), 255, np.uint8)
     page[:, 18:22, 18:20] = 0
     assert dark_and_light(page) == dark_and_light(255 - page) == (0, 0)
@@ -226,7 +226,7 @@ def test_labels_that_are_nearly_one_hot() -> None:
 
 @pytest.mark.parametrize("label", [np.uint64(2**63), np.uint64(2**64 - 1), 1e300, -1e300, np.inf])
 def test_a_label_that_no_int64_holds_is_told_as_it_is(label: Any) -> None:
-    """The largest and the least numbers of int64 are kept."""
+    """The largest and the smallest number of int64 are kept; the error for a label beyond them shows it as it is."""
     complaint(lambda: as_labels(np.array([0, label], np.asarray(label).dtype), 2, "here"), f"a label is {label},")
     assert as_labels(np.array([2**63 - 1], np.uint64), 1, "here").tolist() == [2**63 - 1]
     assert as_labels(np.array([-(2**63)]), 1, "here").tolist() == [-(2**63)]

@@ -1,4 +1,4 @@
-"""Comparisons: equal generators are indistinguishable, worse ones are worse, and seeds count where there are some."""
+"""Comparisons: equal generators are indistinguishable, worse ones are worse, and seeds count if there are several."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, 
 
 
 def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
-    """Welch's interval, by scipy, of the figures that evaluate finds of each; also with one model on the other side."""
+    """The intervals are SciPy's for evaluate's figures: Welch's for two groups, Student's if one is a single model."""
     pattern, many = str(sets / "real-*.npz"), str(sets / "noisy-*.npz")
     found = inkgan.compare(pattern, many, sets / "noisy-0.npz", str(sets / "*-2.npz"), n=N)
     name = "frechet_digit_distance"
@@ -114,7 +114,7 @@ def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
 
 
 def test_only_like_is_compared_with_like(sets: Path) -> None:
-    """A figure of another number of images, or a mean over other classes, says nothing of which is better."""
+    """Figures of different numbers of images and means over different classes are not compared."""
     report = inkgan.evaluate(sets / "real-0.npz", n=N)
     every = [figure.name for figure in report.figures]
     assert _shared([report], [report, report]) == every
@@ -128,7 +128,7 @@ def test_only_like_is_compared_with_like(sets: Path) -> None:
 
 
 def test_what_matches_a_pattern_is_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder called as a bundled model is a folder where a pattern finds it."""
+    """A pattern finds a folder that is named like a bundled model; the plain name means the model."""
     monkeypatch.chdir(tmp_path)
     Path("fast").mkdir()
     assert _members("fa*") == [Path("fast")]
@@ -165,7 +165,7 @@ def test_settings_are_told(tutorial_run: Path, tmp_path: Path) -> None:
 
 
 def test_how_far_runs_were_trained_is_told(tutorial_run: Path, tmp_path: Path) -> None:
-    """Their newest checkpoints count, whatever the settings say."""
+    """The newest checkpoint of each run counts, whatever its settings say."""
     shorter = runs.copy(tutorial_run, tmp_path / "shorter")
     checkpoints = RunFolder(shorter).checkpoints
     *_, before, last = list_steps(checkpoints)
@@ -239,7 +239,7 @@ def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: p
 
 @pytest.mark.parametrize("pattern", ["a" * 300 + "*", "a\0/*", "\ud800*"], ids=["long", "zero", "half"])
 def test_a_pattern_that_can_match_nothing(pattern: str) -> None:
-    """It is too long for a name, or holds what no name can."""
+    """It is too long for a name, or holds a character that no name can."""
     with pytest.raises(EvaluationError, match=r"nothing matches|which no file can be called"):
         inkgan.compare(pattern, "fast")
 
@@ -250,7 +250,7 @@ def test_python_refuses_too() -> None:
 
 
 def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes seconds: a wrong name behind a right one is told at once."""
+    """Drawing takes seconds, so a wrong name is reported at once, even if it follows a right one."""
     drawn: list[int] = []
     monkeypatch.setattr(Model, "sample", lambda _, n, **__: drawn.append(n))
     with pytest.raises(CheckpointError, match="no-such-run"):
@@ -259,7 +259,7 @@ def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.Monkey
 
 
 def test_a_note_of_many_subjects_is_told_once() -> None:
-    """With one name and how many more; a note that begins with its subject's name does not name it twice."""
+    """It gives one name and how many more there are; a note that begins with its subject's name does not repeat it."""
     notes = {"a": ["a is odd.", "d: old"], "b": ["b is odd.", "d: old"], "c": ["d: old"]}
     reports = [Report(what, "model", "d", "", "", 200, 0, (), (), tuple(said)) for what, said in notes.items()]
     assert list(_notes_of(reports)) == ["a and 1 more: is odd.", "all: d: old"]

@@ -50,7 +50,7 @@ def digits() -> DataSet:
 
 @pytest.fixture(scope="module")
 def real(digits: DataSet) -> tuple[Images, Labels]:
-    """Held-out images, not those of the floor's own choice."""
+    """Held-out images, drawn independently of those of the floor."""
     assert digits.test.labels is not None
     order = np.random.default_rng(5).permutation(len(digits.test))[:N]
     return digits.test.images[order], digits.test.labels[order]
@@ -99,7 +99,7 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
 
 
 def test_the_figures_of_a_class_say_of_how_many_images_they_are(fair: Report, real: tuple[Images, Labels]) -> None:
-    """Its interval can be computed again from the value and this number."""
+    """A class's interval can be computed again from its value and this number."""
     counts = np.bincount(real[1], minlength=10)
     assert [one.accuracy.n for one in fair.classes if one.accuracy] == counts.tolist()
     assert [one.diversity.n for one in fair.classes if one.diversity] == [one.count for one in fair.classes]
@@ -113,7 +113,7 @@ def test_the_figures_of_a_class_say_of_how_many_images_they_are(fair: Report, re
 
 
 def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:
-    """Those of an earlier version lack it; the file in the cache is then written again, with all of them."""
+    """A cache file of an earlier version lacks it; the file is then written again with the floors of all figures."""
     first = inkgan.evaluate(real, n=321)
     (file,) = reference.cache_folder().glob("floors-n321-*.json")
     floors = file.read_text("utf-8")
@@ -124,7 +124,7 @@ def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[
 
 
 def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
-    """What decides on the best checkpoint are the figures of the report card."""
+    """The figures that choose the best checkpoint are those of the report."""
     quick = quick_measure(digits, lambda *_: None)
     found = quick(*real)
     assert list(found) == ["frechet_digit_distance", "accuracy"]
@@ -145,7 +145,7 @@ def test_a_hardly_trained_generator_is_far(tutorial_run: Path) -> None:
 def test_a_model_is_measured_against_what_it_learned_from(
     tutorial_run: Path, tutorial_data: Path, tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]
 ) -> None:
-    """Whatever the default, --data has the last word; images from anywhere are measured against MNIST."""
+    """By default, a model is measured against its own data, images against MNIST; --data overrides both."""
     run = runs.copy(tutorial_run, tmp_path / "run")
     model = open_subject(run)
     assert real_images([model], None, None).digest == load(str(tutorial_data)).digest != digits.digest
@@ -210,7 +210,7 @@ def test_wrong_labels_are_told_by_the_accuracy(tmp_path: Path, real: tuple[Image
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A classifier of few and small steps in the classification accuracy score."""
+    """Train the classifier of the classification accuracy score in few and small steps."""
     short = replace(classifier.PROBE, least_steps=100, batch_images=32, average_steps=10)
     monkeypatch.setattr(classifier, "PROBE", short)
 
@@ -219,7 +219,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     tmp_path: Path, real: tuple[Images, Labels], digits: DataSet
 ) -> None:
-    """Real images teach as much as their ceiling; copies under noise are near in pixels."""
+    """Real images reach the ceiling of the accuracy score; copies under noise are found by their pixels."""
     images, labels = real
     fair = inkgan.evaluate(stored(tmp_path, images, labels), n=N, full=True)
     score = fair["classification_accuracy"]
@@ -252,7 +252,7 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
 def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(
     digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The score is of what was drawn for it, beside a ceiling of as many; more images begin with those measured."""
+    """The score and its ceiling use as many images as were drawn for it; these begin with those measured before."""
     sample = draw(open_subject("fast"), N, 3, digits)
     more, classes, _ = sample.subject.take(N + 40, 3, digits)
     assert len(more) == N + 40
@@ -296,7 +296,7 @@ def test_a_small_set_has_no_accuracy_score(
 def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(
     digits: DataSet, real: tuple[Images, Labels]
 ) -> None:
-    """Without threes among the images no test image is called a three; wrong labels teach wrong."""
+    """Without threes among the images, no test image is called a three; wrong labels teach the wrong classes."""
     images, labels = real
     data = replace(digits, test=Split(*real))
     kept = labels != 3
@@ -310,7 +310,7 @@ def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(
 
 @pytest.mark.parametrize(("prefix", "labelled"), [("", True), ("part ", False)])
 def test_a_folder_of_images(tmp_path: Path, real: tuple[Images, Labels], prefix: str, labelled: bool) -> None:
-    """Folders named as the data's classes are labels; others are not."""
+    """Folders are labels if they are named like the data's classes."""
     for at, (image, label) in enumerate(zip(real[0][:200], real[1][:200], strict=True)):
         (tmp_path / f"{prefix}{label}").mkdir(exist_ok=True)
         Image.fromarray(image[:, :, 0]).save(tmp_path / f"{prefix}{label}" / f"{at}.png")
@@ -372,7 +372,7 @@ def test_json_round_trip(fair: Report) -> None:
 
 
 def test_the_html_card_is_whole_and_safe(tmp_path: Path, real: tuple[Images, Labels]) -> None:
-    """A hostile name is shown, not followed; nothing is asked for from anywhere; nothing runs."""
+    """A hostile name is escaped; the page loads nothing from elsewhere and runs no script."""
     folder = tmp_path / '"><script>alert(1)<'
     folder.mkdir()
     page = report_page(inkgan.evaluate(stored(folder, real[0]), n=200))
@@ -412,7 +412,7 @@ def test_the_command(
 def test_force_leaves_a_file_alone_that_only_has_the_name_of_a_report(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The user named the folder, and not the files in it."""
+    """--force replaces only reports that inkgan wrote, because the user named the folder, not the files in it."""
     mine = tmp_path / "card" / name
     mine.parent.mkdir()
     mine.write_text('{"figures": 3}', "utf-8")
@@ -477,7 +477,7 @@ def test_nothing_to_evaluate(
 def test_the_model_and_the_feature_network_are_hashed_and_loaded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each file is hashed once and loaded once, also those of the statistics, and where a report is written."""
+    """Each file is hashed once and loaded once, even those of the statistics, and even if a report is written."""
     read: Counter[tuple[str, str]] = Counter()
 
     def counting(name: str, function: Any, path_of: Any) -> Any:
@@ -499,7 +499,7 @@ def test_the_model_and_the_feature_network_are_hashed_and_loaded_once(
 
 
 def renamed(model: Model, kept: list[int], names: list[str]) -> Model:
-    """A sound model of some of the classes of ``fast``, in this order and of these names."""
+    """A good model with some of the classes of ``fast``, in this order and under these names."""
     weights = {
         name: array[kept] if array.shape[0] == 10 and array.ndim == 2 else array
         for name, array in model._weights.items()
@@ -510,7 +510,7 @@ def renamed(model: Model, kept: list[int], names: list[str]) -> Model:
 
 @pytest.mark.parametrize("kept", [[*range(1, 10)], [3, 1, 4, 0, 5, 9, 2, 6, 8, 7], [7, 3]])
 def test_the_classes_of_a_model_are_matched_by_name(kept: list[int]) -> None:
-    """A sound model is accurate, whatever the order of its classes and however many it has; what is missing is told."""
+    """A good model is accurate, whatever the order and the number of its classes; a note names those it lacks."""
     model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
     report = inkgan.evaluate(model, n=300)
     assert report["accuracy"].value > 0.97
@@ -528,7 +528,7 @@ def test_classes_of_other_names_are_told_and_not_guessed() -> None:
 
 
 def test_too_few_images_are_refused(tmp_path: Path, real: tuple[Images, Labels]) -> None:
-    """Arrays and files alike; one more would do."""
+    """127 images are too few, in an array or a file; 128 are enough."""
     few = real[0][:127]
     np.savez(tmp_path / "few.npz", images=few)
     for given in (few, tmp_path / "few.npz"):
@@ -540,7 +540,7 @@ def test_too_few_images_are_refused(tmp_path: Path, real: tuple[Images, Labels])
 
 
 def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
-    """Numbers are the names that the data give their classes, and texts are names anyway."""
+    """Labels are matched with the data's class names, whether they are numbers or text."""
     images, labels = real
     some = labels >= 4
     right = inkgan.evaluate((images[some], labels[some]))
@@ -554,7 +554,7 @@ def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
 
 
 def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:
-    """Arrays with and without the axis of grey, fractions, NumPy's numbers, paths of data, and loaded models."""
+    """Arrays with and without a channel axis, fractions, NumPy's numbers and loaded models are taken, nothing else."""
     images, _ = real
     plain = inkgan.evaluate(images, n=np.int64(N), seed=np.int64(0))  # type: ignore[arg-type]
     assert Report.from_json(plain.as_json()) == plain
@@ -572,13 +572,13 @@ def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, La
 
 @pytest.mark.parametrize("kind", [object, "U3", complex, "M8[s]", [("ink", "u1")]], ids=str)
 def test_arrays_of_what_is_no_ink(real: tuple[Images, Labels], kind: Any) -> None:
-    """Objects, words, complex numbers, dates, records: none is an image."""
+    """Arrays of objects, words, complex numbers, dates or records are refused."""
     with pytest.raises(DataError, match="only numbers are read"):
         inkgan.evaluate(real[0][:128, ..., 0].astype(kind))
 
 
 def test_what_cannot_be_an_array(real: tuple[Images, Labels]) -> None:
-    """A tensor with a gradient, and lists of many lengths."""
+    """A tensor that requires a gradient, and lists of unequal lengths, are refused with the reason."""
     tensor = torch.zeros(128, 28, 28, requires_grad=True)
     with pytest.raises(EvaluationError, match=r"the array cannot be read as an array: .*detach"):
         inkgan.evaluate(tensor)  # type: ignore[arg-type]
@@ -588,7 +588,7 @@ def test_what_cannot_be_an_array(real: tuple[Images, Labels]) -> None:
 
 
 def test_fewer_images_than_asked_for_are_announced(real: tuple[Images, Labels]) -> None:
-    """Before anything is measured, and in the report; without a number asked for, in the report alone."""
+    """If n was given, a warning comes before anything is measured, and a note in the report; else only the note."""
     told: list[str] = []
     with pytest.warns(InkganWarning, match="n is 500, not 600: array has 500 images") as warned:
         report = inkgan.evaluate(real[0], n=600, progress=lambda doing, _: told.append(f"{doing} {len(warned)}"))
@@ -675,7 +675,7 @@ def test_a_notebook_shows_the_report(fair: Report) -> None:
 def test_files_of_other_programs_are_read_and_it_is_said_which_arrays(
     tmp_path: Path, real: tuple[Images, Labels]
 ) -> None:
-    """In the order that they have, as arrays are; the figures do not depend on the form of the file."""
+    """Images keep their order, as those of arrays do; the figures do not depend on the form of the file."""
     images, labels = real
     plain = open_subject((images, labels))
     np.savez(tmp_path / "samples.npz", samples=images, targets=labels)
@@ -705,7 +705,7 @@ def test_files_of_other_programs_are_read_and_it_is_said_which_arrays(
 
 
 def test_classes_of_a_file_are_matched_by_their_names(tmp_path: Path, real: tuple[Images, Labels]) -> None:
-    """``class_names`` in another order than the data's: by number, nearly every label would be wrong."""
+    """Here ``class_names`` has another order than the data: by number, every label would be wrong."""
     images, labels = real
     names = np.array([str(digit) for digit in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)])
     np.savez(tmp_path / "turned.npz", images=images, labels=9 - labels, class_names=names)
@@ -714,7 +714,7 @@ def test_classes_of_a_file_are_matched_by_their_names(tmp_path: Path, real: tupl
 
 @pytest.mark.parametrize("kept", [[2, 7], [*range(1, 10)]])
 def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: list[int]) -> None:
-    """A folder has a name for each class and dark ink on white, an .npz has names beside labels: both give the same."""
+    """A folder has a name for each class and dark ink on white, an .npz has names beside labels; the figures agree."""
     model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
     images = np.asarray(model.sample(200))
     labels = model.labels_for(200)
@@ -729,7 +729,7 @@ def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: l
 
 
 def test_settings_say_how_images_are_read(tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]) -> None:
-    """What ``data check --set`` answers can be answered here, too: of the images to measure and of the real ones."""
+    """The settings of ``data check --set`` work here, too, for the images to measure and for the real ones."""
     images, _ = real
     names = ("sheets", "Test", "9")
     for at, image in enumerate(images[:200]):
@@ -808,7 +808,7 @@ def test_what_is_skipped_is_in_the_notes_and_a_tenth_is_too_much(tmp_path: Path,
 
 
 def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple[Images, Labels]) -> None:
-    """Nothing is held out of them, so that none is too rare to be read."""
+    """Nothing is held out of images to measure, so a class with a single image is read, too."""
     images, labels = real
     some = np.concatenate([np.flatnonzero(labels != 3), np.flatnonzero(labels == 3)[:1]])
     for at in range(8):
@@ -820,7 +820,7 @@ def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple
 
 
 def _with_few_threes(digits: DataSet, parts: int = 20) -> DataSet:
-    """MNIST with a twentieth of its threes, or another part of them."""
+    """MNIST with one in ``parts`` of its threes."""
 
     def cut(split: Split) -> Split:
         assert split.labels is not None
@@ -832,7 +832,7 @@ def _with_few_threes(digits: DataSet, parts: int = 20) -> DataSet:
 
 @pytest.mark.parametrize("kept", [[*range(10)], [5, 3, 8]])
 def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(digits: DataSet, kept: list[int]) -> None:
-    """Else a perfect generator would be called unlike the data. The classes are spread over the images."""
+    """Otherwise, a perfect generator would be called unlike the data. The classes are spread over the images."""
     few = _with_few_threes(digits)
     assert few.train.labels is not None
     model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
@@ -848,7 +848,7 @@ def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(di
 
 
 def test_a_class_that_is_too_rare_for_n_is_not_called_missing(digits: DataSet, real: tuple[Images, Labels]) -> None:
-    """Neither of a model that can draw it, nor of images that have it among those that are not measured."""
+    """This holds for a model that can draw the class, and for images that have it, but not among those measured."""
     few = _with_few_threes(digits, parts=1000)
     others = np.flatnonzero(real[1] != 3)
     images = ImageSubject("images", "arrays", real[0][others], real[1][others], tuple(map(str, range(10))))
@@ -859,7 +859,7 @@ def test_a_class_that_is_too_rare_for_n_is_not_called_missing(digits: DataSet, r
 
 
 def test_a_model_of_nearly_equal_classes_draws_them_in_turn(digits: DataSet) -> None:
-    """MNIST has 5,000 fives and 6,200 ones; its figures stay what they were."""
+    """MNIST, with 5,000 fives and 6,200 ones, counts as nearly equal, so its figures stay what they were."""
     for kept in ([*range(10)], [7, 3]):
         model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
         sample = draw(ModelSubject("model", model), 300, 0, digits)

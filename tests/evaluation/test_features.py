@@ -42,7 +42,7 @@ QUICK = TrainingRecipe(epochs=1, least_steps=60, batch_images=32, average_steps=
 
 
 def bars(n: int, shape: tuple[int, int, int] = (12, 12, 1), seed: int = 0) -> tuple[Images, Labels]:
-    """Three classes anyone can tell: a horizontal bar, a vertical bar, a filled square, on noisy paper."""
+    """Three classes that are easy to tell apart: a horizontal bar, a vertical bar, a filled square, on noisy paper."""
     rng = np.random.default_rng(seed)
     height, width, _ = shape
     images = rng.integers(0, 60, (n, *shape), dtype=np.uint8)
@@ -128,7 +128,7 @@ def test_folding_changes_nothing() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("indices", [[3], [199, 3], [*range(200)][::-1], [3] * 70])
 def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: list[int]) -> None:
-    """Bit for bit: alone, in another place, in another company."""
+    """An image has the same features, bit for bit, alone, in another place and among other images."""
     images = load("mnist").test.images[:200]
     features, probabilities = shipped.extract(images)
     again = shipped.extract(images[indices])
@@ -277,7 +277,7 @@ def test_the_cost_is_announced_before_training_starts(
 @pytest.mark.parametrize("num_images", [64, 1_000, 1_440, 9_999])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (40, 56, 1), (64, 64, 3), (640, 480, 3)])
 def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: int, shape: tuple[int, int, int]) -> None:
-    """However large the images are; the numbers alone decide, so that a set has one network."""
+    """This holds for images of any size. Only their number and shape decide, so that a set has one network."""
     recipe, widths = recipe_for(num_images, shape)
     seconds = recipe.steps(num_images) * classifier.step_seconds(recipe.batch_images, shape, widths)
     one_pass = num_images // recipe.batch_images * classifier.step_seconds(recipe.batch_images, shape, widths)
@@ -289,7 +289,7 @@ def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: in
 def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
     assert recipe_for(48_000, (28, 28, 1)) == (TrainingRecipe(), FeatureCard.widths)
     assert TrainingRecipe().steps(55_000) == 15 * 429
-    assert replace(QUICK, epochs=2, least_steps=7).steps(100) == 9  # 3 a pass: 3 passes
+    assert replace(QUICK, epochs=2, least_steps=7).steps(100) == 9  # 3 passes of 3 steps
 
 
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +312,7 @@ def test_warps_of_nothing_change_nothing() -> None:
 
 
 def test_the_correlation_penalty() -> None:
-    """0 for orthogonal columns, D - 1 if all D features are one and the same of unit variance."""
+    """It is 0 for orthogonal columns, and D - 1 if all D features are the same one, with unit variance."""
     columns = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
     assert classifier.correlation_penalty(columns).item() == 0
     one = torch.tensor([1.0, -1, 1, -1])[:, None] * (0.75**0.5)

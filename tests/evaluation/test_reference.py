@@ -88,7 +88,7 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
 
 
 def test_kept_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever byte of the file was changed; a file of an earlier version, which has no digest, is read."""
+    """A change of any byte of the file is noticed; a file of an earlier version, which has no digest, is still read."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     right = {"ceiling": Estimate(0.99, 0.001, Interval(0.98, 0.995))}
     assert kept_estimates("kept.json", lambda: right) == right

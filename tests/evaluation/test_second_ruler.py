@@ -1,4 +1,4 @@
-"""The second ruler: random features see faults, and nothing but the shape of the images decides on them."""
+"""The second ruler: random features see faults, and they depend on nothing but the shape of the images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inkgan.images import Images
 
 
 def bars(count: int, seed: int, shape: tuple[int, int, int] = (12, 10, 1)) -> Images:
-    """Upright strokes of any place and strength."""
+    """Upright strokes at random places, with random strengths."""
     rng = np.random.default_rng(seed)
     images = np.zeros((count, *shape), np.uint8)
     for image in images:
@@ -47,7 +47,7 @@ def test_the_callers_random_numbers_stay_as_they_are() -> None:
 
 
 def test_the_weights_are_always_the_same() -> None:
-    """Neither PyTorch's random numbers nor how often it is made decide; the seed of the ruler does."""
+    """The ruler's seed decides on them, not PyTorch's random numbers or how many networks were made before."""
     torch.manual_seed(1)
     first = random_network((28, 28, 1))
     torch.manual_seed(2)
@@ -74,7 +74,7 @@ def test_real_images_are_near_and_spoiled_ones_far(ruler: SecondRuler) -> None:
 
 @pytest.mark.slow
 def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
-    """As if features had been scaled to a variance of 1, on average, before anything is computed."""
+    """The distance is the same as if the features had first been scaled to a variance of 1, on average."""
     training, features = ruler.network(ruler.data.train.images), ruler.network(bars(300, 3))
     unit = np.sqrt(training.var(axis=0, ddof=1).mean())
     expected = frechet_distance(GaussianStatistics.of(features / unit), GaussianStatistics.of(training / unit))
@@ -87,7 +87,7 @@ def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
     ("first", "second", "said"), [(1.0, 1.0, True), (1.0, 3.0, False), (3.0, 1.0, False), (3.0, 3.0, False)]
 )
 def test_a_report_says_when_both_rulers_agree(first: float, second: float, said: bool) -> None:
-    """That a model is nearer to the training images than held-out images are."""
+    """Both find that a model is nearer to the training images than held-out images are."""
 
     def estimate(value: float) -> Estimate:
         return Estimate(value, 0.1, Interval(value - 0.2, value + 0.2))
@@ -102,7 +102,7 @@ def test_a_report_says_when_both_rulers_agree(first: float, second: float, said:
 
 @pytest.mark.slow
 def test_a_floor_is_measured_once(ruler: SecondRuler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """For other data it is another one."""
+    """The floor is kept in the cache; other data have another one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     told: list[str] = []
 

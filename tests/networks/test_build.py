@@ -54,7 +54,7 @@ def _empty_memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
 @every_network
 @pytest.mark.usefixtures("_empty_memory_is_nan")
 def test_a_fresh_network_has_drawn_its_weights(make: Callable[[], nn.Module]) -> None:
-    """No parameter is what the memory held before, and each weight varies."""
+    """No parameter keeps what the memory held before, and the values of each weight vary."""
     for name, parameter in make().named_parameters():
         assert parameter.isfinite().all(), name
         assert parameter.ndim == 1 or parameter.std() > 0, name

@@ -1,4 +1,4 @@
-"""The compact networks: any size of image, against their form in NumPy."""
+"""The compact networks: images of any size, and agreement with their NumPy form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def same_weights() -> None:
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
 def test_numpy_draws_what_torch_draws(shape: tuple[int, int, int], classes: int) -> None:
-    """Any size, with labels and without: the same images to 1e-5, by weights of the shapes that are declared."""
+    """The images agree to 1e-5, in any size, with labels and without; the weights have the declared shapes."""
     generator = Generator(shape, classes, 5, 16, 0.3)
     weights = {name: tensor.detach().numpy() for name, tensor in generator.state_dict().items()}
     assert {name: array.shape for name, array in weights.items()} == compact_shapes(shape, classes, 5, 16)
@@ -55,7 +55,7 @@ def test_an_image_has_the_same_bits_wherever_it_stands(shape: tuple[int, int, in
 
 @pytest.mark.parametrize("outputs", [1, 4, 12, 20, 48])
 def test_numpy_convolves_as_torch_does(outputs: int) -> None:
-    """Few channels and many, which are computed in different ways."""
+    """This holds for few channels and for many, which are computed in different ways."""
     rng = np.random.default_rng(outputs)
     maps = rng.standard_normal((3, 5, 9, 7), np.float32)
     weight = rng.standard_normal((outputs, 7, 3, 3), np.float32)
@@ -65,7 +65,7 @@ def test_numpy_convolves_as_torch_does(outputs: int) -> None:
 
 @pytest.mark.parametrize("cached", [1, 300, 2**17])
 def test_maps_are_convolved_in_groups(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With stride 2, one map at a time, two and all: the same bits, as PyTorch has it; kernels may be laid out."""
+    """With stride 2, groups of one, two or all maps and kernels laid out before give the same bits; PyTorch agrees."""
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((5, 5, 7, 1), np.float32)
     weight = rng.standard_normal((20, 1, 3, 3), np.float32)
@@ -92,7 +92,7 @@ def test_the_discriminator_looks_at_every_pixel(shape: tuple[int, int, int], cla
 
 
 def test_an_image_is_padded_with_paper_to_whole_cells() -> None:
-    """Images of 9×21 pixels and the same with paper to the right and below, 12×24, are one image to the networks."""
+    """To the networks, an image of 9×21 pixels is the same as one of 12×24 with paper to the right and below."""
     small = Discriminator((9, 21, 1), 2, 8, 0.1).double()
     large = Discriminator((12, 24, 1), 2, 8, 0.1).double()
     large.load_state_dict(small.state_dict())

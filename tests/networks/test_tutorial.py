@@ -96,7 +96,7 @@ def test_the_literal_networks_are_tensorflows() -> None:
 def test_fast_equals_literal_for_any_batch(
     forms: dict[tuple[str, torch.dtype], tuple[nn.Module, nn.Module]], name: str, dtype: torch.dtype
 ) -> None:
-    """The output is the same, whatever the number of images and the inputs; in float64 the gradients are, too."""
+    """The output is the same, whatever the number of images and the inputs; in float64, so are the gradients."""
     ours, literal = forms[name, dtype]
 
     @settings(max_examples=6, deadline=None, derandomize=True)
@@ -122,7 +122,7 @@ def test_fast_equals_literal_for_any_batch(
 def test_fast_gradients_in_float32(
     forms: dict[tuple[str, torch.dtype], tuple[nn.Module, nn.Module]], name: str, batch: int, seed: int
 ) -> None:
-    """Float32 has faster paths of its own, whose gradients are right.
+    """In float32, the fast form takes faster paths; their gradients are right, too.
 
     The inputs are chosen: where a ReLU lies within rounding of its kink, gradients in two precisions differ.
     """
@@ -181,7 +181,7 @@ def test_numpy_draws_what_training_draws() -> None:
 
 @pytest.mark.slow
 def test_standing_statistics_of_one_batch_reproduce_it() -> None:
-    """Normalising a batch by its own measured statistics changes nothing; by those of others it does."""
+    """Normalising a batch by its own measured statistics changes nothing; by those of several batches, it does."""
     network = _away_from_the_start(fast.Generator(torch.Generator().manual_seed(7)))
     weights = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
     batches = list(np.random.default_rng(0).standard_normal((3, 20, 100)).astype(np.float32))

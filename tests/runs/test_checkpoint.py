@@ -54,7 +54,7 @@ def content(folder: Path) -> tuple[Any, ...]:
 
 
 def complaint(call: Callable[[], object], *needed: str) -> str:
-    """What a call complains of, checked to be one line."""
+    """Return the message of a call's CheckpointError, checked to be one line."""
     with pytest.raises(CheckpointError) as caught:
         call()
     text = str(caught.value)
@@ -70,7 +70,7 @@ def names(folder: Path) -> list[str]:
 
 
 def sign(folder: Path) -> None:
-    """Write a manifest that is true of the files as they are."""
+    """Write a manifest that fits the files as they are."""
     files = {path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for path in folder.iterdir()}
     files.pop("manifest.json", None)
     (folder / "manifest.json").write_text(json.dumps({"files": files}), "utf-8")
@@ -89,7 +89,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_arrays_in_any_order_of_memory(tmp_path: Path) -> None:
-    """Transposed and strided arrays are saved as what they show."""
+    """Transposed and strided arrays are saved with the values that they show."""
     array = np.arange(24, dtype=np.float32).reshape(4, 6)
     folder = checkpoint.save(tmp_path, 1, {"generator": {"t": array.T, "s": array[::2, ::3]}}, {})
     read = checkpoint.read_arrays(folder, "generator", {"t": (6, 4), "s": (2, 2)})
@@ -110,7 +110,7 @@ def test_other_names(name: str) -> None:
 
 
 def test_steps_are_sorted_by_number(tmp_path: Path) -> None:
-    """Oldest first: pre-training, then steps, also past seven digits; files do not count."""
+    """The oldest comes first: pre-training, then steps, even past seven digits; files do not count."""
     for step in (12345678, 2, -1, -10, 9999999, 0):
         (tmp_path / checkpoint.checkpoint_name(step)).mkdir()
     (tmp_path / "step-0000077").touch()
@@ -119,7 +119,7 @@ def test_steps_are_sorted_by_number(tmp_path: Path) -> None:
 
 
 class _Crash(BaseException):
-    """The process is gone: nothing that it does afterwards has an effect."""
+    """The end of the process: nothing that it does afterwards has an effect."""
 
 
 class _Failpoints:
@@ -190,7 +190,7 @@ def count_of_failpoints(folder: Path, again: bool) -> int:
 @pytest.mark.parametrize("kind", ["crash", "crash inside", "crash after", "error"])
 @pytest.mark.parametrize("again", [False, True], ids=["a new step", "a step that is there"])
 def test_failing_at_every_point_of_a_save(tmp_path: Path, kind: str, again: bool) -> None:
-    """Wherever a save ends, the newest whole checkpoint is the old or the new one, and rubbish is swept.
+    """Wherever a save is interrupted, the newest whole checkpoint is the old or the new one, and the rest is swept.
 
     A step that is saved again is never lost.
     """
@@ -209,7 +209,7 @@ def test_failing_at_every_point_of_a_save(tmp_path: Path, kind: str, again: bool
                     save(folder, 2, shift=2)
                 except OutputError as error:
                     assert "step-0000002: input/output error" in str(error)  # noqa: PT017 - a clean-up may fail unseen
-                    # The old checkpoint may be there still, where the new one is not known to be on the disk.
+                    # The old checkpoint may still be there, if the new one is not known to be on the disk.
                     left = {path.name for path in folder.glob(".tmp-*")} - {".tmp-replaced-step-0000002"}
                     assert points.calls[fail_at - 1][0] == "rmtree" or not left
             else:
@@ -249,7 +249,7 @@ def test_everything_is_on_disk_before_the_name(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_that_cannot_sync_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Where folders cannot be put on the disk on demand, a checkpoint is saved all the same."""
+    """A checkpoint is saved even if the file system cannot fsync folders."""
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -262,7 +262,7 @@ def test_a_file_system_that_cannot_sync_folders(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_disk_that_fails_while_it_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real error is not taken for a file system that cannot."""
+    """A real error of fsync is not taken for a file system that cannot sync."""
 
     def fsync(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -306,7 +306,7 @@ def test_a_file_too_many(tmp_path: Path) -> None:
 
 
 def test_a_manifest_without_what_is_needed(tmp_path: Path) -> None:
-    """A file that is asked for must be listed, also where it lies in the folder."""
+    """A file that is asked for must be listed, even if it is in the folder."""
     folder = save(tmp_path, 4)
     checkpoint.verify(folder, ["generator"])
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
@@ -393,7 +393,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=400, deadline=None)
 @given(MUTATIONS)
 def test_fuzzed_checkpoints(original: Path, mutation: tuple[str, int, int, int]) -> None:
-    """A bit turned, bytes cut, put in or exchanged anywhere: refused, or read as exactly what was saved."""
+    """With a bit flipped or bytes cut, inserted or swapped anywhere, it is refused, or read exactly as it was saved."""
     kind, which, where, what = mutation
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / original.name
@@ -439,7 +439,7 @@ def test_falling_back(tmp_path: Path) -> None:
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
-    """The last K stay, and those named; what interrupted saves left goes."""
+    """The last K checkpoints and those named stay; what interrupted saves left is removed."""
     for step in (-2, 1, 2, 3, 10):
         save(tmp_path, step)
     (tmp_path / ".tmp-step-0000099-1").mkdir()
@@ -472,7 +472,7 @@ def test_pruning_leaves_what_is_the_users(tmp_path: Path) -> None:
 
 
 def test_saving_through_a_link(tmp_path: Path) -> None:
-    """A folder of checkpoints that is a link stays one, and the checkpoints are where it leads."""
+    """A folder of checkpoints that is a link stays a link, and the checkpoints are written to its target."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "checkpoints").symlink_to(tmp_path / "disk")
     for step in (1, 2, 3):
@@ -484,7 +484,7 @@ def test_saving_through_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["link", "changed", "a file too many"])
 def test_saving_where_something_of_the_users_is(tmp_path: Path, how: str) -> None:
-    """What is in the way of a checkpoint and is not a checkpoint as it was saved is kept under another name."""
+    """If anything but an unchanged checkpoint is in the way of a new one, it is kept under another name."""
     folder = tmp_path / "checkpoints"
     path = save(folder, 2)
     if how == "link":
@@ -512,7 +512,7 @@ def test_removing_is_not_seen_half_done(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_sweeping_gives_back_what_was_not_replaced(tmp_path: Path) -> None:
-    """A checkpoint that was set aside for its successor is back where that never came, and gone where it did."""
+    """A checkpoint that was set aside for its successor is restored if that is missing, and removed if it is there."""
     save(tmp_path, 1).rename(tmp_path / ".tmp-replaced-step-0000001")
     save(tmp_path, -7).rename(tmp_path / ".tmp-replaced-pretraining-0000007")
     save(tmp_path, -7, shift=1)
@@ -557,7 +557,7 @@ def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
 
 
 def test_listing_what_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a trainer removes a checkpoint between the listing and the look at it, the newer one is found."""
+    """If a trainer removes a checkpoint after it was listed and before it is checked, the newer one is found."""
     save(tmp_path, 1)
     real = checkpoint.verify
     looked: list[str] = []
@@ -575,7 +575,7 @@ def test_listing_what_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_newest_one_that_cannot_be_read_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails once, at a resume, costs nothing: the run is not taken back, and the checkpoint stays."""
+    """A disk that fails once, at a resume, costs nothing: the run does not fall back, and the checkpoint stays."""
     for step in (1, 2):
         save(tmp_path, step)
     before = names(tmp_path)
@@ -596,7 +596,7 @@ def test_a_newest_one_that_cannot_be_read_now(tmp_path: Path, monkeypatch: pytes
 
 
 def test_damaged_ones_are_kept_aside(tmp_path: Path) -> None:
-    """What a run falls back over is renamed, not removed; a second time under a second name."""
+    """Checkpoints after the one that a run falls back to are renamed, not removed; the second time under a new name."""
     for step in (1, 2, 3):
         save(tmp_path, step)
     (tmp_path / "step-0000003" / "state.json").write_bytes(b"x")
@@ -611,7 +611,7 @@ def test_damaged_ones_are_kept_aside(tmp_path: Path) -> None:
 
 
 def test_integers_and_truths(tmp_path: Path) -> None:
-    """Arrays of any type that NumPy and the format share are read as what they were, if they are asked for so."""
+    """Arrays of every type that NumPy and safetensors share are read with this type, if it is asked for."""
     arrays: dict[str, NDArray[Any]] = {
         "batches": np.array(7, np.int64),
         "mask": np.array([True, False]),
@@ -705,7 +705,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_hostile_tensor_files(tmp_path: Path, attack: str) -> None:
-    """Whatever is in a tensor file, also one whose manifest is true, only the arrays asked for come out."""
+    """A hostile tensor file is refused, even if its manifest is right."""
     (tmp_path / "x.safetensors").write_bytes(ATTACKS[attack])
     sign(tmp_path)
     checkpoint.verify(tmp_path)
@@ -713,7 +713,7 @@ def test_hostile_tensor_files(tmp_path: Path, attack: str) -> None:
 
 
 def test_the_attacks_are_attacks(tmp_path: Path) -> None:
-    """What the hostile files are made by makes a good file too."""
+    """The helpers that make the hostile files can make a good one, so it is the attacks that are refused."""
     (tmp_path / "x.safetensors").write_bytes(header({"w": entry(), "__metadata__": {"a": "b"}}))
     assert checkpoint.read_arrays(tmp_path, "x", {"w": (3, 4)})["w"].tolist() == [[0.0] * 4] * 3
 
@@ -801,7 +801,7 @@ def test_sizes_that_cannot_be(tmp_path: Path, size: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("slope", [-0.1, 1.5, math.nan, True, "0.1", None])
 def test_a_slope_that_cannot_be(tmp_path: Path, slope: object) -> None:
-    """It is refused as well; see :func:`inkgan.networks.grid.slope_of`."""
+    """An impossible slope is refused as well; see :func:`inkgan.networks.grid.slope_of`."""
     sizes = {"image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
     (tmp_path / "model.json").write_text(json.dumps({"network": "compact", **sizes, "slope": slope}), "utf-8")
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))

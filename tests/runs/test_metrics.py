@@ -1,4 +1,4 @@
-"""metrics.jsonl: written a whole line at a time, read by one reader, cut on resuming, nothing lost in silence."""
+"""metrics.jsonl: written a whole line at a time, read by one reader, cut on resuming, nothing lost silently."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inkgan.runs import metrics
 
 
 def written(path: Path, *steps: int) -> Path:
-    """A file with a line for each of some steps."""
+    """Write a file with a line for each step."""
     writer = metrics.MetricsWriter(path)
     for step in steps:
         writer.write(step, {"loss_generator": step / 8})
@@ -44,7 +44,7 @@ def test_a_line_is_in_the_file_at_once(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_still_being_written(tmp_path: Path) -> None:
-    """The last line counts once it has its end."""
+    """The last line counts only when it is complete."""
     path = written(tmp_path / "metrics.jsonl", 1, 2)
     with path.open("a", encoding="utf-8") as file:
         file.write('{"step": 3')
@@ -69,7 +69,7 @@ DAMAGED: dict[str, bytes] = {
 
 @pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_lines_are_named(tmp_path: Path, text: bytes) -> None:
-    """The reader names the line, and does not guess."""
+    """The reader refuses the file and names the line."""
     path = written(tmp_path / "metrics.jsonl", 1)
     path.write_bytes(path.read_bytes() + text + b"\n")
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl is damaged: line 2 "):
@@ -77,7 +77,7 @@ def test_damaged_lines_are_named(tmp_path: Path, text: bytes) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """A missing file and a folder in its place are told in one line."""
+    """A missing file and a folder in its place are reported in one line."""
     with pytest.raises(CheckpointError, match=r"cannot read .*none: no such file"):
         metrics.read(tmp_path / "none")
     with pytest.raises(OutputError, match="is a directory"):
@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_cutting(tmp_path: Path) -> None:
-    """The lines before a step stay as they are, byte for byte; the others go, without a word."""
+    """The lines before a step stay as they are, byte for byte; the others are removed without a warning."""
     path = written(tmp_path / "metrics.jsonl", -2, -1, 0, 1, 2, 3)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(path.read_bytes() + b'{"step": 4, "lo')
@@ -97,7 +97,7 @@ def test_cutting(tmp_path: Path) -> None:
 
 
 def test_cutting_a_damaged_file(tmp_path: Path) -> None:
-    """What is damaged or missing is told in one sentence, the file is kept aside, and the good lines stay."""
+    """Damaged and missing lines are reported in one sentence, the file is kept aside, and the good lines stay."""
     path = written(tmp_path / "metrics.jsonl", 0, 2, 4, 6, 8)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], b"\xff" + lines[1][1:], b"\n", *lines[3:]]))
@@ -127,7 +127,7 @@ def test_cutting_a_damaged_file(tmp_path: Path) -> None:
 def test_missing_lines_are_told(
     tmp_path: Path, kept: list[int], first_step: int, every: int, needed: str | None
 ) -> None:
-    """Lines that the run logged and the file no longer has are counted, also where there is no file."""
+    """Lines that the run logged and the file no longer has are counted, even if there is no file."""
     path = tmp_path / "metrics.jsonl"
     if kept:
         written(path, *kept)

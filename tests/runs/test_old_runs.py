@@ -15,7 +15,7 @@ import tiny_runs as runs
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 
-#: The settings that there were, in their order, with the names that they had.
+#: The settings of that version, in its order and under its names.
 OLD_SETTINGS: dict[str, Any] = {
     "recipe": None, "seed": None, "steps": None, "seconds": None, "batch_size": None, "pretraining_steps": None,
     "precision": None, "conditional": None, "latent_dim": None, "loss": None, "class_weight": None, "average": None,
@@ -41,7 +41,7 @@ NEW_NAMES = {"average": "ema_half_life"}
 
 
 def old_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of today as the old version wrote them: its penalty referred to pixels in [0, 1]."""
+    """Today's settings as the old version wrote them: its penalty referred to pixels in [0, 1]."""
     old = chosen(settings, OLD_SETTINGS)
     assert settings["penalty"]["pixels"] == "-1..1"
     old["penalty"]["weight"] /= 4
@@ -49,7 +49,7 @@ def old_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def chosen(settings: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
-    """The settings that there were, by their old names."""
+    """The settings that the old version had, under its names."""
     return {
         key: chosen(settings[key], inner) if isinstance(inner, dict) else settings[NEW_NAMES.get(key, key)]
         for key, inner in old.items()
@@ -62,7 +62,7 @@ def write(path: Path, document: Any) -> None:
 
 
 def make_old(run: Path) -> Path:
-    """Turn a run of today into one of the old version: its documents lose what they did not have."""
+    """Turn a run of today into one of the old version, by removing what its documents did not have yet."""
     settings = old_settings(json.loads((run / "config.json").read_text("utf-8")))
     write(run / "config.json", settings)
     starts = json.loads((run / "environment.json").read_text("utf-8"))
@@ -106,7 +106,7 @@ def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
-    """So does one of a compact recipe with classes, whose names are their numbers, and with the slope of that time."""
+    """The same holds for a compact recipe with the slope of that time and with classes, named by their numbers."""
     runs.train(tmp_path / "whole", labelled_data, settings=["slope=0.2"])
     runs.train(tmp_path / "run", labelled_data, settings=["slope=0.2"], stop_at=5)
     new = inkgan.load(tmp_path / "run").sample(4, seed=5, labels=[0, 1, 2, 0])

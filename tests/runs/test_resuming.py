@@ -1,4 +1,4 @@
-"""Runs that are resumed after something went wrong, and folders with uncommon names: with real, tiny runs."""
+"""Real, tiny runs that are resumed after something went wrong, or that have folders with uncommon names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from inkgan.runs import checkpoint
 def test_a_disk_that_fails_once(
     tmp_path: Path, small_data: Path, stopped_run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A passing error while the newest checkpoint is read ends the resume, and the next one continues from there."""
+    """A temporary error in reading the newest checkpoint ends the resume, and the next resume continues from it."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     before = runs.listing(folder / "checkpoints")
     failed: list[Path] = []
@@ -49,7 +49,7 @@ def test_a_disk_that_fails_once(
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """The run falls back over it, and it stays under another name, from which --force removes it."""
+    """The run falls back to the one before; the damaged one is kept under another name until --force removes it."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     runs.damage(runs.newest(folder) / "generator.safetensors")
     damaged = runs.listing(runs.newest(folder))
@@ -90,7 +90,7 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
     ids=str,
 )
 def test_a_state_of_other_types(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: object) -> None:
-    """What state.json holds is checked, even where the manifest fits it: one line, and nothing is written."""
+    """A wrong value in state.json is a one-line error even if the manifest fits it, and nothing is written."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     newest = runs.newest(folder)
     state = checkpoint.read_document(newest, "state")
@@ -120,7 +120,7 @@ def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes
 
 @pytest.mark.slow
 def test_starts_at_one_moment(tmp_path: Path, small_data: Path) -> None:
-    """Two runs of one default name that start together end well, each in a folder of its own."""
+    """Two runs with the same default name that start together both complete, each in a folder of its own."""
     settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
     command = [sys.executable, "-m", "inkgan", "train", "--data", str(small_data), "--steps", "1", "--quiet", *settings]
     started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -26,7 +26,7 @@ STATE = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
 
 
 def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)) -> RunFolder:
-    """A run as one leaves it on the disk, with arrays of no meaning."""
+    """Write the folder of a run as training leaves it, except that its checkpoints hold no arrays."""
     run = RunFolder(path)
     config = config or resolve(overrides=["steps=4", "batch_size=5"])
     path.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)
 
 
 def refusal(call: Any, *needed: str, kind: type[InkganError] = OutputError) -> str:
-    """What a call complains of, checked to be one line."""
+    """Return the message of a call's error, checked to be one line."""
     with pytest.raises(kind) as caught:
         call()
     text = str(caught.value)
@@ -59,7 +59,7 @@ def refusal(call: Any, *needed: str, kind: type[InkganError] = OutputError) -> s
 
 
 def test_what_a_run_leaves_is_known(finished_run: Path, stopped_run: Path) -> None:
-    """All that real runs wrote is a run's, and nothing is left over."""
+    """Every file that real runs wrote is recognised as a part of a run."""
     for folder in (finished_run, stopped_run):
         found = contents_of(folder)
         assert found.foreign == []
@@ -68,7 +68,7 @@ def test_what_a_run_leaves_is_known(finished_run: Path, stopped_run: Path) -> No
 
 
 def test_force_replaces_a_run_wholly(tmp_path: Path) -> None:
-    """Nothing of the old run is left, also not what was interrupted or kept aside as damaged."""
+    """Nothing of the old run is left, not even unfinished files or those kept aside as damaged."""
     run = made(tmp_path / "run", steps=(-3, 2, 4))
     (run.checkpoints / "step-0000002").rename(run.checkpoints / "step-0000002.damaged")
     (run.checkpoints / ".tmp-step-0000009-5").mkdir()
@@ -96,7 +96,7 @@ FOREIGN = [
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("force", [False, True])
 def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) -> None:
-    """It is named, and nothing is removed."""
+    """The error names the user's file, and nothing is removed."""
     run = made(tmp_path / "run")
     (run.path / name).parent.mkdir(parents=True, exist_ok=True)
     (run.path / name).write_bytes(b"mine")
@@ -119,7 +119,7 @@ def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) ->
     ],
 )
 def test_a_folder_of_another_program(tmp_path: Path, config: str) -> None:
-    """Settings that are not those of a run make a folder the user's, whatever else bears the names of a run's."""
+    """A folder without a run's settings is the user's, even if its other files are named like those of a run."""
     run = made(tmp_path / "other")
     run.config_file.write_text(config, "utf-8")
     before = runs.listing(run.path)
@@ -129,7 +129,7 @@ def test_a_folder_of_another_program(tmp_path: Path, config: str) -> None:
 
 @pytest.mark.parametrize("part", ["checkpoints", "pictures", "tensorboard"])
 def test_a_part_on_another_disk(tmp_path: Path, part: str) -> None:
-    """A part that is a link stays one; the old run's files are removed where it leads, and the new run's go there."""
+    """A part that is a link stays a link; the old run's files are removed behind it, and the new run's go there."""
     run = made(tmp_path / "run")
     (tmp_path / "disk").mkdir()
     (run.path / part).rename(tmp_path / "disk" / "part")
@@ -143,7 +143,7 @@ def test_a_part_on_another_disk(tmp_path: Path, part: str) -> None:
 
 
 def test_a_part_prepared_on_another_disk(tmp_path: Path) -> None:
-    """A link to an empty folder may be there before the first run is."""
+    """A part may be a link to an empty folder before the first run starts."""
     (tmp_path / "run").mkdir()
     (tmp_path / "disk").mkdir()
     (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "disk")
@@ -152,7 +152,7 @@ def test_a_part_prepared_on_another_disk(tmp_path: Path) -> None:
 
 
 def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
-    """What is not a run's is found behind a link too."""
+    """A file of the user's is found even behind a link."""
     run = made(tmp_path / "run")
     run.checkpoints.rename(tmp_path / "disk")
     run.checkpoints.symlink_to(tmp_path / "disk")
@@ -163,7 +163,7 @@ def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "environment.json"])
 def test_a_file_on_another_disk(tmp_path: Path, name: str) -> None:
-    """A file of a run that is a link stays one, and what it leads to is written anew."""
+    """A file of a run that is a link stays a link; its target is removed, and written again with the new run's file."""
     run = made(tmp_path / "run")
     (run.path / name).rename(tmp_path / "elsewhere")
     (run.path / name).symlink_to(tmp_path / "elsewhere")
@@ -177,7 +177,7 @@ def test_a_file_on_another_disk(tmp_path: Path, name: str) -> None:
     "name", ["pictures/sheet.png", "checkpoints/step-0000002", "tensorboard/events.out.tfevents.1.x"]
 )
 def test_links_inside_a_part(tmp_path: Path, name: str) -> None:
-    """A link that the user put among the files of a run is named, and stays."""
+    """The error names a link that the user put among the files of a run, and the link stays."""
     run = made(tmp_path / "run")
     path = run.path / name
     if path.exists():
@@ -193,7 +193,7 @@ def test_links_inside_a_part(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["run", "run/checkpoints", "run/metrics.jsonl"])
 def test_links_to_nothing(tmp_path: Path, name: str) -> None:
-    """A link to a disk that is not there now is no place for a run."""
+    """A run is refused where a link points nowhere, such as to a disk that is not mounted."""
     if name != "run":
         (tmp_path / "run").mkdir()
     (tmp_path / name).symlink_to(tmp_path / "gone")
@@ -204,7 +204,7 @@ def test_links_to_nothing(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever a removal ends, the folder is still a run, which --force replaces."""
+    """Wherever a removal is interrupted, the folder is still a run, which --force replaces."""
     real = os.unlink
     for allowed in range(50):
         run = made(tmp_path / f"run-{allowed}")
@@ -234,7 +234,7 @@ def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
-    """When a run goes on, unfinished files and later pictures go; links and the user's files stay."""
+    """When a run is resumed, unfinished files and later pictures are removed; links and the user's files stay."""
     run = made(tmp_path / "run")
     left = [".metrics.jsonl.77.tmp.jsonl", "pictures/.sheet.png.5.tmp.png", "pictures/grid-0000050.png"]
     users = [".notes.txt.77.tmp.txt", ".config.json.swp", "pictures/.sheet.png.tmp.png", "pictures/grid-50.png"]
@@ -256,7 +256,7 @@ def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A run works there too, after one warning; and a second start finds nothing in its way."""
+    """A run works there, too, after one warning, and a second start is not hindered."""
 
     def flock(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -271,7 +271,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another error is told as what it is."""
+    """Any other error of the lock is reported as it is."""
 
     def flock(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -281,7 +281,7 @@ def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_run_of_pipes_and_devices(tmp_path: Path) -> None:
-    """Nothing waits for a pipe, and nothing reads a device without end."""
+    """No reader waits for a pipe or reads a device without end: they are refused or skipped."""
     run = made(tmp_path / "run")
     run.metrics_file.unlink()
     run.metrics_file.symlink_to("/dev/zero")
@@ -318,7 +318,7 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
 
 
 def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
-    """Starts at one moment take the next free numbers; links and files count as taken."""
+    """Simultaneous starts take the next free numbers; links and files count as taken."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "a-2").touch()
     (tmp_path / "runs" / "a-4").symlink_to(tmp_path / "gone")
@@ -340,7 +340,7 @@ def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
-    """A link to nothing in a run does not keep it from being found."""
+    """A run is found even if it holds a link that points nowhere."""
     run = made(tmp_path / "a-3")
     (run.path / "tensorboard.old").symlink_to(tmp_path / "gone")
     made(tmp_path / "a-x")
@@ -362,7 +362,7 @@ def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
     ],
 )
 def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, said: str) -> None:
-    """A number that was changed in config.json is told with both values, and what to do."""
+    """The error for a setting that was edited in config.json gives both values and the remedy."""
     run = made(tmp_path / "run")
     saved = json.loads(run.config_file.read_text("utf-8"))
     table, _, name = key.rpartition(".")
@@ -377,7 +377,7 @@ def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, sa
 
 
 def test_settings_that_may_differ(tmp_path: Path) -> None:
-    """Where the data are, and a precision that was only made explicit, are not edits."""
+    """Another location of the data, and a precision that was only made explicit, are not edits."""
     run = made(tmp_path / "run")
     saved = run.saved_config()
     moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
@@ -397,7 +397,7 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:
-    """A run that was killed before its first checkpoint starts by its config.json."""
+    """A run that was killed before its first checkpoint starts from its config.json."""
     run = made(tmp_path / "run", steps=())
     run.require_same(run.saved_config(), "e" * 64)
 
@@ -413,7 +413,7 @@ def about() -> dict[str, Any]:
 
 @pytest.mark.parametrize("key", ["threads", "torch", "numpy", "device", "cpu"])
 def test_a_changed_environment_is_told(tmp_path: Path, about: dict[str, Any], key: str) -> None:
-    """What may change rounding or randomness is compared with the start before; the rest is only recorded."""
+    """What may change rounding or randomness is compared with the previous start; the rest is only recorded."""
     run = RunFolder(tmp_path)
     assert run.add_environment(about) == []
     assert run.add_environment(about | {"python": "3.13"}) == []
@@ -423,7 +423,7 @@ def test_a_changed_environment_is_told(tmp_path: Path, about: dict[str, Any], ke
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5", "[" * 100_000, "\0", "\udcff"])
 def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, about: dict[str, Any], text: str) -> None:
-    """What a run was started on is for people: damaged, it is kept aside, which is told, and begun anew."""
+    """environment.json is for people only: a damaged one is kept aside with a warning, and a new one is begun."""
     run = RunFolder(tmp_path)
     run.environment_file.write_bytes(text.encode("utf-8", "surrogateescape"))
     damaged = run.environment_file.read_bytes()
@@ -434,7 +434,7 @@ def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, about: dict[str, A
 
 
 def test_a_missing_environment_is_told(tmp_path: Path, about: dict[str, Any]) -> None:
-    """A run that has checkpoints had an environment."""
+    """A run that has checkpoints had an environment.json, so a warning says that it is missing."""
     run = made(tmp_path / "run")
     run.environment_file.unlink()
     with pytest.warns(InkganWarning, match=r"environment\.json is missing\."):
@@ -461,14 +461,14 @@ def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
 
 def test_checkpoints_that_may_not_be_read(unreadable: RunFolder) -> None:
-    """One line says so."""
+    """The error says so in one line."""
     for which in ("latest", "best", "2"):
         with pytest.raises(CheckpointError, match="checkpoints cannot be read: permission denied"):
             unreadable.checkpoint(which)
 
 
 def test_a_checkpoint_by_name(tmp_path: Path) -> None:
-    """The latest, the best or a step; what there is, is listed."""
+    """It is the latest, the best or a step; the error for any other name lists what there is."""
     run = made(tmp_path / "run", steps=(-2, 1, 3))
     assert run.checkpoint("latest").name == "step-0000003"
     assert run.checkpoint("-2").name == "pretraining-0000002"

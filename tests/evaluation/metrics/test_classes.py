@@ -28,7 +28,7 @@ def softmax(seed: int, n: int, k: int, sharpness: float = 2.0) -> Array:
 
 
 def test_score_at_its_ends() -> None:
-    """K if each image is certain and all classes are equally frequent; 1 if images say nothing."""
+    """It is K if each image is certain and all classes are equally frequent; 1 if none is certain or all are alike."""
     assert classifier_score(np.eye(4)[np.arange(200) % 4], rng()).value == pytest.approx(4)
     assert classifier_score(np.tile(UNIFORM, (200, 1)), rng()).value == pytest.approx(1)
     assert classifier_score(np.eye(4)[np.zeros(200, int)], rng()).value == pytest.approx(1)
@@ -75,7 +75,7 @@ def test_balance_by_hand() -> None:
     balance = class_balance(labels, UNIFORM, rng())
     assert balance.total_variation.value == pytest.approx(0.25)
     assert balance.kl.value == pytest.approx(0.5 * np.log(2))
-    assert balance.covered == Estimate(3, 0, Interval(3, 4))  # a class of which none of 100 was seen may be there
+    assert balance.covered == Estimate(3, 0, Interval(3, 4))  # a class that 100 images lack may still be there
 
 
 def test_a_class_counts_as_covered_from_a_tenth_of_its_share() -> None:
@@ -163,7 +163,7 @@ def test_diversity_leave_outs_are_what_they_say() -> None:
 
 
 def test_float32_is_computed_in_float64() -> None:
-    """To the last bit, and what was given stays as it was."""
+    """The results are the same to the last bit, and the inputs are not changed."""
     x, p = (np.random.default_rng(1).gamma(2.0, size=(120, 3)) + 90).astype(np.float32), softmax(0, 200, 4)
     for features in (x, x.astype(np.float64)):
         before = features.copy()

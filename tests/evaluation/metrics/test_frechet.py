@@ -141,7 +141,7 @@ def test_the_estimate_is_the_distance() -> None:
 
 
 def test_float32_features_are_computed_in_float64() -> None:
-    """To the last bit, and what was given stays as it was."""
+    """The results are the same to the last bit, and the inputs are not changed."""
     x = sample(0, 200, 4, shift=500).astype(np.float32)
     before, precise = x.copy(), x.astype(np.float64)
     found, expected = GaussianStatistics.of(x), GaussianStatistics.of(precise)
@@ -153,7 +153,7 @@ def test_float32_features_are_computed_in_float64() -> None:
 
 
 def test_leaving_out_a_group_is_what_it_says() -> None:
-    """The distances of the other images alone, and Quenouille's extrapolation from them."""
+    """The jackknife uses the distances of the remaining images; the extrapolation from them is Quenouille's."""
     x, reference = sample(0, 40, 3, shift=5.0), GaussianStatistics.of(sample(1, 60, 3))
     estimate = frechet_estimate(x, reference, np.random.default_rng(0), 5)
     group = groups(40, 5, np.random.default_rng(0))

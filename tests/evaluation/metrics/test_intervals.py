@@ -45,7 +45,7 @@ def test_shares_have_the_ends_that_their_equations_give(n: int, share: float) ->
 
 
 def at_least(successes: int, n: int, p: float) -> float:
-    """The probability of so many successes or more, by the sum of its terms."""
+    """The probability of at least this many successes, as the sum of its terms."""
     log_choose = [lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) for k in range(n + 1)]
     return fsum(exp(log_choose[k] + k * log(p) + (n - k) * log1p(-p)) for k in range(successes, n + 1))
 
@@ -60,7 +60,7 @@ def test_student_has_the_quantiles_of_the_tables(freedom: float, quantile: float
 
 @pytest.mark.slow
 def test_clopper_pearson_covers_at_least_its_level_and_wilson_about() -> None:
-    """Exactly, by summing the binomial probabilities of the outcomes whose interval holds p."""
+    """The coverage is exact: the sum of the binomial probabilities of the outcomes whose interval holds p."""
     n, outcomes = 60, np.arange(61)
     shares = np.linspace(0.02, 0.98, 49)
     covered = {}
@@ -98,7 +98,7 @@ def test_repeated_is_students_interval() -> None:
 
 
 def test_two_shares_are_apart_as_newcombe_has_it() -> None:
-    """His Table II, method 10: 56/70 - 48/80, 9/10 - 3/10, and 0/10 twice, where standard errors are 0."""
+    """Newcombe's Table II, method 10: 56/70 - 48/80, 9/10 - 3/10, and 0/10 twice, which has standard errors of 0."""
     for (a, m), (b, n), low, high in (
         ((48, 80), (56, 70), 0.0524, 0.3339),
         ((3, 10), (9, 10), 0.1705, 0.8090),
@@ -109,7 +109,7 @@ def test_two_shares_are_apart_as_newcombe_has_it() -> None:
 
 
 def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
-    """3, 4 and 5, at the level of the intervals and, by normal quantiles, at another; swapping changes the sign."""
+    """Half widths of 3 and 4 make 5. Another level scales it by normal quantiles; swapping changes the sign."""
     first, second = (10.0, Interval(7, 13)), (12.0, Interval(8, 16))
     same, swapped, sure = (
         difference_of_figures(first, second),
@@ -129,7 +129,7 @@ def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
     st.sampled_from([0.8, 0.95, 0.999]),
 )  # fmt: skip
 def test_means_differ_as_welch_has_it(first: list[float], second: list[float], level: float) -> None:
-    """Welch (1947): SE^2 = u + w with u = s^2/n of each, and Satterthwaite's degrees of freedom."""
+    """Welch (1947): SE^2 = u + w, each s^2/n of one group, and Satterthwaite's degrees of freedom."""
     a, b = np.array(first) + 1.0 * np.arange(len(first)), np.array(second) + 3.0 * np.arange(len(second))
     u, w = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     freedom = (u + w) ** 2 / (u**2 / (len(a) - 1) + w**2 / (len(b) - 1))
@@ -150,7 +150,7 @@ def test_one_against_many_takes_their_spread() -> None:
 
 
 def test_a_group_without_spread_counts_as_such() -> None:
-    """Only the other group's variance is left, with its degrees of freedom; nothing is warned of."""
+    """Only the other group's variance counts, with its degrees of freedom, and no warning is raised."""
     same, varied = np.full(4, 9.0), np.array([3.0, 4.0, 6.0, 7.0, 5.5])
     half = 2.7764451 * varied.std(ddof=1) / np.sqrt(5)
     interval = difference_of_means(same, varied)

@@ -116,7 +116,7 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
 
 
 def test_float32_features_are_computed_in_float64() -> None:
-    """To the last bit, and what was given stays as it was."""
+    """The results are the same to the last bit, and the inputs are not changed."""
     x, y = normal(0, 130, 3).astype(np.float32), normal(1, 110, 3, 0.5).astype(np.float32)
     before = x.copy(), y.copy()
     assert kernel_distance(x, y) == kernel_distance(x.astype(np.float64), y.astype(np.float64))

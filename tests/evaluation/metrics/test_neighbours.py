@@ -53,7 +53,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("limit", "rows"), [(4 * 11 * 7, [7, 7]), (4 * 11 * 7 - 1, [6, 6, 2]), (1, [1] * 14)])
 def test_a_block_has_the_rows_that_fit(monkeypatch: pytest.MonkeyPatch, limit: int, rows: list[int]) -> None:
-    """And at least one; a float32 has four bytes."""
+    """A block has at least one row; a float32 has four bytes."""
     monkeypatch.setattr("inkgan.evaluation.metrics.neighbours._BLOCK_BYTES", limit)
     x, y = centred(normal(0, 14, 6), normal(1, 11, 6))
     blocks = [range(14)[block] for block, _ in squared_distances(x, y)]
@@ -101,7 +101,7 @@ def test_leaving_out_a_group_is_what_it_says() -> None:
 
 
 def test_leaving_out_a_group_keeps_the_radii_of_recall() -> None:
-    """By brute force: the balls of the other generated images, as large as among all of them."""
+    """By brute force: the balls of the remaining generated images, with the radii that they have among all of them."""
     real, generated = normal(0, 60, 3), normal(1, 53, 3, 0.7)
     group = groups(53, 10, np.random.default_rng(0))
     between = np.linalg.norm(real[:, None] - generated[None], axis=2)
@@ -127,7 +127,7 @@ def test_recall_is_precision_with_the_roles_exchanged() -> None:
 
 
 def test_constructions() -> None:
-    """Far away: nothing. Half of the modes: half of the coverage and all of the precision."""
+    """Images far away score 0. Images of half of the modes have half of the coverage and all of the precision."""
     real = np.concatenate([normal(0, 100, 3), normal(1, 100, 3) + 50])
     far = figures(real, normal(2, 60, 3) + 1000)
     assert list(far.values()) == [0, 0, 0, 0]
@@ -137,7 +137,7 @@ def test_constructions() -> None:
 
 
 def test_none_or_all_of_the_real_images_have_an_interval_with_a_width() -> None:
-    """Clopper and Pearson by their closed form: none of n leaves room for up to 1 - 0.025^(1/n)."""
+    """The closed form of Clopper and Pearson: with none of n, the share may be up to 1 - 0.025^(1/n)."""
     real, room = normal(0, 80, 3), 1 - 0.025 ** (1 / 80)
     far = manifold_estimates(real, normal(1, 60, 3) + 1000, np.random.default_rng(0), num_groups=5)
     copies = np.tile(real, (20, 1))  # each real image is in balls of several groups

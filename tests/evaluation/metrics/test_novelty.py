@@ -49,7 +49,7 @@ def test_pixels() -> None:
 
 
 def test_z_is_the_rank_test_of_scipy() -> None:
-    """With ties, too; scipy's correction of the variance for ties is small here."""
+    """This holds with ties, too; SciPy's correction of the variance for ties is small here."""
     g, h = normal(0, 80, 1)[:, 0].round(1), normal(1, 120, 1)[:, 0].round(1) + 0.3
     expected = mannwhitneyu(g, h, alternative="less", use_continuity=False).pvalue
     assert norm.cdf(copying_z(g, h)) == pytest.approx(expected, rel=0.02)
@@ -96,7 +96,7 @@ def test_new_images_and_copies() -> None:
 
 
 def test_cells_ignore_a_different_mixture() -> None:
-    """Two classes of different density in other proportions look like copying, but not within each."""
+    """Two classes of different density in other proportions look like copying, but not within each class."""
     source = np.random.default_rng(0)
 
     def draw(dense: int, sparse: int) -> tuple[Array, npt.NDArray[np.int64]]:
@@ -120,14 +120,14 @@ def test_cells_weigh_as_their_held_out_images() -> None:
 
 
 def test_without_a_cell_of_enough_images_all_are_compared_at_once() -> None:
-    """Of classes with 19 images each, whatever the number of held-out ones."""
+    """Here, each class has 19 images, which are too few whatever the number of held-out ones."""
     g, h = np.linspace(1, 2, 38), np.linspace(1.2, 3, 200)
     cells = np.arange(38) % 2, np.arange(200) % 2
     assert novelty(g, h, cells=cells).z == copying_z(g, h)
 
 
 def test_the_closest_come_first() -> None:
-    """Those that are equally close in the order in which they were drawn."""
+    """Images that are equally close keep the order in which they were drawn."""
     g = np.tile([2.0, 1.0, 3.0], 20)
     found = novelty(g, np.arange(1.0, 101.0))
     assert found.closest.tolist() == [*range(1, 60, 3), *range(0, 60, 3), *range(2, 60, 3)]
