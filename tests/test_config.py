@@ -62,7 +62,7 @@ def test_presets_are_valid(recipe: str) -> None:
     assert resolve(options={"recipe": recipe}).recipe == recipe
 
 
-def test_the_tutorial_is_the_tutorials() -> None:
+def test_the_preset_tutorial_has_the_numbers_of_the_tutorial() -> None:
     """The preset has the numbers of the tutorial's code."""
     config = resolve(options={"recipe": "tutorial"})
     assert (config.steps, config.pretraining_steps, config.batch_size) == (100_000, 300, 50)
@@ -122,7 +122,7 @@ def test_damaged_json(tmp_path: Path, text: str) -> None:
         read_json(file)
 
 
-def test_what_a_loss_brings_along() -> None:
+def test_settings_that_a_loss_sets() -> None:
     """A loss sets what its paper published, unless another value is given or the settings are those of a saved run."""
     config = resolve(overrides=["loss=wgan-gp"])
     assert (config.penalty.weight, config.penalty.every, config.critic_steps) == (10.0, 1, 5)
@@ -204,7 +204,7 @@ def test_out_of_range(setting: str) -> None:
     assert known_keys()[key] in text
 
 
-def test_floats_and_truths_are_not_counts() -> None:
+def test_booleans_and_text_are_not_counts() -> None:
     """Neither true nor text that looks like a number is one; settings that take fractions take whole numbers."""
     assert "steps=True" in complaint("steps=true")
     assert "steps='5'" in complaint("steps='5'")
@@ -229,7 +229,7 @@ def test_nearest_key(given: str, hint: str) -> None:
     assert f"Did you mean '{hint}'?" in complaint(given)
 
 
-def test_a_recipe_that_is_none() -> None:
+def test_an_unknown_recipe() -> None:
     """The error for an unknown recipe suggests the nearest one and lists them all."""
     assert "unknown recipe 'totorial'. Did you mean 'tutorial'? Recipes are: fast, best, tutorial" in complaint(
         "recipe=totorial"

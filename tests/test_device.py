@@ -72,7 +72,7 @@ def test_each_process_of_a_machine_has_a_gpu(
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:-1", "CPU", "", None, 3])
-def test_what_is_the_name_of_no_device_anywhere(name: Any) -> None:
+def test_a_name_that_no_device_has(name: Any) -> None:
     """A value that names no device is refused, whatever its type; devices that this machine lacks are accepted."""
     with pytest.raises(ConfigError, match=r"^there is no device '.*'\. Give one of: auto, cpu, cuda"):
         require_name_of_device(name)

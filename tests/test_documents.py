@@ -157,7 +157,7 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
     assert listed == modules, "docs/architecture.md, The tree: a module has no line, or a line no module"
 
 
-def test_what_make_is_asked_for_it_can_do() -> None:
+def test_every_target_that_is_named_is_in_the_makefile() -> None:
     """Every target that the documents and the checks name is a rule. Rules are phony, as a folder may have the name."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)

@@ -50,14 +50,14 @@ def test_quantities(said: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, True, False, 10**400, "9" * 400])
-def test_what_is_no_number_between_is_told(value: object) -> None:
+def test_a_value_that_is_no_number_in_the_range_is_refused(value: object) -> None:
     assert (number_between(0, "", 0, 1), number_between("1", "", 0, 1)) == (0, 1)
     with pytest.raises(ConfigError, match=r"^the share is .{1,80}, not 0 to 1$"):
         number_between(value, "the share is {}, not 0 to 1", 0, 1)
 
 
 @pytest.mark.parametrize("value", [1.0, "1", None, True, False, -1, 10**60, pytest.param(10**9999, id="huge")])
-def test_what_is_no_whole_number_is_told(value: object) -> None:
+def test_a_value_that_is_no_whole_number_is_refused(value: object) -> None:
     assert whole_number(np.int8(1), "", 0, 1) == 1
     with pytest.raises(ConfigError, match=r"^the part is .{1,80}, not 0 to 1$"):
         whole_number(value, "the part is {}, not 0 to 1", 0, 1)
@@ -103,7 +103,9 @@ def test_values_in_messages(value: object, expected: str) -> None:
         (lambda value: inkgan.train(config=value), ConfigError, "config"),
     ],
 )
-def test_what_is_no_path_is_told(call: Callable[[Any], Any], error: type[InkganError], what: str, value: Any) -> None:
+def test_a_value_that_is_no_path_is_refused(
+    call: Callable[[Any], Any], error: type[InkganError], what: str, value: Any
+) -> None:
     with pytest.raises(error) as caught:
         call(value)
     assert str(caught.value) == f"{what} is {value!r}, and not a name or a path. Give a string or a pathlib.Path."
@@ -152,7 +154,7 @@ YES_OR_NO: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("value", ["no", "", 0, None, [], np.zeros(2, bool)], ids=repr)
 @pytest.mark.parametrize(("where", "call"), YES_OR_NO.items(), ids=YES_OR_NO)
-def test_what_is_neither_yes_nor_no_is_told(
+def test_a_value_that_is_neither_true_nor_false_is_refused(
     where: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only True and False are taken: for Python, any text would be true, even ``"no"``."""
@@ -181,7 +183,7 @@ CALLBACKS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 @pytest.mark.parametrize("value", [3, "print", lambda: None, lambda a, b, c: None], ids=["3", "text", "none", "three"])
 @pytest.mark.parametrize(("where", "call", "takes"), [(where, *call) for where, call in CALLBACKS.items()])
-def test_what_is_no_callback_is_told(where: str, call: Callable[[Any], Any], takes: str, value: Any) -> None:
+def test_a_value_that_is_no_callback_is_refused(where: str, call: Callable[[Any], Any], takes: str, value: Any) -> None:
     """A callback has to be callable, with the right number of arguments."""
     name = where.partition("(")[2].rstrip(")")
     with pytest.raises(ConfigError) as caught:
@@ -197,7 +199,7 @@ def test_every_public_callback_is_checked() -> None:
 @pytest.mark.parametrize(
     "value", [3, print, inkgan.Watcher, [inkgan.Watcher()]], ids=["number", "function", "class", "list"]
 )
-def test_what_is_no_watcher_is_told(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_no_watcher_is_refused(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"^watcher is .*\. Give an object of a class derived from inkgan\.Watcher"):
         inkgan.train(data="none", watcher=value)
@@ -205,7 +207,7 @@ def test_what_is_no_watcher_is_told(value: Any, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("value", ["2", 2.5, [2]], ids=str)
-def test_what_is_no_number_of_processes_is_told(value: Any) -> None:
+def test_a_value_that_is_no_number_of_processes_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         inkgan.train(processes=value, steps=1)
     assert str(caught.value).startswith(f"--processes {value!r} is not possible here")
@@ -269,7 +271,7 @@ def test_paths_that_no_file_has(
 
 
 @pytest.mark.parametrize("value", [3, "texts.toml", {"count": 3}], ids=str)
-def test_what_is_no_specification_is_told(value: Any) -> None:
+def test_a_value_that_is_no_specification_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"is not a data set\. Give an inkgan\.Spec"):
         inkgan.write_many(value)
 

@@ -56,7 +56,7 @@ def test_a_model_folder_is_exported_without_onnx(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["train", "--steps", "1"], ["evaluate", "best"], ["compare", "best", "fast"]])
-def test_what_needs_it_says_what_to_install(tmp_path: Path, arguments: list[str]) -> None:
+def test_commands_that_need_an_extra_say_what_to_install(tmp_path: Path, arguments: list[str]) -> None:
     done = inkgan(tmp_path, *arguments)
     assert done.returncode == 2
     said = r"inkgan: this needs (PyTorch|SciPy)\. Install it with: pip install 'inkgan\[train\]'\n"

@@ -72,7 +72,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str
     assert not (tmp_path / place).is_file()
 
 
-def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
+def test_two_threads_that_write_the_same_file_at_once(tmp_path: Path) -> None:
     """Neither thread sees the other's unfinished file; the whole file of the one that ends last stays."""
     with appearing_whole(tmp_path / "a") as unfinished:
         unfinished.write_bytes(b"first, ")
@@ -86,7 +86,7 @@ def test_two_threads_that_write_one_file_at_a_time(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_two_machines_that_write_one_file_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_machines_that_write_the_same_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers with the same process and thread ids, as in containers that share a disk, do not mix their files."""
     monkeypatch.setattr(os, "getpid", lambda: 7)
     monkeypatch.setattr(threading, "get_native_id", lambda: 7)

@@ -333,7 +333,7 @@ def test_bad_input(
 
 
 @pytest.mark.parametrize("command", ["sample", "evaluate", "export", "write", "write 1 --model", "compare fast"])
-def test_nothing_is_not_the_current_folder(
+def test_an_empty_argument_is_not_the_current_folder(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An empty argument, such as a shell variable that is not set, is refused; it is not taken for this folder."""
@@ -342,7 +342,7 @@ def test_nothing_is_not_the_current_folder(
     assert "was given an empty value" in fails(capsys, *command.split(), "", *out)
 
 
-def test_no_name_is_not_the_run_in_this_folder(
+def test_an_empty_name_is_not_the_run_in_this_folder(
     stopped_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(stopped_run)
@@ -436,7 +436,7 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("folder", ["fast", "-x"])
-def test_what_to_type_next_can_be_pasted(folder: str) -> None:
+def test_the_suggested_command_can_be_pasted(folder: str) -> None:
     """The suggested command is right even if the run is named like a bundled model or an option."""
     result = Result(Path(folder), step=3, seconds=1.0, complete=True, sheet=None)
     assert any(f" inkgan sample ./{folder} " in line for line in _conclusion(result))
@@ -656,7 +656,7 @@ def test_too_little_memory(
 
 
 @pytest.mark.slow
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     """A file whose name is not UTF-8 is written and reported like any other."""
     command = Path(sys.executable).with_name("inkgan")
     done = program(str(command), "sample", "fast", "-n", "1", "-o", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))

@@ -71,7 +71,7 @@ def test_check_names_a_rare_class(tmp_path: Path, few: int, end: str) -> None:
     assert line.endswith(end)
 
 
-def test_check_tells_what_was_skipped(tmp_path: Path) -> None:
+def test_check_reports_what_was_skipped(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for number, image in enumerate(pixels(25, 9, 9)):
         Image.fromarray(image).save(tmp_path / "own" / f"{number}.png")
@@ -109,7 +109,7 @@ def test_settings_of_the_data_are_those_of_training(tmp_path: Path) -> None:
         run("check", "own", "--set", "data.splits=maybe")
 
 
-def test_ink_is_told(tmp_path: Path) -> None:
+def test_inverted_ink_is_reported(tmp_path: Path) -> None:
     images = np.full((40, 12, 12), 250, np.uint8)
     images[:, 5:8, 3:9] = pixels(40, 3, 6) // 4
     np.savez("own.npz", images=images)

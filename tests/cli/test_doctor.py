@@ -70,7 +70,7 @@ def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("what", ["nothing", "no metrics", "damaged"])
-def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     """A folder that does not exist, or has no or damaged metrics, is a one-line error with exit code 2."""
     folder = tmp_path / "run"
     if what != "nothing":
@@ -80,7 +80,7 @@ def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_several_runs_are_told_by_what_is_ill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_runs_show_only_what_is_ill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A healthy run takes one line, an ill one lists its findings; one ill run is enough for --strict to fail."""
     losses = {"sound": 0.8, "ill": 1e9}
     folders = [

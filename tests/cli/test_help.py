@@ -99,7 +99,7 @@ def test_every_figure_of_a_report_is_defined() -> None:
     assert sorted(names) == sorted(KINDS), "docs/metrics.md, Definitions: a figure is not there, or one is too many"
 
 
-def test_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_on_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     """``inkgan help COMMAND`` is ``inkgan COMMAND --help``."""
     assert run(["help", "morph"]) == 0
     shown = capsys.readouterr().out

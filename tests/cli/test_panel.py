@@ -100,7 +100,7 @@ def test_a_panel_fits_its_window(monkeypatch: pytest.MonkeyPatch, columns: int, 
     assert ("48;2;255;255;255m" in window.getvalue()) == (colour and has_pictures)
 
 
-def test_what_is_wrong_is_told_above_and_in_the_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_stay_above_the_panel_and_findings_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning stays above the panel; the doctor's line shows the present finding."""
     window = Window(monkeypatch)
     with console.watcher_for(quiet=False) as watcher:
@@ -199,7 +199,7 @@ def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> 
     ("recipe", "plain", "environment"),
     [("tutorial", False, {}), ("fast", True, {}), ("fast", False, {"TERM": "dumb"})],
 )
-def test_where_there_is_no_panel(
+def test_runs_without_a_panel(
     monkeypatch: pytest.MonkeyPatch, recipe: str, plain: bool, environment: dict[str, str]
 ) -> None:
     """The tutorial, --plain and simple terminals have no panel, but lines and pictures that scroll."""

@@ -29,7 +29,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int
     return code, shown.getvalue()
 
 
-def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sampling_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Drawing and writing show the share that is done and the time left, and leave an empty line."""
     code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/digits/")
     assert code == 0
@@ -38,7 +38,7 @@ def test_sampling_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert shown.endswith(f"writing: 100%{_WIPE}")
 
 
-def test_writing_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_writing_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Writing shows the share of the images that is done."""
     code, shown = on_a_terminal(monkeypatch, "write", "dd", "-n", "4", "--height", "24", "-o", f"{tmp_path}/numbers/")
     assert code == 0
@@ -54,7 +54,7 @@ def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert f"{_WIPE}inkgan: cannot write" in shown
 
 
-def test_outside_a_terminal_only_what_takes_long_is_told(
+def test_outside_a_terminal_only_long_tasks_report_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A long task prints a line with the time left every half minute; a short one prints nothing."""

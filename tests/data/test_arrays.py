@@ -268,7 +268,7 @@ def test_labels_that_are_words(file: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [0x11_0000, 0xFFFF_FFFF], ids=hex)
-def test_words_of_what_is_no_character(file: Path, code: int) -> None:
+def test_words_with_numbers_that_are_no_characters(file: Path, code: int) -> None:
     """Words with numbers that are no Unicode characters mean that the file is damaged."""
     words = np.array(["a", "b"])[numbers(30, 2)]
     words.view(np.uint32)[3] = code
@@ -359,7 +359,7 @@ def test_arrays_that_mean_the_same_or_belong_to_nothing(file: Path) -> None:
     assert having(file, images=images, boxes=numbers(4)).notes == ("arrays that are not used: boxes",)
 
 
-def test_a_member_whose_name_is_damaged_is_told(file: Path) -> None:
+def test_a_member_with_a_damaged_name_is_reported(file: Path) -> None:
     """A changed name in the archive's directory alone is damage; in both places it is the name of another array."""
     np.savez(file, images=pixels(20, 8, 8), labels=numbers(20, 2))
     good = file.read_bytes()

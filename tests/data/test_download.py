@@ -94,7 +94,7 @@ def failure(server: Server, folder: Path) -> str:
     return str(caught.value)
 
 
-def test_downloads_and_tells_progress(server: Server, tmp_path: Path) -> None:
+def test_downloads_and_reports_progress(server: Server, tmp_path: Path) -> None:
     server.files["file.gz"] = CONTENT
     told: list[tuple[str, float]] = []
     fetch(server.url, REMOTE, tmp_path, progress=lambda *now: told.append(now))
@@ -121,7 +121,7 @@ def test_a_wrong_checksum_is_refused_and_not_kept(server: Server, tmp_path: Path
     assert "another SHA-256" in failure(server, tmp_path)
 
 
-def test_what_goes_wrong_on_the_way(server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_cut_connection(server: Server, tmp_path: Path) -> None:
     assert failure(server, tmp_path) == "the server answered 404 Not Found"
     server.files["file.gz"] = CONTENT
     for cut in (0, 300_000):
@@ -181,7 +181,7 @@ def test_load_downloads_once_into_the_cache(
     assert len(server.asked) == asked == len(known.remotes)
 
 
-def test_a_set_of_which_some_files_came_is_completed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_downloaded_set_is_completed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     known = _known(server)
     _use(monkeypatch, known)
     missing = known.remotes[-1].name

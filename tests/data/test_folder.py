@@ -87,7 +87,7 @@ def test_grey_pictures_in_webp_stay_grey(folder: Path) -> None:
     assert load(str(folder)).image_shape == (16, 16, 1)
 
 
-def test_hidden_folders_are_told(folder: Path) -> None:
+def test_hidden_folders_are_reported(folder: Path) -> None:
     some(folder / "a")
     some(folder / ".b")
     assert load(str(folder)).skipped == {"hidden folder, whose name begins with a dot": 1}
@@ -423,7 +423,7 @@ def test_class_folders_that_only_begin_like_splits(folder: Path) -> None:
 # What is left out
 
 
-def test_a_loss_is_told_with_an_example(folder: Path) -> None:
+def test_lost_images_are_reported_with_an_example(folder: Path) -> None:
     named(folder, {"a": 30, "b": 15})
     for number in range(3):
         grey(folder / "a" / f"odd-{number}.png", size=(20, 20))
@@ -446,7 +446,7 @@ def test_a_tenth_that_is_lost_stops(folder: Path, good: int, odd: int, refused: 
         assert load(str(folder)).notes[0].startswith(told)
 
 
-def test_folders_of_which_nothing_is_read_are_told(folder: Path) -> None:
+def test_folders_from_which_nothing_is_read_are_reported(folder: Path) -> None:
     """They may be lost classes. A folder with images in it or below it is not named, even if it has other files."""
     some(folder / "a")
     some(folder / "b")
@@ -561,7 +561,7 @@ def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ink_of_a_folder_is_noticed_and_can_be_told(folder: Path) -> None:
+def test_ink_of_a_folder_is_recognised_and_can_be_given(folder: Path) -> None:
     digits = load("mnist").test.images[:60, :, :, 0]
     folder.mkdir()
     for number, digit in enumerate(digits):

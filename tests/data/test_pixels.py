@@ -34,12 +34,12 @@ def test_digits_are_light_ink_and_their_negatives_dark(digits: Images) -> None:
     assert dark_and_light(255 - digits) == (1, 0)
 
 
-def test_each_digit_alone_is_told(digits: Images) -> None:
+def test_the_ink_of_a_single_digit_is_recognised(digits: Images) -> None:
     assert sum(dark_and_light(255 - digits[at : at + 1])[0] for at in range(200)) == 200
 
 
 @pytest.mark.parametrize("change", ["noisy", "cropped", "padded", "framed", "faint", "blank ones", "large"])
-def test_dark_ink_is_told_under_other_conditions(digits: Images, change: str) -> None:
+def test_dark_ink_is_recognised_under_other_conditions(digits: Images, change: str) -> None:
     dark = 255 - digits[:200]
     if change == "noisy":
         noise = np.random.default_rng(0).normal(0, 12, dark.shape)
@@ -70,7 +70,7 @@ def test_the_middle_of_a_page_is_looked_at() -> None:
     assert (dark_and_light(page), dark_and_light(255 - page)) == ((1, 0), (0, 1))
 
 
-def test_nothing_is_told_of_noise_of_colour_and_of_tiny_images(digits: Images) -> None:
+def test_no_ink_is_recognised_in_noise_colour_and_tiny_images(digits: Images) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
         noise = rng.integers(0, 256, (rng.integers(3, 40), *rng.integers(8, 40, 2), 1), dtype=np.uint8)
@@ -79,7 +79,7 @@ def test_nothing_is_told_of_noise_of_colour_and_of_tiny_images(digits: Images) -
     assert dark_and_light(255 - digits[:, 11:18, 11:18]) == (0, 0)
 
 
-def test_a_mixture_of_inks_is_told(tmp_path: Path, digits: Images) -> None:
+def test_a_mixture_of_inks_is_reported(tmp_path: Path, digits: Images) -> None:
     mixed = digits.copy()
     mixed[::3] = 255 - mixed[::3]
     np.savez(tmp_path / "mixed.npz", images=mixed)
@@ -127,7 +127,7 @@ def test_a_narrow_range_is_refused_with_the_range(most: int) -> None:
     complaint(lambda: require_content(images + 3, "here"), f"between 3 and {most + 3}", "Scale them")
 
 
-def test_few_levels_and_a_few_constant_images_are_told() -> None:
+def test_few_levels_and_a_few_constant_images_are_reported() -> None:
     images = np.random.default_rng(0).integers(0, 5, (50, 8, 8, 1), dtype=np.uint8) * 60
     assert require_content(images, "here") == ["the pixels have only 5 different values, from 0 to 240"]
     images = pixels(50, 8, 8, 1)
@@ -179,7 +179,7 @@ def test_known_sets_and_arrays_are_resized(tmp_path: Path, digits: Images) -> No
     assert load(tmp_path / "own.npz", resize=(28, 28)).digest == load(tmp_path / "own.npz").digest
 
 
-def test_large_images_are_told_with_the_time_they_take(tmp_path: Path) -> None:
+def test_large_images_are_reported_with_the_time_they_take(tmp_path: Path) -> None:
     images = pixels(5, 140, 112)
     np.savez(tmp_path / "large.npz", images=images)
     (note,) = load(tmp_path / "large.npz").notes
@@ -198,7 +198,7 @@ def test_sizes(given: str, expected: tuple[int, int] | None) -> None:
 
 
 @pytest.mark.parametrize("given", [0, -3, "", "x", "3x", "3x4x5", "5000", "0x9", (3, 0), True, 2.5, "²"])
-def test_what_is_no_size(given: str) -> None:
+def test_values_that_are_no_size(given: str) -> None:
     complaint(lambda: parsed_size(given), "is not a size", "32x48")
 
 
@@ -225,7 +225,7 @@ def test_labels_that_are_nearly_one_hot() -> None:
 
 
 @pytest.mark.parametrize("label", [np.uint64(2**63), np.uint64(2**64 - 1), 1e300, -1e300, np.inf])
-def test_a_label_that_no_int64_holds_is_told_as_it_is(label: Any) -> None:
+def test_a_label_that_no_int64_holds_is_shown_as_it_is(label: Any) -> None:
     """The largest and the smallest number of int64 are kept; the error for a label beyond them shows it as it is."""
     complaint(lambda: as_labels(np.array([0, label], np.asarray(label).dtype), 2, "here"), f"a label is {label},")
     assert as_labels(np.array([2**63 - 1], np.uint64), 1, "here").tolist() == [2**63 - 1]

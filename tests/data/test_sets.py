@@ -170,7 +170,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path), "t10k-labels-idx1-ubyte[.gz] is missing")
 
 
-def test_check_tells_changed_files(tmp_path: Path) -> None:
+def test_check_reports_changed_files(tmp_path: Path) -> None:
     write_set(tmp_path / "MNIST/raw")
     complaint(lambda: verify({"name": "mnist", "directory": str(tmp_path)}), "train-images", "not the published file")
     assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used

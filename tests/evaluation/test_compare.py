@@ -72,7 +72,7 @@ def test_real_images_are_indistinguishable_and_noise_is_worse(single: Comparison
     assert single.n == N
 
 
-def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, sets: Path) -> None:
+def test_single_models_differ_by_sampling_and_a_note_says_so(single: Comparison, sets: Path) -> None:
     """The figures are those of evaluate, the intervals those of two independent figures; Bonferroni widens them."""
     a, c = (inkgan.evaluate(sets / name, n=N)["recall"] for name in ("real-0.npz", "noisy-0.npz"))
     found = next(one for one in single.pairs[1].differences if one.figure == "recall")
@@ -87,7 +87,7 @@ def test_single_models_are_apart_by_sampling_and_it_is_said(single: Comparison, 
     assert f"(Bonferroni), here about {widened:.1f} times as wide." in unwrapped(single)
 
 
-def test_groups_are_apart_by_their_seeds(sets: Path) -> None:
+def test_groups_are_compared_by_the_spread_of_their_seeds(sets: Path) -> None:
     """The intervals are SciPy's for evaluate's figures: Welch's for two groups, Student's if one is a single model."""
     pattern, many = str(sets / "real-*.npz"), str(sets / "noisy-*.npz")
     found = inkgan.compare(pattern, many, sets / "noisy-0.npz", str(sets / "*-2.npz"), n=N)
@@ -127,7 +127,7 @@ def test_only_like_is_compared_with_like(sets: Path) -> None:
     assert _shared([report], [fewer]) == [name for name in every if name != "diversity"]
 
 
-def test_what_matches_a_pattern_is_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_matches_folders_and_not_bundled_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pattern finds a folder that is named like a bundled model; the plain name means the model."""
     monkeypatch.chdir(tmp_path)
     Path("fast").mkdir()
@@ -135,7 +135,7 @@ def test_what_matches_a_pattern_is_a_place(tmp_path: Path, monkeypatch: pytest.M
     assert _members("fast") == ["fast"]
 
 
-def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:
+def test_the_smallest_set_decides_on_the_number_of_images(sets: Path) -> None:
     with pytest.warns(InkganWarning, match="has 150 images"):
         found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
     assert found.n == 150
@@ -144,7 +144,7 @@ def test_the_fewest_images_are_taken_of_all(sets: Path) -> None:
     assert "accuracy" not in verdicts(found.pairs[0])
 
 
-def test_settings_are_told(tutorial_run: Path, tmp_path: Path) -> None:
+def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> None:
     def other(name: str, **settings: Any) -> str:
         run = runs.copy(tutorial_run, tmp_path / name)
         path = run / "config.json"
@@ -164,7 +164,7 @@ def test_settings_are_told(tutorial_run: Path, tmp_path: Path) -> None:
     assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
 
 
-def test_how_far_runs_were_trained_is_told(tutorial_run: Path, tmp_path: Path) -> None:
+def test_different_numbers_of_trained_steps_are_reported(tutorial_run: Path, tmp_path: Path) -> None:
     """The newest checkpoint of each run counts, whatever its settings say."""
     shorter = runs.copy(tutorial_run, tmp_path / "shorter")
     checkpoints = RunFolder(shorter).checkpoints
@@ -229,7 +229,7 @@ def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Compari
         (["tutorial", "tutorial", "--data", "nmist"], "mnist"),
     ],
 )
-def test_bad_input_is_told_in_one_line(subjects: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_refused_in_one_line(subjects: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["compare", *subjects]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -258,7 +258,7 @@ def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.Monkey
     assert drawn == []
 
 
-def test_a_note_of_many_subjects_is_told_once() -> None:
+def test_a_note_of_many_subjects_is_given_once() -> None:
     """It gives one name and how many more there are; a note that begins with its subject's name does not repeat it."""
     notes = {"a": ["a is odd.", "d: old"], "b": ["b is odd.", "d: old"], "c": ["d: old"]}
     reports = [Report(what, "model", "d", "", "", 200, 0, (), (), tuple(said)) for what, said in notes.items()]

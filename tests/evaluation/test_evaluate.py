@@ -98,7 +98,7 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert all(one.diversity and one.accuracy for one in fair.classes)
 
 
-def test_the_figures_of_a_class_say_of_how_many_images_they_are(fair: Report, real: tuple[Images, Labels]) -> None:
+def test_the_figures_of_a_class_have_its_number_of_images(fair: Report, real: tuple[Images, Labels]) -> None:
     """A class's interval can be computed again from its value and this number."""
     counts = np.bincount(real[1], minlength=10)
     assert [one.accuracy.n for one in fair.classes if one.accuracy] == counts.tolist()
@@ -180,7 +180,7 @@ def test_one_repeated_image_has_no_diversity(tmp_path: Path, real: tuple[Images,
     assert any("fewer than 20" in note for note in report.notes)
 
 
-def test_a_dropped_class_is_told_by_the_balance(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+def test_a_dropped_class_shows_in_the_balance(tmp_path: Path, real: tuple[Images, Labels]) -> None:
     images, labels = real
     kept = np.resize(np.flatnonzero(labels != 1), N)
     report = inkgan.evaluate(stored(tmp_path, images[kept]), n=N)
@@ -190,7 +190,7 @@ def test_a_dropped_class_is_told_by_the_balance(tmp_path: Path, real: tuple[Imag
     assert not below(report["precision"])
 
 
-def test_training_images_are_told_by_novelty(tmp_path: Path, digits: DataSet) -> None:
+def test_training_images_show_in_novelty(tmp_path: Path, digits: DataSet) -> None:
     report = inkgan.evaluate(stored(tmp_path, digits.train.images[:N]), n=N)
     assert report["exact_copies"].value == 1
     assert report["near_copies"].interval.low > 0.99
@@ -198,7 +198,7 @@ def test_training_images_are_told_by_novelty(tmp_path: Path, digits: DataSet) ->
     assert not below(report["precision"])
 
 
-def test_wrong_labels_are_told_by_the_accuracy(tmp_path: Path, real: tuple[Images, Labels]) -> None:
+def test_wrong_labels_show_in_the_accuracy(tmp_path: Path, real: tuple[Images, Labels]) -> None:
     images, labels = real
     report = inkgan.evaluate(stored(tmp_path, images, (labels + (labels == 3)) % 10), n=N)
     assert below(report["accuracy"])
@@ -445,7 +445,7 @@ def _noise(*shape: int) -> Images:
         ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "needs 1,280 images"),
     ],
 )
-def test_bad_input_is_told_in_one_line(
+def test_bad_input_is_refused_in_one_line(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -518,7 +518,7 @@ def test_the_classes_of_a_model_are_matched_by_name(kept: list[int]) -> None:
     assert any("has no images of" in note for note in report.notes) == (len(kept) < 10)
 
 
-def test_classes_of_other_names_are_told_and_not_guessed() -> None:
+def test_classes_of_other_names_are_reported_and_not_guessed() -> None:
     model = renamed(inkgan.load("fast"), [*range(10)], list("abcdefghij"))
     report = inkgan.evaluate(model, n=200)
     assert "accuracy" not in report
@@ -571,7 +571,7 @@ def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, La
 
 
 @pytest.mark.parametrize("kind", [object, "U3", complex, "M8[s]", [("ink", "u1")]], ids=str)
-def test_arrays_of_what_is_no_ink(real: tuple[Images, Labels], kind: Any) -> None:
+def test_arrays_of_other_types_are_refused(real: tuple[Images, Labels], kind: Any) -> None:
     """Arrays of objects, words, complex numbers, dates or records are refused."""
     with pytest.raises(DataError, match="only numbers are read"):
         inkgan.evaluate(real[0][:128, ..., 0].astype(kind))

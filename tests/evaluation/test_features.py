@@ -224,7 +224,7 @@ def test_any_callable_is_an_extractor() -> None:
         extract(lambda given: torch.zeros(len(given), 2, requires_grad=True), images)  # type: ignore[arg-type,return-value]
 
 
-def test_a_batch_needs_as_many_images() -> None:
+def test_fewer_images_than_a_batch_are_refused() -> None:
     images, labels = bars(64)
     with pytest.raises(EvaluationError, match="20 images, fewer than one batch of"):
         train_features(images[:20], labels[:20], card(), QUICK)

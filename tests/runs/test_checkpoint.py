@@ -346,7 +346,7 @@ def test_a_manifest_that_lies(tmp_path: Path, files: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", "[" * 100_000, "\udcff", '{"files"', " " * 2**21])
-def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
+def test_a_manifest_that_is_no_json_table(tmp_path: Path, text: str) -> None:
     """A manifest that is not a JSON table is refused by name."""
     folder = save(tmp_path, 4)
     (folder / "manifest.json").write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -511,7 +511,7 @@ def test_removing_is_not_seen_half_done(tmp_path: Path, monkeypatch: pytest.Monk
     assert not names(tmp_path)
 
 
-def test_sweeping_gives_back_what_was_not_replaced(tmp_path: Path) -> None:
+def test_sweeping_restores_what_was_not_replaced(tmp_path: Path) -> None:
     """A checkpoint that was set aside for its successor is restored if that is missing, and removed if it is there."""
     save(tmp_path, 1).rename(tmp_path / ".tmp-replaced-step-0000001")
     save(tmp_path, -7).rename(tmp_path / ".tmp-replaced-pretraining-0000007")
@@ -556,7 +556,7 @@ def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {expected}
 
 
-def test_listing_what_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_vanishes_after_it_was_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a trainer removes a checkpoint after it was listed and before it is checked, the newer one is found."""
     save(tmp_path, 1)
     real = checkpoint.verify
@@ -610,7 +610,7 @@ def test_damaged_ones_are_kept_aside(tmp_path: Path) -> None:
     assert checkpoint.newest_to_resume(tmp_path) == (1, [])
 
 
-def test_integers_and_truths(tmp_path: Path) -> None:
+def test_integers_and_booleans(tmp_path: Path) -> None:
     """Arrays of every type that NumPy and safetensors share are read with this type, if it is asked for."""
     arrays: dict[str, NDArray[Any]] = {
         "batches": np.array(7, np.int64),

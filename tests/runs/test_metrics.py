@@ -124,7 +124,7 @@ def test_cutting_a_damaged_file(tmp_path: Path) -> None:
         ([], 0, 0, None),
     ],
 )
-def test_missing_lines_are_told(
+def test_missing_lines_are_reported(
     tmp_path: Path, kept: list[int], first_step: int, every: int, needed: str | None
 ) -> None:
     """Lines that the run logged and the file no longer has are counted, even if there is no file."""

@@ -117,7 +117,7 @@ def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
     assert {**runs.learned(old), "model.json": b""} == {**whole, "model.json": b""}
 
 
-def test_what_was_written_then(stopped_run: Path, tmp_path: Path) -> None:
+def test_the_old_documents_are_those_of_that_version(stopped_run: Path, tmp_path: Path) -> None:
     """The old documents are what that version wrote: with ``average``, and without what came later."""
     old = make_old(runs.copy(stopped_run, tmp_path / "run"))
     settings = json.loads((old / "config.json").read_text("utf-8"))

@@ -119,7 +119,7 @@ def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes
 
 
 @pytest.mark.slow
-def test_starts_at_one_moment(tmp_path: Path, small_data: Path) -> None:
+def test_two_simultaneous_starts(tmp_path: Path, small_data: Path) -> None:
     """Two runs with the same default name that start together both complete, each in a folder of its own."""
     settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
     command = [sys.executable, "-m", "inkgan", "train", "--data", str(small_data), "--steps", "1", "--quiet", *settings]

@@ -412,7 +412,7 @@ def about() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", ["threads", "torch", "numpy", "device", "cpu"])
-def test_a_changed_environment_is_told(tmp_path: Path, about: dict[str, Any], key: str) -> None:
+def test_a_changed_environment_is_reported(tmp_path: Path, about: dict[str, Any], key: str) -> None:
     """What may change rounding or randomness is compared with the previous start; the rest is only recorded."""
     run = RunFolder(tmp_path)
     assert run.add_environment(about) == []
@@ -433,7 +433,7 @@ def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, about: dict[str, A
     assert run.add_environment(about | {"threads": 2}) == ["threads: 1 -> 2"]
 
 
-def test_a_missing_environment_is_told(tmp_path: Path, about: dict[str, Any]) -> None:
+def test_a_missing_environment_is_reported(tmp_path: Path, about: dict[str, Any]) -> None:
     """A run that has checkpoints had an environment.json, so a warning says that it is missing."""
     run = made(tmp_path / "run")
     run.environment_file.unlink()

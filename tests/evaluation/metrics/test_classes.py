@@ -49,7 +49,7 @@ def test_score_equals_torchmetrics() -> None:
     assert classifier_score(p, rng()).value == pytest.approx(expected, rel=1e-5)
 
 
-def test_score_leave_outs_are_what_they_say() -> None:
+def test_the_jackknife_of_the_score_computes_it_without_each_group() -> None:
     p = softmax(1, 101, 5)
     group = groups(101, 10, rng())
 
@@ -154,7 +154,7 @@ def test_diversity_does_not_depend_on_where_the_features_lie() -> None:
     assert diversity(x + 1e7, rng()).value == pytest.approx(2 * np.trace(np.cov(x.T)), rel=1e-6)
 
 
-def test_diversity_leave_outs_are_what_they_say() -> None:
+def test_the_jackknife_of_diversity_computes_it_without_each_group() -> None:
     x = np.random.default_rng(1).gamma(2.0, size=(31, 3))
     group = groups(31, 5, rng())
     left_out = [2 * np.trace(np.cov(x[group != g].T)) for g in range(5)]
@@ -181,7 +181,7 @@ def test_diversity_interval_covers() -> None:
     assert 0.91 <= np.mean([i.low <= 6 <= i.high for i in intervals]) <= 0.99
 
 
-def test_classes_need_as_many_images() -> None:
+def test_fewer_images_than_classes_are_refused() -> None:
     class_balance(np.arange(4), UNIFORM, rng())
     with pytest.raises(EvaluationError, match="3 images are too few for 4 classes"):
         class_balance(np.arange(3), UNIFORM, rng())

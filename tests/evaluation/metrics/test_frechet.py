@@ -152,7 +152,7 @@ def test_float32_features_are_computed_in_float64() -> None:
     assert np.array_equal(x, before)
 
 
-def test_leaving_out_a_group_is_what_it_says() -> None:
+def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     """The jackknife uses the distances of the remaining images; the extrapolation from them is Quenouille's."""
     x, reference = sample(0, 40, 3, shift=5.0), GaussianStatistics.of(sample(1, 60, 3))
     estimate = frechet_estimate(x, reference, np.random.default_rng(0), 5)

@@ -97,7 +97,7 @@ def test_repeated_is_students_interval() -> None:
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(expected, rel=1e-4)
 
 
-def test_two_shares_are_apart_as_newcombe_has_it() -> None:
+def test_differences_of_shares_are_newcombes() -> None:
     """Newcombe's Table II, method 10: 56/70 - 48/80, 9/10 - 3/10, and 0/10 twice, which has standard errors of 0."""
     for (a, m), (b, n), low, high in (
         ((48, 80), (56, 70), 0.0524, 0.3339),
@@ -108,7 +108,7 @@ def test_two_shares_are_apart_as_newcombe_has_it() -> None:
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
 
 
-def test_symmetric_figures_are_apart_by_the_root_of_their_squares() -> None:
+def test_half_widths_of_symmetric_figures_add_in_quadrature() -> None:
     """Half widths of 3 and 4 make 5. Another level scales it by normal quantiles; swapping changes the sign."""
     first, second = (10.0, Interval(7, 13)), (12.0, Interval(8, 16))
     same, swapped, sure = (

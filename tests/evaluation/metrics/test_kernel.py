@@ -102,7 +102,7 @@ def test_the_groups_do_not_matter_for_the_value() -> None:
     assert estimate == kernel_estimate(x, y, np.random.default_rng(0))
 
 
-def test_leaving_out_a_group_is_what_it_says() -> None:
+def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     """The jackknife from block sums equals distances computed afresh without each group."""
     x, y = normal(0, 42, 3), normal(1, 44, 3, 0.5)
     rng = np.random.default_rng(8)

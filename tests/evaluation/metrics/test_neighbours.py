@@ -89,7 +89,7 @@ def test_properties(seed: int, d: int) -> None:
     assert same["density"] >= 1
 
 
-def test_leaving_out_a_group_is_what_it_says() -> None:
+def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     """The jackknife of density and coverage equals that of figures computed afresh without each group."""
     real, generated = normal(0, 80, 3), normal(1, 93, 3, 0.8)  # groups of 9 and of 10
     group = groups(93, 10, np.random.default_rng(0))
