@@ -157,7 +157,7 @@ YES_OR_NO: dict[str, Callable[[Any], Any]] = {
 def test_a_value_that_is_neither_true_nor_false_is_refused(
     where: str, call: Callable[[Any], Any], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only True and False are taken: for Python, any text would be true, even ``"no"``."""
+    """Only a boolean is accepted: Python itself would take ``"no"`` for true."""
     monkeypatch.chdir(tmp_path)
     name = where.partition("(")[2].rstrip(")")
     with pytest.raises(ConfigError) as caught:

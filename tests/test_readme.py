@@ -39,7 +39,7 @@ def test_quick_commands_do_what_they_say(
 
 
 def test_the_first_screen() -> None:
-    """Before the first heading stand what inkgan is, a picture, the two make commands and the one-liner."""
+    """What inkgan is, a picture, the two make commands and the one-liner come before the first heading."""
     first = _TEXT.partition("\n## ")[0]
     assert first.startswith("# inkgan\n\n**A GAN that learns handwriting")
     assert "![" in first

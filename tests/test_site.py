@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
 
 
-def test_links_to_what_is_no_page_become_text() -> None:
+def test_links_to_files_that_are_no_pages_become_text() -> None:
     kept = {Path("docs/api.md"), Path("README.md")}
     text = "[API](api.md#train), [code](../src/x.py), [web](https://a.b), [here](#there), [up](../README.md)"
     mended = site["without_dead_links"](text, Path("docs/training.md"), kept)

@@ -37,7 +37,7 @@ def images_of(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def test_a_sparkline() -> None:
-    """Larger values have higher bars; the width is kept; values that are not finite are blank, extreme ones are cut."""
+    """Larger values have higher bars, as many as fit; values that are not finite are blank, an extreme one is cut."""
     assert sparkline(range(8), 8) == "▁▂▃▄▅▆▇█"
     assert sparkline([2.0, 2.0], 9) == "▅▅"
     assert sparkline([1, 1, 3, 3, 5, 5], 3) == "▁▅█"

@@ -305,7 +305,7 @@ def test_words_that_name_no_class(file: Path, name: str) -> None:
     ],
 )
 def test_splits_of_the_file_are_used(file: Path, names: dict[str, int]) -> None:
-    """Arrays are found by the names of Keras' mnist.npz, MedMNIST and others; validation may be a tenth of train."""
+    """Names as in Keras' mnist.npz, MedMNIST and others are known; a missing validation is a tenth of train."""
     arrays = (pixels(40, 8, 8), numbers(40, 4), pixels(7, 8, 8, seed=1), numbers(7, 4)[:, None])
     data = having(file, **{name: arrays[at] for name, at in names.items()})
     assert [len(split) for split in data.splits.values()] == [36, 4, 7]
@@ -351,7 +351,7 @@ def test_a_file_without_names_and_a_bare_array(file: Path) -> None:
     complaint(lambda: load(str(file.with_suffix(".npy"))), "promises 500.0 MB")
 
 
-def test_arrays_that_mean_the_same_or_belong_to_nothing(file: Path) -> None:
+def test_arrays_of_the_same_meaning_or_of_none(file: Path) -> None:
     images = pixels(20, 8, 8)
     complaint(lambda: having(file, images=images, x_train=images), "`images`", "`x_train`", "both images")
     complaint(lambda: having(file, images=images, y_test=numbers(4)), "no array `images` for test")

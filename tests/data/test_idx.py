@@ -65,7 +65,7 @@ def test_labels_become_int64(file: Path) -> None:
     assert labels.tolist() == [3, 1, 2]
 
 
-def test_missing_and_no_file(tmp_path: Path) -> None:
+def test_paths_that_are_no_files(tmp_path: Path) -> None:
     complaint(lambda: idx.read(tmp_path / "gone"), "does not exist")
     complaint(lambda: idx.read(tmp_path), "is not a file")
     os.mkfifo(tmp_path / "pipe")  # reading it would wait for ever

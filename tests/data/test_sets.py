@@ -97,7 +97,7 @@ def test_emnist_class_names() -> None:
     assert KNOWN["emnist-balanced"].class_names[36:] == tuple("abdefghnqrt")
 
 
-def test_folders_are_looked_in_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
     for place in places:
         write_set(place / "KMNIST" / "raw")

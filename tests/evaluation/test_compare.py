@@ -135,7 +135,7 @@ def test_a_pattern_matches_folders_and_not_bundled_models(tmp_path: Path, monkey
     assert _members("fast") == ["fast"]
 
 
-def test_the_smallest_set_decides_on_the_number_of_images(sets: Path) -> None:
+def test_the_smallest_set_decides_the_number_of_images(sets: Path) -> None:
     with pytest.warns(InkganWarning, match="has 150 images"):
         found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
     assert found.n == 150

@@ -553,7 +553,7 @@ def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
     assert any("'10' is not a class of mnist" in note for note in foreign.notes)
 
 
-def test_what_a_notebook_has_is_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:
+def test_arrays_and_loaded_models_are_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:
     """Arrays with and without a channel axis, fractions, NumPy's numbers and loaded models are taken, nothing else."""
     images, _ = real
     plain = inkgan.evaluate(images, n=np.int64(N), seed=np.int64(0))  # type: ignore[arg-type]
@@ -617,7 +617,7 @@ def test_the_text_is_narrow_aligned_and_begins_with_what_matters(fair: Report) -
     assert "names the class of 99.6% of the held-out images" in " ".join(rest)
 
 
-def test_numbers_stand_with_their_points_below_each_other() -> None:
+def test_numbers_are_aligned_at_their_points() -> None:
     rows = [
         ("name", "value", "what"),
         ("a", "1.25", "x"),
@@ -672,7 +672,7 @@ def test_a_notebook_shows_the_report(fair: Report) -> None:
     assert all(start >= 0 and start + width <= 100.5 for start, width in zip(starts, widths, strict=True))
 
 
-def test_files_of_other_programs_are_read_and_it_is_said_which_arrays(
+def test_files_of_other_programs_are_read_and_notes_name_the_arrays(
     tmp_path: Path, real: tuple[Images, Labels]
 ) -> None:
     """Images keep their order, as those of arrays do; the figures do not depend on the form of the file."""

@@ -137,7 +137,7 @@ def test_features_do_not_depend_on_the_batch(shipped: FeatureNetwork, indices: l
 
 
 @pytest.mark.slow
-def test_extraction_says_how_far_it_is_and_leaves_the_threads_alone(network: FeatureNetwork) -> None:
+def test_extraction_reports_progress_and_leaves_the_threads_alone(network: FeatureNetwork) -> None:
     calls: list[tuple[str, float]] = []
     before = torch.get_num_threads()
     network.extract(bars(300)[0], lambda *call: calls.append(call), "some images")

@@ -65,7 +65,7 @@ def complaint(call: Callable[[], object], *needed: str) -> str:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """The names in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
 
 

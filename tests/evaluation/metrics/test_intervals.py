@@ -89,7 +89,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(expected, rel=1e-4)
 
 
-def test_repeated_is_students_interval() -> None:
+def test_the_interval_over_repeats_is_students() -> None:
     values = np.array([3.0, 4.0, 6.0, 7.0, 5.5])
     estimate = mean_over_repeats(values)
     expected = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
@@ -128,7 +128,7 @@ def test_half_widths_of_symmetric_figures_add_in_quadrature() -> None:
     st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=6), st.lists(st.floats(-1, 1), min_size=2, max_size=6),
     st.sampled_from([0.8, 0.95, 0.999]),
 )  # fmt: skip
-def test_means_differ_as_welch_has_it(first: list[float], second: list[float], level: float) -> None:
+def test_the_interval_of_a_difference_of_means_is_welchs(first: list[float], second: list[float], level: float) -> None:
     """Welch (1947): SE^2 = u + w, each s^2/n of one group, and Satterthwaite's degrees of freedom."""
     a, b = np.array(first) + 1.0 * np.arange(len(first)), np.array(second) + 3.0 * np.arange(len(second))
     u, w = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
@@ -169,7 +169,7 @@ def test_binomial_is_wilsons() -> None:
     assert estimate.interval == wilson(30, 40)
 
 
-def test_the_least_that_is_enough() -> None:
+def test_the_smallest_inputs() -> None:
     assert (wilson(0, 1).low, wilson(1, 1).high) == (0, 1)
     assert sorted(groups(2, 2, np.random.default_rng(0))) == [0, 1]
     assert mean_over_repeats(np.array([0.0, 1.0])).interval.high == pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)

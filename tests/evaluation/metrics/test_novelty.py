@@ -60,7 +60,7 @@ def test_z_by_hand() -> None:
     assert copying_z(np.array([4.0, 5.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(np.sqrt(3))
 
 
-def test_the_least_that_is_enough_for_novelty() -> None:
+def test_the_smallest_inputs_of_novelty() -> None:
     """Twenty images in a cell, and one held-out image below the threshold."""
     g, h = np.linspace(1, 2, 20), np.linspace(1.2, 3, 200)
     cells = np.zeros(20, np.int64), np.zeros(200, np.int64)
