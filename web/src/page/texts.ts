@@ -4,7 +4,7 @@ const english = {
   title: "A GAN writes",
   intro:
     "A small network learned handwriting from pictures of digits. All of it runs on this page: nothing is sent anywhere.",
-  tabs: "What to do",
+  tabs: "Views",
   tabWrite: "Write",
   tabExplore: "Explore",
   tabHand: "Your hand",
@@ -13,7 +13,7 @@ const english = {
   theme: "Light or dark",
   loading: "Loading the networks…",
   broken: "This page could not start: {reason}",
-  writeTitle: "Write in a hand",
+  writeTitle: "Write by hand",
   writeText: "A number, a date or a sum",
   writeHint: "Digits, . , - : / + and space; d stands for any digit.",
   writeStrange: "This cannot be written: {characters}",
@@ -21,7 +21,7 @@ const english = {
   seed: "Seed",
   seedWrong: "A seed is a whole number from 0 to 9223372036854775807.",
   writer: "Writer",
-  towards: "On the way to the next writer",
+  towards: "Blend into the next writer",
   style: "How much the writer varies",
   slant: "Slant, in degrees",
   size: "Height, in pixels",
@@ -29,9 +29,9 @@ const english = {
   savePng: "Save as PNG",
   saveSvg: "Save as SVG",
   writtenAs: "The text {text} in handwriting",
-  exploreTitle: "Every point of the plane is a hand",
+  exploreTitle: "Every point on the plane is a way of writing",
   exploreHint:
-    "Move over the plane, or focus it and use the arrow keys. All digits at a point share one latent: {count} numbers that are a way to write.",
+    "Move over the plane, or focus it and use the arrow keys. All digits at a point share one latent: {count} numbers that describe it.",
   plane: "Plane of latents: point {x}, {y}",
   otherPlane: "Another plane",
   digitsHere: "What this latent draws",
@@ -43,7 +43,7 @@ const english = {
   criticHint:
     "Colour around a digit: blue where it passes for real, red where it does not. On its pixels: where the discriminator wants more ink (blue) or less (red).",
   handTitle: "Draw one digit, and all ten appear in your hand",
-  handHint: "Draw with a finger or the mouse. The more digits you keep, the more of your hand is known.",
+  handHint: "Draw with a finger or the mouse. The more digits you keep, the better your hand is matched.",
   handCanvas: "Drawing area. Without a pointer, take an example instead.",
   clear: "Clear",
   example: "Take an example",
@@ -51,13 +51,13 @@ const english = {
   forget: "Start over",
   readAs: "Read as",
   found: "Found",
-  foundHint: "The generator's picture as its latent is moved towards yours, step by step.",
+  foundHint: "What the generator draws as its latent moves towards your drawing, step by step.",
   inversionSteps: "Step {step} of {steps}, difference {error}",
   unlike: "This is unlike anything that the generator learned to draw.",
   yourDigits: "All ten digits in your hand",
   yourText: "Write in your hand",
   nothingDrawn: "Draw a digit first.",
-  kept: "Digits from which your hand is taken: {count}",
+  kept: "Digits used to find your hand: {count}",
   learnTitle: "Watch it learn, from nothing",
   learnHint:
     "The generator draws. The discriminator tells drawings from real digits, and says how each pixel should change. Both learn, a step at a time. Press Run to begin.",
@@ -77,9 +77,9 @@ const english = {
   "game.non-saturating": "non-saturating",
   "game.hinge": "hinge",
   "game.least-squares": "least squares",
-  controlsHint: "A change counts from the next step on; another batch or seed only after Start again.",
+  controlsHint: "Changes take effect at the next step; a new batch size or seed only after Start again.",
   breakIt: "Break it",
-  "break.none": "Leave it whole",
+  "break.none": "Nothing broken",
   "break.rate": "Learning rates × 100",
   "break.penalty": "No penalty",
   "break.frozen": "Frozen discriminator",
@@ -102,7 +102,7 @@ const english = {
     "The share of the drawings of each digit that a classifier reads as that digit; a bar of full height is all of them.",
   doctor: "Diagnosis",
   "doctor.waiting": "Too early to tell.",
-  "doctor.healthy": "It learns.",
+  "doctor.healthy": "It is learning.",
   "doctor.diverged":
     "Training diverged: a loss is no longer a finite number. Lower the learning rates and start again.",
   "doctor.overpowered":
@@ -110,7 +110,7 @@ const english = {
   "doctor.collapsed":
     "The generator draws nearly the same picture for every latent. Use the relativistic game with the penalty, lower the learning rates, and start again.",
   "doctor.fooled":
-    "The discriminator takes drawings for more real than real digits: it no longer learns. Let it learn again.",
+    "The discriminator rates drawings as more real than real digits, because it no longer learns. Let it learn again.",
   "doctor.labels":
     "Drawings are not read as the digits that were asked for: the labels do not fit the pictures. Repair the labels and start again.",
   replayTitle: "Two recorded runs",
@@ -119,7 +119,7 @@ const english = {
   "replay.tutorial": "The tutorial",
   "replay.fast": "The recipe fast",
   about: "Model: {name}. Computed with {kernel}.",
-  noWriting: "This model cannot be told which of ten digits to draw, so it explores but does not write.",
+  noWriting: "This model cannot be told which of the ten digits to draw, so you can explore it, but it cannot write.",
 };
 
 export type TextKey = keyof typeof english;
