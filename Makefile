@@ -4,20 +4,20 @@
 # make docs     set everything up and build the site: build/site/html/index.html
 # make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
 # make check    lint, types, the order of imports and the fast tests: about a minute
-# make coverage   every test but those that time something, and which lines and branches none of them takes: 20 minutes
-# make check-web  with Node: types, lint and tests of the web page, and whether the built one is what its sources make
-# make gpu      on a machine with a CUDA device: the tests that need one, and what only it can measure (20 minutes)
+# make coverage   every test except the timing tests, and the lines and branches that none of them executes: 20 minutes
+# make check-web  with Node: types, lint and tests of the web page, and whether the built page matches its sources
+# make gpu      on a machine with a CUDA device: the tests and the measurements that need one (20 minutes)
 # make wheel    build dist/*.whl, install it into a clean environment and use it
 # make clean    remove what make made
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests of one file share what they train, so they run in one process. Both processes read each file of tests, which
-# pytest rewrites: it does so once if Python may keep what it has compiled.
+# The tests of one file share what they train, so they run in one process. Both processes load every test file. pytest
+# rewrites each one only once if Python may write bytecode.
 TWO_PROCESSES := --numprocesses 2 --dist loadfile
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest $(TWO_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# The make of macOS cannot keep the output of jobs apart.
+# The make of macOS cannot keep the output of parallel jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: digits lessons docs test check coverage check-web lint types contracts fast-tests gpu wheel clean
@@ -29,7 +29,7 @@ digits: .venv/installed
 	@echo "generated digits: runs/digits/pictures/sheet.png   today's date: runs/digits-date.png"
 	@echo "report card:      runs/digits-report.html           go on with:   source .venv/bin/activate; inkgan --help"
 
-# Copies to work in: what you change in them stays. Their links lead to the documents, so Jupyter has to see those, too.
+# Copies to work in: your changes to them are kept. Their links lead to the documents, so Jupyter has to see those, too.
 lessons: .venv/installed-lessons
 	$(BIN)/python scripts/lessons.py copy my-lessons
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my-lessons
@@ -42,7 +42,7 @@ test: .venv/installed-dev lint contracts types
 	$(BIN)/pytest -m alone
 	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
 
-# Of all processes: those of the tests, and those that they start.
+# Coverage counts in all processes: those of the tests, and those that they start.
 coverage: .venv/installed-dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(TWO_PROCESSES) -m "not alone"
@@ -81,8 +81,8 @@ wheel: .venv/installed-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# pip says what it does: the first time it loads hundreds of megabytes.
-# Each stamp says what is installed; a change of pyproject.toml installs again.
+# pip is not quiet, because the first time it downloads hundreds of megabytes.
+# Each stamp records what is installed. A change of pyproject.toml installs it again.
 .venv/installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --editable '.[train]'
 	touch $@
