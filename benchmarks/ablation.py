@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py --steps 500 --seeds 3 --jobs 2 --record
 
-Trains and measures every variant as benchmarks/seeds.py does, and prints a table. `as it is` is the recipe itself; the
-losses after it train one and the same network.
+It trains and measures every variant as benchmarks/seeds.py does, and prints a table. `as it is` is the unchanged
+recipe; the variants of the loss after it all train the same network.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FIGURES = ("frechet_digit_distance", "coverage", "accuracy", "seconds")
 
 
 def report(rows: dict[str, list[dict[str, Any]]], commit: str, options: argparse.Namespace) -> str:
-    """The table: a row for each variant."""
+    """Return the table, with a row for each variant."""
     cells = [["variant", *(figure.replace("_", " ") for figure in FIGURES)]]
     for name, own in rows.items():
         measured = [[row[figure] for row in own if figure in row] for figure in FIGURES]

@@ -18,21 +18,21 @@ COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 class Line(NamedTuple):
-    """One line: its name and, at each point, the place across and the lowest, median and largest height."""
+    """One line: its name and, at each point, the horizontal position and the lowest, median and highest value."""
 
     name: str
     points: list[tuple[float, float, float, float]]
 
 
 class _Axes:
-    """From seconds and distances to pixels."""
+    """The mapping from seconds and distances to pixels."""
 
     def __init__(self, seconds: list[float], distances: list[float]) -> None:
         self.x = (math.log10(min(seconds)) - 0.05, math.log10(max(seconds)) + 0.05)
         self.y = (math.log10(min(distances)) - 0.15, math.log10(max(distances)) + 0.1)
 
     def place(self, seconds: float, distance: float) -> tuple[float, float]:
-        """The pixel of a point."""
+        """Return the pixel of a point."""
         left, top, right, bottom = BOX
         across = (math.log10(seconds) - self.x[0]) / (self.x[1] - self.x[0])
         up = (math.log10(distance) - self.y[0]) / (self.y[1] - self.y[0])
@@ -50,10 +50,10 @@ def plot(
 
     Args:
         lines: the contestants.
-        levels: distances to mark across the picture, by what they are.
+        levels: distances to mark across the picture, by name.
         title: printed above it.
         path: where the PNG goes.
-        axes_names: of the horizontal and the vertical axis.
+        axes_names: the names of the horizontal and the vertical axis.
     """
     every = [point for line in lines for point in line.points]
     lowest, highest = min(p[1] for p in every), max(p[3] for p in every)
@@ -97,7 +97,7 @@ def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str, names: tuple[
 
 
 def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]) -> None:
-    """Beside the axes, at the height of what they name, but never over each other."""
+    """Draw labels beside the axes, each at the height of its line, but never over each other."""
     free = float(BOX[1])
     for height, name, colour in sorted(labels):
         y = max(height, free)
@@ -106,13 +106,13 @@ def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]
 
 
 def _round_numbers(span: tuple[float, float]) -> list[float]:
-    """1, 2 and 5 times each power of ten within a span of logarithms."""
+    """Return 1, 2 and 5 times each power of ten within a span of logarithms."""
     every = [m * 10.0**e for e in range(math.floor(span[0]), math.ceil(span[1]) + 1) for m in (1, 2, 5)]
     return [number for number in every if span[0] <= math.log10(number) <= span[1]]
 
 
 def _plain(text: str) -> str:
-    """Without what Pillow's own font cannot draw."""
+    """Replace or drop the characters that Pillow's own font cannot draw."""
     return unicodedata.normalize("NFKD", text.replace("×", "x")).encode("ascii", "ignore").decode()
 
 

@@ -22,7 +22,7 @@ PEERS = {"dcgan": DCGAN, "tfgan": TFGAN}
 
 
 class Ours:
-    """A recipe of inkgan, computed as a run does, without what a run writes."""
+    """A recipe of inkgan, computed as in a run, but writing nothing."""
 
     def __init__(self, name: str, data: DataSet, seed: int, seconds: float) -> None:
         self._config = resolve(options={"recipe": name, "seed": seed, "seconds": seconds})
@@ -35,7 +35,7 @@ class Ours:
         self._drawn = 0
 
     def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
-        """One step; the schedules of ``fast`` and ``best`` depend on the share of the time that has passed."""
+        """Do one step; the schedules of ``fast`` and ``best`` depend on the share of the time that has passed."""
         at = StepInfo(number - self._config.pretraining_steps, number, min(1.0, seconds / self._seconds))
         try:
             self._recipe.step(at, real, labels)
@@ -43,7 +43,7 @@ class Ours:
             raise FloatingPointError(str(error)) from error
 
     def draw(self) -> Tensor:
-        """A batch of images, of each class in turn where classes can be asked for."""
+        """Draw a batch of images, one of each class in turn if the recipe has classes."""
         batch = latents(self._config.seed, Stream.SAMPLE_LATENTS, self._drawn, self.batch_size, self._recipe.latent_dim)
         classes = self._recipe.num_classes
         numbers = torch.arange(self._drawn * self.batch_size, (self._drawn + 1) * self.batch_size)
@@ -62,7 +62,7 @@ class Theirs:
         self.draw = self._peer.draw
 
     def step(self, number: int, seconds: float, real: Tensor, labels: Tensor) -> None:
-        """One step; it depends on the images alone."""
+        """Do one step, which depends on the images alone."""
         self._peer.step(real)
 
 

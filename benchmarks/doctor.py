@@ -1,14 +1,14 @@
-"""How often is the doctor wrong? Thresholds from healthy runs and planted faults; false alarms and finds on others.
+"""How often is the doctor wrong? Fit thresholds on some healthy and ill runs, count false alarms and finds on others.
 
     python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--until 22:20] [--runs FOLDER ...] [--refit] [--record]
 
 It trains short runs, healthy and with planted faults (``doctor_cases.py``), and keeps the series that each logged as
-JSON in the work folder; runs that are there already are not trained again, so it can be stopped at any time. From some
-seeds it fits the thresholds, and on the others it counts: false alarms a run, faults found, steps until they are found.
+JSON in the work folder. Runs that are there already are not trained again, so it can be stopped at any time. It fits
+the thresholds on some seeds and counts on the others: false alarms per run, faults found, steps until they are found.
 Then it trains each fault with the doctor's remedy. ``--runs`` also counts the false alarms of whole runs of ``fast``
-that were made by `inkgan train` or benchmarks/seeds.py. ``--write`` writes ``thresholds.json`` and the table in
-docs/doctor.md; ``--refit`` trains nothing but the remedies. A part of the healthy runs learns Fashion-MNIST, which is
-downloaded, or found by INKGAN_DATA=/usr/share/datasets after `apt install dataset-fashion-mnist`.
+that `inkgan train` or benchmarks/seeds.py made. ``--write`` writes ``thresholds.json`` and the table in docs/doctor.md;
+``--refit`` trains nothing. Some of the healthy runs learn Fashion-MNIST, which is downloaded, or found with
+INKGAN_DATA=/usr/share/datasets after `apt install dataset-fashion-mnist`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ from inkgan.training.doctor import Doctor
 from inkgan.training.doctor.judgement import THRESHOLDS
 from inkgan.training.doctor.rules import RULES, Rule
 
-#: The first seed, the first that is counted and the end; those before the counted ones fit the thresholds. Seeds below
-#: the first were looked at while the rules got their form. Runs of ``fast`` are not trained here but given.
+#: For each kind of run: the first seed, the first seed that is counted, and the end. The seeds before the counted ones
+#: fit the thresholds; seeds below the first were used while the rules were developed. Whole runs of ``fast`` are not
+#: trained here, but passed in.
 SEEDS = {
     "healthy": (1000, 1256, 1626),
     "whole": (40, 44, 52),
@@ -50,10 +51,10 @@ SEEDS = {
 
 SOUND = ("healthy", "whole", "recipes", "fast")
 MENDED = "what was broken is mended"
-#: Each remedy is tried with these seeds, which nothing else uses.
+#: The seeds with which each remedy is tried; nothing else uses them.
 REMEDY_SEEDS = range(125, 130)
 #: A threshold lies half way between the worst healthy run and the mildest ill one, but at most this factor, or this
-#: difference, beyond the worst healthy run: a planted fault is more flagrant than what happens to people.
+#: difference, beyond the worst healthy run, because a planted fault is more extreme than faults in practice.
 _FACTOR = 5.0
 _DIFFERENCE = 0.5
 
@@ -68,7 +69,7 @@ class Run(NamedTuple):
 
 
 def case_of(kind: str, seed: int) -> Case:
-    """A run by its kind and seed."""
+    """Return the case of a run's kind and seed."""
     if kind == "healthy":
         return healthy(seed)
     others = {"whole": whole, "recipes": recipes}
@@ -76,7 +77,7 @@ def case_of(kind: str, seed: int) -> Case:
 
 
 def path_of(work: Path, kind: str, seed: int) -> Path:
-    """Where the series of a run is kept."""
+    """Return the path at which the series of a run is kept."""
     return work / f"{kind}-{seed:03d}.json"
 
 
@@ -90,7 +91,7 @@ def train_one(work: Path, kind: str, seed: int) -> None:
 
 
 def collect(work: Path, workers: int, until: str | None) -> None:
-    """Train what is missing, all kinds at the same pace, until it is done or the time has come."""
+    """Train the missing runs, all kinds at the same pace, until all are done or the time of ``until`` has come."""
     work.mkdir(parents=True, exist_ok=True)
     tasks = [
         ((seed - first) / (end - first), kind, seed)
@@ -123,7 +124,7 @@ def collect(work: Path, workers: int, until: str | None) -> None:
 
 
 def read_all(work: Path) -> list[Run]:
-    """The runs that are in the work folder, without those of remedies."""
+    """Return the runs in the work folder, without those of remedies."""
     runs = []
     for kind, (first, _, end) in SEEDS.items():
         for seed in range(first, end):
@@ -135,7 +136,7 @@ def read_all(work: Path) -> list[Run]:
 
 
 def read_folders(folders: Sequence[Path]) -> list[Run]:
-    """Whole runs of ``fast`` that lie in run folders."""
+    """Return the whole runs of ``fast`` in these run folders."""
     runs = []
     for folder in folders:
         config = RunFolder(folder).saved_config()
@@ -144,12 +145,12 @@ def read_folders(folders: Sequence[Path]) -> list[Run]:
 
 
 def is_for_fitting(run: Run) -> bool:
-    """Whether thresholds are fitted on this run; else it is counted."""
+    """Return whether thresholds are fitted on this run; otherwise it is counted."""
     return run.seed < SEEDS[run.kind][1]
 
 
 def worst(rule: Rule, run: Run) -> float | None:
-    """The value that a run holds for as long as the rule's patience asks, where that is worst; None if none is judged.
+    """Return the worst value that a run holds for as long as the rule's patience asks; None if none is judged.
 
     The rule is ill on the run if and only if this value is beyond the threshold.
     """
@@ -163,7 +164,7 @@ def worst(rule: Rule, run: Run) -> float | None:
 
 
 class _Listening(Doctor):
-    """A doctor who notes the values of one rule."""
+    """A doctor that records the values of one rule."""
 
     def __init__(self, config: Config, rule: Rule, values: list[float]) -> None:
         super().__init__(config, thresholds=dict.fromkeys((each.name for each in RULES), math.inf))
@@ -175,7 +176,7 @@ class _Listening(Doctor):
 
 
 def fit(runs: Sequence[Run]) -> dict[str, float]:
-    """The threshold of each rule: half way from the worst healthy run for fitting to the mildest ill one."""
+    """Return the threshold of each rule: half way between the worst healthy and the mildest ill run for fitting."""
     found = {}
     for rule in RULES:
         if rule.threshold is not None:
@@ -190,7 +191,7 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def between(rule: Rule, sound: Sequence[float], ill: Sequence[float]) -> float:
-    """Half way from the worst of the sound values to the mildest of the ill ones, on the rule's scale."""
+    """Return the point half way between the worst sound value and the mildest ill one, on the rule's scale."""
     sign = 1.0 if rule.above else -1.0
     scale = (lambda x: math.log(max(x, 1e-12))) if rule.log else (lambda x: x)
     edge = max(sign * scale(x) for x in sound)
@@ -202,7 +203,7 @@ def between(rule: Rule, sound: Sequence[float], ill: Sequence[float]) -> float:
 
 
 def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:
-    """The rules that find something in a run, and the first step at which each does."""
+    """Return the rules that find something in a run, with the first step at which each does."""
     doctor = Doctor(run.config, thresholds=thresholds)
     found: dict[str, int] = {}
     for line in run.lines:
@@ -212,7 +213,7 @@ def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:
 
 
 def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a share: Clopper and Pearson, 1934."""
+    """Return the exact interval of a share (Clopper and Pearson, 1934)."""
     tail = (1 - confidence) / 2
     low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
     high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
@@ -220,7 +221,7 @@ def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, fl
 
 
 def share(hits: int, count: int) -> str:
-    """A share with its interval in percent."""
+    """Return a share with its interval, in percent."""
     if not count:
         return "none ran"
     low, high = interval(hits, count)
@@ -228,9 +229,9 @@ def share(hits: int, count: int) -> str:
 
 
 def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Case, str]:
-    """A fault's run with the doctor's remedy, and that remedy.
+    """Return a fault's run with the doctor's remedy, and that remedy.
 
-    Where the remedy is no setting, the fault is no setting either: the remedy is to mend what is broken.
+    If the remedy is not a setting, the fault is not a setting either, and the remedy is to remove the fault.
     """
     maker, rules = FAULTS[name]
     case = maker(seed)
@@ -249,7 +250,7 @@ def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Cas
 
 
 def remedy_run(work: Path, name: str, seed: int, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Train a fault with its remedy, or read what that gave; the series is kept like the others."""
+    """Train a fault with its remedy, or read the kept result; the series is kept like the others."""
     path = path_of(work, f"remedy-{name}", seed)
     if not path.exists():
         case, said = remedied(name, seed, thresholds)
@@ -263,7 +264,7 @@ def remedy_run(work: Path, name: str, seed: int, thresholds: Mapping[str, float]
 def try_remedies(
     work: Path, workers: int, thresholds: Mapping[str, float], train: bool
 ) -> dict[str, list[tuple[str, dict[str, int]]]]:
-    """For each fault: what the remedy was and what the doctor finds then, by seed."""
+    """Return for each fault the remedy and what the doctor finds with it, by seed."""
     tasks = [(name, seed) for name in FAULTS for seed in REMEDY_SEEDS]
     if not train:
         tasks = [task for task in tasks if path_of(work, f"remedy-{task[0]}", task[1]).exists()]
@@ -278,7 +279,7 @@ def try_remedies(
 
 
 def rows_of_rules(runs: Sequence[Run], thresholds: Mapping[str, float]) -> Iterator[list[str]]:
-    """A row for each rule: where it draws the line, and what healthy and ill runs come to."""
+    """Yield a row for each rule: its threshold, and the values of healthy and ill runs."""
     yield ["rule", "ill", "from step", "in a row", "worst of healthy", "false alarms"]
     counted = [run for run in runs if run.kind in SOUND and not is_for_fitting(run)]
     for rule in RULES:
@@ -294,7 +295,7 @@ def rows_of_rules(runs: Sequence[Run], thresholds: Mapping[str, float]) -> Itera
 def rows_of_faults(
     runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Mapping[str, list[tuple[str, dict[str, int]]]]
 ) -> Iterator[list[str]]:
-    """A row for each fault: how often it is found, how soon, and whether the remedy ends it."""
+    """Yield a row for each fault: how often it is found, how soon, and whether the remedy ends it."""
     yield ["planted fault", "has to be found by", "found", "steps to the alarm", "other rules", "remedy", "alarm ends"]
     for name, (maker, rules) in FAULTS.items():
         counted = [alarms(run, thresholds) for run in runs if run.kind == name and not is_for_fitting(run)]
@@ -312,7 +313,7 @@ def rows_of_faults(
 
 
 def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) -> str:
-    """The two tables and what stands around them."""
+    """Return the two tables with the text around them."""
     counted = {kind: [run for run in runs if run.kind == kind and not is_for_fitting(run)] for kind in SEEDS}
     fitted = {kind: sum(is_for_fitting(run) for run in runs if run.kind == kind) for kind in SEEDS}
     false = {kind: sum(bool(alarms(run, thresholds)) for run in counted[kind]) for kind in SOUND}

@@ -1,7 +1,7 @@
 """Short runs for the doctor: healthy ones, ones with a planted fault, and ones with the fault's remedy.
 
-A run is settings, images and perhaps something that is broken in it on purpose. :func:`series` trains it and returns
-what a run folder's ``metrics.jsonl`` would hold.
+A run consists of settings, images and perhaps a fault that is planted on purpose. :func:`series` trains it and returns
+the lines that a run folder's ``metrics.jsonl`` would hold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inkgan.training.loop import Batches
 from inkgan.training.recipe import StepInfo
 
 Line = dict[str, float]
-#: wgan-gp comes on top of these, more rarely, since its five updates of the discriminator make it slow.
+#: wgan-gp is trained in addition, more rarely, because its five updates of the discriminator make it slow.
 GAMES = ("relativistic", "non-saturating", "least-squares", "hinge")
 STEPS = 150
 LOG_EVERY = 10
@@ -35,13 +35,13 @@ CPU = torch.device("cpu")
 
 @cache
 def images(name: str) -> DataSet:
-    """The images of a run.
+    """Return the images of a run.
 
     Args:
         name: ``mnist``; ``mnist-14`` at half the side; ``digits``, scikit-learn's 1,797 digits of 8×8 pixels on 12×12;
             ``own``, 2,000 images of 20×20 such as a folder may hold; ``fashion-mnist``, and ``fashion-14`` at half the
-            side; ``inverted-light``, dark ink on light paper that is said to be light ink; ``inverted-auto``, the same
-            with ink that is looked at.
+            side; ``inverted-light``, dark ink on light paper, read as light ink; ``inverted-auto``, the same with the
+            ink detected.
     """
     if name in ("mnist", "fashion-mnist"):
         return load(name)
@@ -71,12 +71,12 @@ class Case:
     """One run.
 
     Attributes:
-        settings: by dotted key.
-        data: the name of its images, of :func:`images`.
-        change: what is done to the images first.
-        tamper: what is broken in the recipe.
-        batch: what is broken in each batch: images and labels in, the same out.
-        steps: how many.
+        settings: the settings that differ from the defaults, by dotted key.
+        data: the name of its images, as :func:`images` takes it.
+        change: a change of the data set before training.
+        tamper: plants a fault in the recipe.
+        batch: plants a fault in each batch: images and labels in, images and labels out.
+        steps: the number of steps.
     """
 
     settings: Mapping[str, Any]
@@ -88,12 +88,12 @@ class Case:
 
 
 def config_of(case: Case, seed: int) -> Config:
-    """The settings of a case."""
+    """Return the settings of a case."""
     return validated({"seed": seed, "steps": case.steps, **case.settings})
 
 
 def series(case: Case, seed: int) -> tuple[Config, list[Line]]:
-    """Train, and return what was logged."""
+    """Train a case, and return its settings and the lines that it logged."""
     torch.set_num_threads(1)
     config = config_of(case, seed)
     data = images(case.data)
@@ -123,7 +123,7 @@ def series(case: Case, seed: int) -> tuple[Config, list[Line]]:
 
 
 def base(seed: int) -> dict[str, Any]:
-    """A small run whose game, widths and batch depend on the seed."""
+    """Return the settings of a small run; its loss, widths and batch depend on the seed."""
     source = np.random.default_rng([seed, 1])
     return {
         "loss": GAMES[seed % len(GAMES)],
@@ -134,7 +134,7 @@ def base(seed: int) -> dict[str, Any]:
 
 
 def healthy(seed: int) -> Case:
-    """A run of the recipe with another game, batch, width, learning rate and other images."""
+    """A run of the recipe with its loss, batch, width, learning rate and images drawn at random."""
     source = np.random.default_rng([seed, 2])
     settings = base(seed)
     factor = float(2.0 ** source.uniform(-1, 1))
@@ -190,7 +190,7 @@ def frozen_generator(seed: int) -> Case:
 
 
 def one_latent(seed: int) -> Case:
-    """A generator that does not get its latent; in every other run only the learner, not its average."""
+    """A generator that does not get its latent; with even seeds this affects only the learner, not its average."""
 
     def without_latent(_module: Any, given: Any) -> Any:
         return (torch.zeros_like(given[0]), *given[1:])
@@ -203,7 +203,7 @@ def one_latent(seed: int) -> Case:
 
 
 def missing_class(seed: int) -> Case:
-    """A class of which the batches hold no image."""
+    """A class without training images."""
 
     def change(data: DataSet) -> DataSet:
         assert data.train.labels is not None
@@ -213,7 +213,7 @@ def missing_class(seed: int) -> Case:
 
 
 def _relabelled(order: Tensor) -> Callable[[Compact], None]:
-    """Let the generator draw other classes than it is asked for, except in training."""
+    """Make the generator draw other classes than requested, except in training."""
 
     def tamper(recipe: Compact) -> None:
         def other(_module: Any, given: Any) -> Any:
@@ -237,7 +237,7 @@ def swapped_classes(seed: int) -> Case:
 
 
 def swollen_class(seed: int) -> Case:
-    """A generator that draws one class where it is asked for three others."""
+    """A generator that draws one class when it is asked for any of three others."""
     classes = np.random.default_rng([seed, 4]).permutation(10)
 
     def tamper(recipe: Compact) -> None:
@@ -265,12 +265,12 @@ def swollen_class(seed: int) -> Case:
 
 
 def other_range(seed: int) -> Case:
-    """Real images that come in [-1, 1]."""
+    """Real images in [-1, 1] instead of [0, 1]."""
     return Case(base(seed), batch=lambda real, labels: (real * 2 - 1, labels))
 
 
 def inverted_ink(seed: int) -> Case:
-    """Dark ink on light paper that is taken as it is."""
+    """Dark ink on light paper that is not inverted."""
     return Case(base(seed), "inverted-light")
 
 
@@ -309,7 +309,7 @@ def no_damping(seed: int) -> Case:
     return Case({**base(seed), "penalty.weight": 0.0, **rates})
 
 
-#: The faults, and the rules of which one has to find each.
+#: The faults, each with the rules of which at least one has to find it.
 FAULTS: Mapping[str, tuple[Callable[[int], Case], tuple[str, ...]]] = {
     "fast_learning": (fast_learning, ("blown-up", "not-finite")),
     "slow_learning": (slow_learning, ("learning-rate",)),

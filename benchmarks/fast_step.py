@@ -2,10 +2,10 @@
 
     python benchmarks/fast_step.py [--steps 64] [--repeats 5] [--record]
 
-FLOP are those that PyTorch counts in one step (matrix products and convolutions, forward and backward; a multiplication
-and an addition count as two), averaged over a whole period of the lazy penalty. The peak is the best speed of a product
-of two 2048 × 2048 matrices in the same round, in the precision that a run takes here. Prints a table, and where the
-time of a step of `fast` goes.
+PyTorch counts the FLOP of one step (matrix products and convolutions, forward and backward; a multiplication and an
+addition count as two), averaged over a whole period of the lazy penalty. The peak is the best speed of a product of two
+2048 × 2048 matrices in the same round, in the precision that a run takes on this machine. The script prints a table,
+and how the time of a step of `fast` is divided among operations.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
 
 PRECISION = resolve_precision("auto", torch.device("cpu"))
-#: The profiler's names of operations, by what they are for.
+#: The profiler's names of operations, by kind.
 KINDS = {
     "convolutions": ("mkldnn_convolution", "convolution_backward"),
     "matrix products": ("aten::mm", "aten::addmm"),
@@ -40,14 +40,14 @@ KINDS = {
 
 
 class FlopCounter(TorchDispatchMode):
-    """PyTorch's own formulas, summed. Its FlopCounterMode also follows modules, which the penalty forbids."""
+    """The sum of PyTorch's own formulas. Its FlopCounterMode also follows modules, which the penalty forbids."""
 
     def __init__(self) -> None:
         super().__init__()
         self.total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Compute, and add what it costs."""
+        """Call the operation, and add its cost."""
         result = func(*args, **(kwargs or {}))
         formula = flop_registry.get(func.overloadpacket)
         self.total += formula(*args, **(kwargs or {}), out_val=result) if formula else 0
@@ -67,7 +67,7 @@ class Training:
         self.done = 0
 
     def run(self, steps: int) -> float:
-        """Do some steps; returns the seconds they took."""
+        """Do some steps, and return the seconds that they took."""
         start = time.perf_counter()
         for number in range(self.done, self.done + steps):
             indices = torch.from_numpy(self.order.batch(number))
@@ -77,7 +77,7 @@ class Training:
 
 
 def shares(training: Training) -> dict[str, float]:
-    """How a period of steps divides among kinds of operations."""
+    """Return how the time of one period of the penalty is divided among kinds of operations."""
     with profile() as recorded:
         training.run(training.config.penalty.every)
     times = {event.key: event.self_cpu_time_total for event in recorded.key_averages()}
@@ -90,7 +90,7 @@ def shares(training: Training) -> dict[str, float]:
 
 
 def measured(name: str, training: Training, options: argparse.Namespace) -> list[str]:
-    """FLOP, time, speed, peak and share of one recipe: a row of the table."""
+    """Return one recipe's row of the table: FLOP, time, speed, peak and share."""
     every = training.config.penalty.every
     training.run(every)
     with FlopCounter() as counter:

@@ -1,15 +1,15 @@
-"""What only a GPU can say: steps per second, seconds to a quality, the largest batch, and a run with NCCL.
+"""Measurements that need a GPU: steps per second, seconds to a quality, the largest batch, and a run with NCCL.
 
     python benchmarks/gpu.py [--minutes 15] [--seeds 5] [--record]
 
-`make gpu` runs the tests that need a GPU and then this. Steps are those of `fast` on MNIST, whose images lie on the
-device. They are launched kernel by kernel, or as CUDA graphs: one of a plain step and one of a step with the penalty.
-The clock stops when the device is done. The first 16 steps, in which PyTorch loads its kernels and the graphs are
-recorded, are timed apart.
+`make gpu` runs the tests that need a GPU and then this script. It trains `fast` on MNIST, with the images on the
+device. Steps are launched kernel by kernel, or as CUDA graphs: one for a plain step and one for a step with the
+penalty. The clock stops when the device is done. The first 16 steps, in which PyTorch loads its kernels and the graphs
+are recorded, are timed separately.
 
-For the quality, whole runs of several lengths are trained and measured by 10,000 images, until the time is up. Their
-seconds are those of the steps alone. Last come runs of the command as users start it, which record, draw and look after
-the run's health too.
+For the quality, whole runs of several lengths are trained, and 10,000 images of each are measured, until the time is
+up. Only the time of the steps counts. Last come runs of the command as users start it, which also log, draw pictures
+and look after the run's health.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ PRECISIONS = (torch.bfloat16, torch.float32)
 RUNS = ((64, 100), (64, 300), (64, 900), (64, 2500), (256, 60), (256, 500), (256, 1100), (256, 1800))
 QUALITIES = (24.9, 1.0, 0.5)
 FIRST = 16
-#: Of a run whose speed alone counts: so many steps that its learning rates stay.
+#: The length of a run that is only timed: so many steps that its learning rates stay constant.
 _LONG = 10**6
-#: What a run does besides its steps: settings under which it does less and less of it.
+#: Settings under which a run does less and less besides its steps.
 WATCHED = {
     "as users start it": (),
     "without the doctor": ("watch.doctor_every=0",),
@@ -56,7 +56,7 @@ WATCHED = {
 
 
 class Trained(NamedTuple):
-    """A whole run: the seconds of its first steps and of the others, and images uint8 that it draws."""
+    """A whole run: the seconds of its first steps, the seconds of the others, and uint8 images that it draws."""
 
     first_seconds: float
     seconds: float
@@ -85,7 +85,7 @@ class Training:
         self._done = 0
 
     def seconds(self, steps: int, whole: int) -> float:
-        """Do some steps of a run that has ``whole`` steps; returns how long they took."""
+        """Do some steps of a run that has ``whole`` steps, and return the seconds that they took."""
         self._wait()
         before = time.perf_counter()
         for number in range(self._done, self._done + steps):
@@ -95,7 +95,7 @@ class Training:
         return time.perf_counter() - before
 
     def draw(self, count: int) -> Images:
-        """Draw images uint8 [count, 28, 28, 1], as many of each class."""
+        """Draw images uint8 [count, 28, 28, 1], equally many of each class."""
         z = latents(self._seed, Stream.SAMPLE_LATENTS, 0, count, self._recipe.latent_dim)
         labels = torch.arange(count, device=self._device) % self._recipe.num_classes
         return to_uint8(self._recipe.draw(torch.from_numpy(z).to(self._device), labels).cpu().numpy())
@@ -107,7 +107,7 @@ class Training:
 
 
 def speeds(data: DataSet, device: torch.device, steps: int, repeats: int) -> list[list[str]]:
-    """A row for each size of the batch and each precision."""
+    """Return a row for each batch size and precision."""
     rows = [["batch", "precision", "steps/s, kernel by kernel", "steps/s, as graphs", "images/s, as graphs"]]
     for batch in BATCHES:
         for precision in PRECISIONS:
@@ -126,7 +126,7 @@ def speeds(data: DataSet, device: torch.device, steps: int, repeats: int) -> lis
 
 
 def largest_batch(data: DataSet, device: torch.device, most: int) -> int:
-    """The largest batch, a power of two up to ``most``, of which steps with and without the penalty fit."""
+    """Return the largest batch, a power of two up to ``most``, with which steps with and without the penalty fit."""
     fits = 0
     batch = 64
     while batch <= min(most, len(data.train)):
@@ -149,7 +149,7 @@ def trained(data: DataSet, device: torch.device, batch: int, steps: int, seed: i
 def qualities(
     data: DataSet, device: torch.device, options: argparse.Namespace, ends: float
 ) -> tuple[list[list[str]], list[str]]:
-    """Rows of whole runs, and a line for each quality with the shortest that reach it with every seed."""
+    """Return a row for each length of run, and a line for each quality with the shortest that reaches it every time."""
     ruler = Ruler()
     rows = [["batch", "steps", "seconds", f"first {FIRST} steps", "Fréchet digit distance", "n"]]
     worst = {}
@@ -176,7 +176,7 @@ def qualities(
 
 
 def as_started(device: str, steps: int, seeds: int) -> list[list[str]]:
-    """A row for each way to watch a run: its seconds, as `inkgan train` counts them."""
+    """Return a row for each way to watch a run, with its seconds as `inkgan train` counts them."""
     rows = [["`inkgan train`", "steps", "seconds", "steps/s", "n"]]
     for name, settings in WATCHED.items():
         seconds = []
@@ -190,7 +190,7 @@ def as_started(device: str, steps: int, seeds: int) -> list[list[str]]:
 
 
 def under_torchrun(device: str) -> str:
-    """Whether a run of one process under torchrun, which exchanges by NCCL on a GPU, ends well."""
+    """Return how a run of one process under torchrun ended; on a GPU it communicates by NCCL."""
     with tempfile.TemporaryDirectory(prefix="inkgan-gpu-") as folder:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "1", "--standalone"]
         words = ["train", "--steps", "20", "--device", device, "--quiet", "--out", str(Path(folder) / "run")]
@@ -199,7 +199,7 @@ def under_torchrun(device: str) -> str:
 
 
 def _run_of(text: str) -> tuple[int, int]:
-    """The batch and the steps of a run such as ``256x500``."""
+    """Return the batch and the steps of a run such as ``256x500``."""
     batch, _, steps = text.partition("x")
     return int(batch), int(steps)
 

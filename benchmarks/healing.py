@@ -1,4 +1,4 @@
-"""Does ``--heal`` heal? Learning rates a hundred times too high, with and without it, beside runs that stay healthy.
+"""Does ``--heal`` heal? Learning rates a hundred times too high, with and without it, compared with healthy runs.
 
     python benchmarks/healing.py [--seeds 5] [--steps 400] [--record]
 
@@ -25,7 +25,7 @@ from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.healing import number_of_healings
 
-#: What is planted: the settings of the run, for a rate of 0.3 instead of 0.003.
+#: The planted faults: settings of the run with a rate of 0.3 instead of 0.003.
 FAULTS = {
     "none": (),
     "both rates × 100 from the start": ("generator.learning_rate=0.3", "discriminator.learning_rate=0.3"),
@@ -37,7 +37,7 @@ FAULTS = {
 
 
 class Outcome(NamedTuple):
-    """How a run ended: its distance, None if it broke down; and how often it was healed."""
+    """How a run ended: its distance, or None if it broke down, and how often it was healed."""
 
     distance: float | None
     healings: int
@@ -57,7 +57,7 @@ def outcome(fault: str, seed: int, steps: int, ruler: Ruler, *, heal: bool) -> O
 
 
 def row(fault: str, outcomes: Sequence[Outcome], *, heal: bool) -> list[str]:
-    """The row of a table for all seeds of a fault."""
+    """Return the table row for all seeds of a fault."""
     distances = [one.distance for one in outcomes if one.distance is not None]
     healings = spread([one.healings for one in outcomes], ".0f") if heal else ""
     ends = f"{len(outcomes) - len(distances)} of {len(outcomes)}"

@@ -2,10 +2,10 @@
 
     python benchmarks/legibility.py [--models best fast] [--first 0] [--writers 2000] [--legible 0.99] [--record]
 
-Each of some writers of seed 0 draws the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two
-readers that choose in architecture, training and seed, and is never asked which digits to draw again. With a style
-of 0 the digits come from the writers' own latents, as in most reports on generators; with another one as `write` draws
-them. What the judge misreads of real test digits is its own limit.
+Writers of seed 0 each draw the ten digits. The judge (`benchmarks/second_judge.py`) differs from the two readers of
+`inkgan write` in architecture, training and seed, and has no say in which digits are drawn again. With a style of 0
+the digits come from the writers' own latents, as in most reports on generators; with another style they vary as in
+`write`. The share of real test digits that the judge misreads is its own limit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIGITS = np.arange(10)
 
 
 def latents_of(model: Model, writer: int, style: float) -> NDArray[np.float32]:
-    """The latents of the ten digits of a writer [10, D], as the text 0123456789 has them."""
+    """Return the latents [10, D] of a writer's ten digits, as in the text 0123456789."""
     hand = hand_of(model.latent_dim, 0, writer)[0]
     others = rng(0, Stream.WRITING, writer).standard_normal((10, model.latent_dim), dtype=np.float32)
     return slerp(np.repeat(hand[None], 10, 0), others, style)
@@ -77,7 +77,7 @@ def measure(name: str, writers: range, style: float, legible: float) -> dict[str
 
 
 def share(count: int, n: int) -> str:
-    """A share with its interval."""
+    """Return a share with its interval."""
     interval = wilson(count, n)
     return f"{count / n:.2%} [{interval.low:.2%} to {interval.high:.2%}]"
 

@@ -3,7 +3,7 @@
     python benchmarks/losses.py runs/tutorial-mnist-seed0 docs/pictures/tutorial-losses.png
 
 Each point is the median of the values logged in the 500 steps before it; its bar spans the middle half of them. Both
-axes are logarithmic, so that the first thousand steps show as well as the last ninety thousand.
+axes are logarithmic, so that the first thousand steps are as visible as the last ninety thousand.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ NAMES = {
     "loss_generator": "G",
 }
 MARKS = (1_000, 3_000, 10_000, 30_000, 100_000)
-#: Smaller losses are drawn here.
+#: Smaller losses are drawn at this height.
 SMALLEST = 1e-4
 
 
 def losses(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Steps and values of each loss that the run logged."""
+    """Return the steps and values of each loss that the run logged."""
     lines = metrics.read(run / "metrics.jsonl")
     found = {}
     for key, name in NAMES.items():
@@ -42,7 +42,7 @@ def losses(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def quartiles(steps: np.ndarray, values: np.ndarray, end: float) -> tuple[float, float, float]:
-    """The quartiles of the values logged over the window before a step."""
+    """Return the quartiles of the values logged in the window before a step."""
     low, median, high = np.quantile(values[(steps < end) & (steps >= end - WINDOW)], [0.25, 0.5, 0.75])
     return float(low), float(median), float(high)
 

@@ -1,4 +1,4 @@
-"""What benchmarks report of the machine: its processor, how much other programs use it, and the commit measured."""
+"""The facts that benchmarks report: the processor, how much other programs use the machine, and the commit measured."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def say(text: str) -> None:
 
 
 def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
-    """The CPU time that the machine had, that was used, and that these processes used; None without /proc.
+    """Return the CPU time that the machine had, that was used, and that these processes used; None without /proc.
 
-    What a process used includes its children that have ended.
+    The time of a process includes its children that have ended.
     """
     try:
         machine = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
@@ -42,14 +42,14 @@ def cpu_seconds(pids: list[int]) -> tuple[float, float, float] | None:
 
 
 class Disturbance:
-    """Measures which share of the machine other programs use meanwhile."""
+    """Measures the share of the machine that other programs use from its creation on."""
 
     def __init__(self, pids: list[int]) -> None:
         self.pids = pids
         self.before = cpu_seconds(pids)
 
     def share(self) -> float | None:
-        """Return the share since the start, 0 to 1, or None where it cannot be known."""
+        """Return the share since the start, 0 to 1, or None if it cannot be known."""
         after = cpu_seconds(self.pids)
         if self.before is None or after is None:
             return None
@@ -88,7 +88,7 @@ def cpu_model() -> str:
 
 
 def cpu_features() -> list[str]:
-    """Return what the processor has for matrix products."""
+    """Return the processor's features for matrix products."""
     wanted = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
     return [feature for feature in wanted if feature in cpu_field("flags").split()]
 
@@ -96,7 +96,7 @@ def cpu_features() -> list[str]:
 def commit() -> str:
     """Return the commit that was measured, and whether files differed from it.
 
-    A copy of the files without their repository gets it from the environment variable COMMIT.
+    A copy of the files without the repository takes it from the environment variable COMMIT.
     """
     if "COMMIT" in os.environ:
         return os.environ["COMMIT"]
@@ -109,14 +109,14 @@ def commit() -> str:
 
 
 def hardware() -> str:
-    """Return the processor's name and number in the form that names of results have."""
+    """Return the processor's name and number of cores in the form used in the names of results."""
     name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", cpu_model().lower())
     return "-".join([*re.findall(r"[a-z0-9]+", name), f"{available_cpus()}cpu"])
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:
-    """The best speed of a product of two square matrices, in FLOP/s: a measured peak of this machine."""
-    import torch  # noqa: PLC0415 - what measures the start of processes does without it
+    """Return the best speed of a product of two square matrices, in FLOP/s: a measured peak of this machine."""
+    import torch  # noqa: PLC0415 - benchmarks that time the start of processes do without it
 
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
     out = torch.mm(a, b)

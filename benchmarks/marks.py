@@ -1,8 +1,8 @@
-"""The clock of the board: train to fixed times, and draw at each; the same for every contestant.
+"""The clock of the board: train up to fixed times and draw at each, in the same way for every contestant.
 
-The clock runs while a contestant trains, first step included, and stands still while images are drawn and stored. This
-module needs only NumPy, so that an environment with TensorFlow and without inkgan can use it. It prints a line of JSON
-when training begins, one for each time at which images were drawn, and one if training broke down.
+The clock runs while a contestant trains, first step included, and stops while images are drawn and stored. This module
+needs only NumPy, so that an environment with TensorFlow and without inkgan can use it. It prints a line of JSON when
+training begins, one for each time at which images were drawn, and one if training broke down.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def train_to_marks(
         step: does one training step, given its number and the seconds trained so far.
         draw: draws a batch of new images in [0, 1], [N, 28, 28] or [N, 28, 28, 1].
         marks: the times in seconds of training, in order.
-        images: how many to draw at each.
-        folder: where they are stored, as uint8 [images, 28, 28, 1].
-        about: printed with the first line.
+        images: the number of images to draw at each time.
+        folder: the folder in which they are stored, as uint8 [images, 28, 28, 1].
+        about: facts about the contestant, printed with the first line.
     """
     emit(began=time.time(), about=about)
     trained, steps = 0.0, 0

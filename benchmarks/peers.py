@@ -1,9 +1,9 @@
-"""What others publish for small images, rebuilt from their description to stand on the board beside inkgan.
+"""Recipes that others have published for small images, rebuilt from their description to compare them with inkgan.
 
 Each class is one published recipe with its own sizes and settings, and nothing of inkgan's: float32, no average of the
-generator, no schedule. Where a choice was open it was made in the peer's favour: images come from one tensor in memory,
-the resizing is done by PyTorch, and pictures, logs and checkpoints are left out. Images are drawn with the statistics
-of their own batch: averages of so few steps as are trained here would lag behind.
+generator, no schedule. Open choices were made in the peer's favour: images come from one tensor in memory, PyTorch does
+the resizing, and pictures, logs and checkpoints are left out. Images are drawn with the statistics of their own batch,
+because moving averages would lag behind after the few steps that are trained here.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class DCGAN:
     Networks", 2015, as configured in github.com/pytorch/examples, ``dcgan/main.py``: 64×64 images, 64 channels at the
     finest map, latents of 100, batches of 64, Adam with 2e-4 and β1 0.5, weights from N(0, 0.02).
 
-    For MNIST the example resizes images to 64×64 (bilinear) and trains with one channel; so does this. What it draws is
-    resized back to 28×28 with antialiasing.
+    For MNIST the example resizes images to 64×64 (bilinear) and trains with one channel, and so does this class. The
+    images that it draws are resized back to 28×28 with antialiasing.
     """
 
     batch_size = 64
@@ -78,9 +78,9 @@ class TFGAN:
     github.com/tensorflow/gan, ``tensorflow_gan/examples/mnist``: the generator has layers of 1024 and 7·7·128, two
     transposed 4×4 convolutions with 64 and 32 channels and a last convolution; the discriminator has two 4×4
     convolutions of stride 2 with 64 and 128 channels and a layer of 1024, all three under spectral normalisation
-    (Miyato et al., 2018), and a last layer. Latents of 64, batches of 32, the Wasserstein loss that TF-GAN uses where
-    none is named, L2 of 2.5e-5, Adam with β1 0.5 and 1e-3 for the generator, 1e-4 for the discriminator, both updated
-    at once.
+    (Miyato et al., 2018), and a last layer. Latents of 64, batches of 32, the Wasserstein loss that is TF-GAN's
+    default, L2 of 2.5e-5, Adam with β1 0.5 and 1e-3 for the generator, 1e-4 for the discriminator, both updated at
+    once.
     """
 
     batch_size = 32
@@ -131,7 +131,7 @@ class TFGAN:
 
 
 def through_64(images: Tensor, *, back_only: bool = False) -> Tensor:
-    """Resize images [N, 1, 28, 28] to 64×64 as PyTorch's example does, and back; or 64×64 ones back alone."""
+    """Resize images [N, 1, 28, 28] to 64×64 as PyTorch's example does, and back; or only 64×64 ones back."""
     if not back_only:
         images = F.interpolate(images, (64, 64), mode="bilinear")
     return F.interpolate(images, (28, 28), mode="bilinear", antialias=True)
@@ -149,7 +149,7 @@ def _normal_weights(part: nn.Module) -> None:
 
 
 def _glorot_weights(part: nn.Module) -> None:
-    """TensorFlow's own initialisation: Glorot and Bengio's uniform one, and biases of zero."""
+    """Initialise as TensorFlow does by default: Glorot and Bengio's uniform weights, and biases of zero."""
     if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.xavier_uniform_(part.weight)
         if part.bias is not None:
@@ -157,7 +157,7 @@ def _glorot_weights(part: nn.Module) -> None:
 
 
 def _adam_with_l2(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam with L2: 2.5e-5 times a kernel's sum of squares has the gradient 5e-5 times the kernel, its weight decay."""
+    """Return Adam with L2: the gradient of 2.5e-5 times a kernel's sum of squares is a weight decay of 5e-5."""
     kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
     groups = [{"params": kernels, "weight_decay": 5e-5}, {"params": others}]
@@ -165,7 +165,7 @@ def _adam_with_l2(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
 
 
 def _cross_entropy(logits: Tensor, label: int) -> Tensor:
-    """Of a sigmoid's probabilities, computed from the logits: the same value, without overflow."""
+    """Return the cross-entropy of the sigmoid's probabilities, computed from the logits to avoid overflow."""
     loss = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
     if not math.isfinite(loss.item()):
         raise FloatingPointError("a loss is not finite")

@@ -2,9 +2,10 @@
 
     python benchmarks/processes.py [--steps 60] [--repeats 3] [--record]
 
-One process without slices is what a run does by default. All others cut the batch into four slices, so they learn the
-same bits whatever their number. The processors are divided among the processes. A run's own clock counts the steps, so
-the start of the processes is not included. Configurations take turns; ratios are taken within a round.
+One process without slices is the default of a run. All other configurations cut the batch into four slices, so they
+compute the same bits whatever their number of processes. The processors are divided among the processes. The run's own
+clock times the steps, so the start of the processes is not included. Configurations take turns; ratios are taken within
+a round.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from report import finish, heading, parser_for, result_name, spread, table
 
 import inkgan
 
-#: The number of processes and of slices of each configuration. The first is what the others are compared with.
+#: The number of processes and of slices of each configuration. The others are compared with the first.
 CONFIGURATIONS = ((1, 1), (1, 4), (2, 4), (4, 4))
 _SILENT = ("watch.log_every=0", "watch.grid_every=0", "watch.show_every=0", "watch.save_every=1000000000")
 

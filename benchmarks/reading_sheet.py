@@ -3,11 +3,10 @@
     python benchmarks/reading_sheet.py make sheet/ [--model best] [--seed 0] [--digits 500] [--legible 0.99]
     python benchmarks/reading_sheet.py score sheet/ ANSWERS.csv [ANSWERS.csv ...]
 
-`make` writes pages of 100 numbered digits, half of them generated and half real test digits of MNIST, in one order
-that chance decides; `answers.csv`, of which each reader fills in a copy; and `key.json`, which readers do not see. A
-reader writes the digit that they see in the column `digit`, or ? if they cannot tell. In the column `made` they may
-write g for generated or r for real. `score` reads what they wrote. It invents nothing: what is empty is left out and
-counted.
+`make` writes pages of 100 numbered digits in random order, half of them generated and half real test digits of MNIST.
+It also writes `answers.csv`, a form of which each reader fills in a copy, and `key.json`, which readers must not see.
+Readers write the digit that they see into the column `digit`, or ? if they cannot tell. Into the column `made` they may
+write g for generated or r for real. `score` reads their answers. Empty answers are left out and counted.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from inkgan import data
 from inkgan.evaluation.metrics.intervals import wilson
 
 _COLUMNS, _ROWS, _CELL = 10, 10, 130
-_LEGEND = 12  # points of the numbers
+_LEGEND = 12  # font size of the numbers
 
 
 class SheetError(Exception):
-    """What was given cannot be scored."""
+    """The answers cannot be scored."""
 
 
 def chosen(count: int, model: str, seed: int, legible: float) -> tuple[NDArray[np.uint8], list[dict[str, object]]]:
-    """Images [2 · count, 28, 28], and of each what it shows and whether it was generated, in an order by chance."""
+    """Return images [2 · count, 28, 28] in random order, and for each its digit and whether it was generated."""
     source = np.random.default_rng(seed)
     test = data.load("mnist").test
     assert test.labels is not None
@@ -55,7 +54,7 @@ def chosen(count: int, model: str, seed: int, legible: float) -> tuple[NDArray[n
 
 
 def page(images: NDArray[np.uint8], first: int) -> Image.Image:
-    """A page of numbered digits."""
+    """Draw a page of numbered digits."""
     sheet = Image.new("L", (_COLUMNS * _CELL, -(-len(images) // _COLUMNS) * _CELL), 255)
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_LEGEND)
@@ -83,7 +82,7 @@ def make(folder: Path, count: int, model: str, seed: int, legible: float) -> Non
 
 
 def answers_in(path: Path, count: int) -> list[tuple[str, str]]:
-    """What a reader wrote of each image: the digit, ? or nothing; g, r or nothing."""
+    """Return a reader's answers for each image: the digit, ? or nothing; g, r or nothing."""
     found = [("", "")] * count
     with path.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
@@ -99,7 +98,7 @@ def answers_in(path: Path, count: int) -> list[tuple[str, str]]:
 
 
 def score(key: list[dict[str, object]], answers: list[list[tuple[str, str]]]) -> list[list[str]]:
-    """The table of a test: what was read rightly of each kind, and how often the kind was told rightly."""
+    """Return the table of a test: for each kind, how often the digit and how often the kind were named correctly."""
     rows = [["", "generated", "real"]]
     given = [(one, answer) for reader in answers for one, answer in zip(key, reader, strict=True)]
 

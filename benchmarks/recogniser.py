@@ -1,19 +1,20 @@
-"""What does a recogniser learn from written lines? It reads lines of real digits that nobody showed it.
+"""What does a recogniser learn from written lines? It is tested on lines of real digits that it has never seen.
 
     python benchmarks/recogniser.py [--seeds 5] [--lines 8000] [--steps 2500] [--record]
     python benchmarks/recogniser.py --ablation ["no spaces" "legible 0"] --seeds 2 [--record]
     python benchmarks/recogniser.py --device cuda --jobs 16 [--record]
 
-A small network (CRNN: convolutions, a bidirectional GRU, CTC) learns from lines of four to eight digits. One learns
-from lines of `inkgan.write_many`. The other learns from as many lines in which real training digits of MNIST take the
-place of the generated ones; layout, slants and looks are the same, but nothing distorts real digits. Both read lines
-glued from real *test* digits in six styles, by a procedure that neither has seen. A line is right if every digit is.
+A small network (CRNN: convolutions, a bidirectional GRU, CTC) learns from lines of four to eight digits. One network
+learns from lines of `inkgan.write_many`. The other learns from equally many lines in which real training digits of
+MNIST replace the generated ones; layout, slants and looks are the same, but nothing distorts real digits. Both then
+read lines that are glued together from real *test* digits in six styles, by a procedure that neither has seen. A line
+is correct if every digit is.
 
 Training lines, initialisation and order change with the seed; the test lines stay. An ablation changes one knob of the
-training lines at a time: those that are named, or all. Finished runs are kept in a folder (--out), so a series that was
-interrupted goes on, and a longer one starts with those of a shorter one. With --jobs, half of the processes draw lines
-while the others train; each has one thread, and the results are the same. On a CPU a seed fixes every bit. On a GPU it
-does not: the gradient of CTC adds in an order that changes from run to run.
+training lines at a time: the named ones, or all. Finished runs are kept in a folder (--out), so an interrupted series
+continues, and a longer one reuses the runs of a shorter one. With --jobs, half of the processes draw lines while the
+others train; each has one thread, and the results are the same. On a CPU a seed fixes every bit. On a GPU it does not,
+because the gradient of CTC is summed in an order that changes from run to run.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ Pixels = NDArray[np.uint8]
 Draws = np.random.Generator
 
 HEIGHT = 32
-#: The class of CTC that stands for no digit.
+#: The class that CTC uses for "no digit".
 BLANK = 10
 TEXTS = ("dddd", "ddddd", "dddddd", "ddddddd", "dddddddd")
-#: The same with spaces, which are the only way to set digits apart; they are no part of what is read.
+#: The same with spaces, which are the only way to move digits apart; they are not part of the text to read.
 SPACED = ("d d d d", "dd ddd", "d d d d d d", "dddd ddd", "dd dd dd dd")
 
 
 class Line(NamedTuple):
-    """An image uint8 [32, W], 0 paper to 255 ink, and what it says."""
+    """An image uint8 [32, W], 0 paper to 255 ink, and its text."""
 
     image: Pixels
     text: str
@@ -69,19 +70,19 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """From which lines a recogniser learns.
+    """The lines that a recogniser learns from.
 
     Attributes:
-        model: that draws the digits, or ``real`` for MNIST's training digits.
-        looks: of the lines, in equal parts.
-        slants: of the lines in degrees, in equal parts.
+        model: the model that draws the digits, or ``real`` for MNIST's training digits.
+        looks: the looks of the lines, in equal parts.
+        slants: the slants of the lines in degrees, in equal parts.
         gaps: the knob ``gap``, in equal parts: 0 for digits that stand apart, or a range in which some touch.
-        elastic: the knob ``elastic``: how far parts of digits stray.
+        elastic: the knob ``elastic``: how far parts of digits are displaced.
         style: how much a writer varies.
-        legible: the probability with which each digit can be read; real digits are taken as they are.
+        legible: the least probability with which each digit can be read; real digits are taken as they are.
         spaced: whether half of the lines have spaces between digits.
-        share: of the lines that --lines asks for.
-        moved: whether lines change a little whenever they are shown (:func:`moved`).
+        share: the share of the lines that --lines asks for.
+        moved: whether lines change a little each time they are shown (:func:`moved`).
     """
 
     model: str = "best"
@@ -118,7 +119,7 @@ class RealDigits:
     """Draws MNIST's training digits instead of new ones, each as often as the others of its class.
 
     Args:
-        seed: of the order.
+        seed: the seed of the order.
         start: where in the order to start, 0 to 1.
     """
 
@@ -136,7 +137,7 @@ class RealDigits:
         self.taken = [round(start * len(order)) for order in self.order]
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Pixels:
-        """Images uint8 [N, 28, 28] of the digits ``labels`` [N]; latents change nothing."""
+        """Return images uint8 [N, 28, 28] of the digits ``labels`` [N]; latents change nothing."""
         places = []
         for label in labels.tolist():
             order = self.order[label]
@@ -147,7 +148,7 @@ class RealDigits:
 
 
 def specs(source: Source, lines: int, seed: int) -> list[Spec]:
-    """The data sets that make up a source, one for each look, slant and gap, all by different writers."""
+    """Return the data sets that make up a source, one for each look, slant and gap, all by different writers."""
     kinds = list(product(source.looks, source.slants, source.gaps))
     texts = tuple(chain(*zip(TEXTS, SPACED, strict=True))) if source.spaced else TEXTS
     count = round(lines * source.share)
@@ -164,7 +165,7 @@ def specs(source: Source, lines: int, seed: int) -> list[Spec]:
 
 
 def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
-    """The lines of a data set; if there are real digits, with these in place of generated ones."""
+    """Yield the lines of a data set; real digits, if given, replace the generated ones."""
     if digits is None:
         yield from write_many(spec)
         return
@@ -177,26 +178,26 @@ def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
 
 
 class Part(NamedTuple):
-    """A part of the lines from which a recogniser learns; real digits have a seed, and a place where they start."""
+    """A part of the lines that a recogniser learns from; real digits have a seed and a start in their order."""
 
     spec: Spec
     real: tuple[int, float] | None
 
 
 def parts(source: Source, lines: int, seed: int) -> list[Part]:
-    """All lines from which one recogniser learns, in parts that do not depend on one another."""
+    """Return all lines that one recogniser learns from, in independent parts."""
     found = specs(source, lines, seed)
     return [Part(spec, (seed, i / len(found)) if source.model == "real" else None) for i, spec in enumerate(found)]
 
 
 def drawn(part: Part) -> list[Line]:
-    """The lines of a part."""
+    """Return the lines of a part."""
     digits = None if part.real is None else RealDigits(*part.real)
     return [Line(one.image, one.text.replace(" ", "")) for one in written(part.spec, digits)]
 
 
 def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
-    """All lines from which one recogniser learns."""
+    """Return all lines that one recogniser learns from."""
     return list(chain.from_iterable(map(drawn, parts(source, lines, seed))))
 
 
@@ -204,15 +205,15 @@ def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
 
 
 def trimmed(image: Pixels) -> Pixels:
-    """A digit without the empty columns at its sides."""
+    """Return a digit without the empty columns at its sides."""
     inked = np.flatnonzero(image.max(0) > 40)
     return image[:, inked[0] : inked[-1] + 1]
 
 
 def distance(left: Pixels, right: Pixels) -> int:
-    """Empty columns between the ink of two images of one height that stand side by side, at the closest point.
+    """Return the number of empty columns between the ink of two images side by side, at the closest point.
 
-    Rows within one of each other count as the same.
+    Both images have the same height. Rows within one of each other count as the same.
     """
 
     def empty(image: Pixels) -> NDArray[np.int64]:
@@ -225,7 +226,7 @@ def distance(left: Pixels, right: Pixels) -> int:
 
 
 def joined(digits: Sequence[Pixels], gaps: Sequence[int]) -> Pixels:
-    """Digits [32, W] side by side; a gap below zero moves a digit over the one before."""
+    """Return digits [32, W] side by side; a gap below zero moves a digit over the previous one."""
     width = sum(digit.shape[1] for digit in digits) + sum(gaps)
     line = np.zeros((HEIGHT, width + 12), np.uint8)
     x = 6
@@ -237,20 +238,20 @@ def joined(digits: Sequence[Pixels], gaps: Sequence[int]) -> Pixels:
 
 
 def on_rows(digit: Pixels, draws: Draws) -> Pixels:
-    """A digit of up to 32 rows on 32 rows, up to one row away from the middle."""
+    """Place a digit of up to 32 rows on 32 rows, up to one row away from the middle."""
     free = HEIGHT - len(digit)
     top = int(np.clip(free // 2 + draws.integers(-1, 2), 0, free))
     return np.pad(digit, ((top, free - top), (0, 0)))
 
 
 def plain(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Two to six columns between digits."""
+    """Join digits with two to six columns between them."""
     gaps = draws.integers(2, 7, len(digits) - 1).tolist()
     return joined([on_rows(trimmed(digit), draws) for digit in digits], gaps)
 
 
 def touching(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Digits touch or overlap by a column, unless one would have to move over the other by more than three."""
+    """Let digits touch or overlap by a column, unless one would have to move over the other by more than three."""
     rows = [on_rows(trimmed(digit), draws) for digit in digits]
     gaps = []
     for left, right in pairwise(rows):
@@ -259,14 +260,14 @@ def touching(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 
 
 def sheared(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """The whole line leans by 15 to 30 degrees to one side."""
+    """Shear the whole line by 15 to 30 degrees to one side."""
     line = np.pad(plain(digits, draws), ((0, 0), (8, 8)))
     lean = np.tan(np.radians(draws.uniform(15, 30))) * draws.choice([-1, 1])
     return affine(line, (1, float(lean), float(-lean * HEIGHT / 2), 0, 1, 0), line.shape[1])
 
 
 def scaled(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Each digit has a size of its own, 0.65 to 1.1 of the usual one, and stands where it will."""
+    """Scale each digit to 0.65 to 1.1 of its usual size, and place it at a random height."""
     rows = []
     for digit in digits:
         size = round(28 * draws.uniform(0.65, 1.1))
@@ -278,7 +279,7 @@ def scaled(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 
 
 def boxed(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Each digit has a printed box of its own, in which it is not quite in the middle."""
+    """Put each digit into a printed box of its own, slightly off its middle."""
     grey = int(draws.integers(90, 220))
     width = int(draws.integers(25, 30))
     cells = []
@@ -294,7 +295,7 @@ def boxed(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 
 
 def noisy(digits: Sequence[Pixels], draws: Draws) -> Pixels:
-    """Pale ink on grey paper, with the noise of a bad sensor and stray dots."""
+    """Use pale ink on grey paper, with the noise of a bad sensor and stray dots."""
     line = plain(digits, draws)
     page = draws.uniform(20, 70) + line * draws.uniform(0.45, 0.8)
     seen = page + draws.uniform(15, 35) * draws.normal(size=line.shape)
@@ -308,7 +309,7 @@ STYLES: dict[str, Callable[[Sequence[Pixels], Draws], Pixels]] = {
 
 
 def affine(image: Pixels, back: Sequence[float], width: int) -> Pixels:
-    """An image after an affine map, given by its inverse as Pillow takes it."""
+    """Apply an affine map to an image, given by its inverse as Pillow takes it."""
     picture = Image.fromarray(image).transform(
         (width, len(image)), Image.Transform.AFFINE, list(back), Image.Resampling.BICUBIC
     )
@@ -316,7 +317,7 @@ def affine(image: Pixels, back: Sequence[float], width: int) -> Pixels:
 
 
 def glued_lines(style: str, count: int) -> list[Line]:
-    """Lines of four to eight real test digits; none comes twice before all have come once."""
+    """Return lines of four to eight real test digits; no digit is used twice before all have been used once."""
     test = data.load("mnist").test
     assert test.labels is not None
     draws = np.random.default_rng([20261127, list(STYLES).index(style)])
@@ -337,9 +338,9 @@ def glued_lines(style: str, count: int) -> list[Line]:
 class Recogniser(nn.Module):
     """Reads lines: a small CRNN with 462,102 parameters.
 
-    It is that of Shi, Bai and Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition", 2015,
-    with fewer layers. Each column of features gives two columns of logits: two ones that touch are narrower than the
-    three columns that CTC needs for them.
+    It follows Shi, Bai and Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition", 2015,
+    with fewer layers. Each column of features gives two columns of logits, because two touching ones are narrower than
+    the three columns that CTC needs for them.
     """
 
     def __init__(self) -> None:
@@ -356,7 +357,7 @@ class Recogniser(nn.Module):
         self.head = nn.Linear(192, 2 * 11)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Logits [2 · (W // 4), N, 11] of lines float32 [N, 1, 32, W]."""
+        """Return the logits [2 · (W // 4), N, 11] of lines float32 [N, 1, 32, W]."""
         columns = self.features(lines).squeeze(2).permute(2, 0, 1)  # [W // 4, N, 128]
         states, _ = self.context(self.dropout(columns))
         logits: Tensor = self.head(states).unflatten(2, (2, 11)).transpose(1, 2).flatten(0, 1)
@@ -364,7 +365,7 @@ class Recogniser(nn.Module):
 
 
 def as_input(image: Pixels) -> NDArray[np.float32]:
-    """About 0 for paper, which is the median, and 1 for ink, which is the darkest hundredth."""
+    """Scale an image to about 0 for paper, its median, and 1 for ink, its darkest hundredth."""
     values = image.astype(np.float32)
     paper, ink = np.percentile(values, [50, 99])
     normal: NDArray[np.float32] = ((values - paper) / (ink - paper + 8)).astype(np.float32)
@@ -372,7 +373,7 @@ def as_input(image: Pixels) -> NDArray[np.float32]:
 
 
 def together(lines: Sequence[NDArray[np.float32]]) -> Tensor:
-    """Lines [32, W] as one batch [N, 1, 32, W], with paper to their right up to a multiple of four."""
+    """Return lines [32, W] as one batch [N, 1, 32, W], with paper to their right up to a multiple of four."""
     width = -(-max(line.shape[1] for line in lines) // 4) * 4
     batch = np.zeros((len(lines), 1, HEIGHT, width), np.float32)
     for place, line in zip(batch, lines, strict=True):
@@ -381,9 +382,9 @@ def together(lines: Sequence[NDArray[np.float32]]) -> Tensor:
 
 
 def moved(lines: Tensor, source: torch.Generator) -> Tensor:
-    """Change each line a little: place, form, pen and paper.
+    """Change each line a little: position, form, pen and paper.
 
-    Zoom it by up to a fifth, stretch it by up to a fifth, let it lean by up to 8.5 degrees, shift it by up to two rows
+    Zoom it by up to a fifth, stretch it by up to a fifth, slant it by up to 8.5 degrees, shift it by up to two rows
     and columns, make strokes up to half a pixel thicker or thinner on each side, and add noise of up to a tenth.
 
     The page [N, 1, 32, W] becomes a quarter wider, [N, 1, 32, 5/4 W].
@@ -411,7 +412,7 @@ def moved(lines: Tensor, source: torch.Generator) -> Tensor:
 
 
 def batches(widths: NDArray[np.int64], batch: int, draws: Draws) -> Iterator[NDArray[np.int64]]:
-    """The places of the lines of each batch, for ever: lines of similar width, in an order that chance decides."""
+    """Yield the indices of the lines of each batch, endlessly: lines of similar width, in random order."""
     while True:
         order = draws.permutation(len(widths))
         found = []
@@ -424,7 +425,7 @@ def batches(widths: NDArray[np.int64], batch: int, draws: Draws) -> Iterator[NDA
 
 
 def rate(step: int, steps: int) -> float:
-    """The learning rate: it rises for a tenth of the steps, then falls to zero along half a cosine."""
+    """Return the learning rate, which rises for a tenth of the steps, then falls to zero along half a cosine."""
     rise = 0.1 * steps
     if step < rise:
         return 3e-3 * (step + 1) / (rise + 1)
@@ -432,7 +433,7 @@ def rate(step: int, steps: int) -> float:
 
 
 class Lesson(NamedTuple):
-    """How a recogniser learns: some steps of AdamW, each with a batch of lines, on a device."""
+    """How a recogniser learns: the number of AdamW steps, the lines in each batch, the device."""
 
     steps: int
     batch: int
@@ -441,7 +442,7 @@ class Lesson(NamedTuple):
 
 
 def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[str], None]) -> Recogniser:
-    """Train a recogniser; all lines lie on the device."""
+    """Train a recogniser, with all lines in the device's memory."""
     torch.manual_seed(seed)
     device = torch.device(lesson.device)
     precision = resolve_precision("auto", device)
@@ -478,7 +479,7 @@ def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[st
 
 
 def read(network: Recogniser, lines: Sequence[Pixels], device: str = "cpu") -> list[str]:
-    """What the recogniser reads: in each column the likeliest class, without repeats and blanks (CTC, best path)."""
+    """Return the texts that the recogniser reads: each column's likeliest class, without repeats and blanks (CTC)."""
     order = np.argsort([line.shape[1] for line in lines])
     texts = [""] * len(lines)
     for start in range(0, len(lines), 64):
@@ -495,7 +496,7 @@ def read(network: Recogniser, lines: Sequence[Pixels], device: str = "cpu") -> l
 
 
 class Task(NamedTuple):
-    """A recogniser to train: from which source, with which seed, and where its result is kept."""
+    """A recogniser to train, with its source and seed."""
 
     name: str
     source: Source
@@ -504,20 +505,20 @@ class Task(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """Where the result is kept."""
+        """The file that keeps the result."""
         folder: Path = self.options.out
         return folder / f"{self.name.replace(' ', '-')}-{self.seed}.json"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the result depends on, besides the seed."""
+        """The settings on which the result depends, besides the seed."""
         names = ("lines", "steps", "batch", "tests", "device")
         settings = {name: getattr(self.options, name) for name in names} | asdict(self.source)
         loaded: dict[str, Any] = json.loads(json.dumps(settings))  # lists for tuples
         return loaded
 
     def kept(self) -> dict[str, Any] | None:
-        """The result of an earlier run under these very settings."""
+        """Return the result of an earlier run with the same settings; None if there is none."""
         if not self.path.exists():
             return None
         row: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
@@ -525,7 +526,7 @@ class Task(NamedTuple):
 
 
 def run(task: Task, known: Sequence[Line]) -> dict[str, Any]:
-    """Train one recogniser, count the lines of each style that it reads rightly, and keep the result."""
+    """Train one recogniser, count the lines of each style that it reads correctly, and keep the result."""
     options = task.options
     lesson = Lesson(options.steps, options.batch, options.device, task.source.moved)
     start = time.perf_counter()
@@ -551,7 +552,7 @@ def one_thread() -> None:
 
 
 def results(tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
-    """The results of the tasks in their order; those that are kept are not made again."""
+    """Yield the results of the tasks in their order; kept ones are not computed again."""
     if jobs == 1:
         one_thread()
         for task in tasks:
@@ -568,7 +569,7 @@ def results(tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
 def side_by_side(
     tasks: Sequence[Task], drawers: ProcessPoolExecutor, trainers: ProcessPoolExecutor
 ) -> Iterator[dict[str, Any]]:
-    """The results of the tasks in their order; each starts to train as soon as all of its lines are drawn."""
+    """Yield the results of the tasks in their order; each starts to train as soon as all of its lines are drawn."""
     kept = [task.kept() for task in tasks]
     waiting = []
     for task, row in zip(tasks, kept, strict=True):
@@ -584,18 +585,18 @@ def side_by_side(
 
 
 def shares(rows: Sequence[dict[str, Any]], style: str) -> NDArray[np.float64]:
-    """The share of lines that are right in each run, of a style or of all."""
+    """Return the share of correct lines in each run, of one style or of all."""
     styles = STYLES if style == "all styles" else [style]
     return np.array([sum(row["right"][one] for one in styles) / len(styles) / row["settings"]["tests"] for row in rows])
 
 
 def of_seeds(rows: Sequence[dict[str, Any]], style: str) -> str:
-    """The median over seeds, with the smallest and the largest."""
+    """Return the median over seeds, with the smallest and the largest."""
     return spread(shares(rows, style).tolist(), ".1%")
 
 
 def pooled(rows: Sequence[dict[str, Any]], style: str) -> str:
-    """The share of all lines that all seeds read, with Wilson's interval."""
+    """Return the share of correct lines among those of all seeds, with Wilson's interval."""
     styles = STYLES if style == "all styles" else [style]
     right = sum(row["right"][one] for row in rows for one in styles)
     count = sum(row["settings"]["tests"] * len(styles) for row in rows)
@@ -604,7 +605,7 @@ def pooled(rows: Sequence[dict[str, Any]], style: str) -> str:
 
 
 def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> str:
-    """The tables of all sources and styles, and how far each source is from the first."""
+    """Return the tables of all sources and styles, and how far each source is from the first."""
     columns = ["all styles", *STYLES]
     tables = []
     for title, cell in (("median [smallest to largest] of seeds", of_seeds), ("all seeds together", pooled)):
@@ -630,7 +631,7 @@ def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) 
 
 
 def gap(found: dict[str, list[dict[str, Any]]], first: str, other: str, style: str) -> str:
-    """The difference of the means of two sources in a style, with Welch's interval."""
+    """Return the difference of the means of two sources in a style, with Welch's interval."""
     ours, theirs = (shares(found[name], style) for name in (first, other))
     text = "(one seed)"
     if len(ours) > 1:
@@ -640,7 +641,7 @@ def gap(found: dict[str, list[dict[str, Any]]], first: str, other: str, style: s
 
 
 def device_name(device: str) -> str:
-    """The name of the GPU, or of the processor."""
+    """Return the name of the GPU, or of the processor."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model()
 
 

@@ -1,8 +1,7 @@
-"""What the scripts of benchmarks do with a result: print it, and keep it only when asked to.
+"""How the benchmarks report a result: they print it, and keep it only with ``--record``.
 
-A result goes to ``benchmarks/results`` with ``--record`` alone. Its file name holds the question, every setting that
-differs from the script's defaults, and the date; so a trial with other settings never bears the name of a published
-result.
+Recorded results go to ``benchmarks/results``. The file name contains the question, every setting that differs from the
+script's defaults, and the date, so a trial with other settings never has the name of a published result.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ TODAY = datetime.datetime.now(datetime.UTC).date()
 
 
 def parser_for(text: str) -> argparse.ArgumentParser:
-    """A parser of the command line that explains the script with its own docstring and has ``--record``."""
+    """Return a command-line parser that has ``--record`` and explains the script with this text, its docstring."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true", help="keep the result under benchmarks/results")
     return parser
@@ -35,14 +34,13 @@ def parser_for(text: str) -> argparse.ArgumentParser:
 def result_name(
     question: str, parser: argparse.ArgumentParser, options: argparse.Namespace, apart: Collection[str] = ()
 ) -> str:
-    """The file name of a result, without its ending.
+    """Return the file name of a result, without its ending.
 
     Args:
         question: what was measured, such as ``seeds_fast_mnist``.
-        parser: knows the defaults.
-        options: what was given.
-        apart: options that the name leaves out: those that ``question`` holds already, and those that change nothing
-            that is measured.
+        parser: the parser, which knows the defaults.
+        options: the given options.
+        apart: options that the name leaves out, because ``question`` contains them or they do not affect the result.
     """
     parts = [question]
     for name, value in vars(options).items():
@@ -53,7 +51,7 @@ def result_name(
 
 
 def finish(name: str, options: argparse.Namespace, text: str, numbers: Any = None) -> None:
-    """Print a result, and keep it as Markdown, and its numbers as JSON, if ``--record`` was given."""
+    """Print a result; with ``--record``, keep it as Markdown and its numbers as JSON."""
     print(text)
     if not options.record:
         say("This was not recorded. To keep the result under benchmarks/results, add --record.")
@@ -66,7 +64,7 @@ def finish(name: str, options: argparse.Namespace, text: str, numbers: Any = Non
 
 
 def heading(title: str, threads: int, *notes: str, measured_commit: str = "") -> list[str]:
-    """The first lines of a report: the command, the commit, the processor, the versions, and notes."""
+    """Return the first lines of a report: the command, the commit, the processor, the versions, and notes."""
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     features = ", ".join(cpu_features()) or "features unknown"
     libraries = f"Python {platform.python_version()}, PyTorch {version('torch')}, NumPy {version('numpy')}"
@@ -81,13 +79,13 @@ def heading(title: str, threads: int, *notes: str, measured_commit: str = "") ->
 
 
 def spread(values: Sequence[float], form: str = ".3g") -> str:
-    """The median of repeats, with the smallest and the largest: ``1.2 [1.1 to 1.4]``."""
+    """Return the median of repeats, with the smallest and the largest: ``1.2 [1.1 to 1.4]``."""
     median, least, most = (format(value, form) for value in (statistics.median(values), min(values), max(values)))
     return f"{median} [{least} to {most}]" if len(values) > 1 else median
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the first of which is the head, as a Markdown table whose columns line up."""
+    """Return rows, the head first, as a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

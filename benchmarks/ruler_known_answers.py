@@ -2,12 +2,12 @@
 
     python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10] [--record]
 
-The first table takes MNIST's validation images, spoils them in one way each, and says whether the figures that exist
-to catch that way do: the fault is caught when the figure's interval lies clear of that of its floor, which is of as
-many test images.
-The second takes real images against real images at several n: the bias that a perfect generator has, its spread over
-disjoint draws, and beside it the standard error that a single evaluation reports. Both go through the code of
-``inkgan evaluate``. With --record the tables and their numbers are kept under benchmarks/results.
+For the first table, MNIST's validation images are spoiled in one way at a time. The table says whether the figures that
+exist to catch each fault do: a fault is caught if the figure's interval does not overlap that of its floor, which comes
+from the same number of test images.
+The second table compares real images with real images at several n: the bias that a perfect generator has, its spread
+over disjoint draws, and the standard error that a single evaluation reports. Both use the code of ``inkgan evaluate``.
+With --record the tables and their numbers are kept under benchmarks/results.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SIZES = (1_000, 3_000, 10_000)
 ABOVE, BELOW = "▲", "▼"
 
 DISTANCES = {"frechet_digit_distance": ABOVE, "frechet_random_distance": ABOVE, "kernel_digit_distance": ABOVE}
-#: What must catch the fault of each set: figures, and on which side of their floor they must lie.
+#: For each spoiled set, the figures that must catch the fault, and on which side of their floor they must lie.
 MUST: dict[str, dict[str, str]] = {
     "real, untouched": {},
     "noise, sigma 20": DISTANCES,
@@ -89,7 +89,7 @@ def blurred(images: Images) -> Images:
 
 
 def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
-    """Make the sets of MUST. Not of test images, which are the floor and which the accuracy score asks about."""
+    """Make the sets of MUST, but not from test images, which serve as the floor and in the accuracy score."""
     fresh, train = ruler.data.validation, ruler.data.train
     assert fresh.labels is not None
     assert train.labels is not None
@@ -101,7 +101,7 @@ def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
     one_four[labels == 4] = images[labels == 4][0]
     swapped = labels.copy()
     swapped[labels == 3], swapped[labels == 5] = 5, 3
-    some = ruler.some_training(len(train))[-n:]  # not those that the reference of precision and recall has
+    some = ruler.some_training(len(train))[-n:]  # not those in the reference of precision and recall
     copies, copied = train.images[some], train.labels[some]
     made = [
         (images, labels),
@@ -121,7 +121,7 @@ def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
 
 
 def side(figure: Figure) -> str:
-    """Say on which side of the floor a figure surely lies, or nothing."""
+    """Return on which side of its floor a figure lies; empty if their intervals overlap."""
     if figure.interval.low > figure.floor_interval.high:
         return ABOVE
     return BELOW if figure.interval.high < figure.floor_interval.low else ""
@@ -134,7 +134,7 @@ def table(rows: list[list[str]]) -> str:
 
 
 def bracketed(value: float, interval: Any) -> str:
-    """Write a value with its interval."""
+    """Format a value with its interval."""
     return f"{number(value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
@@ -159,13 +159,13 @@ def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
 
 
 class Real(NamedTuple):
-    """Real images by both rulers."""
+    """Real images in the features of both rulers."""
 
     features: ImageFeatures
     random: Features
 
     def some(self, chosen: Any) -> Real:
-        """Those that an index of arrays chooses."""
+        """Return the images that an array index selects."""
         assert self.features.probabilities is not None
         features = ImageFeatures(self.features.features[chosen], self.features.probabilities[chosen])
         return Real(features, self.random[chosen])
@@ -207,7 +207,7 @@ def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[di
 
 
 def by_both_rulers(report: Report, sample: Sample, ruler: Ruler) -> Report:
-    """The report with the distance by the second ruler, which only a full one has."""
+    """Return the report with the distance by the second ruler added, which only a full report has."""
     if "frechet_random_distance" in report:
         return report
     first, *others = report.figures
@@ -259,7 +259,7 @@ def main() -> None:
 
 
 def page(given: argparse.Namespace, reports: dict[str, Report], real: dict[int, Any]) -> str:
-    """Write the three tables and what they are."""
+    """Return the page: the three tables and their explanations."""
     must, every = known_answers(reports)
     return f"""
 ## Is each fault caught by the figure that exists for it?

@@ -1,9 +1,9 @@
-"""Train a second judge of digits, which no part of inkgan uses to choose what it draws; benchmarks judge with it.
+"""Train a second judge of digits for the benchmarks; no part of inkgan uses it to choose what it draws.
 
     python benchmarks/second_judge.py [--epochs 5] [--seed 20261127] [--output benchmarks/second_judge]
 
-`inkgan write` draws digits again until two bundled readers can read them. The same readers cannot say how legible they
-are afterwards. So this one differs in everything but the training images: 5x5 kernels and max pooling in place of
+`inkgan write` draws digits again until two bundled readers can read them, so the same readers cannot judge how legible
+the result is. This judge differs in everything but the training images: 5x5 kernels and max pooling in place of
 3x3 kernels and strides, ELU in place of ReLU, label smoothing, SGD in place of AdamW; rotated, resized, shifted, partly
 erased and noisy digits in place of elastic ones; and another seed.
 """
@@ -31,7 +31,7 @@ Images = NDArray[np.uint8]
 
 
 class Judge(nn.Sequential):
-    """Logits [N, 10] of images float32 [N, 1, 28, 28] in [0, 1]; 111,482 parameters."""
+    """The judge: logits [N, 10] from images float32 [N, 1, 28, 28] in [0, 1]; 111,482 parameters."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -65,12 +65,12 @@ def disturbed(ink: Tensor, source: torch.Generator) -> Tensor:
 
 
 def to_ink(images: Images) -> Tensor:
-    """uint8 [N, 28, 28] or [N, 28, 28, 1] as float32 [N, 1, 28, 28] in [0, 1]."""
+    """Convert images uint8 [N, 28, 28] or [N, 28, 28, 1] to float32 [N, 1, 28, 28] in [0, 1]."""
     return torch.from_numpy(np.asarray(images).reshape(-1, 1, 28, 28)).float() / 255
 
 
 def batches(count: int, size: int, epochs: int, source: torch.Generator) -> Iterator[Tensor]:
-    """The places of the images of each batch."""
+    """Yield the indices of the images of each batch."""
     for _ in range(epochs):
         yield from torch.randperm(count, generator=source)[: count // size * size].view(-1, size)
 
@@ -97,14 +97,14 @@ def train(images: Images, labels: NDArray[np.int64], epochs: int, seed: int) -> 
 
 
 def read(judge: Judge, images: Images) -> NDArray[np.int64]:
-    """The digit that the judge reads in each image, int64 [N]."""
+    """Return the digit that the judge reads in each image, int64 [N]."""
     with torch.inference_mode():
         parts = [judge(part).argmax(1) for part in to_ink(images).split(500)]
     return torch.cat(parts).numpy()
 
 
 def load_judge(folder: Path = FOLDER) -> Judge:
-    """The judge that lies in this folder."""
+    """Load the judge from a folder."""
     judge = Judge()
     judge.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "judge.safetensors").items()})
     return judge.eval()

@@ -2,11 +2,11 @@
 
     python benchmarks/seeds.py --recipe fast --seeds 20 --jobs 2 --record
 
-trains every seed with one thread (so that as many run side by side as there are processors) and measures 10,000 images
-of each. With --jobs 1 each run has all processors, and its training time means something. `--first 2 --seeds 3` trains
-seeds 2, 3 and 4, and `--earlier FILE.json` puts the seeds of an earlier result before them, so that a series can grow.
-With --record the table and its numbers are kept under benchmarks/results, in a file named after the recipe, the data
-and all settings that differ from the defaults.
+It trains every seed with one thread (so that as many runs as there are processors can run in parallel) and measures
+10,000 images of each. With --jobs 1 each run has all processors, and its training time is meaningful.
+`--first 2 --seeds 3` trains seeds 2, 3 and 4. `--earlier FILE.json` puts the seeds of an earlier result before them, to
+extend a series. With --record the table and its numbers are kept under benchmarks/results, in a file named after the
+recipe, the data and all settings that differ from the defaults.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FAILED = 3.0
 
 
 def is_done(folder: Path, recipe: str, data: str, seed: int, settings: list[str]) -> bool:
-    """Whether a run lies there complete, under these very settings."""
+    """Return whether the folder has a complete run with these very settings."""
     run = RunFolder(folder)
     if not (run.is_run and (run.pictures / "sheet.png").exists()):
         return False
@@ -47,7 +47,7 @@ def is_done(folder: Path, recipe: str, data: str, seed: int, settings: list[str]
 
 
 def train(folder: Path, recipe: str, data: str, seed: int, settings: list[str], threads: int) -> Path:
-    """Train one seed in a process of its own, unless it was already; returns the folder."""
+    """Train one seed in a process of its own, unless it is already trained, and return its folder."""
     if not is_done(folder, recipe, data, seed, settings):
         command = [sys.executable, "-m", "inkgan", "train", "--quiet", "--force", "--recipe", recipe]
         command += ["--data", data, "--seed", str(seed), "--out", str(folder)]
@@ -58,7 +58,7 @@ def train(folder: Path, recipe: str, data: str, seed: int, settings: list[str], 
 
 
 def measure(folder: Path, data: str, n: int) -> dict[str, float]:
-    """The figures of one run, their values for real held-out images, and how long it trained."""
+    """Return the figures of one run, their values for real held-out images, and the training time."""
     report = inkgan.evaluate(folder, data=data, n=n)
     found = {figure.name: figure.value for figure in report.figures}
     floors = {f"floor {figure.name}": figure.floor for figure in report.figures}
@@ -70,18 +70,18 @@ def measure(folder: Path, data: str, n: int) -> dict[str, float]:
 
 
 def last_start(folder: Path) -> dict[str, Any]:
-    """What a run last started on: versions, threads, commit."""
+    """Return the environment of a run's last start: versions, threads, commit."""
     start: dict[str, Any] = json.loads((folder / "environment.json").read_text("utf-8"))[-1]
     return start
 
 
 def commits(folders: list[Path]) -> str:
-    """The commits that trained these runs."""
+    """Return the commits that trained these runs."""
     return ", ".join(sorted({str(last_start(folder)["commit"])[:10] for folder in folders}))
 
 
 def report(rows: list[dict[str, Any]], commit: str, options: argparse.Namespace) -> str:
-    """The table of all figures over the seeds."""
+    """Return the table of all figures over the seeds."""
     distances = [row["frechet_digit_distance"] for row in rows]
     limit = FAILED * statistics.median(distances)
     classes = max(row["classes_covered"] for row in rows)
