@@ -1,13 +1,13 @@
-"""How does `inkgan serve` bear a crowd, hostile requests, and being asked to stop? Over loopback, one server of `best`.
+"""How does `inkgan serve` cope with many clients, hostile requests and being stopped? One server of `best`, loopback.
 
     nice python benchmarks/service.py [--seconds 60] [--hostile 1000] [--workers 2] [--record]
 
-Clients run in this process and share the processors with the server. A client asks, waits for the whole answer, and
-asks again: half for a writing of ten characters, a quarter each for a digit and a sheet of 16, all with new seeds.
-Then the same clients ask ``/healthz``, which does nothing: the ratio of the server's processor time for an answer is
-what drawing costs. Hostile requests come one after the other, by hand and by chance, while 200 connections hold half a
-request; meanwhile a normal client asks for a digit ten times a second. With the command ``schemathesis`` on the path,
-it tries the server's own description, too.
+Clients run in this process and share the processors with the server. A client sends a request, waits for the whole
+answer, and sends the next: half of them for a writing of ten characters, a quarter each for a digit and a sheet of 16,
+all with new seeds. Then the same clients request ``/healthz``, which does nothing; the ratio of the server's processor
+times per answer is the cost of drawing. Hostile requests, handwritten and random, come one after the other while 200
+connections hold half a request and a normal client requests a digit ten times a second. If the command
+``schemathesis`` is on the path, it tests the server against its own OpenAPI description, too.
 """
 
 from __future__ import annotations
@@ -127,19 +127,19 @@ class Server:
         return [self.process.pid, *map(int, children)]
 
     def size(self) -> tuple[float, int]:
-        """Resident memory in MB, and open descriptors, of all its processes."""
+        """Return the resident memory in MB and the open descriptors of all its processes."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids)
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, sum(
             len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids
         )
 
     def cpu(self) -> float:
-        """Seconds of processor time that it has used."""
+        """Return the seconds of processor time that it has used."""
         fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids]
         return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> float:
-        """Ask it to stop; the seconds until it was gone."""
+        """Ask it to stop, and return the seconds until it ended."""
         began = time.perf_counter()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
@@ -147,16 +147,16 @@ class Server:
 
 
 class Load(NamedTuple):
-    """What a crowd met.
+    """The answers that many clients got, and what the server needed for them.
 
     Attributes:
-        latencies: seconds of each answer.
-        statuses: how many answers of each.
-        images: how many were drawn.
-        seconds: how long it all took.
-        cpu: the server's processor time in it.
+        latencies: the seconds of each answer.
+        statuses: the number of answers with each status.
+        images: the number of images drawn.
+        seconds: the seconds in all.
+        cpu: the server's processor time in these seconds.
         size_before: the server's memory in MB and its descriptors at the start.
-        size_after: at the end.
+        size_after: the same at the end.
     """
 
     latencies: list[float]
@@ -169,21 +169,21 @@ class Load(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Answers in a second."""
+        """Answers per second."""
         return len(self.latencies) / self.seconds
 
     @property
     def cpu_each(self) -> float:
-        """The server's processor time for an answer: it depends little on what else the machine does."""
+        """The server's processor time per answer; it depends little on what else the machine does."""
         return self.cpu / len(self.latencies)
 
     def quantile(self, q: float) -> float:
-        """A quantile of the latencies."""
+        """Return a quantile of the latencies."""
         return sorted(self.latencies)[min(len(self.latencies) - 1, int(q * len(self.latencies)))]
 
 
 async def once(port: int, address: str) -> tuple[int, bytes]:
-    """Ask on a connection of its own."""
+    """Send a request on a connection of its own, and return the status and the body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         return await ask(reader, writer, address)
@@ -192,7 +192,7 @@ async def once(port: int, address: str) -> tuple[int, bytes]:
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> tuple[int, bytes]:
-    """Ask, and read the whole answer: its status and its body."""
+    """Send a request, and return the status and the body of the answer."""
     writer.write(f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -200,19 +200,19 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, addres
 
 
 def drawing(seed: int) -> tuple[str, int]:
-    """An address that was not asked before, and how many images it takes to answer it."""
+    """Return an address that was not requested before, and the number of images in its answer."""
     if seed % 2:
         return f"/v1/write?text=2026-11-26&seed={seed}", 10
     return (f"/v1/digits/{seed % 10}?seed={seed}", 1) if seed % 4 else (f"/v1/sample?n=16&seed={seed}", 16)
 
 
 def nothing(_: int) -> tuple[str, int]:
-    """What does nothing."""
+    """Return the address that does nothing, and 0 images."""
     return NOTHING, 0
 
 
 async def crowd(server: Server, clients: int, seconds: float, address: Callable[[int], tuple[str, int]]) -> Load:
-    """Clients that ask one thing after the other, for a time; what comes in the first seconds is not counted."""
+    """Let clients send one request after the other for some seconds, of which a warm-up is not counted."""
     seeds = itertools.count()
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
@@ -237,13 +237,13 @@ async def crowd(server: Server, clients: int, seconds: float, address: Callable[
     await asyncio.sleep(warm_up)
     before, cpu = server.size(), server.cpu()
     await asyncio.sleep(seconds - 0.5)
-    after = server.size()  # while all clients are still there
+    after = server.size()  # while all clients are still connected
     await asyncio.gather(*tasks)
     return Load(latencies, statuses, images, time.perf_counter() - began, server.cpu() - cpu, before, after)
 
 
 def hostile_requests(count: int) -> list[bytes]:
-    """Requests that nobody means well by: those of the lists, and more of the kind by chance."""
+    """Return hostile requests: those of the lists, and random ones of the same kind."""
     known = [get(address) for address in ADDRESSES] + [get("/v1/models", head) for head in HEADS] + WHOLE
     draws = random.Random(0)
     while len(known) < count:
@@ -256,12 +256,12 @@ def hostile_requests(count: int) -> list[bytes]:
 
 
 def get(address: str, head: str = "") -> str:
-    """A request."""
+    """Return a request."""
     return f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{head}\r\n"
 
 
 def chance(draws: random.Random) -> str:
-    """A value that may be anything."""
+    """Return a random value, mostly a malformed one."""
     kinds = [
         "-1",
         "1e309",
@@ -282,7 +282,7 @@ def chance(draws: random.Random) -> str:
 
 
 async def attack(server: Server, count: int) -> dict[str, Any]:
-    """Send hostile requests one by one, while half-open connections are held and a normal client goes on asking."""
+    """Send hostile requests one by one, while half-open connections are held and a normal client keeps asking."""
     held = []
     for _ in range(HALF_OPEN):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -322,7 +322,7 @@ async def attack(server: Server, count: int) -> dict[str, Any]:
 
 
 async def shout(port: int, request: bytes) -> bytes:
-    """Send anything, and return the beginning of what comes; nothing if nothing comes within a second."""
+    """Send any bytes, and return the beginning of the answer; empty if none comes within a second."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     with suppress(OSError, TimeoutError):
@@ -334,7 +334,7 @@ async def shout(port: int, request: bytes) -> bytes:
 
 
 async def stop_in_the_middle(server: Server) -> tuple[float, Counter[str]]:
-    """Ask it to stop while 16 clients wait for their answers: the seconds it takes, and what they got."""
+    """Ask the server to stop while 16 clients wait; return the seconds that it takes, and the answers that they got."""
     connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(16)]
     tasks = [
         asyncio.create_task(ask(reader, writer, f"/v1/sample?n=64&seed={seed}"))
@@ -347,7 +347,7 @@ async def stop_in_the_middle(server: Server) -> tuple[float, Counter[str]]:
 
 
 def by_schemathesis(server: Server) -> str:
-    """What schemathesis says of the server's own description; empty where it is not installed."""
+    """Return schemathesis's verdict on the server's own description; empty if it is not installed."""
     program = shutil.which("schemathesis")
     if program is None:
         return ""
@@ -362,12 +362,12 @@ def by_schemathesis(server: Server) -> str:
 
 
 def verdict(value: float, limit: str) -> list[str]:
-    """The limit, and whether a value is within it."""
+    """Return the limit, and whether a value is within it."""
     return [f"{LIMITS[limit]:g}", "within" if value <= LIMITS[limit] else "ABOVE"]
 
 
 def rows_of(loads: dict[str, Load]) -> list[list[str]]:
-    """The table of the crowds."""
+    """Return the rows of the table, one for each number of clients and kind of request."""
     head = "clients, asking, answers/s, images/s, CPU ms, ratio, p50 s, p99 s, limit, , memory, descriptors"
     cells = [head.split(", ")]
     for name, load in loads.items():

@@ -2,8 +2,8 @@
 
     python benchmarks/shards.py [--lines 500] [--repeats 3] [--record]
 
-The figures are per core-second: seconds of CPU time of all working processes, their start included. So they say little
-of how long a busy machine takes, and much of what a machine costs. Memory is the largest of any process.
+The figures are per core-second: seconds of CPU time of all working processes, their start included. So they measure
+the cost on any machine rather than the time on a busy one. Memory is the largest of any process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HUGE = 10**8
 
 
 class Cost(NamedTuple):
-    """What some lines took: CPU seconds, the largest memory in MB, and bytes on the disk."""
+    """The cost of some lines: CPU seconds, the largest memory in MB, and bytes on the disk."""
 
     seconds: float
     megabytes: float
@@ -38,12 +38,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-#: Of these lines, two processes are measured, too.
+#: The case that is also measured with two processes.
 _IN_TWO = "six digits, height 32"
 
 
 def cost(case: dict[str, Any], lines: int, jobs: int) -> Cost:
-    """Write a data set, and see what that took."""
+    """Write a data set, and return its cost."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
         write_shards(Spec(count=lines, shards=4, **case), Path(folder) / "out", jobs=jobs)

@@ -4,9 +4,9 @@
 
 Three digits drawn at random become the three channels of one image, so that there are 1,000 kinds (Metz et al.,
 "Unrolled Generative Adversarial Networks", 2017; protocol of Lin et al., "PacGAN", 2018: 128,000 training images,
-26,000 samples). The generator learns without labels. The digit classifier reads each channel of the samples. Counted
-are the kinds that occur, and the KL divergence of their shares from those that the training images are drawn with: the
-products of the digits' shares. A perfect generator has 0.019 at this n.
+26,000 samples). The generator learns without labels. The digit classifier reads each channel of the samples. The script
+reports the number of kinds that occur, and the KL divergence of their shares from the probabilities with which training
+images are drawn, the products of the digits' shares. A perfect generator has 0.019 at this n.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ def stacked(path: Path, count: int) -> None:
 
 
 def kinds(images: np.ndarray) -> np.ndarray:
-    """The kind of each image, 0 to 999."""
+    """Return the kind of each image, 0 to 999."""
     network = load_features()
     read = [network.extract(images[..., channel, None])[1].argmax(axis=1) for channel in range(3)]
     return read[0] * 100 + read[1] * 10 + read[2]
 
 
 def shares() -> np.ndarray:
-    """With which probability a training image is of each kind, 0 to 999."""
+    """Return the probability with which a training image is of each kind, 0 to 999."""
     train = data.load("mnist").train
     digits = np.bincount(train.labels) / len(train)
     return np.einsum("a,b,c->abc", digits, digits, digits).ravel()
 
 
 def divergence(found: np.ndarray, q: np.ndarray) -> float:
-    """The KL divergence of the found kinds' shares from q, in nats."""
+    """Return the KL divergence of the found kinds' shares from q, in nats."""
     p = np.bincount(found, minlength=1000) / len(found)
     some = p > 0
     return float((p[some] * np.log(p[some] / q[some])).sum())

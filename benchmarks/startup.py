@@ -3,8 +3,8 @@
     python benchmarks/startup.py [--repeats 5] [--record]
 
 Every round starts each process once and divides its time by that of its reference in the same round. The first training
-step counts as done when its line is in metrics.jsonl. One round that is not counted comes first: it puts the files into
-the system's cache and compiles what Python has not compiled yet.
+step counts as done when its line is in metrics.jsonl. A first round is not counted: it brings the files into the
+system's cache and compiles the modules that Python has not compiled yet.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Case(NamedTuple):
     """One kind of process.
 
     Attributes:
-        title: what the table calls it.
+        title: its name in the table.
         seconds: starts it in an empty folder and returns how long it took.
-        reference: the title of what it is compared with.
-        limit: how many times as long as its reference it may take; None where nothing was promised.
-        apart: seconds that are taken off before it is compared.
+        reference: the title of the process with which it is compared.
+        limit: how many times as long as its reference it may take; None if there is no limit.
+        apart: seconds that are subtracted before the comparison.
     """
 
     title: str
@@ -91,7 +91,7 @@ CASES = (
 
 
 def measure_round() -> dict[str, float]:
-    """Start each process once, in a folder of its own; the seconds that are compared, by title."""
+    """Start each process once, in a folder of its own, and return the seconds to compare, by title."""
     times = {}
     for case in CASES:
         with tempfile.TemporaryDirectory(prefix="inkgan-startup-") as folder:
@@ -100,7 +100,7 @@ def measure_round() -> dict[str, float]:
 
 
 def rows(rounds: list[dict[str, float]]) -> list[list[str]]:
-    """The table: seconds, ratio, and whether the ratio is within its limit."""
+    """Return the table: seconds, ratio, and whether the ratio is within its limit."""
     cells = [["process", "seconds", "compared with", "ratio", "limit", ""]]
     for case in CASES:
         seconds = [one[case.title] for one in rounds]

@@ -2,13 +2,13 @@
 
 The tutorial was written for TensorFlow 1. This file builds the same graph in TensorFlow 2's version 1 mode. It runs in
 an environment that has TensorFlow and NumPy but not inkgan, so it imports nothing of inkgan. One thing had to be
-replaced: ``tf.contrib.layers.batch_norm`` no longer exists. Here stands what it called, ``fused_batch_norm`` in
-training mode, without a scale and with a trained offset. Its moving averages are left out, since the tutorial never
-updates them.
+replaced: ``tf.contrib.layers.batch_norm`` no longer exists. This file uses the function that it called,
+``fused_batch_norm``, in training mode, without a scale and with a trained offset. The moving averages are left out,
+since the tutorial never updates them.
 
-Timing prints one line of JSON. With ``--serve`` it prints one for every line it reads, so that another program can take
-turns with it on the same machine. ``--marks`` trains for the given seconds instead and draws images for the board, and
-``--golden FILE`` compares the graph with golden vectors.
+Timing prints one line of JSON. With ``--serve`` it prints one for every line that it reads, so that another program can
+take turns with it on the same machine. ``--marks`` trains for the given seconds instead and draws images for the board,
+and ``--golden FILE`` compares the graph with golden vectors.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def build_graph(fixed_order: bool) -> SimpleNamespace:
 
     Args:
         fixed_order: Whether control dependencies order the discriminator's two updates as the golden vectors
-            do; otherwise the session runs them in whichever order it likes, as in the tutorial.
+            do; otherwise the session runs them in any order, as in the tutorial.
 
     Returns:
         The graph's placeholders, outputs, losses and training operations.
@@ -124,7 +124,7 @@ def build_graph(fixed_order: bool) -> SimpleNamespace:
     d_variables = [v for v in tf.trainable_variables() if v.name.startswith("d_")]
     g_variables = [v for v in tf.trainable_variables() if v.name.startswith("g_")]
     optimizers = [tf.train.AdamOptimizer(rate) for rate in (0.0003, 0.0003, 0.0001)]
-    # minimize() is these two calls; apart, they let the golden order stand between them.
+    # minimize() consists of these two calls; separating them lets the golden order come between them.
     grads_fake = optimizers[0].compute_gradients(loss_fake, d_variables)
     grads_real = optimizers[1].compute_gradients(loss_real, d_variables)
     grads_generator = optimizers[2].compute_gradients(loss_generator, g_variables)
@@ -168,7 +168,7 @@ def shuffled_batches(images: np.ndarray, seed: int = 0) -> Iterator[np.ndarray]:
 
 
 def train(session: tf.Session, graph: SimpleNamespace, batches: Iterator[np.ndarray], steps: int) -> None:
-    """Run the tutorial's main loop without its summaries and pictures."""
+    """Run the tutorial's main loop, without summaries and pictures."""
     discriminator_run = [graph.train_real, graph.train_fake, graph.loss_real, graph.loss_fake]
     for _ in range(steps):
         latents = np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002  the tutorial's own call
@@ -202,8 +202,8 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def learn(options: argparse.Namespace) -> None:
-    """Train as the tutorial does, its discriminator alone at first, and draw images at the marks."""
-    np.random.seed(options.seed)  # noqa: NPY002  the tutorial draws by the global generator
+    """Train as the tutorial does, at first only the discriminator, and draw images at the marks."""
+    np.random.seed(options.seed)  # noqa: NPY002  the tutorial draws from the global generator
     tf.set_random_seed(options.seed)
     images = load_images(options.mnist, "train")
     batches = shuffled_batches(images[len(images) // 12 :], options.seed)  # the reader held 5,000 of 60,000 back
@@ -230,7 +230,7 @@ def learn(options: argparse.Namespace) -> None:
 
 
 def session_config(threads: int) -> tf.ConfigProto | None:
-    """Return a configuration with so many threads; None leaves it to TensorFlow, as the tutorial does."""
+    """Return a configuration with this number of threads; None, for 0, leaves it to TensorFlow as the tutorial does."""
     if not threads:
         return None
     return tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)

@@ -1,16 +1,16 @@
-"""The board: which quality does a GAN reach in how many seconds of training on this machine's processors?
+"""The board: what quality does a GAN reach after how many seconds of training on this machine's processors?
 
     python benchmarks/time_to_quality.py [--marks 2 10 60] [--seeds 5] [--contestants fast tfgan ...] [--record]
 
-Every contestant learns the same 55,000 digits with the same threads, in a process of its own with the machine to
-itself, and is measured by the same ruler: the Fréchet digit distance of 10,000 images. The clock of training stands
-still while images are drawn and measured. ``fast`` and ``best`` plan their learning rates for a run's length, so each
+Every contestant learns the same 55,000 digits with the same number of threads, in a process of its own that has the
+machine to itself. All are measured in the same way, by the Fréchet digit distance of 10,000 images. The training clock
+stops while images are drawn and measured. ``fast`` and ``best`` plan their learning rates for a run's length, so each
 of their figures is a whole run of that length; the others have no plan, so one run gives all of their figures.
 
-What is done is kept under ``--out`` and not done again, whatever was committed since: stop it and start it as you like,
-and remove the folder after a change that matters. With --record the report is kept under benchmarks/results. The
-tutorial's own graph runs in TensorFlow, in an environment of its own, ``.venv-tensorflow``, which is set up if it is
-not there.
+Finished runs are kept under ``--out`` and not repeated, whatever was committed since: stop and restart the script as
+you like, and remove the folder after a change that matters. With --record the report is kept under benchmarks/results.
+The tutorial's own graph runs in TensorFlow, in a separate environment, ``.venv-tensorflow``, which is set up if it is
+missing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ DISTURBED = 0.05
 
 
 class Run(NamedTuple):
-    """One process: who trains, from which seed, and when images are drawn."""
+    """One process: the contestant, its seed, and the times at which images are drawn."""
 
     name: str
     seed: int
@@ -85,7 +85,7 @@ class Run(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its name among the files that are kept."""
+        """Its name among the kept files."""
         length = f"-{self.marks[-1]:g}s" if self.name in PLANNED else ""
         return f"{self.name}{length}-seed{self.seed}"
 
@@ -99,11 +99,11 @@ class Ruler:
         self._moments = reference_for(self.data, self._network).train
 
     def distance(self, images: Images) -> Estimate:
-        """The Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
+        """Return the Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
         return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0)).at_n
 
     def levels(self, images: int, kept: Path) -> dict[str, float]:
-        """What the board is compared with, measured once: real held-out digits, and the bundled tutorial."""
+        """Return the distances to compare with, measured once: of real held-out digits and of the bundled tutorial."""
         if kept.exists():
             levels: dict[str, float] = json.loads(kept.read_text("utf-8"))
             return levels
@@ -122,7 +122,7 @@ class Ruler:
 
 
 def runs(options: argparse.Namespace) -> list[Run]:
-    """All that has to be done, seed by seed, so that what drifts touches every contestant."""
+    """Return all runs to do, seed by seed, so that a drift of the machine affects every contestant."""
     marks = tuple(sorted(options.marks))
     return [
         Run(name, seed, some)
@@ -133,7 +133,7 @@ def runs(options: argparse.Namespace) -> list[Run]:
 
 
 def command(run: Run, folder: Path, options: argparse.Namespace) -> list[str]:
-    """The command line of a contestant's process."""
+    """Return the command line of a contestant's process."""
     scripts = REPOSITORY / "benchmarks"
     if run.name == "tensorflow":
         parts = [tensorflow_python(), scripts / "tensorflow_tutorial.py", "--mnist", MNIST]
@@ -144,7 +144,7 @@ def command(run: Run, folder: Path, options: argparse.Namespace) -> list[str]:
 
 
 def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, Any] | None:
-    """Train and measure one run, or take up what was kept of it; None if its process failed."""
+    """Train and measure one run, or read its kept record; return None if its process failed."""
     settings = {"marks": list(run.marks), "images": options.images, "threads": options.threads, "cpu": cpu_model()}
     kept = options.out / f"{run.key}.json"
     if kept.exists() and (record := json.loads(kept.read_text("utf-8")))["settings"] == settings:
@@ -175,7 +175,7 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
 
 
 def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[dict[str, Any]], float, float | None]:
-    """Run a contestant's process; return its messages, its start-up time, and the share that others used meanwhile.
+    """Run a contestant's process; return its messages, its start-up time, and the machine's share that others used.
 
     Raises:
         subprocess.CalledProcessError: it failed.
@@ -197,7 +197,7 @@ def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[
 
 
 def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
-    """Measure the images that a contestant stored, and remove them."""
+    """Measure the images that a contestant stored, and delete them."""
     path = Path(line.pop("images"))
     distance = ruler.distance(np.load(path))
     path.unlink()
@@ -206,7 +206,7 @@ def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
 
 
 def distances(records: list[dict[str, Any]], name: str) -> dict[float, list[float]]:
-    """A contestant's distances at each mark, over seeds."""
+    """Return a contestant's distances at each mark, over seeds."""
     found: dict[float, list[float]] = {}
     for record in records:
         for row in record["rows"] if record["contestant"] == name else ():
@@ -215,7 +215,7 @@ def distances(records: list[dict[str, Any]], name: str) -> dict[float, list[floa
 
 
 def points(records: list[dict[str, Any]], name: str) -> list[tuple[float, float, float, float]]:
-    """A contestant's points of the picture: seconds truly trained; smallest, median and largest distance."""
+    """Return a contestant's points of the picture: seconds actually trained; smallest, median and largest distance."""
     found = []
     for mark, values in distances(records, name).items():
         rows = [row for r in records if r["contestant"] == name for row in r["rows"] if row["mark"] == mark]
@@ -225,7 +225,7 @@ def points(records: list[dict[str, Any]], name: str) -> list[tuple[float, float,
 
 
 def quality_table(records: list[dict[str, Any]], names: list[str], seeds: int) -> str:
-    """The distances: a row for each contestant, a column for each time."""
+    """Return the table of distances: a row for each contestant, a column for each time."""
     marks = sorted({row["mark"] for record in records for row in record["rows"]})
     rows = [["Fréchet digit distance", *(f"{mark:g} s" for mark in marks)]]
     for name in names:
@@ -235,7 +235,7 @@ def quality_table(records: list[dict[str, Any]], names: list[str], seeds: int) -
 
 
 def with_spread(values: list[float], seeds: int) -> str:
-    """A median, with smallest and largest if there are several, and how many are missing."""
+    """Return a median, with the smallest and largest if there are several, and how many are missing."""
     if not values:
         return "broke down"
     text = spread(values)
@@ -243,7 +243,7 @@ def with_spread(values: list[float], seeds: int) -> str:
 
 
 def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
-    """How soon each quality is reached, and how fast each contestant starts and steps."""
+    """Return the table of how soon each quality is reached, and how fast each contestant starts and steps."""
     titles = ["start-up, s", "steps/s", "batch", "computes in"]
     rows = [["seconds of training to a distance of", *map(str, QUALITIES), *titles]]
     for name in names:
@@ -262,7 +262,7 @@ def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
 
 
 def report(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace) -> str:
-    """The whole report."""
+    """Return the whole report."""
     names = [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
     disturbed = sum((record["others"] or 0) > DISTURBED for record in records)
     features = ", ".join(cpu_features()) or "features unknown"
@@ -289,7 +289,7 @@ def report(records: list[dict[str, Any]], levels: dict[str, float], options: arg
 
 
 def publish(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, name: str) -> None:
-    """Draw the picture and write the report: to the folder of the runs, and with ``--record`` to the results."""
+    """Draw the picture and write the report to the folder of the runs, and with ``--record`` to the results."""
     lines = [Line(title, points(records, key)) for key, title in CONTESTANTS.items() if distances(records, key)]
     text = report(records, levels, options)
     picture = options.out / f"{name}.png"
@@ -304,7 +304,7 @@ def publish(records: list[dict[str, Any]], levels: dict[str, float], options: ar
 
 
 def main() -> int:
-    """Read the command line, do what is not done yet, and report."""
+    """Read the command line, do the missing runs, and report."""
     parser = parser_for(__doc__ or "")
     parser.add_argument(
         "--marks",

@@ -1,9 +1,9 @@
 """Compare the speed of one tutorial step in inkgan with the tutorial's own graph in TensorFlow.
 
-Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST, in turns in one
-run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16 where the processor has units for it, and
-again. A round that other programs disturbed is timed again. TensorFlow lives in an environment of its own,
-``.venv-tensorflow``, which this sets up if it is not there.
+Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST. They take turns
+in one run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16 if the processor has units for it, and
+again. A round that other programs disturbed is timed again. TensorFlow runs in a separate environment,
+``.venv-tensorflow``, which the script sets up if it is missing.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ LABELS = {"tensorflow": "TensorFlow, float32", "float32": "inkgan, float32", "bf
 # Multiply-accumulates of one image's forward pass, layer by layer.
 DISCRIMINATOR = [28 * 28 * 5 * 5 * 32, 14 * 14 * 5 * 5 * 32 * 64, 7 * 7 * 64 * 1024, 1024]
 GENERATOR = [100 * 56 * 56, 28 * 28 * 3 * 3 * 50, 28 * 28 * 3 * 3 * 50 * 25, 28 * 28 * 25]
-# A 3x3 convolution of stride 2 after a doubling bilinear resize is a 2x2 convolution of what was resized.
+# A 3x3 convolution of stride 2 after a doubling bilinear resize is a 2x2 convolution of the map before the resize.
 FOLDED_GENERATOR = [*GENERATOR[:2], 28 * 28 * 2 * 2 * 50 * 25, GENERATOR[3]]
 
 
@@ -86,7 +86,7 @@ def step_flops(generator: list[int]) -> int:
 
 
 def counted_as_written() -> int:
-    """Have PyTorch count the step as the lesson writes it, without computing it, to check the above."""
+    """Return the operations that PyTorch counts in the step as the lesson writes it; nothing is computed."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         generator, discriminator = literal.Generator(), literal.Discriminator()
         latents = torch.empty(BATCH_SIZE, literal.LATENT_DIM)
@@ -107,20 +107,20 @@ class Ours:
         self.done = 0
 
     def run(self, steps: int) -> None:
-        """Train for so many steps, drawing batches and latents as a run does."""
+        """Train for some steps, drawing batches and latents as a run does."""
         for step in range(self.done, self.done + steps):
             real = torch.from_numpy(self.pixels[self.order.batch(step)]).float() / 255
             self.recipe.step(StepInfo(step, step, 0.0), real)
         self.done += steps
 
     def counted_flops(self) -> int:
-        """Let PyTorch's own counter count what one step does."""
+        """Return the operations that PyTorch's own counter counts in one step."""
         with FlopCounterMode(display=False) as counter:
             self.run(1)
         return counter.get_total_flops()
 
     def steps_per_second(self, steps: int) -> float:
-        """Time so many steps."""
+        """Train for some steps, and return their speed."""
         start = time.perf_counter()
         self.run(steps)
         return steps / (time.perf_counter() - start)
@@ -136,7 +136,7 @@ class TensorFlow:
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # pages of notices about a version 1 that is no more
+            stderr=subprocess.DEVNULL,  # pages of deprecation notices for version 1
             text=True,
         )
         self.version = self._read()["tensorflow"]
@@ -151,7 +151,7 @@ class TensorFlow:
         return json.loads(line)
 
     def steps_per_second(self) -> float:
-        """Have it time its steps."""
+        """Let it time its steps, and return their speed."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return self._read()["steps_per_second"]
@@ -163,14 +163,14 @@ class TensorFlow:
 
 
 def tensorflow_python() -> Path:
-    """Return the Python that has TensorFlow, setting its environment up first if it is not there."""
+    """Return the Python that has TensorFlow, setting up its environment first if it is missing."""
     python, installed = TENSORFLOW / "bin" / "python", TENSORFLOW / "installed"
     if not installed.exists():
         say(f"installing {REQUIREMENT} into {TENSORFLOW.name} ...")
         subprocess.run([sys.executable, "-m", "venv", "--clear", TENSORFLOW], check=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
         subprocess.run(install, check=True, stdout=sys.stderr)
-        installed.touch()  # only now, so that an installation cut short is done again
+        installed.touch()  # only now, so that an interrupted installation is repeated
     return python
 
 
@@ -292,7 +292,7 @@ def verdict(summary: dict[str, Any]) -> str:
 
 
 def report(record: dict[str, Any]) -> str:
-    """The whole report."""
+    """Return the whole report."""
     about, summary = record["facts"], record["summary"]
     features = ", ".join(about["cpu_features"]) or "unknown"
     used = f"{summary['rounds_used']} rounds used of {summary['rounds_measured']}"

@@ -1,15 +1,15 @@
-"""What does watching cost? Steps per second with the default cadence of logs and pictures, and with none.
+"""What does watching cost? Steps per second with the default frequency of logs and pictures, and with none.
 
     python benchmarks/watching.py [--recipe fast] [--steps 300] [--repeats 5]
 
 Both kinds of runs take turns. Each is a whole run on MNIST without checkpoints in between, timed by the run's own
-clock, which includes all that a run writes. Prints the medians, their spread, and the share of time that TensorBoard,
-metrics.jsonl and the pictures take.
+clock, which includes everything that a run writes. The script prints the medians, their spread, and the share of time
+that TensorBoard, metrics.jsonl and the pictures take.
 
     python benchmarks/watching.py --doctor [--recipe fast] [--repeats 20]
 
-What does the doctor cost? Steps and looks take turns in one thread, and the processor's time of each is measured, which
-other programs disturb less than the clock.
+What does the doctor cost? Steps and looks take turns in one thread. The script measures the processor time of each,
+which other programs disturb less than the clock.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def seconds_of_a_run(recipe: str, steps: int, settings: tuple[str, ...]) -> floa
 
 
 def share_of_the_doctor(recipe: str, repeats: int) -> list[float]:
-    """The processor's time of a look over that of the steps from one look to the next."""
+    """Return the processor time of a look, divided by that of the steps from one look to the next."""
     torch.set_num_threads(1)
     config = resolve(overrides={"recipe": recipe})
     data, device = load(config.data.name), torch.device("cpu")
@@ -52,7 +52,7 @@ def share_of_the_doctor(recipe: str, repeats: int) -> list[float]:
     shares = []
     for number in range(repeats + 2):
         step_time = 0.0
-        for part in range(config.penalty.every):  # so that the penalty, which is not computed at every step, counts
+        for part in range(config.penalty.every):  # a whole period, because not every step computes the penalty
             step = number * config.penalty.every + part
             real, labels = batches.batch(step)
             begin = time.process_time()

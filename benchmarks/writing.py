@@ -1,9 +1,9 @@
-"""How many lines and digits a second does one core draw, and does the memory stay? Beside another program's.
+"""How many lines and digits a second does one core draw, and does the memory stay constant? Compared with a peer.
 
     python benchmarks/writing.py [--lines 256] [--repeats 5] [--long 5000] [--peer PYTHON] [--record]
 
-One thread draws. Speeds are per second of this process's own CPU time, so what other programs do disturbs them less
-than a clock would; what they take of shared caches and of a core's units it does not leave out. Cases take turns.
+One thread draws. Speeds are per second of this process's own CPU time, which other programs disturb less than the
+clock, although they still share caches and a core's units. Cases take turns.
 
 The peer is TextRecognitionDataGenerator (trdg), which sets printed fonts. To measure it in the same rounds, name the
 Python of an environment that has it (`pip install trdg pillow==9.5.0`): six digits at a height of 32, on its plain
@@ -28,7 +28,7 @@ import inkgan
 from inkgan.generation.model import Model
 from inkgan.generation.writing import in_batches
 
-#: Six digits at a height of 32, dates at 96: the text, the height, and the lines a second that were aimed at.
+#: Six digits at a height of 32, dates at 96: the text, the height, and the target in lines a second.
 TEXTS = {"six digits": ("dddddd", 32, 400), "a date": ("dddd-dd-dd", 96, 200)}
 DIGITS_AIMED_AT = 2500
 _PEER = """
@@ -46,14 +46,14 @@ print(made / (time.process_time() - start))
 
 
 def speed(work: Callable[[], object], count: int) -> float:
-    """How many a second of CPU time, where one piece of work makes ``count``."""
+    """Return how many are made per second of CPU time, if the work makes ``count``."""
     start = time.process_time()
     work()
     return count / (time.process_time() - start)
 
 
 def lines_of(text: str) -> Iterator[tuple[str, int]]:
-    """The text by writer 0, 1, 2, ..."""
+    """Yield the text with writer 0, 1, 2, ..."""
     number = 0
     while True:
         yield text, number
@@ -67,13 +67,13 @@ def write(model: Model, text: str, height: int, legible: float, count: int) -> N
 
 
 def peer_speed(python: Path, count: int) -> float:
-    """The peer's lines a second of CPU time."""
+    """Return the peer's lines per second of CPU time."""
     command = [str(python), "-W", "ignore", "-c", _PEER, str(count)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
 def cases(options: argparse.Namespace) -> dict[tuple[str, str], tuple[Callable[[], float], int | None]]:
-    """What is measured: by title and model, how, and what was aimed at."""
+    """Return what is measured, by title and model: a function that measures it, and the target."""
     found: dict[tuple[str, str], tuple[Callable[[], float], int | None]] = {}
     for name in ("best", "fast"):
         model = inkgan.load(name)
@@ -95,13 +95,13 @@ def cases(options: argparse.Namespace) -> dict[tuple[str, str], tuple[Callable[[
 
 
 def mebibytes() -> float:
-    """The memory of this process now."""
+    """Return the memory of this process now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 
 def memory(count: int) -> list[float]:
-    """The memory while that many lines are written, at each tenth."""
+    """Write that many lines, and return the memory at each tenth."""
     sizes = []
     written = in_batches(islice(lines_of("dddddd"), count), height=32, legible=0)
     for number, _ in enumerate(written, 1):
