@@ -16,7 +16,7 @@ from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import ClassFigures, Figure
 from inkgan.training.watching import Opinion, StepProgress
 
-#: The classes of what results hold and watchers receive. inkgan makes them; nobody else has to import them.
+#: Classes that results contain and watchers receive. inkgan creates them; nobody else has to import them.
 _INNER = (Figure, ClassFigures, Interval, Pair, Difference, StepProgress, Opinion)
 _PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Warns|Yields):")
@@ -87,7 +87,7 @@ def _meanings(one: type) -> dict[str, str]:
 
 
 def _signature(name: str, function: object) -> str:
-    """Write a signature as in the source: on one line if it is short, else with a line for each parameter."""
+    """Return a signature as in the source: on one line if it is short, else with a line for each parameter."""
     signature = inspect.signature(function)  # type: ignore[arg-type]
     words: list[str] = []
     for parameter in signature.parameters.values():

@@ -2,8 +2,8 @@
 
     python scripts/bundle_model.py runs/best-mnist-seed0 best
 
-writes the folder src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), their description,
-a model card with measurements, and the manifest. A model of that name that is there already is replaced.
+It writes the folder src/inkgan/models/NAME: the generator's weights (16-bit for the compact networks), their
+description, a model card with measurements, and the manifest. An existing model of that name is replaced.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main(run: Path, name: str) -> None:
 
 
 def card(name: str, description: dict[str, Any], dtype: str) -> str:
-    """Measure a model that is in its place already, and return the text of its card."""
+    """Measure a bundled model, and return the text of its card."""
     config = description["config"]
     done, total, before = description["step"], config["steps"], config["pretraining_steps"]
     report = inkgan.evaluate(name)

@@ -2,10 +2,10 @@
 
     python scripts/check_web.py [--browsers] [--if-found]
 
-With ``--browsers`` it then tries the page in Chromium and Firefox, as far as they are installed; $CHROMIUM and $FIREFOX
-name other ones. Firefox has to know the commands of puppeteer-core: ESR 140 is too old, ESR 153 is new enough.
-It needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails.
-With ``--if-found`` it says in one line what is missing, and succeeds.
+With ``--browsers`` it then tries the page in Chromium and Firefox if they are installed; $CHROMIUM and $FIREFOX name
+other executables. Firefox has to support the commands of puppeteer-core: ESR 140 is too old, ESR 153 is new enough.
+The script needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails. With
+``--if-found`` it says in one line what is missing, and succeeds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _missing_tools() -> str | None:
-    """Return what is missing, as part of a sentence; None if everything is installed."""
+    """Return which tools are missing, as part of a sentence; None if everything is installed."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return "there is no node, or no npm"
@@ -57,7 +57,7 @@ def _missing_tools() -> str | None:
 
 
 def _missing_packages() -> str | None:
-    """Install the packages of the lock file if it has changed; return why that failed, or None."""
+    """Install the packages of the lock file if it has changed; return why that failed, None if it did not."""
     installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= wanted.stat().st_mtime:
         return None
@@ -67,7 +67,7 @@ def _missing_packages() -> str | None:
 
 
 def browsers() -> dict[str, str]:
-    """Return the paths of installed browsers, by the variable that names each to the tests."""
+    """Return the paths of installed browsers, by the environment variable through which the tests get each."""
     found = {}
     for variable, names in _BROWSERS.items():
         paths = [os.environ.get(variable), *map(shutil.which, names)]
@@ -78,7 +78,7 @@ def browsers() -> dict[str, str]:
 
 
 def _npm(*arguments: str, environment: dict[str, str] | None = None) -> int:
-    """Run npm in ``web/`` and return its exit code; this Python computes the golden numbers."""
+    """Run npm in ``web/`` and return its exit code; its tests use this Python for the golden numbers."""
     variables = {**os.environ, "PYTHON": sys.executable, **(environment or {})}
     return subprocess.run(["npm", *arguments], cwd=WEB, env=variables, check=False).returncode
 

@@ -1,9 +1,9 @@
-"""Install a wheel into a clean environment and use it, as somebody without the source does.
+"""Install a wheel into a clean environment and use it, like a user without the source.
 
     python scripts/check_wheel.py dist/inkgan-0.1.0-py3-none-any.whl            writing and sampling, without PyTorch
     python scripts/check_wheel.py dist/inkgan-0.1.0-py3-none-any.whl --train    also training and evaluating
 
-Prints the sizes of the wheel and of the environment; exits with 1 at the first thing that does not work.
+It prints the sizes of the wheel and of the environment, and exits with 1 at the first failure.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Installation:
         venv.create(folder / "venv", with_pip=True)
 
     def install(self, what: str) -> None:
-        """Install a wheel, perhaps with an extra."""
+        """Install a wheel, optionally with an extra."""
         subprocess.run([self._python, "-m", "pip", "install", "--quiet", what], check=True)
         subprocess.run([self._python, "-m", "pip", "check"], check=True)
 

@@ -1,4 +1,4 @@
-"""Print SHA-256 digests of all that short runs compute, to show that a refactoring changed nothing.
+"""Print SHA-256 digests of everything that short runs compute, to show that a refactoring changed nothing.
 
     python scripts/digests.py                 12 steps of `fast` and `tutorial`, float32 and bfloat16, on embedded MNIST
 

@@ -3,8 +3,8 @@
     python scripts/kill_processes.py [--kills 20] [--seed 0]
 
 The run is tiny. Each start has another number of processes: 4, 1, 2, 4 and so on. After a random time, SIGKILL ends a
-random one of them, perhaps the first. After the last kill the run is finished, and the SHA-256 of its weights,
-optimisers and metrics must be that of an undisturbed run on one process.
+random one of them, possibly the first. After the last kill, the run is completed. The SHA-256 of its weights,
+optimisers and metrics must equal that of an undisturbed run in one process.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Return the numbers of a run's processes."""
+    """Return the IDs of a run's processes."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -98,7 +98,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of all that a complete run has learned and logged, without times."""
+    """Return the SHA-256 of everything that a complete run has learned and logged, without times."""
     newest = RunFolder(folder).checkpoint("latest")
     found = hashlib.sha256(newest.name.encode())
     for path in sorted(newest.glob("*.safetensors")):

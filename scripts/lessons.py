@@ -1,21 +1,20 @@
 """Build, run and check the lessons.
 
     python scripts/lessons.py check                     # translations, and the built notebooks, are up to date
-    python scripts/lessons.py stamp 3                   # lesson 3 is translated: note the sentences that it translates
+    python scripts/lessons.py stamp 3                   # lesson 3 is translated: record which sentences were translated
     python scripts/lessons.py run --short --language zh # execute without writing anything
     python scripts/lessons.py build                     # execute, and write lessons/en/*.ipynb and lessons/zh/*.ipynb
     python scripts/lessons.py copy my-lessons           # notebooks to work in, without results
 
-A lesson is one file of jupytext's percent format. Its code stands there once, its prose in two languages: each cell
-``# %% [markdown] lang="en"`` is followed by ``# %% [markdown] lang="zh" of="3f9a01c2"``, where ``of`` is the beginning
-of the SHA-256 of the English cell that it translates, which ``stamp`` writes. When an English sentence changes, the
-hash no longer fits.
+A lesson is one file in jupytext's percent format. It contains the code once and the prose in two languages: each cell
+``# %% [markdown] lang="en"`` is followed by ``# %% [markdown] lang="zh" of="3f9a01c2"``. ``stamp`` writes ``of``, the
+beginning of the SHA-256 of the translated English cell. When an English sentence changes, the hash no longer matches.
 
-The tests run the short form. There, a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` has the first text replaced
-by the second, and a cell with ``full=true`` is left out, because it asserts what only the full form computes.
+The tests run the short form. In it, the first text of a code cell with ``short=["STEPS = 300", "STEPS = 4"]`` is
+replaced by the second. A cell with ``full=true`` is left out, because it asserts what only the full form computes.
 
-A code cell with ``solution=true`` solves an exercise. The notebooks and the site fold it with its result; what it shows
-is told in ``<details><summary>Answer</summary>`` below it. It runs like any other.
+A code cell with ``solution=true`` solves an exercise. The notebooks and the site fold it together with its result. The
+answer follows it in ``<details><summary>Answer</summary>``. The cell runs like any other.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ _WORDS = {
     "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
     "zh": {"other": "English", "next": "下一课", "before": "上一课"},
 }
-#: What unfolds the code of a solution on the site.
+#: The label that unfolds the code of a solution on the site.
 _SOLUTION = {"en": "Solution", "zh": "参考代码"}
-#: A line break between Chinese characters, where Markdown would show a space.
+#: A line break between Chinese characters, which Markdown would show as a space.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
-#: Where the exported page stands, open at a view, and what shows it in a notebook.
+#: The mark that becomes the exported page, opened at a view, and the code that shows the page in a notebook.
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
 _SHOW_PAGE = """\
 from IPython.display import IFrame
@@ -63,9 +62,9 @@ import inkgan
 
 inkgan.export("best", "page.html", force=True)
 IFrame("page.html#{view}&lang={language}", "100%", 640)"""
-#: A picture of the repository, which a notebook that is moved takes along.
+#: A picture of the repository, which a copied notebook includes.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()([^):]+/)([^/):]+\.png)\)")
-#: What a copy to work in begins with.
+#: The introduction of a copy to work in.
 _YOURS = {
     "en": """\
 *This copy is yours: change what you like.* Shift+Enter runs a cell, *Run → Run All Cells* runs them all.
@@ -89,9 +88,9 @@ _YOURS = {
 }
 #: The temporary folder that a lesson runs in.
 _PLACE = re.compile(r"/[\w./-]*inkgan-lesson-\w+/")
-#: The environment of a kernel, besides that of this process: no warning about frozen modules.
+#: Variables that a kernel gets in addition to those of this process: no warning about frozen modules.
 _ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-#: A cell that prints the processor time, in seconds, of a lesson and the programs that it started.
+#: A cell that prints the processor time, in seconds, of a lesson and of the programs that it started.
 _PROCESSOR_TIME = "import os\nprint(sum(os.times()[:4]))"
 
 
@@ -107,7 +106,7 @@ def lessons(wanted: Sequence[int] = ()) -> list[Path]:
 
 def read(lesson: Path) -> Any:
     """Return the cells of a lesson in both languages, as one notebook."""
-    # The line ends of Windows must change neither the hash nor a cell.
+    # Windows line endings must change neither the hash nor a cell.
     return jupytext.reads(lesson.read_text("utf-8").replace("\r\n", "\n"), fmt="py:percent")
 
 
@@ -185,8 +184,8 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
     Args:
         made: the notebook.
         title: its name in messages.
-        workers: the number of notebooks that run at a time. Each uses its share of the cores: threads of PyTorch
-            without a core of their own wait for one another, and everything takes several times as long.
+        workers: the number of notebooks that run at a time. Each uses its share of the cores, because PyTorch threads
+            that share a core wait for one another, and everything takes several times as long.
 
     Raises:
         LessonError: a cell fails or warns, or the kernel dies.
@@ -198,7 +197,7 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
         place = {"metadata": {"path": folder}}
         client = NotebookClient(made, timeout=_SECONDS_A_CELL, resources=place)
         manager: Any = client.create_kernel_manager()
-        if os.name == "posix":  # files instead of ports: nobody else can listen
+        if os.name == "posix":  # sockets in files instead of ports, so nobody else can connect
             manager.transport = "ipc"
             manager.ip = str(Path(sockets) / "kernel")
         try:
@@ -216,7 +215,7 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
 
 
 def cleaned(made: Any) -> Any:
-    """Remove from a notebook what differs each time and what nobody reads: counters, times, copies of pictures."""
+    """Remove from a notebook what differs each time or is never read: counters, times, copies of pictures."""
     for cell in made.cells:
         if cell.cell_type != "code":
             continue
@@ -236,7 +235,7 @@ def cleaned(made: Any) -> Any:
 
 
 def _joined(outputs: Sequence[Any]) -> list[Any]:
-    """Join texts that follow each other: on a busy machine a cell prints in more pieces."""
+    """Join consecutive texts, because on a busy machine a cell prints in more pieces."""
     joined: list[Any] = []
     for output in outputs:
         before = joined[-1] if joined else None
@@ -276,7 +275,7 @@ def _without_results(cell: Any) -> tuple[str, str, dict[str, Any]]:
 
 
 def build(lesson: Path, workers: int = 1) -> None:
-    """Execute a lesson once, and write its notebook in both languages: their code cells are the same."""
+    """Execute a lesson once, and write its notebook in both languages, whose code cells are the same."""
     english = timed(notebook(lesson, "en"), lesson.name, workers)
     results = [cell.outputs for cell in english.cells if cell.cell_type == "code"]
     chinese = notebook(lesson, "zh")
@@ -290,7 +289,7 @@ def build(lesson: Path, workers: int = 1) -> None:
 
 
 def refresh(lesson: Path) -> bool:
-    """Renew the prose of a lesson's executed notebooks; return False if its code has changed since they ran."""
+    """Update the prose of a lesson's executed notebooks; return False if its code has changed since they ran."""
     for language in LANGUAGES:
         path = built(lesson, language)
         made = notebook(lesson, language)
@@ -307,7 +306,7 @@ def refresh(lesson: Path) -> bool:
 
 
 def to_work_in(lesson: Path, language: Language) -> Any:
-    """The notebook of a lesson for a reader: with a word on how to use it, its pictures, and the exported page."""
+    """Return a lesson's notebook to work in: with an introduction, its pictures, and the exported page."""
     made = notebook(lesson, language)
     cells = [made.cells[0], nbformat.v4.new_markdown_cell(_YOURS[language])]
     for cell in made.cells[1:]:
@@ -325,7 +324,7 @@ def to_work_in(lesson: Path, language: Language) -> Any:
 
 
 def _with_pictures(source: str) -> Any:
-    """A cell of prose that holds the pictures that it shows."""
+    """Return a cell of prose that has its pictures attached."""
     cell = nbformat.v4.new_markdown_cell(_PICTURE.sub(r"\1attachment:\3)", source))
     found = [(name, FOLDER / "en" / place / name) for _, place, name in _PICTURE.findall(source)]
     if found:
@@ -334,7 +333,7 @@ def _with_pictures(source: str) -> Any:
 
 
 def copy(folder: Path) -> list[Path]:
-    """Write notebooks to work in, except those that are there already, and return the written ones."""
+    """Write the notebooks to work in that do not exist yet, and return their paths."""
     written = []
     for language in LANGUAGES:
         (folder / language).mkdir(parents=True, exist_ok=True)
@@ -347,7 +346,7 @@ def copy(folder: Path) -> list[Path]:
 
 
 def timed(made: Any, title: str, workers: int) -> Any:
-    """Run a notebook as :func:`execute` does, and print the time that it took and the time that it computed."""
+    """Run a notebook as :func:`execute` does, and print its elapsed time and its processor time."""
     since = time.perf_counter()
     made.cells.append(nbformat.v4.new_code_cell(_PROCESSOR_TIME))
     done = execute(made, title, workers)
@@ -434,7 +433,7 @@ def _shortened(lesson: Path, cell: Any) -> str:
 
 
 def _navigation(lesson: Path, language: Language) -> str:
-    """Return the line below a lesson, with links to the other language and to the neighbours."""
+    """Return the line below a lesson, with links to the other language and to the lessons before and after."""
     words = _WORDS[language]
     order = lessons()
     place = order.index(lesson)

@@ -2,7 +2,7 @@
 
     python scripts/make_reference_statistics.py
 
-Run it again whenever the feature network was trained again.
+Run it whenever the feature network was trained again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inkgan.evaluation.reference import ARRAYS, compute_reference
 
 
 def main() -> int:
-    """Compute, save, and print what came out."""
+    """Compute, save, and print the statistics."""
     start = time.perf_counter()
     reference = compute_reference(load("mnist"), load_features())
     reference.save(SHIPPED)

@@ -3,9 +3,9 @@
     inkgan train --out RUN
     python scripts/make_replay.py RUN
 
-The tutorial's grids come from docs/pictures/tutorial.png, which make_pictures.py drew. The file is zlib of a line of
-JSON, ``{"tutorial": [steps, ...], "fast": [steps, ...]}``, and the pixels of twenty images for each step in this order,
-in four bits, two in a byte, the first in the upper half.
+The tutorial's grids come from docs/pictures/tutorial.png, which make_pictures.py drew. The file is compressed by zlib.
+It contains a line of JSON, ``{"tutorial": [steps, ...], "fast": [steps, ...]}``, and then the pixels of twenty images
+for each step in this order, as four bits each, two in a byte, the first in the upper half.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     python scripts/mutate.py                 every mutation of scripts/mutations.txt; minutes on one core
     python scripts/mutate.py losses seeds    only those of files that have one of these words in their path
     python scripts/mutate.py --fit           only check that every mutation still fits the code
-    python scripts/mutate.py --draw 60 losses   60 mutations of each such file instead, drawn among all that cosmic-ray
-                                             can make, against the fast tests
+    python scripts/mutate.py --draw 60 losses   instead, 60 mutations of each such file, drawn at random from all that
+                                             cosmic-ray can make, against the fast tests
 
-Works in a copy, prints a table, and exits with 1 if a mutation survives or no longer fits the code.
+It works in a copy, prints a table, and exits with 1 if a mutation survives or no longer fits the code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _TABLE = Path(__file__).with_name("mutations.txt")
 _HEAVY = ("PIL.Image", "hypothesis", "prdc", "pydantic", "scipy.stats", "torch", "torchmetrics.image")
-# Pytest's exit codes; the third: a file of tests cannot be imported. All others mean that it could not run the tests.
+# Pytest's exit codes. The third means that a test file cannot be imported. All others mean that pytest could not run.
 _PASSED, _FAILED, _NOT_COLLECTED, _BROKEN = 0, 1, 2, 70
 _SECONDS = 120  # of one core, for the tests of one mutation, which may make a loop endless
 
@@ -50,7 +50,7 @@ class Mutation:
     new: str
 
     def misfit(self, root: Path) -> str:
-        """Why the mutation cannot be made in the code under ``root``; empty if it can."""
+        """Return why the mutation cannot be made in the code under ``root``; empty if it can."""
         path = root / self.path
         count = path.read_text("utf-8").count(self.old) if path.is_file() else 0
         missing = [test for test in self.tests if not (root / test).exists()]
@@ -59,12 +59,12 @@ class Mutation:
         return "" if count == 1 else f"its fragment occurs {count} times in the file instead of once"
 
     def __str__(self) -> str:
-        """The mutation on one line."""
+        """Return the mutation on one line."""
         return f"{self.path.removeprefix('src/inkgan/')}: {self.old}  →  {self.new}"
 
 
 def read_table(text: str) -> list[Mutation]:
-    """The mutations of a table: ``@ file: tests``, then for each mutation ``- old`` and ``+ new``."""
+    """Return the mutations of a table: ``@ file: tests``, then for each mutation ``- old`` and ``+ new``."""
     mutations: list[Mutation] = []
     path, tests, old = "", "", ""
     for line in text.splitlines():
@@ -80,9 +80,9 @@ def read_table(text: str) -> list[Mutation]:
 
 
 def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
-    """Return up to ``count`` mutations of a file, drawn by a fixed seed, at most one of each operator or number.
+    """Return up to ``count`` mutations of a file, drawn with a fixed seed, at most one of each operator or number.
 
-    Annotations stay as they are, and no comparison becomes one by identity.
+    Annotations are left alone, and no comparison becomes one by identity.
     """
     plugins, syntax, mutating = (
         importlib.import_module(f"cosmic_ray.{name}") for name in ("plugins", "ast", "mutating")
@@ -107,7 +107,7 @@ def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
 
 
 def _is_python(source: str) -> bool:
-    """Return whether a source is Python: cosmic-ray takes the stars before an argument for a power."""
+    """Return whether a source is valid Python, because cosmic-ray takes the stars before an argument for a power."""
     with contextlib.suppress(SyntaxError):
         ast.parse(source)
         return True
@@ -115,7 +115,7 @@ def _is_python(source: str) -> bool:
 
 
 def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return where each annotation of a source begins and ends: lines and columns."""
+    """Return where each annotation of a source begins and ends, as lines and columns."""
     nodes = [
         annotation
         for node in ast.walk(ast.parse(source))
@@ -141,9 +141,9 @@ def _alike(some: Sequence[str], others: Sequence[str]) -> int:
 
 
 def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
-    """Pytest's exit code and output for some test files in the copy under ``root``, stopping at the first failure.
+    """Return pytest's exit code and output for some test files in the copy under ``root``, up to the first failure.
 
-    They run in a fork of this process, which has imported what takes long, and nothing of inkgan.
+    They run in a fork of this process, which has imported the slow libraries, but nothing of inkgan.
     """
     output = root / "output.txt"
     child = os.fork()
@@ -153,7 +153,7 @@ def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # and what a killed test had started
+            os.killpg(child, signal.SIGKILL)  # also the processes that a killed test had started
     return code, output.read_text("utf-8")[-3000:]
 
 
@@ -167,7 +167,7 @@ def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
             os.dup2(file.fileno(), 2)
         os.chdir(root)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        os.environ["PYTHONPATH"] = str(root / "src")  # of the processes that tests start
+        os.environ["PYTHONPATH"] = str(root / "src")  # for the processes that tests start
         sys.path.insert(0, str(root / "src"))
         code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", *tests])
     except BaseException:  # noqa: BLE001 - the child must not go on as if it were the parent
@@ -178,7 +178,7 @@ def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
 
 
 def outcome(root: Path, mutation: Mutation, marked: str) -> str:
-    """Make one mutation in the copy under ``root``, run those of its tests that are so marked, and undo it."""
+    """Make one mutation in the copy under ``root``, run its tests that match ``marked``, and undo it."""
     path = root / mutation.path
     original = path.read_text("utf-8")
     path.write_text(original.replace(mutation.old, mutation.new), "utf-8")
@@ -191,9 +191,9 @@ def outcome(root: Path, mutation: Mutation, marked: str) -> str:
 
 
 def chosen(words: list[str], count: int = 0) -> list[Mutation]:
-    """The mutations of files that have one of the words in their path; all without words.
+    """Return the mutations of files that have one of the words in their path; without words, all of them.
 
-    With a count, so many of each file are drawn instead.
+    With a count, this many mutations of each file are drawn instead.
 
     Raises:
         SystemExit: there are none, or one does not fit the code.
@@ -214,7 +214,7 @@ def chosen(words: list[str], count: int = 0) -> list[Mutation]:
 
 
 def main(arguments: list[str]) -> int:
-    """Try the mutations; the exit code."""
+    """Try the mutations, and return the exit code."""
     count = int(arguments[1]) if arguments[:1] == ["--draw"] else 0
     mutations = chosen(arguments[2:] if count else [word for word in arguments if word != "--fit"], count)
     marked = "not slow" if count else ""
@@ -224,7 +224,7 @@ def main(arguments: list[str]) -> int:
     sys.dont_write_bytecode = True  # a .pyc file of the same second and size as a mutation would hide it
     for name in _HEAVY:
         importlib.import_module(name)
-    gc.freeze()  # the collections of the tests' processes pass over what these hold
+    gc.freeze()  # garbage collection in the tests' processes skips the objects of these modules
     with tempfile.TemporaryDirectory(prefix="inkgan-mutate-") as folder:
         root = Path(folder)
         for name in ("benchmarks", "docs", "src", "tests", "web"):

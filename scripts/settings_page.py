@@ -1,4 +1,4 @@
-"""Write docs/settings.md, every setting with its meaning, unit, paper and value in each recipe; and a table of losses.
+"""Write docs/settings.md, every setting with its meaning, unit, paper and value in each recipe, and a table of losses.
 
     python scripts/settings_page.py
 

@@ -2,8 +2,8 @@
 
 It needs no network. Open ``build/site/html/index.html`` as a file; even its search works.
 
-The pages are collected in ``build/site/source`` in the same places as in the repository, so that links between them
-work. A link to a file that is no page, such as source code, becomes plain text.
+The pages are collected in ``build/site/source`` under the same paths as in the repository, so that links between them
+work. A link to a file that is not a page, such as source code, becomes plain text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inkgan.cli import app
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
-#: Modules that read as mathematics, whose docstrings are a page.
+#: Modules that read as mathematics; their docstrings make up one page.
 _MATHEMATICS = (
     "inkgan.training.losses",
     "inkgan.networks.tutorial",
@@ -35,7 +35,7 @@ _MATHEMATICS = (
     "inkgan.evaluation.metrics.neighbours",
     "inkgan.seeds",
 )
-#: The guides in the order of the table of contents; the other pages follow by themselves.
+#: The guides in the order of the table of contents; the other pages follow automatically.
 _GUIDES = ("training", "research", "writing", "export", "cluster", "tutorial", "serve", "scale")
 _PAGES = (
     "*.md",
@@ -47,7 +47,7 @@ _PAGES = (
     "lessons/*.md",
     "lessons/*/*.ipynb",
 )
-#: ``<!-- play: learn -->`` in a page becomes the exported page, open at that view, with a title in the page's language.
+#: ``<!-- play: learn -->`` in a page becomes the exported page, opened at that view, with a title in its language.
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
 _VIEWS = {
     "write": {"en": "A GAN writes what you type", "zh": "GAN 把你输入的内容写出来"},
@@ -114,7 +114,7 @@ def without_dead_links(text: str, page: Path, kept: set[Path]) -> str:
 
 
 def with_play(text: str, page: Path) -> str:
-    """Insert the exported page at its marks; readers without scripts see a picture."""
+    """Insert the exported page at its marks; readers without JavaScript see a picture."""
     static = "/".join([*[".."] * len(page.parent.parts), "_static"])
     language = "zh" if page.parts[:2] == ("lessons", "zh") else "en"
 

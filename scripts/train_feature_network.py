@@ -45,7 +45,7 @@ data under the licence that lies beside the data.
 
 
 def main() -> int:
-    """Train, save, and print what came out."""
+    """Train and save the network, and print its accuracy and SHA-256."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", nargs="?", default="mnist", help="a known data set's name, or a path")
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the folder to write (default: shipped)")
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def model_card(network: FeatureNetwork, folder: Path, command: str) -> str:
-    """Return the README.md that belongs beside the weights."""
+    """Return the README.md to save beside the weights."""
     card = network.card
     return MODEL_CARD.format(
         **{name: getattr(card, name) for name in ("name", "data", "num_features", "recipe", "sha256")},

@@ -8,8 +8,8 @@ probabilities, for MNIST's training digits, warped, and for digits that the bund
 images are blends of two, so that it learns where the classifier is uncertain (Beyer et al., "Knowledge distillation: a
 good teacher is patient and consistent", 2022, section 3.1).
 
-In the end, for digits of 1,000 writers of seed 1, the command counts for several probabilities how often the reader is
-that certain, and how often the classifier then disagrees. `legibility.CERTAIN` was chosen by these counts.
+At the end the command takes the digits of 1,000 writers of seed 1. It counts for several probabilities how often the
+reader is that certain, and how often the classifier then disagrees. `legibility.CERTAIN` was chosen by these counts.
 
 It takes about ten minutes on one core, with one thread. With another processor, NumPy or PyTorch the last bits differ,
 and so does the file.
@@ -44,8 +44,8 @@ from inkgan.seeds import Stream, rng
 _CHANNELS = (1, 16, 48, 64)
 _HIDDEN = 64
 _BATCH = 128
-_DRAWN = 20_000  # digits by each generator
-_TEMPERATURE = 2.0  # of both distributions while they are compared
+_DRAWN = 20_000  # digits of each generator
+_TEMPERATURE = 2.0  # of both distributions in the loss
 _LEARNING_RATE = 4e-3
 _THRESHOLDS = (0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998)
 
@@ -76,7 +76,7 @@ learned, has a licence of its own, which lies beside the data.
 
 
 class Reader(nn.Module):
-    """Logits [N, 10] of images float32 [N, 1, 28, 28] in [0, 1]."""
+    """The first reader: logits [N, 10] from images float32 [N, 1, 28, 28] in [0, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10_000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    with threadpool_limits(1):  # NumPy's products too: the number of threads changes the last bits of what is drawn
+    with threadpool_limits(1):  # for NumPy's products, too: the number of threads changes the last bits of the images
         weights = train(exercises(options.seed), options.steps, options.seed)
     file = options.output / "weights.safetensors"
     options.output.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def train(images: Images, steps: int, seed: int) -> dict[str, Tensor]:
 
 
 def described(folder: Path) -> str:
-    """Test the weights, and return the README.md that belongs beside them."""
+    """Test the weights, and return the README.md to save beside them."""
     reader = legibility.FIRST_READER._replace(name=str(folder.resolve()))
     card = json.loads((folder / "card.json").read_text("utf-8"))
     test = data.load("mnist").test
@@ -193,7 +193,7 @@ def described(folder: Path) -> str:
 
 
 def counted(name: str, trained: legibility.Reader) -> list[str]:
-    """Return for each threshold the share of uncertain digits, and the number of digits that are wrongly certain."""
+    """Return for each threshold the share of uncertain digits, and the number of certain ones that are too unclear."""
     model = inkgan.load(name)
     latents = np.repeat([hand_of(model.latent_dim, 1, writer)[0] for writer in range(1000)], 10, 0)
     digits = np.arange(len(latents)) % 10
@@ -206,7 +206,7 @@ def counted(name: str, trained: legibility.Reader) -> list[str]:
 
 
 def megaflop() -> float:
-    """Return the millions of operations that it takes to read an image."""
+    """Return the number of operations that it takes to read an image, in millions."""
     layers = zip(_CHANNELS[:-1], _CHANNELS[1:], (14, 7, 4), strict=True)
     convolutions = sum(9 * before * after * side**2 for before, after, side in layers)
     return 2e-6 * (convolutions + _HIDDEN * (16 * _CHANNELS[-1] + 10))

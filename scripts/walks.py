@@ -1,4 +1,4 @@
-"""Print the files of inkgan that a command enters, in order, and the calls that climb.
+"""Print the files of inkgan that a command enters, in order, and its calls that climb.
 
     python scripts/walks.py [train|evaluate|write ...]
 
