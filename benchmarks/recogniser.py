@@ -652,7 +652,7 @@ def main() -> None:
         "--ablation", nargs="*", choices=list(ABLATION), help="change these knobs, one at a time, or all"
     )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--lines", type=int, default=8000, help="from which each recogniser learns")
+    parser.add_argument("--lines", type=int, default=8000, help="lines that each recogniser learns from")
     parser.add_argument("--steps", type=int, default=2500, help="of training")
     parser.add_argument("--batch", type=int, default=128, help="lines of a step")
     parser.add_argument("--tests", type=int, default=500, help="lines of each style that are read")

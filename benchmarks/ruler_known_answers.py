@@ -66,7 +66,7 @@ FULL = {
     "classification_accuracy",
     "near_copies_pixels",
     "copying_z_pixels",
-}  # minutes; measured where they must catch something
+}  # figures that take minutes; computed only for the sets whose fault they must catch
 SHORT = {
     "frechet_digit_distance": "Fréchet", "frechet_random_distance": "Fréchet, random",
     "kernel_digit_distance": "kernel", "class_total_variation": "total variation", "class_kl": "KL",

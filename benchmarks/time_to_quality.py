@@ -318,7 +318,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=available_cpus(), help="of every contestant")
     parser.add_argument("--images", type=int, default=10_000, help="images to measure at each time")
     parser.add_argument("--wait", type=float, default=30, help="seconds to wait for quiet before each run")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="what is done is kept here")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="where finished runs are kept")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)

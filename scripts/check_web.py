@@ -27,7 +27,7 @@ def main() -> int:
     """Check, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--browsers", action="store_true", help="also try the page in browsers")
-    parser.add_argument("--if-found", action="store_true", help="where something is not installed, say so and succeed")
+    parser.add_argument("--if-found", action="store_true", help="if something is not installed, say so and succeed")
     options = parser.parse_args()
     missing = _missing_tools() or _missing_packages()
     if missing:
