@@ -1,4 +1,4 @@
-"""Classes have names, which travel from a model to what is drawn, and back."""
+"""Class names travel with a model: from its files to the images that it draws, and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nine(tmp_path: Path) -> Model:
 
 
 def test_names_of_models(tmp_path: Path) -> None:
-    """A model has the names that were saved with it, an old one numbers, and one without labels none."""
+    """A model keeps the names it was saved with. An old model gets numbers, and one without labels gets no names."""
     fast = inkgan.load("fast")
     assert fast.class_names == tuple("0123456789")
     assert inkgan.load("tutorial").class_names == ()
@@ -52,7 +52,7 @@ def test_names_of_models(tmp_path: Path) -> None:
     ],
 )
 def test_names_that_do_not_fit(tmp_path: Path, names: Any) -> None:
-    """Too few, too many, the same twice, or no names: the model is refused in one line."""
+    """A model is refused in one line if it has too few, too many, repeated or malformed class names."""
     folder = renamed_digits(tmp_path, "012", names)
     with pytest.raises(CheckpointError, match="class_names") as caught:
         inkgan.load(folder)
@@ -60,7 +60,7 @@ def test_names_that_do_not_fit(tmp_path: Path, names: Any) -> None:
 
 
 def test_the_longest_names_that_are_learned_are_read_again(tmp_path: Path) -> None:
-    """What data may have, a model keeps: 255 characters, and as many classes as there may be."""
+    """Any names that data may have can be saved and loaded: 255 characters each, for the largest number of classes."""
     longest = ["a" * 255, "b" * 255]
     assert inkgan.load(renamed_digits(tmp_path / "a", "01", longest)).class_names == tuple(longest)
     most = json.dumps({"class_names": [f"{number:05d}" for number in range(MAX_CLASSES)]}, indent=1)
@@ -70,13 +70,13 @@ def test_the_longest_names_that_are_learned_are_read_again(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("labels", ["7\0", ["7\0"] * 2])
 def test_a_zero_byte_is_part_of_a_name(labels: Any) -> None:
-    """NumPy would drop it at the end."""
+    """A trailing zero byte counts, although NumPy drops it from its strings."""
     with pytest.raises(ConfigError, match=r"there is no class '7\\x00'"):
         inkgan.load("fast").labels_for(2, labels)
 
 
 def test_half_a_character_is_no_name(tmp_path: Path) -> None:
-    """JSON can hold what no text can."""
+    """Half a surrogate pair is refused: JSON can hold it, but no valid text can."""
     with pytest.raises(CheckpointError, match="class_names"):
         inkgan.load(renamed_digits(tmp_path, "012", ["a", "b", "\ud800"]))
 
@@ -133,7 +133,7 @@ def test_classes_by_name_and_by_index(nine: Model, labels: Any, digits: str) -> 
     ],
 )
 def test_what_is_no_class(nine: Model, labels: Any, said: str) -> None:
-    """A class that the model lacks is refused, with those that it has."""
+    """A class that the model lacks is refused, and the message lists the classes that it has."""
     with pytest.raises(ConfigError, match=said) as caught:
         nine.sample(3, labels=labels)
     if "no class" in said:
@@ -141,7 +141,7 @@ def test_what_is_no_class(nine: Model, labels: Any, said: str) -> None:
 
 
 def test_many_classes_in_a_message(tmp_path: Path) -> None:
-    """A model of many classes names a dozen of them."""
+    """A message about a model with many classes lists only the first twelve."""
     names = [f"kind {number}" for number in range(40)]
     model = inkgan.load(renamed_digits(tmp_path, "0123456789" * 4, names))
     with pytest.raises(ConfigError, match="kind 11 and 28 more") as caught:
@@ -171,7 +171,7 @@ def test_the_command_asks_by_name(nine: Model, tmp_path: Path, option: str, caps
     "name", ["../out", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a\nb", "\x1b[2J", "x" * 210, " ", "ü" * 150]
 )
 def test_names_that_no_folder_can_have(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A class whose name leads out of the folder, is hidden or is too long is refused; an .npz takes it."""
+    """A folder is refused if a class name leads out of it, is hidden or is too long; an .npz file accepts any name."""
     model = renamed_digits(tmp_path / "model", "012", ["a", name, "c"])
     before = runs.listing(tmp_path)
     assert run(["sample", str(model), "-n", "30", "-o", f"{tmp_path}/out/"]) == 2
@@ -189,7 +189,7 @@ def test_names_that_no_folder_can_have(tmp_path: Path, name: str, capsys: pytest
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["write", "2026", "-n", "4"], ["morph", "3"]])
 def test_only_digits_are_written(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten classes of other names are not ten digits; ten digits in another order are written by name."""
+    """Ten classes with other names are not digits; ten digits in another order are drawn by their names."""
     other = renamed_digits(tmp_path / "other", "1234567890", list(map(str, range(1, 11))))
     assert run([*command, "--model", str(other), "-o", f"{tmp_path}/a.npz"]) == 2
     assert "cannot write: its classes are 1, 2, 3" in capsys.readouterr().err

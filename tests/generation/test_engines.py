@@ -1,4 +1,4 @@
-"""Engines: every number once, whatever is killed; and errors reach whoever asked."""
+"""Engines process every number once, even if processes are killed, and raise errors where the work was started."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SQUARES = [number * number for number in range(6)]
 
 
 def noted(folder: Path) -> dict[int, str]:
-    """The numbers that were done, and the process of each."""
+    """Return the numbers that were processed, each with the id of its process."""
     return {int(path.name): path.read_text("utf-8") for path in folder.iterdir() if path.name.isdecimal()}
 
 
 @pytest.mark.slow
 def test_one_process(tmp_path: Path) -> None:
-    """One job is one other process."""
+    """One job runs in one other process."""
     assert list(processes(Noting(tmp_path), range(6), 1)) == SQUARES
     assert noted(tmp_path).keys() == set(range(6))
     assert len({*noted(tmp_path).values()} - {str(os.getpid())}) == 1
@@ -42,7 +42,7 @@ def test_one_process(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
-    """What a killed process should have done, another one does."""
+    """Another process takes over the work of a process that was killed."""
     with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another process repeats") as told:
         done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
     assert len(told) == 2
@@ -54,7 +54,7 @@ def test_a_killed_process(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path) -> None:
-    """After three times, one line says what may be the reason."""
+    """After three attempts at the same number, a one-line error names the likely reason."""
     with (
         pytest.warns(InkganWarning, match="number 1 ended"),
         pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"),
@@ -65,7 +65,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_serve"])
 def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends without a word, whether it works or has only just begun; then nothing more can interrupt it."""
+    """It ends silently, whether it works or is just starting; then SIGTERM has its default effect again."""
     monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.setattr(engines, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
@@ -77,7 +77,7 @@ def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch
 
 
 def test_ctrl_c_is_not_for_a_process_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would complain while it imports; the first process hears it as ever."""
+    """Ctrl-C would print a traceback while it imports, so it is blocked there; the first process still receives it."""
     blocked: list[set[int]] = []
     monkeypatch.setattr(SpawnProcess, "start", lambda _: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
     engines._Worker(Noting(tmp_path))
@@ -86,7 +86,7 @@ def test_ctrl_c_is_not_for_a_process_that_begins(tmp_path: Path, monkeypatch: py
 
 
 def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
-    """A number that is given to a process that no longer lives counts as lost, as soon as the process is asked."""
+    """A number given to a dead process counts as lost as soon as its result is requested."""
     worker = engines._Worker(Noting(tmp_path))
     worker.process.kill()
     worker.process.join()
@@ -99,7 +99,7 @@ def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
-    """What its task does last is done, so that nothing half done stays behind."""
+    """The task's cleanup still runs, so that no half-finished work stays behind."""
     worker = engines._Worker(Tidying(tmp_path))
     worker.give(0)
     for _ in range(3000):
@@ -112,7 +112,7 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [True, False])
 def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
-    """A worker then ends without a word, whether its last result was read or not."""
+    """A worker then ends silently, whether or not its last result was read."""
     first, ours = Pipe()
     first.send(2)
     work = threading.Thread(target=engines._serve, args=(ours, Noting(tmp_path)))
@@ -127,13 +127,13 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
 
 @pytest.mark.slow
 def test_an_error(tmp_path: Path) -> None:
-    """An error of the task is raised here."""
+    """An error of the task is raised in the process that started the work."""
     with pytest.raises(ConfigError, match="the number 1 is wrong"):
         list(processes(Noting(tmp_path, wrong=1), range(6), 1))
 
 
 class Here:
-    """A worker in a thread of this process; how many there ever were, and how many have ended."""
+    """A worker in a thread of this process. The class counts how many have started and how many have ended."""
 
     process = SimpleNamespace(exitcode=-signal.SIGKILL)
     begun = ended = 0
@@ -145,7 +145,7 @@ class Here:
         threading.Thread(target=self.work, args=(theirs, task)).start()
 
     def work(self, ours: Connection, task: Task[int]) -> None:
-        """As a process does; it is killed at a number that makes the task leave."""
+        """Serve as a process does; a task that raises SystemExit stands for one that is killed."""
         with suppress(SystemExit):
             engines._serve(ours, task)
         ours.close()
@@ -169,7 +169,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
 
 
 def test_warnings(here: type[Here]) -> None:
-    """What a task warns of is raised as a warning where it was asked for, each message once."""
+    """A warning of the task is raised where the work was started, each message once."""
 
     def task(number: int) -> int:
         warnings.warn(f"{number // 3} is low", InkganWarning, stacklevel=1)
@@ -182,14 +182,14 @@ def test_warnings(here: type[Here]) -> None:
 
 @pytest.mark.parametrize(("count", "jobs", "workers"), [(6, 1, 1), (6, 4, 4), (2, 4, 2), (0, 4, 0)])
 def test_no_more_processes_than_work(here: type[Here], count: int, jobs: int, workers: int) -> None:
-    """As many as jobs or numbers, whichever is less; all of them are ended."""
+    """There are as many workers as jobs or numbers, whichever is fewer, and all of them are ended."""
     assert sorted(processes(lambda number: number * number, range(count), jobs)) == SQUARES[:count]
     assert (here.begun, here.ended) == (workers, workers)
 
 
 @pytest.mark.parametrize("kills", [2, 3])
 def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
-    """Each time by another process; before the numbers that wait."""
+    """Each attempt has a new process and comes before the numbers that are waiting."""
     tried: list[int] = []
 
     def task(number: int) -> int:
@@ -209,7 +209,7 @@ def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
 
 
 def test_why_a_process_ended() -> None:
-    """The system kills what needs too much memory; all else is a crash."""
+    """SIGKILL is reported as lack of memory, anything else as a crash."""
     for killed in (1, 2):
         with pytest.warns(InkganWarning, match=r"exit code -11: it crashed"):
             engines._tell_of_killed(5, killed, -signal.SIGSEGV)
@@ -218,7 +218,7 @@ def test_why_a_process_ended() -> None:
 
 
 def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One to sixteen for each core; as many as one likes on a cluster."""
+    """One machine takes 1 to 16 jobs for each core; a cluster has no upper limit."""
     monkeypatch.setattr(engines, "cores", lambda: 2)
     for jobs in (1, 32):
         assert engines.checked_jobs(jobs, "processes") == jobs
@@ -231,7 +231,7 @@ def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeRay:
-    """What of Ray is used, in this process, on so many cores; a start fails so many times."""
+    """The part of Ray that inkgan uses, in this process, with a given number of cores and of starts that fail."""
 
     class exceptions:  # noqa: N801 - as in Ray
         class RayError(Exception):
@@ -291,7 +291,7 @@ class FakeRay:
 @pytest.mark.parametrize(("cores", "at_once"), [(2, 4), (0.5, 2), (9, 6)])
 @pytest.mark.parametrize("running", [False, True])
 def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at_once: int, running: bool) -> None:
-    """Every number once, for each core one and the next; what was running before goes on running."""
+    """Every number is submitted once, at most two for each core at a time; a cluster that ran before keeps running."""
     fake = FakeRay(cores, running=running)
     monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
     assert list(engine("ray")(lambda number: number * number, range(6), 3)) == SQUARES
@@ -301,7 +301,7 @@ def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at
 
 
 def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of the task as they were, those of Ray in one line; Ray is ended."""
+    """An error of the task is raised unchanged and an error of Ray in one line; Ray is shut down after either."""
     for given, expected, said in (
         (ConfigError("number 2 is wrong"), ConfigError, "^number 2 is wrong$"),
         (MemoryError(), InkganError, r"^Ray gave up: the node died Finished work is kept"),
@@ -322,7 +322,7 @@ def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("failures", [0, 2, 3])
 @pytest.mark.parametrize("address", ["", "10.0.0.1:6379"])
 def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, failures: int, address: str) -> None:
-    """Here, with as many cores as jobs, unless the environment names a cluster; nobody is told."""
+    """It starts here with one core for each job, unless RAY_ADDRESS names a cluster; usage statistics stay off."""
     monkeypatch.setenv("RAY_ADDRESS", address)
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     fake = FakeRay(failures=failures)
@@ -345,7 +345,7 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
 def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process of Ray's is where its cluster was started, and goes back there. Not every machine has the folder."""
+    """The worker changes to that folder for the task and back afterwards; if it is missing, the worker stays put."""
     first = tmp_path / "first"
     first.mkdir()
     fake = FakeRay()
@@ -361,7 +361,7 @@ def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
 
 
 def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its workers ask themselves to stop: they would go on for nobody, and keep their runs locked."""
+    """Its workers then stop themselves: they would work for nobody and keep their runs locked."""
     calls: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda *call: calls.append(call))
     sentinel, first = os.pipe()
@@ -382,7 +382,7 @@ def test_names() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of two cores, started elsewhere, does the same, also when a worker is killed; it hands errors on."""
+    """A real cluster of two cores gives the same results, even if a worker is killed, and passes errors on."""
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # of the tasks
     import ray  # noqa: PLC0415

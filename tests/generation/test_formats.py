@@ -1,4 +1,4 @@
-"""Formats: each is read by the tool that it is for, and the same samples give the same bytes."""
+"""Formats: the tool that each is meant for can read it, and the same samples always give the same bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXTS = ("2026-11", "7", "1 2")
 
 
 def sample(number: int, text: str) -> Sample:
-    """A sample of noise, with boxes that are told apart."""
+    """Return a sample of noise whose boxes all differ."""
     width = 12 * len(text) + 4
     image = np.random.default_rng(number).integers(0, 256, (24, width), dtype=np.uint8)
     boxes: list[Box] = [
@@ -47,7 +47,7 @@ SAMPLES = [sample(number + 40, text) for number, text in enumerate(TEXTS)]
 
 
 def packed(name: str, folder: Path, stem: str = "00003") -> Files:
-    """Pack the samples, and write the files."""
+    """Pack the samples and write the files into a folder."""
     files = packer(name)(stem, iter(SAMPLES))
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -56,26 +56,26 @@ def packed(name: str, folder: Path, stem: str = "00003") -> Files:
 
 
 def pixels(picture: Any) -> NDArray[np.uint8]:
-    """The ink of a picture of dark ink."""
+    """Return the ink of a picture that shows dark ink on white."""
     return 255 - np.asarray(picture)
 
 
 def require_images(pictures: list[Any]) -> None:
-    """Make sure that these are the pictures of the samples."""
+    """Require that these are the pictures of the samples."""
     assert len(pictures) == len(SAMPLES)
     for picture, one in zip(pictures, SAMPLES, strict=True):
         np.testing.assert_array_equal(pixels(picture), one.writing.image)
 
 
 def require_metadata(folder: Path, pictures: str = "images/") -> None:
-    """Make sure that all labels stand in a file beside what the format has place for, by the paths of pictures."""
+    """Require that metadata.jsonl holds all labels, even those without a place in the format, by picture path."""
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
     assert rows == [{"file_name": f"{pictures}{one.key}.png", **one.label} for one in SAMPLES]
     require_images([Image.open(folder / row["file_name"]) for row in rows])
 
 
 def test_a_label() -> None:
-    """All that is known of an image; None stands for what is no digit."""
+    """A label holds all that is known of an image, with None for characters that are not digits."""
     given = sample(10**12 - 1, "7-")
     assert given.key == "999999999999"
     assert given.label == {
@@ -92,13 +92,13 @@ def test_a_label() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read(name: str) -> None:
-    """A test of its name reads it as the tool does that it is for."""
+    """Each format has a test of its own name, which reads it as its tool does."""
     assert f"test_{name}" in set(globals()), f"write test_{name}"
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_bytes(name: str) -> None:
-    """Twice the same, under names that begin with the stem; and the manifest has the library's version."""
+    """Packing twice gives the same bytes; names begin with the stem; the manifest has the library's version."""
     first, second = (packer(name)("train/00007", iter(SAMPLES)) for _ in range(2))
     assert first == second
     assert all(re.match(r"train/00007[./]", path) for path in first)
@@ -110,7 +110,7 @@ def test_the_same_bytes(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves the file open
 def test_webdataset(tmp_path: Path) -> None:
-    """The library of that name reads pictures and labels, in their order."""
+    """The library webdataset reads pictures and labels in their order."""
     webdataset: Any = import_module("webdataset")
     packed("webdataset", tmp_path)
     read = list(webdataset.WebDataset(str(tmp_path / "00003.tar"), shardshuffle=False).decode("pil"))
@@ -120,7 +120,7 @@ def test_webdataset(tmp_path: Path) -> None:
 
 
 def test_headers_of_webdataset_say_nothing_of_who_packed_and_when(tmp_path: Path) -> None:
-    """The picture of each image, then its label; anyone may read them, and their owner write them."""
+    """Each picture precedes its label, and no header holds a time or a user; anyone may read the files."""
     packed("webdataset", tmp_path)
     with tarfile.open(tmp_path / "00003.tar") as tar:
         headers = tar.getmembers()
@@ -130,7 +130,7 @@ def test_headers_of_webdataset_say_nothing_of_who_packed_and_when(tmp_path: Path
 
 
 def test_imagefolder(tmp_path: Path) -> None:
-    """Pictures and their labels lie in one folder."""
+    """Pictures and their labels are in one folder."""
     packed("imagefolder", tmp_path)
     require_metadata(tmp_path / "00003", "")
 
@@ -165,7 +165,7 @@ def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_parquet(tmp_path: Path) -> None:
-    """Arrow reads the same, and each row's picture is a PNG."""
+    """Arrow reads the same labels, and each row's picture is a PNG."""
     parquet: Any = import_module("pyarrow.parquet")
     packed("parquet", tmp_path)
     rows = parquet.read_table(tmp_path / "00003.parquet").to_pylist()
@@ -187,7 +187,7 @@ def test_rows_of_parquet_are_written_in_groups(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_lmdb(tmp_path: Path) -> None:
-    """As PARSeq's reader does it (strhub/data/dataset.py): how many, then image and label by numbers from 1."""
+    """PARSeq's reader (strhub/data/dataset.py) finds the number of samples, then image and label by numbers from 1."""
     lmdb: Any = import_module("lmdb")
     packed("lmdb", tmp_path)
     roots = [path.parent for path in tmp_path.rglob("data.mdb")]
@@ -203,7 +203,7 @@ def test_lmdb(tmp_path: Path) -> None:
 
 
 def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Values of 20 kB in pages of 4 kB, and of 4 kB that take two pages, without the spare room for its tree."""
+    """Large values fit: 20 kB in pages of 4 kB, and 4 kB that take two pages, without spare room for the tree."""
     lmdb: Any = import_module("lmdb")
     monkeypatch.setattr("inkgan.generation.formats.archives._TREE", 2**19)
     for size, count in ((20_000, 150), (4100, 600)):
@@ -217,7 +217,7 @@ def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_paddleocr(tmp_path: Path) -> None:
-    """As PaddleOCR's reader does it (ppocr/data/simple_dataset.py): a path below data_dir, a tab, a label."""
+    """PaddleOCR's reader (ppocr/data/simple_dataset.py) expects a path below data_dir, a tab and a label."""
     packed("paddleocr", tmp_path)
     require_metadata(tmp_path / "00003", "")
     with (tmp_path / "00003/rec_gt.txt").open("rb") as file:
@@ -227,7 +227,7 @@ def test_paddleocr(tmp_path: Path) -> None:
 
 
 def test_doctr(tmp_path: Path) -> None:
-    """As docTR's reader does it (doctr/datasets/recognition.py): names in labels.json, pictures in images/."""
+    """The reader of docTR (doctr/datasets/recognition.py) expects names in labels.json and pictures in images/."""
     packed("doctr", tmp_path)
     labels = json.loads((tmp_path / "00003/labels.json").read_text("utf-8"))
     assert list(labels.values()) == list(TEXTS)
@@ -236,7 +236,7 @@ def test_doctr(tmp_path: Path) -> None:
 
 
 def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """For each image, pycocotools finds a box with its category for each character but spaces."""
+    """For each character but spaces, pycocotools finds a box with its category."""
     coco: Any = import_module("pycocotools.coco")
     packed("coco", tmp_path)
     read = coco.COCO(str(tmp_path / "00003/annotations.json"))
@@ -263,7 +263,7 @@ def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
-    """From the first image on, also of the longest texts, and whatever shard an image is in; none of them is 0."""
+    """They are unique across shards, even for the longest texts and from the first image on; none is 0."""
     numbers: list[int] = []
     for number in range(3):
         writing = replace(sample(number, "7" * LONGEST_TEXT).writing, cells=())
@@ -277,7 +277,7 @@ def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
 
 
 def test_a_character_without_ink_has_no_box() -> None:
-    """A narrow one low on the page and one that begins at its edge have theirs."""
+    """Characters that are narrow and low on the page, or at its edge, still have boxes."""
     boxes: tuple[Box, ...] = ((0, 14, 3, 20), (5, 14, 5, 14), (9, 2, 18, 20))
     samples = [Sample(0, Writing("471", np.zeros((24, 30), np.uint8), boxes))]
     document = json.loads(packer("coco")("0", samples)["0/annotations.json"])
@@ -289,7 +289,7 @@ def test_a_character_without_ink_has_no_box() -> None:
 
 
 def test_yolo(tmp_path: Path) -> None:
-    """The format's definition: class, middle, width and height as shares, in a file of the image's name."""
+    """As the format defines: class, centre, width and height as fractions, in a file named like the image."""
     packed("yolo", tmp_path)
     names = re.findall(r'^  (\d+): "(.)"$', (tmp_path / "00003/data.yaml").read_text("utf-8"), re.MULTILINE)
     assert [name for _, name in names] == list(CATEGORIES)
@@ -307,7 +307,7 @@ def test_yolo(tmp_path: Path) -> None:
 
 
 def test_the_classes_of_yolo(tmp_path: Path) -> None:
-    """YAML reads each as the character that it is, and where the pictures are, beside their labels."""
+    """YAML reads each class as the character that it is, and finds the pictures beside their labels."""
     yaml: Any = import_module("yaml")
     packed("yolo", tmp_path)
     described = yaml.safe_load((tmp_path / "00003/data.yaml").read_text("utf-8"))
@@ -326,7 +326,7 @@ def test_the_classes_of_yolo(tmp_path: Path) -> None:
     ],
 )
 def test_a_whole_data_set_of_yolo(parts: tuple[str, ...], folders: dict[str, str]) -> None:
-    """A trainer needs train and val; it gets the parts of these names, or those that there are, with all classes."""
+    """A trainer needs train and val: they are the parts of those names, or else those that exist, with all classes."""
     yaml: Any = import_module("yaml")
     files = shared_files("yolo", parts)
     assert files.keys() == {"data.yaml"}
@@ -348,7 +348,7 @@ def test_writers_of_the_largest_data_set(name: str) -> None:
 
 
 def test_npz(tmp_path: Path) -> None:
-    """NumPy reads arrays that are filled up to one size."""
+    """NumPy reads arrays that are padded to one size."""
     packed("npz", tmp_path)
     with np.load(tmp_path / "00003.npz") as archive:
         assert archive["texts"].tolist() == list(TEXTS)
@@ -368,7 +368,7 @@ def test_npz(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_colours(name: str) -> None:
-    """Images in colour are packed as they are seen, and filled up with white."""
+    """Colour images are packed as they look, not inverted, and padded with white."""
     images = [np.random.default_rng(width).integers(0, 256, (24, width, 3), dtype=np.uint8) for width in (30, 20)]
     samples = [Sample(k, Writing("1", image, ((2, 2, 9, 20),))) for k, image in enumerate(images)]
     files = packer(name)("0", samples)
@@ -387,7 +387,7 @@ def test_colours(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.library])
 def test_without_its_library(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """One line names the extra, which is called like the format, before anything is drawn."""
+    """Before anything is drawn, one line names the extra, which has the format's name."""
     monkeypatch.setitem(sys.modules, str(FORMATS[name].library), None)  # as if it were not installed
     with pytest.raises(MissingExtraError, match=rf"pip install 'inkgan\[{name}\]'"):
         packer(name)

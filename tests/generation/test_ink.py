@@ -1,4 +1,4 @@
-"""Ink: specks are left out, by an oracle that labels connected pieces; digits are enlarged as Pillow would do it."""
+"""Ink: specks are removed as SciPy's labelling of connected pieces would, and digits are enlarged as Pillow would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def expected(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @pytest.mark.slow
 def test_two_thousand_digits() -> None:
-    """The same pixels as the oracle's, for digits as they are and with dirt, at once and one by one."""
+    """The pixels equal the oracle's for clean and for dirty digits, all at once and one by one."""
     digits = data.load("mnist").test.images[:2000, :, :, 0]
     rng = np.random.default_rng(0)
     dirty = np.maximum(digits, np.where(rng.random(digits.shape) < 0.02, 200, 0).astype(np.uint8))
@@ -43,7 +43,7 @@ def test_two_thousand_digits() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
 def test_any_image(seed: int, height: int, width: int, share: float) -> None:
-    """Also noise of any density and size, up to the edge of the image."""
+    """The same holds for noise of any density and size, up to the edge of the image."""
     rng = np.random.default_rng(seed)
     image = np.where(rng.random((height, width)) < share, rng.integers(0, 256, (height, width)), 0).astype(np.uint8)
     np.testing.assert_array_equal(ink.without_specks(image[None])[0], expected(image))
@@ -51,7 +51,7 @@ def test_any_image(seed: int, height: int, width: int, share: float) -> None:
 
 @pytest.mark.parametrize("size", [9, 28, 61])
 def test_a_spiral_is_one_piece(size: int) -> None:
-    """A long way through the ink still connects, and the speck in its middle goes."""
+    """Ink stays connected along a long path, and the speck in the middle is removed."""
     image = np.zeros((size, size), np.uint8)
     top, left, bottom, right = 0, 0, size - 1, size - 1
     while top <= bottom and left <= right:
@@ -63,7 +63,7 @@ def test_a_spiral_is_one_piece(size: int) -> None:
 
 @pytest.mark.slow
 def test_enlarging() -> None:
-    """Four times as large and smooth, as Pillow's cubic and its Gaussian make it but for rounding."""
+    """Four times as large and smooth: equal to Pillow's bicubic resizing and Gaussian blur except for rounding."""
     digits = data.load("mnist").test.images[:40, :, :, 0]
     large = ink.enlarged(digits)
     assert large.shape == (40, 112, 112)
@@ -79,7 +79,7 @@ def test_enlarging() -> None:
 
 
 def test_enlarging_is_exact_in_float32() -> None:
-    """Products and sums are those of float64, so that no processor rounds otherwise."""
+    """Products and sums equal those in float64, so every processor rounds in the same way."""
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     images[:3] = np.indices((28, 28)).sum(0) % 2 * 255
     weights = ink._enlarging(28).astype(np.float64)
@@ -89,7 +89,7 @@ def test_enlarging_is_exact_in_float32() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 13)])
 def test_distorting(height: int, width: int) -> None:
-    """SciPy's spline through the same moves, and SciPy's linear interpolation there, give the same but for rounding."""
+    """SciPy's spline and linear interpolation with the same moves give the same image except for rounding."""
     draws = np.random.default_rng(0)
     images = ndimage.gaussian_filter(draws.integers(0, 256, (6, height, width)).astype(float), (0, 1, 1)).astype(
         np.uint8
@@ -114,7 +114,7 @@ def test_distorting(height: int, width: int) -> None:
 
 
 def test_how_far_digits_are_distorted() -> None:
-    """Independent moves of a standard deviation move the parts by about as much, and never by whole digits."""
+    """Independent moves of a given standard deviation displace the ink by about that much, and never whole digits."""
     ramp = np.broadcast_to(np.arange(0, 224, 8, dtype=np.uint8)[:, None], (400, 28, 28))  # 8 grey levels for each row
     moves = 0.03 * np.random.default_rng(0).standard_normal((400, *ink.MOVES))
     moved = (
@@ -126,7 +126,7 @@ def test_how_far_digits_are_distorted() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("lean", [-1.0, 0.0, 0.4])
 def test_a_digit_is_drawn_in_the_part_of_the_line_that_it_reaches(lean: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn over the whole line, the strips are the same, also where digits reach the edge of their images."""
+    """Drawing over the whole line gives the same strips, even for digits that touch the edge of their images."""
     line = ink.Line(48, 37.4, 27.8)
     digits = ink.without_specks(data.load("mnist").test.images[:30, :, :, 0])
     digits[20:] = np.roll(digits[20:], 6, 2)

@@ -1,4 +1,4 @@
-"""Legible digits: read by two readers, drawn again only where they cannot be read, and told in labels."""
+"""Legible digits: two readers judge them, only unreadable ones are drawn again, and labels hold the outcome."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Numbers = NDArray[np.float32]
 
 
 def test_the_classifier_is_the_feature_network() -> None:
-    """The same probabilities as PyTorch's, for digits, noise and paper; the same bits for one image as among many."""
+    """Its probabilities are PyTorch's for digits, noise and blank paper, with the same bits for any batch size."""
     digits = data.load("mnist").test.images[:60, :, :, 0]
     noise = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     images = np.concatenate([digits, noise, np.zeros((1, 28, 28), np.uint8)])
@@ -40,7 +40,7 @@ def test_the_classifier_is_the_feature_network() -> None:
 
 
 def test_images_of_another_size_are_judged_too() -> None:
-    """Digits of 56x56 pixels are read as those of 28x28 are."""
+    """Digits of 56x56 pixels are read as well as those of 28x28."""
     split = data.load("mnist").test
     assert split.labels is not None
     large = split.images[:50, :, :, 0].repeat(2, 1).repeat(2, 2)
@@ -48,7 +48,7 @@ def test_images_of_another_size_are_judged_too() -> None:
 
 
 def test_the_first_reader_is_its_layers_in_pytorch() -> None:
-    """Three convolutions of stride 2, a hidden layer and the classes; the same bits alone as among many."""
+    """Three convolutions of stride 2, a hidden layer and the classes, with the same bits for any batch size."""
     images = data.load("mnist").test.images[:40, :, :, 0]
     weights = {name: torch.from_numpy(array) for name, array in legibility.weights_of(FIRST_READER).items()}
     maps = torch.from_numpy(images).float()[:, None] / 255
@@ -63,7 +63,7 @@ def test_the_first_reader_is_its_layers_in_pytorch() -> None:
 
 
 class Readers:
-    """Two readers who read 7 with the probability that is given for each image, whose first pixel is its number."""
+    """Two readers with given probabilities of a 7 for each image, whose first pixel is its number."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: list[float], second: list[float]) -> None:
         self.known = {FIRST_READER: first, CLASSIFIER: second}
@@ -83,14 +83,14 @@ class Readers:
 
 
 def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the product counts. It is not asked where the first reader is certain, or lets the digit fail."""
+    """It then judges by the product of both. It is not asked if the first reader is certain or rejects the digit."""
     readers = Readers(monkeypatch, first=[0.9995, 0.9, 0.995, 0.992, 0.99], second=[0.1, 0.99, 0.7, 0.993, 1.0])
     assert readers.as_sevens(0.99) == pytest.approx([0.9995, 0.9, 0.6965, 0.985056, 0.99])
     assert readers.seen == {FIRST_READER: [0, 1, 2, 3, 4], CLASSIFIER: [2, 3, 4]}
 
 
 def test_who_asks_for_more_than_certainty_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first reader that is certain, but less than was asked for, lets the digit fail."""
+    """If more than certainty is required, a first reader that is merely certain rejects the digit."""
     readers = Readers(monkeypatch, first=[0.9995, 0.99995], second=[1.0, 0.5])
     assert readers.as_sevens(0.9999) == pytest.approx([0.9995, 0.99995])
     assert not readers.seen[CLASSIFIER]
@@ -98,7 +98,7 @@ def test_who_asks_for_more_than_certainty_gets_it(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("break_it", ["damaged", "missing"])
 def test_a_reader_that_is_damaged_or_missing(break_it: str, tmp_path: Path) -> None:
-    """One line that says what to do."""
+    """A one-line error says what to do."""
     folder = shutil.copytree(legibility._MODELS / FIRST_READER.name, tmp_path / "reader")
     weights = folder / "weights.safetensors"
     if break_it == "damaged":
@@ -110,7 +110,7 @@ def test_a_reader_that_is_damaged_or_missing(break_it: str, tmp_path: Path) -> N
 
 
 class Judged:
-    """A generator of a pixel that is the length of the latent, and a judge who wants it to be small."""
+    """A generator of one pixel, the length of the latent, and a judge that prefers it small."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.drawn = 0
@@ -121,7 +121,7 @@ class Judged:
         return np.rint(100 * latents[:, :1, None]).astype(np.uint8)
 
     def as_digits(self, images: NDArray[np.uint8], digits: NDArray[np.int64], _: float) -> Numbers:
-        """The probability of digit 3 is 1 minus the length, of digit 4 highest at a length of 0.5."""
+        """Return the probability: 1 minus the length for digit 3, highest at a length of 0.5 for digit 4."""
         length = (images[:, 0, 0] / 100).astype(np.float32)
         return np.where(digits == 3, 1 - length, 0.6 - np.abs(length - 0.5))
 
@@ -132,7 +132,7 @@ class Judged:
 
 
 def test_the_first_factor_that_passes_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of a tenth from 0.9 down to 0; a digit that passes is not drawn again."""
+    """Factors fall in steps of a tenth from 0.9 to 0; a digit that passes is not drawn again."""
     judged = Judged(monkeypatch)
     result = judged.legible([0.5, 0.6, 0.7, 1.0, 2.0], 3, 0.4999)
     np.testing.assert_allclose(result.factors, [1, 0.8, 0.7, 0.5, 0.2], atol=1e-6)
@@ -164,7 +164,7 @@ def test_zero_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_digit_that_is_written_passes() -> None:
-    """With the bundled generator; lines whose digits all pass are what they are without judging."""
+    """With a bundled generator; a line whose digits all pass is the same as without judging."""
     lines = [("0123456789", writer) for writer in range(12)]
     model = inkgan.load("fast")
     plain, legible = (write_batch(lines, model=model, style=1, height=24, legible=p) for p in (0, 0.99))
@@ -176,7 +176,7 @@ def test_every_digit_that_is_written_passes() -> None:
 
 
 def test_sampling_legibly() -> None:
-    """Images that can be read stay as they are, the others are drawn again; each by itself."""
+    """Readable images stay as they are and the others are drawn again, each independently."""
     model = inkgan.load("fast")
     plain, legible = model.sample(150, seed=2), np.asarray(model.sample(150, seed=2, legible=0.99))
     labels = np.arange(150) % 10
@@ -196,7 +196,7 @@ def test_digits_are_judged_by_their_names(tmp_path: Path) -> None:
 
 
 def test_other_classes_cannot_be_legible(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line from Python and on the command line, for names that are no digits and for none."""
+    """Python and the command line refuse it in one line if class names are not digits or there are none."""
     named = renamed_digits(tmp_path / "m", "12", ["one", "two"])
     for model in (inkgan.load(named), inkgan.load("tutorial")):
         with pytest.raises(ConfigError, match=r"cannot draw legibly.*0 to 9"):
@@ -208,14 +208,14 @@ def test_other_classes_cannot_be_legible(tmp_path: Path, capsys: pytest.CaptureF
 
 
 class Unreadable(RealDigits):
-    """Draws paper, whatever it is asked for."""
+    """A model that draws blank paper whatever the label."""
 
     def draw(self, latents: Numbers, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.zeros((len(latents), 28, 28), np.uint8)
 
 
 def test_what_cannot_be_made_legible_is_told_once() -> None:
-    """One warning for many batches, with the digit, its text and its probability; the labels have it too."""
+    """One warning for many batches names the digit, its text and its probability, which the labels hold too."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         written = list(in_batches([("31", writer) for writer in range(20)], model=Unreadable(), height=512))
@@ -228,7 +228,7 @@ def test_what_cannot_be_made_legible_is_told_once() -> None:
 
 
 def test_morphing_legibly() -> None:
-    """Digits of hands that cannot be read are drawn again until they can, and no others."""
+    """Digits that cannot be read are drawn again until they can, and no others."""
     model = inkgan.load("fast")
     plain, legible = (morph([16, 17], steps=4, model=model, legible=p).reshape(-1, 28, 28) for p in (0, 0.99))
     digits = np.tile(np.arange(10), 5)
@@ -239,7 +239,7 @@ def test_morphing_legibly() -> None:
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
-    """0 leaves the probabilities out of the labels; another number is what digits must reach."""
+    """--legible 0 leaves the probabilities out of the labels; any other value is the least that digits must reach."""
     for least in ("0", "0.5"):
         out = tmp_path / f"{least}.png"
         assert run(["write", "42", "--model", "fast", "--legible", least, "--labels", "-o", str(out)]) == 0

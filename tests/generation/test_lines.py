@@ -1,4 +1,4 @@
-"""Texts from a file: one a line, and what is wrong is told with the number of its line."""
+"""Texts from a file: one on each line, and errors name the number of the line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inkgan.generation.writing import valid_text, write
 
 
 def test_a_text_for_each_line(tmp_path: Path) -> None:
-    """Line ends of any system, a byte order mark, spaces within, and a last line without an end."""
+    """Any line ends, a byte order mark, spaces within a line and a last line without an end are all read."""
     path = tmp_path / "texts.txt"
     path.write_bytes("\ufeff2026\r\n 1 2 \ndd.d\n3".encode())
     assert list(Lines(path)) == ["2026", " 1 2 ", "dd.d", "3"]
@@ -45,7 +45,7 @@ def test_a_text_for_each_line(tmp_path: Path) -> None:
     ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
 def test_lines_that_cannot_be_written(tmp_path: Path, content: bytes, said: str) -> None:
-    """What is wrong, and in which line."""
+    """The error says what is wrong and in which line."""
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=said) as caught:
@@ -56,20 +56,20 @@ def test_lines_that_cannot_be_written(tmp_path: Path, content: bytes, said: str)
 
 @pytest.mark.parametrize("name", ["none.txt", ".", "x" * 300])
 def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
-    """A missing file, a folder, a name that is too long: one line."""
+    """A missing file, a folder or a name that is too long gives a one-line error."""
     with pytest.raises(ConfigError, match="cannot read"):
         read_texts(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"], ids=ascii)
 def test_names_that_no_file_has(name: str) -> None:
-    """A zero byte, half a surrogate pair: one line."""
+    """A zero byte or half a surrogate pair gives a one-line error."""
     with pytest.raises(ConfigError, match=r"^the file of texts is '.*', which no file can be called\. Name another\.$"):
         read_texts(name)
 
 
 def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More lines than a file may have are refused before the rest is read."""
+    """A file with more lines than allowed is refused before the rest of it is read."""
     monkeypatch.setattr("inkgan.generation.lines.MOST_LINES", 3)
     path = tmp_path / "texts.txt"
     path.write_text("1\n2\n3\n", "utf-8")
@@ -82,7 +82,7 @@ def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["file", "-"])
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """A text of each line, by another writer each, as if they stood in the command."""
+    """Each line becomes one image by its own writer, as if the texts stood in the command."""
     monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
     texts = [f"{number:03d}" for number in range(200)]
     path = tmp_path / "texts.txt"
@@ -97,7 +97,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: st
 
 
 def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no standard input, that is said."""
+    """A closed standard input gives an error that says so."""
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ConfigError, match="standard input is closed"):
         read_texts("-")
@@ -107,7 +107,7 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_room_for_what_is_read_from_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], lines: int
 ) -> None:
-    """The copy on a full disk ends in one line, now and when it is closed."""
+    """A full disk gives a single error line, also when the copy of the input is closed later."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"12\n" * lines)))
     monkeypatch.setattr("inkgan.generation.lines.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
     assert run(["write", "--texts", "-", "-n", "2", "-o", f"{tmp_path}/a/"]) == 2
@@ -118,7 +118,7 @@ def test_no_room_for_what_is_read_from_standard_input(
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    """What is no text any more is refused when it is to be written, as any other text."""
+    """A line that is no longer a valid text is refused when it is to be written, like any other text."""
     (tmp_path / "texts.txt").write_bytes(b"12\n34\n")
     lines = Lines(tmp_path / "texts.txt")
     (tmp_path / "texts.txt").write_bytes(b"\xff\n34\n")
@@ -128,7 +128,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["file", "-", "pipe"])
 def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """More lines than are kept, of several lengths, forwards, backwards and around: each one is that line."""
+    """Lines are found in any order, even if there are more than are kept in memory and indices wrap around."""
     texts = [str(number) for number in range(5000)]
     path = tmp_path / "texts.txt"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(texts).encode())

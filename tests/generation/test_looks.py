@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {"texts": ["12"], "count": 2, "model": "fast", "height
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of one look has what Python has, with the cells in its labels."""
+    """A folder of images with a look equals what Python draws, and its labels hold the cells."""
     monkeypatch.chdir(tmp_path)
     words = ["--look", "scan", "--knob", "form=cells", "--knob", "turn=-3..3", "--labels", "--seed", "2"]
     assert run(["write", "12", "34", *words, "--height", "32", "--model", "fast", "-o", "a/"]) == 0
@@ -39,7 +39,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file(tmp_path: Path) -> None:
-    """A file starts from the look that it names, and changes single knobs; the knobs of the command come last."""
+    """A file starts from the look that it names and changes single knobs; knobs of the command override it."""
     path = tmp_path / "my.toml"
     path.write_text('look = "photo"\nblur = 1.5\nnoise = [0, 3]\npen = ["blue", "#112233"]\nturn = "-2..2"\n', "utf-8")
     look = look_of(str(path), {"noise": "7"})
@@ -55,7 +55,7 @@ def test_a_file(tmp_path: Path) -> None:
 def test_mistakes_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says what is wrong and what is allowed; nothing is written."""
+    """One line says what is wrong and what is allowed, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     for words, said in (
         (["--look", "scam"], "Did you mean 'scan'?"),
@@ -89,7 +89,7 @@ def test_mistakes_on_the_command_line(
     ],
 )
 def test_mistakes(tmp_path: Path, look: Any, knobs: dict[str, Any], said: str) -> None:
-    """What is wrong, and what is allowed."""
+    """The error says what is wrong and what is allowed."""
     (tmp_path / "bad.toml").write_text("blur = ", "utf-8")
     (tmp_path / "odd.toml").write_text('colour = "blue"', "utf-8")
     with pytest.raises(ConfigError, match=said):
@@ -98,7 +98,7 @@ def test_mistakes(tmp_path: Path, look: Any, knobs: dict[str, Any], said: str) -
 
 @pytest.mark.parametrize("value", [True, [], [1, 2, 3], ["a"], None, {}, "1,2", 10**400])
 def test_what_is_no_range(value: Any) -> None:
-    """Files and callers may give anything: one kind of error says what is allowed."""
+    """Whatever a file or a caller gives instead of a range, the same kind of error says what is allowed."""
     with pytest.raises(ConfigError, match="It takes a number from 0 to 10"):
         look_of({"blur": value})
     with pytest.raises(ConfigError, match="is not allowed"):
@@ -106,7 +106,7 @@ def test_what_is_no_range(value: Any) -> None:
 
 
 def test_characters_touch_where_the_gap_is_below_zero() -> None:
-    """Characters stand as far apart as a writer's gap and the knob say; each line has its own; cells have no gaps."""
+    """The knob adds to the writer's own gap, each line draws its own value, and cells ignore it."""
 
     def lefts(**knobs: Any) -> list[int]:
         return [box[0] for box in inkgan.write("48530", seed=3, height=96, look=knobs).boxes]
@@ -128,7 +128,7 @@ def test_characters_touch_where_the_gap_is_below_zero() -> None:
 
 
 def test_digits_are_distorted() -> None:
-    """The boxes go with the digits; separators and what is known of a digit stay; each line has its own amount."""
+    """Boxes follow the digits, separators and readings stay the same, and each line draws its own strength."""
 
     def written(writer: int = 0, **knobs: Any) -> Writing:
         return inkgan.write("-8-", seed=3, writer=writer, height=96, look=knobs)
@@ -152,7 +152,7 @@ def test_digits_are_distorted() -> None:
 
 
 def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
-    """A spec keeps the name of a look or its values, not its file; its images have the look, whoever draws them."""
+    """A spec keeps a look's name or its values, but no path to a file, and its images have that look."""
     path = tmp_path / "my.toml"
     path.write_text('look = "scan"\nform = "cells"\n', "utf-8")
     clean, named, own = (inkgan.Spec(**OPTIONS, look=look) for look in ("clean", "photo", str(path)))
@@ -169,7 +169,7 @@ def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
 
 
 def test_the_manifest_has_the_values(tmp_path: Path) -> None:
-    """Whatever the name, a manifest says what the look is; one of an earlier version goes on; another look does not."""
+    """A manifest holds a look's values even if it has a name. An older one resumes; another look is refused."""
     spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
     shards._begin(tmp_path, spec, digests_of(spec))
     path = tmp_path / "manifest.json"
@@ -191,7 +191,7 @@ def test_the_manifest_has_the_values(tmp_path: Path) -> None:
 
 
 def test_a_data_set_from_before_a_knob_goes_on(tmp_path: Path) -> None:
-    """A knob that its manifest lacks did nothing then, so the data set is another one only if it does something now."""
+    """A knob missing from an old manifest had no effect, so the data set differs only if the knob has one now."""
     spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
     shards._begin(tmp_path, spec, digests_of(spec))
     path = tmp_path / "manifest.json"
@@ -207,7 +207,7 @@ def test_a_data_set_from_before_a_knob_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sheet of 24, and how long it would take; nothing of the data set."""
+    """A preview draws 24 images and estimates the total time, but writes nothing of the data set."""
     monkeypatch.chdir(tmp_path)
     words = ["write", "dd", "-n", "1000000", "--shards", "100", "--model", "fast", "--height", "24", "--preview"]
     assert run([*words, "-o", "numbers/", "--jobs", "3"]) == 0
@@ -227,7 +227,7 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_the_name_of_a_preview(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str, name: str
 ) -> None:
-    """A picture keeps its name, in capitals too; what is not one gets an ending."""
+    """A name that ends in .png or .PNG is kept; any other gets -preview.png appended."""
     monkeypatch.chdir(tmp_path)
     assert run(["write", "7", "-n", "2", "--model", "fast", "--height", "24", "--preview", "-o", given]) == 0
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -1,4 +1,4 @@
-"""Drawing from trained generators: image i depends on the weights, the seed and i alone, and PyTorch is not needed."""
+"""Drawing from trained generators: image i depends only on the weights, the seed and i, and needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def model(tutorial_run: Path) -> Model:
 
 
 def sampled(*arguments: object) -> int:
-    """Run ``inkgan sample``; returns the exit code."""
+    """Run ``inkgan sample`` and return the exit code."""
     return run(["sample", *map(str, arguments)])
 
 
@@ -48,7 +48,7 @@ def test_what_is_drawn(model: Model) -> None:
 
 
 def test_for_another_process(model: Model) -> None:
-    """A model is pickled, for a pool of processes or a DataLoader's workers."""
+    """A model can be pickled for a process pool or the workers of a DataLoader."""
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).sample(2, seed=3), model.sample(2, seed=3))
 
 
@@ -68,7 +68,7 @@ def test_the_seed_decides(model: Model) -> None:
 
 
 def test_what_a_generator_cannot_do(model: Model) -> None:
-    """A class of one without labels, the statistics of a batch of one that has none: refused, not passed over."""
+    """A class for a model without labels, or batch statistics for one that has none, is refused, not ignored."""
     with pytest.raises(ConfigError, match="draws without labels"):
         model.sample(2, labels=1)
     with pytest.raises(ConfigError, match="is for the tutorial"):
@@ -76,7 +76,7 @@ def test_what_a_generator_cannot_do(model: Model) -> None:
 
 
 def test_the_tutorials_own_behaviour(model: Model, tutorial_run: Path) -> None:
-    """With the statistics of the batch, images are what the training graph draws of these latents together."""
+    """With the statistics of the batch, images are those that the training graph draws from the same latents."""
     weights = dict(inkgan.load(tutorial_run)._weights)
     latent = np.concatenate([latents(5, Stream.SAMPLE_LATENTS, i, 1, 100) for i in range(4)])
     together = to_uint8(draw_tutorial(weights, latent)[0])[..., 0]
@@ -85,7 +85,7 @@ def test_the_tutorials_own_behaviour(model: Model, tutorial_run: Path) -> None:
 
 
 def test_numpys_numbers(model: Model, tutorial_run: Path) -> None:
-    """Numbers that come out of NumPy are as good as Python's, and a step need not be a string."""
+    """NumPy numbers are accepted like Python's, and a step may be a number instead of a string."""
     np.testing.assert_array_equal(model.sample(np.int64(3), seed=np.uint8(7)), model.sample(3, seed=7))
     np.testing.assert_array_equal(model.sample(np.array(2), seed=np.array(7)), model.sample(2, seed=7))
     assert inkgan.load(tutorial_run, which=np.int64(4)).description["step"] == 4
@@ -98,7 +98,7 @@ def test_numpys_numbers(model: Model, tutorial_run: Path) -> None:
 
 
 def test_in_a_notebook(model: Model) -> None:
-    """Samples are arrays that show as a sheet and print in one line; what is computed from them prints as usual."""
+    """Samples are arrays that show as a sheet and print in one line; arrays computed from them print as usual."""
     images = model.sample(12)
     assert repr(images) == str(images) == "<12 images of 28x28, uint8>"
     shown = images._repr_png_()
@@ -130,7 +130,7 @@ def test_in_a_notebook(model: Model) -> None:
     ],
 )
 def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> None:
-    """What is asked for is checked."""
+    """Options out of range are refused."""
     with pytest.raises(ConfigError) as caught:
         model.sample(**options)
     assert needed in str(caught.value)
@@ -151,20 +151,20 @@ def test_which_checkpoint(tutorial_run: Path, model: Model) -> None:
 
 @pytest.mark.parametrize("which", ["5", "-1", "best", "newest", "", "../6", "9" * 100])
 def test_a_checkpoint_that_is_not_there(tutorial_run: Path, which: str) -> None:
-    """A checkpoint that is not there is answered with those that are."""
+    """The error for a missing checkpoint lists those that exist."""
     with pytest.raises(CheckpointError, match="4, 6" if which != "best" else "latest"):
         inkgan.load(tutorial_run, which=which)
 
 
 @pytest.mark.parametrize("which", [10**5000, 2.5, None, [4]], ids=["huge", "fraction", "none", "list"])
 def test_what_names_no_checkpoint(tutorial_run: Path, which: Any) -> None:
-    """It is neither a text nor a whole number of a step."""
+    """Anything but a string or a whole number is refused as the name of a checkpoint."""
     with pytest.raises(ConfigError, match=r"^there is no checkpoint .{1,80}\. Give latest, best or a step\.$"):
         inkgan.load(tutorial_run, which=which)
 
 
 def test_a_model_folder_of_its_own(tutorial_run: Path, tmp_path: Path, model: Model) -> None:
-    """Two files and their manifest are enough to draw from: a model needs nothing of its run."""
+    """A model needs only two files and their manifest, and nothing else of its run."""
     source = runs.newest(tutorial_run)
     for name in ("model.json", "generator.safetensors", "manifest.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
@@ -174,7 +174,7 @@ def test_a_model_folder_of_its_own(tutorial_run: Path, tmp_path: Path, model: Mo
 @pytest.mark.parametrize("file", ["model.json", "generator.safetensors", "manifest.json"])
 @pytest.mark.parametrize("how", ["damaged", "missing"])
 def test_a_damaged_model(tutorial_run: Path, tmp_path: Path, file: str, how: str) -> None:
-    """A damaged model is refused, and the file named."""
+    """A damaged model is refused, and the error names the file."""
     folder = runs.copy(tutorial_run, tmp_path / "run")
     path = runs.newest(folder) / file
     runs.damage(path) if how == "damaged" else path.unlink()
@@ -188,7 +188,7 @@ def test_a_damaged_model(tutorial_run: Path, tmp_path: Path, file: str, how: str
 def test_a_run_whose_newest_checkpoint_is_damaged(
     tutorial_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The one before it is drawn from, and that is said; a damage that sampling does not read does not matter."""
+    """The checkpoint before it draws, with a warning; damage to files that sampling does not read is ignored."""
     folder = runs.copy(tutorial_run, tmp_path / "run")
     runs.damage(runs.newest(folder) / "optimizers.safetensors")
     assert inkgan.load(folder).description["step"] == 6
@@ -208,7 +208,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged(
 
 
 def test_a_run_that_is_being_trained(tutorial_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a trainer saves and prunes between finding and reading a checkpoint, the one that is there then is read."""
+    """If a trainer saves and prunes between finding and reading a checkpoint, the one that then exists is read."""
     folder = runs.copy(tutorial_run, tmp_path / "run")
     checkpoints = folder / "checkpoints"
     expected = inkgan.load(folder).sample(2)
@@ -234,7 +234,7 @@ def test_a_run_that_is_being_trained(tutorial_run: Path, tmp_path: Path, monkeyp
 
 @pytest.mark.slow
 def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path) -> None:
-    """Hundreds of loads beside a process that saves and prunes as fast as it can: none fails, none warns."""
+    """Loading never fails or warns while another process saves and prunes as fast as it can."""
     folder = runs.copy(tutorial_run, tmp_path / "run")
     code = (
         "import sys, itertools\n"
@@ -262,7 +262,7 @@ def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])
 def test_what_is_no_model(tmp_path: Path, what: str) -> None:
-    """What is neither a run nor a model is refused in one line."""
+    """Anything that is neither a run nor a model is refused in one line."""
     path = tmp_path / what
     if what == "a file":
         path.write_bytes(b"hello")
@@ -277,7 +277,7 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
 
 
 def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose folder is called as a bundled model is found by its path, not by its name."""
+    """A run in a folder with the name of a bundled model is found by its path, not by its name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="there is no model or run"):
         inkgan.load(Path("fast"))
@@ -288,7 +288,7 @@ def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pyte
 
 
 def test_a_model_has_one_state(tutorial_run: Path) -> None:
-    """A checkpoint can be chosen of a run, not of a model."""
+    """A checkpoint can be chosen from a run, but not from a model."""
     for model in ("fast", runs.newest(tutorial_run)):
         with pytest.raises(CheckpointError, match="it has one state"):
             inkgan.load(model, which="999")
@@ -310,20 +310,20 @@ def test_a_model_has_one_state(tutorial_run: Path) -> None:
     ],
 )
 def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: str) -> None:
-    """What a generator is not made for is refused."""
+    """Latents and labels that the generator was not built for are refused."""
     with pytest.raises(ConfigError, match=said):
         inkgan.load("fast").draw(latents, None if labels is None else np.array(labels, np.int64))
 
 
 @pytest.mark.parametrize("label", [10, -1, 10**30])
 def test_a_class_that_is_none(label: int) -> None:
-    """A class out of range is named, however large it is."""
+    """The error names a class that is out of range, however large its number is."""
     with pytest.raises(ConfigError, match=f"there is no class {label}: fast draws 0 to 9"):
         inkgan.load("fast").sample(2, labels=label)
 
 
 def test_bundled_models_are_generators() -> None:
-    """Every bundled model that sampling offers can be drawn from."""
+    """Every bundled model can be drawn from."""
     for name in bundled_models():
         assert inkgan.load(name).sample(1).shape == (1, 28, 28)
 
@@ -369,7 +369,7 @@ def test_to_a_folder(
 def test_nothing_is_overwritten(
     tutorial_run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is there stays, and is replaced with --force only."""
+    """Existing files are kept, and replaced only with --force."""
     out = f"{tmp_path}/{name}"
     assert sampled(tutorial_run, "-n", 2, "-o", out) == 0
     before = runs.listing(tmp_path)
@@ -387,7 +387,7 @@ def test_nothing_is_overwritten(
 def test_a_model_is_not_replaced_by_its_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    """--force replaces what inkgan wrote, but not what draws."""
+    """--force replaces what inkgan wrote, but never the model that draws."""
     monkeypatch.chdir(tmp_path)
     assert run(["export", "best", "-o", "model/"]) == 0
     before = runs.listing(tmp_path)
@@ -412,7 +412,7 @@ def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", bundled_models())
 def test_bundled_models_draw_digits(name: str) -> None:
-    """Every model that ships is small, and draws what the digit classifier takes for digits, of the class asked for."""
+    """Every bundled model is small, and the digit classifier reads its images as the classes asked for."""
     folder = Path(inkgan.__file__).parent / "models" / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
     model = inkgan.load(name)

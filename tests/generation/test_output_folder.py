@@ -1,4 +1,4 @@
-"""Folders that are filled: whole or not at all, and what belongs to the user stays."""
+"""Output folders are filled completely or not at all, and the user's own files stay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from inkgan.generation.output_folder import _MARK, MANIFEST, OutputFolder, has_e
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
-    """Write files of text into a folder."""
+    """Write text files into a folder."""
     with OutputFolder(path, files, force=force).filling() as folder:
         for name, content in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
@@ -31,7 +31,7 @@ def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """The text of every file of a folder but the list of them; a link counts as what it says."""
+    """Return the text of every file in a folder except its manifest, and the target of every link."""
     return {
         str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_text("latin-1")
         for path in folder.rglob("*")
@@ -40,7 +40,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
-    """The folder holds the files and the list of them, and nothing is left beside it."""
+    """The new folder holds the files and their list, and nothing else is left beside it."""
     fill(tmp_path / "new" / "a", {"0.png": "zero", "7/1.png": "one"})
     assert content(tmp_path / "new" / "a") == {"0.png": "zero", "7/1.png": "one"}
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["a"]
@@ -49,7 +49,7 @@ def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
 
 
 def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
-    """With force, the files of the write before go, and their folders if they are empty; the user's files stay."""
+    """With force, the previous files go, and their folders if they are then empty; the user's files stay."""
     fill(tmp_path / "a", {"0.png": "old", "1.png": "old", "3/2.png": "old", "4/3.png": "old"})
     mine = {"9.png": "mine", "3/8.png": "mine", "2024/7.png": "mine", "labels.jsonl": "mine", "notes.txt": "mine"}
     for name, text in mine.items():
@@ -69,7 +69,7 @@ def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     ["2.png", "5/2.png", "5", "labels.jsonl", MANIFEST, "a changed file", "a link", "a folder", "a linked folder"],
 )
 def test_what_is_not_ours_is_never_replaced(tmp_path: Path, there: str) -> None:
-    """A user's file, link or folder in the way of a new file: refused before any work, by name, whatever force says."""
+    """A user's file, link or folder in the way is refused by name before any work, even with force."""
     folder = tmp_path / "a"
     fill(folder, {"1.png": "old"})
     (tmp_path / "elsewhere").mkdir()
@@ -96,7 +96,7 @@ def test_what_is_not_ours_is_never_replaced(tmp_path: Path, there: str) -> None:
 
 
 def test_a_folder_is_filled_from_within(tmp_path: Path) -> None:
-    """What is around a folder need not be writable; beside a missing one its files wait in a folder of their own."""
+    """The parent of an existing folder need not be writable; a missing folder is prepared beside its place."""
     (tmp_path / "there").mkdir()
     with OutputFolder(tmp_path / "there", [], force=False).filling() as folder:
         assert (tmp_path / "there") in folder.parents
@@ -105,7 +105,7 @@ def test_a_folder_is_filled_from_within(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_kept_and_told(tmp_path: Path) -> None:
-    """A file that the user changed after it was written is not removed, and the command says so."""
+    """A file that the user has changed since it was written is kept, with a warning."""
     fill(tmp_path / "a", {"0.png": "old", "1.png": "old"})
     (tmp_path / "a" / "1.png").write_text("retouched", "utf-8")
     with pytest.warns(InkganWarning, match=r"changed since is kept: 1\.png \(1 in all\)"):
@@ -114,7 +114,7 @@ def test_a_changed_file_is_kept_and_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
-    """A folder of the user's numbered pictures: new files may be added, and none is replaced or removed."""
+    """New files may be added to a folder of the user's pictures, and none of those is replaced or removed."""
     (tmp_path / "3").mkdir()
     for number in range(50):
         (tmp_path / "3" / f"{number:03d}.png").write_text("mine", "utf-8")
@@ -128,7 +128,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("outside", ["../mine.png", "/mine.png", "1/../../mine.png", "a/b/c.png"])
 def test_a_list_that_names_others_files(tmp_path: Path, outside: str) -> None:
-    """A manifest that names what lies outside the folder is not one that inkgan wrote."""
+    """A manifest with paths outside the folder is treated as not written by inkgan."""
     fill(tmp_path / "a", {"0.png": "old"})
     text = (tmp_path / "a" / MANIFEST).read_text("utf-8")
     (tmp_path / "a" / MANIFEST).write_text(text.replace('"0.png"', json.dumps(outside)), "utf-8")
@@ -139,7 +139,7 @@ def test_a_list_that_names_others_files(tmp_path: Path, outside: str) -> None:
 
 
 def test_links_to_folders(tmp_path: Path) -> None:
-    """A link to a folder is written through and stays; a link to nothing is refused, and stays."""
+    """Files are written through a link to a folder; a link to nothing is refused; both links stay."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to("disk")
     fill(tmp_path / "link", {"0.png": "old", "1/1.png": "old"})
@@ -155,7 +155,7 @@ def test_links_to_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["missing", "new/missing", "empty", "of before"])
 def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
-    """When the work fails, everything is as it was, and nothing is left over."""
+    """If the work fails, everything is as it was before, and nothing is left over."""
     folder = tmp_path / place
     if place == "empty":
         folder.mkdir()
@@ -174,7 +174,7 @@ def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even the temporary folder remains, which no later write would know as inkgan's."""
+    """The temporary folder is removed too, because without its mark no later write would clean it up."""
     fill(tmp_path / "a", {"0.png": "old"})
     before = sorted(tmp_path.rglob("*"))
 
@@ -191,7 +191,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("at", range(7))
 @pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
 def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kind: BaseException) -> None:
-    """When the disk fills up, or the user stops, while files change places: all of them go back."""
+    """If the disk fills up or the user stops while files are moved, all of them are moved back."""
     folder = tmp_path / "a"
     fill(folder, {"0.png": "old", "1.png": "old", "3/2.png": "old"})
     (folder / "3" / "mine.png").write_text("mine", "utf-8")
@@ -222,7 +222,7 @@ def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("new", ["old", "new"])
 @pytest.mark.parametrize("at", range(6))
 def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, new: str) -> None:
-    """Whenever it dies, the next write knows all files of both, also where their contents are the same."""
+    """Whenever it dies, the next write recognises the old and the new files, even if their contents are equal."""
     folder = tmp_path / "a"
     fill(folder, {"0.png": "old", "1.png": "old"})
     (folder / "mine.png").write_text("mine", "utf-8")
@@ -248,7 +248,7 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When also putting back fails, the message says where the old files are, and they are there."""
+    """If moving back fails too, the error says where the old files are, and they are there."""
     folder = tmp_path / "a"
     fill(folder, {"0.png": "old", "1.png": "old"})
     true = Path.replace
@@ -266,7 +266,7 @@ def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def leave(place: Path, **mark: Any) -> Path:
-    """Leave a temporary folder as a process that was killed does."""
+    """Leave a temporary folder behind as a killed process does."""
     left = place / ".numbers.4711.tmp"
     (left / "new").mkdir(parents=True)
     (left / "new" / "0.png").write_text("half", "utf-8")
@@ -276,7 +276,7 @@ def leave(place: Path, **mark: Any) -> Path:
 
 
 def ended_process() -> int:
-    """The number of a process that is no more."""
+    """Return the id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
@@ -284,7 +284,7 @@ def ended_process() -> int:
 
 @pytest.mark.parametrize("inside", [True, False])
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
-    """The next write removes temporary folders of processes that ended, in the folder and beside it."""
+    """The next write removes temporary folders of ended processes, inside the folder and beside it."""
     folder = tmp_path / "a"
     left = leave(folder if inside else tmp_path, host=machine(), process=ended_process())
     fill(folder, {"0.png": "new"})
@@ -305,14 +305,14 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> No
     ids=["no mark", "alive", "another machine", "no process", "damaged", "cut off"],
 )
 def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, mark: dict[str, Any]) -> None:
-    """A folder of a similar name without our mark, of a live process, or of another machine stays."""
+    """A temporary folder stays if it has no valid mark, or belongs to a live process or another machine."""
     left = leave(tmp_path, **mark)
     fill(tmp_path / "a", {"0.png": "new"})
     assert (left / "new" / "0.png").read_text("utf-8") == "half"
 
 
 def test_containers_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each numbers its own processes, so one cannot know whether those of another have ended."""
+    """Each container has its own process ids, so one cannot know whether the other's processes have ended."""
     here = machine()
     ended = ended_process()
     assert has_ended(here, ended)
@@ -324,7 +324,7 @@ def test_containers_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_mark_that_is_damaged_is_not_swept(tmp_path: Path) -> None:
-    """However it is: lists in lists in lists, too."""
+    """Even a mark of deeply nested lists, which JSON cannot parse, is left alone."""
     left = leave(tmp_path)
     (left / _MARK).write_text("[" * 10**5, "utf-8")
     fill(tmp_path / "a", {"0.png": "new"})
@@ -333,7 +333,7 @@ def test_a_mark_that_is_damaged_is_not_swept(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_command(tmp_path: Path) -> None:
-    """`write` that is killed leaves the folder as it was; the next one leaves nothing of it."""
+    """A killed ``write`` leaves the folder as it was, and the next one removes its leftovers."""
     out = tmp_path / "numbers"
     command = [sys.executable, "-m", "inkgan", "write", "dddd", "-o", f"{out}/"]
     with subprocess.Popen([*command, "-n", "100000"]) as process:
@@ -354,7 +354,7 @@ def test_a_killed_command(tmp_path: Path) -> None:
 def test_commands_touch_nothing_of_the_users(
     tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every command that fills folders refuses to replace what it did not write, and refuses an empty name."""
+    """Every command that fills folders refuses to replace files it did not write, and refuses an empty name."""
     words = {
         "sample": ["sample", "fast", "-n", "20"],
         "morph": ["morph", "3", "5", "--steps", "1"],

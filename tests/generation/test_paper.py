@@ -1,4 +1,4 @@
-"""What looks do to images: each knob does what it is called after, and boxes go where the ink goes."""
+"""Looks: each knob does what its name says, and boxes follow the ink."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bars() -> Writing:
 
 
 def only(bars: Writing, k: int) -> Writing:
-    """The ink of one of the rectangles, with the boxes of all."""
+    """Return the ink of one rectangle with the boxes of all."""
     left, top, right, bottom = bars.boxes[k]
     image = np.zeros_like(bars.image)
     image[top:bottom, left:right] = 255
@@ -46,7 +46,7 @@ def only(bars: Writing, k: int) -> Writing:
 
 
 def extent(image: NDArray[np.uint8], least: int = 20) -> tuple[int, int, int, int]:
-    """The box of what is darker."""
+    """Return the box of all pixels darker than a level."""
     rows, columns = np.nonzero(image > least)
     return (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
@@ -55,7 +55,7 @@ def extent(image: NDArray[np.uint8], least: int = 20) -> tuple[int, int, int, in
 @pytest.mark.parametrize("text", ["1", "."])
 @pytest.mark.parametrize("number", range(5))
 def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
-    """Pages are narrow where corners and edges would meet; something of the character is always left."""
+    """Part of the character is always left, even on a page so narrow that corners and edges nearly meet."""
     look = {"look": "photo", "turn": 15, "perspective": 24, "clip": 24}
     drawn = inkgan.write(text, model="fast", height=24, seed=number, legible=0, look=look)
     left, top, right, bottom = drawn.boxes[0]
@@ -65,7 +65,7 @@ def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("name", WORN)
 def test_a_pure_function(line: Writing, name: str) -> None:
-    """The same again for the same numbers, and another one for others; the text and the size stay."""
+    """The same numbers give the same image and other numbers another one; text and size stay."""
     look = LOOKS[name]
     first, again = (with_look(line, 5, 8, look) for _ in range(2))
     np.testing.assert_array_equal(first.image, again.image)
@@ -77,7 +77,7 @@ def test_a_pure_function(line: Writing, name: str) -> None:
 
 @pytest.mark.parametrize("name", WORN)
 def test_ink_is_in_its_boxes(line: Writing, name: str) -> None:
-    """In whatever look, boxes hold most of what is dark, and paper is bright; a space's box has no area."""
+    """In every look, the boxes hold most dark pixels, paper is bright, and a space's box has no area."""
     for number in range(6):
         seen = with_look(line, 1, number, LOOKS[name])
         height, width = seen.image.shape
@@ -95,7 +95,7 @@ def test_ink_is_in_its_boxes(line: Writing, name: str) -> None:
 
 @pytest.mark.parametrize("knobs", [{name: GEOMETRY[name]} for name in GEOMETRY] + [GEOMETRY])
 def test_boxes_follow_every_knob(bars: Writing, knobs: dict[str, Any]) -> None:
-    """A black rectangle, moved by one knob or all, fills the box in the labels, to the pixel; half of it stays."""
+    """A black rectangle moved by one knob or by all still fills its box to the pixel, and about half of it stays."""
     moved = 0
     for number in range(4):
         for k in range(3):
@@ -110,7 +110,7 @@ def test_boxes_follow_every_knob(bars: Writing, knobs: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("stroke", [-1.0, 0.6, 2.5, 4.0])
 def test_boxes_follow_the_stroke(line: Writing, bars: Writing, stroke: float) -> None:
-    """A rectangle grows by so many pixels on each side; no ink of a line lies outside its boxes."""
+    """A rectangle grows by the stroke on each side, and no ink of a line lies outside its boxes."""
     look = Look(stroke=(stroke, stroke))
     seen = with_look(only(bars, 0), 0, 0, look)
     expected = np.add(bars.boxes[0], stroke * np.array([-1, -1, 1, 1]))
@@ -124,7 +124,7 @@ def test_boxes_follow_the_stroke(line: Writing, bars: Writing, stroke: float) ->
 
 
 def test_a_wider_stroke_is_that_of_a_wider_pen() -> None:
-    """A disc of radius 10 becomes one of radius 12.5, or of 9: by its area."""
+    """A disc of radius 10 has the area of one of radius 12.5, or of 9."""
     y, x = np.mgrid[:40, :40] - 19.5
     disc = np.rint(255 * np.clip(10.5 - np.hypot(x, y), 0, 1)).astype(np.uint8)
     for by in (2.5, -1):
@@ -134,7 +134,7 @@ def test_a_wider_stroke_is_that_of_a_wider_pen() -> None:
 
 @pytest.mark.parametrize("box", [(10, 8, 30, 50), (40, 20, 44, 24), (100, 5, 140, 60)])
 def test_boxes_follow_a_map(box: tuple[int, int, int, int]) -> None:
-    """A black rectangle, moved by Pillow, fills the box that is computed, to the pixel."""
+    """A black rectangle moved by Pillow fills the computed box to the pixel."""
     left, top, right, bottom = box
     image = np.zeros((64, 160), np.uint8)
     image[top:bottom, left:right] = 255
@@ -149,7 +149,7 @@ def test_boxes_follow_a_map(box: tuple[int, int, int, int]) -> None:
 
 
 def test_a_thin_line_stays_whole_where_the_page_gets_small() -> None:
-    """A line of one pixel keeps its ink all along; by the cubic alone, it would become dashes."""
+    """A line one pixel wide keeps its ink along its length; bicubic sampling alone would break it into dashes."""
     image = np.zeros((64, 400), np.uint8)
     image[50, 20:380] = 255
     matrix = homography(paper._corners(400, 64), moved_corners(400, 64, np.radians(12), np.zeros((2, 4))))
@@ -160,7 +160,7 @@ def test_a_thin_line_stays_whole_where_the_page_gets_small() -> None:
 
 @pytest.mark.parametrize("angle", [2, 5])
 def test_a_page_of_about_its_size_is_moved_by_pillow_alone(line: Writing, angle: float) -> None:
-    """No pixel is weighed twice: what looks drew before thin lines were mended is what they draw."""
+    """Thin lines are repaired only on pages that shrink; all others are exactly what Pillow draws."""
     height, width = line.image.shape
     matrix = homography(
         paper._corners(width, height), moved_corners(width, height, np.radians(angle), np.zeros((2, 4)))
@@ -173,7 +173,7 @@ def test_a_page_of_about_its_size_is_moved_by_pillow_alone(line: Writing, angle:
 
 
 def test_the_sizes_of_a_map() -> None:
-    """They are those of the middle, by finite differences: half the width and a third of the height, for one."""
+    """They are the local scales at the centre, checked by finite differences, such as 1/2 across and 1/3 down."""
     np.testing.assert_allclose(paper.magnification(np.diag([1 / 2, 1 / 3, 1]), 150, 96), [1 / 2, 1 / 3])
     matrix = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [1e-3, 2e-3, 1]])
     around = paper.transformed(np.array([[75, 75 + 1e-5, 75], [48, 48, 48 + 1e-5]]), matrix)
@@ -182,7 +182,7 @@ def test_the_sizes_of_a_map() -> None:
 
 
 def test_a_homography() -> None:
-    """It carries each of four points where it should; and a map of which all numbers are known is found again."""
+    """It maps four points as asked, and a known matrix is recovered from them."""
     draws = np.random.default_rng(0)
     before, after = draws.uniform(0, 100, (2, 2, 4))
     np.testing.assert_allclose(paper.transformed(before, homography(before, after)), after, rtol=1e-6)
@@ -191,32 +191,32 @@ def test_a_homography() -> None:
 
 
 def brightness(seen: NDArray[np.uint8], line: Writing) -> float:
-    """Of the paper, 0 to 255."""
+    """Return the mean brightness of the paper, 0 to 255."""
     return float((255 - seen[line.image == 0]).mean())
 
 
 def unevenness(seen: NDArray[np.uint8], line: Writing) -> float:
-    """The standard deviation of the paper's brightness."""
+    """Return the standard deviation of the paper's brightness."""
     return float(seen[line.image == 0].std())
 
 
 def sharpness(seen: NDArray[np.uint8], _: Writing) -> float:
-    """The energy of the gradient."""
+    """Return the energy of the horizontal gradient."""
     return float(np.square(np.diff(seen.astype(float), axis=1)).mean())
 
 
 def change(seen: NDArray[np.uint8], line: Writing) -> float:
-    """How far the image is from the clean one."""
+    """Return the mean difference from the clean image."""
     return float(np.abs(seen.astype(float) - line.image).mean())
 
 
 def darkness(seen: NDArray[np.uint8], line: Writing) -> float:
-    """Of full ink, 0 to 255."""
+    """Return the mean darkness of full ink, 0 to 255."""
     return float(seen[line.image == 255].mean())
 
 
 def weight(seen: NDArray[np.uint8], _: Writing) -> float:
-    """How much ink there is."""
+    """Return the total amount of ink."""
     return float(seen.sum())
 
 
@@ -236,13 +236,13 @@ MEASURES: dict[str, tuple[tuple[float, ...], Callable[[NDArray[np.uint8], Writin
 
 
 def test_every_knob_is_measured() -> None:
-    """Those that move ink, print and colours have tests of their own here; those of characters, in test_looks.py."""
+    """Knobs for geometry, print and colour have their own tests here; those for characters are in test_looks.py."""
     assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap", "elastic"}, "give it to MEASURES"
 
 
 @pytest.mark.parametrize("knob", MEASURES)
 def test_more_of_a_knob_is_more(line: Writing, knob: str) -> None:
-    """Whatever chance does, a measure that is not the knob's own grows with it, or falls."""
+    """A measure independent of the knob's implementation grows with it, or falls, for any random draw."""
     values, measure, sign = MEASURES[knob]
     for number in range(2):
         measured = [measure(with_look(line, 0, number, look_of({knob: value})).image, line) for value in values]
@@ -250,7 +250,7 @@ def test_more_of_a_knob_is_more(line: Writing, knob: str) -> None:
 
 
 def test_single_knobs(line: Writing) -> None:
-    """Paper, light, blur, noise and JPEG each do as much as they say."""
+    """Paper, light, blur, noise and JPEG each have as much effect as they say."""
     draws = np.random.default_rng(0)
     assert np.ptp(paper.light(20, 60, (0, 0), draws)) == 0
     lit = paper.light(20, 60, (0.5, 0.5), draws)
@@ -274,7 +274,7 @@ def test_single_knobs(line: Writing) -> None:
 
 
 def test_knobs_that_do_nothing_change_nothing(line: Writing) -> None:
-    """A look that differs from the clean one in what cannot be seen gives its pixels and its boxes."""
+    """A look without a visible difference from the clean one keeps the pixels and the boxes."""
     seen = with_look(line, 0, 0, Look(pen=("black", "black"), quality=(100, 100)))
     np.testing.assert_array_equal(seen.image, line.image)
     assert seen.boxes == line.boxes
@@ -285,12 +285,12 @@ def test_knobs_that_do_nothing_change_nothing(line: Writing) -> None:
     [{"pen": "blue,red"}, {"texture": 0.2}, {"resolution": 0.5}, {"pressure": 0.5}, {"quality": 9}, {"form": "line"}],
 )
 def test_no_knob_changes_another(line: Writing, other: dict[str, Any]) -> None:
-    """What chance does by one knob stays the same when another one is set: here, how the page lies."""
+    """Setting one knob does not change the random draws of another: here, how the page lies."""
     assert with_look(line, 3, 4, LOOKS["photo"]).boxes == with_look(line, 3, 4, look_of("photo", other)).boxes
 
 
 def test_a_frame_and_a_line(line: Writing) -> None:
-    """They are added around the line, and nothing of the line is lost."""
+    """They are printed around the line without covering any of it."""
     for printed, rows in (
         (paper.framed(line.image, np.random.default_rng(0)), 3),
         (paper.ruled(line.image, (), 99), 1),
@@ -301,7 +301,7 @@ def test_a_frame_and_a_line(line: Writing) -> None:
 
 
 def test_colours(line: Writing) -> None:
-    """Full ink has the colour of the pen, and paper its own; each of several pens is used; grey ones stay grey."""
+    """Full ink has the pen's colour and paper its tint; every pen of a list is used; grey pens keep images grey."""
     look = look_of({"pen": "#1f3a93", "tint": "cream"})
     seen = with_look(line, 0, 0, look)
     assert seen.image.shape == (*line.image.shape, 3)
@@ -320,7 +320,7 @@ def test_colours(line: Writing) -> None:
 
 
 def test_cells() -> None:
-    """Each character stands in a cell of its own, with all of its ink; the print is where the labels say."""
+    """Each character is in a cell of its own with all of its ink, and the printed cells are where the labels say."""
     text = "12 345.67"
     clean = inkgan.write(text, model="fast", height=64, seed=3, legible=0)
     seen = inkgan.write(text, model="fast", height=64, seed=3, legible=0, look={"form": "cells"})
@@ -340,7 +340,7 @@ def test_cells() -> None:
 
 
 def test_cells_follow_the_geometry(bars: Writing) -> None:
-    """Moved by all knobs at once, the print of a cell fills the cell's box."""
+    """Moved by all knobs at once, the printed cell fills the cell's box."""
     for number in range(3):
         for k in range(3):
             writing = Writing(bars.text, np.zeros_like(bars.image), bars.boxes, cells=(bars.boxes[k],))
@@ -349,7 +349,7 @@ def test_cells_follow_the_geometry(bars: Writing) -> None:
 
 
 def test_half_of_each_character_stays() -> None:
-    """Cuts that would go through a character, or past it, stop at its middle; those in the margin do not."""
+    """Cuts through or past a character stop at its middle; cuts in the margin are not changed."""
     boxes = np.array([[4, 30, 28, 70], [60, 16, 70, 76], [90, 78, 90, 78], [106, 40, 146, 60]], float)
     matrix = paper.clipping(boxes, np.array([24, 9, 24, 60]), 150, 96)
     left, top, right, bottom = 16, 9, 126, 50  # the middles of the first and the last, and of the lowest

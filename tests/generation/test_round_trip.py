@@ -1,4 +1,4 @@
-"""What is drawn and written to disk is read back as data: the same images under the same names."""
+"""Images that inkgan writes to disk are read back as data: the same images under the same class names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def by_name(given: data.DataSet) -> dict[str, set[bytes]]:
 @pytest.mark.parametrize("names", [NAMES, ("one", "Two 2", "drei", "四", "5", "six-6", "7.7", "acht'", "n%ine")])
 @pytest.mark.parametrize("out", ["drawn/", "drawn.npz"])
 def test_what_is_drawn_is_read_back_by_name(tmp_path: Path, out: str, names: tuple[str, ...]) -> None:
-    """A folder or an .npz of a model's images, read as data: the same images under the same names."""
+    """A folder or an .npz file of images, read as data, has the same images under the same class names."""
     folder = renamed_digits(tmp_path / "model", "123456789", names)
     assert run(["sample", str(folder), "-n", "90", "-o", f"{tmp_path}/{out}"]) == 0
     model = inkgan.load(folder)
@@ -52,7 +52,7 @@ def test_classes_that_would_be_read_as_splits(
 
 
 def test_one_class_named_as_a_split(tmp_path: Path) -> None:
-    """A folder beside others is a class for whoever says so: the reader asks."""
+    """A single class folder named like a split is written: the reader will ask what it is."""
     folder = renamed_digits(tmp_path / "model", "123", ("bus", "car", "train"))
     assert run(["sample", str(folder), "-n", "40", "-o", f"{tmp_path}/drawn/"]) == 0
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"bus", "car", "train", ".inkgan.json"}

@@ -1,4 +1,4 @@
-"""Data sets in shards: pure functions, done only when their hash holds; the same command goes on where it was."""
+"""Data sets in shards: a shard depends on the spec alone, is done only if its hash is right, and work resumes."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ TEXTS = ("{digits:2}", "{int:1..9}/d")
 
 
 def spec(**changes: Any) -> Spec:
-    """A small data set."""
+    """Return the spec of a small data set."""
     return Spec(**{"texts": TEXTS, "count": 10, "shards": 4, "model": "fast", "height": 24, "seed": 7, **changes})
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do the work in this process."""
+    """Do the work in this process instead of others."""
 
     def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
         return map(task, numbers)
@@ -61,33 +61,33 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries(content: bytes) -> dict[str, bytes]:
-    """The files of a tar, by name."""
+    """Return the files of a tar by name."""
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         return {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
 
 
 def visible(folder: Path) -> dict[str, bytes]:
-    """All files of a data set."""
+    """Return all files of a data set, and require that no temporary folder is left."""
     assert not (folder / ".tmp").exists()
     return runs.listing(folder)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data set, written by one process. Read it only."""
+    """The data set as one process writes it; tests must not change it."""
     folder = tmp_path_factory.mktemp("shards") / "whole"
     assert write_shards(spec(), folder, jobs=1) == (4, 0)
     return folder
 
 
 def copied(whole: Path, to: Path) -> Path:
-    """A copy of a data set."""
+    """Copy a data set."""
     return shutil.copytree(whole, to)
 
 
 @pytest.mark.slow
 def test_an_image_depends_on_its_number_alone() -> None:
-    """Image i is what `write` writes for text i and writer i, in whatever shard it is."""
+    """Image i is what ``write`` draws for text i and writer i, in whichever shard it is."""
     found = {
         name: content for k in range(4) for name, content in entries(make_shard(spec(), k)[f"0000{k}.tar"]).items()
     }
@@ -144,7 +144,7 @@ def test_shards_divide_a_data_set_evenly(count: int, shards: int) -> None:
 
 
 def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Image i has text i and writer i of the seed, whoever reads it."""
+    """Image i has text i and writer i of the seed, whichever reader draws it."""
     monkeypatch.setattr(
         "inkgan.generation.writing.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
     )
@@ -156,7 +156,7 @@ def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their bytes depend on it; between two images, whoever takes them has all threads."""
+    """Their bytes depend on the number of threads. Between images, the caller has all its threads again."""
 
     def threads() -> set[int]:
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
@@ -168,7 +168,7 @@ def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first images, and how many are drawn in a second; the first image, which waits for the model, is no part."""
+    """A preview returns the first images and the speed, which excludes the first image because it loads the model."""
     monkeypatch.setattr("inkgan.generation.spec._PREVIEWED", 3)
     for count, shown in ((2, 2), (3, 3), (4, 3)):
         clock = iter([10.0, 12.0])
@@ -181,7 +181,7 @@ def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_folder(whole: Path) -> None:
-    """The manifest says what it is; the system's own tool checks the records; again, nothing is made."""
+    """The manifest describes the data set, sha256sum confirms the records, and a shard is what make_shard returns."""
     assert {path.name for path in whole.iterdir()} == {"manifest.json", ".sha256", *(f"0000{k}.tar" for k in range(4))}
     manifest = json.loads((whole / "manifest.json").read_text("utf-8"))
     assert Spec(**manifest["spec"]) == spec()
@@ -195,7 +195,7 @@ def test_a_folder(whole: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes(whole: Path, tmp_path: Path) -> None:
-    """Any number of processes writes the same bytes, and a second run of them makes nothing."""
+    """Any number of processes writes the same bytes, and a second call makes nothing."""
     assert write_shards(spec(), tmp_path / "a", jobs=2) == (4, 0)
     assert visible(tmp_path / "a") == visible(whole)
     assert write_shards(spec(), tmp_path / "a", jobs=2) == (0, 4)
@@ -203,7 +203,7 @@ def test_two_processes(whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_commands(whole: Path, tmp_path: Path) -> None:
-    """A command that is killed early, one that is killed late, and one that ends: all is there, as it should be."""
+    """After one command was killed early and one late, a third completes the data set correctly."""
     out = tmp_path / "a"
     words = ["write", *TEXTS, "-n", "10", "--shards", "4", "--model", "fast", "--height", "24", "--seed", "7"]
     command = [sys.executable, "-m", "inkgan", *words, "--jobs", "2", "-o", str(out)]
@@ -225,7 +225,7 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
 
 
 def piped(path: Path) -> None:
-    """Put a pipe in the place of a file: who reads it waits for ever."""
+    """Replace a file by a pipe, on which a reader would wait for ever."""
     path.unlink()
     os.mkfifo(path)
 
@@ -245,7 +245,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> None:
-    """Only the shard that is not whole is made again, as it was."""
+    """Only the shard that is damaged or incomplete is made again, with the same bytes."""
     out = copied(whole, tmp_path / "a")
     DAMAGES[damage](out)
     assert not is_done(out, 2)
@@ -261,7 +261,7 @@ def test_a_shard_that_the_data_set_does_not_have(number: int) -> None:
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EIO])
 def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    """The manifest is then renamed into its place; any other failure is one."""
+    """The manifest is then renamed into place; any other failure is an error."""
 
     def link(*_: Any) -> None:
         raise OSError(code, os.strerror(code))
@@ -278,7 +278,7 @@ def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_workplaces_of_processes_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of others, and what is no workplace, stay."""
+    """They are removed; those of other processes and unrelated folders stay."""
     for name in ("my-host-7-x", "my-host-8-x", "notes"):
         (tmp_path / ".tmp" / name).mkdir(parents=True)
     monkeypatch.setattr(shards, "has_ended", lambda host, process: (host, process) == ("my-host", 7))
@@ -297,7 +297,7 @@ def test_the_workplace_of_a_process_that_works(tmp_path: Path) -> None:
 def test_another_process_removes_the_workplace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, enough: bool
 ) -> None:
-    """In the moment before this one makes its own folder there: it tries again, up to ten times."""
+    """If that happens just before this process makes its own folder there, it tries again, up to ten times."""
     true: Callable[..., str] = tempfile.mkdtemp
     calls = itertools.count()
 
@@ -319,7 +319,7 @@ def test_another_process_removes_the_workplace(
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", ["imagefolder", "webdataset"])
 def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Wherever the disk is full: one line, no shard that is not whole; then the same call goes on."""
+    """Wherever the disk becomes full, there is one error line and no incomplete shard, and the next call resumes."""
     small = spec(count=3, shards=2, format=name, split=[{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}])
     write_shards(small, tmp_path / "whole")
     expected = visible(tmp_path / "whole")
@@ -360,7 +360,7 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
-    """Both end, both tell no lie, and all is there once."""
+    """Several calls on one folder all succeed, count each shard once, and complete the data set."""
     out = tmp_path / "a"
     counts: list[tuple[int, int]] = []
     threads = [threading.Thread(target=lambda: counts.append(write_shards(spec(), out))) for _ in range(3)]
@@ -376,7 +376,7 @@ def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_parts(whole: Path, tmp_path: Path) -> None:
-    """Each of several machines makes its part; together they make all."""
+    """Each of several machines makes its part, and together they make the whole."""
     out = tmp_path / "a"
     assert [write_shards(spec(), out, part=(index, 3)) for index in (2, 1, 3)] == [(1, 0), (2, 0), (1, 0)]
     assert visible(out) == visible(whole)
@@ -389,7 +389,7 @@ def test_parts(whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of another data set, or of anything else, is refused in one line, and stays as it is."""
+    """A folder with another data set or other files is refused in one line and stays as it is."""
     before = visible(whole)
     for changes, said in (
         ({"seed": 8}, "its seed is 7, and not 8"),
@@ -423,7 +423,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("here")
 def test_other_versions(whole: Path, tmp_path: Path) -> None:
-    """A data set that was begun with other libraries goes on with a warning."""
+    """A data set that was begun with other library versions resumes with a warning."""
     out = copied(whole, tmp_path / "a")
     path = out / "manifest.json"
     path.write_text(path.read_text("utf-8").replace(f'"{np.__version__}"', '"1.0"'), "utf-8")
@@ -433,7 +433,7 @@ def test_other_versions(whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts may come from a file; when it changes, the data set is another one."""
+    """Texts may come from a file; if the file changes, it is another data set."""
     monkeypatch.chdir(tmp_path)
     Path("texts.txt").write_text("1\n22\n", "utf-8")
     Path("codes.txt").write_text("4\n", "utf-8")
@@ -455,7 +455,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.slow
 def test_a_split_by_writer() -> None:
-    """No writer is in two parts; the parts have about their shares, whatever the shards."""
+    """No writer is in two parts, and the parts have about their shares, whatever the shards."""
     shares = [{"name": "train", "share": 0.75}, {"name": "test", "share": 0.25}]
     parts = [part_of(spec(split=shares), writer) for writer in range(1000)]
     assert 700 < parts.count("train") < 800
@@ -487,7 +487,7 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
-    """As a trainer reads it (ultralytics/data): folders relative to the file, searched with all that is in them."""
+    """A trainer (ultralytics/data) finds all shards through folders relative to the file, searched recursively."""
     yaml: Any = import_module("yaml")
     shares = [{"name": "train", "share": 0.6}, {"name": "val", "share": 0.4}]
     for split in ((), shares):
@@ -506,7 +506,7 @@ def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_a_shared_file_that_is_missing_or_the_users(tmp_path: Path) -> None:
-    """A data set that was begun before there was such a file gets it and goes on; a user's own file stays."""
+    """A data set begun before the format had such a file gets it and resumes; a user's own file stays."""
     small = spec(count=2, shards=1, format="yolo")
     write_shards(small, tmp_path / "a")
     before = visible(tmp_path / "a")
@@ -522,7 +522,7 @@ def test_a_shared_file_that_is_missing_or_the_users(tmp_path: Path) -> None:
 
 
 def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard of a part is the folder in the part's folder."""
+    """The shard of a part is a folder in the part's folder, and a user's file in it is never removed."""
     monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
     task = partial(shards.put_shard, spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
@@ -537,7 +537,7 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_files_of_a_small_shard_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, synced: int
 ) -> None:
-    """The record always is: it says that the shard is done."""
+    """The record is always synced, because it says that the shard is done."""
     calls: list[str] = []
     monkeypatch.setattr(shards, "fsync", lambda path: calls.append(path.name))
     shards._put({f"00000/{one}.png": b"" for one in range(count)}, tmp_path, 0, depth=1)
@@ -546,7 +546,7 @@ def test_the_files_of_a_small_shard_are_synced(
 
 
 def test_another_process_puts_the_same_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the moment of the move; any other failure of a move is one."""
+    """If the other process wins the race, its shard stays; any other failure of the move is an error."""
     for name in ("ours", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0.png").write_text(name, "utf-8")
@@ -574,7 +574,7 @@ def test_writers_are_dealt_to_parts_by_their_shares() -> None:
 
 
 def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last part has the writers at the end; a share ends where the next begins."""
+    """The last part gets the writers beyond the sum, and a share ends where the next begins."""
     divided = spec(split=[{"name": "train", "share": 0.5}, {"name": "test", "share": 0.5 - 8e-7}])
     for place, part in ((0.0, "train"), (0.4999, "train"), (0.5001, "test"), (1 - 2**-53, "test")):
         monkeypatch.setattr(shards, "rng", lambda *_, place=place: SimpleNamespace(random=lambda: place))
@@ -582,7 +582,7 @@ def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.Monkey
 
 
 def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The images of a shard, in order, each in the file of its writer's part; no part has an empty one."""
+    """A shard's images go, in order, to the file of their writer's part; no part has an empty file."""
     divided = spec(count=40, shards=4, split=[{"name": name, "share": 0.25} for name in ("d", "a", "c", "b")])
     monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: samples})
     monkeypatch.setattr(shards, "samples", lambda _, numbers: numbers)
@@ -598,7 +598,7 @@ def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) 
 def test_a_worker_that_reads_other_texts_does_not_go_on(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line, and nothing of it is in the data set; what was done before stays done."""
+    """It fails with one error line and adds nothing to the data set; finished shards stay."""
     out = copied(whole, tmp_path / "a")
     (out / ".sha256/00002").unlink()
     before = visible(out)
@@ -614,7 +614,7 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
 def test_shards_are_made_on_all_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, jobs: int
 ) -> None:
-    """Unless another number of jobs is asked for."""
+    """One job for each core is the default."""
     asked: list[int] = []
 
     def engine(task: Task[bool], numbers: Sequence[int], jobs: int) -> Iterator[bool]:
@@ -628,7 +628,7 @@ def test_shards_are_made_on_all_cores(
 
 
 def test_hidden_files_of_the_users(tmp_path: Path) -> None:
-    """What looks like the record of a shard, without a manifest, is not ours."""
+    """A file like a shard's record is the user's if there is no manifest."""
     (tmp_path / ".sha256").mkdir()
     (tmp_path / ".sha256/00000").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match="holds files already"):
@@ -638,7 +638,7 @@ def test_hidden_files_of_the_users(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_lazily() -> None:
-    """Images come one by one, and several readers share them without a duplicate or a hole."""
+    """Images are drawn one at a time, and several readers share them without duplicates or gaps."""
     endless = spec(count=10**12, height=512)  # few at a time
     first = next(iter(inkgan.write_many(endless)))
     assert first.image.shape[0] == 512
@@ -651,7 +651,7 @@ def test_lazily() -> None:
 
 @pytest.mark.slow
 def test_a_data_loader_of_two_workers() -> None:
-    """The guide's loader: two workers draw every image once, and its batches hold the ink of one reader's images."""
+    """The loader in the guide draws every image once with two workers, and its batches hold the same ink."""
     names: dict[str, Any] = {"inkgan": inkgan}
     for example in blocks(ROOT / "docs" / "scale.md", "python"):
         exec(example, names)
@@ -727,7 +727,7 @@ def test_a_data_loader_of_two_workers() -> None:
     ],
 )
 def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
-    """One line that says what is allowed."""
+    """A one-line error says what is allowed."""
     with pytest.raises(ConfigError, match=said) as caught:
         spec(**changes)
     assert "\n" not in str(caught.value)
@@ -753,7 +753,7 @@ def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
 
 
 def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is a place, even if a bundled model has its name."""
+    """A Path is always a place, even if a bundled model has its name."""
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text("12\n", "utf-8")
     assert next(iter(inkgan.write_many(Spec(texts_file=Path("a.txt"), count=1)))).text == "12"
@@ -763,7 +763,7 @@ def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_is_not_said_is_as_in_write() -> None:
-    """A data set is written as a line is."""
+    """The defaults of a data set are those of ``write``."""
     said = inspect.signature(inkgan.write).parameters
     kept = Spec(texts=TEXTS, count=1)
     for name in ("style", "slant", "height", "background", "legible", "model", "look"):
@@ -780,7 +780,7 @@ def test_a_reader_that_there_is_not(part: int, parts: int) -> None:
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> None:
-    """A text or a model that cannot be used, an unknown engine, no jobs."""
+    """Texts or a model that cannot be used, an unknown engine or a wrong number of jobs are refused."""
     for wrong, options in (
         (spec(texts=["{x}"]), {}),
         (spec(model="tutorial"), {}),
@@ -797,7 +797,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
 
 
 def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
-    """A data set that goes on later needs its texts again, so they cannot come from a pipe."""
+    """Texts from a pipe are refused, because a data set that resumes needs them again."""
     out, end = os.pipe()
     os.write(end, b"2026\n")
     os.close(end)
@@ -810,7 +810,7 @@ def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The options become the spec; it says what was made and what was there."""
+    """The options become the spec, and the command says what it made and what existed."""
     out = str(tmp_path / "a")
     words = [
         "write",
@@ -870,7 +870,7 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_commands_that_make_no_sense(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, said: str
 ) -> None:
-    """Exit code 2, one line, nothing written."""
+    """They end with exit code 2 and one error line, and write nothing."""
     monkeypatch.chdir(tmp_path)
     assert run(["write", "1", *words.split()]) == 2
     error = capsys.readouterr().err

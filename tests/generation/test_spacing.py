@@ -1,4 +1,4 @@
-"""Spacing: many lines set together stand as each one does alone, by an oracle that sets one after the other."""
+"""Spacing: lines set together are spaced as each is alone, checked against an oracle that sets one at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINE = Line(40, 31.2, 23.2)
 
 
 def blobs(rng: np.random.Generator, text: str) -> list[Strip]:
-    """A strip of any shape for each character: none for a space, and now and then none for a digit."""
+    """Return a strip of random shape for each character: none for a space, and sometimes none for a digit."""
     strips = []
     for character in text:
         strip = np.zeros((LINE.height, 0 if character == " " or rng.random() < 0.1 else rng.integers(1, 20)), np.uint8)
@@ -27,7 +27,7 @@ def blobs(rng: np.random.Generator, text: str) -> list[Strip]:
 
 
 def expected(text: str, strips: list[Strip], gaps: NDArray[np.float64]) -> tuple[list[int], int]:
-    """Where a line's strips stand and how wide it is: each goes left until a row comes nearer than its gap allows."""
+    """Return the left edges and the line's width: each strip moves left until a row is as near as its gap allows."""
     margin, left = round(0.25 * LINE.size), []
     edge = margin
     placed: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Templates: every text is what its field says, all of them come up, and what makes no sense is said in one line."""
+"""Templates: each text matches its fields, every allowed value occurs, and errors are one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODES = ["12", "345 6"]
 
 @pytest.fixture(autouse=True)
 def codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of choices in the working folder."""
+    """Write a file of choices into the working folder."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "codes.txt"
     file.write_text("".join(f"{code}\n" for code in CODES), "utf-8")
@@ -27,7 +27,7 @@ def codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def texts(source: str, count: int = 300) -> list[str]:
-    """Texts of a template."""
+    """Return texts that a template makes."""
     template = read_template(source)
     drawn = [template.text(np.random.default_rng(number)) for number in range(count)]
     assert max(map(len, drawn)) <= template.longest
@@ -39,7 +39,7 @@ def texts(source: str, count: int = 300) -> list[str]:
     "form", ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%y", "%-d.%-m.%Y", "%Y/%j", "%d %m %Y"], ids=lambda form: form
 )
 def test_dates(form: str) -> None:
-    """Python's own parser reads each date in its format; all lie in the range, and both of its ends come up."""
+    """Python's parser reads each date in its format; all dates are in the range, and both ends occur."""
     for text in texts(f"{{date:{form}}}"):
         day = datetime.datetime.strptime(text, form.replace("%-", "%")).date()
         assert datetime.date(1970, 1, 1) <= day <= datetime.date(2029, 12, 31)
@@ -51,20 +51,20 @@ def test_dates(form: str) -> None:
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%-d.%-m.%y", "%Y/%j"])
 @pytest.mark.parametrize("day", ["1970-01-01", "2000-02-29", "2000-12-31", "2026-09-10", "9999-10-09"])
 def test_a_date_is_written_as_python_writes_it(form: str, day: str) -> None:
-    """A range of one day has no choice."""
+    """A range of one day gives that day, as strftime formats it."""
     assert texts(f"{{date:{form} in {day}..{day}}}", 1) == [datetime.date.fromisoformat(day).strftime(form)]
 
 
 @pytest.mark.parametrize("form", ["%H:%M:%S", "%-H", "%I", "%-I"])
 @pytest.mark.parametrize("second", [0, 1, 59, 60, 3599, 3600, 35_999, 36_000, 43_199, 43_200, 46_800, 86_399])
 def test_a_time_is_written_as_python_writes_it(form: str, second: int) -> None:
-    """At the ends of minutes, hours and half days. A range of one second has no choice."""
+    """A range of one second gives that time, also at the ends of minutes, hours and half days."""
     moment = (datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=second)).time()
     assert texts(f"{{time:{form} in {moment}..{moment}}}", 1) == [moment.strftime(form)]
 
 
 def test_both_ends_of_a_short_range_come_up() -> None:
-    """Of two days, two seconds, two minutes of sixty seconds, two numbers, two lengths, two amounts."""
+    """For two days, two seconds, two minutes of sixty seconds, two numbers, two lengths and two amounts."""
     assert set(texts("{date:%d in 2024-02-28..2024-02-29}", 40)) == {"28", "29"}
     assert set(texts("{time:%S in 10:00:58..10:00:59}", 40)) == {"58", "59"}
     assert {*texts("{time:%M %S in 10:00..10:01}", 2000)} == {f"{m:02d} {s:02d}" for m in (0, 1) for s in range(60)}
@@ -75,14 +75,14 @@ def test_both_ends_of_a_short_range_come_up() -> None:
 
 @pytest.mark.parametrize("limits", ["date:2024-02-28..2024-03-01", "time:08:00..09:30", "amount:5..10"])
 def test_a_range_may_stand_without_a_format(limits: str) -> None:
-    """With the word that comes before a range, or without it."""
+    """The word in before a range may then be left out."""
     name, _, ends = limits.partition(":")
     assert texts(f"{{{name}:in {ends}}}", 20) == texts(f"{{{limits}}}", 20)
 
 
 @pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M", "%-I:%M"])
 def test_times(form: str) -> None:
-    """Python's own parser reads each time; they begin and end when they should."""
+    """Python's parser reads each time, and both ends of a range occur."""
     for text in texts(f"{{time:{form}}}"):
         datetime.datetime.strptime(text, form.replace("%-", "%"))
     assert set(texts("{time:%H:%M in 09:59..10:01}", 60)) == {"09:59", "10:00", "10:01"}
@@ -91,7 +91,7 @@ def test_times(form: str) -> None:
 
 
 def test_numbers() -> None:
-    """Every number of the range, and no other; leading zeros where the range begins with them."""
+    """Every number of the range occurs and no other, with leading zeros if the start of the range has them."""
     assert set(texts("{int:8..11}")) == {"8", "9", "10", "11"}
     assert set(texts("{int:008..11}")) == {"008", "009", "010", "011"}
     assert all(re.fullmatch(r"[0-9]{6}", text) for text in texts("{digits:6}"))
@@ -111,7 +111,7 @@ def test_numbers() -> None:
     ],
 )
 def test_amounts(form: str, pattern: str) -> None:
-    """As they are written in each form; within the range; a power of ten is as likely as the next one."""
+    """Amounts match their form and range, and each order of magnitude is equally likely."""
     drawn = texts(f"{{amount:{form} in 10..99999.99}}", 800)
     assert all(re.fullmatch(pattern, text) for text in drawn)
     cents = [int(re.sub(r"\D", "", text)) for text in drawn]
@@ -122,7 +122,7 @@ def test_amounts(form: str, pattern: str) -> None:
 
 
 def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands around fields stays, spaces and wildcards included; a choice is a line of the file in the folder."""
+    """Text around fields stays, with its spaces and wildcards; a choice is a line of a file beside the template."""
     assert set(texts("{choice:codes.txt}/ d{int:7..7}")) == {"12/ d7", "345 6/ d7"}
     assert texts("2026-d", 1) == ["2026-d"]
     assert Templates(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
@@ -187,7 +187,7 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_makes_no_sense(source: str, said: str) -> None:
-    """One line: what was given, what is allowed."""
+    """A one-line error says what was given and what is allowed."""
     with pytest.raises(ConfigError) as caught:
         read_template(source)
     assert said in str(caught.value)
@@ -195,20 +195,20 @@ def test_what_makes_no_sense(source: str, said: str) -> None:
 
 
 def test_a_template_that_is_no_text() -> None:
-    """A number out of a TOML file, say."""
+    """A template that is not a string, such as a number from a TOML file, is refused."""
     with pytest.raises(ConfigError, match=r"cannot write 2026. A text is a string"):
         read_template(2026)  # type: ignore[arg-type]
 
 
 def test_the_largest_fields() -> None:
-    """What is just allowed: 64 characters, fifteen digits, an amount of thirteen and its cents."""
+    """The largest allowed fields work: 64 characters, fifteen digits, an amount of thirteen digits and its cents."""
     assert {len(text) for text in texts("{digits:64}", 9)} == {64}
     assert texts("{int:999999999999999..999999999999999}", 1) == ["999999999999999"]
     assert texts("{amount:1,234.56 in 9999999999999.99..9999999999999.99}", 1) == ["9,999,999,999,999.99"]
 
 
 def test_what_is_not_said_of_a_field() -> None:
-    """The day as a computer sorts it, from 1970 to 2029; any minute; up to four digits; six digits; up to 9999.99."""
+    """Defaults: ISO dates from 1970 to 2029, any minute, up to four digits, six digits, amounts up to 9999.99."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", texts("{date} {time}", 1)[0])
     years = sorted(text[:4] for text in texts("{date}", 900))
     assert (years[0], years[-1]) == ("1970", "2029")
@@ -219,7 +219,7 @@ def test_what_is_not_said_of_a_field() -> None:
 
 
 def test_templates_in_turn() -> None:
-    """Text i is of template i mod n, and depends on the seed and i alone."""
+    """Text i comes from template i mod n and depends only on the seed and i."""
     both = Templates(["{digits:6}", "{date}"])
     assert both.count == 2
     texts = [both.text(4, index) for index in range(40)]

@@ -1,4 +1,4 @@
-"""Mixtures of templates: as often as their weights say, of the lengths that are allowed."""
+"""Mixtures of templates: texts have the given weights and lengths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mixture(folder: Path, content: str) -> Mixture:
 
 @pytest.mark.slow
 def test_a_mixture(tmp_path: Path) -> None:
-    """Templates come as often as their weights say, of the lengths that are allowed; files are beside the mixture."""
+    """Templates occur as their weights say, with allowed lengths; their files are beside the mixture."""
     (tmp_path / "codes.txt").write_text("1.1\n2.2\n", "utf-8")
     content = """
         lengths = [3, 5]
@@ -72,7 +72,7 @@ def test_a_mixture(tmp_path: Path) -> None:
     ],
 )
 def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) -> None:
-    """One line with the file's name."""
+    """A one-line error names the file."""
     with pytest.raises(ConfigError, match=said) as caught:
         mixture(tmp_path, content)
     assert "texts.toml" in str(caught.value)
@@ -80,7 +80,7 @@ def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) ->
 
 
 def test_the_shares_of_a_mixture(tmp_path: Path) -> None:
-    """One, three and no weight, which is one: shares of 20, 60 and 20 %, within four standard deviations."""
+    """Weights of 1, 3 and the default of 1 give shares of 20, 60 and 20 %, within four standard deviations."""
     content = "".join(
         f'[[texts]]\ntemplate = "{n}"\n{weight}\n' for n, weight in enumerate(["weight = 1", "weight = 3", ""])
     )
@@ -91,7 +91,7 @@ def test_the_shares_of_a_mixture(tmp_path: Path) -> None:
 
 
 def test_both_limits_of_the_lengths_are_allowed(tmp_path: Path) -> None:
-    """And they may be the same."""
+    """The two limits may also be equal."""
     for lengths, found in ("[3, 4]", {3, 4}), ("[5, 5]", {5}), ("[1, 64]", {1, 2, 3, 4, 5}):
         texts = mixture(tmp_path, f'lengths = {lengths}\n[[texts]]\ntemplate = "{{digits:1..5}}"')
         assert {len(texts.text(0, index)) for index in range(60)} == found
@@ -99,13 +99,13 @@ def test_both_limits_of_the_lengths_are_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["TEXTS.TOML", "toml", "-.toml"])
 def test_a_mixture_is_told_by_the_end_of_its_name(tmp_path: Path, name: str) -> None:
-    """Whatever its case; a file without an end holds lines."""
+    """A name that ends in .toml, in any case, is a mixture; any other file holds lines."""
     (tmp_path / name).write_text('[[texts]]\ntemplate = "1"' if "." in name else "1\n2", "utf-8")
     assert isinstance(read_texts(tmp_path / name), Mixture) == ("." in name)
 
 
 def test_a_mixture_has_no_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """How many images there are has to be said."""
+    """A mixture never ends, so the number of images must be given."""
     (tmp_path / "a.toml").write_text('[[texts]]\ntemplate = "1"', "utf-8")
     assert run(["write", "--texts", f"{tmp_path}/a.toml", "-o", f"{tmp_path}/a/"]) == 2
     assert "Say how many images with -n" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Networks without a NumPy form are drawn by PyTorch, and discriminators say what they think of images."""
+"""Networks without a NumPy form are drawn by PyTorch, and discriminators return their logits for images."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Tiny]:
 
 
 def test_a_network_without_a_numpy_form_is_drawn(tiny: tuple[Path, Tiny]) -> None:
-    """Images are those of the module in evaluation mode, by names of classes, too."""
+    """Images are those of the module in evaluation mode, with classes by name as well."""
     folder, network = tiny
     latents = np.random.default_rng(0).standard_normal((40, 4), dtype=np.float32)
     labels = np.arange(40) % 2
@@ -80,20 +80,20 @@ def test_a_network_without_a_numpy_form_is_drawn(tiny: tuple[Path, Tiny]) -> Non
 
 @pytest.mark.parametrize("count", [1, 7, 31, 32, 33, 64])
 def test_its_images_do_not_depend_on_their_number(tiny: tuple[Path, Tiny], count: int) -> None:
-    """Image i is the same alone and among a hundred, in every bit."""
+    """Image i is the same, to the bit, alone and among a hundred."""
     model = inkgan.load(tiny[0])
     np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
 
 
 def test_it_is_pickled_after_it_has_drawn(tiny: tuple[Path, Tiny]) -> None:
-    """PyTorch's function stays behind, and another is made."""
+    """The PyTorch function is not pickled; the copy builds its own."""
     model = inkgan.load(tiny[0])
     drawn = model.sample(3, seed=3)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).sample(3, seed=3), drawn)
 
 
 def test_commands_take_it(tiny: tuple[Path, Tiny], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`sample` draws it; `write` refuses it for its classes."""
+    """``sample`` draws it; ``write`` refuses it because its classes are not digits."""
     out = tmp_path / "moons.npz"
     assert run(["sample", str(tiny[0]), "-n", "5", "--label", "moon", "-o", str(out)]) == 0
     with np.load(out) as archive:
@@ -107,7 +107,7 @@ def test_commands_take_it(tiny: tuple[Path, Tiny], tmp_path: Path, capsys: pytes
 def test_a_network_that_returns_something_else(
     tiny: tuple[Path, Tiny], wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Images of another shape or without end are refused in one line."""
+    """Images of another shape or with infinite values are refused in one line."""
     true = Tiny.forward
 
     def forward(network: Tiny, *given: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def test_a_network_that_returns_something_else(
 
 
 def test_a_network_of_another_shape(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
-    """Weights that are not the network's are refused."""
+    """Weights that do not fit the network are refused."""
     weights = {name: tensor.numpy() for name, tensor in tiny[1].state_dict().items()}
     weights["first.weight"] = weights["first.weight"][:, :-1]
     description = checkpoint.read_document(tiny[0], "model")
@@ -132,7 +132,7 @@ def test_a_network_of_another_shape(tiny: tuple[Path, Tiny], tmp_path: Path) -> 
 
 
 def test_loading_leaves_pytorchs_random_numbers_alone(tiny: tuple[Path, Tiny]) -> None:
-    """A program that seeds them gets the same ones, whatever it loads; so does a run that another thread begins."""
+    """Loading a model does not disturb a program's seed, nor a run that another thread starts."""
     before = torch.get_rng_state()
     inkgan.load(tiny[0]).sample(2)
     assert torch.equal(torch.get_rng_state(), before)
@@ -140,7 +140,7 @@ def test_loading_leaves_pytorchs_random_numbers_alone(tiny: tuple[Path, Tiny]) -
 
 @pytest.mark.slow
 def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
-    """Where PyTorch is missing, one line says what to install."""
+    """If PyTorch is missing, one line says what to install."""
     code = (
         "import sys\n"
         "sys.modules['torch'] = None\n"
@@ -158,7 +158,7 @@ def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
-    """The logits are those of the run's own discriminator, for images in any shape they come in."""
+    """The logits are those of the run's own discriminator, for images with or without a channel axis."""
     model = inkgan.load(tutorial_run)
     images = model.sample(300, seed=1)
     logits = model.logits(images)
@@ -180,7 +180,7 @@ def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
 
 @pytest.mark.slow
 def test_what_cannot_be_judged(tutorial_run: Path) -> None:
-    """A model without a discriminator, images of another shape or type, labels that a model lacks: one line each."""
+    """A missing discriminator, images of another shape or type, or labels the model lacks give one error line each."""
     model = inkgan.load(tutorial_run)
     with pytest.raises(CheckpointError, match="fast has no discriminator"):
         inkgan.load("fast").logits(np.zeros((1, 28, 28), np.uint8), labels=3)
@@ -193,7 +193,7 @@ def test_what_cannot_be_judged(tutorial_run: Path) -> None:
 
 
 def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
-    """A conditional run's discriminator looks at the class, too, by name or index."""
+    """The discriminator of a conditional run takes the class too, by name or index."""
     images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
     np.savez(tmp_path / "data.npz", images=images, labels=np.arange(40) % 3)
     runs.train(tmp_path / "run", tmp_path / "data.npz", steps=2)
@@ -207,7 +207,7 @@ def test_judging_by_labels(tmp_path: Path, spared: None) -> None:
 
 
 def test_the_description_reaches_the_network(tiny: tuple[Path, Tiny], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network is built from model.json as it is, with entries of its own."""
+    """A network is built from model.json unchanged, including entries of its own."""
     seen: list[Mapping[str, Any]] = []
 
     def build(description: Mapping[str, Any]) -> Tiny:

@@ -1,4 +1,4 @@
-"""Writing: one hand on one line, every character where its box says, the same arguments the same bytes."""
+"""Writing: one hand for each line, every character where its box says, and the same bytes for the same arguments."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ SAMPLES = ["2026-11-22", "3.14159", "12:45", "1/2 + 3", "1,000"]
 
 
 def write(text: str, **options: Any) -> Writing:
-    """Write with real digits as they come."""
+    """Write with real digits, as they come."""
     return inkgan.write(text, **{"model": RealDigits(), "legible": 0, **options})
 
 
 def part(written: Writing, place: int) -> NDArray[np.uint8]:
-    """The ink in one character's box."""
+    """Return the ink in one character's box."""
     left, top, right, bottom = written.boxes[place]
     return written.image[top:bottom, left:right]
 
@@ -52,7 +52,7 @@ def part(written: Writing, place: int) -> NDArray[np.uint8]:
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, SEEDS, st.floats(0, 1), st.floats(-45, 45), st.integers(24, 160))
 def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: float, height: int) -> None:
-    """No ink outside the boxes, ink at each side of each box, none at the page's edge; a space has no area."""
+    """Ink touches all four sides of each box, none is outside or at the page's edge; a space's box has no area."""
     written = write(text, seed=seed, style=style, slant=slant, height=height)
     assert written.text == text
     assert written.image.shape[0] == height
@@ -74,7 +74,7 @@ def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: f
 @pytest.mark.slow
 @pytest.mark.parametrize("text", SAMPLES)
 def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where only one character has ink, it is where its box was, and nothing else is."""
+    """Drawn alone, each character fills its own box and nothing else."""
     drawn: list[ink.Strip] = []
 
     def noting(*given: Any) -> list[list[ink.Strip]]:
@@ -98,7 +98,7 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 def test_a_classifier_reads_it() -> None:
-    """The bundled classifier, which saw none of this drawing, reads the boxes as their labels, or nearly all."""
+    """The bundled classifier, which never saw such drawing, reads nearly all boxes as their labels."""
     images, labels = [], []
     for seed in range(30):
         written = write("0123456789", seed=seed, style=0.3, slant=seed - 15.0)
@@ -125,14 +125,14 @@ def test_the_same_again(text: str, seed: int) -> None:
 
 @pytest.mark.slow
 def test_hands_differ() -> None:
-    """Another seed is another hand, and so is another writer of a seed."""
+    """Another seed is another hand, and so is another writer with the same seed."""
     pages = [write("2026", **hand) for hand in ({}, {"seed": 1}, {"writer": 1}, {"seed": 1, "writer": 1})]
     assert len({page.image.tobytes() for page in pages}) == 4
 
 
 @pytest.mark.slow
 def test_one_hand() -> None:
-    """The digits of a hand are nearer to each other in weight and slant than those of many hands."""
+    """The digits of one hand are more alike in weight and slant than those of many hands."""
 
     def spread(written: list[Writing]) -> Any:
         parts = [part(page, place) for page in written for place in range(len(page.text))]
@@ -144,7 +144,7 @@ def test_one_hand() -> None:
 
 
 def test_style() -> None:
-    """At 0 every 2 is the same, in every pixel; by default they differ; at 1 they differ more."""
+    """At style 0 all 2s are identical; by default they differ, and at 1 they differ more."""
 
     def difference(style: float) -> float:
         pages = [write("2 2", seed=seed, style=style, height=48) for seed in range(20)]
@@ -155,7 +155,7 @@ def test_style() -> None:
 
 
 def test_slant() -> None:
-    """A slant of 20 degrees leans the whole line further by about that much."""
+    """A slant of 20 degrees makes the whole line lean by about that much more."""
     leans = [
         [ink.lean_of(part(write("1", seed=seed, slant=slant, style=0), 0)) for seed in range(10)] for slant in (0, 20)
     ]
@@ -165,7 +165,7 @@ def test_slant() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("height", [32, 96, 300])
 def test_digits_stand_on_the_baseline(height: int) -> None:
-    """Feet are on one line and heads at one height, but for a small jitter; a comma hangs below, a dash floats."""
+    """Digits share a baseline and a height except for a small jitter; a comma hangs below, a dash floats."""
     for seed in range(5):
         written = write("1234567890", seed=seed, height=height)
         feet, heads = ([box[side] / height for box in written.boxes] for side in (3, 1))
@@ -180,7 +180,7 @@ def test_digits_stand_on_the_baseline(height: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("separator", list(ink.STROKES))
 def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
-    """Their strokes are as wide as the digits', by the distance from the middle of the ink to the paper."""
+    """Their strokes are about as wide as the digits', measured by the distance from the ink's middle to paper."""
 
     def width(strips: list[NDArray[np.uint8]]) -> float:
         widths = []
@@ -200,7 +200,7 @@ def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
 
 @pytest.mark.parametrize("text", ["1111", "7.7", "4,4", "0/0", "1:1", "3-3", "2+2", "5 5"])
 def test_characters_do_not_touch(text: str) -> None:
-    """There is paper between neighbours, and not too much of it."""
+    """There is paper between neighbours, but not too much."""
     for seed in range(6):
         written = write(text, seed=seed)
         _, pieces = ndimage.label(written.image > 0, np.ones((3, 3)))
@@ -210,7 +210,7 @@ def test_characters_do_not_touch(text: str) -> None:
 
 
 def test_pictures() -> None:
-    """An image is 0 on paper and 255 in ink; its picture is dark on white, or black and as opaque as it is dark."""
+    """An image is 0 on paper and 255 in ink; its picture is dark on white, or black with the ink as opacity."""
     white, clear = write("1/2", seed=2), write("1/2", seed=2, background="transparent")
     np.testing.assert_array_equal(white.image, clear.image)
     assert white.image[0, 0] == 0
@@ -234,7 +234,7 @@ def test_in_a_notebook() -> None:
 
 @pytest.mark.slow
 def test_any_digit() -> None:
-    """``d`` becomes a digit that the seed and the writer decide, every one in time; the rest stays."""
+    """``d`` becomes a digit that depends on the seed and the writer, every digit occurs, and the rest stays."""
     texts = [write("dd-d", writer=writer, height=24).text for writer in range(60)]
     assert set("".join(texts)) == {*DIGITS, "-"}
     assert {text[2] for text in texts} == {"-"}
@@ -243,7 +243,7 @@ def test_any_digit() -> None:
 
 
 def test_specks_are_not_ink() -> None:
-    """A piece of dirt beside a digit is left out; two strokes that do not touch both stay."""
+    """A speck beside a digit is removed; two strokes that do not touch both stay."""
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 8:11] = image[4:24, 15:18] = 255
     clean = image.copy()
@@ -254,7 +254,7 @@ def test_specks_are_not_ink() -> None:
 
 
 def test_a_digit_without_ink() -> None:
-    """A model that draws nothing writes nothing, and the box has no area."""
+    """If the model draws a digit without ink, the digit is left out, and its box has no area."""
 
     class Blank(RealDigits):
         def draw(self, latents: Any, labels: Any) -> NDArray[np.uint8]:
@@ -289,7 +289,7 @@ def test_a_digit_without_ink() -> None:
     ],
 )
 def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
-    """What is asked for is checked, and the message says what is allowed."""
+    """Options out of range are refused, and the error says what is allowed."""
     with pytest.raises(ConfigError) as caught:
         write(text, **options)
     assert needed in str(caught.value)
@@ -308,7 +308,7 @@ def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
     ],
 )
 def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: str) -> None:
-    """A model that does not draw the ten digits by their names cannot write, and says so in one line."""
+    """A model without the ten digits as class names cannot write, and says so in one line."""
 
     class Other(RealDigits):
         name = "mine"
@@ -321,7 +321,7 @@ def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: s
 
 
 def test_lines_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many lines together are what each is alone, whatever their texts and their order; batches change nothing."""
+    """Lines written together are the same as each alone, in any order and in batches of any size."""
     lines = [("2026-11-22", 4), ("1 2", 0), ("-", 4), ("d.d", LARGEST_SEED), ("9876543210", 22), (" ,1", 1)]
     options: dict[str, Any] = {"model": inkgan.load("fast"), "seed": 7, "style": 1, "slant": -12, "height": 40}
     alone = [inkgan.write(text, writer=writer, **options) for text, writer in lines]
@@ -342,14 +342,14 @@ def test_lines_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_batches_take_lines_as_they_need_them() -> None:
-    """Of endless lines, the first images come at once; no line at all gives no image."""
+    """Endless lines give their first images at once, and no lines give no images."""
     written = in_batches((("1", writer) for writer in count()), model=RealDigits(), height=512)
     assert next(written).text == "1"
     assert write_batch([], model=RealDigits()) == []
 
 
 def test_what_is_not_said_of_many_lines_is_as_in_write() -> None:
-    """The defaults stand in the signature of ``write``, and again where options are checked."""
+    """The defaults of ``write`` are also those where options are checked."""
     given = inspect.signature(inkgan.write).parameters
     said = {name: given[name].default for name in WritingOptions.__optional_keys__}
     assert len(said) == len(given) - len(("text", "model", "seed", "writer"))
@@ -370,7 +370,7 @@ def test_what_is_not_said_of_many_lines_is_as_in_write() -> None:
     ],
 )
 def test_options_are_checked_before_anything_else(option: dict[str, Any], said: str) -> None:
-    """A wrong option is named before a model is loaded, also where there is no line to write."""
+    """A wrong option is reported before a model is loaded, even if there are no lines to write."""
     with pytest.raises(ConfigError, match=said):
         inkgan.write("1", model="no such model", **option)
     with pytest.raises(ConfigError, match=said):
@@ -380,7 +380,7 @@ def test_options_are_checked_before_anything_else(option: dict[str, Any], said: 
 
 
 def test_lines_with_a_seed_each() -> None:
-    """Each line is what it is alone; and there are as many seeds as lines."""
+    """Each line with its own seed is the same as alone; the numbers of seeds and lines must agree."""
     lines = [("12", 0), ("3-4", 2)]
     together = write_batch(lines, model=RealDigits(), seed=[5, 6], legible=0)
     for (text, writer), seed, line in zip(lines, (5, 6), together, strict=True):
@@ -392,7 +392,7 @@ def test_lines_with_a_seed_each() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["9876543210", "3145926078"])
 def test_digits_are_drawn_by_name(order: str) -> None:
-    """Where a model has the ten digits in another order, each is drawn by its name."""
+    """If a model has the ten digits in another order, each is drawn by its name."""
 
     class Shuffled(RealDigits):
         class_names = tuple(order)
@@ -405,7 +405,7 @@ def test_digits_are_drawn_by_name(order: str) -> None:
 @settings(max_examples=50, deadline=None)
 @given(SEEDS, st.floats(0, 1))
 def test_slerp(seed: int, t: float) -> None:
-    """The arc begins at one latent, ends at the other, and keeps their length; its angle grows evenly."""
+    """The arc goes from one latent to the other, keeps their length, and its angle grows evenly."""
     a, b = np.random.default_rng(seed).standard_normal((2, 64), dtype=np.float32)
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     np.testing.assert_allclose(slerp(a, b, 0), a, atol=1e-6)
@@ -417,7 +417,7 @@ def test_slerp(seed: int, t: float) -> None:
 
 
 def test_morph() -> None:
-    """A row for each hand, from the first writer's own digits to the last one's; with one step the writers alone."""
+    """Each hand is a row, from the first writer's digits to the last writer's; one step gives the writers alone."""
     model = RealDigits()
     hands = morph([3, 5, 8], steps=4, model=model)
     assert hands.shape == (9, 10, 28, 28)
@@ -431,14 +431,14 @@ def test_morph() -> None:
     ("seeds", "steps"), [([], 8), ([1, 2], 0), ([1, 2], 1000), ([-1, 2], 8), ([1, 2**63], 8)], ids=str
 )
 def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
-    """What is asked for is checked."""
+    """Seeds and steps out of range are refused."""
     with pytest.raises(ConfigError):
         morph(seeds, steps=steps, model=RealDigits())
 
 
 @pytest.fixture
 def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every model's name stand for real digits."""
+    """Let the name of any model stand for real digits."""
     monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
 
 
@@ -447,7 +447,7 @@ class TestCommands:
     """``inkgan write`` and ``inkgan morph``."""
 
     def test_one_image(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A .png holds the image that Python gets, and beside it lies what is where."""
+        """A .png holds the image that Python returns, and a .jsonl beside it its label."""
         out = tmp_path / "new" / "date.png"
         assert run(["write", "2026-11-22", "-o", str(out), "--seed", "7", "--slant", "-5", "--labels"]) == 0
         assert capsys.readouterr().out == f"1 image: {out}\n"
@@ -472,7 +472,7 @@ class TestCommands:
     @pytest.mark.slow
     @pytest.mark.parametrize("background", ["white", "transparent"])
     def test_a_labelled_folder(self, tmp_path: Path, background: str) -> None:
-        """Image i is by the seed's writer i, of the texts in turn; the labels are its text and boxes."""
+        """Image i is by writer i of the seed, with the texts in turn, and labels hold its text and boxes."""
         out = f"{tmp_path}/numbers/"
         options = ["--seed", "3", "--height", "32", "--background", background]
         assert run(["write", "dd", "d.d", "-n", "11", "--labels", *options, "-o", out]) == 0
@@ -490,7 +490,7 @@ class TestCommands:
 
     @pytest.mark.parametrize("background", ["white", "transparent"])
     def test_arrays(self, tmp_path: Path, background: str) -> None:
-        """An .npz has the images of Python, filled up with paper; with labels also texts and boxes, filled with -1."""
+        """An .npz has Python's images padded with paper; labels add texts, and boxes padded with -1."""
         out = tmp_path / "numbers.npz"
         assert run(["write", "1", "2345", "-o", str(out), "--labels", "--background", background]) == 0
         short = write("1", background=background, legible=LEGIBLE)
@@ -513,7 +513,7 @@ class TestCommands:
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["a.png", "a.npz", "a/"])
     def test_nothing_is_overwritten(self, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-        """What is there stays, and is replaced with --force only; the same words write the same bytes."""
+        """Existing files are replaced only with --force, and the same command writes the same bytes."""
         out = f"{tmp_path}/{name}"
         words = ["write", "12", "--labels", "-o", out]
         assert run(words) == 0
@@ -529,19 +529,19 @@ class TestCommands:
     def test_a_name_that_is_too_long_with_its_other_ending(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A .png may be called so, and its .jsonl may not."""
+        """A name short enough for .png may be too long for .jsonl, and is refused."""
         assert run(["write", "12", "-o", f"{tmp_path}/{'a' * 250}.png"]) == 2
         assert "file name too long. Choose a place" in capsys.readouterr().err
         assert runs.listing(tmp_path) == {}
 
     def test_labels_are_not_overwritten(self, tmp_path: Path) -> None:
-        """A .jsonl that lies beside a new image is kept, too."""
+        """A .jsonl file that already exists beside a new image is kept too."""
         (tmp_path / "a.jsonl").write_text("mine")
         assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png"]) == 2
         assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
 
     def test_a_folder_is_replaced_with_its_labels(self, tmp_path: Path) -> None:
-        """With --force no image and no label of before is left, but what is not a writing's own is."""
+        """With --force, no earlier image or label is left, but all files of the user's are."""
         folder = tmp_path / "a"
         assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
         mine = ("00.jpg", "77.png", "2024/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
@@ -554,7 +554,7 @@ class TestCommands:
         assert sorted(runs.listing(folder)) == sorted([".inkgan.json", "0.png", "1.png", "2.png", *mine])
 
     def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
-        """A label does not stay beside another image; a file of the user's with its name does, also a similar one."""
+        """An old label is removed with its image; a user's file of that name stays, even one like it."""
         out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
         assert run(["write", "12", "--labels", "-o", str(out)]) == 0
         written = label.read_text("utf-8")
@@ -571,7 +571,7 @@ class TestCommands:
     def test_a_label_that_was_changed_is_the_users(
         self, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A label file that is no longer what was written is never replaced: the command refuses, and names it."""
+        """A label file that was edited is never replaced: the command refuses and names it."""
         out, label, other = tmp_path / "a.png", tmp_path / "a.jsonl", tmp_path / "b.jsonl"
         assert run(["write", "12", "--labels", "-o", str(out)]) == 0
         if change == "edited":
@@ -589,7 +589,7 @@ class TestCommands:
 
     @pytest.mark.parametrize("name", ["a/", "a.npz"])
     def test_whole_or_not_at_all(self, tmp_path: Path, name: str) -> None:
-        """When the tenth image fails, there is nothing."""
+        """If the tenth image fails, nothing is written."""
 
         def failing(index: int) -> Writing:
             if index == 9:
@@ -613,7 +613,7 @@ class TestCommands:
         assert list(tmp_path.iterdir()) == []
 
     def test_morph_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A .png has a row of ten digits for each hand."""
+        """A .png has one row of ten digits for each hand."""
         out = tmp_path / "morph.png"
         assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
         assert capsys.readouterr().out == f"4 hands: {out}\n"
@@ -622,7 +622,7 @@ class TestCommands:
         assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 2
 
     def test_morph_animation(self, tmp_path: Path) -> None:
-        """A .gif has a frame for each hand, and is not overwritten."""
+        """A .gif has one frame for each hand and is not overwritten."""
         out = tmp_path / "morph.gif"
         assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
         with Image.open(out) as picture:
@@ -645,7 +645,7 @@ def test_no_torch(tmp_path: Path) -> None:
 
 
 def test_one_text_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The picture is named after the text, stays in this folder, and is never replaced unasked."""
+    """The picture is named after the text, in the working folder, and is never replaced unasked."""
     monkeypatch.chdir(tmp_path)
     assert run(["write", "12/05"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["12-05.png"]
