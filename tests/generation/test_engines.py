@@ -336,10 +336,10 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
     for options in fake.started:
         assert options.pop("log_to_driver") is False
         assert options.pop("logging_level") == "error"
-        if not address:  # Ray needs 75 MiB for its store, and takes a third of the memory if it is not told
+        if not address:  # Ray needs 75 MiB for its store, and takes a third of the memory by default
             assert 75 * 2**20 <= options.pop("object_store_memory") < 100 * 2**20
         here = {"address": "local", "num_cpus": 5, "include_dashboard": False}
-        assert options == ({} if address else here)  # a cluster that runs takes no sizes
+        assert options == ({} if address else here)  # a running cluster accepts no sizes
 
 
 def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
@@ -384,7 +384,7 @@ def test_names() -> None:
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real cluster of two cores gives the same results, even if a worker is killed, and passes errors on."""
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # of the tasks
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # to find the tasks
     import ray  # noqa: PLC0415
 
     engines._start_ray(ray, 2)  # once for both

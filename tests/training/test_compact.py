@@ -1,4 +1,4 @@
-"""The compact recipe: its penalties, its average, and runs that resume exactly."""
+"""The compact recipe: its penalties, its moving average, and runs that resume exactly."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SMALL = ("generator.channels=8", "discriminator.channels=8", "latent_dim=4", "ba
 
 
 def recipe_for(*settings: str, shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10, **more: Any) -> Compact:
-    """A small recipe."""
+    """Return a small recipe."""
     return Compact(resolve(overrides=[*SMALL, *settings]), shape, classes, **more)
 
 
 def batch_for(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
-    """Six images and labels."""
+    """Return six images and their labels."""
     source = torch.Generator().manual_seed(0)
     return torch.rand(6, *shape, generator=source), torch.arange(6) % max(classes, 1)
 
 
 def test_threads_build_networks_of_their_own_seeds() -> None:
-    """Recipes that several threads make at one time have the weights that each would have alone."""
+    """Recipes built in several threads at once have the weights that each would have alone."""
 
     def weights(seed: int) -> list[float]:
         made = recipe_for(f"seed={seed}", shape=(12, 12, 1))
@@ -56,19 +56,19 @@ def test_threads_build_networks_of_their_own_seeds() -> None:
 
 
 def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:
-    """The terms of the last of some steps."""
+    """Return the terms of the last of a number of steps."""
     for number in range(steps):
         terms = after_step(recipe, number)
     return terms
 
 
 def after_step(recipe: Compact, number: int) -> dict[str, torch.Tensor]:
-    """The terms of one step."""
+    """Return the terms of one step."""
     return recipe.step(StepInfo(number, number, number / 10), *batch_for())
 
 
 def weights_of(network: torch.nn.Module) -> torch.Tensor:
-    """All parameters in one vector."""
+    """Return all parameters in one vector."""
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
 
@@ -76,7 +76,7 @@ def weights_of(network: torch.nn.Module) -> torch.Tensor:
 
 
 def test_labels_and_latents_both_matter() -> None:
-    """Another label or another latent is another image; the same ones are the same image in any batch."""
+    """Another label or latent gives another image; the same ones give the same image in any batch."""
     recipe = recipe_for()
     latents = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
     images = recipe.draw(latents.repeat(2, 1), torch.tensor([3, 3, 4, 4]))
@@ -104,7 +104,7 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
 
 
 def test_the_terms_are_what_the_losses_say() -> None:
-    """Both losses of the game, and the cross-entropy of each kind's own scores times its weight."""
+    """The terms are the two losses of the game, and each batch's cross-entropy times its weight."""
     recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
@@ -120,7 +120,7 @@ def test_the_terms_are_what_the_losses_say() -> None:
 
 
 def test_a_discriminator_that_names_no_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of images with labels, too, it says only how real they are."""
+    """Such a discriminator only rates how real images are, even if they have labels."""
     recipe, (real, labels) = recipe_for(), batch_for()
     network = recipe._mixed_discriminator
     for name in ("forward", "forward_frozen"):
@@ -134,11 +134,11 @@ def test_a_discriminator_that_names_no_classes(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES)
 @pytest.mark.parametrize("classes", [10, 0])
 def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
-    """It changes nothing that is shown in games whose logits have no zero, and the scores and estimates in others."""
+    """It changes no logged figure if logits have no zero; otherwise it changes the scores and the estimate."""
     (real, labels), split = batch_for(), Split(np.arange(6 * 784, dtype=np.uint8).reshape(6, 28, 28, 1), np.arange(6))
     shown = []
     for constant in (0.0, 4.0):
-        # With so small a rate, the update between the two losses, which may be of rounding alone, does not show.
+        # The rate is so small that the update between the two losses, perhaps mere rounding, has no visible effect.
         recipe = recipe_for(f"loss={loss}", "discriminator.learning_rate=1e-9", classes=classes)
         with torch.no_grad():
             recipe.discriminator.get_parameter("last.bias")[: classes or 1] += constant
@@ -158,7 +158,7 @@ def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
 
 
 def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The margin is the logit of a real image of that class minus the picture's."""
+    """The margin is the logit of a real image of the same class minus the picture's."""
     recipe, seen = recipe_for(), []
 
     def discriminate(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -180,7 +180,7 @@ def test_a_picture_is_compared_with_a_real_image_of_its_class(monkeypatch: pytes
     [(10, " real than a real image of its class (margin "), (0, " real than a real image (margin ")],
 )
 def test_without_labels_no_class_is_named(classes: int, says: str) -> None:
-    """The picture is compared with any real image."""
+    """Without labels, the picture is compared with any real image, and the sentence names no class."""
     split = Split(np.zeros((6, 28, 28, 1), np.uint8), np.arange(6))
     opinion = ProgressImages(recipe_for(classes=classes), split, 0, torch.device("cpu")).single(3)[1]
     assert says in opinion.sentence
@@ -194,7 +194,7 @@ def test_without_labels_no_class_is_named(classes: int, says: str) -> None:
 def test_the_classes_that_are_measured_are_those_that_evaluate_asks_for(
     monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
-    """Else a run with a rare class would keep another checkpoint as its best, and log other figures."""
+    """Otherwise a run with a rare class would keep another checkpoint as its best and log other figures."""
     monkeypatch.setattr("inkgan.training.recorder._MEASURED", 100)
     labels = np.repeat(np.arange(3), counts)
     real = Split(np.zeros((len(labels), 28, 28, 1), np.uint8), labels)
@@ -207,7 +207,7 @@ def test_the_classes_that_are_measured_are_those_that_evaluate_asks_for(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("settings", [("penalty.on=real",), ("penalty.on=both",), ("loss=wgan-gp",)], ids=str)
 def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: torch.dtype) -> None:
-    """R1, R2 and WGAN-GP change the discriminator's update; R1 alone is not R1 with R2."""
+    """R1, R2 and WGAN-GP change the discriminator's update, and R1 alone differs from R1 with R2."""
     updated = {}
     for weight in (0.0, 100.0):
         recipe = recipe_for(f"penalty.weight={weight}", *settings, dtype=dtype)
@@ -221,7 +221,7 @@ def test_penalties_reach_the_discriminator(settings: tuple[str, ...], dtype: tor
 
 
 def squared_gradients(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The squared norm of each logit's gradient in pixels of [0, 1], by finite differences in every pixel."""
+    """Return the squared norm of each logit's gradient for pixels in [0, 1], by finite differences in every pixel."""
     shape, tiny = images.shape[1:], 1e-6
     pixels = torch.eye(shape.numel(), dtype=torch.float64).view(-1, *shape)
     squared = []
@@ -234,7 +234,7 @@ def squared_gradients(network: torch.nn.Module, images: torch.Tensor, labels: to
 @pytest.mark.parametrize(("pixels", "unit"), [("-1..1", 0.5), ("0..1", 1.0)])
 @pytest.mark.parametrize("kind", ["both", "real", "wgan-gp"])
 def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float) -> None:
-    """Weight * every times R1/2, (R1 + R2)/2, or (|D's gradient| - 1)^2 between real and generated images."""
+    """It is weight * every times R1/2, (R1 + R2)/2, or (|D's gradient| - 1)^2 between real and generated images."""
     shape, labels = (4, 4, 1), torch.tensor([0, 1])
     setting = "loss=wgan-gp" if kind == "wgan-gp" else f"penalty.on={kind}"
     recipe = recipe_for(setting, "penalty.weight=0.5", "penalty.every=3", f"penalty.pixels={pixels}", shape=shape)
@@ -256,7 +256,7 @@ def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float)
 
 
 def test_units_of_before() -> None:
-    """A penalty that refers to pixels in [0, 1] is, bit for bit, one of four times the weight in the papers' units."""
+    """A penalty for pixels in [0, 1] equals, to the bit, one in the papers' units with four times the weight."""
     learned = []
     for settings in (("penalty.pixels=0..1", "penalty.weight=0.1"), ("penalty.weight=0.4",)):
         recipe = recipe_for(*settings)
@@ -269,7 +269,7 @@ def test_units_of_before() -> None:
 
 
 def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three updates of the discriminator, each on its own batch and latents, then one of the generator on the last."""
+    """Each of three discriminator updates has its own batch and latents; the generator's update uses the last batch."""
     (real, labels), seen = batch_for(), []
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
     losses = recipe.discriminator_losses
@@ -302,7 +302,7 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How far each place lies from its real image is drawn by the update's number; other games draw nothing."""
+    """The update's number decides where between real and fake the penalty is computed; other games draw nothing."""
     real, labels = batch_for()
     for loss in ("wgan-gp", "hinge"):
         recipe = recipe_for(f"loss={loss}", "critic_steps=2")
@@ -325,13 +325,13 @@ def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.Monkey
 
 
 def test_the_penalty_is_lazy() -> None:
-    """It is computed once in so many steps."""
+    """It is computed only in every third step if penalty.every is 3."""
     present = ["penalty" in after(recipe_for("penalty.every=3"), count) for count in (1, 2, 3, 4)]
     assert present == [True, False, False, True]
 
 
 def test_a_change_of_settings_counts_from_its_step() -> None:
-    """The penalty is as many times as large as its weight, and the learning rates are those of the change."""
+    """From that step on, the penalty scales with its new weight, and the new learning rates apply."""
     changes = ("1 penalty.weight=3 generator.learning_rate=0.25 discriminator.learning_rate=0.5", "2 penalty.weight=0")
     config = resolve(overrides=[*SMALL, "penalty.weight=0.5", "penalty.every=1"])
     plain, changed = (Compact(config.model_copy(update={"changes": given}), (28, 28, 1), 10) for given in ((), changes))
@@ -346,7 +346,7 @@ def test_a_change_of_settings_counts_from_its_step() -> None:
 
 
 def test_learning_rates_fade() -> None:
-    """Constant until the last share of the run, then down to zero in a line; a run of 600 steps has a fifth of it."""
+    """They are constant, then fall linearly to zero in the last part of the run; in 600 steps, a fifth of that part."""
     recipe = recipe_for("fade=0.5", "generator.learning_rate=0.25", "discriminator.learning_rate=0.5")
     real, labels = batch_for()
     whole = ((1800, 0.0, 1.0), (1800, 0.5, 1.0), (1800, 0.75, 0.5), (1800, 1.0, 0.0), (9000, 0.75, 0.5))
@@ -359,7 +359,7 @@ def test_learning_rates_fade() -> None:
 
 @pytest.mark.parametrize(("half_life", "left"), [(1.0, 1 / 2), (0.5, 1 / 4)])
 def test_the_average_has_the_half_life_that_was_asked_for(half_life: float, left: float) -> None:
-    """With a half-life of as many steps as were done, half of the old average is left; of half as many, a quarter."""
+    """After as many steps as the half-life, half of the old average is left; after twice as many, a quarter."""
     recipe = recipe_for(f"ema_half_life={half_life}")
     before = weights_of(recipe.ema_generator)
     after(recipe)  # one step: a half-life of as many steps as ``half_life`` says
@@ -369,7 +369,7 @@ def test_the_average_has_the_half_life_that_was_asked_for(half_life: float, left
 
 
 def test_the_average_draws() -> None:
-    """What is drawn is the average's, which the generator has left behind."""
+    """Images are drawn with the averaged generator, which differs from the generator itself."""
     recipe = recipe_for("ema_half_life=1.0")
     after(recipe, 3)
     latents, labels = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)), torch.arange(3)
@@ -380,7 +380,7 @@ def test_the_average_draws() -> None:
 
 @pytest.mark.parametrize("where", ["data", "generator", "discriminator"])
 def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
-    """NaN in data or weights: the step is refused, and no network changes."""
+    """NaN in data or weights makes the step fail, and no network changes."""
     recipe = recipe_for()
     real, labels = batch_for()
     if where == "data":
@@ -396,7 +396,7 @@ def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
 
 
 def test_what_overflows_together_is_refused() -> None:
-    """Losses that are finite one by one and not in their sum: the gradients would not be those of the sum."""
+    """Losses that are finite but overflow in their sum are refused: the gradients would not be those of the sum."""
     loss, norms = torch.tensor(3e38), parameter_norms([torch.zeros(2)])
     require_finite({"one": loss}, {"one": norms})
     with pytest.raises(DivergenceError, match="together overflow float32"):
@@ -418,7 +418,7 @@ def test_pre_training_is_the_discriminators_alone() -> None:
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An .npz of 20 colour images of 12×10 with three classes."""
+    """Write an .npz of 20 colour images of 12×10 pixels in three classes."""
     path = tmp_path_factory.mktemp("labelled") / "labelled.npz"
     rng = np.random.default_rng(0)
     np.savez(path, images=rng.integers(0, 256, (20, 12, 10, 3), dtype=np.uint8), labels=np.arange(20) % 3)
@@ -431,7 +431,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("precision", "settings"), [("float32", ()), ("bfloat16", ()), ("float32", ("loss=wgan-gp", "critic_steps=2"))]
 )
 def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, settings: tuple[str, ...]) -> None:
-    """N + N steps are 2N: average, learner, discriminator, optimisers, metrics and pictures."""
+    """N + N steps equal 2N in average, learner, discriminator, optimisers, metrics and pictures."""
     options: dict[str, Any] = {"precision": precision, "settings": settings}
     runs.train(tmp_path / "whole", labelled, **options)
     runs.train(tmp_path / "parts", labelled, stop_at=1, **options)
@@ -445,7 +445,7 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, setti
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
-    """The saved average draws in NumPy what training drew, each class on request."""
+    """NumPy draws from the saved average what training drew, in any class."""
     runs.train(
         tmp_path / "run",
         labelled,
@@ -465,7 +465,7 @@ def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lowest first figure decides, also over a stop; it is drawn from by name, and logged."""
+    """The lowest first figure decides, even across a stop; the checkpoint is found by name, and figures are logged."""
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
     seen: list[tuple[tuple[int, ...], list[int]]] = []
 
@@ -492,7 +492,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
 def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
     tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A feature network may be trained for minutes: not if the run's folder is taken, and not in silence."""
+    """Training a feature network takes minutes, so it is reported, and skipped if the run's folder is taken."""
     told: list[str] = []
 
     class Told(runs.Noting):
@@ -515,7 +515,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run by the clock tells its recipe how much of the time is over."""
+    """A run with a time limit tells its recipe which part of the time has passed."""
     progress: list[float] = []
     real_step = Compact.step
 
@@ -530,7 +530,7 @@ def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: p
 
 
 def test_what_only_one_recipe_has() -> None:
-    """The tutorial takes no settings of the compact recipes, and says whose they are."""
+    """The tutorial refuses settings of the compact recipes, and says that it is fixed."""
     with pytest.raises(ConfigError, match="the tutorial is fixed and has no loss"):
         resolve(overrides=["recipe=tutorial", "loss=hinge"])
     assert Config(recipe="fast").loss == "relativistic"

@@ -1,4 +1,4 @@
-"""What the doctor says about series of signals: what is ill, when it is told, and what to try."""
+"""The doctor on series of signals: what it finds ill, when it reports it, and what it proposes to try."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from inkgan.training.losses import ADVERSARIAL_LOSSES
 _BY_NAME = {rule.name: rule for rule in RULES}
 _CONFIG = resolve()
 
-#: What a healthy run logs at every look.
+#: The signals of a healthy run at every look.
 HEALTHY = {
     "loss_discriminator": 0.6,
     "loss_generator": 0.8,
@@ -59,7 +59,7 @@ HEALTHY = {
     "doctor/stuck_discriminator": 0.0,
     "doctor/batches_in_an_epoch": 900.0,
 }
-#: What turns it ill, by the rule that must find it.
+#: Changes that make it ill, by the rule that must find them.
 ILL: dict[str, dict[str, float]] = {
     "not-finite": {"not_finite": 1.0},
     "blown-up": {"loss_generator": -1e9},
@@ -81,12 +81,12 @@ ILL: dict[str, dict[str, float]] = {
 
 
 def series(*changes: dict[str, float], every: int = 30) -> list[dict[str, float]]:
-    """Healthy lines, each with a change."""
+    """Return the lines of a healthy run, each with a change."""
     return [{"step": every * number, **HEALTHY, **change} for number, change in enumerate(changes)]
 
 
 def sick(name: str, count: int) -> list[dict[str, float]]:
-    """What a run with an illness logs; where classes come and go, at each look another one is the most frequent."""
+    """Return what an ill run logs; if classes come and go, the most frequent class changes at each look."""
     changes = [dict(ILL[name]) for _ in range(count)]
     if name == "oscillating":
         for number, change in enumerate(changes):
@@ -95,18 +95,18 @@ def sick(name: str, count: int) -> list[dict[str, float]]:
 
 
 def found(lines: list[dict[str, float]], config: Config = _CONFIG) -> list[tuple[str, int]]:
-    """Which rules find something in a series, and at which steps."""
+    """Return the rules that find something in a series, each with its step."""
     doctor = Doctor(config)
     return [(one.rule.name, one.step) for line in lines for one in doctor.look(int(line["step"]), line)]
 
 
 def test_every_rule_is_tested() -> None:
-    """Those of signals below; the learning rate is a matter of settings."""
+    """Every rule that reads signals has its illness in ILL; the rule of learning rates reads settings."""
     assert {*ILL, "learning-rate"} == set(_BY_NAME), "give a line to ILL, and what is new of a healthy one to HEALTHY"
 
 
 def test_a_healthy_series_is_healthy() -> None:
-    """No rule finds anything, and every rule has judged."""
+    """No rule finds anything, although every rule has judged."""
     doctor = judged(_CONFIG, series(*[{}] * 10))
     assert doctor.findings == []
     assert {one.rule.name: one.reason for one in doctor.diagnoses() if one.state != "healthy"} == {}
@@ -115,7 +115,7 @@ def test_a_healthy_series_is_healthy() -> None:
 
 @pytest.mark.parametrize("name", ILL)
 def test_each_rule_finds_its_illness(name: str) -> None:
-    """Alone, once, as soon as it has lasted as long as the rule's patience asks; and it tells of the recovery."""
+    """Only that rule reports it, once, as soon as its patience is over, and notices the recovery."""
     rule = _BY_NAME[name]
     lines = series(*[{}] * 5, *sick(name, 8))
     two_looks = name == "oscillating"
@@ -129,7 +129,7 @@ def test_each_rule_finds_its_illness(name: str) -> None:
 
 
 def test_an_illness_that_comes_and_goes_is_told_once() -> None:
-    """Whether it is there at present, the state says."""
+    """It is reported once; the state says whether it is present now."""
     lines = series(*[{}] * 3, *[*sick("collapsed", 3), {}] * 4)
     assert found(lines) == [("collapsed", 150)]
     assert judged(_CONFIG, lines).verdict is None
@@ -138,20 +138,20 @@ def test_an_illness_that_comes_and_goes_is_told_once() -> None:
 
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].patience > 1])
 def test_a_short_illness_is_none(name: str) -> None:
-    """One value fewer than the patience asks for, again and again."""
+    """An illness is not reported while it lasts one value less than the patience, however often it returns."""
     short = sick(name, _BY_NAME[name].patience - 1)
     assert found(series(*[{}] * 3, *[*short, {}] * 4)) == []
 
 
 def test_an_illness_at_the_very_beginning_is_not_longer() -> None:
-    """Nothing counts before the first line."""
+    """Patience counts from the first line, with no healthy values assumed before it."""
     assert found(series(*sick("blown-up", 4))) == []
     assert found(series(*sick("blown-up", 5))) == [("blown-up", 120)]
 
 
 @pytest.mark.parametrize("name", [name for name in ILL if _BY_NAME[name].grace > 0])
 def test_the_beginning_is_not_judged(name: str) -> None:
-    """Early in training everything looks ill."""
+    """A rule does not judge during its grace: early in training everything looks ill."""
     rule = _BY_NAME[name]
     early = series(*sick(name, 10), every=rule.grace // 11)
     assert found(early) == []
@@ -160,35 +160,35 @@ def test_the_beginning_is_not_judged(name: str) -> None:
 
 
 def test_the_average_does_not_hide_the_learner() -> None:
-    """A collapse of either of the two is one."""
+    """A collapse of either the learner or its average is found."""
     assert found(series(*[{}] * 3, *[{"doctor/spread_average": 1e-4}] * 3)) == [("collapsed", 150)]
 
 
 def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
-    """A discriminator that cannot tell the classes of real images says nothing about generated ones."""
+    """If the discriminator cannot tell the classes of real images, its view of generated ones is ignored."""
     ignorant = {**ILL["class-dropped"], **ILL["class-swollen"], **ILL["class-wrong"], "doctor/classes_known": 0.3}
     assert found(series(*[ignorant] * 10)) == []
 
 
 def test_one_class_that_stays_is_no_oscillation() -> None:
-    """A class that is always drawn too often is another illness; and two looks without a change are none."""
+    """One class that is always drawn too often is another illness, and equal looks do not oscillate."""
     assert found(series(*[{**ILL["oscillating"], "doctor/most_drawn_class": 2.0}] * 9)) == []
 
 
 @pytest.mark.parametrize(("name", "said"), [("class-dropped", "'d'"), ("class-swollen", "'f'"), ("class-wrong", "'h'")])
 def test_classes_are_called_by_their_names(name: str, said: str) -> None:
-    """Not by their numbers inside."""
+    """Findings name classes, not their indices."""
     (finding,) = judged(_CONFIG, series(*sick(name, 8)), "abcdefghij").findings
     assert said in finding.sentence
 
 
 def test_the_same_offset_of_all_logits_changes_nothing() -> None:
-    """In games without a zero only differences mean anything, so no rule reads a score."""
+    """No rule reads a score: in games without a zero, only differences of logits mean anything."""
     assert found(series(*[{"score_real": 0.999, "score_fake": 0.999}] * 10)) == []
 
 
 def test_the_tutorial_is_judged_by_what_holds_everywhere() -> None:
-    """The other thresholds are those of the compact recipes."""
+    """Only the rules for any recipe judge it, because other thresholds were measured with compact recipes."""
     tutorial = resolve(overrides=["recipe=tutorial"])
     everything = {key: value for change in ILL.values() for key, value in change.items()}
     told = {name for name, _ in found(series(*[everything] * 10), tutorial)}
@@ -197,7 +197,7 @@ def test_the_tutorial_is_judged_by_what_holds_everywhere() -> None:
 
 @pytest.mark.parametrize(("recipe", "network"), [("fast", "other"), ("best", "other"), ("tutorial", "compact")])
 def test_thresholds_hold_for_what_they_were_measured_with(recipe: str, network: str) -> None:
-    """A recipe with a network of one's own is judged by what holds everywhere, and so is any other recipe."""
+    """Another recipe or network is judged only by the rules that hold everywhere."""
     config = _CONFIG.model_copy(update={"recipe": recipe, "network": network})
     judging = {rule.name for rule in RULES if rule.applies_to(config)}
     assert judging == {"not-finite", "blown-up", "dark-ink", "learning-rate", "few-images"}
@@ -210,7 +210,7 @@ def test_thresholds_hold_for_what_they_were_measured_with(recipe: str, network: 
      (("generator.learning_rate=6e-3", "discriminator.learning_rate=1e-3"), False)],
 )  # fmt: skip
 def test_learning_rates_are_compared_with_the_usual_ones(overrides: tuple[str, ...], ill: bool) -> None:
-    """At the first logged step, for either network, in both directions."""
+    """A rate far above or below the usual one is reported at the first logged step, for either network."""
     config = resolve(overrides=overrides)
     assert found(series({}), config) == ([("learning-rate", 0)] if ill else [])
 
@@ -218,7 +218,7 @@ def test_learning_rates_are_compared_with_the_usual_ones(overrides: tuple[str, .
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("overrides", [(), ("penalty.weight=0.0", "generator.learning_rate=1e-5"), ("recipe=best",)])
 def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:
-    """What is proposed is understood, and it changes something."""
+    """The proposed settings are valid and change something."""
     config = resolve(overrides=overrides)
     remedy = rule.remedy(config)
     assert str(remedy).endswith(".")
@@ -226,7 +226,7 @@ def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:
 
 
 def test_what_can_be_healed_has_settings_to_continue_with() -> None:
-    """They are of those that may change during a run; the help names these rules."""
+    """A healable rule proposes settings that may change during a run, and the help names these rules."""
     page = Path(cli.__file__).with_name("topics").joinpath("doctor.md").read_text("utf-8")
     healing = page.partition("## Healing\n")[2].partition("\n## ")[0]
     for rule in RULES:
@@ -238,7 +238,7 @@ def test_what_can_be_healed_has_settings_to_continue_with() -> None:
 
 
 def test_a_penalty_of_an_earlier_version_is_not_called_weak() -> None:
-    """Its weight refers to other pixels: 0.1 there is 0.4 here."""
+    """Its weight is for pixels in another range: 0.1 there equals 0.4 here."""
     earlier = resolve(overrides=["penalty.pixels=0..1", "penalty.weight=0.1", "generator.learning_rate=0.1"])
     weak = resolve(overrides=["penalty.weight=0.1", "generator.learning_rate=0.1"])
     assert usual_game(earlier).settings == ("generator.learning_rate=0.003",)
@@ -259,7 +259,7 @@ def test_a_penalty_of_an_earlier_version_is_not_called_weak() -> None:
     ],
 )
 def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, float]) -> None:
-    """What was raised is named beside what is usual."""
+    """The remedy names each raised rate and the usual one."""
     remedy = lower_rates(resolve(overrides=overrides))
     assert said in str(remedy)
     proposed: Config = resolve(overrides=remedy.settings)
@@ -271,13 +271,13 @@ def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, flo
     ("batch", "said"), [(17, "Start again with --set batch_size=16. Better: more"), (16, "Add"), (4, "Add")]
 )
 def test_a_small_batch_is_not_made_larger(batch: int, said: str) -> None:
-    """Where it is 16 or fewer already, only more training images help."""
+    """If it is 16 or fewer already, only more training images help."""
     remedy = _BY_NAME["few-images"].remedy(resolve(overrides=[f"batch_size={batch}"]))
     assert str(remedy) == f"{said} training images."
 
 
 def test_a_remedy_is_one_line() -> None:
-    """Settings as they are typed, then the advice; either may be missing."""
+    """Settings come first, as they are typed, then the advice; either may be missing."""
     assert str(Remedy(("a=1", "b=2"), "Look at c.")) == "Start again with --set a=1 --set b=2. Look at c."
     assert str(Remedy(("a=1",))) == "Start again with --set a=1."
     assert str(Remedy(advice="Look at c.")) == "Look at c."
@@ -287,7 +287,7 @@ def test_a_remedy_is_one_line() -> None:
 
 
 def test_what_is_compared_as_a_ratio() -> None:
-    """Sizes and counts over others: half as much is as far off as twice as much. Shares and ranges are not."""
+    """Sizes, and counts relative to others, use a log scale, on which half and double are equally far off."""
     assert {rule.name for rule in RULES if rule.log} == {
         "blown-up", "discriminator-wins", "standing-still", "collapsed", "class-dropped", "class-swollen",
         "oscillating", "learning-rate", "few-images",
@@ -296,13 +296,13 @@ def test_what_is_compared_as_a_ratio() -> None:
 
 @pytest.mark.parametrize("above", [True, False])
 def test_a_value_on_the_line_is_healthy(above: bool) -> None:
-    """Only what lies beyond the threshold is ill."""
+    """Only values beyond the threshold are ill."""
     rule = replace(RULES[0], above=above)
     assert [rule.is_ill(value, 0.5) for value in (0.4, 0.5, 0.6)] == [not above, False, above]
 
 
 def test_what_a_line_does_not_say_is_not_judged() -> None:
-    """Lines of one look may hold some signals only, and those of pictures or quality none."""
+    """A rule skips lines without its signals, such as those of pictures or quality."""
     for name in ("blown-up", "not-finite", "collapsed", "stuck-units", "class-dropped", "oscillating"):
         assert _BY_NAME[name].value({"seconds": 1.0, "doctor/least_drawn": 0.9}, _CONFIG) is None
     for loss in ("loss_discriminator", "loss_real"):
@@ -330,12 +330,12 @@ def test_classes_that_come_and_go() -> None:
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_units_of_either_network_may_be_stuck(network: str) -> None:
-    """The network that has more of them is judged."""
+    """The network with more stuck units is judged."""
     assert found(series(*[{}] * 3, *[{f"doctor/stuck_{network}": 1.0}] * 3)) == [("stuck-units", 150)]
 
 
 def test_the_largest_loss_is_named() -> None:
-    """By its size, whatever its sign, and not by its name."""
+    """The loss with the largest magnitude is named, whatever its sign."""
     doctor = judged(_CONFIG, series(*[{"loss_discriminator": -1e9, "loss_generator": 1e8}] * 5))
     assert [one.sentence for one in doctor.findings] == ["loss_discriminator is 1e+09: the training has blown up"]
 
@@ -356,12 +356,12 @@ def test_the_largest_loss_is_named() -> None:
 def test_what_is_proposed(
     propose: Callable[[Config], Remedy], overrides: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
-    """The recipe's own values where the run has others; else a third of a rate, and three times the penalty."""
+    """A remedy restores the recipe's values if the run has others; else it divides a rate or triples the penalty."""
     assert propose(resolve(overrides=overrides)).settings == settings
 
 
 def test_what_a_diagnosis_says() -> None:
-    """Its state, the last value, the threshold, since when it is ill, and why it is not judged."""
+    """It has a state, the last value, the threshold, when the illness began, and why a rule did not judge."""
     doctor = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4)))
     of = {one.rule.name: one for one in doctor.diagnoses()}
     threshold = read_thresholds()["collapsed"]
@@ -384,7 +384,7 @@ def test_what_a_diagnosis_says() -> None:
 
 
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
-    """A learning rate that is far off at first and usual from step 60 on is told once, and ends there."""
+    """A wrong learning rate is reported once, and the finding ends at the step that corrects the rate."""
     config = resolve(overrides=["generator.learning_rate=0.3"])
     config = config.model_copy(update={"changes": ("60 generator.learning_rate=0.003  # healed",)})
     doctor = Doctor(config)
@@ -394,7 +394,7 @@ def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
 
 
 def test_the_thresholds_of_the_package() -> None:
-    """There is one for each rule that does not have its own, and none for what is no rule."""
+    """Each rule without its own threshold has one in the file, and the file has no unknown rule."""
     content = json.loads(Path(__file__, "../../../src/inkgan/training/doctor/thresholds.json").resolve().read_text())
     measured = content["thresholds"]
     assert {rule.name for rule in RULES if rule.threshold is None} <= set(measured) <= set(_BY_NAME)
@@ -403,7 +403,7 @@ def test_the_thresholds_of_the_package() -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"thresholds": {}}', '{"thresholds": null}', None, "nan"])
 def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
-    """One line that says which file, and what to do."""
+    """A one-line error says which file is damaged and what to do."""
     file = tmp_path / "thresholds.json"
     if content == "nan":
         content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, float("nan"))})
@@ -415,7 +415,7 @@ def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
 
 
 def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path) -> None:
-    """In the order of the rules."""
+    """The first one in the order of the rules is named."""
     file = tmp_path / "thresholds.json"
     measured = dict.fromkeys(_BY_NAME, 1.0) | {"memorising": float("inf"), "blown-up": float("nan")}
     file.write_text(json.dumps({"thresholds": measured}))
@@ -427,7 +427,7 @@ def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path) ->
 def test_a_run_with_damaged_thresholds(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
-    """It is refused before anything is written; without the doctor it goes on."""
+    """The run is refused before anything is written; without the doctor it trains."""
     damaged = tmp_path / "thresholds.json"
     monkeypatch.setattr(read_thresholds, "__defaults__", (damaged,))
     options: dict[str, Any] = {"settings": [f"watch.doctor_every={every}"], "steps": 1}
@@ -452,7 +452,7 @@ def test_a_run_warns(
     times: int,
     settings: tuple[str, ...],
 ) -> None:
-    """A run that blows up says so when it does and when it ends; a sound one says nothing."""
+    """A run that blows up warns when it does and when it ends; a healthy one is silent."""
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})

@@ -1,4 +1,4 @@
-"""The doctor's signals against closed forms, and the probe on tiny recipes."""
+"""The doctor's signals against closed forms, and the probe with tiny recipes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def some(*shape: int, seed: int = 0) -> Any:
 
 
 def test_pairs_in_order_is_the_area_under_the_curve() -> None:
-    """As scikit-learn computes it, ties included; and neither offset nor scale matters."""
+    """It equals scikit-learn's, ties included, and neither offset nor scale changes it."""
     high, low = np.round(some(40) + 0.5, 1), np.round(some(30, seed=1), 1)
     area = roc_auc_score([1] * 40 + [0] * 30, np.concatenate([high, low]))
     assert signals.pairs_in_order(high, low) == pytest.approx(area)
@@ -42,13 +42,13 @@ def test_pairs_in_order_is_the_area_under_the_curve() -> None:
 
 
 def test_separation() -> None:
-    """Two points a side at distance 1 from their mean, 10 apart."""
+    """Two points on each side at distance 1 from their mean, with means 10 apart, have a separation of 10."""
     assert signals.separation(np.array([9.0, 11.0]), np.array([-1.0, 1.0])) == pytest.approx(10)
     assert signals.separation(np.array([2.0, 2.0]), np.array([2.0, 2.0])) == 0
 
 
 def test_spread_within_classes() -> None:
-    """The mean of SciPy's squared distances of the pairs of each class."""
+    """It is the mean of SciPy's squared distances over all pairs within a class."""
     images, labels = some(12, 3, 2, 1), np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2])
     pairs = np.concatenate([pdist(images[labels == k].reshape(-1, 6), "sqeuclidean") for k in range(3)])
     assert signals.spread_within_classes(images, labels) == pytest.approx(pairs.mean())
@@ -59,7 +59,7 @@ def test_spread_within_classes() -> None:
 
 
 def test_identical_images() -> None:
-    """Differences that nobody sees do not count; different ones do."""
+    """Invisible differences do not count; visible ones do."""
     images = np.full((8, 4, 4, 1), 0.4)
     images[:4] += 1e-4 * np.arange(4)[:, None, None, None]
     images[4:] += 0.1 * np.arange(1, 5)[:, None, None, None]
@@ -67,14 +67,14 @@ def test_identical_images() -> None:
 
 
 def test_identical_images_are_equal_in_sixteen_levels() -> None:
-    """Sixteen greys that differ by one level are sixteen images; what lies within half a level of one is the same."""
+    """Sixteen greys one level apart are sixteen images; an image within half a level of another is identical."""
     levels = np.arange(16).reshape(16, 1, 1) / 15
     assert signals.share_of_identical(levels) == 0
     assert signals.share_of_identical(np.concatenate([levels, levels + 0.4 / 15])) == 1
 
 
 def test_margin() -> None:
-    """Of means of 5/2 and -1."""
+    """It is the difference of the means, here 5/2 and -1."""
     assert signals.margin(np.array([1.0, 4.0]), np.array([-1.0])) == 3.5
 
 
@@ -84,21 +84,21 @@ def test_floats_of_images() -> None:
 
 
 def test_ranges() -> None:
-    """Images in [-1, 1] against [0, 1] are 1 apart."""
+    """Images in [-1, 1] and in [0, 1] differ by 1."""
     unit = np.linspace(0, 1, 9)
     assert signals.difference_of_ranges(2 * unit - 1, unit) == 1
     assert signals.difference_of_ranges(unit, unit) == 0
 
 
 def test_stuck_units() -> None:
-    """A unit counts if it is never above zero, or never below."""
+    """A unit is stuck if it is never above zero or never below."""
     yes, no = np.array([True, True, True, False]), np.array([True, False, True, True])
     assert signals.share_of_stuck([(yes, no), (no, no)]) == 3 / 8
     assert math.isnan(signals.share_of_stuck([]))
 
 
 def test_units_are_watched_for_sixteen_images() -> None:
-    """Those of hidden convolutions: one always above zero, one always below, one both, one both from image 17 on."""
+    """One unit is always above zero, one always below, one both, and one both only from image 17 on."""
 
     class Passing(torch.nn.Conv2d):
         def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as in PyTorch
@@ -116,11 +116,11 @@ def test_units_are_watched_for_sixteen_images() -> None:
     assert below.tolist() == [False, True, True, False]
     assert signals.share_of_stuck(signs) == 3 / 4
     network(output)
-    assert len(signs) == 1  # nothing is watched any more
+    assert len(signs) == 1  # the network is no longer watched
 
 
 def test_what_classes_are_drawn_as() -> None:
-    """The mean of the rows of each class."""
+    """Each row is the mean of the probabilities of one class."""
     probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     table = signals.drawn_as(probabilities, np.array([0, 0, 2]))
     assert table[[0, 2]].tolist() == [[0.5, 0.5, 0], [0, 0, 1]]
@@ -129,7 +129,7 @@ def test_what_classes_are_drawn_as() -> None:
 
 
 def test_what_is_seen_on_real_images_too_is_no_fault_of_the_generator() -> None:
-    """Three classes. The classifier takes half of the real images of class 0 for class 1; of class 2 there are none."""
+    """The classifier takes half of the real images of class 0 for class 1, and there are none of class 2."""
     real = np.array([[0.5, 0.5, 0], [0, 1, 0], [np.nan, np.nan, np.nan]])
     as_the_real_ones = np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]])
     np.testing.assert_allclose(signals.times_too_often(as_the_real_ones, real), [0.5, 1, 1])
@@ -143,7 +143,7 @@ def test_what_is_seen_on_real_images_too_is_no_fault_of_the_generator() -> None:
 
 
 def test_images_of_wanted_classes() -> None:
-    """In turn, from the first again after the last, and nothing of classes that are not there."""
+    """Images of a class are taken in turn and repeat after the last; classes without images give none."""
     found = signals.in_turn(np.array([1, 0, 1]), np.array([1, 1, 1, 0, 2]))
     assert found.tolist() == [0, 2, 0, 1]
     images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
@@ -153,7 +153,7 @@ def test_images_of_wanted_classes() -> None:
 
 
 def test_the_norms_of_a_gradient() -> None:
-    """One for each parameter, whatever its shape; their norm is that of all together."""
+    """Each parameter has one norm, whatever its shape, and the norm of all norms is that of the gradient."""
     norms = parameter_norms([torch.tensor([3.0, 0.0]), torch.tensor([[4.0]]), torch.zeros(2)])
     assert norms.tolist() == [3.0, 4.0, 0.0]
     assert torch.linalg.vector_norm(norms).item() == 5.0
@@ -161,7 +161,7 @@ def test_the_norms_of_a_gradient() -> None:
 
 @pytest.fixture(scope="module")
 def data(small_data: Path) -> DataSet:
-    """Small data with three classes."""
+    """Return small data with three classes."""
     unlabelled = load(small_data)
     train, validation, test = (Split(one.images, np.arange(len(one)) % 3) for one in unlabelled.splits.values())
     return replace(unlabelled, class_names=("a", "b", "c"), train=train, validation=validation, test=test)
@@ -176,7 +176,7 @@ def probe_of(data: DataSet, *overrides: str) -> tuple[Any, Probe, Any]:
 
 
 def test_looking_changes_nothing(data: DataSet) -> None:
-    """Weights and optimisers are the same bits with looks in between as without, and a look twice says the same."""
+    """Weights and optimisers have the same bits with and without looks, and a repeated look gives the same."""
     learned = []
     for looks in (0, 2):
         recipe, probe, (real, labels) = probe_of(data)
@@ -191,9 +191,9 @@ def test_looking_changes_nothing(data: DataSet) -> None:
 
 
 def test_what_a_look_says_of_classes(data: DataSet) -> None:
-    """A discriminator whose classifier takes every image for the same class takes real images for it as well.
+    """A classifier that takes every image for one class is excused as far as it does so with real images.
 
-    The two held-out images are of classes 0 and 1. So that excuses half of what it sees, and all of class 0.
+    The two held-out images are of classes 0 and 1, which excuses half of what it sees, and all of class 0.
     """
     recipe, probe, (real, _) = probe_of(data)
     with torch.no_grad():
@@ -210,7 +210,7 @@ def test_what_a_look_says_of_classes(data: DataSet) -> None:
 
 
 def test_every_signal_is_explained(data: DataSet) -> None:
-    """The table of docs/doctor.md has a row for all that a look says, and for nothing else."""
+    """The table of docs/doctor.md has one row for each signal of a look, and no others."""
     page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
     table = page.partition("| in `metrics.jsonl`, after `doctor/` | meaning |")[2].partition("\n\n")[0]
     rows = [cell for line in table.splitlines()[2:] for cell in re.findall(r"`(\w+)`", line.split("|")[1])]
@@ -223,7 +223,7 @@ def test_every_signal_is_explained(data: DataSet) -> None:
 def test_what_a_look_says_of_the_training_images(
     data: DataSet, monkeypatch: pytest.MonkeyPatch, conditional: str
 ) -> None:
-    """A generator that draws them is like them in all; its average, which draws them half as dark, is not."""
+    """A generator that draws them resembles them in every signal; its average, which draws them paler, does not."""
     recipe, probe, _ = probe_of(data, f"conditional={conditional}")
     images, labels = np.resize(probe._seen, (COUNT, *data.image_shape)), probe._labels
     drawn = torch.from_numpy(images)
@@ -244,7 +244,7 @@ def test_what_a_look_says_of_the_training_images(
 
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_which_images_are_held_out(data: DataSet, name: str) -> None:
-    """Those of validation; of the test split where there is no validation."""
+    """The validation images are held out, or those of the test split if there are none."""
     if name == "test":
         data = replace(data, validation=Split(data.validation.images[:0], np.zeros(0, np.int64)))
     _, probe, _ = probe_of(data)
@@ -253,7 +253,7 @@ def test_which_images_are_held_out(data: DataSet, name: str) -> None:
 
 
 def test_what_a_look_says_of_faults(data: DataSet) -> None:
-    """Planted in a recipe that has learned nothing yet."""
+    """Faults that are planted in an untrained recipe show in their signals."""
     recipe, probe, (real, _) = probe_of(data)
     sound = probe.look(real)
     assert sound["identical"] < 1
@@ -275,7 +275,7 @@ def test_what_a_look_says_of_faults(data: DataSet) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unlabelled", "unconditional", "tutorial"])
 def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:
-    """Nothing about classes without a classifier, nothing about an average where there is none; all else is finite."""
+    """Signals of classes need a classifier and those of an average need one; the others are always there."""
     if kind == "unlabelled":
         train, validation, test = (Split(one.images, None) for one in data.splits.values())
         data = replace(data, class_names=(), train=train, validation=validation, test=test)
@@ -295,7 +295,7 @@ def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:
 
 
 def test_a_data_set_of_one_image_a_class(data: DataSet) -> None:
-    """Whose held-out image is of a class that no latent shows: nothing is said about spreads, all else is finite."""
+    """Spreads are left out if no class has a pair, even if the held-out image is of a class that is not drawn."""
     held_out = Split(data.train.images[5:6], np.array([17]))
     train = Split(np.repeat(data.train.images[:10], 2, axis=0), np.arange(20))
     few = replace(data, class_names=tuple(map(str, range(20))), train=train, validation=held_out, test=held_out)
@@ -307,7 +307,7 @@ def test_a_data_set_of_one_image_a_class(data: DataSet) -> None:
 
 
 def test_a_look_that_fails_costs_one_warning(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not the run."""
+    """The run goes on."""
     monkeypatch.setattr(signals, "margin", lambda *_: 1 / 0)
     watcher = runs.Noting()
     settings = ["watch.doctor_every=1"]
@@ -319,7 +319,7 @@ def test_a_look_that_fails_costs_one_warning(tmp_path: Path, small_data: Path, m
 
 @pytest.mark.slow
 def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> None:
-    """In the line of the step where that is logged, else in a line of its own; and gradient norms at every step."""
+    """Signals are in the line of their step, or in a line of their own, and gradient norms in all logged steps."""
     settings = ["watch.doctor_every=2", "watch.log_every=3"]
     runs.train(tmp_path / "run", small_data, settings=settings, steps=5)
     lines = {line["step"]: line for line in runs.metrics(tmp_path / "run")}
@@ -329,5 +329,5 @@ def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> No
 
 
 def test_as_many_images_as_it_says() -> None:
-    """The cost of a look is that of so many images, however many classes there are."""
+    """The cost of a look is that of 64 images, however many classes there are."""
     assert COUNT == 64

@@ -1,4 +1,4 @@
-"""The recipe against golden vectors of the tutorial's own TensorFlow graph."""
+"""The tutorial recipe against golden vectors of the tutorial's own TensorFlow graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def vectors() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def found(vectors: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The same computed by the recipe."""
+    """Return the same quantities as the recipe computes them."""
     return golden.recompute(vectors)
 
 
@@ -31,7 +31,7 @@ def _beyond(differences: dict[str, float]) -> set[str]:
 
 
 def test_every_key_is_within_its_limit(vectors: dict[str, np.ndarray], found: dict[str, Any]) -> None:
-    """Networks, losses, gradients, the order of the updates and Adam are TensorFlow's."""
+    """Networks, losses, gradients, the order of updates and Adam match TensorFlow's."""
     differences = golden.compare(vectors, found)
     assert len(differences) == 65
     assert _beyond(differences) == set()
@@ -52,11 +52,11 @@ def test_the_script_says_what_it_found(
 
 @pytest.mark.parametrize("key", ["generated", "grad_fake.d_w2.norm", "losses", "after_generated"])
 def test_a_difference_is_seen(vectors: dict[str, np.ndarray], found: dict[str, Any], key: str) -> None:
-    """A value that differs by little more than the limit is told apart."""
+    """A value slightly beyond its limit is reported."""
     changed = vectors | {key: vectors[key] + 2.5 * golden.limit_of(key)}
     assert _beyond(golden.compare(changed, found)) == {key}
 
 
 def test_not_a_number_is_never_within_a_limit(vectors: dict[str, np.ndarray], found: dict[str, Any]) -> None:
-    """NaN compares as infinitely far."""
+    """NaN counts as infinitely far away."""
     assert _beyond(golden.compare(vectors | {"loss_real": np.array(np.nan, np.float32)}, found)) == {"loss_real"}

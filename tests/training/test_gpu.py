@@ -1,4 +1,4 @@
-"""On a CUDA device, where there is one: runs learn, resume exactly, and draw what NumPy draws."""
+"""On a CUDA device, if there is one: runs learn, resume exactly and draw what NumPy draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("spared")]
 @pytest.mark.parametrize("settings", [runs.TUTORIAL, runs.SETTINGS], ids=["tutorial", "fast"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_resuming_is_exact(tmp_path: Path, tutorial_data: Path, settings: tuple[str, ...], precision: str) -> None:
-    """N + N steps are 2N on a GPU too."""
+    """N + N steps equal 2N steps on a GPU too."""
     options: dict[str, Any] = {"settings": settings, "precision": precision, "device": "cuda"}
     runs.train(tmp_path / "whole", tutorial_data, **options)
     runs.train(tmp_path / "parts", tutorial_data, stop_at=3, **options)
@@ -36,7 +36,7 @@ def test_resuming_is_exact(tmp_path: Path, tutorial_data: Path, settings: tuple[
 
 
 def test_a_step_is_the_processors_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float32 the losses of the first step agree with the processor's, where convolutions do not round to TF32."""
+    """In float32 without TF32 in convolutions, the losses of the first step agree with the CPU's."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     config = resolve(overrides=["batch_size=16"])
     real = torch.from_numpy(np.random.default_rng(0).random((16, 28, 28, 1), dtype=np.float32))
@@ -54,9 +54,9 @@ GAMES = {"fast": (), "slices": ("slices=2",), "wgan-gp": ("loss=wgan-gp", "criti
 
 
 def _after(steps: int, *settings: str, precision: torch.dtype, graphs: bool) -> tuple[list[bytes], list[list[float]]]:
-    """What a small recipe has learned after some steps, the first two of which pre-train, and its terms.
+    """Return what a small recipe has learned after some steps, and its terms.
 
-    The settings change on the way.
+    The first two steps pre-train, and the settings change on the way.
     """
     config = resolve(overrides=[*runs.SETTINGS, "batch_size=6", *settings])
     config = config.model_copy(update={"changes": ("9 generator.learning_rate=0.0001",)})
@@ -75,7 +75,7 @@ def _after(steps: int, *settings: str, precision: torch.dtype, graphs: bool) -> 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("game", GAMES)
 def test_graphs_compute_what_kernels_compute_one_by_one(game: str, precision: torch.dtype) -> None:
-    """The same bits with and without the penalty, before and after a change of the settings, and in every term."""
+    """Weights and all terms have the same bits, with and without penalty, and across a change of settings."""
     learned, terms = _after(24, *GAMES[game], precision=precision, graphs=True)
     expected, expected_terms = _after(24, *GAMES[game], precision=precision, graphs=False)
     assert terms == expected_terms
@@ -84,7 +84,7 @@ def test_graphs_compute_what_kernels_compute_one_by_one(game: str, precision: to
 
 @pytest.mark.parametrize("at", [0, 1, 5])
 def test_what_is_not_finite_is_found_one_step_later(at: int) -> None:
-    """Whether the step was recorded or not; the message names a term."""
+    """That holds whether or not the step was recorded as a graph, and the message names a term."""
     recipe = Compact(resolve(overrides=[*runs.SETTINGS]), (12, 12, 1), 0, device="cuda")
     grey = torch.full((5, 12, 12, 1), 0.5, device="cuda")
     for number in range(at):
@@ -95,7 +95,7 @@ def test_what_is_not_finite_is_found_one_step_later(at: int) -> None:
 
 
 def test_a_run_that_blows_up_writes_no_checkpoint_of_it(tmp_path: Path, small_data: Path) -> None:
-    """It ends with the error, and all that was written is finite."""
+    """It ends with an error, and everything it saved is finite."""
     settings = ["generator.learning_rate=1e6", "discriminator.learning_rate=1e6", "watch.save_every=1"]
     with pytest.raises(DivergenceError, match="diverged at step"):
         runs.train(tmp_path / "run", small_data, steps=60, device="cuda", settings=settings)

@@ -1,4 +1,4 @@
-"""Healing: back to a healthy checkpoint, on with the remedy, and a record that repeats it bit for bit."""
+"""Healing: a run returns to a healthy checkpoint and continues with the remedy; its record repeats it to the bit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.healing import number_of_healings
 from inkgan.training.recorder import Recorder
 
-#: Without pre-training, which would spoil what step 0 goes back to.
+#: Without pre-training, which would spoil the checkpoint of step 0.
 SAVING = ("pretraining_steps=0", "watch.save_every=2", "watch.keep=5", "watch.doctor_every=1")
 WILD = (*SAVING, "discriminator.learning_rate=10.0")
 
 
 def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]]:
-    """The settings that a healed run ends with, and its warnings of healing."""
+    """Train with healing; return the settings that the run ends with, and its warnings of healing."""
     watcher = runs.Noting()
     assert runs.train(folder, data, watcher=watcher, heal=True, **{"steps": 12, **options}).complete
     told = [message for message in watcher.warnings if "Healing" in message]
@@ -32,7 +32,7 @@ def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data: Path) -> None:
-    """It goes back to step 0 with the usual rate. A new run with its settings computes the same, and is never ill."""
+    """It returns to step 0 with the usual rate, and a new run with its settings learns the same and is never ill."""
     config, told = trained(tmp_path / "ill", small_data, settings=WILD)
     (change,) = config.parsed_changes()
     assert change.step == 0
@@ -56,7 +56,7 @@ def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data
 
 @pytest.fixture
 def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Steps at which the training diverges, each once, in the order of the list."""
+    """Steps at which the training diverges, once each, in this order."""
     left: list[int] = []
     shown = Recorder.step
 
@@ -73,7 +73,7 @@ def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
-    """The newest checkpoint first; a third of the rates each time; what was changed stays changed."""
+    """It takes the newest checkpoint first and divides the rates by 3 each time, on top of earlier changes."""
     ill_at += [7, 7, 7]
     config, told = trained(tmp_path / "run", small_data, settings=SAVING)
     assert [message.partition("Healing ")[2][:24] for message in told] == [
@@ -91,7 +91,7 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
-    """The fourth time ends the run as without healing, and so does the next start."""
+    """The fourth illness ends the run as without healing, and the next start does not heal either."""
     ill_at += [7, 7, 7, 3, 3]
     with pytest.raises(DivergenceError, match="training diverged at step 4: loss_generator is nan"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, settings=SAVING)
@@ -103,7 +103,7 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
 
 @pytest.mark.usefixtures("spared")
 def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
-    """One line says that there is nothing to go back to."""
+    """One line says that there is no checkpoint to go back to."""
     settings = ["discriminator.learning_rate=1e3", "pretraining_steps=9", "watch.save_every=500"]
     with pytest.raises(
         DivergenceError, match=r"no checkpoint to go back to, so the run cannot be healed\. Start again"
@@ -120,7 +120,7 @@ def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
     ],
 )
 def test_where_it_is_refused(tmp_path: Path, options: dict[str, Any], needed: str) -> None:
-    """In one line, before anything is written."""
+    """Healing is refused in one line before anything is written."""
     with pytest.raises(ConfigError, match=needed):
         inkgan.train(out=tmp_path / "run", heal=True, device="cpu", **options)
     assert not (tmp_path / "run").exists()
@@ -130,7 +130,7 @@ def test_where_it_is_refused(tmp_path: Path, options: dict[str, Any], needed: st
 
 
 def test_changes_hold_from_their_step_on() -> None:
-    """The last change of a setting wins; the settings of a step have no changes of their own."""
+    """The last change of a setting wins, and the settings at a step list no changes of their own."""
     config = resolve(
         overrides={"changes": ["3 penalty.weight=2 generator.learning_rate=0.5", "5 penalty.weight=0 # why"]}
     )
@@ -147,7 +147,7 @@ def test_changes_hold_from_their_step_on() -> None:
     ["0 penalty.weight=0.1", "12 generator.learning_rate=1e-05 penalty.weight=3.0 # healing 1: collapsed at step 9"],
 )
 def test_a_change_is_read_as_it_is_written(text: str) -> None:
-    """Numbers, order and reason."""
+    """Numbers, order and reason survive parsing."""
     assert str(Change.parse(text)) == text
 
 
@@ -167,6 +167,6 @@ def test_a_change_is_read_as_it_is_written(text: str) -> None:
     ],
 )
 def test_changes_that_are_none(changes: list[str], needed: str) -> None:
-    """One line says what is allowed."""
+    """A one-line error says what is allowed."""
     with pytest.raises(ConfigError, match=needed):
         resolve(overrides={"changes": changes})

@@ -1,4 +1,4 @@
-"""The losses against values worked out by hand."""
+"""The losses against values computed by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from inkgan.training import losses
     ],
 )
 def test_value(loss: object, logits: list[float], expected: float) -> None:
-    """Cross-entropy with the label that the loss is named for."""
+    """Each is the cross-entropy with the label in its name."""
     assert callable(loss)
     assert float(loss(torch.tensor(logits, dtype=torch.float64))) == pytest.approx(expected, rel=1e-12)
 
@@ -35,7 +35,7 @@ def test_value(loss: object, logits: list[float], expected: float) -> None:
 LOGITS_REAL, LOGITS_FAKE = torch.tensor([2.0, -0.5], dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
 
 
-#: The losses of the discriminator and of the generator in every game, by hand.
+#: The losses of the discriminator and of the generator in every game, computed by hand.
 BY_HAND = {
     "non-saturating": (
         (math.log1p(math.exp(-2)) + math.log1p(math.exp(0.5)) + math.log(2) + math.log1p(math.e)) / 2,
@@ -52,7 +52,7 @@ BY_HAND = {
 
 
 def test_every_game_is_worked_out() -> None:
-    """One that is added needs its values, too."""
+    """A new game needs its values here too."""
     assert BY_HAND.keys() == losses.ADVERSARIAL_LOSSES.keys(), "give its two losses to BY_HAND"
 
 
@@ -67,7 +67,7 @@ def test_games(name: str) -> None:
 @pytest.mark.parametrize("name", losses.ADVERSARIAL_LOSSES)
 @pytest.mark.parametrize("seed", range(5))
 def test_which_games_have_a_zero(name: str, seed: int) -> None:
-    """Where logits have no zero, a constant added to all of them changes no figure that is shown; else it does."""
+    """A constant added to all logits changes the logged figures exactly if logits have a zero."""
     game = losses.ADVERSARIAL_LOSSES[name]
     source = torch.Generator().manual_seed(seed)
     real, fake = 3 * torch.randn(2, 7, generator=source, dtype=torch.float64)
@@ -83,19 +83,19 @@ def test_which_games_have_a_zero(name: str, seed: int) -> None:
 
 
 def test_the_comparison_of_pairs() -> None:
-    """By hand: differences 2 and -3/2, so a mean of 1/4, and one pair of two in order."""
+    """Differences of 2 and -3/2 have a mean of 1/4, and one pair of two is in order."""
     found = losses.comparison(LOGITS_REAL, LOGITS_FAKE)
     assert {name: float(figure) for name, figure in found.items()} == {"margin": 0.25, "pairs_in_order": 0.5}
 
 
 def test_equal_logits_are_not_in_order() -> None:
-    """A pair counts where the real image is ahead, by however little."""
+    """A pair counts only if the real image's logit is higher, by however little."""
     real, fake = torch.tensor([0.0, 0.5, 2.0]), torch.tensor([0.0, 0.0, 3.0])
     assert float(losses.comparison(real, fake)["pairs_in_order"]) == pytest.approx(1 / 3)
 
 
 def test_scores() -> None:
-    """By hand: logits of log 3 and 0 are probabilities of 3/4 and 1/2."""
+    """Logits of log 3 and 0 are probabilities of 3/4 and 1/2."""
     found = losses.scores(torch.tensor([math.log(3), 0.0]), torch.tensor([0.0, -math.log(3)]))
     assert {name: float(figure) for name, figure in found.items()} == pytest.approx(
         {"score_real": 0.625, "score_fake": 0.375}
@@ -104,7 +104,7 @@ def test_scores() -> None:
 
 @pytest.mark.parametrize("name", losses.ADVERSARIAL_LOSSES)
 def test_a_game_is_what_its_formulas_say(name: str) -> None:
-    """The formulas that docs/settings.md shows, read as Python: their mean over a batch is the loss."""
+    """The formulas in docs/settings.md, evaluated in Python, have the loss as their mean over a batch."""
     game = losses.ADVERSARIAL_LOSSES[name]
     rng = np.random.default_rng(0)
     real, fake = 2 * rng.standard_normal((2, 9))
@@ -117,12 +117,12 @@ def test_a_game_is_what_its_formulas_say(name: str) -> None:
 
 
 def test_one_game_has_a_penalty_about_a_norm_of_one() -> None:
-    """That of Gulrajani et al.; all others come with R1 and R2."""
+    """Only WGAN-GP has the penalty of Gulrajani et al.; all others use R1 and R2."""
     assert [name for name, game in losses.ADVERSARIAL_LOSSES.items() if game.one_centered] == ["wgan-gp"]
 
 
 def test_the_settings_name_every_game() -> None:
-    """What --set loss= takes and what there is are the same."""
+    """--set loss= accepts exactly the games that exist."""
     assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys(), "name it in config.Loss, too"
 
 
@@ -138,7 +138,7 @@ def test_penalties_of_a_linear_discriminator() -> None:
 
 
 def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
-    """The same as for a discriminator that is given pixels in [-1, 1], to the last bit."""
+    """They equal, to the bit, those of a discriminator that gets pixels in [-1, 1]."""
     images = torch.rand(5, 2, 3, 1, dtype=torch.float64, requires_grad=True)
     papers = (2 * images.detach() - 1).requires_grad_()
 
@@ -154,13 +154,13 @@ def test_penalties_refer_to_the_pixels_of_the_papers() -> None:
     ("given", "returned"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")]
 )
 def test_penalties_are_computed_precisely(given: str, returned: str) -> None:
-    """Squares and sums of a gradient keep at least the digits of float32."""
+    """Gradients are squared and summed in float32 or better."""
     images = torch.rand(5, 4, dtype=getattr(torch, given), requires_grad=True)
     assert losses.input_gradients(images.square().sum(1), images).dtype == getattr(torch, returned)
 
 
 def test_generator_gradient_does_not_vanish_where_the_discriminator_wins() -> None:
-    """At a logit of -25 the non-saturating loss still pulls with its full strength."""
+    """At a logit of -25, the gradient of the non-saturating loss still has its full size."""
     logits = torch.tensor([-25.0], requires_grad=True)
     (gradient,) = torch.autograd.grad(losses.fake_as_real(logits), [logits])
     assert float(gradient) == pytest.approx(-1.0, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Many runs: each is the run that its seed gives alone; what is complete stays, what is not goes on."""
+"""Many runs: each equals a single run with its seed; complete runs stay, and unfinished ones resume."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("spared")
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train in this process."""
+    """Train in this process instead of others."""
 
     def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
         return map(task, numbers)
@@ -37,7 +37,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def task(out: Path, data: Path, **options: Any) -> TrainingTask:
-    """Tiny runs."""
+    """Return a task of tiny runs."""
     given = {"data": str(data), "steps": runs.STEPS, "device": "cpu", "precision": "float32", "settings": runs.SETTINGS}
     return TrainingTask(None, {**given, "out": str(out), **options})  # type: ignore[typeddict-item]
 
@@ -45,7 +45,7 @@ def task(out: Path, data: Path, **options: Any) -> TrainingTask:
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
-    """In folders OUT-SEED, bit for bit what one run of that seed gives; again, nothing is trained."""
+    """The runs in OUT-SEED equal single runs to the bit, and a second call trains nothing."""
     both = task(tmp_path / "a", small_data)
     ended = [(one.seed, one.result.step, one.result.complete, one.trouble) for one in train_many(both, [0, 3])]
     assert ended == [(0, 6, True, ""), (3, 6, True, "")]
@@ -60,7 +60,7 @@ def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
-    """A run that was stopped continues; it ends as if it never had."""
+    """A stopped run resumes and ends as if it had not stopped."""
     for stop_at, complete in ((3, False), (None, True)):
         ended = train_many(task(tmp_path / "a", small_data, stop_at=stop_at), [0, 1])
         assert [one.result.complete for one in ended] == [complete, complete]
@@ -73,7 +73,7 @@ def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others go on, and at the end it is told which one was lost: exit code 3."""
+    """The other runs continue, and the exit code at the end is 3."""
     true = inkgan.train
 
     def failing(recipe: str | None, **options: Any) -> Any:
@@ -90,7 +90,7 @@ def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two processes train three runs, and a line tells of each."""
+    """Two processes train three runs and print one line for each."""
     words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
     words += runs.set_options()
     assert run([*words, "--seeds", "0-1,5", "--jobs", "2", "--dry-run"]) == 0
@@ -107,7 +107,7 @@ def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
 def test_plain_lines_on_a_terminal(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--plain`` shows a line for each run there, too, and not a table."""
+    """``--plain`` prints a line for each run instead of a table, on a terminal too."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     words = ["train", "--data", str(small_data), "--steps", "1", "--device", "cpu", "--out", f"{tmp_path}/a"]
     words += [*runs.set_options(), "--seeds", "0"]
@@ -128,7 +128,7 @@ def test_plain_lines_on_a_terminal(
     ],
 )
 def test_options_of_one_run(tmp_path: Path, small_data: Path, options: dict[str, Any], said: str) -> None:
-    """What makes no sense for many runs is refused before any begins."""
+    """Options that make no sense for many runs are refused before any run starts."""
     with pytest.raises(ConfigError, match=said):
         train_many(task(tmp_path / "a", small_data, **options), [0])
     assert list(tmp_path.iterdir()) == []
@@ -136,7 +136,7 @@ def test_options_of_one_run(tmp_path: Path, small_data: Path, options: dict[str,
 
 @pytest.mark.usefixtures("here")
 def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
-    """A folder of other files, or a run of other settings, is refused before any run begins."""
+    """A folder of other files, or a run with other settings, is refused before any run starts."""
     (tmp_path / "a-1").mkdir()
     (tmp_path / "a-1/mine.txt").touch()
     with pytest.raises(OutputError, match="a-1"):
@@ -166,19 +166,19 @@ def test_runs_of_one_process_each_are_not_started_by_a_launcher_of_several(
     ("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("1, 2,5-6", [1, 2, 5, 6]), ("3,1-3", [3, 1, 2])]
 )
 def test_lists_of_seeds(text: str, seeds: list[int]) -> None:
-    """Ranges and numbers; each seed once."""
+    """Ranges and numbers can be mixed, and each seed occurs once."""
     assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0-10000", "1..3", "9223372036854775808", "1,,2"])
 def test_no_lists_of_seeds(text: str) -> None:
-    """One line says how to write them."""
+    """A one-line error says how to write seeds."""
     with pytest.raises(ConfigError, match="--seeds"):
         parse_seeds(text)
 
 
 def test_the_table(tmp_path: Path, finished_run: Path) -> None:
-    """A row for each run: the step that it logged last, or how it ended."""
+    """Each row shows the step that a run logged last, or how it ended."""
     folders = {0: finished_run, 1: tmp_path / "a-1", 2: tmp_path / "a-2"}
     result = Result(tmp_path / "a-2", 5, 1.0, complete=False, sheet=None)
     lost = Outcome(2, result, "diverged: the loss is not finite.")
@@ -200,7 +200,7 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
 def test_a_run_that_ends_ill_is_not_called_complete_alone(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the doctor found is in its line, unless it is off."""
+    """Its line says what the doctor found, unless the doctor is off."""
     words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--seeds", "0"]
     too_high = runs.set_options("generator.learning_rate=0.3")
     assert run([*words, *too_high, "--out", f"{tmp_path}/a"]) == 0
@@ -215,7 +215,7 @@ def test_a_run_that_ends_ill_is_not_called_complete_alone(
 
 @pytest.mark.slow
 def test_a_run_that_was_healed_says_so(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody sees the warnings of many runs, and its settings are no longer those that were given."""
+    """Its line says so, because the warnings are not shown and its settings have changed."""
     wild = ("pretraining_steps=0", "watch.save_every=2", "watch.doctor_every=1", "discriminator.learning_rate=10.0")
     words = ["train", "--data", str(small_data), "--steps", "12", "--device", "cpu", "--seeds", "0", "--heal"]
     assert run([*words, *runs.set_options(*wild), "--out", f"{tmp_path}/a"]) == 0
