@@ -1,4 +1,4 @@
-"""Training: a run that loses nothing, stops before it is ruined, and never writes over what it should not."""
+"""Training: a run loses nothing, stops before it is ruined, and never overwrites files it should not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("spared")
 
 
 def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
-    """What a run complains of, checked to be one line."""
+    """Return the error of a run, and require that it is one line."""
     with pytest.raises(kind) as caught:
         runs.train(**options)
     text = str(caught.value)
@@ -61,7 +61,7 @@ def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
 
 
 def interrupt_at(step: int) -> runs.Noting:
-    """A watcher that asks the run to stop after a step, as Ctrl-C would."""
+    """Return a watcher that asks the run to stop after a step, as Ctrl-C would."""
     return runs.Noting(lambda at: os.kill(os.getpid(), signal.SIGINT) if at == step else None)
 
 
@@ -70,7 +70,7 @@ class _Killed(BaseException):
 
 
 def kill_at(step: int) -> runs.Noting:
-    """A watcher that ends the run at a step."""
+    """Return a watcher that ends the run at a step."""
 
     def act(at: int) -> None:
         if at == step:
@@ -84,7 +84,7 @@ def kill_at(step: int) -> runs.Noting:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_run: Path) -> dict[str, Any]:
-    """What uninterrupted runs learned, by precision."""
+    """Return what uninterrupted runs learned, by precision."""
     folder = tmp_path_factory.mktemp("whole") / "bfloat16"
     runs.train(folder, small_data, precision="bfloat16")
     return {"float32": runs.learned(finished_run), "bfloat16": runs.learned(folder)}
@@ -103,7 +103,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path, finished_r
 def test_resuming_is_exact(
     tmp_path: Path, small_data: Path, whole: dict[str, Any], precision: str, ends: list[int]
 ) -> None:
-    """N + N steps are 2N steps: weights, optimisers, metrics and pictures, wherever the run was stopped."""
+    """N + N steps equal 2N in weights, optimisers, metrics and pictures, wherever the run was stopped."""
     folder = tmp_path / "run"
     for number, end in enumerate(ends):
         options = {"precision": precision, "resume": number > 0}
@@ -123,7 +123,7 @@ def test_resuming_is_exact(
 
 
 def test_the_precisions_differ(whole: dict[str, Any]) -> None:
-    """bfloat16 is in use where it is asked for, and weights are float32 all the same."""
+    """bfloat16 is used if asked for, and weights are float32 in either case."""
     single, half = whole["float32"], whole["bfloat16"]
     assert single["generator.safetensors"] != half["generator.safetensors"]
     assert len(single["generator.safetensors"]) == len(half["generator.safetensors"])
@@ -133,7 +133,7 @@ def test_the_precisions_differ(whole: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [-2, 3, 5])
 def test_resuming_after_a_kill(tmp_path: Path, small_data: Path, whole: dict[str, Any], step: int) -> None:
-    """Work since the last checkpoint is done again, with no step twice in the metrics and no picture left over."""
+    """Work since the last checkpoint is repeated, with no step twice in the metrics and no files left over."""
     folder = tmp_path / "run"
     with pytest.raises(_Killed):
         runs.train(folder, small_data, watcher=kill_at(step))
@@ -147,7 +147,7 @@ def test_resuming_after_a_kill(tmp_path: Path, small_data: Path, whole: dict[str
 
 
 def test_resuming_a_complete_run(tmp_path: Path, small_data: Path, finished_run: Path, whole: dict[str, Any]) -> None:
-    """A run that is complete stays as it is."""
+    """A complete run stays as it is."""
     folder = runs.copy(finished_run, tmp_path / "run")
     result = runs.train(folder, small_data, resume=True)
     assert (result.step, result.complete) == (runs.STEPS, True)
@@ -156,7 +156,7 @@ def test_resuming_a_complete_run(tmp_path: Path, small_data: Path, finished_run:
 
 @pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
-    """Another seed learns something else."""
+    """A run with another seed learns other weights."""
     runs.train(tmp_path / "run", small_data, seed=1)
     learned = runs.learned(tmp_path / "run")
     assert not [name for name in learned if name.endswith(".safetensors") and learned[name] == whole["float32"][name]]
@@ -178,7 +178,7 @@ def test_watching_changes_nothing(tmp_path: Path, small_data: Path, whole: dict[
 
 
 def test_changed_settings_are_listed(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """A run is not continued under other settings; each difference is told, and nothing is changed."""
+    """A run does not resume with other settings: the error lists each difference, and nothing changes on disk."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     before = runs.listing(folder)
     complaint(
@@ -202,7 +202,7 @@ def test_changed_settings_are_listed(tmp_path: Path, small_data: Path, stopped_r
 
 
 def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data: Path) -> None:
-    """The same path with other images in it is not the same run."""
+    """Other images under the same path are refused."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     data = tmp_path / small_data.name
     np.savez(data, images=np.random.default_rng(1).integers(0, 256, (20, 28, 28), dtype=np.uint8))
@@ -212,7 +212,7 @@ def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data:
 
 
 def test_data_that_are_gone(tmp_path: Path, stopped_run: Path) -> None:
-    """Whoever moved them is told how to say so."""
+    """The error for missing data says how to name their new place."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     saved = json.loads((folder / "config.json").read_text("utf-8"))
     gone = {"name": str(tmp_path / "gone.npz"), "directory": None}
@@ -222,7 +222,7 @@ def test_data_that_are_gone(tmp_path: Path, stopped_run: Path) -> None:
 
 
 def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
-    """The same images in another place are the same data, and the run ends as if they had stayed."""
+    """The same images in another place are the same data, and the run ends as if they had not moved."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     moved = tmp_path / "moved" / small_data.name
     moved.parent.mkdir()
@@ -239,7 +239,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
 def test_auto_goes_on_as_it_began(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, began: str
 ) -> None:
-    """A run of precision auto goes on in the precision that it had, also where auto would be another one."""
+    """A run with precision auto keeps the precision it started with, even if auto would now be another one."""
     other = "bfloat16" if began == "float32" else "float32"
     folder = tmp_path / "run"
     options: dict[str, Any] = {"steps": 2}
@@ -255,7 +255,7 @@ def test_auto_goes_on_as_it_began(
 
 
 def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
-    """Another number of threads or version of PyTorch is said in one line, and the run goes on."""
+    """Another number of threads or version of PyTorch gives a one-line warning, and the run resumes."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     starts = json.loads((folder / "environment.json").read_text("utf-8"))
     threads = starts[-1]["threads"]
@@ -273,7 +273,7 @@ def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Pa
 def test_falling_back_to_the_checkpoint_before(
     tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], file: str
 ) -> None:
-    """A damaged newest checkpoint is told in one warning that names it; the run ends the same."""
+    """One warning names the damaged newest checkpoint, and the run still ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     damaged = runs.newest(folder) / file
     runs.damage(damaged)
@@ -286,7 +286,7 @@ def test_falling_back_to_the_checkpoint_before(
 
 
 def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """Where all checkpoints are damaged, the run is neither continued nor begun anew, and nothing is thrown away."""
+    """If all checkpoints are damaged, the run neither resumes nor restarts, and nothing is deleted."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     for step in (4, 5):
         runs.damage(folder / "checkpoints" / checkpoint.checkpoint_name(step) / "state.json")
@@ -299,7 +299,7 @@ def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path
     "state", [{"step": 3}, {"step": None}, {"seconds": "soon"}, {"seconds": None}, {"seconds": -1}, {"digest": 5}]
 )
 def test_a_state_that_does_not_fit(tmp_path: Path, small_data: Path, stopped_run: Path, state: dict[str, Any]) -> None:
-    """A checkpoint under another's name, or with a foreign state, is refused even with a true manifest."""
+    """A checkpoint with another step's name or a foreign state is refused even if its manifest is valid."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     path = runs.newest(folder)
     file = path / "state.json"
@@ -312,7 +312,7 @@ def test_a_state_that_does_not_fit(tmp_path: Path, small_data: Path, stopped_run
 
 @pytest.mark.parametrize("what", ["nothing", "empty", "file", "other"])
 def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str) -> None:
-    """What is not a run folder is refused, and nothing is put there."""
+    """A place that is not a run folder is refused, and nothing is written there."""
     folder = tmp_path / "run"
     if what in ("empty", "other"):
         folder.mkdir()
@@ -326,7 +326,7 @@ def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str) ->
 
 
 def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """While a trainer works in a folder, no other one does, with whatever options."""
+    """While one trainer works in a folder, any other is refused, whatever its options."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     with RunFolder(folder).locked():
         before = runs.listing(folder)
@@ -340,7 +340,7 @@ def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_r
 
 
 def test_a_run_that_is_there(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """A run is replaced with --force alone, and then wholly."""
+    """A run is replaced only with --force, and then completely."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     before = runs.listing(folder)
     complaint(OutputError, str(folder), "--resume", "--force", folder=folder, data=small_data)
@@ -363,7 +363,7 @@ def test_a_run_that_is_there(tmp_path: Path, small_data: Path, stopped_run: Path
     ids=str,
 )
 def test_the_users_own_files(tmp_path: Path, small_data: Path, files: list[str], force: bool) -> None:
-    """A folder with other files is never cleared, nor is anything put into it."""
+    """A folder with other files is never cleared, and nothing is written into it."""
     folder = tmp_path / "mine"
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -374,7 +374,7 @@ def test_the_users_own_files(tmp_path: Path, small_data: Path, files: list[str],
 
 
 def test_the_users_notes_in_a_run(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """--force does not clear a run in which the user keeps files; resuming leaves them alone."""
+    """--force does not clear a run that holds files of the user's; resuming leaves them alone."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     (folder / "notes.txt").write_text("mine", "utf-8")
     before = runs.listing(folder)
@@ -385,7 +385,7 @@ def test_the_users_notes_in_a_run(tmp_path: Path, small_data: Path, stopped_run:
 
 
 def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
-    """What a killed start leaves does not keep a run from starting there."""
+    """The leftovers of a killed start do not prevent a new run there."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "lock").touch()
@@ -408,7 +408,7 @@ def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
 def test_wrong_input_costs_nothing(
     tmp_path: Path, small_data: Path, stopped_run: Path, options: dict[str, Any], needed: str
 ) -> None:
-    """Wrong input is found before an old run is replaced, or a new folder made."""
+    """Wrong input is found before an old run is replaced or a new folder is made."""
     if options.get("data") == "wide":
         np.savez(tmp_path / "wide.npz", images=np.random.default_rng(0).random((20, 8, 9)))
         options = options | {"data": tmp_path / "wide.npz"}
@@ -424,13 +424,13 @@ def test_wrong_input_costs_nothing(
 
 
 def recipe_and_batch() -> tuple[Tutorial, torch.Tensor]:
-    """A small recipe and a batch of images for it."""
+    """Return a small recipe and a batch of images for it."""
     recipe = Tutorial(resolve(overrides=["recipe=tutorial", "batch_size=4"]))
     return recipe, torch.rand(4, 28, 28, 1, generator=torch.Generator().manual_seed(0))
 
 
 def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
-    """All that a recipe has learned."""
+    """Return everything that a recipe has learned."""
     return {f"{stem}.{name}": a.tobytes() for stem, arrays in as_arrays(recipe).items() for name, a in arrays.items()}
 
 
@@ -447,7 +447,7 @@ def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
     ],
 )
 def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatch, where: str, term: str) -> None:
-    """NaN in data, weights or gradients: the term is named, and the network in question keeps its weights."""
+    """If data, weights or gradients hold NaN, the error names the term, and that network keeps its weights."""
     recipe, real = recipe_and_batch()
     recipe.step(StepInfo(0, 0, 0.0), real)
     if where == "data":
@@ -475,7 +475,7 @@ def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatc
 def test_weights_that_are_not_finite(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, parameter: str
 ) -> None:
-    """A run stops at once, with exit code 3, naming step and term; what is not finite is never saved."""
+    """The run stops at once with exit code 3, naming step and weights, and never saves them."""
     real_step = Compact.step
 
     def step(self: Compact, info: StepInfo, real: torch.Tensor, labels: None) -> dict[str, torch.Tensor]:
@@ -499,7 +499,7 @@ def test_weights_that_are_not_finite(
 
 
 def test_a_learning_rate_that_explodes(tmp_path: Path, small_data: Path) -> None:
-    """An absurd learning rate ends in divergence, not in a model; the last good checkpoint can be drawn from."""
+    """An absurd learning rate ends in divergence, and the last good checkpoint still draws."""
     folder = tmp_path / "run"
     rates = ["discriminator.learning_rate=1e6", "generator.learning_rate=1e6", "watch.save_every=1"]
     text = complaint(DivergenceError, "learning_rate", folder=folder, data=small_data, settings=rates, steps=100)
@@ -515,7 +515,7 @@ def test_a_learning_rate_that_explodes(tmp_path: Path, small_data: Path) -> None
 def test_divergence_before_anything_was_saved(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing was saved yet, that is said."""
+    """The error then says that nothing was saved yet."""
     monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda gradients: gradients.sum() * math.nan)
     complaint(DivergenceError, "at step -2", "Nothing was saved yet", folder=tmp_path / "run", data=small_data)
     assert runs.steps_saved(tmp_path / "run") == []
@@ -526,7 +526,7 @@ def test_divergence_before_anything_was_saved(
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Let no file grow above a size: writing ends in the middle, as it does on a full disk."""
+    """Let no file grow beyond a size: writing stops in the middle, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -539,7 +539,7 @@ def largest_file(size: int) -> Iterator[None]:
 def test_a_save_that_ends_in_the_middle(
     tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any], size: int
 ) -> None:
-    """One line says so, and what is there is kept; with space again, the run ends the same."""
+    """One error line says so and existing files are kept; with space again, the run ends the same."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     with largest_file(size):
         complaint(OutputError, "cannot write", "file too large", folder=folder, data=small_data, resume=True)
@@ -550,14 +550,14 @@ def test_a_save_that_ends_in_the_middle(
 
 
 def test_no_space_at_the_start(tmp_path: Path, small_data: Path) -> None:
-    """A run that cannot even note its settings says so, and leaves a folder in which it can start later."""
+    """A run that cannot even write its settings says so, and can start in that folder later."""
     with largest_file(0):
         complaint(OutputError, "file too large", folder=tmp_path / "run", data=small_data)
     runs.train(tmp_path / "run", small_data, steps=1)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, small_data: Path) -> None:
-    """A file where a folder should be is named."""
+    """The error names a file that is in the place of a folder."""
     (tmp_path / "file").touch()
     complaint(OutputError, "file/run", "not a directory", folder=tmp_path / "file" / "run", data=small_data)
     complaint(OutputError, "file", folder=tmp_path / "file", data=small_data)
@@ -567,7 +567,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, small_data: Path) -> Non
 
 
 def failing(error: Exception) -> Callable[..., Any]:
-    """A function that always fails."""
+    """Return a function that always raises an error."""
 
     def fail(*_: Any, **__: Any) -> Any:
         raise error
@@ -596,7 +596,7 @@ def test_a_decoration_that_fails_costs_one_warning(
     error: Exception,
     needed: list[str],
 ) -> None:
-    """Pictures, the animation, the graph and TensorBoard may fail every time; the run learns the same to its end."""
+    """Pictures, animation, graph and TensorBoard may always fail: the run warns once and learns the same."""
     monkeypatch.setattr(f"inkgan.training.{target}", failing(error))
     watcher = runs.Noting()
     result = runs.train(tmp_path / "run", small_data, watcher=watcher)
@@ -614,7 +614,7 @@ def test_a_decoration_that_fails_costs_one_warning(
 def test_a_damaged_picture_is_left_out_of_the_animation(
     tmp_path: Path, small_data: Path, stopped_run: Path, content: bytes
 ) -> None:
-    """One warning; the animation has the other pictures."""
+    """One warning is given, and the animation has the other pictures."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     (folder / "pictures" / "grid-0000003.png").write_bytes(content)
     watcher = runs.Noting()
@@ -626,7 +626,7 @@ def test_a_damaged_picture_is_left_out_of_the_animation(
 
 
 def test_a_place_of_a_picture_that_is_taken(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """A folder where the last picture belongs costs a warning."""
+    """A folder in the place of the last picture costs only a warning."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     (folder / "pictures" / "grid-0000006.png").mkdir(parents=True)
     watcher = runs.Noting()
@@ -635,7 +635,7 @@ def test_a_place_of_a_picture_that_is_taken(tmp_path: Path, small_data: Path, st
 
 
 def test_metrics_are_no_decoration(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose numbers cannot be written stops."""
+    """A run that cannot write its metrics stops."""
     error = OutputError("cannot write metrics.jsonl: the disk is full.")
     monkeypatch.setattr("inkgan.runs.metrics.MetricsWriter.write", failing(error))
     complaint(OutputError, "metrics.jsonl", folder=tmp_path / "run", data=small_data)
@@ -646,7 +646,7 @@ def test_metrics_are_no_decoration(tmp_path: Path, small_data: Path, monkeypatch
 
 @pytest.mark.slow
 def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_data: Path) -> None:
-    """Neither memory, nor open files, nor threads, nor handlers grow with the number of runs."""
+    """Memory, open files, threads and signal handlers do not grow with the number of runs."""
 
     def train(number: int) -> None:
         runs.train(tmp_path / "run", small_data, steps=2, force=number > 0)
@@ -666,13 +666,13 @@ def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_dat
 
 
 def resident() -> int:
-    """The bytes of memory that this process uses."""
+    """Return the memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 @pytest.mark.slow
 def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
-    """Runs in two threads do not disturb each other: both end as one alone does."""
+    """Runs in two threads do not disturb each other: both end as a single one does."""
     options: dict[str, Any] = {"steps": 12}
     runs.train(tmp_path / "alone", small_data, **options)
     failures: list[BaseException] = []
@@ -697,7 +697,7 @@ def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
 
 
 def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path) -> None:
-    """A loop over seeds that forgives errors ends with Ctrl-C."""
+    """Ctrl-C ends a loop over seeds that suppresses errors."""
     done: list[int] = []
 
     def loop() -> None:
@@ -719,7 +719,7 @@ def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("pretraining_steps", [2, 0])
 def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, pretraining_steps: int) -> None:
-    """Step 0 is a checkpoint that stays, whatever is kept: it draws what the first picture shows."""
+    """The checkpoint of step 0 is always kept, and draws what the first picture shows."""
     folder = tmp_path / "run"
     settings = [f"pretraining_steps={pretraining_steps}"]
     runs.train(folder, small_data, settings=[*settings, "watch.keep=1", "watch.save_every=3"])
@@ -733,7 +733,7 @@ def test_the_untrained_generator_can_be_had(tmp_path: Path, small_data: Path, pr
 
 
 def test_a_model_knows_its_data(tmp_path: Path) -> None:
-    """The names of the classes and of the data are with the model."""
+    """A model holds the names of the classes and of the data."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "shapes.npz", images=rng.integers(0, 256, (30, 8, 8), dtype=np.uint8), labels=np.arange(30) % 3)
     runs.train(tmp_path / "run", tmp_path / "shapes.npz", steps=1)
@@ -743,7 +743,7 @@ def test_a_model_knows_its_data(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tutorial's scalars, images and graph are there under its names, also after resuming, each step once."""
+    """The tutorial's scalars, images and graph have its names, and each step occurs once, even after resuming."""
     monkeypatch.undo()
     folder = tmp_path / "run"
     runs.train(folder, tutorial_data, settings=runs.TUTORIAL, stop_at=3)
@@ -766,9 +766,9 @@ def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path, monkeypatch
 
 
 def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tag of a compact recipe is in a group, pictures are ink on paper, and a page of charts names what is there.
+    """Every tag of a compact recipe is in a group, pictures show ink on paper, and a page of charts names the tags.
 
-    Read by TensorBoard itself, of a run that measures nothing and has no labels.
+    TensorBoard itself reads a run without measurements and without labels.
     """
     monkeypatch.undo()
     settings = ["penalty.every=1", "loss=hinge"]
@@ -803,7 +803,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
 
 
 def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
-    """The folder holds settings, environment, metrics, pictures and the last checkpoints, and no rubbish."""
+    """The folder holds settings, environment, metrics, pictures and the last checkpoints, and nothing else."""
     names = sorted(path.name for path in finished_run.iterdir())
     assert [name for name in names if name != "lock"] == [
         "checkpoints", "config.json", "environment.json", "metrics.jsonl", "pictures", "tensorboard",
@@ -823,7 +823,7 @@ def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
 
 
 def test_metrics_are_the_terms(tutorial_run: Path) -> None:
-    """Each logged step has its losses and scores; the generator has none before the joint steps."""
+    """Each logged step has its losses and scores; the generator's begin with the joint steps."""
     lines = runs.metrics(tutorial_run)
     assert [line["step"] for line in lines] == [-2, -1, 0, 1, 2, 3, 4, 5]
     terms = {"step", "loss_real", "loss_fake", "score_real", "score_fake", "gradient_discriminator"}
@@ -833,7 +833,7 @@ def test_metrics_are_the_terms(tutorial_run: Path) -> None:
 
 
 def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
-    """A watcher sees the untrained generator's picture, every logged step, and pictures as often as asked for."""
+    """A watcher gets the untrained generator's picture, every logged step, and pictures as often as asked for."""
     watcher = runs.Noting()
     runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert watcher.steps == [-2, -1, 0, 1, 2, 3, 4, 5]
@@ -841,7 +841,7 @@ def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
 
 
 def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
-    """A run for a time ends after it, and a stop in between does not give it more."""
+    """A run with a time limit ends after it, and a stop in between gives it no extra time."""
     result = runs.train(tmp_path / "run", small_data, seconds=0.3, settings=["pretraining_steps=0"], stop_at=1)
     spent = checkpoint.read_document(runs.newest(tmp_path / "run"), "state")["seconds"]
     assert 0 < spent <= result.seconds
@@ -856,7 +856,7 @@ def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
 
 
 def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --out, runs are named after recipe, data and seed, and numbered; --resume finds the newest."""
+    """Without --out, runs are named after recipe, data and seed, and numbered; --resume finds the newest one."""
     monkeypatch.chdir(tmp_path)
     name = "x" * 300 + ".npz"
     for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
@@ -872,7 +872,7 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:
-    """A name may hold what a file pattern gives a meaning."""
+    """A name may hold characters that are special in file patterns."""
     folder = tmp_path / "fast-my[1]*-seed0"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run without being asked."""
+"""A notebook shows a run as it trains, without being asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("spared")
 
 
 class _Kernel:
-    """Stands in for IPython in a kernel; keeps what is displayed, each time it is renewed."""
+    """A stand-in for IPython in a kernel that keeps every update of what is displayed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, shell: object) -> None:
         self.shown: list[str] = []
@@ -33,14 +33,14 @@ class _Kernel:
         monkeypatch.setattr("inkgan.training.notebook._SECONDS_BETWEEN", 0.0)
 
     def display(self, block: Any, display_id: bool) -> Any:
-        """Show a block that can be renewed."""
+        """Show a block that can be updated."""
         assert display_id
         self.blocks += 1
         self.update(block)
         return self
 
     def update(self, block: Any) -> None:
-        """Renew it."""
+        """Update the block."""
         self.shown.append(block._repr_html_())
 
 
@@ -48,7 +48,7 @@ class _Kernel:
 def test_a_kernel_shows_lines_and_pictures(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One block: what the run is, its steps, an enlarged picture, and in the end the sheet. Nothing is printed."""
+    """One block shows the run, its steps, an enlarged picture and finally the sheet; nothing is printed."""
     kernel = _Kernel(monkeypatch, SimpleNamespace(kernel=object()))
     runs.train(tmp_path / "run", small_data)
     assert kernel.blocks == 1
@@ -67,7 +67,7 @@ def test_a_kernel_shows_lines_and_pictures(
 def test_elsewhere_nothing_is_shown(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A script, and IPython in a terminal, stay silent."""
+    """A script, or IPython in a terminal, shows nothing."""
     kernel = _Kernel(monkeypatch, SimpleNamespace())
     assert not is_notebook()
     runs.train(tmp_path / "run", small_data, steps=1)
@@ -76,7 +76,7 @@ def test_elsewhere_nothing_is_shown(
 
 
 def test_what_is_shown_is_text_and_not_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that looks like a tag stays a name; a warning stays to the end."""
+    """A name that looks like a tag is shown as text, and a warning stays until the end."""
     kernel = _Kernel(monkeypatch, SimpleNamespace(kernel=object()))
     watcher = NotebookWatcher()
     watcher.warn("<img src=x> is damaged")

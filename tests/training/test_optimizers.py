@@ -17,7 +17,7 @@ from inkgan.training.start import build
 
 
 def test_equals_the_definition_where_epsilon_matters() -> None:
-    """With gradients of the size of epsilon, its place in the formula decides the update."""
+    """For gradients of about the size of epsilon, its place in the formula decides the update."""
     rng = np.random.default_rng(0)
     start = rng.standard_normal(50)
     parameter = torch.nn.Parameter(torch.tensor(start))
@@ -35,7 +35,7 @@ def test_equals_the_definition_where_epsilon_matters() -> None:
 
 @pytest.mark.slow
 def test_equals_pytorchs_fused_adam_bit_for_bit() -> None:
-    """The same weights and the same state after some steps with learning rates that change."""
+    """Weights and state are the same after several steps with changing learning rates."""
     source = torch.Generator().manual_seed(0)
     start = [torch.randn(shape, generator=source) for shape in ((3, 5), (7,), ())]
     ours = [tensor.clone() for tensor in start]
@@ -57,7 +57,7 @@ def test_equals_pytorchs_fused_adam_bit_for_bit() -> None:
 
 @pytest.mark.slow
 def test_building_it_does_not_import_the_compiler() -> None:
-    """What makes PyTorch's own Adam slow to build stays out."""
+    """torch._dynamo, which makes PyTorch's own Adam slow to build, is not imported."""
     code = (
         "import sys, torch; from inkgan.training.optimizers import Adam; p = torch.ones(2);"
         "Adam([p], 0.1, (0.0, 0.9)).step([torch.ones(2)]); print('torch._dynamo' in sys.modules, float(p[0]))"
@@ -72,7 +72,7 @@ def test_building_it_does_not_import_the_compiler() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", ["tutorial", "fast"])
 def test_gradients_lie_as_their_parameters_do(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fused kernel reads memory in order, whatever the strides."""
+    """The fused kernel reads memory in order, so gradients must have their parameters' strides."""
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     real_step = Adam.step
 

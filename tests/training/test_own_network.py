@@ -1,4 +1,4 @@
-"""A network of one's own, in PyTorch alone: one module and its name are all that training and drawing need."""
+"""A user's own PyTorch network: one module and its name are all that training and drawing need."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("spared")
 
 
 class Generator(nn.Module):
-    """Images of any shape by one linear layer and batch normalisation, which has buffers."""
+    """A generator for any image shape: one linear layer and batch normalisation, which has buffers."""
 
     def __init__(self, shape: list[int], latent_dim: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One number for an image, and no classes."""
+    """A discriminator that gives one logit for an image, and no classes."""
 
     def __init__(self, shape: list[int]) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Discriminator(nn.Module):
 
 @pytest.fixture(autouse=True)
 def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, registered as a maintainer would do it."""
+    """Register the module as a maintainer would."""
     module: Any = types.ModuleType("mine")
     module.build_generator = lambda about: Generator(about["image_shape"], about["latent_dim"])
     module.build_discriminator = lambda about: Discriminator(about["image_shape"])
@@ -73,7 +73,7 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.slow
 def test_it_trains_resumes_and_draws(tmp_path: Path, small_data: Path) -> None:
-    """Half of a run and the rest are the whole run bit for bit, and the saved model draws by its name alone."""
+    """A run in two parts equals one run to the bit, and the saved model draws by its name alone."""
     options: dict[str, Any] = {"settings": ["network=mine", "pretraining_steps=0"], "steps": 3}
     before = torch.get_rng_state()
     runs.train(tmp_path / "whole", small_data, **options)
@@ -96,7 +96,7 @@ def _initial(run: Path) -> dict[str, Any]:
 
 
 def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
-    """Although the module draws them as PyTorch does by default."""
+    """This holds although the module uses PyTorch's default initialisation."""
     initial = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         recipe = build(validated({"network": "mine", "seed": seed}), (5, 4, 3), 0, torch.device("cpu"), torch.float32)
@@ -106,7 +106,7 @@ def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
 
 
 class Forgetful(Discriminator):
-    """Drops half of the pixels that it sees."""
+    """A discriminator that drops half of its input pixels."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [N]."""
@@ -114,7 +114,7 @@ class Forgetful(Discriminator):
 
 
 def test_layers_that_draw_random_numbers(tmp_path: Path, small_data: Path, mine: Any) -> None:
-    """The seed, the step and the slice decide what drops out: a run repeats and resumes bit for bit."""
+    """Seed, step and slice decide what dropout drops, so a run repeats and resumes to the bit."""
     mine.build_discriminator = lambda about: Forgetful(about["image_shape"])
     options: dict[str, Any] = {"settings": ["network=mine", "batch_size=6", "slices=2"], "steps": 3}
     torch.manual_seed(1)
@@ -138,7 +138,7 @@ def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
 
 
 def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
-    """Each process would have statistics of the images that it drew; without any, a network can be shared."""
+    """Each process would keep statistics of its own images; a network without statistics can be shared."""
     team = Team()
     team.size = 2
     needed = (validated({"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32, team)
@@ -162,7 +162,7 @@ def test_an_unknown_network_is_refused(tmp_path: Path, small_data: Path) -> None
 
 
 def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path, mine: Any) -> None:
-    """Before anything is written: other shapes, another signature."""
+    """Other shapes or another signature are refused before anything is written."""
     good = mine.build_discriminator
     mine.build_discriminator = lambda about: nn.Flatten()
     with pytest.raises(ConfigError, match=r"logits \[2, 144\] from 2 latents; needed are \[2, 12, 12, 1\]"):
@@ -175,7 +175,7 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path
 
 
 class Classifier(Discriminator):
-    """As many scores as asked for, beside the logits."""
+    """A discriminator that also gives a chosen number of class scores."""
 
     def __init__(self, shape: list[int], count: int) -> None:
         super().__init__(shape)
@@ -199,7 +199,7 @@ def test_an_auxiliary_classifier_needs_a_score_for_each_class(mine: Any) -> None
 
 
 class WithLabels(Generator):
-    """Takes labels, which make no difference."""
+    """A generator that accepts labels and ignores them."""
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images [N, H, W, C] in (0, 1)."""
@@ -207,7 +207,7 @@ class WithLabels(Generator):
 
 
 class Detached(Generator):
-    """Its images do not lead back to its parameters."""
+    """A generator whose images have no gradient."""
 
     def forward(self, latents: Tensor) -> Tensor:
         """Images [N, H, W, C] in (0, 1)."""
@@ -216,7 +216,7 @@ class Detached(Generator):
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_parameter_without_effect_is_refused(tmp_path: Path, small_data: Path, mine: Any, role: str) -> None:
-    """Before anything is written, by its name."""
+    """It is refused by name before anything is written."""
     make = getattr(mine, f"build_{role}")
 
     def with_idle_layer(about: Any) -> nn.Module:
@@ -252,14 +252,14 @@ def test_a_module_that_is_not_there_is_named(tmp_path: Path, small_data: Path, m
 
 
 def test_a_network_that_needs_float32_says_so(tmp_path: Path, small_data: Path) -> None:
-    """Batch normalisation keeps its statistics in float32, which PyTorch does not mix with weights in bfloat16."""
+    """Batch normalisation keeps float32 statistics, which PyTorch does not mix with bfloat16 weights."""
     with pytest.raises(ConfigError, match=r"Perhaps it can with --precision float32\.$"):
         runs.train(tmp_path / "run", small_data, settings=["network=mine"], precision="bfloat16")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's folder of networks, with the example of docs/research.md and a file that may not be imported."""
+    """Return the user's folder of networks: the example of docs/research.md, and a file that must not be imported."""
     folder = tmp_path / "networks"
     folder.mkdir()
     (example,) = [one for one in blocks(ROOT / "docs" / "research.md", "python") if "def build_generator" in one]
@@ -274,7 +274,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_in_the_users_folder_is_a_network(
     folder: Path, tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It trains, resumes bit for bit and draws; its hash stays with the run, and another file is told."""
+    """It trains, resumes to the bit and draws; the run keeps its hash and warns if the file changes."""
     options: dict[str, Any] = {"settings": ["network=ours"], "steps": 3}
     runs.train(tmp_path / "whole", small_data, **options)
     runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
@@ -298,7 +298,7 @@ def test_a_file_in_the_users_folder_is_a_network(
 
 
 def test_a_name_finds_only_a_file_of_the_folder(folder: Path) -> None:
-    """No run or model can name another place, and inkgan's own networks are not replaced."""
+    """No run or model can name a file elsewhere, and no file replaces one of inkgan's own networks."""
     assert networks.own_networks() == {"ours": folder / "ours.py"}
     about = {"image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 4, "channels": 16, "slope": 0.1}
     assert type(networks.build_generator({"network": "compact", **about})).__module__ == "inkgan.networks.compact"
@@ -343,7 +343,7 @@ def test_a_pipe_is_no_network(folder: Path) -> None:
     os.mkfifo(folder / "bad.py")
     with pytest.raises(CheckpointError, match=r"cannot import the network 'bad' from .* not a regular file"):
         networks.build_generator({"network": "bad"})
-    assert "inkgan_own_networks.bad" not in sys.modules  # whoever reads the files of all modules would wait for ever
+    assert "inkgan_own_networks.bad" not in sys.modules  # a reader of all modules' files would wait for ever
 
 
 def test_a_name_that_no_network_can_have_is_told(folder: Path) -> None:
@@ -355,7 +355,7 @@ def test_a_name_that_no_network_can_have_is_told(folder: Path) -> None:
 
 
 def test_processes_with_other_files_do_not_train_together(folder: Path, tmp_path: Path, small_data: Path) -> None:
-    """As on machines whose folders of networks differ."""
+    """This happens on machines whose network folders differ."""
     options: Any = {"data": small_data, "out": tmp_path / "run", "settings": {"network": "ours"}}
     facts = []
     for comment in ("", "# another\n"):
@@ -379,7 +379,7 @@ def test_processes_find_the_same_data_at_different_paths(folder: Path, tmp_path:
 
 
 def test_an_edited_file_counts_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A notebook goes on with what was changed, also within a second; dataclasses work, too."""
+    """A notebook uses an edited file even within the same second, and dataclasses work in it."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for width in (3, 5):
         (folder / "ours.py").write_text(

@@ -1,4 +1,4 @@
-"""Processes that share a batch: the same bits for any number of them, and an end in order when one is lost."""
+"""Processes that share a batch: any number of them learns the same bits, and losing one ends the run cleanly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SAVING = (*SLICED, "watch.save_every=2")
 
 
 class _Part(Team):
-    """One of several processes, which is given what the others computed."""
+    """One of several processes, with the results of the others given."""
 
     def __init__(self, rank: int, size: int, everyone: torch.Tensor) -> None:
         self.rank = rank
@@ -48,7 +48,7 @@ class _Part(Team):
 
 
 def contributions(count: int) -> list[Contribution]:
-    """Gradients of very different sizes, so that the order of a sum shows; one lies channels last in memory."""
+    """Return gradients of very different sizes, so that the order of a sum matters; one is channels-last in memory."""
     source = torch.Generator().manual_seed(0)
     scales = 10.0 ** torch.arange(count)
     return [
@@ -65,7 +65,7 @@ def contributions(count: int) -> list[Contribution]:
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_the_mean_does_not_depend_on_the_number_of_processes(size: int) -> None:
-    """Every process finds the mean in the order of the slices, laid out in memory as the gradients are."""
+    """Each process adds in the order of the slices, and the mean keeps the gradients' memory layout."""
     all_slices = contributions(4)
     flat = torch.stack(
         [torch.cat([one.gradients[0].reshape(-1), one.gradients[1], one.terms["loss"][None]]) for one in all_slices]
@@ -81,7 +81,7 @@ def test_the_mean_does_not_depend_on_the_number_of_processes(size: int) -> None:
 
 
 def test_one_slice_is_left_as_it_is() -> None:
-    """A run that shares nothing computes nothing more."""
+    """A run with a single slice computes nothing more."""
     (only,) = contributions(1)
     assert mean_over_slices(Team(), [only], 1) is only
 
@@ -89,8 +89,8 @@ def test_one_slice_is_left_as_it_is() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["relativistic", "wgan-gp"])
 def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float64, 20 steps with four slices and with one agree to 1e-9."""
-    monkeypatch.setattr("inkgan.networks.usual_arithmetic", contextlib.nullcontext)  # networks are made in float64 here
+    """In float64, 20 steps with four slices and with one agree within 1e-9."""
+    monkeypatch.setattr("inkgan.networks.usual_arithmetic", contextlib.nullcontext)  # networks are in float64 here
     learned = []
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -133,7 +133,7 @@ def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch
     ids=["uneven", "and no such batch", "one slice of 8", "one slice", "none", "many", "batch", "tutorial"],
 )
 def test_what_cannot_be_shared(tmp_path: Path, small_data: Path, options: dict[str, Any], needed: str) -> None:
-    """One line says what would work; nothing is written, and no process is left."""
+    """One line says what would work; nothing is written and no process is left."""
     with pytest.raises(ConfigError) as caught:
         runs.train(tmp_path / "run", small_data, **options)
     assert needed in str(caught.value)
@@ -143,7 +143,7 @@ def test_what_cannot_be_shared(tmp_path: Path, small_data: Path, options: dict[s
 
 
 def test_a_number_that_contradicts_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launcher has started the processes already."""
+    """The launcher has already started its processes, so another --processes is refused."""
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="--processes 4 contradicts the launcher, which started 2"), team_of(4, 5, {}):
@@ -152,7 +152,7 @@ def test_a_number_that_contradicts_the_launcher(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("timeout", [0, -3, float("nan"), float("inf")])
 def test_a_timeout_that_is_no_time(tmp_path: Path, small_data: Path, timeout: float) -> None:
-    """It is refused before anything is started."""
+    """It is refused before any process starts."""
     with pytest.raises(ConfigError, match="number of seconds above 0"):
         runs.train(tmp_path / "run", small_data, timeout=timeout)
     assert not (tmp_path / "run").exists()
@@ -160,7 +160,7 @@ def test_a_timeout_that_is_no_time(tmp_path: Path, small_data: Path, timeout: fl
 
 @pytest.mark.parametrize(("rank", "size"), [("a", "2"), ("0", ""), ("2", "2"), ("-1", "2"), ("0", "9" * 5000)])
 def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, rank: str, size: str) -> None:
-    """Variables that something else set are named in one line."""
+    """If other software set the variables, one line names them."""
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", size)
     with pytest.raises(ConfigError, match="do not name a place among processes"), team_of(None, 5, {}):
@@ -169,13 +169,13 @@ def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, ran
 
 @pytest.mark.parametrize(("asked", "each"), [("3", 3), ("4,2", 4), ("", 1), ("0", 1), ("many", 1), ("-2", 1)])
 def test_the_threads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
-    """OMP_NUM_THREADS as OpenMP reads it; what it cannot mean is as if it were not there."""
+    """OMP_NUM_THREADS is read as OpenMP reads it; an invalid value is ignored."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert _threads_of_each(1000) == each
 
 
 def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no number is no restart."""
+    """A restart is recognised by a number above 0; anything that is not a number is a first start."""
     monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
     assert not is_restart()
     for value, said in (("0", False), ("2", True), ("again", False)):
@@ -185,7 +185,7 @@ def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("agreed", [False, True])
 def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pytest.MonkeyPatch, agreed: bool) -> None:
-    """The first process fails while the others wait for it to agree, or to meet; nobody waits for the timeout."""
+    """If the first process fails while the others wait to agree or to meet, they end at once."""
     monkeypatch.setattr("inkgan.training.processes.dist.init_process_group", lambda *_args, **_options: None)
     store = HashStore()
     first, second = (ManyProcesses(store, rank, 2, 60.0) for rank in range(2))
@@ -207,7 +207,7 @@ def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pyte
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) -> None:
-    """What only the first process finds, such as another trainer in the folder, is told without waiting."""
+    """Errors that only the first process finds, such as another trainer in the folder, end the run at once."""
     folder = tmp_path / "run"
     with RunFolder(folder).locked():
         words = command(folder, small_data, "--steps", 9, "--processes", 2, "--quiet")
@@ -218,7 +218,7 @@ def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) 
 
 
 def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many hang, the run ends a few seconds after it gave up."""
+    """However many processes hang, the run ends a few seconds after giving up."""
     monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_END", 0.5)
     hanging = [subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE) for _ in range(6)]
     began = time.monotonic()
@@ -231,7 +231,7 @@ def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyP
 def test_weights_that_differ_end_the_run(
     monkeypatch: pytest.MonkeyPatch, digests: list[str], other: int | None
 ) -> None:
-    """The line names the step and the process."""
+    """The error names the step and the process."""
     team = object.__new__(ManyProcesses)
     monkeypatch.setattr(team, "_answers", lambda _own: [{"digest": one} for one in digests])
     if other is None:
@@ -249,7 +249,7 @@ def test_weights_that_differ_end_the_run(
     ],
 )
 def test_processes_that_differ(answers: list[Any], needed: str) -> None:
-    """Other data, settings or versions, or an error in one of them: the line names the process."""
+    """If data, settings or versions differ, or one process fails, the error names that process."""
     given = [{"identity": one} if isinstance(one, dict) else {"error": one, "exit_code": 2} for one in answers]
     found = disagreement(given)
     assert found is not None
@@ -262,7 +262,7 @@ def test_processes_that_differ(answers: list[Any], needed: str) -> None:
 
 
 def followers(folder: Path) -> list[int]:
-    """The processes that train along with a run in a folder, by what they were started with."""
+    """Return the ids of the processes that train along with a run in a folder."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -277,14 +277,14 @@ def followers(folder: Path) -> list[int]:
 
 @pytest.fixture
 def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Processes that a test starts can be found, and none is left when it ends."""
+    """Mark the processes that a test starts, so that they can be found, and require that none is left at its end."""
     monkeypatch.setenv("INKGAN_TEST", str(tmp_path))
     yield
     assert followers(tmp_path) == []
 
 
 def command(folder: Path, data: Path, *options: object) -> list[str]:
-    """The words of ``inkgan train`` for a run that can be shared."""
+    """Return the command ``inkgan train`` for a run that can be shared."""
     settings = runs.set_options(*SAVING)
     words = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", *settings, *options]
     return [sys.executable, "-m", "inkgan", *map(str, words)]
@@ -292,7 +292,7 @@ def command(folder: Path, data: Path, *options: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
-    """What one process learns."""
+    """Return what one process learns."""
     folder = tmp_path_factory.mktemp("alone") / "run"
     runs.train(folder, small_data, settings=SAVING)
     return runs.learned(folder)
@@ -313,7 +313,7 @@ def test_the_bits_do_not_depend_on_the_processes(
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_nor_do_they_in_bfloat16(tmp_path: Path, small_data: Path) -> None:
-    """Gradients are gathered in float32, as the weights are kept."""
+    """bfloat16 gives the same bits too, because gradients are gathered in float32, like the weights."""
     for processes in (1, 2):
         options = {"processes": processes, "settings": SAVING, "precision": "bfloat16", "stop_at": 4}
         runs.train(tmp_path / str(processes), small_data, **options)
@@ -323,7 +323,7 @@ def test_nor_do_they_in_bfloat16(tmp_path: Path, small_data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Its processes are found by the environment that it sets."""
+    """Processes of torchrun are recognised by the environment variables that it sets."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     words = [*launcher, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
     subprocess.run(words, check=True, capture_output=True, timeout=120)
@@ -333,7 +333,7 @@ def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> No
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """A worker that is killed takes all with it; the next start resumes by itself, and ends the same."""
+    """A killed worker ends all processes; the restart resumes automatically and ends the same."""
     folder = tmp_path / "run"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     launcher += ["--max-restarts", "1", "--monitor-interval", "0.1"]
@@ -356,7 +356,7 @@ def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str
 @pytest.mark.usefixtures("marked")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:
-    """Killed or stopped: one line, exit code 3, nobody left. On one process the run then ends the same."""
+    """If it is killed or stopped, the run ends with one line and exit code 3, and resumes on one process."""
     folder = tmp_path / "run"
     words = command(folder, small_data, "--steps", 3000, "--processes", 2, "--timeout", 10, "--quiet")
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:

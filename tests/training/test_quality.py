@@ -1,4 +1,4 @@
-"""What a short run of ``fast`` learns from MNIST: a figure that a broken recipe does not reach."""
+"""The quality that a short run of ``fast`` reaches on MNIST, and a broken recipe does not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import inkgan
 
 @pytest.mark.slow
 def test_a_hundred_and_fifty_steps_draw_digits(tmp_path: Path) -> None:
-    """Far past the lesson's 100,000 steps, whose distance is 25.
+    """The distance is far below that of the lesson's 100,000 steps, which is 25.
 
-    The limits lie beyond what ten seeds reached in float32 (docs/experiments.md, "150 steps").
+    The limits leave a margin beyond the results of ten seeds in float32 (docs/experiments.md, "150 steps").
     """
     settings = {"watch.save_every": 150, "watch.grid_every": 0, "watch.log_every": 0}
     run = inkgan.train(

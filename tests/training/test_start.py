@@ -1,4 +1,4 @@
-"""From options to a prepared run: what is taken, what is refused, and that nothing is written by either."""
+"""From options to a prepared run: which options are accepted or refused, and that nothing is written in either case."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.start import TrainingOptions, configure, prepare, train
 
-# What notebooks have
+# Values from notebooks
 
 
 def test_numbers_of_numpy_and_paths_are_options(small_data: Path, tmp_path: Path) -> None:
-    """What a loop over np.arange or a Path gives is taken as the plain value would be."""
+    """Values from np.arange or a Path are accepted like plain ones."""
     config, folder = configure(
         data=small_data,
         seed=np.uint16(7),
@@ -56,14 +56,14 @@ def test_a_path_is_never_the_name_of_a_known_set(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_settings_are_a_mapping_or_strings(settings: Any) -> None:
-    """All forms mean the same."""
-    assert configure(settings=None)[0] == configure()[0]  # type: ignore[arg-type]  # as notebooks have it
+    """All forms have the same meaning."""
+    assert configure(settings=None)[0] == configure()[0]  # type: ignore[arg-type]  # as notebooks may pass it
     config, _ = configure(settings=settings)
     assert (config.loss, config.generator.learning_rate, config.discriminator.learning_rate) == ("hinge", 0.25, 3e-3)
 
 
 def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever they are given, so that the run resumes from any folder."""
+    """Paths from options and settings are made absolute, so that the run resumes from any folder."""
     (tmp_path / "mine").mkdir()
     np.save(tmp_path / "mine" / "x.npy", np.zeros((5, 8, 8), np.uint8))
     monkeypatch.chdir(tmp_path)
@@ -76,7 +76,7 @@ def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
-    """Images that were inverted or left out are told before the first step."""
+    """Inverted or skipped images are reported before the first step."""
     rng = np.random.default_rng(0)
     paper = np.full((30, 8, 8), 250, np.uint8)
     paper[:, 2:6, 3:5] = rng.integers(0, 60, (30, 4, 2))
@@ -118,7 +118,7 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
 def test_what_is_no_option_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: Any, needed: str
 ) -> None:
-    """A setting given as an option says where it belongs; a slip is corrected; nothing is written."""
+    """A setting given as an option is told where it belongs, a typo is corrected, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         train(**option)
@@ -139,7 +139,7 @@ def test_every_option_is_documented() -> None:
 
 
 def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """All checks come before the first byte, for a new run and for one that resumes."""
+    """All checks come before the first byte is written, for a new run and for a resumed one."""
     new = prepare(data=small_data, out=tmp_path / "new", device="cpu", precision="float32", settings=runs.SETTINGS)
     assert list(tmp_path.iterdir()) == []
     assert (new.resume, new.device.type, new.precision_name, new.first_step) == (False, "cpu", "float32", -2)
@@ -154,7 +154,7 @@ def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run:
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["--data", "mnits"], ["--set", "los=1"]])
 def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: list[str]) -> None:
-    """Settings are printed, and slips are found, without waiting for PyTorch."""
+    """Settings are printed and typos found without waiting for PyTorch."""
     code = (
         "import sys; from inkgan.cli import run; run(['train', *sys.argv[1:]]); "
         "print('torch' in sys.modules, file=sys.stderr)"
@@ -170,7 +170,7 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
 
 @pytest.mark.slow
 def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
-    """Each name in the configuration has a recipe."""
+    """Each recipe of the configuration can be built."""
     for name in RECIPES:
         built = prepare(name, data=tutorial_data, out=tmp_path / name, device="cpu").recipe
         assert "generator" in built.networks
@@ -180,7 +180,7 @@ def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
 def test_runs_that_start_at_one_moment_get_folders_of_their_own(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a name, none of them is refused."""
+    """Without --out, runs that start at the same moment are all accepted."""
     monkeypatch.chdir(tmp_path)
     barrier = threading.Barrier(3)
     real_prepare = prepare
@@ -208,7 +208,7 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
 
 
 def old_config(folder: Path) -> dict[str, Any]:
-    """Give a run the config.json that an earlier version would have written; returns it."""
+    """Replace a run's config.json by one of an earlier version, and return it."""
     path = folder / "config.json"
     config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     config["average"] = config.pop("ema_half_life")
@@ -218,7 +218,7 @@ def old_config(folder: Path) -> dict[str, Any]:
 
 
 def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path, small_data: Path) -> None:
-    """A run that was saved when the setting was called average resumes, with the value that it had."""
+    """A run saved when the setting was called average resumes with its value."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     config = old_config(folder)
     assert RunFolder(folder).saved_config().ema_half_life == config["average"]
@@ -230,7 +230,7 @@ def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path
 
 @pytest.mark.slow
 def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path) -> None:
-    """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, bit for bit."""
+    """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, to the bit."""
     settings = ["fade=1.0"]
     for name in ("whole", "parts"):
         runs.train(tmp_path / name, small_data, settings=settings)
@@ -252,7 +252,7 @@ def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Pa
 def test_a_launcher_that_starts_again_extends_once(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
-    """The same command goes on with the extension, whether the first start had come to make the run longer or not."""
+    """A restarted command continues the extension, whether or not the first start had already made the run longer."""
     options: Any = {"extend": 3, "steps": None}
     runs.train(tmp_path / "run", small_data)
     if begun:
@@ -263,7 +263,7 @@ def test_a_launcher_that_starts_again_extends_once(
 
 
 def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """Runs that are not complete, whose length is a time, or that do not exist; --steps has a hint."""
+    """Runs that are incomplete, have a time limit or do not exist are refused, and --steps gives a hint."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     before = runs.listing(folder)
     for options, needed in (
@@ -279,7 +279,7 @@ def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: 
 
 
 def test_a_config_that_was_made_longer_by_hand_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """Only a complete run may have been extended since its last checkpoint."""
+    """Only a run that was complete at its last checkpoint can have been extended since."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"steps": 9, "extended_from": [6]}), "utf-8")

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of a recipe, also of one that inkgan does not have: any optimiser, any buffers."""
+"""A checkpoint keeps everything of a recipe, even one that inkgan does not have: any optimiser, any buffers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("spared")
 
 
 class Mixture(Recipe):
-    """A recipe with batch normalisation, buffers of whole numbers and truth values, and PyTorch's own optimiser."""
+    """A recipe with batch normalisation, integer and boolean buffers, and PyTorch's own optimiser."""
 
     latent_dim = 3
     num_classes = 0
@@ -36,14 +36,14 @@ class Mixture(Recipe):
         self.discriminator.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
         self.discriminator.register_buffer("count", torch.tensor(2**40))
         self.sgd = torch.optim.SGD(self.discriminator.parameters(), lr=0.1, momentum=0.9)
-        for parameter in self.discriminator.parameters():  # it exists before the first step
+        for parameter in self.discriminator.parameters():  # the state exists before the first step
             self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         self.adam = Adam(self.generator.parameters(), 0.1, (0.0, 0.9))
         self.optimizers: dict[str, Optimizer] = {"generator": self.adam, "discriminator": self.sgd}
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """A step that moves everything there is."""
+        """Update every parameter and buffer."""
         source = torch.Generator().manual_seed(info.number)
         fake = self.generator(torch.randn(len(real), 3, generator=source))
         loss = self.discriminator(real).mean() - self.discriminator(fake).mean()
@@ -58,7 +58,7 @@ class Mixture(Recipe):
         return {"loss": loss.detach()}
 
     def draw(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """In evaluation mode, which the running statistics decide."""
+        """Draw in evaluation mode, with the running statistics."""
         self.generator.eval()
         with torch.no_grad():
             images: Tensor = self.generator(latents).sigmoid()
@@ -66,11 +66,11 @@ class Mixture(Recipe):
         return images
 
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, None]:
-        """As it is, without classes."""
+        """Return the discriminator's output, without classes."""
         return self.discriminator(images).detach(), None
 
     def model_description(self) -> dict[str, Any]:
-        """Not one of inkgan's."""
+        """Describe a network that is not one of inkgan's."""
         return {"network": "mixture", "image_shape": [12, 12, 1], "latent_dim": 3, "num_classes": 0}
 
 
@@ -78,7 +78,7 @@ class Mixture(Recipe):
 def test_whole_numbers_and_truth_values_are_saved_and_read(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """N + N steps are 2N for a recipe with batch normalisation and other buffers, and with PyTorch's optimisers."""
+    """N + N steps equal 2N with batch normalisation, integer and boolean buffers, and PyTorch's optimisers."""
     monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
     options: dict[str, Any] = {"settings": ["batch_size=4"]}
     runs.train(tmp_path / "whole", small_data, **options)
@@ -95,7 +95,7 @@ def test_whole_numbers_and_truth_values_are_saved_and_read(
 
 @pytest.mark.slow
 def test_what_is_copied_stays(small_data: Path) -> None:
-    """Training that goes on does not change a snapshot, and putting it back undoes the training."""
+    """Further training does not change a snapshot, and restoring it undoes the training."""
     recipe = Mixture()
     before = as_arrays(recipe)
     kept = {stem: {name: array.copy() for name, array in group.items()} for stem, group in before.items()}
@@ -110,7 +110,7 @@ def test_what_is_copied_stays(small_data: Path) -> None:
 
 @pytest.mark.slow
 def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole numbers that were saved as fractions are not what this recipe keeps."""
+    """Integers that were saved as floats do not fit the recipe's buffer."""
     monkeypatch.setattr("inkgan.training.compact.Compact", Mixture)
     options: dict[str, Any] = {"settings": ["batch_size=4"]}
     runs.train(tmp_path / "run", small_data, stop_at=3, **options)
@@ -127,7 +127,7 @@ def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, m
 
 
 def test_the_best_measurement_is_kept() -> None:
-    """Only a lower one replaces it; asking whether a step is the best changes nothing."""
+    """Only a lower value replaces it, and asking whether a step is the best changes nothing."""
     state = RunState(0)
     best = []
     for value in (math.inf, 3.0, 3.0, math.nan, 4.0, 2.0):

@@ -1,4 +1,4 @@
-"""Signals: a run that is asked to stop saves first; one that is killed at any moment goes on as if it had not been."""
+"""Signals: a run that is asked to stop saves first; one that is killed at any moment resumes as if it had not been."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = (f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2
 
 @pytest.fixture(autouse=True)
 def _default_dispositions() -> Iterator[None]:
-    """Signals do here what they do by default, also where the tests run under nohup or in the background."""
+    """Reset signals to their defaults, even if the tests run under nohup or in the background."""
     defaults: dict[signal.Signals, Any] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
@@ -40,14 +40,14 @@ def _default_dispositions() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[str, Any]:
-    """What an uninterrupted run learned, with a checkpoint after every second step."""
+    """Return what an uninterrupted run learned, with a checkpoint after every second step."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     runs.train(folder, small_data, settings=SETTINGS)
     return runs.learned(folder)
 
 
 class _Trainer:
-    """``inkgan train`` in a process of its own, that waits at every event."""
+    """``inkgan train`` in its own process, which waits at every event."""
 
     def __init__(self, folder: Path, data: Path, *options: str) -> None:
         settings = runs.set_options(*SETTINGS)
@@ -64,7 +64,7 @@ class _Trainer:
         self.at = ""
 
     def event(self) -> str:
-        """Wait for the next event; returns an empty string when the process ended."""
+        """Wait for the next event; return an empty string if the process has ended."""
         try:
             self.at = self._events.recv()
         except (EOFError, ConnectionResetError):
@@ -72,11 +72,11 @@ class _Trainer:
         return self.at
 
     def say(self, word: str) -> None:
-        """Let the process go on, or answer."""
+        """Let the process continue or answer."""
         self._events.send(word)
 
     def until(self, event: str, count: int = 1) -> None:
-        """Go on until an event happened so often; the process then waits there."""
+        """Continue until an event has happened a number of times; the process then waits there."""
         while count:
             assert self.event(), "the process ended before that"
             count -= self.at == event
@@ -84,7 +84,7 @@ class _Trainer:
                 self.say("go")
 
     def to_the_end(self) -> None:
-        """Go on until the process ends."""
+        """Continue until the process ends."""
         self.say("go")
         while self.event():
             self.say("go")
@@ -95,19 +95,19 @@ class _Trainer:
         os.kill(self.process.pid, number)
 
     def code(self) -> int:
-        """The exit code, once the process has ended."""
+        """Return the exit code once the process has ended."""
         self.process.join(timeout=60)
         assert self.process.exitcode is not None
         return self.process.exitcode
 
     def errors(self) -> list[str]:
-        """The lines on stderr."""
+        """Return the lines on stderr."""
         return self._errors.read_text("utf-8").splitlines()
 
 
 @contextmanager
 def trainer(folder: Path, data: Path, *options: str) -> Iterator[_Trainer]:
-    """A trainer in a process of its own, which does not outlive the test."""
+    """Start a trainer in its own process, which does not outlive the test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         started = _Trainer(folder, data, *options)
@@ -125,7 +125,7 @@ def trainer(folder: Path, data: Path, *options: str) -> Iterator[_Trainer]:
 def test_asked_to_stop(
     tmp_path: Path, small_data: Path, whole: dict[str, Any], number: signal.Signals, code: int, step: int
 ) -> None:
-    """The step at hand is finished and saved within ten seconds; resumed, the run ends as if uninterrupted."""
+    """The current step is finished and saved within ten seconds, and the resumed run ends as if uninterrupted."""
     folder = tmp_path / "run"
     with trainer(folder, small_data) as process:
         process.until(f"step {step}")
@@ -145,7 +145,7 @@ def test_asked_to_stop(
 
 @pytest.mark.slow
 def test_asked_to_stop_inside_a_save(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
-    """A signal while a checkpoint is written waits until it is whole."""
+    """A signal during a save takes effect when the checkpoint is complete."""
     folder = tmp_path / "run"
     with trainer(folder, small_data) as process:
         process.until("step 1")
@@ -161,7 +161,7 @@ def test_asked_to_stop_inside_a_save(tmp_path: Path, small_data: Path, whole: di
 
 @pytest.mark.slow
 def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
-    """A second signal ends the process at once, without a save and without a traceback."""
+    """A second signal ends the process at once, without saving and without a traceback."""
     folder = tmp_path / "run"
     with trainer(folder, small_data) as process:
         process.until("step 3")
@@ -178,7 +178,7 @@ def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
-    """The same signal twice in a moment, as timeout(1) sends it, asks once; later, or another one, asks again."""
+    """The same signal twice within a moment, as timeout(1) sends it, counts once; any other counts again."""
     ended: list[int] = []
     now = [1000.0]
     monkeypatch.setattr("os._exit", ended.append)
@@ -198,7 +198,7 @@ def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Sig
 
 @pytest.mark.parametrize("order", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
 def test_how_sessions_end(monkeypatch: pytest.MonkeyPatch, order: tuple[signal.Signals, signal.Signals]) -> None:
-    """A hang-up and another signal at once are one wish."""
+    """A hang-up together with another signal counts as one request."""
     ended: list[int] = []
     monkeypatch.setattr("os._exit", ended.append)
     with StopSignals() as signals:
@@ -208,7 +208,7 @@ def test_how_sessions_end(monkeypatch: pytest.MonkeyPatch, order: tuple[signal.S
 
 
 def test_what_was_ignored() -> None:
-    """A hang-up that is ignored, as nohup arranges, stays so; afterwards every signal is as it was before."""
+    """An ignored hang-up, as under nohup, stays ignored, and afterwards every signal is handled as before."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals() as signals:
@@ -224,7 +224,7 @@ def test_what_was_ignored() -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[str, Any]) -> None:
-    """Kill -9 at any moment, also inside a save, leaves a run that resumes to the same end."""
+    """SIGKILL at any moment, even inside a save, leaves a run that resumes to the same end."""
     folder = tmp_path / "run"
     dice = random.Random(5)
     moments = [
@@ -256,7 +256,7 @@ def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[st
 @pytest.mark.slow
 @pytest.mark.usefixtures("spared")
 def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -> None:
-    """While one process trains, another is refused; when the first is killed, the next one may go on."""
+    """While one process trains, another is refused; once the first is killed, a third resumes the run."""
     folder = tmp_path / "run"
     with trainer(folder, small_data) as first:
         first.until("step -1")

@@ -1,4 +1,4 @@
-"""TensorBoard's event files: read back by TensorBoard, in order, and whole after a failure."""
+"""TensorBoard's event files are read back by TensorBoard, in order, and complete even after a failure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from inkgan.training.tensorboard import EventFile, graph_of
 
 
 def shown(folder: Path, tag: str) -> list[tuple[int, float]]:
-    """The steps and values that TensorBoard shows."""
+    """Return the steps and values that TensorBoard shows."""
     events = EventAccumulator(str(folder))
     events.Reload()
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
 def write(folder: Path, steps: range) -> None:
-    """One start of a run that logs some steps."""
+    """Log some steps as one start of a run does."""
     file = EventFile(folder, steps.start)
     for step in steps:
         file.add("scalar", "loss", step / 4, step)
@@ -31,7 +31,7 @@ def write(folder: Path, steps: range) -> None:
 
 
 def test_a_clock_that_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are in the order of the starts; what a resumed start does again is shown once."""
+    """Files are in the order of the starts, and steps that a resumed start repeats are shown once."""
     now = time.time()
     for number, steps in enumerate((range(10), range(7, 15), range(12, 16))):
         monkeypatch.setattr("time.time", lambda number=number: now - 86_400.0 * number)
@@ -41,7 +41,7 @@ def test_a_clock_that_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_failed_write_costs_what_it_would_have_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After half a record, a new file is begun; what comes later is shown."""
+    """After half a record, a new file begins, and later values are shown."""
     file = EventFile(tmp_path, 0)
     file.add("scalar", "loss", 1.0, 0)
     file.flush()
@@ -74,7 +74,7 @@ def test_nothing_to_show_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_the_graph_has_each_operation_once() -> None:
-    """Parameters by their names, operations in groups, edges from what is read to what reads it."""
+    """Parameters have their names, operations are grouped, and edges go from an output to its user."""
     first, second = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     inputs = torch.zeros(4, 3, requires_grad=True)
     hidden = first(inputs).relu()
