@@ -1,4 +1,4 @@
-"""The benchmark of the doctor: thresholds, intervals and counts on series that are made up, and its page."""
+"""The benchmark of the doctor: its thresholds, intervals and counts on synthetic series, and its page in the docs."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def run_of(doctor: ModuleType, kind: str, seed: int, *memory: float) -> Any:
-    """A run that logged nothing but this signal."""
+    """Return a run that logged only this signal."""
     lines = [{"step": 60 + 30 * number, "doctor/memory": value} for number, value in enumerate(memory)]
     return doctor.Run(kind, seed, resolve(), lines)
 
 
 def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
-    """On the rule's scale, above or below; and not far beyond what healthy runs do."""
+    """It is halfway on the rule's scale, in either direction, and not far beyond healthy values."""
     assert doctor.between(_MEMORY, [0.4, 0.5], [0.7, 0.9]) == pytest.approx(0.6)
     assert doctor.between(_SPREAD, [0.4, 0.9], [0.1, 0.025]) == pytest.approx(0.2)
     assert doctor.between(_SPREAD, [0.4], [1e-9]) == pytest.approx(0.4 / 5)
@@ -50,7 +50,7 @@ def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
 def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
     doctor: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its series ends with what a run logs then, so a healthy run that diverges counts as a false alarm."""
+    """Its series ends as a diverged run's log does, so a healthy run that diverges counts as a false alarm."""
     cases = importlib.import_module("doctor_cases")
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
     few = make("few", "here", {"train": Split(images, np.arange(60) % 10)}, None, Reading())
@@ -65,7 +65,7 @@ def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
 
 
 def test_ink_that_is_not_clear_is_no_illness(doctor: ModuleType) -> None:
-    """No run of the benchmark has such images: in each, all are light ink (-1) or all are dark ink (1)."""
+    """No run of the benchmark has such images: all are light ink (-1) or all are dark ink (1)."""
     rule = _BY_NAME["dark-ink"]
     assert rule.harmless is not None
     assert doctor.between(rule, [-1.0, rule.harmless], [1.0]) == read_thresholds()["dark-ink"]
@@ -74,21 +74,21 @@ def test_ink_that_is_not_clear_is_no_illness(doctor: ModuleType) -> None:
 def test_where_healthy_and_ill_runs_overlap_no_healthy_one_alarms(
     doctor: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The threshold is then the worst healthy value, and that is told."""
+    """The threshold is then the worst healthy value, and the script reports the overlap."""
     assert doctor.between(_MEMORY, [0.8], [0.7]) == pytest.approx(0.8)
     assert "overlap" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 300), (7, 25), (25, 25)])
 def test_intervals_are_exact(doctor: ModuleType, hits: int, count: int) -> None:
-    """As SciPy's."""
+    """They equal SciPy's."""
     expected = binomtest(hits, count).proportion_ci(0.95, "exact")
     assert doctor.interval(hits, count) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize("memory", [(0.5,) * 6, (0.9, 0.9, 0.5, 0.9), (0.5, 0.7, 0.8, 0.9), (0.65, 0.66, 0.64)])
 def test_the_worst_value_decides(doctor: ModuleType, memory: tuple[float, ...]) -> None:
-    """A run alarms if and only if the value that it holds for long enough is beyond the threshold."""
+    """A run raises an alarm if and only if its worst value that lasts long enough is beyond the threshold."""
     run = run_of(doctor, "healthy", 0, *memory)
     for threshold in (0.4, 0.6, 0.645, 0.75):
         found = doctor.alarms(run, dict(read_thresholds()) | {"memorising": threshold})
@@ -96,7 +96,7 @@ def test_the_worst_value_decides(doctor: ModuleType, memory: tuple[float, ...]) 
 
 
 def test_no_run_is_fitted_on_and_counted(doctor: ModuleType) -> None:
-    """Each kind of run is divided by its seeds, and remedies have seeds of their own."""
+    """Seeds divide the runs of each kind, and remedies have seeds of their own."""
     for kind, (first, counted, end) in doctor.SEEDS.items():
         fitted = [doctor.is_for_fitting(doctor.Run(kind, seed, resolve(), ())) for seed in range(first, end)]
         assert fitted == [True] * (counted - first) + [False] * (end - counted)
@@ -104,7 +104,7 @@ def test_no_run_is_fitted_on_and_counted(doctor: ModuleType) -> None:
 
 
 def test_whole_runs_are_counted_by_their_folders(doctor: ModuleType, finished_run: Path) -> None:
-    """With all that ``inkgan train`` logged, and none of them is fitted on."""
+    """They include all that ``inkgan train`` logged, and none is used for fitting."""
     (run,) = doctor.read_folders([finished_run])
     assert run.config == RunFolder(finished_run).saved_config()
     assert not doctor.is_for_fitting(run)
@@ -113,13 +113,13 @@ def test_whole_runs_are_counted_by_their_folders(doctor: ModuleType, finished_ru
 
 
 def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
-    """Unless its threshold needs no measuring; and every fault has a rule."""
+    """Each rule with a measured threshold has a fault, and each fault has a rule."""
     found = {rule for _, rules in doctor.FAULTS.values() for rule in rules}
     assert _MEASURED <= found <= set(_BY_NAME)
 
 
 def test_the_page_says_when_a_rule_finds_something() -> None:
-    """On which side of the threshold, from which step on, and for how many looks in a row."""
+    """The table has the side of the threshold, the first step and the number of looks in a row."""
     page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
     written = re.findall(r"^\| `([a-z-]+)` +\| (above|below) \S+ +\| (any|\d+) +\| (\d+) +\|", page, re.MULTILINE)
     assert written == [
@@ -136,7 +136,7 @@ def test_the_page_says_when_a_rule_finds_something() -> None:
 
 
 def test_the_page_has_the_thresholds_of_the_package() -> None:
-    """Its tables were written together with the file."""
+    """The tables of the page agree with thresholds.json."""
     page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
     written = dict(re.findall(r"^\| `([a-z-]+)` +\| (?:above|below) (\S+) ", page, re.MULTILINE))
     thresholds = {name: f"{value:.3g}" for name, value in read_thresholds().items()}

@@ -1,4 +1,4 @@
-"""The benchmark for GPUs, tried on the processor with tiny numbers."""
+"""The benchmark for GPUs, run on the CPU with tiny numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.slow
 def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for each batch and precision; twice the images at twice the batch."""
+    """There is a row for each batch and precision, and twice the batch has twice the images."""
     monkeypatch.setattr(gpu, "BATCHES", (2, 4))
     monkeypatch.setattr(gpu, "PRECISIONS", (torch.float32,))
     monkeypatch.setattr(gpu.Training, "seconds", lambda _self, steps, whole: steps / 10 if whole > steps else 0)
@@ -40,7 +40,7 @@ def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 def test_a_whole_run_takes_time_and_draws(gpu: ModuleType) -> None:
-    """On a real device, with steps that have the penalty and some that have not."""
+    """It really trains on the CPU, with some steps that have the penalty and some that do not."""
     run = gpu.trained(load("mnist"), CPU, 2, gpu.FIRST + 2, 0, 3)
     assert run.first_seconds > run.seconds > 0
     assert run.drawn.shape == (3, 28, 28, 1)
@@ -49,7 +49,7 @@ def test_a_whole_run_takes_time_and_draws(gpu: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_the_largest_batch_is_the_last_that_fits(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is doubled until the memory is full."""
+    """The batch is doubled until memory is full."""
 
     class Full:
         def __init__(self, *_: object, batch: int) -> None:
@@ -65,7 +65,7 @@ def test_the_largest_batch_is_the_last_that_fits(gpu: ModuleType, monkeypatch: p
 
 
 def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shortest run counts, whatever its batch; what the time does not allow is said."""
+    """The shortest run counts, whatever its batch, and the report says what there was no time for."""
     distances = {(64, 100): (20.0, 30.0), (64, 300): (2.0, 3.0), (64, 900): (0.9, 0.8), (256, 400): (0.7, 0.9)}
 
     def trained(_data: object, _device: object, batch: int, steps: int, seed: int, _images: int) -> Any:

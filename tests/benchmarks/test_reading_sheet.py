@@ -1,4 +1,4 @@
-"""The reading sheet: blind, half and half, and scored by what readers wrote alone."""
+"""The reading sheet: readers do not know which half is generated, and their answers alone decide the scores."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def key_of(folder: Path) -> list[dict[str, object]]:
 
 
 def answered(folder: Path, name: str, answer: Callable[[dict[str, object]], tuple[str, str]]) -> Path:
-    """A form that a reader filled in, knowing the key."""
+    """Fill in a form for a reader who knows the key."""
     with (folder / name).open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["number", "digit", "made"])
@@ -59,7 +59,7 @@ def test_half_is_generated_in_an_order_that_tells_nothing(folder: Path) -> None:
 
 
 def test_scores_are_those_of_the_answers(sheets: ModuleType, folder: Path) -> None:
-    """One reads all but the generated ones rightly and calls all real; one leaves all empty; one cannot tell."""
+    """One reader reads only the real ones and calls all real; the other leaves the form empty."""
     key = key_of(folder)
     first = answered(folder, "a.csv", lambda one: ("?" if one["made"] == "g" else str(one["digit"]), "r"))
     second = answered(folder, "b.csv", lambda _: ("", ""))

@@ -1,4 +1,4 @@
-"""The recogniser: what it learns from and what it reads never meet, and its answers are counted as they are."""
+"""The recogniser: training and test lines share no digits, and its answers are counted correctly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
 
 
 def pieces(image: np.ndarray[Any, Any]) -> int:
-    """Connected pieces of ink, counted by SciPy."""
+    """Return the number of connected pieces of ink, counted by SciPy."""
     return int(ndimage.label(image > 100, np.ones((3, 3)))[1])
 
 
@@ -60,7 +60,7 @@ def test_real_digits_come_from_the_training_split(crnn: ModuleType) -> None:
 
 
 def test_lines_to_read_come_from_the_test_split(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each style gets test digits, no digit twice, in the order of the text; the same lines whenever it is asked."""
+    """Each style gets test digits in the order of the text, none of them twice, and always gives the same lines."""
     test = data.load("mnist").test
     assert test.labels is not None
     given: list[np.ndarray[Any, Any]] = []
@@ -79,7 +79,7 @@ def test_lines_to_read_come_from_the_test_split(crnn: ModuleType, monkeypatch: p
 
 
 def test_styles(crnn: ModuleType) -> None:
-    """Four bars: apart, touching, leaning, of four sizes, in boxes, in noise."""
+    """Four bars are apart, touching, slanted, of four sizes, in boxes or in noise."""
     images = {style: glue([BAR] * 4, np.random.default_rng(1)) for style, glue in crnn.STYLES.items()}
     assert {image.shape[0] for image in images.values()} == {32}
     assert [pieces(images[style]) for style in ("plain", "touching", "sheared", "scaled")] == [4, 1, 4, 4]
@@ -94,7 +94,7 @@ def test_styles(crnn: ModuleType) -> None:
 
 @pytest.mark.parametrize("style", ["plain", "scaled", "sheared"])
 def test_digits_keep_their_class_in_a_line(crnn: ModuleType, style: str) -> None:
-    """The digit classifier still reads what stands in a line of one digit, cut out and put back on 28 pixels."""
+    """A digit that is cut out of a line and put on 28 pixels is still read by the classifier."""
     test = data.load("mnist").test
     assert test.labels is not None
     right = 0
@@ -109,7 +109,7 @@ def test_digits_keep_their_class_in_a_line(crnn: ModuleType, style: str) -> None
 
 
 def test_specs_divide_the_lines(crnn: ModuleType) -> None:
-    """All lines of all looks, slants and gaps, by different writers; an ablation of fewer lines has fewer."""
+    """Lines have all looks, slants and gaps, by different writers; an ablation with fewer lines has fewer."""
     parts = crnn.specs(crnn.OURS, 1001, 3)
     assert sum(spec.count for spec in parts) == 1001
     assert {(spec.look, spec.slant) for spec in parts} == {
@@ -124,7 +124,7 @@ def test_specs_divide_the_lines(crnn: ModuleType) -> None:
 
 
 def test_each_knob_differs_from_ours_in_one_way(crnn: ModuleType) -> None:
-    """Real digits differ in two: they are others, and nothing distorts them."""
+    """Only real digits differ in two: the digits are others, and nothing distorts them."""
     ours = vars(crnn.OURS)
     for name, source in (crnn.SOURCES | crnn.ABLATION).items():
         differing = sum(vars(source)[key] != ours[key] for key in ours)
@@ -132,7 +132,7 @@ def test_each_knob_differs_from_ours_in_one_way(crnn: ModuleType) -> None:
 
 
 def test_reading_is_the_best_path(crnn: ModuleType) -> None:
-    """Repeats are one digit unless a blank stands between them; lines keep their order whatever their widths."""
+    """Repeated digits count once unless a blank separates them, and lines of any width keep their order."""
     paths = {20: [1, 1, 10, 1, 2, 2, 10], 12: [10, 10, 3, 3, 10, 10, 10]}
 
     def network(batch: torch.Tensor) -> torch.Tensor:
@@ -154,7 +154,7 @@ def test_a_network_gives_two_columns_for_every_four(crnn: ModuleType) -> None:
 
 
 def test_moved_lines_stay_on_their_page(crnn: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance in the middle of its range moves nothing; elsewhere no ink leaves the page on the right."""
+    """Random numbers in the middle of their range move nothing; others move no ink off the right of the page."""
     lines = torch.zeros(40, 1, 32, 64)
     lines[:, :, 10:20, 4:60] = 1.0
     other = crnn.moved(lines, torch.Generator().manual_seed(1))
@@ -168,7 +168,7 @@ def test_moved_lines_stay_on_their_page(crnn: ModuleType, monkeypatch: pytest.Mo
 
 
 def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
-    """Every line comes once before any comes again."""
+    """Every line occurs once before any occurs again."""
     widths = np.random.default_rng(0).integers(60, 160, 300)
     order = crnn.batches(widths, 32, np.random.default_rng(1))
     first = [next(order) for _ in range(-(-300 // 32))]
@@ -179,7 +179,7 @@ def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
 def test_a_finished_run_is_used_again(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under the same settings alone."""
+    """It is used again only with the same settings."""
     made: list[int] = []
     run = crnn.run
 
@@ -203,7 +203,7 @@ def test_a_finished_run_is_used_again(
 def test_processes_side_by_side_change_nothing(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts are drawn apart and joined in their order; the recognisers are the same, and come in their order."""
+    """Parts that are drawn in parallel keep their order, and so do the recognisers, which are the same."""
 
     def drawn(part: Any) -> list[Any]:
         return [crnn.Line(np.random.default_rng(part.spec.seed).integers(0, 255, (32, 60), np.uint8), "1234")]
@@ -241,14 +241,14 @@ def test_the_rate_rises_and_falls(crnn: ModuleType) -> None:
 
 
 def test_real_digits_of_parts_differ(crnn: ModuleType) -> None:
-    """Parts start at different places of one order, so no digit comes twice before they have gone around."""
+    """Parts start at different places of one order, so no digit repeats before all have been used."""
     latents, labels = np.zeros((2500, 2), np.float32), np.full(2500, 3)
     images = np.concatenate([crnn.RealDigits(1, start).draw(latents, labels) for start in (0.0, 0.5)])
     assert len({image.tobytes() for image in images}) == 5000
 
 
 def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> None:
-    """Shares of lines, over two seeds: their median and range, and Wilson's interval by SciPy."""
+    """It gives shares of lines over two seeds, as median with range and as Wilson's interval, checked with SciPy."""
 
     def row(right: int) -> dict[str, Any]:
         return {
@@ -275,7 +275,7 @@ def test_the_report_counts(crnn: ModuleType, options: argparse.Namespace) -> Non
 def test_the_command_names_what_is_compared(
     crnn: ModuleType, monkeypatch: pytest.MonkeyPatch, arguments: list[str], names: list[str] | None
 ) -> None:
-    """By default the two sources; otherwise ours, and ours with one knob changed, of those named or of all."""
+    """By default, the two sources are compared; --ablation compares ours with one knob changed, all or those named."""
     kept: dict[str, Any] = {}
     row = {"right": dict.fromkeys(crnn.STYLES, 1), "settings": {"tests": 500}}
     monkeypatch.setattr(crnn, "results", lambda tasks, _: [row] * len(tasks))
@@ -290,7 +290,7 @@ def test_the_command_names_what_is_compared(
 def test_a_tiny_run_of_everything(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From generated and from real digits, by the command line; the real ones say the same texts."""
+    """The command trains on generated and on real digits, with the same texts for both."""
     monkeypatch.setattr(
         crnn, "OURS", crnn.replace(crnn.OURS, looks=("field",), slants=(0.0,), gaps=("0",), legible=0.0)
     )

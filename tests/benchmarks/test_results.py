@@ -1,4 +1,4 @@
-"""Benchmarks: only --record keeps a result, and no trial with other settings bears the name of a published result."""
+"""Benchmarks keep a result only with --record, and a trial with other settings never gets a published result's name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pytest
 from inkgan.config import differences, resolve
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
-#: Modules that the scripts share, and the script that needs TensorFlow.
+#: Modules that several scripts import, and the script that needs TensorFlow.
 _NOT_STARTED = {"board_plot", "doctor_cases", "machine", "marks", "peers", "report", "tensorflow_tutorial"}
 _SCRIPTS = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _NOT_STARTED)
 
 
 @pytest.fixture
 def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where results are kept in this test."""
+    """Redirect the results of this test into a temporary folder."""
     monkeypatch.syspath_prepend(_FOLDER)
     monkeypatch.setattr(importlib.import_module("report"), "RESULTS", tmp_path / "results")
     return tmp_path / "results"
@@ -29,7 +29,7 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def seeds(monkeypatch: pytest.MonkeyPatch, results: Path) -> ModuleType:
-    """benchmarks/seeds.py, which neither trains nor measures."""
+    """Import benchmarks/seeds.py, with training and measuring replaced."""
     module = importlib.import_module("seeds")
     figures = {"frechet_digit_distance": 0.7, "classes_covered": 10, "floor frechet_digit_distance": 0.3}
     monkeypatch.setattr(module, "train", lambda folder, *_, **__: folder)
@@ -100,7 +100,7 @@ def test_a_median_with_its_range() -> None:
 
 @pytest.mark.parametrize("script", _SCRIPTS)
 def test_every_script_starts(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its imports exist and its command line is read."""
+    """Its imports exist, and it parses its command line."""
     monkeypatch.syspath_prepend(_FOLDER)
     monkeypatch.setattr("sys.argv", [f"{script}.py", "--help"])
     with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""The second judge: it reads digits, differs from the classifier that chooses, and agrees with what that one chose."""
+"""The second judge reads digits, errs on others than the classifier, and confirms the digits that this one chose."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.slow
 def test_it_reads_real_digits_and_errs_elsewhere_than_the_classifier(judging: ModuleType) -> None:
-    """Of the test images that either of them misreads, at least half are misread by one alone."""
+    """At least half of the test images that either misreads are misread by only one of them."""
     test = data.load("mnist").test
     assert test.labels is not None
     images, labels = test.images[:1000], test.labels[:1000]
@@ -36,7 +36,7 @@ def test_it_reads_real_digits_and_errs_elsewhere_than_the_classifier(judging: Mo
 
 @pytest.mark.slow
 def test_it_reads_nearly_all_digits_that_were_chosen(judging: ModuleType) -> None:
-    """Less than half as many are misread as among the same digits as they come."""
+    """It misreads less than half as many chosen digits as digits that are drawn without choosing."""
     model, judge = inkgan.load("fast"), judging.load_judge()
     labels = np.arange(2000) % 10
     plain, legible = (int((judging.read(judge, model.sample(2000, legible=p)) != labels).sum()) for p in (0, 0.99))
@@ -45,7 +45,7 @@ def test_it_reads_nearly_all_digits_that_were_chosen(judging: ModuleType) -> Non
 
 @pytest.mark.slow
 def test_training_is_decided_by_the_seed(judging: ModuleType) -> None:
-    """The same images and seed give the same weights; another seed others; a disturbed digit stays one."""
+    """The same images and seed give the same weights, and another seed gives others."""
     train = data.load("mnist").train
     assert train.labels is not None
     images, labels = train.images[:100], train.labels[:100]

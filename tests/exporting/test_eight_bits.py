@@ -11,7 +11,7 @@ from inkgan.generation.numpy_networks import laid_out
 
 
 def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
-    """A row of small numbers loses nothing to a neighbour of large ones."""
+    """Each row has its own scale, so small weights lose nothing to a row of large ones."""
     sizes = np.array([1e-3, 1.0, 100.0])
     kernel = np.random.default_rng(0).normal(size=(3, 4, 3, 3)) * sizes[:, None, None, None]
     kept = to_eight_bits({"first.weight": kernel})
@@ -23,7 +23,7 @@ def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
 
 
 def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> None:
-    """Biases and embeddings are few, so nothing is gained by rounding them."""
+    """Biases and embeddings are so few that rounding them would save nothing."""
     arrays = {"first.bias": np.array([0.123456, 7.0], np.float32), "first.weight": np.zeros((2, 3), np.float32)}
     kept = to_eight_bits(arrays)
     assert set(kept) == {*arrays, "first.weight.scale"}
@@ -33,7 +33,7 @@ def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> Non
 
 
 def test_the_order_in_memory_does_not_matter() -> None:
-    """The library safetensors writes an array as it lies in memory, also where that is not the order of its indices."""
+    """The library safetensors writes arrays in memory order, even if that is not the order of their indices."""
     kernel = np.random.default_rng(0).normal(size=(3, 1, 3, 3)).astype(np.float32)
     kept, kept_again = (save(to_eight_bits({"first.weight": one})) for one in (kernel, laid_out(kernel)))
     assert kept == kept_again

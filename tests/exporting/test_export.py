@@ -1,4 +1,4 @@
-"""Model folders to hand on."""
+"""Exported models that can be given to others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUNDLED = Path(inkgan.__file__).parent / "models"
 
 
 def exported(*arguments: object) -> int:
-    """Run ``inkgan export``; returns the exit code."""
+    """Run ``inkgan export`` and return the exit code."""
     return cli.run(["export", *map(str, arguments)])
 
 
@@ -45,7 +45,7 @@ def test_a_bundled_model_is_handed_on_byte_for_byte(
 def test_a_classifier_that_is_damaged_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A page of digits reads with it. It comes with the package, so what helps is to install that again."""
+    """A page of digits needs the classifier, which is part of the package, so installing that again helps."""
     monkeypatch.setattr(legibility, "_MODELS", tmp_path)
     legibility.weights_of.cache_clear()
     assert exported("fast", "-o", tmp_path / "a.html") == 2
@@ -56,7 +56,7 @@ def test_a_classifier_that_is_damaged_is_told_in_one_line(
 
 
 def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path: Path) -> None:
-    """Its card says where it comes from, and gives no licence: the weights are the user's."""
+    """The card says where the model comes from and gives no licence: the weights are the user's."""
     size = inkgan.export(finished_run, f"{tmp_path}/mine/", which="4")
     out = tmp_path / "mine"
     assert size == sum((out / name).stat().st_size for name in FILES)
@@ -70,7 +70,7 @@ def test_a_run_becomes_a_model_that_draws_the_same(finished_run: Path, tmp_path:
 
 
 def digest_in(path: Path) -> str:
-    """The digest of the weights that an exported file gives."""
+    """Return the digest of the weights that an exported file states."""
     found: dict[str, str] = {one.key: one.value for one in onnx.load(path).metadata_props}
     return found["weights_sha256"]
 
@@ -88,7 +88,7 @@ def test_the_checkpoint_that_was_asked_for_is_exported(finished_run: Path, tmp_p
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(finished_run: Path, tmp_path: Path) -> None:
-    """The warning is where the export was asked for."""
+    """The warning points to the caller of export."""
     folder = runs.copy(finished_run, tmp_path / "run")
     before = hashlib.sha256((folder / "checkpoints/step-0000004/generator.safetensors").read_bytes()).hexdigest()
     runs.damage(runs.newest(folder) / "generator.safetensors")
@@ -108,7 +108,7 @@ def test_force_replaces_a_file(finished_run: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("by_directory", [False, True])
 def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
-    """Nothing that is handed on names where the data were; the name of the data stays."""
+    """An exported model names its data, but not the folder they were in."""
     where = {"data_dir": small_data.parent} if by_directory else {}
     runs.train(tmp_path / "run", Path("small") if by_directory else small_data, steps=1, **where)
     saved = (runs.newest(tmp_path / "run") / "model.json").read_bytes()
@@ -122,7 +122,7 @@ def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_da
 
 
 def test_a_card_goes_with_its_model(tmp_path: Path) -> None:
-    """What somebody wrote into it, too."""
+    """A card that somebody edited is exported as it is."""
     inkgan.export("fast", f"{tmp_path}/first/")
     (tmp_path / "first" / "README.md").write_text("# Mine\n\n| licence | CC0 |\n", "utf-8")
     inkgan.export(tmp_path / "first", f"{tmp_path}/second/")
@@ -185,7 +185,7 @@ def test_what_is_there_stays_unless_asked(tmp_path: Path) -> None:
 
 
 def tiny(side: int, names: str) -> saved.SavedModel:
-    """A compact generator without weights."""
+    """Return a compact generator without weights."""
     about = {"network": "compact", "image_shape": [side, side, 1], "num_classes": 10, "latent_dim": 3, "channels": 8}
     return saved.SavedModel("tiny", about, {}, tuple(names), "")
 
@@ -213,7 +213,7 @@ def test_a_page_of_digits_alone_learns_and_reads(
 
 @pytest.mark.parametrize("name", ["/home/somebody/mine", "/home/somebody/mine/", "somebody/../mine"])
 def test_a_page_names_no_folder(name: str) -> None:
-    """Its model has the last part of the name; who made it and where is nobody else's business."""
+    """It has only the last part of the model's name, without the folder or the user in it."""
     content = export.web_page(tiny(8, "")._replace(name=name)).decode()
     assert "somebody" not in content
     assert '"name": "mine"' in content
@@ -229,7 +229,7 @@ def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_description_loses_the_folders_of_the_data() -> None:
-    """And nothing else; what was given stays as it was."""
+    """Only the folders are removed, and the original is not changed."""
     data = {"name": "/home/somebody/mine.npz", "directory": "/home/somebody", "channels": 1}
     kept = saved._without_folders({"step": 3, "config": {"seed": 1, "data": data}})
     assert kept == {"step": 3, "config": {"seed": 1, "data": {"name": "mine.npz", "directory": None, "channels": 1}}}
@@ -242,7 +242,7 @@ def test_a_description_that_names_no_folder_stays(config: Any) -> None:
 
 
 def test_cards_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link may lead anywhere, and a card is a short text in a file."""
+    """A card is read only from a short text file, and not through a link, which may lead anywhere."""
     card = tmp_path / "README.md"
     assert saved._card_in(tmp_path) is None
     card.write_text("# A card", "utf-8")
@@ -258,12 +258,12 @@ def test_cards_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     card.write_bytes(b"\xff")
     assert saved._card_in(tmp_path) is None
     card.unlink()
-    os.mkfifo(card)  # who reads it waits for ever
+    os.mkfifo(card)  # a reader would wait for ever
     assert saved._card_in(tmp_path) is None
 
 
 def test_what_a_card_says_stays_in_its_cell() -> None:
-    """A name neither ends the table's cell nor its line, and is no HTML; what is not known has no row."""
+    """A name cannot end its table cell or line, nor be HTML; unknown values have no row."""
     about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": 0, "latent_dim": 3, "step": 0}
     card = saved._card_of("folder/a|b", {**about, "data": "c|<d>\n", "config": None})
     assert card.startswith("# a\\|b: a generator\n")
@@ -280,7 +280,7 @@ def test_the_card_says_what_the_network_takes(classes: int, said: str) -> None:
 
 @pytest.mark.parametrize(("network", "other"), [("tutorial", r"\.onnx"), ("mine", r"a folder \(ends with a slash\)")])
 def test_what_no_page_draws_is_told_where_it_can_go(network: str, other: str) -> None:
-    """A network of one's own has no ONNX form either."""
+    """The error suggests a format that works; a user's own network has no ONNX form either."""
     model = saved.read("fast", "latest")._replace(description={"network": network})
     with pytest.raises(CheckpointError, match=f"Export another model, or this one to {other}\\.$"):
         export.web_page(model)

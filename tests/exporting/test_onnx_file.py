@@ -1,4 +1,4 @@
-"""ONNX files, run by onnxruntime beside our own drawing."""
+"""ONNX files, run by onnxruntime and compared with inkgan's own drawing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS = [*BUNDLED, COLOUR, WITHOUT_LABELS]
 
 
 def saved(model: str | dict[str, Any], folder: Path) -> SavedModel:
-    """A bundled model, or one of fresh weights that a folder holds."""
+    """Return a bundled model, or one with fresh weights in a folder."""
     if isinstance(model, str):
         return read(model, "latest")
     torch.manual_seed(0)
@@ -59,7 +59,7 @@ def inputs(model: SavedModel, n: int) -> dict[str, NDArray[Any]]:
 
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: Path) -> None:
-    """For any number of images, each the same as among others."""
+    """This holds for any number of images, and each is the same alone and among others."""
     given = saved(model, tmp_path / "model")
     content = onnx_file.build(given)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
@@ -78,7 +78,7 @@ def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: P
 
 
 def test_what_the_file_says_of_its_model(tmp_path: Path) -> None:
-    """Names, licence and card; the digest is that of the weights in the model's folder."""
+    """It has names, licence and card, and the digest of the weights in the model's folder."""
     card = (Path(inkgan.__file__).parent / "models" / "best" / "README.md").read_text("utf-8")
     digest = hashlib.sha256((Path(inkgan.__file__).parent / "models/best/generator.safetensors").read_bytes())
     said = session(onnx_file.build(read("best", "latest"))).get_modelmeta()

@@ -31,7 +31,7 @@ TINY = {"network": "compact", "image_shape": [8, 8, 1], "num_classes": 0, "laten
 
 
 def block(content: str, name: str) -> str:
-    """What a data block of a page holds."""
+    """Return what a data block of a page holds."""
     found = re.search(rf'<script type="[^"]*" id="inkgan-{name}">([^<]*)</script>', content)
     assert found, name
     return found[1]
@@ -42,14 +42,14 @@ def unpacked(content: str, name: str) -> bytes:
 
 
 def test_a_page_has_the_slope_of_its_model() -> None:
-    """That of models that were saved before it was a setting is 0.2."""
+    """Models saved before slope was a setting have 0.2."""
     later: dict[str, Any] = {**TINY, "slope": 0.3}
     for about, slope in ((TINY, 0.2), (later, 0.3)):
         assert json.loads(block(page.fill("tiny", about, {}), "model"))["slope"] == slope
 
 
 def test_what_a_page_is_told_of_its_model() -> None:
-    """The sizes that it needs to draw, the classes, and no more: not the settings of the run, for one."""
+    """It gets the sizes that drawing needs and the classes, but nothing else, such as the settings of the run."""
     about = {**TINY, "num_classes": 3, "slope": 0.1, "config": {"seed": 1}}
     assert json.loads(block(page.fill("日", about, {}, ("a", "</script>", "c")), "model")) == {
         "name": "日", "slope": 0.1, "image_shape": [8, 8, 1], "num_classes": 3, "latent_dim": 3, "channels": 8,
@@ -58,7 +58,7 @@ def test_what_a_page_is_told_of_its_model() -> None:
 
 
 def test_a_page_knows_the_classes_of_any_model() -> None:
-    """Ten that are not the digits, such as those of Fashion-MNIST, are not written with; nor is there a classifier."""
+    """Ten classes that are not the digits, such as Fashion-MNIST's, get neither writing nor a classifier."""
     names = ("T-shirt", *"123456789")
     content = web_page(read("fast", "latest")._replace(class_names=names)).decode()
     assert json.loads(block(content, "model"))["class_names"] == list(names)
@@ -66,7 +66,7 @@ def test_a_page_knows_the_classes_of_any_model() -> None:
 
 
 def test_a_page_that_learns_replays_recorded_grids() -> None:
-    """Twenty images for each step, the tutorial's those of the documents' picture; other pages have none."""
+    """Each step has twenty images, the tutorial's being those of the picture in the docs; other pages have none."""
     digits = np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64)
     content = page.fill("tiny", TINY, {}, digits=digits)
     assert "inkgan-replay" not in page.fill("tiny", TINY, {})
@@ -93,7 +93,7 @@ def test_a_page_holds_the_first_digits_of_every_class(monkeypatch: pytest.Monkey
 
 
 def test_digits_are_packed_as_labels_and_then_two_pixels_in_a_byte() -> None:
-    """Each of the 16 grey levels stands for 17; what is between goes to the nearest."""
+    """Pixels are rounded to the nearest of 16 grey levels, which are 17 apart."""
     images = np.array([[[0, 17], [34, 255]], [[8, 9], [255, 0]]], np.uint8)
     assert page.pack_digits(images, np.array([3, 1])) == bytes([3, 1, 0x01, 0x2F, 0x01, 0xF0])
 
@@ -140,7 +140,7 @@ def test_a_browser_runs_only_the_script_and_the_style_that_were_built() -> None:
 
 
 def test_the_page_in_the_package_is_that_of_the_sources() -> None:
-    """Who changes web/ builds the page anew: ``npm run build`` there. The hash is that of web/build.mjs."""
+    """After a change in web/, ``npm run build`` must build the page again. web/build.mjs writes the hash."""
     web = ROOT / "web"
     files = [path for path in (web / "src").rglob("*") if path.is_file()]
     files += [web / "build.mjs", web / "package-lock.json"]
@@ -153,7 +153,7 @@ def test_the_page_in_the_package_is_that_of_the_sources() -> None:
 
 
 def test_losses_have_the_colours_of_the_lessons() -> None:
-    """Lesson 4 draws the discriminator's first and the generator's second; the page has their hues, light or dark."""
+    """Lesson 4 draws the discriminator's loss first, then the generator's; the page uses the same hues."""
     style = (ROOT / "web" / "src" / "page" / "style.css").read_text("utf-8")
 
     def hue(colour: str) -> float:

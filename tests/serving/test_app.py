@@ -1,4 +1,4 @@
-"""The addresses of a served model: what they give, how it may be kept, and what is said to a wrong request."""
+"""The addresses of a served model: what each returns, how long it may be cached, and how errors are answered."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_writing_as_json(fast: TestClient) -> None:
 
 @pytest.mark.parametrize("look", ["scan", "photo", "field"])
 def test_a_look_is_the_commands(fast: TestClient, look: str) -> None:
-    """A look has the pixels and the boxes of ``inkgan write``, alone and together with others."""
+    """A text with a look has the pixels and boxes of ``inkgan write``, alone or with others."""
     written = inkgan.write("10", model="fast", seed=2, writer=1, height=24, legible=0, look=look)
     query = f"/v1/write?text=10&seed=2&writer=1&height=24&legible=0&look={look}"
     answer = fast.get(f"{query}&format=json").json()
@@ -143,7 +143,7 @@ def test_an_answer_that_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:
-    """Whatever changes the answer changes the tag; here by asking for its headers only as far as they differ."""
+    """The ETag changes with the parameters of the request and with the model."""
     changes = ["", "&seed=1", "&height=30", "&format=json", "&slant=1", "&look=scan"]
     queries = ["text=2", *(f"text=1{change}" for change in changes)]
     tags = {fast.get(f"/v1/write?{query}").headers["etag"] for query in queries}
@@ -218,7 +218,7 @@ def test_a_model_that_cannot_write_says_so() -> None:
 
 
 class Tags(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
+    """The tags of a page with their attributes, and the page's text."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -292,7 +292,7 @@ def test_the_guide_needs_nothing_from_elsewhere(fast: TestClient) -> None:
 
 
 def test_the_guide_says_what_each_parameter_takes(fast: TestClient) -> None:
-    """A text has a length, and the description says which characters; a digest has a pattern."""
+    """The table gives a text's length, a digest's pattern and a number's range."""
     guide = fast.get("/docs").text
     for row in (
         "<td>text<td>1 to 64 characters<td>",

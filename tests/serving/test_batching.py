@@ -1,4 +1,4 @@
-"""Requests that are answered in batches."""
+"""Requests that are answered together in batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inkgan.serving.batching import Batcher
 
 
 def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str, str]:
-    """A batcher whose answers come from threads, of requests whose first letters say what they have in common."""
+    """Return a batcher that answers in threads and batches requests whose first letters agree."""
 
     async def in_thread(batch: Sequence[str]) -> Sequence[str]:
         return await asyncio.to_thread(answer, batch)
@@ -25,7 +25,7 @@ def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str,
 
 
 def asked_at_once(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
-    """Ask all at one time with one turn: the answers, and the batches in which they were answered."""
+    """Ask everything at once, with one turn at a time; return the answers, and the batches that were answered."""
     batches: list[list[str]] = []
 
     def answer(batch: Sequence[str]) -> list[str]:
@@ -54,7 +54,7 @@ def test_there_is_a_most() -> None:
 
 
 def test_nobody_passes_who_waits_for_something_else() -> None:
-    """A turn whose request was answered in an earlier batch is not used for requests that came later."""
+    """The turn of a request that an earlier batch answered is not used for later requests."""
     order: list[str] = []
 
     def answer(batch: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Connections: the time and the bytes that a request's head may take, and how many there may be."""
+"""Connections: limits on the time and size of a request's head, and on the number of connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def with_server(talk: Callable[[int], None], app: ASGIApp | None = None) -> None:
-    """Run a server on a free port of this machine, and beside it a client that gets the port."""
+    """Run a server on a free port of this machine, and call a client with that port."""
 
     async def run() -> None:
         config = uvicorn.Config(
@@ -46,7 +46,7 @@ def with_server(talk: Callable[[int], None], app: ASGIApp | None = None) -> None
 
 
 def answer(port: int, request: bytes) -> bytes:
-    """All that the server says until it closes the connection."""
+    """Return everything that the server sends until it closes the connection."""
     said = b""
     with socket.create_connection(("127.0.0.1", port), 5) as client, suppress(ConnectionResetError):
         client.sendall(request)
@@ -105,7 +105,7 @@ def test_a_request_that_is_whole_is_answered_in_its_own_time() -> None:
 @pytest.mark.parametrize("address", ["/%20?a=1", "/"])
 @pytest.mark.parametrize(("size", "status"), [(LARGEST_HEAD, 200), (LARGEST_HEAD + 1, 400), (200_000, 400)])
 def test_a_head_that_comes_in_one_piece_has_the_same_bound(address: str, size: int, status: int) -> None:
-    """The parser counts only the bytes of heads that are not whole yet."""
+    """The parser alone limits only heads that arrive in several pieces."""
     start = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nA: ".encode()
     head = start + b"x" * (size - len(start) - 4) + b"\r\n\r\n"
 

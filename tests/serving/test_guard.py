@@ -1,4 +1,4 @@
-"""The bounds around the addresses."""
+"""The limits that the guard puts around the application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inkgan.serving.hosts import LOCAL
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that tells the method it sees."""
+    """Answer with the method that the application sees."""
     await PlainTextResponse(scope["method"], headers={"ETag": '"x"'})(scope, receive, send)
 
 
@@ -63,7 +63,7 @@ def test_a_body_is_refused() -> None:
     ],
 )
 def test_other_names_are_refused(host: str, status: int) -> None:
-    """A page from elsewhere that makes its own name point here learns nothing (DNS rebinding)."""
+    """A page from elsewhere that points its own name here learns nothing (DNS rebinding)."""
     answer = client_of(Guard(hello, LOCAL | {"ink.example"})).get("/", headers={"Host": host})
     assert answer.status_code == status
     assert status == 200 or answer.json()["error"].isprintable()
@@ -85,7 +85,7 @@ def scope_of(path: str) -> Scope:
 
 
 async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]:
-    """Status and headers of an answer, in a loop that runs already."""
+    """Return status and headers of an answer, inside a running event loop."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -99,12 +99,12 @@ async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]
 
 
 def counted(path: str, status: int) -> float:
-    """How many requests the metrics have counted."""
+    """Return how many requests the metrics have counted."""
     return float(guard._requests.labels(path, str(status))._value.get())
 
 
 def test_too_many_at_once_are_asked_to_come_back() -> None:
-    """The crowd is answered when it can be; health is told meanwhile, readiness not."""
+    """Accepted requests are still answered; meanwhile the server reports that it is healthy, but not ready."""
 
     async def crowd() -> None:
         gate = asyncio.Event()
@@ -140,7 +140,7 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(("begun", "status"), [(False, 499), (True, 200)])
 def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
-    """A client that goes away leaves its place to others, though its answer would have taken long."""
+    """If a client leaves, its request is cancelled and its place is free, however long the answer would have taken."""
     before = counted("other", status)
     ended: list[str] = []
 
@@ -174,7 +174,7 @@ def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
 
 
 def test_a_client_that_has_its_answer_is_not_gone() -> None:
-    """What the application still does after the last byte is not given up."""
+    """Work that the application does after the last byte is not cancelled."""
     ended: list[str] = []
 
     async def tidy_up(scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +190,7 @@ def test_a_client_that_has_its_answer_is_not_gone() -> None:
     ("path", "counts_as"), [("/a/7", "/a/{name}"), ("/a/", "other"), ("/b", "/b"), ("/nowhere", "other")]
 )
 def test_a_refusal_is_counted_under_its_address(path: str, counts_as: str) -> None:
-    """Whoever watches the answers of an address sees that the server was full."""
+    """The metrics of an address show that the server was full."""
     app = FastAPI()
     app.get("/a/{name}")(hello)
     app.get("/b")(hello)
@@ -202,7 +202,7 @@ def test_a_refusal_is_counted_under_its_address(path: str, counts_as: str) -> No
 
 
 def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that has begun has its own time, and then fails, so that the server cuts the connection."""
+    """An answer has a time limit once it has begun; then it fails, and the server cuts the connection."""
     monkeypatch.setattr(guard, "SECONDS_TO_SEND", 0.01)
 
     async def stall(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The names under which a server may be asked."""
+"""The host names that a server accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server as a process: its command, its port, its workers and its end."""
+"""The server as a process: its command, its port, its workers and how it ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from inkgan.serving.server import _listening
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port on which something else listens."""
+    """Return a port on which something else listens."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_served_is_said_in_one_line(
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server of the model ``fast``, and its address."""
+    """Run a server of the model ``fast``, and yield it with its address."""
     command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -90,7 +90,7 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_in_order(workers: int, asked: signal.Signals) -> None:
-    """What was asked before is answered, nothing that idles delays the end, and nothing stays behind."""
+    """Pending requests are answered, idle connections do not delay the end, and nothing listens afterwards."""
     with running("--access-log", "--workers", str(workers)) as (process, address):
         host, port = "127.0.0.1", int(address.rstrip("/").rpartition(":")[2])
         with socket.create_connection((host, port)), socket.create_connection((host, port)) as half:
@@ -119,7 +119,7 @@ def test_it_ends_in_order(workers: int, asked: signal.Signals) -> None:
 
 @pytest.mark.slow
 def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
-    """Twice, too: no answer is due, so the server ends in order and without a word."""
+    """Even two signals at once end the server cleanly and silently, because no answer is pending."""
     code = (
         "import signal\n"
         "from inkgan.serving.server import serve\n"
@@ -133,7 +133,7 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
 
 @pytest.mark.slow
 def test_who_draws_dies_with_the_server() -> None:
-    """Requests are counted whoever draws; and no process is left that listens, however the server ends."""
+    """Requests of all workers are counted together, and no worker survives a server that is killed."""
     with running() as (process, address):
         for seed in range(6):
             urllib.request.urlopen(f"{address}v1/digits/7?seed={seed}").read()
@@ -144,9 +144,7 @@ def test_who_draws_dies_with_the_server() -> None:
         process.kill()
         process.wait()
         deadline = time.monotonic() + 5
-        while any(
-            Path(f"/proc/{child}/fd/0").exists() for child in children
-        ):  # a dead one that nobody waits for has none
+        while any(Path(f"/proc/{child}/fd/0").exists() for child in children):  # a zombie has none
             assert time.monotonic() < deadline
             time.sleep(0.02)
         with pytest.raises(ConnectionRefusedError):
@@ -155,7 +153,7 @@ def test_who_draws_dies_with_the_server() -> None:
 
 @pytest.mark.slow
 def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
-    """Nobody can read the address: that is what the message says, and the exit code is not that of a wrong option."""
+    """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
     command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -163,7 +161,7 @@ def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
 
 
 def test_answers_are_not_held_back() -> None:
-    """The head and the body of an answer leave at once: a client is not made to wait 40 ms between them."""
+    """Head and body of an answer are sent at once, so that no client waits 40 ms between them."""
 
     async def flag() -> int:
         seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""Processes that draw."""
+"""Worker processes that draw for the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def saved() -> SavedModel:
 
 @pytest.fixture
 def service(saved: SavedModel) -> Iterator[Service]:
-    """One whose drawings two processes make."""
+    """A service with two processes that draw."""
     service = Service(saved, 2)
     yield service
     service.workers.stop()
@@ -68,7 +68,7 @@ def test_an_error_comes_back(service: Service) -> None:
 
 
 def test_who_dies_is_replaced(service: Service) -> None:
-    """What it was to draw is drawn by another; what kills whoever draws it fails alone."""
+    """Another process takes over the drawing of one that died; a request that kills its process fails alone."""
 
     async def work() -> int:
         first = await service.workers.draw(process_of)
@@ -84,7 +84,7 @@ def test_who_dies_is_replaced(service: Service) -> None:
 
 
 def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It hangs in a process that was forked after it built a network."""
+    """PyTorch hangs in a process that was forked after it had built a network."""
     for module in ("serving.app", "generation.model"):
         monkeypatch.setattr(f"inkgan.{module}.NUMPY_NETWORKS", {})
     service = Service(saved, 2)
