@@ -107,7 +107,7 @@ def test_force_replaces_a_file(finished_run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by_directory", [False, True])
-def test_folders_of_the_users_are_nobody_elses_business(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
+def test_exported_models_do_not_name_the_users_folders(tmp_path: Path, small_data: Path, by_directory: bool) -> None:
     """An exported model names its data, but not the folder they were in."""
     where = {"data_dir": small_data.parent} if by_directory else {}
     runs.train(tmp_path / "run", Path("small") if by_directory else small_data, steps=1, **where)

@@ -89,7 +89,7 @@ def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypat
     assert readers.seen == {FIRST_READER: [0, 1, 2, 3, 4], CLASSIFIER: [2, 3, 4]}
 
 
-def test_who_asks_for_more_than_certainty_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_certainty_can_be_required(monkeypatch: pytest.MonkeyPatch) -> None:
     """If more than certainty is required, a first reader that is merely certain rejects the digit."""
     readers = Readers(monkeypatch, first=[0.9995, 0.99995], second=[1.0, 0.5])
     assert readers.as_sevens(0.9999) == pytest.approx([0.9995, 0.99995])

@@ -316,7 +316,7 @@ def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: s
 
 
 @pytest.mark.parametrize("label", [10, -1, 10**30])
-def test_a_class_that_is_none(label: int) -> None:
+def test_a_class_that_does_not_exist(label: int) -> None:
     """The error names a class that is out of range, however large its number is."""
     with pytest.raises(ConfigError, match=f"there is no class {label}: fast draws 0 to 9"):
         inkgan.load("fast").sample(2, labels=label)

@@ -637,7 +637,7 @@ def test_hidden_files_of_the_users(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lazily() -> None:
+def test_images_are_drawn_lazily() -> None:
     """Images are drawn one at a time, and several readers share them without duplicates or gaps."""
     endless = spec(count=10**12, height=512)  # few at a time
     first = next(iter(inkgan.write_many(endless)))
@@ -762,7 +762,7 @@ def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         next(iter(inkgan.write_many(Spec(texts=("1",), count=1, model=Path("best")))))
 
 
-def test_what_is_not_said_is_as_in_write() -> None:
+def test_defaults_are_those_of_write() -> None:
     """The defaults of a data set are those of ``write``."""
     said = inspect.signature(inkgan.write).parameters
     kept = Spec(texts=TEXTS, count=1)
@@ -772,7 +772,7 @@ def test_what_is_not_said_is_as_in_write() -> None:
 
 
 @pytest.mark.parametrize(("part", "parts"), [(-1, 3), (3, 3), (4, 3)])
-def test_a_reader_that_there_is_not(part: int, parts: int) -> None:
+def test_a_reader_that_does_not_exist(part: int, parts: int) -> None:
     with pytest.raises(ConfigError, match=rf"^there is no part {part} of {parts}\. Parts are numbered from 0\.$"):
         inkgan.write_many(spec(), part, parts)
     with pytest.raises(ConfigError, match="there cannot be 0 parts"):

@@ -207,7 +207,7 @@ def test_the_largest_fields() -> None:
     assert texts("{amount:1,234.56 in 9999999999999.99..9999999999999.99}", 1) == ["9,999,999,999,999.99"]
 
 
-def test_what_is_not_said_of_a_field() -> None:
+def test_defaults_of_fields() -> None:
     """Defaults: ISO dates from 1970 to 2029, any minute, up to four digits, six digits, amounts up to 9999.99."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", texts("{date} {time}", 1)[0])
     years = sorted(text[:4] for text in texts("{date}", 900))

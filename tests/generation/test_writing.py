@@ -348,7 +348,7 @@ def test_batches_take_lines_as_they_need_them() -> None:
     assert write_batch([], model=RealDigits()) == []
 
 
-def test_what_is_not_said_of_many_lines_is_as_in_write() -> None:
+def test_defaults_of_many_lines_are_those_of_write() -> None:
     """The defaults of ``write`` are also those where options are checked."""
     given = inspect.signature(inkgan.write).parameters
     said = {name: given[name].default for name in WritingOptions.__optional_keys__}

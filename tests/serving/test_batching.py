@@ -46,14 +46,14 @@ def test_what_waits_is_answered_in_batches_by_kind() -> None:
     assert batches == [["a1", "a2", "a3"], ["b1", "b2"]]
 
 
-def test_there_is_a_most() -> None:
+def test_a_batch_has_a_largest_size() -> None:
     asked = [f"a{k}" for k in range(7)]
     got, batches = asked_at_once(asked, slow=0)
     assert got == [one.upper() for one in asked]
     assert [len(one) for one in batches] == [3, 3, 1]
 
 
-def test_nobody_passes_who_waits_for_something_else() -> None:
+def test_later_requests_do_not_overtake_earlier_ones() -> None:
     """The turn of a request that an earlier batch answered is not used for later requests."""
     order: list[str] = []
 
@@ -91,7 +91,7 @@ def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
     assert other == "b1"
 
 
-def test_who_leaves_disturbs_no_one() -> None:
+def test_a_client_that_leaves_disturbs_no_other() -> None:
     gate = threading.Event()
     seen: list[list[str]] = []
 

@@ -79,7 +79,7 @@ def test_half_a_request_is_not_waited_for_after_a_whole_one(monkeypatch: pytest.
     with_server(talk)
 
 
-def test_drops_of_a_head_do_not_make_the_time_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_trickles_in_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
 
     def talk(port: int) -> None:

@@ -201,7 +201,7 @@ def test_a_refusal_is_counted_under_its_address(path: str, counts_as: str) -> No
     assert counted(counts_as, 503) == before + 1
 
 
-def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer has a time limit once it has begun; then it fails, and the server cuts the connection."""
     monkeypatch.setattr(guard, "SECONDS_TO_SEND", 0.01)
 

@@ -132,7 +132,7 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_who_draws_dies_with_the_server() -> None:
+def test_workers_die_with_the_server() -> None:
     """Requests of all workers are counted together, and no worker survives a server that is killed."""
     with running() as (process, address):
         for seed in range(6):

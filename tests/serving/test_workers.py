@@ -67,7 +67,7 @@ def test_an_error_comes_back(service: Service) -> None:
         within_seconds(service.drawn(responses.digit, "x", DIGIT))
 
 
-def test_who_dies_is_replaced(service: Service) -> None:
+def test_a_process_that_dies_is_replaced(service: Service) -> None:
     """Another process takes over the drawing of one that died; a request that kills its process fails alone."""
 
     async def work() -> int:

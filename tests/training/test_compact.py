@@ -255,7 +255,7 @@ def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float)
     assert terms["penalty"].item() == pytest.approx(0.5 * 3 * expected.item(), rel=1e-4)
 
 
-def test_units_of_before() -> None:
+def test_units_of_earlier_versions() -> None:
     """A penalty for pixels in [0, 1] equals, to the bit, one in the papers' units with four times the weight."""
     learned = []
     for settings in (("penalty.pixels=0..1", "penalty.weight=0.1"), ("penalty.weight=0.4",)):

@@ -166,7 +166,7 @@ def test_a_change_is_read_as_it_is_written(text: str) -> None:
         (["3 penalty.weight=1", "3 penalty.weight=2"], "in the order of their steps"),
     ],
 )
-def test_changes_that_are_none(changes: list[str], needed: str) -> None:
+def test_changes_that_are_not_allowed(changes: list[str], needed: str) -> None:
     """A one-line error says what is allowed."""
     with pytest.raises(ConfigError, match=needed):
         resolve(overrides={"changes": changes})

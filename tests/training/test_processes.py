@@ -312,7 +312,7 @@ def test_the_bits_do_not_depend_on_the_processes(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
-def test_nor_do_they_in_bfloat16(tmp_path: Path, small_data: Path) -> None:
+def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, small_data: Path) -> None:
     """bfloat16 gives the same bits too, because gradients are gathered in float32, like the weights."""
     for processes in (1, 2):
         options = {"processes": processes, "settings": SAVING, "precision": "bfloat16", "stop_at": 4}

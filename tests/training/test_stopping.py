@@ -177,7 +177,7 @@ def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_one_wish_told_twice(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+def test_the_same_signal_twice_is_one_request(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """The same signal twice within a moment, as timeout(1) sends it, counts once; any other counts again."""
     ended: list[int] = []
     now = [1000.0]
