@@ -28,7 +28,7 @@ _MEMORY, _SPREAD = _BY_NAME["memorising"], _BY_NAME["collapsed"]
 
 @pytest.fixture
 def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """benchmarks/doctor.py."""
+    """Import benchmarks/doctor.py."""
     monkeypatch.syspath_prepend(_REPOSITORY / "benchmarks")
     return importlib.import_module("doctor")
 

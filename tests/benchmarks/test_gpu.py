@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """benchmarks/gpu.py."""
+    """Import benchmarks/gpu.py."""
     monkeypatch.syspath_prepend(_REPOSITORY / "benchmarks")
     return importlib.import_module("gpu")
 

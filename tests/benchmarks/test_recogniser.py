@@ -221,7 +221,7 @@ def test_processes_side_by_side_change_nothing(
         path.unlink()
     with ThreadPoolExecutor(2) as drawers, ThreadPoolExecutor(1) as trainers:
         assert without_times(crnn.side_by_side(tasks, drawers, trainers)) == alone
-        assert without_times(crnn.side_by_side(tasks, None, None)) == alone  # all are kept
+        assert without_times(crnn.side_by_side(tasks, None, None)) == alone  # all results are kept
 
 
 def test_a_seed_fixes_the_weights(crnn: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Weights in eight bits."""
+"""Model weights rounded to eight bits."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     assert first.poll(30)
     if read:
         assert first.recv() == (4, None, [])
-    first.close()  # with a result that was not read, the other end gets an error that is no EOFError
+    first.close()  # if a result is unread, the other end gets an error other than EOFError
     work.join(30)
     assert not work.is_alive()
 
@@ -380,14 +380,14 @@ def test_names() -> None:
 
 @pytest.mark.alone
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.filterwarnings("ignore")  # warnings of Ray itself
 def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real cluster of two cores gives the same results, even if a worker is killed, and passes errors on."""
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # to find the tasks
     import ray  # noqa: PLC0415
 
-    engines._start_ray(ray, 2)  # once for both
+    engines._start_ray(ray, 2)  # once for both calls below
     monkeypatch.chdir(tmp_path.parent)
     try:
         run = engine("ray")

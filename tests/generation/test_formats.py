@@ -108,7 +108,7 @@ def test_the_same_bytes(name: str) -> None:
     assert versions_for(name).items() >= versions_for("npz").items()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves the file open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves the file open
 def test_webdataset(tmp_path: Path) -> None:
     """The library webdataset reads pictures and labels in their order."""
     webdataset: Any = import_module("webdataset")
@@ -136,7 +136,7 @@ def test_imagefolder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # its own
+@pytest.mark.filterwarnings("ignore")  # of the library itself
 def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``datasets`` reads folders with their labels and splits, and Parquet with its pictures."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

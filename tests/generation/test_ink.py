@@ -17,7 +17,7 @@ _EIGHT = np.ones((3, 3))
 
 
 def expected(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image without pieces of less than a tenth of its ink, by SciPy."""
+    """Return the image without pieces of less than a tenth of its ink, by SciPy."""
     dark = image > 64
     pieces, count = ndimage.label(dark, _EIGHT)
     sizes = ndimage.sum_labels(dark, pieces, np.arange(1, count + 1))

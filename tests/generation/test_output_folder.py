@@ -232,7 +232,7 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
         nonlocal count
         count += 1
         if count > at + 1:
-            raise OSError(5, "Input/output error")  # also for what would be undone
+            raise OSError(5, "Input/output error")  # undoing a move fails too
         return true(path, target)
 
     monkeypatch.setattr(Path, "replace", replace)

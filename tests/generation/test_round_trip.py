@@ -16,7 +16,7 @@ NAMES = tuple("123456789")
 
 
 def by_name(given: data.DataSet) -> dict[str, set[bytes]]:
-    """The images of each class of a data set, by the class's name."""
+    """Return the images of each class of a data set, by the class's name."""
     found: dict[str, set[bytes]] = {name: set() for name in given.class_names}
     for split in given.splits.values():
         assert split.labels is not None

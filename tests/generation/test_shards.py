@@ -123,7 +123,7 @@ def test_an_image_depends_on_its_number_alone() -> None:
     ids=str,
 )
 def test_a_data_set_is_written_as_its_specification_says(changes: dict[str, Any]) -> None:
-    """Each option of a line changes the image of a data set as it changes that of `write`."""
+    """Each option of a spec changes a data set's image as it changes that of ``write``."""
     given: dict[str, Any] = {"model": "fast", "height": 24, "seed": 7}
     (found,) = inkgan.write_many(spec(texts=["26"], count=1, shards=1, **changes))
     plain, expected = inkgan.write("26", **given), inkgan.write("26", **given | changes)
@@ -216,7 +216,7 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
             assert process.wait() == -signal.SIGKILL
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     assert ended.stdout.startswith("10 images, 4 shards")
-    for _ in range(500):  # processes of the killed commands may be ending
+    for _ in range(500):  # processes of the killed commands may still be ending
         if not (out / ".tmp").exists():
             break
         time.sleep(0.02)
@@ -565,7 +565,7 @@ def test_another_process_puts_the_same_shard(tmp_path: Path, monkeypatch: pytest
 
 
 def test_writers_are_dealt_to_parts_by_their_shares() -> None:
-    """Within four standard deviations of the multinomial distribution, for 400 writers."""
+    """Each part's count is within four standard deviations of the multinomial distribution, for 400 writers."""
     shares = {"train": 0.5, "val": 0.125, "test": 0.375}
     divided = spec(split=[{"name": name, "share": share} for name, share in shares.items()])
     found = [part_of(divided, writer) for writer in range(400)]

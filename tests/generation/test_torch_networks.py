@@ -45,7 +45,7 @@ class Tiny(nn.Module):
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Tiny]:
-    """A model of a network that is registered with PyTorch alone, in a folder, and the network itself."""
+    """Return the folder of a model whose network exists in PyTorch only, and the network itself."""
     module = types.ModuleType("tiny_network")
     module.build_generator = lambda _: Tiny()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tiny_network", module)

@@ -607,7 +607,7 @@ class TestCommands:
 
     @pytest.mark.parametrize(("count", "out", "message"), [(0, "a.npz", "Ask for 1 to"), (2, "a.png", "not 2")])
     def test_counts_that_do_not_fit(self, tmp_path: Path, count: int, out: str, message: str) -> None:
-        """No image at all, or two for one .png: nothing is drawn or written."""
+        """No images, or two for one .png, are refused before anything is drawn or written."""
         with pytest.raises((ConfigError, OutputError), match=message):
             save_writings(iter([]), count, str(tmp_path / out))
         assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,7 @@ def fast() -> TestClient:
 
 @pytest.fixture(scope="module")
 def hostile() -> TestClient:
-    """A small model whose name, classes and card would be HTML if somebody let them."""
+    """A small model whose name, classes and card would be HTML if they were not escaped."""
     names = [_SCRIPT, "../x"]
     about = {
         "network": "compact", "image_shape": [8, 8, 3], "num_classes": 2, "latent_dim": 3, "channels": 8,

@@ -362,7 +362,7 @@ def test_the_average_has_the_half_life_that_was_asked_for(half_life: float, left
     """After as many steps as the half-life, half of the old average is left; after twice as many, a quarter."""
     recipe = recipe_for(f"ema_half_life={half_life}")
     before = weights_of(recipe.ema_generator)
-    after(recipe)  # one step: a half-life of as many steps as ``half_life`` says
+    after(recipe)  # after one step, the half-life is ``half_life`` steps
     expected = left * before + (1 - left) * weights_of(recipe.generator)
     assert torch.allclose(weights_of(recipe.ema_generator), expected, atol=1e-6)
     assert not torch.allclose(before, expected, atol=1e-4)

@@ -311,9 +311,9 @@ def test_what_a_line_does_not_say_is_not_judged() -> None:
 
 
 def test_classes_that_come_and_go() -> None:
-    """The lesser of two looks counts, if another class was the most frequent one; one look alone says nothing.
+    """The lower value of two looks counts if the most frequent class has changed; one look alone has no value.
 
-    A classifier that knows some classes is asked about real images as well.
+    If the classifier knows some of the classes, what it sees on real images excuses what it sees here.
     """
     value = _BY_NAME["oscillating"].value
     now = {"doctor/most_drawn": 3.0, "doctor/most_drawn_class": 1.0}

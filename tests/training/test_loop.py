@@ -231,7 +231,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     learned = runs.learned(folder)
     learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
     assert learned == whole["float32"]
-    assert configure(out=folder, resume=True)[0].data.name == str(moved)  # it needs not be said again
+    assert configure(out=folder, resume=True)[0].data.name == str(moved)  # --data need not be given again
 
 
 @pytest.mark.slow
@@ -662,7 +662,7 @@ def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_dat
     for number in range(20):
         train(number + 5)
     assert held() == before
-    assert resident() - memory < 20 * 2**20  # it was 3.4 MB for each run once
+    assert resident() - memory < 20 * 2**20  # it once was 3.4 MB for each run
 
 
 def resident() -> int:
@@ -797,7 +797,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, mo
     absent = {
         "quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated",
         "doctor/least_drawn", "doctor/most_drawn", "doctor/too_often", "doctor/drawn_wrongly", "doctor/classes_known",
-        "doctor/stuck_generator",  # a generator of so small images has no hidden convolution
+        "doctor/stuck_generator",  # a generator of such small images has no hidden convolution
     }  # fmt: skip
     assert shown - set(tags["scalars"]) == absent
 

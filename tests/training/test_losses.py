@@ -58,7 +58,7 @@ def test_every_game_is_worked_out() -> None:
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_games(name: str) -> None:
-    """Both losses, from the logits 2 and -1/2 for real images, 0 and 1 for generated ones."""
+    """Both losses match for logits of 2 and -1/2 for real images, and of 0 and 1 for generated ones."""
     game = losses.ADVERSARIAL_LOSSES[name]
     found = [float(loss(LOGITS_REAL, LOGITS_FAKE)) for loss in (game.discriminator, game.generator)]
     assert found == pytest.approx(BY_HAND[name], rel=1e-12)
