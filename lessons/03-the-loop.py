@@ -374,8 +374,8 @@ assert real_counts.min() > 70
 # or 2.) The generator found out what *passes*. Nobody told it to draw everything.
 #
 # The recorded losses say the rest. Each point is the median of 500 steps, the bar through it spans the middle half of
-# them, and both axes are logarithmic. (Blue and orange have changed places since your curves above.) [The
-# record](../../docs/experiments.md) has more figures:
+# them, and both axes are logarithmic. (The colours are those of your curves above.) [The record](../../docs/experiments.md)
+# has more figures:
 #
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
@@ -409,7 +409,7 @@ assert real_counts.min() > 70
 # %% [markdown] lang="zh" of="093a9680"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
-# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半，两个坐标轴都是对数的。（蓝、橙两色和你上面画的曲线正好对调：这里蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
+# 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半，两个坐标轴都是对数的。（颜色和你上面画的曲线一样：蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.png)
 #

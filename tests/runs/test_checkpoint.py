@@ -546,7 +546,7 @@ def test_sweeping_removes_only_what_saving_leaves(tmp_path: Path) -> None:
 
 
 def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
-    """Every file of a checkpoint has the rights that any new file has."""
+    """Every file of a checkpoint has the permissions that any new file has."""
     for mask, expected in ((0o022, 0o644), (0o027, 0o640), (0o077, 0o600)):
         before = os.umask(mask)
         try:

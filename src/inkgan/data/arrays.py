@@ -101,7 +101,7 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
     except (DataError, MemoryError):
         raise
     except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check the file and its rights.") from error
+        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
     except Exception as error:  # a damaged zip or header can make their readers raise nearly anything
         raise DataError(f"{shown(path)} is damaged or not {_NEEDED}. Write it again.") from error
 

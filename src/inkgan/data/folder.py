@@ -125,7 +125,7 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
     """Yield the files below a folder that are images by their names, in a fixed order and without hidden ones."""
 
     def unreadable(error: OSError) -> None:
-        raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its rights.") from error
+        raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its permissions.") from error
 
     seen: set[Path] = set()
     for at, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):

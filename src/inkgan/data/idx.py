@@ -99,7 +99,7 @@ def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{shown(path)} is a damaged or truncated gzip file. Copy or download it again.") from error
     except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check the file and its rights.") from error
+        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
 
 
 def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:

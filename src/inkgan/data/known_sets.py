@@ -292,7 +292,7 @@ def find_file(folder: Path, name: str) -> Path | None:
             if candidate.exists():
                 return candidate
         except OSError as error:
-            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its rights.") from error
+            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its permissions.") from error
     return None
 
 

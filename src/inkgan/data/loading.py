@@ -224,4 +224,4 @@ def entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError as error:
-        raise DataError(f"cannot read {shown(folder)}: {reason_of(error)}. Check its rights.") from error
+        raise DataError(f"cannot read {shown(folder)}: {reason_of(error)}. Check its permissions.") from error
