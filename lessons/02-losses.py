@@ -464,7 +464,7 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # </details>
 #
 # **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）是 softplus(D(fake) − D(real))，一张真图和一张生成的图配成一对，这里的 D 是 logit。
-# 下面是 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
+# 参考代码用了 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
 
 # %% solution=true
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
