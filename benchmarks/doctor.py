@@ -185,7 +185,7 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
         faults = [name for name, (_, rules) in FAULTS.items() if rule.name in rules]
         sound = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in ("healthy", "whole")]
         ill = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in faults]
-        sound += [rule.harmless]
+        sound += [rule.healthy_extreme]
         found[rule.name] = between(rule, [x for x in sound if x is not None], [x for x in ill if x is not None])
     return found
 

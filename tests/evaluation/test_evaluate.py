@@ -33,7 +33,7 @@ from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_sub
 from inkgan.evaluation.text import report_text, table
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
-from inkgan.generation.saving import writer_for
+from inkgan.generation.saving import image_saver
 from inkgan.runs import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -719,7 +719,7 @@ def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: l
     images = np.asarray(model.sample(200))
     labels = model.labels_for(200)
     for name in ("drawn/", "drawn.npz"):
-        writer_for(f"{tmp_path}/{name}", 200, labels=labels, class_names=model.class_names)(images)
+        image_saver(f"{tmp_path}/{name}", 200, labels=labels, class_names=model.class_names)(images)
     folder, file = (inkgan.evaluate(tmp_path / name) for name in ("drawn", "drawn.npz"))
     for report in (folder, file):
         assert report["accuracy"].value > 0.97

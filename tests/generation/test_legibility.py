@@ -21,7 +21,14 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
 from inkgan.generation import legibility
-from inkgan.generation.legibility import CLASSIFIER, FIRST_READER, Reader, as_digits, made_legible, probabilities
+from inkgan.generation.legibility import (
+    CLASSIFIER,
+    FIRST_READER,
+    Reader,
+    made_legible,
+    probabilities,
+    probability_of_digit,
+)
 from inkgan.generation.morph import morph
 from inkgan.generation.writing import in_batches, write_batch
 
@@ -79,7 +86,7 @@ class Readers:
 
     def as_sevens(self, legible: float) -> list[float]:
         images = np.arange(len(self.known[CLASSIFIER]), dtype=np.uint8)[:, None, None]
-        return [float(one) for one in as_digits(images, np.full(len(images), 7), legible)]
+        return [float(one) for one in probability_of_digit(images, np.full(len(images), 7), legible)]
 
 
 def test_the_classifier_is_asked_where_the_first_reader_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +121,13 @@ class Judged:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.drawn = 0
-        monkeypatch.setattr(legibility, "as_digits", self.as_digits)
+        monkeypatch.setattr(legibility, "probability_of_digit", self.probability_of_digit)
 
     def draw(self, latents: Numbers, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
         self.drawn += len(latents)
         return np.rint(100 * latents[:, :1, None]).astype(np.uint8)
 
-    def as_digits(self, images: NDArray[np.uint8], digits: NDArray[np.int64], _: float) -> Numbers:
+    def probability_of_digit(self, images: NDArray[np.uint8], digits: NDArray[np.int64], _: float) -> Numbers:
         """Return the probability: 1 minus the length for digit 3, highest at a length of 0.5 for digit 4."""
         length = (images[:, 0, 0] / 100).astype(np.float32)
         return np.where(digits == 3, 1 - length, 0.6 - np.abs(length - 0.5))
@@ -180,11 +187,11 @@ def test_sampling_legibly() -> None:
     model = inkgan.load("fast")
     plain, legible = model.sample(150, seed=2), np.asarray(model.sample(150, seed=2, legible=0.99))
     labels = np.arange(150) % 10
-    read = as_digits(np.asarray(plain), labels, 0.99)
+    read = probability_of_digit(np.asarray(plain), labels, 0.99)
     is_changed = (np.asarray(plain) != legible).any((1, 2))
     np.testing.assert_array_equal(is_changed, read < 0.99)
     assert 0 < is_changed.sum() < 30
-    assert as_digits(legible, labels, 0.99).min() >= 0.99
+    assert probability_of_digit(legible, labels, 0.99).min() >= 0.99
     np.testing.assert_array_equal(model.sample(40, seed=2, legible=0.99), legible[:40])
 
 
@@ -232,10 +239,10 @@ def test_morphing_legibly() -> None:
     model = inkgan.load("fast")
     plain, legible = (morph([16, 17], steps=4, model=model, legible=p).reshape(-1, 28, 28) for p in (0, 0.99))
     digits = np.tile(np.arange(10), 5)
-    cannot_be_read = as_digits(plain, digits, 0.99) < 0.99
+    cannot_be_read = probability_of_digit(plain, digits, 0.99) < 0.99
     assert 0 < cannot_be_read.sum() < 15
     np.testing.assert_array_equal((plain != legible).any((1, 2)), cannot_be_read)
-    assert as_digits(legible, digits, 0.99).min() >= 0.99
+    assert probability_of_digit(legible, digits, 0.99).min() >= 0.99
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputErr
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
 from inkgan.generation.output_folder import machine
-from inkgan.generation.saving import filled_up
-from inkgan.generation.shards import is_done, make_shard, part_of, write_shards
+from inkgan.generation.saving import padded_to_widest
+from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
 from inkgan.seeds import Stream, rng
@@ -175,7 +175,7 @@ def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr("time.perf_counter", lambda clock=clock: next(clock))
             images, speed = preview(spec(count=count, shards=1))
-        expected = filled_up([written.image for written in inkgan.write_many(spec(count=count, shards=1))][:3])
+        expected = padded_to_widest([written.image for written in inkgan.write_many(spec(count=count, shards=1))][:3])
         np.testing.assert_array_equal(images, expected)
         assert speed == shown / 2
 
@@ -282,14 +282,14 @@ def test_workplaces_of_processes_that_have_ended(tmp_path: Path, monkeypatch: py
     for name in ("my-host-7-x", "my-host-8-x", "notes"):
         (tmp_path / ".tmp" / name).mkdir(parents=True)
     monkeypatch.setattr(shards, "has_ended", lambda host, process: (host, process) == ("my-host", 7))
-    shards._sweep(tmp_path)
+    shards._remove_unfinished(tmp_path)
     assert sorted(path.name for path in (tmp_path / ".tmp").iterdir()) == ["my-host-8-x", "notes"]
 
 
 def test_the_workplace_of_a_process_that_works(tmp_path: Path) -> None:
     with shards._workplace(tmp_path) as place:
         assert place.name.startswith(f"{machine()}-{os.getpid()}-")
-        shards._sweep(tmp_path)
+        shards._remove_unfinished(tmp_path)
         assert place.is_dir()
 
 
@@ -457,7 +457,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_split_by_writer() -> None:
     """No writer is in two parts, and the parts have about their shares, whatever the shards."""
     shares = [{"name": "train", "share": 0.75}, {"name": "test", "share": 0.25}]
-    parts = [part_of(spec(split=shares), writer) for writer in range(1000)]
+    parts = [split_of(spec(split=shares), writer) for writer in range(1000)]
     assert 700 < parts.count("train") < 800
     assert parts.count("train") + parts.count("test") == 1000
     found: dict[str, bytes] = {}
@@ -497,7 +497,7 @@ def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
         for use in ("train", "val"):
             found = sorted(path for path in (out / described[use]).rglob("*.*") if path.suffix == ".png")
             writers = [int(path.stem) for path in found]
-            assert sorted(writers) == [i for i in range(8) if not split or part_of(small, i) == use]
+            assert sorted(writers) == [i for i in range(8) if not split or split_of(small, i) == use]
             for path in found:
                 before, _, after = str(path).rpartition("/images/")
                 label = Path(f"{before}/labels/{after}").with_suffix(".txt").read_text("utf-8")
@@ -540,7 +540,7 @@ def test_the_files_of_a_small_shard_are_synced(
     """The record is always synced, because it says that the shard is done."""
     calls: list[str] = []
     monkeypatch.setattr(shards, "fsync", lambda path: calls.append(path.name))
-    shards._put({f"00000/{one}.png": b"" for one in range(count)}, tmp_path, 0, depth=1)
+    shards._move_into_place({f"00000/{one}.png": b"" for one in range(count)}, tmp_path, 0, depth=1)
     assert sum(name.endswith(".png") for name in calls) == synced
     assert "record" in calls
 
@@ -568,7 +568,7 @@ def test_writers_are_dealt_to_parts_by_their_shares() -> None:
     """Each part's count is within four standard deviations of the multinomial distribution, for 400 writers."""
     shares = {"train": 0.5, "val": 0.125, "test": 0.375}
     divided = spec(split=[{"name": name, "share": share} for name, share in shares.items()])
-    found = [part_of(divided, writer) for writer in range(400)]
+    found = [split_of(divided, writer) for writer in range(400)]
     for name, share in shares.items():
         assert abs(found.count(name) - 400 * share) < 4 * np.sqrt(400 * share * (1 - share)), name
 
@@ -578,7 +578,7 @@ def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.Monkey
     divided = spec(split=[{"name": "train", "share": 0.5}, {"name": "test", "share": 0.5 - 8e-7}])
     for place, part in ((0.0, "train"), (0.4999, "train"), (0.5001, "test"), (1 - 2**-53, "test")):
         monkeypatch.setattr(shards, "rng", lambda *_, place=place: SimpleNamespace(random=lambda: place))
-        assert part_of(divided, 0) == part
+        assert split_of(divided, 0) == part
 
 
 def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -591,7 +591,7 @@ def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) 
         found |= make_shard(divided, shard)
     expected: dict[str, list[int]] = {}
     for number in range(40):
-        expected.setdefault(f"{part_of(divided, number)}/0000{number // 10}", []).append(number)
+        expected.setdefault(f"{split_of(divided, number)}/0000{number // 10}", []).append(number)
     assert found == expected
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from inkgan.generation import numpy_networks
-from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact, laid_out
+from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact, in_kernel_layout
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.networks.grid import blocks_to_channels, channels_to_blocks
 
@@ -74,8 +74,8 @@ def test_maps_are_convolved_in_groups(cached: int, monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(whole, expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
     monkeypatch.setattr(numpy_networks, "_CACHED", cached)
     np.testing.assert_array_equal(convolved(maps, weight, 2), whole)
-    np.testing.assert_array_equal(laid_out(weight), weight)
-    np.testing.assert_array_equal(convolved(maps, laid_out(weight), 2), whole)
+    np.testing.assert_array_equal(in_kernel_layout(weight), weight)
+    np.testing.assert_array_equal(convolved(maps, in_kernel_layout(weight), 2), whole)
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)

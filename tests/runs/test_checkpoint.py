@@ -215,7 +215,7 @@ def test_failing_at_every_point_of_a_save(tmp_path: Path, kind: str, again: bool
             else:
                 with pytest.raises(_Crash):
                     save(folder, 2, shift=2)
-        checkpoint.sweep(folder)
+        checkpoint.remove_unfinished(folder)
         assert not list(folder.glob(".tmp-*"))
         step, warnings = checkpoint.newest_whole(folder)
         assert warnings == []
@@ -507,7 +507,7 @@ def test_removing_is_not_seen_half_done(tmp_path: Path, monkeypatch: pytest.Monk
     checkpoint.remove(tmp_path, 1)
     assert checkpoint.list_steps(tmp_path) == []
     monkeypatch.undo()
-    checkpoint.sweep(tmp_path)
+    checkpoint.remove_unfinished(tmp_path)
     assert not names(tmp_path)
 
 
@@ -516,7 +516,7 @@ def test_sweeping_restores_what_was_not_replaced(tmp_path: Path) -> None:
     save(tmp_path, 1).rename(tmp_path / ".tmp-replaced-step-0000001")
     save(tmp_path, -7).rename(tmp_path / ".tmp-replaced-pretraining-0000007")
     save(tmp_path, -7, shift=1)
-    checkpoint.sweep(tmp_path)
+    checkpoint.remove_unfinished(tmp_path)
     assert names(tmp_path) == ["pretraining-0000007", "step-0000001"]
     assert content(tmp_path / "step-0000001")[0]["generator", "b"] == [1.5]
     assert content(tmp_path / "pretraining-0000007")[0]["generator", "b"] == [2.5]
@@ -537,7 +537,7 @@ def test_sweeping_removes_only_what_saving_leaves(tmp_path: Path) -> None:
         (tmp_path / name / file).touch()
     (tmp_path / ".tmp-file").touch()
     (tmp_path / ".tmp-step-0000009-1").symlink_to(tmp_path / "step-0000001")
-    checkpoint.sweep(tmp_path)
+    checkpoint.remove_unfinished(tmp_path)
     assert names(tmp_path) == [
         ".tmp-file", ".tmp-mine", ".tmp-step-0000005-77", ".tmp-step-0000006-77.old", ".tmp-step-0000009-1",
         "step-0000001",

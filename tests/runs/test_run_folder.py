@@ -382,7 +382,7 @@ def test_settings_that_may_differ(tmp_path: Path) -> None:
     saved = run.saved_config()
     moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
     run.require_same(moved, str(STATE["digest"]))
-    run.note_changes(moved)
+    run.save_changed_settings(moved)
     run.require_same(run.saved_config(), str(STATE["digest"]))
     explicit = moved.model_copy(update={"precision": "float32"})
     run.require_same(explicit, str(STATE["digest"]))

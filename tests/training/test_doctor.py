@@ -22,10 +22,10 @@ from inkgan.training.doctor.rules import (
     RULES,
     Remedy,
     Rule,
+    check_own_step,
     lower_rates,
-    sound_step,
+    reset_game_settings,
     stronger_discriminator,
-    usual_game,
 )
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
@@ -241,8 +241,8 @@ def test_a_penalty_of_an_earlier_version_is_not_called_weak() -> None:
     """Its weight is for pixels in another range: 0.1 there equals 0.4 here."""
     earlier = resolve(overrides=["penalty.pixels=0..1", "penalty.weight=0.1", "generator.learning_rate=0.1"])
     weak = resolve(overrides=["penalty.weight=0.1", "generator.learning_rate=0.1"])
-    assert usual_game(earlier).settings == ("generator.learning_rate=0.003",)
-    assert usual_game(weak).settings == ("generator.learning_rate=0.003", "penalty.weight=0.4")
+    assert reset_game_settings(earlier).settings == ("generator.learning_rate=0.003",)
+    assert reset_game_settings(weak).settings == ("generator.learning_rate=0.003", "penalty.weight=0.4")
 
 
 @pytest.mark.parametrize(
@@ -343,11 +343,11 @@ def test_the_largest_loss_is_named() -> None:
 @pytest.mark.parametrize(
     ("propose", "overrides", "settings"),
     [
-        (sound_step, (), ()),
-        (sound_step, ("generator.learning_rate=0.3",), ("generator.learning_rate=0.003",)),
-        (sound_step, ("generator.learning_rate=1e-5",), ()),
-        (usual_game, (), ("discriminator.learning_rate=0.001", "penalty.weight=1.2")),
-        (usual_game, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
+        (check_own_step, (), ()),
+        (check_own_step, ("generator.learning_rate=0.3",), ("generator.learning_rate=0.003",)),
+        (check_own_step, ("generator.learning_rate=1e-5",), ()),
+        (reset_game_settings, (), ("discriminator.learning_rate=0.001", "penalty.weight=1.2")),
+        (reset_game_settings, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
          ("generator.learning_rate=0.003", "penalty.weight=0.4")),
         (stronger_discriminator, (), ("generator.learning_rate=0.001",)),
         (stronger_discriminator, ("discriminator.learning_rate=1e-5",), ("discriminator.learning_rate=0.003",)),

@@ -132,7 +132,7 @@ def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
     assert isinstance(recipe, Compact)
     drawn = set()
     for number, index, learner in itertools.product((0, 1), (0, 1), ("discriminator", "generator")):
-        with recipe._random_layers(number, index, learner):
+        with recipe._seeded_layers(number, index, learner):
             drawn.add(torch.rand(()).item())
     assert len(drawn) == 8
 

@@ -99,7 +99,7 @@ export function lengthOf(latent: Float32Array): number {
  * @param ink [height, width], 0 paper to 1 ink, much larger than 28×28.
  * @returns 28×28, or null without ink.
  */
-export function asMnist(ink: Float32Array, width: number, height: number): Float32Array | null {
+export function inFormOfMnist(ink: Float32Array, width: number, height: number): Float32Array | null {
   let [top, bottom, left, right] = [height, -1, width, -1];
   ink.forEach((value, i) => {
     if (value > 0.1) {

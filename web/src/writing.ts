@@ -66,7 +66,7 @@ export function canWrite({ classes, names, image }: Description): boolean {
 }
 
 /** The characters of a text that cannot be written. */
-export function strangersIn(text: string): string[] {
+export function unsupportedIn(text: string): string[] {
   return [...text].filter((character) => !(CHARACTERS + WILDCARD).includes(character));
 }
 
@@ -78,7 +78,7 @@ export function handOf(seed: number | bigint, writer: number | bigint, latent: n
 
 /** Write a text of digits, separators and spaces. */
 export function write(text: string, pen: Pen, options: WritingOptions = {}): Writing {
-  if (strangersIn(text).length || !text.trim() || text.length > LONGEST_TEXT) {
+  if (unsupportedIn(text).length || !text.trim() || text.length > LONGEST_TEXT) {
     throw new Error(`"${text}" cannot be written. Write 1 to ${LONGEST_TEXT} of ${CHARACTERS}and ${WILDCARD}.`);
   }
   const { seed = 0, writer = 0, style = 0.25, slant = 0, height = 96 } = options;
@@ -128,7 +128,7 @@ function charactersOf(
   const loose = Math.sqrt(style);
   const clipped = () => Math.min(2, Math.max(-2, source.normal())); // without tails, so that nothing leaves the page
   const sizes = [0.06, 0.05, 0.02];
-  const shaken = characters.map(() => sizes.map((size) => loose * clipped() * size));
+  const jitter = characters.map(() => sizes.map((size) => loose * clipped() * size));
   const isDigit = (character: string) => DIGITS.includes(character);
   const latents = aside.filter((_, i) => isDigit(characters[i])).map((one) => between(hand.latent, one, style));
   const labels = characters.filter(isDigit).map(Number);
@@ -142,7 +142,7 @@ function charactersOf(
   const nib = separators ? nibOf(images.slice(-PEN_DIGITS.length)) : { width: 0, slant: 0 };
   const digits = images.values();
   return characters.map((character, i) => {
-    const [turn, grow, lift] = shaken[i];
+    const [turn, grow, lift] = jitter[i];
     if (isDigit(character)) {
       return digit(digits.next().value as Strip, line, { lean, turn, grow: Math.exp(grow), lift: lift * line.size });
     }

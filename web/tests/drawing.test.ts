@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Classifier } from "../src/classifier";
 import { enlarged } from "../src/enlarging";
 import { drawAll, Generator } from "../src/generator";
-import { asMnist, invert, lengthOf } from "../src/inversion";
+import { inFormOfMnist, invert, lengthOf } from "../src/inversion";
 import { latents, Philox, Stream } from "../src/philox";
 import { type Picture, transform } from "../src/pillow";
 import { toUint8 } from "../src/rounding";
@@ -170,10 +170,10 @@ test("a drawing becomes 20 pixels high with its centre of mass in the middle", (
       ink[y * 300 + x] = 1;
     }
   }
-  const small = asMnist(ink, 300, 200) ?? new Float32Array();
+  const small = inFormOfMnist(ink, 300, 200) ?? new Float32Array();
   const inkedRows = Array.from({ length: 28 }, (_, y) => small.subarray(y * 28, (y + 1) * 28).some((v) => v > 0.5));
   strictEqual(inkedRows.filter(Boolean).length, 20);
   strictEqual(inkedRows.indexOf(true), 4);
   ok(Math.abs(small.reduce((a, b) => a + b) - 20 * 6) < 1);
-  strictEqual(asMnist(new Float32Array(100), 10, 10), null);
+  strictEqual(inFormOfMnist(new Float32Array(100), 10, 10), null);
 });

@@ -44,7 +44,7 @@ def morph(
     from inkgan.generation.legibility import DIGITS
     from inkgan.generation.morph import morph as hands_between
     from inkgan.generation.morph import number_of_hands
-    from inkgan.generation.saving import check_output, writer_for
+    from inkgan.generation.saving import check_output, image_saver
     from inkgan.images import save_animation, sheet
 
     count = number_of_hands(seeds, steps)
@@ -53,7 +53,7 @@ def morph(
         save_animation([sheet(hand, 5, scale=4) for hand in hands], Path(out), force=force)
     else:
         labels = np.tile(np.arange(10), count)
-        write_images = writer_for(out, 10 * count, labels, DIGITS, columns=10, force=force)
+        write_images = image_saver(out, 10 * count, labels, DIGITS, columns=10, force=force)
         hands = hands_between(seeds, steps=steps, model=model, legible=legible)
         write_images(hands.reshape(-1, *hands.shape[2:]))
     typer.echo(f"{quantity(len(hands), 'hand')}: {printable(out)}")

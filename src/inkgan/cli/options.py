@@ -23,7 +23,7 @@ Force = Annotated[
 ]
 
 
-class _Careful:
+class _StrictParsing:
     """Refuses values that are probably a slip in the shell.
 
     If an option that takes one value is given twice, the last value would count, silently. An empty value comes from a
@@ -46,11 +46,11 @@ class _Careful:
         return rest
 
 
-class Command(_Careful, TyperCommand):
+class Command(_StrictParsing, TyperCommand):
     """A command."""
 
 
-class Group(_Careful, TyperGroup):
+class Group(_StrictParsing, TyperGroup):
     """A group of commands."""
 
 

@@ -69,14 +69,14 @@ def sample(
     """
     from inkgan.errors import ConfigError, printable, quantity, shown
     from inkgan.generation import model as sampling
-    from inkgan.generation.saving import check_output, writer_for
+    from inkgan.generation.saving import check_output, image_saver
 
     if check_output(out, count, force=force, model=what) != "png" and columns is not None:
         raise ConfigError(f"--columns is for a sheet, and {shown(out)} is none. Leave one of the two out.")
     with progress_line() as progress:
         model = sampling.load(what, which=checkpoint)
         labels = model.labels_for(count, label)
-        write = writer_for(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
+        write = image_saver(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
     of_class = "" if label is None else f" of class {label}"
     typer.echo(f"{quantity(count, 'image')}{of_class}: {printable(out)}")

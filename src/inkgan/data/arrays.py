@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, most_unpacked, split_in
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, most_unpacked, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
@@ -129,7 +129,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     roles: dict[str, dict[str, str]] = {"train": {}}
     unused = []
     for key in members:
-        split, words = split_in(key)
+        split, words = split_from_name(key)
         kind = _UNNAMED.get(key) or (_KINDS.get(*words) if len(words) == 1 else None)
         if kind is None:
             unused.append(key)

@@ -39,7 +39,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, split_in
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, split_from_name
 from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
@@ -136,7 +136,7 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
         seen.add(real)
         skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
         # What lies outside the splits comes last: it may hold links to them.
-        folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_in(name)[0] is None, name))
+        folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_from_name(name)[0] is None, name))
         for name in sorted(filter(_visible, files)):
             if name.lower().endswith(SUFFIXES):
                 yield Path(at, name)
@@ -175,7 +175,7 @@ def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str
     """
     named = {}
     for top in tops:
-        split, words = split_in(top)
+        split, words = split_from_name(top)
         if split is not None and words <= _BESIDE_A_SPLIT:
             named[top] = split
     if not named or splits == "no":

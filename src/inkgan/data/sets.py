@@ -313,7 +313,7 @@ def digest_of(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
-def split_in(name: str) -> tuple[str | None, set[str]]:
+def split_from_name(name: str) -> tuple[str | None, set[str]]:
     """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
 
     Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and

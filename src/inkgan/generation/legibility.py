@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
-from inkgan.generation.numpy_networks import Array, convolved, laid_out, linear_of, softmax
+from inkgan.generation.numpy_networks import Array, convolved, in_kernel_layout, linear_of, softmax
 from inkgan.images import Images
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
@@ -72,7 +72,7 @@ class Legible(NamedTuple):
 
     Attributes:
         images: uint8 [N, H, W].
-        probabilities: of each digit's own class, float32 [N]; see :func:`as_digits`.
+        probabilities: of each digit's own class, float32 [N]; see :func:`probability_of_digit`.
         factors: the factor of each latent, 1 if the digit was drawn once; float32 [N].
     """
 
@@ -89,7 +89,7 @@ def made_legible(
     digits: NDArray[np.int64],
     legible: float,
 ) -> Legible:
-    """Draw again the digits that are read with a lower probability than ``legible`` (see :func:`as_digits`).
+    """Draw again the digits that are read with a lower probability than ``legible`` (see :func:`probability_of_digit`).
 
     Such a digit's latent is multiplied by 0.9, 0.8, ... 0 until it can be read. The shorter the latent, the closer its
     digit is to the mean of its class: this is truncation (Brock et al., "Large scale GAN training", 2019, section 3.1),
@@ -110,7 +110,7 @@ def made_legible(
     factors = np.ones(len(images), np.float32)
     if not legible:
         return Legible(images, np.full(len(images), np.nan, np.float32), factors)
-    read = as_digits(images, digits, legible)
+    read = probability_of_digit(images, digits, legible)
     for group in _FACTORS:
         missing = np.flatnonzero(read < legible)
         if not len(missing):
@@ -118,14 +118,14 @@ def made_legible(
         tried = np.repeat(np.array(group, np.float32), len(missing))
         again = np.tile(missing, len(group))
         drawn = np.asarray(draw(latents[again] * tried[:, None], labels[again]))
-        found = as_digits(drawn, digits[again], legible)
+        found = probability_of_digit(drawn, digits[again], legible)
         for place, factor, image, probability in zip(again.tolist(), tried, drawn, found, strict=True):
             if read[place] < legible and probability > read[place]:  # the first that passes stays
                 images[place], read[place], factors[place] = image, probability, factor
     return Legible(images, read, factors)
 
 
-def as_digits(images: Images, digits: NDArray[np.int64], legible: float) -> Array:
+def probability_of_digit(images: Images, digits: NDArray[np.int64], legible: float) -> Array:
     """Return the probability with which each image is read as its digit.
 
     If the first reader is certain (as it is of most digits), or its probability is below ``legible``, so that the digit
@@ -216,7 +216,7 @@ def weights_of(reader: Reader) -> dict[str, Array]:
         card = json.loads((folder / "card.json").read_text("utf-8"))
         if sha256_of(file) != card["sha256"]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
-        return {name: laid_out(array.astype(np.float32)) for name, array in load_file(file).items()}
+        return {name: in_kernel_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
     except (OSError, ValueError, LookupError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} does not hold the weights of a reader: {error}. Install inkgan again."

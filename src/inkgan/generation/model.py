@@ -33,7 +33,7 @@ from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
-from inkgan.generation.numpy_networks import NUMPY_NETWORKS, laid_out
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS, in_kernel_layout
 from inkgan.images import Images, Labels, as_array, png_bytes, sheet, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
@@ -115,7 +115,7 @@ class Model:
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
         self._weights = {
-            key: laid_out(array.astype(np.float32) if array.dtype.kind == "f" else array)
+            key: in_kernel_layout(array.astype(np.float32) if array.dtype.kind == "f" else array)
             for key, array in weights.items()
         }
         self._folder = folder

@@ -180,7 +180,7 @@ def softmax(logits: Array) -> Array:
     return result
 
 
-def laid_out(array: NDArray[Any]) -> NDArray[Any]:
+def in_kernel_layout(array: NDArray[Any]) -> NDArray[Any]:
     """Return the same array, with kernels [O, C, 3, 3] in the memory order that :func:`convolved` needs."""
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1) if array.ndim == 4 else array
 
@@ -197,7 +197,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
     strides = (image, stride * row, stride * column, row, padded.itemsize)
     windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy after laid_out
+    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy after in_kernel_layout
     pixels = shape[1] * shape[2]
     result = np.empty((n, pixels, len(weight)), np.float32)
     at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache

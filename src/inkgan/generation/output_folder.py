@@ -59,7 +59,7 @@ class OutputFolder:
                 raise OutputError(
                     f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder."
                 )
-            _sweep(path)
+            _remove_abandoned(path)
             if not force and _holds_files(path):
                 raise OutputError(
                     f"{path} holds files already. Add --force to write into it, which replaces only what inkgan wrote "
@@ -261,7 +261,7 @@ def _temporary_folder(path: Path) -> Path:
     return temporary
 
 
-def _sweep(path: Path) -> None:
+def _remove_abandoned(path: Path) -> None:
     """Remove the temporary folders that killed processes left in a folder and beside it."""
     for parent in (path, path.parent):
         with contextlib.suppress(OSError):  # it is not there, or may not be listed

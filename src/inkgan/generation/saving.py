@@ -88,7 +88,7 @@ def check_output(
     return kind
 
 
-def writer_for(
+def image_saver(
     name: str | Path,
     count: int,
     labels: Labels | None = None,
@@ -311,10 +311,10 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
                 f"{out} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
             )
         kept.append(writing)
-    return {"images": filled_up([writing.image for writing in kept])} | (label_arrays(kept) if labels else {})
+    return {"images": padded_to_widest([writing.image for writing in kept])} | (label_arrays(kept) if labels else {})
 
 
-def filled_up(images: Sequence[Images]) -> Images:
+def padded_to_widest(images: Sequence[Images]) -> Images:
     """Stack images of one height in one array, padded on the right with paper to the widest."""
     paper = 0 if images[0].ndim == 2 else 255
     widest = max(image.shape[1] for image in images)

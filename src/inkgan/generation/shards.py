@@ -92,7 +92,7 @@ def write_shards(
             made += was_made
             progress("writing", count / len(numbers))
     finally:
-        _sweep(folder)
+        _remove_unfinished(folder)
     return made, len(numbers) - made
 
 
@@ -106,7 +106,7 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
         return False
     if digests_of(spec) != digests:
         raise OutputError(f"the model or the texts of {out} changed while it was written. Name another folder.")
-    _put(make_shard(spec, number), out, number, depth=2 if spec.split else 1)
+    _move_into_place(make_shard(spec, number), out, number, depth=2 if spec.split else 1)
     return True
 
 
@@ -127,14 +127,14 @@ def make_shard(spec: Spec, number: int) -> Files:
     pack = packer(spec.format)
     folders: dict[str, list[int]] = {}
     for one in spec.images_of(number):
-        folders.setdefault(f"{part_of(spec, one)}/" if spec.split else "", []).append(one)
+        folders.setdefault(f"{split_of(spec, one)}/" if spec.split else "", []).append(one)
     files: Files = {}
     for folder, ones in sorted(folders.items()):
         files |= pack(f"{folder}{number:05d}", samples(spec, ones))
     return files
 
 
-def part_of(spec: Spec, writer: int) -> str:
+def split_of(spec: Spec, writer: int) -> str:
     """Return the part of the data set, such as ``train``, that a writer belongs to; seed and writer alone decide."""
     bounds = np.cumsum([share.share for share in spec.split])
     place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
@@ -208,7 +208,7 @@ def _write_missing(files: Files, out: Path) -> None:
                     with _workplace(out) as place:
                         _write_first(content, place / name, out / name)
         finally:
-            _sweep(out)
+            _remove_unfinished(out)
 
 
 def _write_first(content: bytes, temporary: Path, path: Path) -> None:
@@ -269,7 +269,7 @@ def is_done(out: Path, number: int) -> bool:
         return False
 
 
-def _put(files: Files, out: Path, number: int, *, depth: int) -> None:
+def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> None:
     """Move the files of a shard to their places, and then its record.
 
     The first ``depth`` parts of a file's name are the name of the shard's file or folder, which moves as a whole.
@@ -327,7 +327,7 @@ def _workplace(out: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _sweep(out: Path) -> None:
+def _remove_unfinished(out: Path) -> None:
     """Remove the workplaces of processes of this machine that have ended."""
     with contextlib.suppress(OSError):
         for place in (out / _WORKPLACE).iterdir():

@@ -19,7 +19,7 @@ from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
-from inkgan.generation.saving import filled_up
+from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates
 from inkgan.generation.texts import Texts, read_texts
@@ -193,7 +193,7 @@ def preview(spec: Spec) -> tuple[Images, float]:
     start = time.perf_counter()
     drawn = [(sample.writing, sample.png) for sample in samples(spec, numbers)]
     seconds = time.perf_counter() - start
-    return filled_up([writing.image for writing, _ in drawn]), len(drawn) / seconds
+    return padded_to_widest([writing.image for writing, _ in drawn]), len(drawn) / seconds
 
 
 @lru_cache(maxsize=2)

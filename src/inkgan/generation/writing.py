@@ -100,7 +100,7 @@ class WritingOptions(TypedDict, total=False):
 
 
 @dataclass
-class _Manner:
+class _CheckedOptions:
     """How lines are written: their :class:`WritingOptions`, checked."""
 
     style: float = 0.25
@@ -131,8 +131,8 @@ class Writing:
         background: the background of the picture, ``white`` or ``transparent``.
         probabilities: the probability with which each digit is read: the first reader's if that was enough to decide,
             otherwise the product of the first reader's and the digit classifier's
-            (:func:`inkgan.generation.legibility.as_digits`). None for characters that are not digits; empty if
-            legibility was not asked for.
+            (:func:`inkgan.generation.legibility.probability_of_digit`). None for characters that are not digits; empty
+            if legibility was not asked for.
         factors: the factor that multiplied each digit's latent to make it legible; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
     """
@@ -215,7 +215,7 @@ def write(
     Warns:
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
-    manner = _Manner(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
+    manner = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
     written = _written([(text, writer)], model, seed, manner)
     _warn_of_illegible(written, manner.legible)
     return written[0]
@@ -246,7 +246,7 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    manner = _Manner(**options)  # type: ignore[arg-type]  # it checks
+    manner = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
     written = _written(lines, model, seed, manner)
     _warn_of_illegible(written, manner.legible)
     return written
@@ -267,7 +267,7 @@ def in_batches(
         seed: the seed of all writers.
         **options: as in :func:`write_batch`. The warning is given once.
     """
-    manner = _Manner(**options)  # type: ignore[arg-type]  # it checks
+    manner = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
     generator = load_for_writing(model)
     source = iter(lines)
     warned = False
@@ -282,7 +282,7 @@ def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,
     seed: SupportsIndex | Sequence[SupportsIndex],
-    manner: _Manner,
+    manner: _CheckedOptions,
 ) -> list[Writing]:
     """Check the lines and write them; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
@@ -372,7 +372,7 @@ class _Plan:
         writer: the number of the writer, on which they depend, too.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
-        shaken: the rotation, change of size and shift of each character [K, 3].
+        jitter: the rotation, change of size and shift of each character [K, 3].
         strokes: the strokes of each separator, in heights of a digit.
         gaps: the gap before each character [K], in heights of a digit.
     """
@@ -382,7 +382,7 @@ class _Plan:
     writer: int
     hand: Latent
     others: Latent
-    shaken: NDArray[np.float64]
+    jitter: NDArray[np.float64]
     strokes: list[NDArray[np.float64]]
     gaps: NDArray[np.float64]
 
@@ -395,7 +395,7 @@ def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -
     others = draws.standard_normal((len(text), latent_dim), dtype=np.float32)
     loose = np.sqrt(style)
     # Clipped, so that nothing leaves the page.
-    shaken = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02]
+    jitter = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02]
     strokes = []
     for character in text:
         if character in ink.STROKES:
@@ -403,7 +403,7 @@ def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -
             strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
     gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
     others = others[[character in DIGITS for character in text]]
-    return _Plan(text, seed, writer, hand, others, shaken, strokes, gaps)
+    return _Plan(text, seed, writer, hand, others, jitter, strokes, gaps)
 
 
 def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
@@ -475,7 +475,7 @@ def _characters(
 ) -> list[list[ink.Strip]]:
     """Return the strip of each character of each line, from the images of :func:`_drawn`; a space's strip is empty."""
     is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
-    turn, grow, lift = np.concatenate([plan.shaken for plan in plans])[is_digit].T
+    turn, grow, lift = np.concatenate([plan.jitter for plan in plans])[is_digit].T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
     pens = iter(_pens(shown_pens))
     strips = []

@@ -161,7 +161,7 @@ def own_networks() -> dict[str, Path]:
     return {file.stem: file for file in files if file.stem.isidentifier() and file.stem not in NETWORKS}
 
 
-def own_hash(name: str) -> str | None:
+def own_network_sha256(name: str) -> str | None:
     """Return the SHA-256 of the file of one of the user's own networks; None for inkgan's networks."""
     file = None if name in NETWORKS else own_networks().get(name)
     return None if file is None else sha256_of(file)

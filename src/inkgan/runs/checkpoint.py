@@ -339,7 +339,7 @@ def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
     Raises:
         CheckpointError: the system could not read a newer one, which may be whole.
     """
-    sweep(folder)
+    remove_unfinished(folder)
     step, errors = newest_whole(folder)
     for error in errors:
         if isinstance(error.__cause__, OSError):
@@ -358,7 +358,7 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
     for step in list_steps(folder)[:-keep]:
         if step not in set(also):
             remove(folder, step)
-    sweep(folder)
+    remove_unfinished(folder)
 
 
 def remove(folder: Path, step: int) -> None:
@@ -395,7 +395,7 @@ def set_aside_after(folder: Path, step: int) -> None:
                 path.rename(damaged_path(path))
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what interrupted saves left; a checkpoint whose replacement was never finished gets its name back.
 
     Only the run's one trainer may call this.

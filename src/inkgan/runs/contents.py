@@ -76,7 +76,7 @@ def remove(contents: Contents, folder: Path) -> None:
             path.rmdir()
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove the files that interrupted writes left in a run's folder, except in its checkpoints.
 
     Only the run's one trainer may call this.

@@ -224,7 +224,7 @@ class RunFolder:
                 "Change it back to resume, or start a new run with --out."
             )
 
-    def note_changes(self, asked: Config) -> None:
+    def save_changed_settings(self, asked: Config) -> None:
         """Save the new place of the data and the new length of the run for the next resume."""
         saved = self.saved_config()
         changed = saved.model_copy(
@@ -287,7 +287,7 @@ class RunFolder:
         if wrong:
             warnings.warn(f"{wrong} The run goes on.", InkganWarning, stacklevel=2)
         with output_errors(self.path):
-            contents.sweep(self.path)
+            contents.remove_unfinished(self.path)
             self._remove_grids_after(step)
 
     def _remove_grids_after(self, step: int) -> None:

@@ -218,7 +218,7 @@ class Compact(Recipe):
             own = self._team.own_slices(self._config.slices)
             parts, losses = [], []
             for index in own:
-                with self._random_layers(number, index, "discriminator"):
+                with self._seeded_layers(number, index, "discriminator"):
                     part = self._slice(index, batch)
                     parts.append(part)
                     losses.append(self.discriminator_losses(number, part))
@@ -227,13 +227,13 @@ class Compact(Recipe):
         if with_generator:
             before, losses = losses, []
             for index, part, one in zip(own, parts, before, strict=True):
-                with self._random_layers(number, index, "generator"):
+                with self._seeded_layers(number, index, "generator"):
                     losses.append(self.generator_losses(part, one.logits_real))
             terms |= self._update_network("generator", self._mixed_generator, losses)
         return terms
 
     @contextlib.contextmanager
-    def _random_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
+    def _seeded_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
         """Seed PyTorch's generators, which layers such as dropout draw from, for one slice of one update.
 
         Like all other random numbers, those of such layers then depend on the seed, the step and the slice, but not on

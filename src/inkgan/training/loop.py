@@ -66,7 +66,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     keep_freed_memory()
     with folder.locked():
         if prepared.resume:
-            folder.note_changes(prepared.config)
+            folder.save_changed_settings(prepared.config)
         else:
             folder.start(prepared.config, force=prepared.force)
             if missing := shortage(prepared.data):

@@ -164,7 +164,7 @@ def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextM
     """Join the team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
     store = _store_of_the_environment(seconds_to_wait)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    return _left_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait))
+    return _leaving_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait))
 
 
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
@@ -198,7 +198,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     torch.set_num_threads(each)
     others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
     try:
-        with _left_at_the_end(ManyProcesses(PrefixStore("inkgan-0", store), 0, count, seconds_to_wait)) as team:
+        with _leaving_at_the_end(ManyProcesses(PrefixStore("inkgan-0", store), 0, count, seconds_to_wait)) as team:
             yield team
     finally:
         torch.set_num_threads(threads)
@@ -240,7 +240,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 @contextlib.contextmanager
-def _left_at_the_end(team: ManyProcesses) -> Iterator[Team]:
+def _leaving_at_the_end(team: ManyProcesses) -> Iterator[Team]:
     """Dismiss the others if this process fails, and leave the team."""
     try:
         yield team

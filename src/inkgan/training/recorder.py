@@ -21,7 +21,7 @@ from inkgan.device import environment, to_device
 from inkgan.errors import reason_of
 from inkgan.evaluation.subject import are_unequal, in_proportion
 from inkgan.images import Images, Labels, picture_of, save_animation, save_png, sheet, to_uint8
-from inkgan.networks import own_hash
+from inkgan.networks import own_network_sha256
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
 from inkgan.seeds import Stream, latents, rng
@@ -99,7 +99,7 @@ class Recorder:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
-        own = own_hash(run.config.network)
+        own = own_network_sha256(run.config.network)
         if own is not None:
             about["network_sha256"] = own
         changes = run.folder.add_environment(about)
@@ -112,7 +112,7 @@ class Recorder:
                 self._events.add("layout", "", LAYOUT)
             self.grid(0)
             self._show(None, number=0)
-        with self._decoration("a picture"):
+        with self._optional_output("a picture"):
             self._watcher.fixed(self._progress_images.fixed(_FIRST))
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets the step at which a run resumes
@@ -169,7 +169,7 @@ class Recorder:
     def grid(self, step: int) -> None:
         """Save a picture of the fixed latents after ``step`` joint steps."""
         self._run.recipe.settle()
-        with self._decoration("a picture"):
+        with self._optional_output("a picture"):
             picture = sheet(self._progress_images.fixed(), GRID_COLUMNS)
             self._events.add("image", ALL_FIXED, picture, step)
             save_png(picture, self._run.folder.grid_file(step))
@@ -202,10 +202,10 @@ class Recorder:
             self._watcher.warn(str(finding))
         path = self._run.folder.pictures / "sheet.png"
         written = None
-        with self._decoration("a picture"):
+        with self._optional_output("a picture"):
             save_png(sheet(self._progress_images.fixed(), GRID_COLUMNS, scale=2), path)
             written = path
-        with self._decoration("the animation"):
+        with self._optional_output("the animation"):
             frames = self._frames()
             if frames:
                 save_animation(frames, self._run.folder.pictures / "learning.gif")
@@ -216,15 +216,15 @@ class Recorder:
         self._flushed_at = time.monotonic()
         if self._graph_is_due:
             self._graph_is_due = False
-            with self._decoration("the graph for TensorBoard"):
+            with self._optional_output("the graph for TensorBoard"):
                 self._events.add("graph", "", _graph(self._run.recipe, self._run.device))
-        with self._decoration("TensorBoard's event file"):
+        with self._optional_output("TensorBoard's event file"):
             self._events.flush()
 
     def close(self) -> None:
         """Write the rest, and close the files."""
         self.flush()
-        with self._decoration("TensorBoard's event file"):
+        with self._optional_output("TensorBoard's event file"):
             self._events.close()
         self._metrics.close()
 
@@ -236,7 +236,7 @@ class Recorder:
         """Return the doctor's signals after a joint step."""
         assert self._probe is not None, "the probe looks at regular intervals"
         found: dict[str, float] = {}
-        with self._decoration("the doctor's look"):
+        with self._optional_output("the doctor's look"):
             found = self._probe.look(batch)
         named = {f"doctor/{name}": value for name, value in found.items()}
         for name in sorted(set(named) & CHARTED):
@@ -293,12 +293,12 @@ class Recorder:
             paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
         frames = []
         for path in paths:
-            with self._decoration("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
+            with self._optional_output("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
                 frames.append(picture.copy())
         return frames
 
     @contextlib.contextmanager
-    def _decoration(self, what: str) -> Iterator[None]:
+    def _optional_output(self, what: str) -> Iterator[None]:
         """Turn an error into a warning, the first time; the run goes on."""
         try:
             yield

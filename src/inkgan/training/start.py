@@ -131,7 +131,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     with usual_arithmetic(), team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
         if is_restart() and given.get("out"):
-            given |= _to_go_on(RunFolder(Path(given["out"])))
+            given |= _options_after_restart(RunFolder(Path(given["out"])))
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
         if team.leads and given.get("out") is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
@@ -140,7 +140,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         return _train_until_healthy(prepared, watcher)
 
 
-def _to_go_on(folder: RunFolder) -> dict[str, Any]:
+def _options_after_restart(folder: RunFolder) -> dict[str, Any]:
     """Return the options that continue the run in a folder after a launcher has restarted its processes."""
     if not folder.is_run:
         return {}
@@ -402,7 +402,7 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
         "the number of threads": str(torch.get_num_threads()),
         "the data's digest": prepared.data.digest,
         "the precision": prepared.precision_name,
-        "the SHA-256 of the network's file": networks.own_hash(prepared.config.network) or "none",
+        "the SHA-256 of the network's file": networks.own_network_sha256(prepared.config.network) or "none",
         **{f"the setting {name}": str(value) for name, value in settings.items()},
     }
 

@@ -1,6 +1,6 @@
 /** The view "Your hand": one digit that somebody draws becomes a latent, and all ten appear in that hand. */
 
-import { asMnist, type Drawn, lengthOf } from "../inversion";
+import { inFormOfMnist, type Drawn, lengthOf } from "../inversion";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
@@ -78,7 +78,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     paintSheet(target, { width: 28, height: 28, channels: 1, pixels: ink }, 1);
     search();
   };
-  const changed = () => take(asMnist(pad.ink(), SIDE, SIDE));
+  const changed = () => take(inFormOfMnist(pad.ink(), SIDE, SIDE));
   which.addEventListener("change", () => {
     if (now) {
       now = { ...now, label: Number(which.value) };

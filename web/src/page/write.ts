@@ -1,7 +1,7 @@
 /** The view "Write": a text appears in a hand. */
 
 import { outline } from "../outline";
-import { between, CHARACTERS, type Hand, LONGEST_TEXT, strangersIn, type Writing } from "../writing";
+import { between, CHARACTERS, type Hand, LONGEST_TEXT, unsupportedIn, type Writing } from "../writing";
 import type { Inkgan } from "./api";
 import { asImage, button, context, field, make, paint, picture, said, save, seedIn, slider } from "./dom";
 import { label, sentence } from "./texts";
@@ -16,7 +16,7 @@ export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void 
 
 /** What is wrong with a text, as a sentence; null if it can be written. */
 export function wrongWith(text: string): (() => string) | null {
-  const strange = strangersIn(text);
+  const strange = unsupportedIn(text);
   if (strange.length) {
     return () => sentence("writeStrange", { characters: [...new Set(strange)].join(" ") });
   }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.generation.formats import Files, Sample
-from inkgan.generation.saving import filled_up, label_arrays
+from inkgan.generation.saving import label_arrays, padded_to_widest
 
 #: Readers of Parquet read one group of rows at a time.
 _ROWS_IN_A_GROUP = 100
@@ -110,7 +110,7 @@ def npz(stem: str, samples: Iterable[Sample]) -> Files:
     kept = [(sample.number, sample.writing) for sample in samples]
     writings = [writing for _, writing in kept]
     arrays = {
-        "images": filled_up([writing.image for writing in writings]),
+        "images": padded_to_widest([writing.image for writing in writings]),
         **label_arrays(writings),
         "writers": np.array([number for number, _ in kept], np.int64),
     }

@@ -135,12 +135,12 @@ class Doctor:
                 continue
             course = self._courses[rule.name]
             is_known = course.first is not None
-            self._take_in(rule, course, step, value, line)
+            self._record(rule, course, step, value, line)
             if course.found is not None and not is_known:
                 new.append(course.found)
         return new
 
-    def _take_in(self, rule: Rule, course: _Course, step: int, value: float, line: Line) -> None:
+    def _record(self, rule: Rule, course: _Course, step: int, value: float, line: Line) -> None:
         course.judged += 1
         course.value = value
         if rule.is_ill(value, self.thresholds[rule.name]):

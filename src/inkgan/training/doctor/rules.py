@@ -65,7 +65,7 @@ class Rule:
         patience: the number of values in a row that must be ill.
         log: whether the value is a ratio, so that half and double are equally far from 1.
         any_recipe: whether the threshold holds for every recipe.
-        harmless: a value that is not an illness, though no run of the benchmark has it.
+        healthy_extreme: a value that is not an illness, though no run of the benchmark has it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
         healable: whether a run may stay well if it goes back to an earlier checkpoint and continues with the remedy's
             settings.
@@ -81,7 +81,7 @@ class Rule:
     patience: int = 3
     log: bool = False
     any_recipe: bool = False
-    harmless: float | None = None
+    healthy_extreme: float | None = None
     threshold: float | None = None
     healable: bool = False
 
@@ -230,7 +230,7 @@ def lower_rates(config: Config) -> Remedy:
     return Remedy(_settings(lower), cause)
 
 
-def usual_game(config: Config) -> Remedy:
+def reset_game_settings(config: Config) -> Remedy:
     """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
     tries = _changed_rates(config)
     weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
@@ -255,7 +255,7 @@ def usual_learning_rates(config: Config) -> Remedy:
     return Remedy(_settings(usual_rates(config)))
 
 
-def sound_step(config: Config) -> Remedy:
+def check_own_step(config: Config) -> Remedy:
     """Lower learning rates that are above the recipe's own; if none is, look for a mistake in the user's own code."""
     raised = _raised_rates(config)
     if raised:
@@ -343,7 +343,7 @@ RULES: tuple[Rule, ...] = (
         lead,
         "the discriminator tells real and generated images {separation:.1f} standard deviations apart, and "
         "the generator hardly changes any more: the discriminator has won",
-        usual_game,
+        reset_game_settings,
         log=True,
     ),
     Rule(
@@ -369,7 +369,7 @@ RULES: tuple[Rule, ...] = (
         "the images of a class look alike",
         spread,
         "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
-        usual_game,
+        reset_game_settings,
         above=False,
         log=True,
         healable=True,
@@ -379,7 +379,7 @@ RULES: tuple[Rule, ...] = (
         "different latents give the same image",
         _signal("identical"),
         "{value:.0%} of the fixed latents give an image that another one gives too",
-        sound_step,
+        check_own_step,
     ),
     Rule(
         "class-dropped",
@@ -419,7 +419,7 @@ RULES: tuple[Rule, ...] = (
         "the training images are dark ink on light paper, and are learned as negatives",
         lambda config: Remedy(("data.ink=auto",)),
         grace=0,
-        harmless=0.0,  # of images whose ink is not clear
+        healthy_extreme=0.0,  # of images whose ink is not clear
         any_recipe=True,
     ),
     Rule(
@@ -436,7 +436,7 @@ RULES: tuple[Rule, ...] = (
         came_and_went,
         "classes come and go: now {now} is drawn {times:.1f} times as often as it is asked for, and one look before it "
         "was {before}",
-        usual_game,
+        reset_game_settings,
         grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
         log=True,
