@@ -1,5 +1,5 @@
 """The metrics, as pure functions of arrays: features, class probabilities and distances in, figures with intervals out.
 
-Every figure is biased or noisy at finite n: read it beside its n and its floor, the same figure of held-out real images
-at the same n. The metrics import nothing of inkgan except its errors.
+Every figure is biased or noisy at finite n, so read it next to its n and its floor, the same figure of as many held-out
+real images. The metrics import nothing from inkgan except its errors.
 """

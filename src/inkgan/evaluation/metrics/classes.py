@@ -1,4 +1,4 @@
-"""The classes of generated images by a classifier: whether all are there, in proportion, distinct and varied.
+"""Figures from the predicted classes of generated images: is every class there, in proportion, distinct and varied?
 
 Shapes: N images, K classes, D features, G groups. Proportions and probabilities are float64 summing to 1.
 """
@@ -19,12 +19,12 @@ from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binom
 def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
     """Return exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
 
-    Salimans et al. (2016), section 4, with the classifier of the data instead of Inception, and over all images at
-    once: the usual mean over small batches is biased low, the more so the smaller they are.
+    Salimans et al. (2016), section 4, with the data's classifier instead of Inception, and over all images at once. The
+    usual mean over small batches is biased low, and the smaller the batches, the larger the bias.
 
     Args:
         probabilities: floating point [N, K], N >= 2 G, each row summing to 1.
-        rng: deals the images to groups.
+        rng: assigns the images to groups.
         num_groups: G.
     """
     p = probabilities.astype(np.float64)
@@ -59,10 +59,10 @@ class ClassBalance:
     kl: Estimate
     """KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N)."""
     chance_total_variation: Interval
-    """The interval of the total variation of a sample of N images from exactly the data's proportions."""
+    """The interval of the total variation of N images whose classes are drawn from exactly the data's proportions."""
     covered: Estimate
-    """The number of classes with at least a tenth of their share in the data; its interval goes from the number that
-    surely have it to the number that possibly have it."""
+    """The number of classes that reach at least a tenth of their share in the data. Its interval runs from the number
+    that certainly reach it to the number that possibly do."""
 
 
 def class_balance(
@@ -73,13 +73,13 @@ def class_balance(
 ) -> ClassBalance:
     """Compare the class histogram with the data's: total variation, KL, and the classes covered.
 
-    The intervals are of the delete-one jackknife, exact from counts alone. Both figures are positive by chance even for
-    a perfect generator; ``chance_total_variation`` says by how much.
+    The intervals come from the delete-one jackknife, which the counts alone give exactly. Even for a perfect generator,
+    chance makes total variation and KL positive; ``chance_total_variation`` says by how much.
 
     Args:
         labels: integers [N] in 0..K-1, the most probable class of each generated image.
         p: the proportions of the data's classes, float64 [K]; positive, summing to 1.
-        rng: draws the samples of the chance interval.
+        rng: draws the samples for the chance interval.
         resamples: the number of these samples.
 
     Raises:
@@ -106,7 +106,7 @@ def class_balance(
 
 
 def _covered(counts: Int64, p: Float64) -> Estimate:
-    """Return the number of classes with at least a tenth of their share; the interval uses those of the shares."""
+    """Return the number of classes with at least a tenth of their share; its interval uses Wilson's for each share."""
     n = int(counts.sum())
     shares = [wilson(int(count), n) for count in counts]
 
@@ -129,11 +129,11 @@ def _kl(q: Float64, p: Float64) -> Float64:
 
 
 def conditional_accuracy(asked: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> tuple[Estimate, dict[int, Estimate]]:
-    """Return the share of images of the class that was asked for: overall and for each class.
+    """Return the share of images that show the class asked for: overall and for each class.
 
     Args:
-        asked: integers [N], the class given to the model.
-        predicted: integers [N], the most probable class of its image.
+        asked: integers [N], the class given to the model for each image.
+        predicted: integers [N], the most probable class of each image.
 
     Returns:
         The overall share, and the share by class for the classes that were asked for, with Wilson's
@@ -152,17 +152,17 @@ def diversity(
     rng: np.random.Generator,
     num_groups: int = 10,
 ) -> Estimate:
-    """Return the mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C), C with n - 1, unbiased.
+    """Return the mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C).
 
-    Compare with held-out real images of that class.
+    It is unbiased, since C is divided by n - 1. Compare it with that of held-out real images of the class.
 
     Args:
         features: floating point [N, D], N >= 2 G, of one class.
-        rng: deals the images to groups.
+        rng: assigns the images to groups.
         num_groups: G.
     """
     x = features.astype(np.float64)
-    x -= x.mean(axis=0)  # it does not change distances, and sums of squares do not cancel
+    x -= x.mean(axis=0)  # distances stay the same, and the sums of squares do not cancel
     group = groups(len(x), num_groups, rng)
     size = np.bincount(group, minlength=num_groups)
     squares = np.bincount(group, (x * x).sum(axis=1), num_groups)

@@ -1,11 +1,11 @@
-"""The Fréchet distance between two sets of features, each taken as a Gaussian.
+"""The Fréchet distance between two sets of features, each modelled as a Gaussian.
 
 Dowson and Landau (1982); for generated images Heusel et al. (2017), eq. 6::
 
     d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))
 
-As everywhere in that literature, the figure is d^2. It is biased upwards, by about a constant over n that depends on
-the generator (Chong and Forsyth 2020), so it means something only beside its n and its floor.
+As in the literature, the figure is d^2. Its bias is positive and about c/n, where c depends on the generator (Chong and
+Forsyth 2020), so the figure is meaningful only next to its n and its floor.
 
 Shapes: N images, D features, G groups.
 """
@@ -44,16 +44,16 @@ class GaussianStatistics:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over each of G groups, from which the statistics without any one group follow at no cost."""
+    """Sums over each of G groups, from which the statistics without any one group are cheap to compute."""
 
     count: Int64  # G
     total: Float64  # G x D
     product: Float64  # G x D x D
-    origin: Float64  # D; subtracted first, so that sums of squares do not cancel
+    origin: Float64  # D; subtracted first, so that the sums of squares do not cancel
 
     @classmethod
     def of(cls, features: Float64, group: Int64, num_groups: int) -> _Sums:
-        """Return the sums of features [N, D], of which image i is in ``group[i]``."""
+        """Return the sums of features [N, D], where image i is in group ``group[i]``."""
         origin = features.mean(axis=0)
         parts = [features[group == g] - origin for g in range(num_groups)]
         return cls(
@@ -108,9 +108,9 @@ class FrechetEstimate:
     """The distance at this n, and the distance extrapolated to infinite n."""
 
     at_n: Estimate
-    """Its interval covers the distance's expected value at this n, the reference being fixed."""
+    """The distance at this n; the interval covers its expected value, for a fixed reference."""
     extrapolated: Estimate
-    """For n to infinity, the reference being fixed: without the part of the bias that goes as 1/n."""
+    """The distance for n to infinity and a fixed reference: without the part of the bias that goes as 1/n."""
 
 
 def frechet_estimate(
@@ -119,17 +119,17 @@ def frechet_estimate(
     rng: np.random.Generator,
     num_groups: int = 50,
 ) -> FrechetEstimate:
-    """Estimate the Fréchet distance of features to a reference, with intervals by the delete-a-group jackknife.
+    """Estimate the Fréchet distance of features from a reference, with intervals by the delete-a-group jackknife.
 
-    The values without each group also give the jackknife's estimate of the bias (Quenouille 1956):
+    The values with one group left out also give the jackknife's estimate of the bias (Quenouille 1956):
     v_infinity = G v - (G - 1) mean_g v_(-g). A bootstrap would double the bias: its resamples are as far from the
     sample as the sample is from the truth.
 
     Args:
         features: floats [N, D].
         reference: the real images' statistics, taken as given.
-        rng: deals the images to groups.
-        num_groups: G; each group that is left out costs one eigenvalue problem of D x D.
+        rng: assigns the images to groups.
+        num_groups: G; each group that is left out costs one D x D eigenvalue problem.
 
     Raises:
         EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.

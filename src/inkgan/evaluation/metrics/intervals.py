@@ -2,8 +2,8 @@
 
 An interval covers the figure's *expected value at this n*: the mean over many new samples of the same size from the
 same generator. Most metrics (Fréchet distance, coverage, classifier score) are biased at finite n, in the same
-direction for every generator. So compare figures at one n, and with their floor at that n: then both sides have the
-bias.
+direction for every generator. So compare figures at the same n, and with their floors at that n: both sides then have
+the bias.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Estimate:
 
 
 def wilson(successes: int, n: int) -> Interval:
-    """Return the interval of a share by Wilson (1927), whose coverage is close to its level on average."""
+    """Return Wilson's interval of a share (1927); on average, its coverage is close to its level."""
     return _interval_of_share(successes, n, "wilson")
 
 
 def clopper_pearson(successes: int, n: int) -> Interval:
-    """Return the exact interval of a share by Clopper and Pearson (1934), whose coverage is *at least* its level."""
+    """Return Clopper and Pearson's exact interval of a share (1934); its coverage is *at least* its level."""
     return _interval_of_share(successes, n, "exact")
 
 
@@ -77,15 +77,15 @@ def rare(successes: int, n: int) -> Estimate:
 
 
 def student(value: float, standard_error: float, freedom: float) -> Estimate:
-    """Return the estimate ``value`` with Student's interval, ``freedom`` >= 1 degrees of freedom."""
+    """Return an estimate with Student's interval for ``freedom`` >= 1 degrees of freedom."""
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * standard_error
     return Estimate(value, standard_error, Interval(value - half, value + half))
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
-    """Divide n images at random into 2 to n groups of equal size, give or take one: int64 [n] in 0..G-1.
+    """Assign n images to 2 to n groups whose sizes differ by one at most: int64 [n] in 0..G-1.
 
-    It is random because generated sets are often sorted by class, or repeat the classes in turn.
+    The assignment is random because generated sets are often sorted by class or cycle through the classes.
     """
     return rng.permutation(np.arange(n) % num_groups)
 
@@ -94,8 +94,9 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
     """Estimate the spread of a figure by the delete-a-group jackknife, from its values with one group left out.
 
     SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2, Efron and Stein (1981), for groups. On average it is not below the
-    true variance, and for degenerate statistics (a distance of two equal distributions) it is up to twice that:
-    intervals of figures near their floor are conservative. The interval is Student's with G - 1 degrees of freedom.
+    true variance. For degenerate statistics, such as a distance between equal distributions, it is up to twice the true
+    variance, so the intervals of figures near their floor are conservative. The interval is Student's with G - 1
+    degrees of freedom.
 
     Args:
         value: the figure of all images.
@@ -123,16 +124,16 @@ def mean_over_repeats(values: Float64) -> Estimate:
 def difference_of_figures(
     first: tuple[float, Interval], second: tuple[float, Interval], level: float = LEVEL
 ) -> Interval:
-    """Return the interval of second - first, two independent figures that have intervals of their own.
+    """Return the interval of second - first, from two independent figures and their own intervals.
 
     Newcombe (1998), method 10, for any figures (Zou and Donner 2008, "MOVER"): with d = b - a,
-    low = d - sqrt((b - b_low)^2 + (a_high - a)^2), and high likewise. It needs no standard errors (that of a share of 0
-    is 0), and it keeps intervals that are not symmetric. At another level, both intervals are scaled by the ratio of
-    the normal quantiles.
+    low = d - sqrt((b - b_low)^2 + (a_high - a)^2), and high likewise. The method needs no standard errors, which would
+    be 0 for a share of 0, and it preserves asymmetric intervals. For another level, both intervals are scaled by the
+    ratio of the normal quantiles.
 
     Args:
         first: a figure and its interval.
-        second: the other figure, of as many images.
+        second: the other figure, computed from as many images, and its interval.
         level: the confidence level.
     """
     (a, of_a), (b, of_b) = first, second
@@ -146,7 +147,7 @@ def difference_of_figures(
 def difference_of_means(first: Float64, second: Float64, level: float = LEVEL) -> Interval:
     """Return the interval of mean(second) - mean(first) over independent repeats, such as seeds of two recipes.
 
-    Welch (1947). A group of one has no spread of its own; the other group's variance then stands for both (Student's
+    Welch (1947). A group of one has no spread of its own. The other group's variance is then used for both (Student's
     test with equal variances), with that group's degrees of freedom.
 
     Args:

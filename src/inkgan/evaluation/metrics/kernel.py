@@ -6,7 +6,7 @@ Gretton et al. (2012), eq. 3,
     MMD^2_u = mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j)
 
 It has no bias at any n, so it may be negative when the two sets are alike. The usual implementation averages over small
-random subsets; here all pairs are used once: less noise, and no choice of subsets in the figure.
+random subsets. This one uses every pair once, which is less noisy and does not depend on a choice of subsets.
 
 Shapes: N and M images, D features, G groups.
 """
@@ -40,13 +40,13 @@ def kernel_estimate(
 ) -> Estimate:
     """Estimate the kernel distance, with its standard error and interval; both sets are samples.
 
-    The variance is the sum of two delete-a-group jackknives, one over each set. They reuse the sums of the kernel over
+    The variance is the sum of two delete-a-group jackknife variances, one for each set. They reuse the kernel sums over
     pairs of groups, so they cost no more than the distance. The interval covers the true MMD^2.
 
     Args:
         first: floats [N, D].
         second: floats [M, D].
-        rng: deals the images of each set to groups.
+        rng: assigns the images of each set to groups.
         num_groups: G; N and M must be at least 2 G.
 
     Raises:

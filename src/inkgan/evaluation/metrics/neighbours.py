@@ -8,12 +8,12 @@ k-th nearest neighbour in the same set. With n real images X = {x_i} and m gener
     density   = 1/(k m) sum_j sum_i 1[y_j in ball of x_i]  Naeem et al. (2020)
     coverage  = 1/n sum_i 1[some y_j in ball of x_i]       the same
 
-Only density and coverage of a perfect generator are near 1: read all four beside their floor, and always at the same n
-and m. A point on the edge of a ball is in it (<=), as in the first paper.
+For a perfect generator, only density and coverage are near 1. So read all four next to their floors, and always at the
+same n and m. A point on the edge of a ball is in it (<=), as in the first paper.
 
-Novelty asks whether images are new, or copies of training images: a generator that copies draws images nearer to its
-training images than held-out real images are. No other metric in this package sees it: a perfect copyist has a perfect
-Fréchet distance, precision and recall.
+Novelty asks whether images are new or copies of training images. A generator that copies draws images that are closer
+to its training images than held-out real images are. No other metric in this package detects this: a perfect copyist
+has a perfect Fréchet distance, precision and recall.
 
 Distances of all pairs are computed in blocks.
 
@@ -50,7 +50,7 @@ class Nearest:
 def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> Nearest:
     """Find the nearest reference of each query.
 
-    References are ranked in float32. The distance is then computed again in float64: a copy is at distance 0.
+    References are ranked in float32. The distance is then computed again in float64, so a copy is at distance 0.
 
     Args:
         queries: floats [N, D]: features, or pixels.
@@ -103,7 +103,7 @@ def centred(*sets: npt.NDArray[Any]) -> tuple[Float32, ...]:
 
 @dataclass(frozen=True)
 class Manifold:
-    """The four figures, each with its interval over generated samples of this size; the real set is given."""
+    """The four figures, each with its interval over generated samples of this size; the real set is fixed."""
 
     precision: Estimate
     recall: Estimate
@@ -122,15 +122,15 @@ def manifold_estimates(
     """Estimate precision, recall, density and coverage of generated features, with intervals.
 
     The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
-    the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls:
-    nearest neighbours change little without one group in 50. Where no real image counts, or each does whatever group
-    is left out, recall and coverage have Clopper and Pearson's interval instead: the jackknife's would have no width.
+    the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls, since
+    nearest neighbours change little without one group in 50. If no real image counts, or if all count whichever group
+    is left out, the jackknife's interval would have no width. Recall and coverage then have Clopper and Pearson's.
 
     Args:
         real: floats [n, D].
         generated: floats [m, D].
-        rng: deals the generated images to groups.
-        k: the neighbour at whose distance a ball ends.
+        rng: assigns the generated images to groups.
+        k: a ball reaches to the k-th nearest neighbour of its centre.
         num_groups: G.
 
     Raises:
@@ -191,14 +191,14 @@ class Novelty:
     near_copies: Estimate
     """The share of generated images whose distance is at most ``threshold``, with Clopper and Pearson's interval."""
     expected: float
-    """That share among held-out images, which a generator of new images has, too."""
+    """The same share among held-out images; a generator of new images has it, too."""
     threshold: float
     """The distance up to which an image counts as a near-copy."""
     z: float
-    """C_T of Meehan et al. (2020) in units of its standard deviation: far below 0 the generator copies, far above 0 it
+    """C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0 it
     underfits; near 0 its images are as new as held-out ones."""
     closest: Int64
-    """The indices of the generated images, closest to the training set first."""
+    """The indices of the generated images; those closest to the training images come first."""
 
 
 def novelty(
@@ -214,10 +214,10 @@ def novelty(
 
     Args:
         generated: floats [N], from ``nearest_neighbours(generated, training).distance``.
-        held_out: floats [H], the same of real images that were not trained on.
+        held_out: floats [H], the same for real images that were not trained on.
         expected: the quantile, between 0 and 1; H must be at least 1 / expected.
-        cells: classes of the generated and of the held-out images, integers [N] and [H]; C_T then compares
-            within classes (the paper uses k-means cells) and is not fooled by a different mixture of classes. Where
+        cells: classes of the generated and of the held-out images, integers [N] and [H]. C_T then compares
+            within classes (the paper uses k-means cells), so a different mixture of classes does not mislead it. If
             no class has 20 images of both kinds, it compares all images at once.
     """
     g, h = generated.astype(np.float64), held_out.astype(np.float64)
@@ -235,12 +235,12 @@ def novelty(
 def copying_z(generated: Float64, held_out: Float64) -> float:
     """Return the z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
 
-    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), U the number of pairs in which the generated distance is the larger (ties
-    count one half). Standard normal if both come from one distribution.
+    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), where U is the number of pairs in which the generated distance is larger
+    (ties count one half). It is standard normal if both sets come from one distribution.
 
     Args:
         generated: float64 [N], distances to the nearest training image.
-        held_out: float64 [H], the same of held-out images.
+        held_out: float64 [H], the same for held-out images.
     """
     m, n = len(generated), len(held_out)
     u = stats.mannwhitneyu(generated, held_out, method="asymptotic").statistic
@@ -250,8 +250,8 @@ def copying_z(generated: Float64, held_out: Float64) -> float:
 def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
     """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
 
-    It is divided by its standard deviation under no copying, so that it is a z-score again: with k cells of equal size
-    it is sqrt(k) times the paper's figure. Cells with fewer than 20 images of either kind are left out; if that
+    The mean is divided by its standard deviation without copying, so that it is a z-score again: with k cells of equal
+    size it is sqrt(k) times the paper's figure. Cells with fewer than 20 images of either kind are left out; if that
     leaves none, all images are compared at once.
     """
     scores, weights = [], []
