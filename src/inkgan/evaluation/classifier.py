@@ -40,12 +40,12 @@ from inkgan.images import Images, Labels
 
 _SMALL_SET_IMAGES = 10_000
 _SMALL_SET_SECONDS = 60
-_SECONDS_PER_PIXEL = 1.5e-6  # of an image in a step of a network of full width, on two cores in float32
+_SECONDS_PER_PIXEL = 1.5e-6  # per pixel of each image, in a step of the full-width network on two cores in float32
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """Everything besides the data that the training of a feature network depends on."""
+    """Everything except the data that determines how a feature network is trained."""
 
     epochs: int = 15
     """Passes over the training images; more if these make fewer steps than ``least_steps``."""
@@ -70,7 +70,7 @@ class TrainingRecipe:
     seed: int = 0
 
     def steps(self, num_images: int) -> int:
-        """Return the number of steps on ``num_images`` images: whole passes over them."""
+        """Return the number of steps for ``num_images`` images: whole passes over them."""
         batches = num_images // self.batch_images
         return batches * max(self.epochs, math.ceil(self.least_steps / batches))
 
@@ -97,7 +97,7 @@ class _Trainee(nn.Module):
         return features, logits
 
     def folded(self) -> FeatureLayers:
-        """Return the layers for evaluation: each normalisation is multiplied into the convolution before it."""
+        """Return the layers for evaluation, with each normalisation folded into the layer before it."""
         trainee = copy.deepcopy(self).eval()
         layers = trainee.layers
         layers.convolutions = nn.ModuleList(
@@ -138,7 +138,7 @@ def train_features(
         )
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
-        # For the initial weights and dropout; _fit seeds batches and warps. Generators of GPUs stay as they are.
+        # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.
         torch.default_generator.manual_seed(recipe.seed)
         trainee = _Trainee(card, recipe.dropout)
         trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -184,7 +184,7 @@ def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
     @torch.no_grad()
     def update(means: Any, values: Any, averaged: Any) -> None:
         keep = min(1 - 1 / (int(averaged) + 1), math.exp(-1 / average_steps))
-        if means[0].is_floating_point():  # the running statistics, too, but not the counts of batches
+        if means[0].is_floating_point():  # weights and running statistics, but not the counts of batches
             torch._foreach_lerp_(means, values, 1 - keep)
 
     return update
@@ -193,8 +193,8 @@ def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
 def correlation_penalty(features: Tensor) -> Tensor:
     """Return 1/D sum_{i != j} c_ij^2 of features of unit variance [N, D]: Bardes et al. (2022, VICReg), eq. 3 and 4.
 
-    A classifier needs only K - 1 directions and lets the others copy them. If they are decorrelated, the others have to
-    express something else, such as slant and thickness, by which a varied generator differs from a dull one.
+    A classifier needs only K - 1 directions and lets the other features copy them. Decorrelated features have to
+    express something else, such as slant and thickness, which distinguish a varied generator from a dull one.
     """
     centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)  # D x D
@@ -205,7 +205,7 @@ def correlation_penalty(features: Tensor) -> Tensor:
 def one_cycle(done: float) -> float:
     """Return the share of the peak learning rate: up linearly over the first fifth, then down to 0 as a cosine.
 
-    PyTorch's ``OneCycleLR`` goes up and down by the same curve, so it gives other learning rates.
+    PyTorch's ``OneCycleLR`` uses the same curve for both parts, so it gives other learning rates.
     """
     if done < 0.2:
         return max(done / 0.2, 0.02)
@@ -217,11 +217,11 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
 
     Args:
         ink: float32 [N, C, H, W].
-        recipe: the greatest extent of each of them.
+        recipe: the extent of each distortion.
         generator: the source of randomness.
 
     Returns:
-        float32 [N, C, H, W]; paper (0) comes in from outside the picture.
+        float32 [N, C, H, W]; whatever moves in from outside the picture is paper (0).
     """
     count = len(ink)
 
@@ -264,15 +264,15 @@ def classification_accuracy(
 ) -> Estimate:
     """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
-    A classifier that learned from generated images alone is tested on real ones: the share of test images (x, y) with
-    y = argmax q(y|x), q learned from samples of p_generator(x, y). It is lower if images are wrong or have the wrong
-    label, or if kinds of real images are missing. The interval is Wilson's over the test images and leaves out the
-    variation over seeds of the classifier.
+    A classifier that learned from generated images alone is tested on real ones. The score is the share of test images
+    (x, y) with y = argmax q(y|x), where q is learned from samples of p_generator(x, y). It is lower if images are wrong
+    or have the wrong label, or if kinds of real images are missing. The interval is Wilson's over the test images; it
+    does not cover the variation over seeds of the classifier.
 
     Args:
         images: uint8 [N, H, W, C], N >= 128.
         labels: int64 [N], in the numbering of the real data.
-        real: the real images; those of its test split, which have labels, are the test.
+        real: the real images; the classifier is tested on their labelled test split.
         seed: the seed of the classifier's weights, batches and dropout; the same seed gives the same figure.
         progress: called every hundred steps and at the end.
     """
@@ -286,7 +286,7 @@ def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[Trai
     """Return the recipe and the widths of the layers for a feature network of ``num_images`` images of this shape.
 
     Sets of fewer than 10,000 images get layers of half the width, and as many steps as take about a minute on two
-    cores. Both depend on these numbers alone, so that the same data have the same network.
+    cores. Both depend only on the arguments, so the same data always get the same network.
     """
     if num_images >= _SMALL_SET_IMAGES:
         return TrainingRecipe(), WIDTHS
@@ -297,7 +297,7 @@ def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[Trai
 
 
 def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
-    """Return the approximate seconds of a step on two cores in float32."""
+    """Return the approximate duration of a step in seconds, on two cores in float32."""
     height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
     return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
 

@@ -1,8 +1,8 @@
 """Comparing generators: for each figure the difference, its interval, and a verdict that may be "indistinguishable".
 
-Two runs of one recipe differ, too. Only a group of runs over seeds shows by how much, so the difference of two groups
-has Welch's interval over seeds. The difference of two single models has the interval of sampling, which leaves out the
-variation of training, and the comparison says so.
+Even two runs of one recipe differ, and only a group of runs over seeds shows by how much. The difference of two groups
+therefore has Welch's interval over seeds. The difference of two single models has a sampling interval, which does not
+cover the variation of training; the comparison says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from inkgan.runs.folder import RunFolder
 FORMAT = 1
 _MOST = 26  # subjects are named A to Z
 
-#: The verdict on the later subject: ``different`` lies on the other side of the floor, ``mixed`` is better in some
+#: The verdict on the later subject. ``different`` means on the other side of the floor; ``mixed`` means better in some
 #: figures and worse in others.
 Verdict = Literal["better", "worse", "different", "indistinguishable", "mixed"]
 
@@ -60,19 +60,20 @@ class Difference:
     floor: float
     """The same figure of as many held-out real images."""
     first: float
-    """The value of the first subject; of a group the mean over its runs."""
+    """The value of the first subject; for a group, the mean over its runs."""
     first_interval: Interval
-    """Of a group over its seeds, of a single model over images."""
+    """The interval of that value: over seeds for a group, over images for a single model."""
     second: float
-    """The same of the later subject."""
+    """The value of the later subject."""
     second_interval: Interval
-    """The same of the later subject."""
+    """The interval of that value."""
     difference: float
     """second - first."""
     interval: Interval
     """The 95 % interval of this difference alone."""
     simultaneous: Interval
-    """A wider one: all differences of the comparison lie in theirs with 95 % confidence. It decides the verdict."""
+    """A wider interval, which decides the verdict: with 95 % confidence, all differences of the comparison lie in
+    theirs."""
     verdict: Verdict
     """Of the later subject: ``better``, ``worse``, ``different`` (on the other side of the floor) or
     ``indistinguishable``."""
@@ -87,7 +88,7 @@ class Pair:
     second: str
     """The letter of the later subject."""
     differences: tuple[Difference, ...]
-    """One for each figure that all subjects have, the most important first."""
+    """One for each figure that both subjects have, the most important first."""
     settings: tuple[str, ...]
     """Every setting in which the runs differ, ``key: first -> second``."""
     verdict: Verdict
@@ -118,7 +119,7 @@ class Comparison:
     """The time that it took."""
 
     def as_json(self) -> str:
-        """Write the comparison as JSON."""
+        """Return the comparison as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def __str__(self) -> str:
@@ -146,7 +147,8 @@ def compare(
     Args:
         subjects: two or more. Each is what :func:`inkgan.evaluate` takes, or a pattern such as ``runs/fast-*`` whose
             matches are one group: runs of one recipe over seeds.
-        n: the number of images of each to measure, by default 10,000; no more than the subject with the fewest has.
+        n: the number of images to measure of each subject, by default 10,000. It is lowered to the number of held-out
+            images, or of the images of a subject, if there are fewer.
         data: the real images; by default as in :func:`inkgan.evaluate` of the first subject.
         data_dir: the folder to look for them in first.
         seed: the seed of the images.
@@ -220,8 +222,9 @@ def _members(what: Measurable) -> Sequence[Measurable]:
 def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]]) -> tuple[Pair, ...]:
     first, *others = reports
     shared = [_shared(first, other) for other in others]
-    # Bonferroni: otherwise one in twenty differences between equal generators would be called real; so each gets its
-    # share of the 5 %. This holds however the figures depend on each other, and the intervals stay readable.
+    # Bonferroni: each difference gets its share of the 5 %. Otherwise one in twenty differences between equal
+    # generators would be called real. This holds however the figures depend on each other, and the intervals stay
+    # readable.
     level = 1 - (1 - LEVEL) / max(1, sum(map(len, shared)))
     pairs = []
     for at, (other, names) in enumerate(zip(others, shared, strict=True), start=1):
@@ -232,14 +235,14 @@ def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]])
 
 
 def _shared(*groups: list[Report]) -> list[str]:
-    """Return the names of the figures that every report has, of the same number of images and the same classes."""
+    """Return the names of the figures that every report has for the same number of images and the same classes."""
     first, *others = [report for group in groups for report in group]
     elsewhere = [{figure.name: _basis(figure, report) for figure in report.figures} for report in others]
     return [one.name for one in first.figures if all(other.get(one.name) == _basis(one, first) for other in elsewhere)]
 
 
 def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
-    """Return what two figures must have in common to be compared: n, and the classes of a mean."""
+    """Return what two figures must share to be comparable: n, and the classes that a mean is taken over."""
     averaged = figure.name == "diversity"
     return figure.n, tuple(one.name for one in report.classes if averaged and one.diversity is not None)
 
@@ -269,9 +272,10 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
 
 
 def _summary(figures: list[Figure]) -> tuple[float, Interval]:
-    """Return a single model's figure with its interval of sampling, or a group's mean with its interval over seeds.
+    """Return a single model's figure with its sampling interval, or a group's mean with its interval over seeds.
 
-    If all seeds have the same value, such as no copies, that interval would have no width; the one of sampling is used.
+    If all seeds have the same value, such as no copies, the interval over seeds would have no width. The sampling
+    interval is then used.
     """
     if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
@@ -351,7 +355,7 @@ def _notes(
 
 
 def _notes_of(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield the notes of single reports, each once, with the names of the subjects that have it."""
+    """Yield the notes of single reports, each once, with the names of the subjects that it is about."""
     names: dict[str, list[str]] = {}
     for report in reports:
         for note in report.notes:

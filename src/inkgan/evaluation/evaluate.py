@@ -32,7 +32,7 @@ from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number
 from inkgan.files import Progress, no_progress
 from inkgan.images import Labels
 
-_PAIRS = 32  # that the HTML report shows
+_PAIRS = 32  # shown in the HTML report
 
 
 def evaluate(
@@ -52,18 +52,20 @@ def evaluate(
     Args:
         what: a run folder, a model (its folder, its bundled name, or one that is loaded), a file of arrays (``.npz``,
             ``.npy``), a folder of images, an array of images uint8 [N, H, W] or [N, H, W, C], or a pair of images and
-            labels [N]. In arrays 0 is paper and 255 is ink. Labels are matched with the data's classes by name, and an
-            integer is the name of its digits: with named classes, give names (``np.array(class_names)[indices]``).
-        n: the number of images to measure, 128 or more; by default 10,000, or all there are. No more are measured than
-            the data have held-out images, so that every figure has a floor at its own n.
+            labels [N]. In arrays 0 is paper and 255 is ink. Labels are matched with the data's classes by name. An
+            integer label stands for the name written with its digits, such as ``"7"``; if the classes have other names,
+            give those (``np.array(class_names)[indices]``).
+        n: the number of images to measure, 128 or more; by default 10,000, or all if there are fewer. It never exceeds
+            the number of held-out images, so that every figure has a floor at its own n.
         data: the real images: a name that ``inkgan data`` lists, or a path; by default those that a run or model
             learned from, and MNIST for other images.
         data_dir: the folder to look for them in first.
-        seed: the seed of the images that a model draws, or of the choice among more than n.
-        full: also measure the Fréchet distance in features of random weights, which learned nothing, train a classifier
-            on the images, and look for copies in pixels: minutes more.
-        settings: how your own images are read, those to measure and the real ones: ``data.ink``, ``data.resize`` and
-            ``data.splits``, as in :func:`inkgan.train`: ``{"data.splits": "no"}``. Arrays are taken as they are.
+        seed: the seed of the images that a model draws, or of the choice if there are more than n.
+        full: also measure the Fréchet distance in features of an untrained network with random weights, train a
+            classifier on the images, and look for copies in pixels. This takes minutes more.
+        settings: how to read your own images, both those to measure and the real ones: ``data.ink``, ``data.resize``
+            and ``data.splits``, as in :func:`inkgan.train`, such as ``{"data.splits": "no"}``. Arrays are taken as they
+            are.
         extractor: measure distances in these features instead of those of the data's feature network: a function of
             images uint8 [N, H, W, C] that returns floats [N, D].
         progress: called with the name of the work and the share of it that is done.
@@ -98,7 +100,7 @@ def evaluate(
 
 
 def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = no_progress) -> Report:
-    """Measure images against a ruler, which can be used again for other images; see :func:`evaluate`."""
+    """Measure images with a ruler, which can be reused for other images; see :func:`evaluate`."""
     n, data = len(sample.images), ruler.data
     images = ruler.extract(sample.images, progress)
     progress("figures", 0.0)
@@ -142,14 +144,14 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
 
 
 def _title(title: str, ruler: Ruler) -> str:
-    """Return the title of a figure: only distances in features of the digits are called digit distances."""
+    """Return the title of a figure; only distances in the digits' features are called digit distances."""
     if " digit distance" not in title or ruler.features_title == "digit":
         return title
     return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:
-    """Return the images closest to training images, some of each class, since plain shapes such as 1 are closest."""
+    """Return the images closest to training images, some of each class; else plain shapes such as 1 would prevail."""
     if predicted is None:
         return order[:_PAIRS]
     classes = np.unique(predicted)

@@ -2,7 +2,7 @@
 
 Inception learned from photographs, so its features describe small pictures of ink badly. These features come from a
 classifier of the data themselves. Distances in them are called Fréchet *digit* distance and kernel *digit* distance.
-Only figures of the same network, which the card's ``sha256`` identifies, can be compared.
+Figures can be compared only if they come from the same network, which the card's ``sha256`` identifies.
 
 Any callable that maps uint8 images [N, H, W, C] to features [N, D] can take the network's place; :func:`extract` runs
 one and checks what it returns.
@@ -45,17 +45,17 @@ HALF_WIDTHS = (8, 16, 32, 32, 64, 64)
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "models" / "digit-features"
 
-# Every forward pass has exactly this many images (the last one is filled up with blank ones), so that the same kernels
-# run for any number of images: image i has the same features alone and among ten thousand.
+# Every forward pass has exactly this many images (the last is padded with blank ones), so that the same kernels run for
+# any number of images: image i has the same features alone and among ten thousand.
 _CHUNK = 64
-LARGEST_SIDE = 64  # larger pictures are averaged down first: the network's receptive field is 30 pixels
+LARGEST_SIDE = 64  # larger pictures are averaged down first, because the network's receptive field is 30 pixels
 _HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
-_GRID = 4  # the last feature map is pooled to 4x4, which keeps the places of strokes
+_GRID = 4  # the last feature map is pooled to 4x4, which preserves where the strokes are
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureCard:
-    """The description and the origin of a feature network; the JSON file beside its weights."""
+    """The description and the origin of a feature network, as in the JSON file next to its weights."""
 
     name: str
     image_shape: tuple[int, int, int]
@@ -111,7 +111,7 @@ def to_ink(images: Images) -> Tensor:
 
 
 class FeatureNetwork:
-    """A trained feature network, which is an Extractor: from uint8 images to features and class probabilities."""
+    """A trained feature network: it maps uint8 images to features, as an Extractor does, and to class probabilities."""
 
     def __init__(self, card: FeatureCard, layers: FeatureLayers) -> None:
         self.card = card
@@ -213,7 +213,7 @@ def _check_images(images: Images, image_shape: tuple[int, int, int]) -> None:
 
 
 def extract(extractor: Extractor, images: Images) -> Features:
-    """Run any extractor and check what it returns.
+    """Run an extractor and check what it returns.
 
     Args:
         extractor: a callable from uint8 images [N, H, W, C] to features [N, D]: a :class:`FeatureNetwork`, or

@@ -37,9 +37,9 @@ def figures_of(
 
     Args:
         images: features and class probabilities of n images.
-        labels: int64 [n], the class that each image was asked to show, or None.
-        ruler: the ruler that they are compared with.
-        rng: deals the images to the groups of the jackknife.
+        labels: int64 [n], the class requested for each image, or None.
+        ruler: the ruler to measure with.
+        rng: assigns the images to the groups of the jackknife.
     """
     features, predicted = images.features, images.predicted
     real = ruler.training[ruler.some_training(len(features))]
@@ -69,10 +69,10 @@ def figures_of(
 
 
 def floors_of(ruler: Ruler, n: int, figures: Iterable[str], progress: Progress) -> dict[str, Estimate]:
-    """Return the figures of n held-out images; kept in the cache.
+    """Return the figures of n held-out images, from the cache if they are there.
 
     Args:
-        ruler: the ruler that they are compared with.
+        ruler: the ruler to measure with.
         n: the number of images.
         figures: the names of the figures that need a floor. Held-out images may lack a class, and so its figures.
         progress: called with the name of the work and the share of it that is done.
@@ -84,7 +84,8 @@ def floors_of(ruler: Ruler, n: int, figures: Iterable[str], progress: Progress) 
         progress("floor", 0.0)
         found = figures_of(images, labels, ruler, np.random.default_rng(REAL_SEED))
         if images.predicted is not None and ruler.reference is not None:
-            # The total variation of one sample is mostly chance; the interval of samples of real images is exact.
+            # The total variation of one sample is mostly chance, so the floor's interval is that of many samples of
+            # the data's proportions.
             balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
             variation, chance = found["class_total_variation"], balance.chance_total_variation
             low, high = min(chance.low, variation.value), max(chance.high, variation.value)
@@ -108,14 +109,14 @@ def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) 
 def beside_floors(
     found: dict[str, Estimate], floors: dict[str, Estimate], labels: Labels | None, images: ImageFeatures, ruler: Ruler
 ) -> list[Figure]:
-    """Put the figures that have a floor beside it, with the numbers of images that both are computed from.
+    """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out.
 
     Args:
         found: the figures of n images by name, as :func:`figures_of` returns them.
-        floors: the same of n held-out images.
-        labels: int64 [n], the class that each image was asked to show, or None.
+        floors: the same for n held-out images.
+        labels: int64 [n], the class requested for each image, or None.
         images: features and class probabilities of the n images.
-        ruler: the ruler that they are compared with.
+        ruler: the ruler to measure with.
     """
     n, held_out = len(images.features), ruler.some_held_out(len(images.features))
     real, reference = ruler.data.test.labels, ruler.reference
@@ -149,7 +150,7 @@ def novelty_of(
 ) -> Novelty:
     """Compare the distances of images to their nearest training images with those of held-out images.
 
-    The comparison is within classes if the feature network knows them.
+    The comparison is within classes if the feature network predicts them.
     """
     cells = None
     if predicted is not None and ruler.reference is not None and ruler.extractor is None:
@@ -158,7 +159,7 @@ def novelty_of(
 
 
 def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> list[Figure]:
-    """Return the near-copies and the copying test, with their floors of ``held_out`` held-out images."""
+    """Return the near-copies and the copying test, with their floors from ``held_out`` held-out images."""
     n = len(found.closest)
     usual = binomial(round(found.expected * held_out), held_out)
     z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
@@ -180,12 +181,12 @@ def exact_copies(images: Images, data: DataSet) -> Figure:
 def full_figures(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
 ) -> tuple[list[Figure], list[str]]:
-    """Return the figures that take minutes, which only ``full`` asks for, with their floors; and notes.
+    """Return the figures of ``full``, which take minutes, with their floors; and notes.
 
     Args:
         sample: the n images, as they were drawn.
         images: their features and class probabilities.
-        ruler: the ruler that they are compared with.
+        ruler: the ruler to measure with.
         progress: called with the name of the work and the share of it that is done.
     """
     found = [second_distance(sample, ruler, progress), *_novelty_in_pixels(sample, images, ruler, progress)]
@@ -194,7 +195,7 @@ def full_figures(
 
 
 def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> Figure:
-    """Return the Fréchet distance by the second ruler, whose features learned nothing, with that of held-out images."""
+    """Return the Fréchet distance in the untrained features of the second ruler, with that of held-out images."""
     n, second = len(sample.images), make_second_ruler(ruler.data, progress)
     features = second.network.extract(sample.images, progress, "random features")[0]
     found = second.distance(features, np.random.default_rng(sample.seed))
@@ -218,9 +219,9 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, prog
 def _accuracy_score(
     sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
 ) -> tuple[list[Figure], list[str]]:
-    """Return the classification accuracy score with its ceiling, that of as many real images; and notes.
+    """Return the classification accuracy score with its ceiling, the score of as many real images; and notes.
 
-    A model with labels draws as many images as there are training images: Ravuri and Vinyals (2019), section 3.
+    A model with labels draws as many images as there are training images, as in Ravuri and Vinyals (2019), section 3.
     """
     data, train = ruler.data, ruler.data.train
     if train.labels is None or images.predicted is None:

@@ -1,4 +1,4 @@
-"""Reports and comparisons as HTML: pages that fetch nothing and run nothing, and fragments for notebooks."""
+"""Reports and comparisons as HTML: self-contained pages without scripts, and fragments for notebooks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def report_fragment(report: Report) -> str:
     pictures = report.pictures
     kinds = pairs = None
     if pictures is not None:
-        # A measured image, and beside it its nearest training image.
+        # Each measured image, with its nearest training image to its right.
         beside = np.stack([pictures.generated, pictures.training], axis=1).reshape(-1, *pictures.images.shape[1:])
         pairs = _embedded(beside, 8)
     if pictures is not None and report.classes:
@@ -88,7 +88,7 @@ def comparison_fragment(comparison: Comparison) -> str:
 
 
 def _chart(figure: Figure) -> dict[str, float]:
-    """Return the places of a figure, its floor and their intervals on a line from 0 to 100."""
+    """Return the positions of a figure, its floor and their intervals on a scale from 0 to 100."""
     value, floor = figure.interval, figure.floor_interval
     low, high = min(value.low, floor.low), max(value.high, floor.high)
     scale = 90 / (high - low) if high > low else 0.0

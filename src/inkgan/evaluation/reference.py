@@ -1,8 +1,8 @@
-"""The knowledge of a data set's real images, with which generated ones are compared: computed once, and kept.
+"""Features and statistics of a data set's real images, computed once; generated images are compared with them.
 
-It is their feature network, reference statistics in its features, the features of all training images, and figures of
+These are the feature network, reference statistics in its features, the features of all training images, and figures of
 real images. For the embedded digits the first two are shipped (``python scripts/make_reference_statistics.py`` makes
-the statistics again); for other data they are made when first needed, and kept in the user's cache. All are tied by
+the statistics again). For other data they are made when first needed, and kept in the user's cache. All are tied by
 hash to the data and to the feature network.
 
 Shapes: D features, K classes, H test images.
@@ -76,7 +76,7 @@ class ReferenceStatistics:
     held_out_features: npt.NDArray[np.float32]
     """The distance of each test image to its nearest training image in feature space, [H]."""
     held_out_pixels: npt.NDArray[np.float32]
-    """The same between the images themselves, with pixels in [0, 1], [H]."""
+    """The same distance between the images themselves, with pixels in [0, 1], [H]."""
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
@@ -140,7 +140,7 @@ def _announcement(state: str, data: DataSet, recipe: TrainingRecipe, widths: tup
 
 
 def is_shipped_for(data: DataSet) -> bool:
-    """Whether the shipped feature network was trained on these very data."""
+    """Return whether the shipped feature network was trained on exactly these data."""
     return bool(load_card().data["digest"] == data.digest)
 
 
@@ -149,7 +149,7 @@ def reference_for(data: DataSet, network: FeatureNetwork, progress: Progress = n
 
     Raises:
         EvaluationError: as :func:`compute_reference`.
-        CheckpointError: a shipped file is damaged; damaged ones of the cache are replaced.
+        CheckpointError: a shipped file is damaged; damaged files in the cache are replaced.
     """
     belongs = (data.digest, network.card.sha256)
     shipped = load_reference()
@@ -224,7 +224,7 @@ def compute_reference(data: DataSet, network: FeatureNetwork, progress: Progress
 
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
-    """Return the features of all training images, float32 [T, D]: cached ones, or extracted now and cached."""
+    """Return the features of all training images, float32 [T, D]: from the cache, or extracted now and cached."""
     path = cache_folder() / f"training-{cache_key(data, network)}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):
         with open_regular(path) as file:
@@ -246,7 +246,7 @@ def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
 def kept_estimates(
     name: str, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
 ) -> dict[str, Estimate]:
-    """Return estimates of real images by name: from a file of the cache, or computed now and kept there.
+    """Return estimates of real images by name: from a file in the cache, or computed now and kept there.
 
     Args:
         name: the name of the file.
@@ -283,6 +283,6 @@ def cache_folder() -> Path:
 
 
 def _write_to_cache(path: Path, content: bytes) -> None:
-    """Write a file of the cache; one that cannot be written is no error, and is computed again next time."""
+    """Write a file to the cache; a failure is no error, since the content can be computed again next time."""
     with contextlib.suppress(OutputError):
         write_bytes(path, content)

@@ -1,4 +1,4 @@
-"""The report of an evaluation, as typed data and as JSON; and which figures there are."""
+"""The report of an evaluation, as typed data and as JSON; and the kinds of figures."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def kind_of(name: str) -> Kind:
 
 
 def within_range(name: str, estimate: Estimate) -> Estimate:
-    """Cut off the interval of an estimate at the least and greatest value that the figure can have."""
+    """Clip the interval of an estimate to the values that the figure can have."""
     kind = kind_of(name)
     low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
     return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
@@ -100,29 +100,30 @@ def within_range(name: str, estimate: Estimate) -> Estimate:
 class Figure:
     """One figure of the images with its floor, the same figure of held-out real images.
 
-    Its verdict is ``against_floor``: ``as real`` where the two intervals overlap, else ``better``, ``worse`` or
+    Its verdict is ``against_floor``: ``as real`` if the two intervals overlap, else ``better``, ``worse`` or
     ``differs``.
     """
 
     name: str
-    """The key in ``report[name]`` and in JSON, such as ``coverage``; ``accuracy/2`` is that of the third class."""
+    """The key in ``report[name]`` and in JSON, such as ``coverage``; ``accuracy/2`` is the third class's accuracy."""
     title: str
-    """The name in tables, with the unit where there is one."""
+    """The name in tables, with its unit if it has one."""
     value: float
     """The measure of the given images. Shares are 0 to 1; docs/metrics.md defines the others."""
     interval: Interval
     """Where the value would lie for other images of the same generator; it does not cover another training."""
     n: int
-    """The number of images that it is computed from. The figures of a class are computed from its images only: accuracy
-    from those that were asked to show it, diversity from those that the feature network takes for it."""
+    """The number of images that the value is computed from. For a figure of one class, these are only the images of
+    that class: for accuracy, those for which it was requested; for diversity, those predicted as it."""
     floor: float
-    """The same measure of held-out real images, by the same code: of as many, or of those of the class among them."""
+    """The same measure, by the same code, of as many held-out real images; for a figure of one class, of those among
+    them that are of the class."""
     floor_interval: Interval
     """The interval of the floor."""
     floor_n: int
     """The number of held-out images that the floor is computed from."""
     ratio: float | None
-    """Value over floor; None where the floor may be 0."""
+    """Value over floor; None if the interval of the floor reaches 0."""
     better: Better
     """``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse."""
     reference: str
@@ -130,7 +131,7 @@ class Figure:
 
     @classmethod
     def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int) -> Figure:
-        """Make the figure of a name from its estimate by ``n`` images and that by ``floor_n`` held-out ones."""
+        """Make a figure from its name, its estimate from ``n`` images, and its floor from ``floor_n`` held-out ones."""
         kind = kind_of(name)
         estimate, floor = within_range(name, estimate), within_range(name, floor)
         return cls(
@@ -164,13 +165,13 @@ class ClassFigures:
     name: str
     """The name of the class."""
     count: int
-    """The number of images that the feature network takes for this class."""
+    """The number of images that the feature network predicts to be of this class."""
     expected: float
-    """The number of images of this class in the proportions of the training images."""
+    """The number of images of this class if the classes were in the proportions of the training images."""
     diversity: Figure | None
     """None if the class has too few images."""
     accuracy: Figure | None
-    """None if the images have no labels, or none of this class."""
+    """None if the images have no labels, or this class was requested for none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +189,7 @@ class Report:
     """Everything that an evaluation found; ``print`` shows it as a table, a notebook as the HTML report."""
 
     what: str
-    """What was measured: a path, a model's name, or ``array``."""
+    """The subject that was measured: a path, a model's name, or ``array``."""
     kind: str
     """``model``, ``arrays`` or ``folder of images``."""
     data: str
@@ -196,11 +197,11 @@ class Report:
     data_digest: str
     """The sha256 of the real images: figures against other data cannot be compared."""
     features: str
-    """The sha256 of the feature network: figures of different ones cannot be compared."""
+    """The sha256 of the feature network: figures in different features cannot be compared."""
     n: int
     """The number of images that were measured."""
     seed: int
-    """The seed of the drawing, or of the choice among more images."""
+    """The seed with which the images were drawn, or chosen from more images."""
     figures: tuple[Figure, ...]
     """The figures, the most important first."""
     classes: tuple[ClassFigures, ...]
@@ -212,13 +213,13 @@ class Report:
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
     """Not part of the JSON."""
     feature_accuracy: float | None = None
-    """The share of held-out images whose class the feature network predicts right; None if it is not known."""
+    """The share of held-out images whose class the feature network predicts correctly; None if it is not known."""
 
     def __getitem__(self, name: str) -> Figure:
-        """Return the figure of a name, such as ``"coverage"``.
+        """Return the figure with a name such as ``"coverage"``.
 
         Raises:
-            KeyError: there is none; the message lists those there are.
+            KeyError: there is no such figure; the message lists the names.
         """
         found = {figure.name: figure for figure in self.figures}
         if name not in found:
@@ -232,7 +233,7 @@ class Report:
         return any(figure.name == name for figure in self.figures)
 
     def as_json(self) -> str:
-        """Write the report as JSON, without its pictures."""
+        """Return the report as JSON, without its pictures."""
         fields = asdict(replace(self, pictures=None))
         del fields["pictures"]
         return json.dumps({"format": FORMAT, **fields}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -248,7 +249,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """Read a report that :meth:`as_json` wrote.
+        """Read a report from JSON that :meth:`as_json` returned.
 
         Raises:
             EvaluationError: it is not a report, or one of another format.

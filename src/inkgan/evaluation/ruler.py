@@ -1,21 +1,21 @@
 """The ruler: the real images of a data set, and everything that generated images are compared with.
 
-It is made once and then compares any number of sets of images with the same real images:
+It is made once, and then compares any number of sets of images with the same real images:
 
-* the Fréchet distance: with mean and covariance of all training images;
-* kernel distance, precision, recall, density and coverage: with as many training images as there are images, always
-  the same ones;
-* class balance: with the training labels;
-* novelty: with the distances of all held-out images to the training images.
+* The Fréchet distance compares with the mean and covariance of all training images.
+* Kernel distance, precision, recall, density and coverage compare with as many training images as there are images to
+  measure, always the same ones.
+* Class balance compares with the training labels.
+* Novelty compares with the distances of all held-out images to the training images.
 
 The *floor* of a figure is the same figure of as many held-out images, always the same ones.
 
-The :class:`SecondRuler` measures the Fréchet distance in features of a network with random weights, which learned
-nothing. The feature network of the first ruler learned from the training images, the very images that generators
-imitate. A network that learned from no image cannot favour these. In return it knows less of digits: it sees where the
-ink is rather than what it means. Naeem et al. (2020) use random features where those of photographs mislead. The
-network is a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of
-its features over the training images: on average, features then have a variance of 1, as in the first ruler.
+The :class:`SecondRuler` measures the Fréchet distance in features of an untrained network with random weights. The
+feature network of the first ruler learned from the training images, the very images that generators imitate. A network
+that learned from no image cannot favour these. In return it knows less about digits: it sees where the ink is rather
+than what it means. Naeem et al. (2020) use random features where features learned from photographs mislead. The network
+is a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of its
+features over the training images, so that features have a variance of 1 on average, as in the first ruler.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 from inkgan.networks import building
 
-#: The seed that chooses the real images of the floor and of the reference. The user's seed does not matter.
+#: The seed that chooses the real images of the floor and of the reference, whatever the user's seed.
 REAL_SEED = 20_260
 _WEIGHTS_SEED = 0  # of the second ruler's network; another seed would be another ruler
 _SECOND_FLOORS_VERSION = 1  # raise it when the second ruler's figure changes
@@ -80,7 +80,7 @@ class Ruler:
     Attributes:
         data: the real images.
         network: the data's feature network, which also predicts classes; None for data without labels.
-        extractor: the caller's own features; None takes the network's.
+        extractor: the caller's own features; None means those of the network.
         reference: statistics of the real images in the network's features; None without a network.
         training: the features of all training images, float32 [T, D].
         moments: their mean and covariance.
@@ -97,7 +97,7 @@ class Ruler:
 
     @property
     def features_title(self) -> str:
-        """The kind of features: ``digit``, the name of other data, or ``own`` for the caller's."""
+        """The kind of features: ``digit``, the name of other data, or ``own`` for the caller's own."""
         if self.extractor is not None:
             return "own"
         return "digit" if is_shipped_for(self.data) else self.data.name
@@ -111,7 +111,7 @@ class Ruler:
 
         Args:
             name: the name of the estimates.
-            version: the version of the figures; raise it when one changes, and they are computed again.
+            version: the version of the figures; raise it when one changes, so that they are computed again.
             compute: computes the estimates.
             needed: the names of estimates that have to be among them.
         """
@@ -171,16 +171,16 @@ def make_ruler(data: DataSet, extractor: Extractor | None = None, progress: Prog
 def quick_measure(
     data: DataSet, progress: Progress = no_progress
 ) -> Callable[[Images, Labels | None], dict[str, float]]:
-    """Return the function with which training measures at intervals: Fréchet distance and accuracy of the class.
+    """Return the function that training calls at intervals to measure Fréchet distance and accuracy of the class.
 
     Args:
         data: the real images.
-        progress: called with the progress of the feature network and the statistics of the real images, if they are
-            new.
+        progress: called while the feature network and the statistics of the real images are made, if they are not in
+            the cache.
 
     Returns:
-        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None, which returns figures by name. The
-        first, of which less is better, decides which checkpoint of a run is the best.
+        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None. It returns figures by name. The
+        first one, where lower is better, decides which checkpoint of a run is the best.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
@@ -217,7 +217,7 @@ class SecondRuler:
 
         Args:
             features: the features of the images, by :attr:`network`.
-            rng: deals the images to the groups of the jackknife.
+            rng: assigns the images to the groups of the jackknife.
         """
         found = frechet_estimate(features, self.moments, rng).at_n
         unit = float(np.trace(self.moments.covariance)) / len(self.moments.mean)
@@ -242,9 +242,9 @@ def make_second_ruler(data: DataSet, progress: Progress = no_progress) -> Second
 
 
 def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
-    """Return the network of random weights for images [H, W, C], always the same.
+    """Return the network of random weights for images [H, W, C], always the same one for a shape.
 
-    Weights are from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
+    Weights are drawn from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
     """
     card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
     with building():

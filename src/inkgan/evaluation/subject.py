@@ -40,7 +40,7 @@ MOST = 10_000
 #: The least number of images that can be measured.
 SMALLEST = 128
 
-#: Classes are unequal where one is more than this many times as frequent, or as rare, as in equal shares.
+#: Classes are unequal if one is more than this many times as frequent, or as rare, as in equal shares.
 _UNEQUAL = 2.0
 
 #: Everything that can be measured; see :func:`open_subject`.
@@ -49,7 +49,7 @@ Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt
 
 @dataclass(frozen=True, eq=False)
 class ModelSubject:
-    """A generator, whose images are drawn when they are needed.
+    """A generator; its images are drawn when they are needed.
 
     Attributes:
         name: its name in the report.
@@ -74,7 +74,7 @@ class ModelSubject:
     def class_names(self, data: DataSet) -> tuple[str, ...]:
         """Return the names of its labels; empty if it draws without labels.
 
-        A model of inkgan 0.1 has no names. It takes those of the data, if it learned from them.
+        A model of inkgan 0.1 has no class names. It gets those of the data if it learned from these data.
         """
         named = "class_names" in self.model.description
         if not named and self.model.num_classes == len(data.class_names) and self.model.data_digest == data.digest:
@@ -86,8 +86,8 @@ class ModelSubject:
     ) -> tuple[Images, Labels | None, list[str]]:
         """Draw the first n images of a seed: uint8 [n, H, W, C], their labels, and notes.
 
-        The classes come in turn; where those of the data are unequal, in the data's proportions. Else a perfect
-        generator would differ from the data by its classes alone.
+        The classes come in turn; if those of the data are unequal, they come in the data's proportions. Otherwise a
+        perfect generator would differ from the data by its class shares alone.
         """
         counts, notes = _unequal_counts(self.class_names(data), data), []
         labels = self.model.labels_for(n)
@@ -137,7 +137,7 @@ class ImageSubject:
     def take(
         self, n: int, seed: int, _data: DataSet, _progress: Progress = no_progress
     ) -> tuple[Images, Labels | None, list[str]]:
-        """Return n images, their labels and no notes; if there are more, the seed chooses among them."""
+        """Return n images, their labels and no notes; if there are more images, the seed chooses among them."""
         total = len(self.images)
         some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
         return self.images[some], None if self.labels is None else self.labels[some], []
@@ -152,9 +152,9 @@ class Sample:
 
     Attributes:
         subject: the subject that they come from.
-        seed: the seed of the drawing, or of the choice among more.
+        seed: the seed with which the images were drawn, or chosen from more images.
         images: uint8 [n, H, W, C].
-        labels: int64 [n] in the numbering of the real data: the class that each image was asked to show; or None.
+        labels: int64 [n] in the numbering of the real data: the class requested for each image; or None.
         notes: notes about them for the reader of a report.
     """
 
@@ -175,7 +175,7 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
 
     Raises:
         DataError: a file or folder cannot be read.
-        CheckpointError: there is no such thing, or a model is damaged.
+        CheckpointError: nothing of this name exists, or a model is damaged.
         EvaluationError: images are too few, or constant.
     """
     if isinstance(what, Model):
@@ -195,7 +195,7 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
 
 
 def _is_model(what: str | Path) -> bool:
-    """Whether to load ``what`` as a model; also if it does not exist, since the error of ``load`` fits."""
+    """Whether to load ``what`` as a model; True also if it does not exist, since ``load`` raises the fitting error."""
     if is_bundled(what) or what == "":
         return True
     path = Path(what)
@@ -253,11 +253,11 @@ def real_images(
     """Return the real images to compare with: those named, or else those that a model learned from, or MNIST.
 
     Args:
-        subjects: what is measured; the first is the model in question.
+        subjects: the subjects to measure. If the first is a model, its data are the default.
         data: a name or a path, or None.
         data_dir: the folder to look for it in first.
-        settings: how a user's own images are read, those to measure among them; see :func:`inkgan.data.load`.
-        progress: receives how far the reading is.
+        settings: how the user's own images are read, including those to measure; see :func:`inkgan.data.load`.
+        progress: called with the progress of the reading.
 
     Raises:
         DataError: the data cannot be read.
@@ -268,7 +268,7 @@ def real_images(
     if saved is None:
         name = "mnist" if data is None else data
         if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
-            how.pop("ink", None)  # it is that of the images to measure: a known set is read as published
+            how.pop("ink", None)  # it describes the images to measure; a known set is read as published
         return load_data(name, place, **how, progress=progress)
     try:
         return load_saved({**saved, **how}, place, progress=progress)
@@ -277,7 +277,7 @@ def real_images(
 
 
 def shortage(data: DataSet) -> str:
-    """Return the reason why nothing can be measured against a data set; empty if it can be."""
+    """Return the reason why nothing can be measured against a data set; empty if there is none."""
     if len(data.test) >= SMALLEST:
         return ""
     return (
@@ -360,7 +360,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
 def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np.int64] | None:
     """Return the number of training images of each class of a model, if they are unequal; else None.
 
-    Also None if the model draws without labels, or draws a class that the data do not have.
+    It is also None if the model draws without labels, or draws a class that the data do not have.
     """
     numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
     if data.train.labels is None or not class_names or not numbers.keys() >= set(class_names):
@@ -377,7 +377,7 @@ def are_unequal(counts: npt.NDArray[np.int64]) -> bool:
 
 
 def in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
-    """Return n labels, int64 [n], in the proportions of some counts (largest remainders), each class spread out."""
+    """Return n labels, int64 [n], in the proportions of ``counts`` (largest remainders), each class evenly spread."""
     shares = n * counts / counts.sum()
     each = np.floor(shares).astype(np.int64)
     each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1

@@ -36,7 +36,7 @@ def report_text(report: Report) -> str:
 
 
 def _only_in_text(report: Report) -> list[str]:
-    """Return the explanations, with those of columns that the HTML report explains beside its charts."""
+    """Return the explanations, including those of columns that the HTML report explains below its charts."""
     first, *others = explanations(report)
     lines = [f"{first} better: equal, where a value on either side of the floor is worse."]
     if any(one.diversity or one.accuracy for one in report.classes):
@@ -180,7 +180,7 @@ def letter(at: int) -> str:
 
 
 def number(value: float) -> str:
-    """Return a figure in four digits."""
+    """Return a figure with four significant digits; small ones with two, as a power of ten."""
     if value == 0 or abs(value) >= 1e-3:
         return f"{value:.4g}"
     return f"{value:.1e}"
