@@ -334,8 +334,8 @@ def _notes(
     sizes = [(len(members[0]), len(group)) for group in members[1:]]
     if (1, 1) in sizes:
         yield (
-            "between single models intervals are those of sampling and say nothing of training variance, which only "
-            "runs over several seeds show. Give groups such as 'runs/a-*' 'runs/b-*'."
+            "between single models, intervals cover sampling but not training variance, which only runs over several "
+            "seeds show. Give groups such as 'runs/a-*' 'runs/b-*'."
         )
     if any(min(pair) == 1 < max(pair) for pair in sizes):
         yield "a single model shows no training variance; compared with a group, the group's variance is used for it."

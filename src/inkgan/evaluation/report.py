@@ -114,7 +114,8 @@ class Figure:
     """Where the value would lie for other images of the same generator; it does not cover another training."""
     n: int
     """The number of images that the value is computed from. For a figure of one class, these are only the images of
-    that class: for accuracy, those for which it was requested; for diversity, those predicted as it."""
+    that class: for accuracy, those for which it was requested; for diversity, those that the feature network assigns to
+    it."""
     floor: float
     """The same measure, by the same code, of as many held-out real images; for a figure of one class, of those among
     them that are of the class."""
@@ -165,7 +166,7 @@ class ClassFigures:
     name: str
     """The name of the class."""
     count: int
-    """The number of images that the feature network predicts to be of this class."""
+    """The number of images that the feature network assigns to this class."""
     expected: float
     """The number of images of this class if the classes were in the proportions of the training images."""
     diversity: Figure | None

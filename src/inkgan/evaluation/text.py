@@ -41,7 +41,7 @@ def _only_in_text(report: Report) -> list[str]:
     lines = [f"{first} better: equal, where a value on either side of the floor is worse."]
     if any(one.diversity or one.accuracy for one in report.classes):
         lines.append(
-            "images: those that the feature network takes for the class. expected: as many as there would be in the "
+            "images: those that the feature network assigns to the class. expected: as many as there would be in the "
             "proportions of the training images."
         )
     return [*lines, *others, "`inkgan help metrics` says what each figure detects, and what it misses."]
@@ -73,8 +73,8 @@ def explanations(report: Report) -> list[str]:
     below = [name for name in by_ruler if name in report and report[name].against_floor == "better"]
     if "frechet_digit_distance" in below:
         lines.append(
-            "A distance may be below its floor: generated images imitate the training images, from which the feature "
-            "network learned, too; held-out images are others."
+            "A distance may be below its floor: generated images imitate the training images, the very images that the "
+            "feature network learned from; held-out images are different ones."
         )
     if "frechet_random_distance" in report:
         lines.append(

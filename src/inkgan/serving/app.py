@@ -29,8 +29,8 @@ from inkgan.serving.responses import PNG, Content
 from inkgan.serving.workers import Workers
 
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
-#: For this long a browser does not ask again; then it does, with the ETag. The response of an address that names its
-#: model never changes; that of another address changes when the server serves another model.
+#: How long a browser reuses a response before it asks again, with the ETag. The response of an address that names its
+#: model never changes; the response of any other address changes when the server serves another model.
 _A_MINUTE, _A_YEAR = "public, max-age=60, immutable", "public, max-age=31536000, immutable"
 _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
@@ -46,8 +46,8 @@ class Service:
 
     Args:
         saved: the model.
-        processes: the number of processes that draw; 0 draws in a thread of this one, as do networks without a NumPy
-            form.
+        processes: the number of processes that draw; 0 draws in a thread of this process. Networks without a NumPy form
+            always run in a thread.
     """
 
     def __init__(self, saved: SavedModel, processes: int = 0) -> None:
@@ -86,7 +86,7 @@ class Service:
 
 
 def application(service: Service) -> FastAPI:
-    """Return the application that answers for a model, without the bounds of :class:`inkgan.serving.guard.Guard`."""
+    """Return the application for a model, without the limits that :class:`inkgan.serving.guard.Guard` adds."""
     app = FastAPI(
         title="inkgan",
         version=version("inkgan"),
@@ -172,7 +172,7 @@ async def _openapi(request: Request) -> Response:
 
 
 async def _alive() -> Response:
-    """Answer that the server runs. While it is full, its guard answers `/readyz` instead."""
+    """Answer that the server is running. While it is full, its guard answers `/readyz` instead."""
     return Response("ok\n", media_type="text/plain")
 
 
@@ -186,25 +186,25 @@ def _service(request: Request) -> Service:
 
 
 async def _drawn(request: Request, query: Parameters, make: Callable[..., Content], *arguments: Any) -> Response:
-    """Answer with ``make(model, *arguments)``, and draw nothing if the client has it."""
+    """Answer with ``make(model, *arguments)``; draw nothing if the client already has it."""
     headers = _cache_headers(request, query)
     if _client_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
         content, media_type = await _service(request).drawn(make, *arguments)
-    except ConfigError as error:  # the parameters are in their ranges, so it is the name of a class
+    except ConfigError as error:  # the parameters are valid, so it is about the name of a class
         return error_response(404, str(error))
     return Response(content, media_type=media_type, headers=headers)
 
 
 def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
-    """Return the headers that say how clients may cache an answer that follows from its address.
+    """Return the headers that say how clients may cache an answer that depends on nothing but its address and model.
 
     Raises:
         HTTPException: the request is for another model, or gives a parameter twice.
     """
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
-        if count > 1:  # the last one would count, silently
+        if count > 1:  # otherwise the last one would silently win
             raise HTTPException(400, f"{name} was given {count} times. Give it once.")
     service = _service(request)
     digest = service.digest[:DIGEST_LENGTH]
@@ -217,7 +217,7 @@ def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
 
 
 def _revalidated(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
-    """Answer with content that may change when the server starts again: browsers ask each time whether it did."""
+    """Answer with content that may change when the server restarts, so that browsers revalidate it each time."""
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
@@ -227,7 +227,7 @@ def _revalidated(request: Request, content: bytes, media_type: str, policy: str 
 
 
 def _client_has(request: Request, tag: str) -> bool:
-    """Return whether the client has the answer with this tag, which caches may have marked as weak."""
+    """Return whether the client has the answer with this tag; caches may have marked the tag as weak."""
     given = request.headers.get("If-None-Match", "").split(",")
     return tag in (one.strip().removeprefix("W/") for one in given)
 

@@ -1,4 +1,4 @@
-"""Answer requests that wait for their turn in one batch, which takes less time and changes no response."""
+"""Answer waiting requests in batches, which takes less time and changes no response."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-#: The most requests in one batch. Two already save most of the time that a larger batch would, and the larger it is,
-#: the longer its first request waits for the others, and requests of other kinds for all of them.
+#: The most requests in one batch. Two already save most of the time that a larger batch would. In a larger one, the
+#: first request waits longer for the others, and requests of other kinds wait longer for the whole batch.
 LARGEST_BATCH = 2
 
 Request = TypeVar("Request")
@@ -16,12 +16,12 @@ Response = TypeVar("Response")
 
 
 class Batcher(Generic[Request, Response]):
-    """Answers requests in batches of those that came while they waited for their turn.
+    """Answers requests in batches: requests of one kind that wait for a turn at the same time can share one.
 
     Attributes:
-        answer: from requests of one kind to their responses, in their order.
-        kind: from a request to its kind; requests of one kind can be answered in one batch.
-        turns: limits the batches that are answered at one time, together with whatever else waits for a turn.
+        answer: returns the responses to requests of one kind, in the same order.
+        kind: returns the kind of a request; requests of one kind can be answered in one batch.
+        turns: limits how many batches are answered at one time; work outside the batcher may wait for turns, too.
         largest: the most requests in one batch.
     """
 
@@ -40,7 +40,7 @@ class Batcher(Generic[Request, Response]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: Request) -> Response:
-        """Return the response to a request. A client that stops waiting disturbs no other."""
+        """Return the response to a request. A client that stops waiting does not affect the others."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         kind = self.kind(request)
         self._waiting[kind][future] = request
@@ -50,9 +50,9 @@ class Batcher(Generic[Request, Response]):
         return await future
 
     async def _work(self, kind: Hashable, future: asyncio.Future[Response]) -> None:
-        """Wait for a request's turn, then answer it and others of its kind, unless an earlier turn took it.
+        """Wait for a request's turn, then answer it and others of its kind, unless an earlier batch included it.
 
-        A turn is not used for others alone: requests that came later would overtake those of other kinds.
+        If one did, the turn is given back unused. Otherwise later requests would overtake those of other kinds.
         """
         async with self.turns:
             batch = self._batch(kind, future)
@@ -71,7 +71,7 @@ class Batcher(Generic[Request, Response]):
         waiting = self._waiting[kind]
         chosen = [one for one in waiting if not one.done()][: self.largest] if future in waiting else []
         batch = {one: waiting.pop(one) for one in chosen}
-        waiting.pop(future, None)  # it is still here only if its client is gone
+        waiting.pop(future, None)  # it is still there only if its client is gone
         if not waiting:
             del self._waiting[kind]
         return batch

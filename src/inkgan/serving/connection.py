@@ -1,4 +1,4 @@
-"""Connections with a time limit for the head of a request, which uvicorn does not have."""
+"""Connections with a time limit for the head of a request, which uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_HEAD = 16_384
 
 
 class Connection(H11Protocol):
-    """A connection of uvicorn's with bounds."""
+    """A uvicorn connection with limits."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Receive a part of a request; the clock runs until its head is whole."""
+        """Receive a part of a request; the clock runs until its head is complete."""
         super().data_received(data)
         self._watch()
 
@@ -44,7 +44,7 @@ class Connection(H11Protocol):
         self._end("400 Bad Request", f"{msg} A request's head may have {LARGEST_HEAD:,} bytes.")
 
     def _watch(self) -> None:
-        """Run the clock while a request is awaited, and only then."""
+        """Run the clock only while a request is awaited."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_clock()
         elif self._deadline is None:
@@ -56,7 +56,7 @@ class Connection(H11Protocol):
             self._deadline = None
 
     def _end(self, status: str, line: str, headers: str = "") -> None:
-        """Answer in place of the application, and close."""
+        """Answer in place of the application, and close the connection."""
         body = json.dumps({"error": line})
         head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}"
         self.transport.write(f"{head}x-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}".encode())

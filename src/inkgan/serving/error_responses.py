@@ -1,4 +1,4 @@
-"""Errors as responses: JSON with one line."""
+"""Errors as responses: JSON with a one-line message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds around the addresses: hosts, methods, rates and times; the security headers and the metrics of every answer.
+"""Limits for all requests (hosts, methods, rates, times), and the security headers and metrics of every answer.
 
 Nothing here reads a body: a request that has one is refused by its headers.
 """
@@ -26,11 +26,11 @@ from inkgan.serving.connection import LARGEST_HEAD
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
 
-#: The most requests that are answered or wait at one time; further ones are asked to come back.
+#: The most requests that are answered or wait at one time; further ones get a 503 and are asked to come back.
 MOST_AT_ONCE = 64
 #: The most seconds until an answer begins, and from then until it is sent.
 SECONDS_TO_ANSWER, SECONDS_TO_SEND = 10.0, 30.0
-#: The most requests from one address: in a second in the long run, and at once.
+#: The most requests from one client: per second in the long run, and in one burst.
 RATE, BURST = 500.0, 1000.0
 #: The most clients whose buckets are remembered.
 _MOST_BUCKETS = 4096
@@ -57,7 +57,7 @@ _in_progress = Gauge("inkgan_requests_in_progress", "Requests that are being ans
 
 
 class Rates:
-    """A token bucket for each of the addresses that asked last."""
+    """A token bucket for each of the most recent clients."""
 
     def __init__(self, rate: float = RATE, burst: float = BURST, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
@@ -76,7 +76,7 @@ class Rates:
 
 
 class Guard:
-    """An application behind bounds.
+    """An application behind limits.
 
     Attributes:
         app: the application that answers.
@@ -143,10 +143,10 @@ class Guard:
 
 
 def _refusal_of_head(scope: Scope) -> Response | None:
-    """Return the error for a request whose head says already that it is refused; else None."""
+    """Return the error for a request that must be refused for its head alone; else None."""
     headers = Headers(scope=scope)
     size = _bytes_of_head(scope)
-    if size > LARGEST_HEAD:  # it came in one piece, so the connection did not count it
+    if size > LARGEST_HEAD:  # it arrived in one piece, so the connection did not count it
         line = f"the head of this request has {size:,} bytes. It may have {LARGEST_HEAD:,}."
         return error_response(400, line, Connection="close")
     if scope["method"] not in {"GET", "HEAD"}:
@@ -157,7 +157,7 @@ def _refusal_of_head(scope: Scope) -> Response | None:
 
 
 def _bytes_of_head(scope: Scope) -> int:
-    """Return the number of bytes of a request's head, without spaces that HTTP leaves to the client."""
+    """Return the number of bytes of a request's head, without optional white space."""
     path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
     address = path + b"?" + query if query else path
     request_line = len(scope["method"]) + len(address) + len("  HTTP/1.1\r\n")
@@ -168,7 +168,7 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        # The application knows no HEAD: it is a GET whose body is not sent.
+        # The application has no HEAD: it gets a GET, and the body of its answer is not sent.
         self.scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
         self.limit: asyncio.Timeout | None = None
         self.status = 0
@@ -181,7 +181,7 @@ class _Exchange:
 
     @asynccontextmanager
     async def watched(self, receive: Receive) -> AsyncIterator[None]:
-        """Give up what is answered in this context as soon as the client is gone: nobody would get the answer."""
+        """Cancel the answer that is made in this context as soon as the client is gone."""
         watch = asyncio.create_task(self._watch(receive))
         try:
             yield
@@ -189,9 +189,9 @@ class _Exchange:
             watch.cancel()
 
     async def _watch(self, receive: Receive) -> None:
-        """Let the time for the answer end when the client is gone.
+        """End the time for the answer when the client is gone.
 
-        A request without a body is one message. What comes after it is that the client is gone, or has its answer.
+        A request without a body is one message. The next message means that the client is gone or has its answer.
         """
         message = await receive()
         if message["type"] == "http.request":
@@ -202,12 +202,12 @@ class _Exchange:
             self._end_in(0)
 
     def _end_in(self, seconds: float) -> None:
-        """Leave the answer so much time from now on, unless its time is over."""
+        """Give the answer this much time from now on, unless its time is already over."""
         if self.limit is not None and not self.limit.expired():
             self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer on, with the headers that all answers have."""
+        """Forward a part of the answer, with the headers that all answers have."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -222,14 +222,14 @@ class _Exchange:
         await self._send(message)
 
     def count(self) -> None:
-        """Count the request in the metrics; addresses that do not exist share one name."""
+        """Count the request in the metrics; addresses that do not exist are counted as ``other``."""
         route = self.scope.get("route")
         path = "other" if route is None else route.path_format
         _requests.labels(path, str(self.status)).inc()
         _seconds.labels(path).observe(time.perf_counter() - self._began)
 
     def log(self) -> None:
-        """Log the request in one line; JSON escapes characters that would control a terminal."""
+        """Log the request as one line of JSON, which escapes characters that would control a terminal."""
         client = self.scope.get("client")
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -241,6 +241,6 @@ class _Exchange:
             "bytes": self._bytes,
             "ms": round(1000 * (time.perf_counter() - self._began), 1),
         }
-        with suppress(OSError, ValueError):  # if nobody reads it
+        with suppress(OSError, ValueError):  # stderr may be closed
             sys.stderr.write(json.dumps(line) + "\n")
             sys.stderr.flush()

@@ -82,7 +82,7 @@ def _range(schema: Mapping[str, Any]) -> str:
         return f"{schema['minimum']:g} to {most:g}" if most < 2**53 else f"{schema['minimum']} to 2^63 - 1"
     if "anyOf" in schema:  # the other choice is null
         return _range(schema["anyOf"][0])
-    if "maxLength" in schema:  # the description says which characters; a pattern of them is for programs
+    if "maxLength" in schema:  # the description says which characters; the pattern is for programs
         return f"{schema.get('minLength', 0)} to {schema['maxLength']} characters"
     if "pattern" in schema:
         return str(schema["pattern"]).strip("^$")

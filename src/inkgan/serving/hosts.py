@@ -1,6 +1,7 @@
 """The names under which clients may address a server.
 
-Another site could make its own name point here (DNS rebinding), so that its pages would read this server's answers.
+Without this check, another site could point its own name here (DNS rebinding), and its pages could read this server's
+answers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 from inkgan.errors import ConfigError, shown
 
-#: Names by which this machine calls itself.
+#: The names by which this machine calls itself.
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: Addresses that stand for all addresses of this machine.
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
@@ -30,7 +31,7 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
         ConfigError: one of the others is no name, or there is none that another machine could use.
     """
     for name in others:
-        if name_of(name) != name.lower() or "*" in name:  # it is no pattern
+        if name_of(name) != name.lower() or "*" in name:  # patterns are not allowed
             raise ConfigError(f"{shown(name)!r} is no name of a host. Give one as in an address, without a port.")
     if host in _EVERYWHERE and not others:
         raise ConfigError(
@@ -40,5 +41,5 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
 
 
 def in_url(host: str) -> str:
-    """Write a host as URLs do: numbers of IPv6 in brackets."""
+    """Write a host as URLs do: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

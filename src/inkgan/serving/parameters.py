@@ -1,6 +1,6 @@
 """The parameters of each address, with their ranges and examples.
 
-A parameter that is not listed here is an error, so that a misspelled ``sed=4`` does not draw another hand.
+A parameter that is not listed here is an error; otherwise a misspelled ``sed=4`` would silently draw another hand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from inkgan.seeds import LARGEST_SEED
 
 #: The most images in one answer.
 LARGEST_SAMPLE = 64
-#: The number of hexadecimal digits of its digest that name a model in an address.
+#: The number of hexadecimal digits of a model's digest that name it in an address.
 DIGEST_LENGTH = 12
 
 _ANY, _VISIBLE = (f"[{re.escape(letters)}]" for letters in (CHARACTERS + WILDCARD, CHARACTERS.strip() + WILDCARD))
@@ -25,7 +25,7 @@ Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}
 
 
 class Parameters(BaseModel):
-    """The parameters of every address."""
+    """The parameters that all addresses share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

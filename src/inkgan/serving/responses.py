@@ -25,11 +25,11 @@ from inkgan.serving import parameters
 
 PNG = "image/png"
 _JSON = "application/json"
-#: The time of the files in a .zip, so that the same request gives the same bytes.
+#: The fixed time of the files in a .zip, so that the same request gives the same bytes.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 #: The most pixels of an answer. Images of 28×28 never come near; those of a model with large images may.
 MOST_PIXELS = 2**24
-#: The most pixels of a text in any look but the clean one: it takes about a second, ten times as long as clean.
+#: The most pixels of a text in any look but the clean one. So many take about a second, ten times as long as clean.
 MOST_PIXELS_IN_A_LOOK = 2**21
 _SHEET_SCALE = 2
 
@@ -45,7 +45,8 @@ def check(model: Model, query: parameters.Write) -> None:
     """Check that a text can be written, before it waits for its turn.
 
     Raises:
-        ConfigError: the text has a character that cannot be written, or its look has paper and no background.
+        ConfigError: the text has a character that cannot be written, or its look has paper and so takes no other
+            background.
         CheckpointError: the model's classes are not the ten digits.
         OutputError: there would be too many pixels for a look.
     """
@@ -62,7 +63,7 @@ def shared(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
 
 
 def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
-    """Write texts that agree in :func:`shared`, each as if it were alone, with the pixels of ``inkgan write``."""
+    """Write texts with the same :func:`shared` parameters, each as if alone, with the pixels of ``inkgan write``."""
     lines = [(one.text, one.writer) for one in queries]
     written = writing.write_batch(lines, model=model, seed=[one.seed for one in queries], **dict(shared(queries[0])))
     return [_written(one, query.format) for one, query in zip(written, queries, strict=True)]
@@ -86,7 +87,7 @@ def _written(written: writing.Writing, kind: str) -> Content:
 
 
 def digit(model: Model, name: str, query: parameters.Digit) -> Content:
-    """Draw one class as a writer does, in the size of the model's images.
+    """Draw one image of a class by one writer, enlarged by ``scale``.
 
     Raises:
         ConfigError: the model has no class of this name.
@@ -148,7 +149,7 @@ def models(saved: SavedModel, digest: str) -> Content:
 
 
 def digest(saved: SavedModel) -> str:
-    """Return the SHA-256 of a model's weights and of the names of its classes, by which addresses name it."""
+    """Return the SHA-256 of a model's weights and class names; addresses name the model by its first digits."""
     return hashlib.sha256(json.dumps([saved.digest, saved.class_names]).encode()).hexdigest()
 
 
@@ -166,7 +167,7 @@ def tag(model: str, path: str, query: parameters.Parameters) -> str:
 
 @cache
 def _versions() -> list[str]:
-    """The versions of the packages on which the bytes of an answer depend."""
+    """Return the versions of the packages on which the bytes of an answer depend."""
     return [version(package) for package in ("inkgan", "numpy", "pillow")]
 
 

@@ -1,4 +1,4 @@
-"""The server: a socket, a process that answers, processes that draw, and an orderly end."""
+"""The server: a socket, a process that answers, processes that draw, and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def serve(
         host: the address to listen on.
         port: 1 to 65535, or 0 for one that is free.
         allow_hosts: names, besides this machine's own, under which clients may address it.
-        workers: the number of processes that draw and share the weights, 1 to 64; one more answers.
+        workers: the number of processes that draw, 1 to 64; they share the weights. One more process answers.
         access_log: log each request on stderr as a line of JSON.
         say: called with the server's address as soon as it answers.
 
     Raises:
         CheckpointError: there is no such model, or it is damaged.
-        ConfigError: the server cannot listen on the address, or would answer under no name of it.
+        ConfigError: the server cannot listen on the address, a name is not a host's, or the address stands for all
+            addresses of this machine and ``allow_hosts`` is empty.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     workers = whole_number(workers, f"there cannot be {{}} workers. Ask for 1 to {MOST_WORKERS}.", 1, MOST_WORKERS)
@@ -54,7 +55,7 @@ def serve(
         from inkgan.serving.connection import LARGEST_HEAD, Connection  # noqa: PLC0415
         from inkgan.serving.guard import Guard  # noqa: PLC0415
 
-        warnings.simplefilter("ignore", InkganWarning)  # on what is drawn: clients do not read the server's stderr
+        warnings.simplefilter("ignore", InkganWarning)  # about drawn images: clients do not read the server's stderr
         service = Service(saved.read(what, "latest"), workers)
         config = uvicorn.Config(
             Guard(application(service), names, access_log=access_log),
@@ -70,7 +71,7 @@ def serve(
             timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
         )
         server = uvicorn.Server(config)
-        # uvicorn would raise a signal that it heard again, after it ended in order; here the exit code is 0.
+        # After its graceful shutdown uvicorn would raise the signal again; without that, the exit code is 0.
         server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.handle_exit)
@@ -90,8 +91,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with ExitStack() as closing:
-            # asyncio sends at once (TCP_NODELAY) only from sockets that name their protocol. From others, the body of
-            # an answer waits 40 ms until the client acknowledges the head.
+            # asyncio sets TCP_NODELAY only on sockets that name their protocol. On others, the body of an answer waits
+            # 40 ms until the client acknowledges the head.
             listener = closing.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -29,7 +29,7 @@ class Workers:
     """Processes that draw with a model, each one request at a time.
 
     Attributes:
-        turns: to be acquired before :meth:`draw`; turns are taken in the order of requests.
+        turns: acquire it before :meth:`draw`; requests get their turns in order of arrival.
     """
 
     def __init__(self, model: Model, processes: int) -> None:
@@ -37,7 +37,7 @@ class Workers:
 
         Args:
             model: the model to draw with.
-            processes: their number; 0 draws in a thread of this process, as PyTorch needs it, which hangs after a fork.
+            processes: their number; 0 draws in a thread of this process, as PyTorch needs, since it hangs after a fork.
 
         Raises:
             InkganError: the model cannot draw.
@@ -45,12 +45,12 @@ class Workers:
         self.turns = asyncio.Semaphore(max(1, processes))
         self._model = model
         self._processes = processes
-        # A pipe into which nobody writes: it closes when this process ends, in whatever way.
+        # Nobody writes to this pipe: it closes when this process ends, however it ends.
         self._lifeline = os.pipe() if processes else ()
         self._executor = self._start()
 
     def _start(self) -> Executor:
-        """Start the processes, and let one try the model."""
+        """Start the processes, and let one of them try the model."""
         executor: Executor
         if self._processes:
             arguments = (self._model, *self._lifeline)
@@ -82,7 +82,7 @@ class Workers:
         """End the processes, whatever they are doing."""
         for end in self._lifeline:
             os.close(end)
-        # To the end, or the executor's own thread and the end of the program could close one pipe at the same time.
+        # Wait, or the executor's own thread and the exit of the program could close one pipe at the same time.
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -96,7 +96,7 @@ def _initialise(model: Model, read_end: int, write_end: int) -> None:
         signal.signal(number, signal.SIG_IGN)  # it ends with the process that answers
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
         with suppress(OSError):
-            # A copy of a client's socket, with which the client would not see that the server has closed it.
+            # While this process holds a copy of a client's socket, the client would not see that the server closed it.
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
     os.close(write_end)
