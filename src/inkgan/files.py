@@ -107,7 +107,7 @@ def from_json(content: str | bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError) as error:
-        raise json.JSONDecodeError(f"no JSON ({type(error).__name__})", "", 0) from None
+        raise json.JSONDecodeError(f"not JSON ({type(error).__name__})", "", 0) from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -468,7 +468,7 @@ def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[st
     """Nobody could ask for one of these classes by its name."""
     for name in names:
         some(folder / name)
-    complaint(lambda: load(str(folder)), "the list of its class folders holds a name twice")
+    complaint(lambda: load(str(folder)), "the list of its class folders has a name twice")
 
 
 def test_a_class_or_a_split_that_vanishes_stops(folder: Path) -> None:

@@ -135,7 +135,7 @@ def test_force_replaces_what_was_exported_and_nothing_else(tmp_path: Path, capsy
     assert exported("fast", "-o", f"{out}/") == 0
     (out / "notes.txt").write_text("mine")
     assert exported("tutorial", "-o", f"{out}/") == 2
-    assert "holds files already. Add --force" in capsys.readouterr().err
+    assert "already holds files. Add --force" in capsys.readouterr().err
     assert exported("tutorial", "-o", f"{out}/", "--force") == 0
     assert inkgan.load(out).description["network"] == "tutorial"
     assert (out / "notes.txt").read_text() == "mine"

@@ -180,7 +180,7 @@ def test_a_name_is_text_whatever_it_says() -> None:
             ["best", "-o", "page.png"],
             "inkgan: the name page.png does not say what to write. End it with .html, .onnx, or /",
         ),
-        (["tutorial", "-o", "p.html"], "inkgan: a page draws networks of fast and best, and that of"),
+        (["tutorial", "-o", "p.html"], "inkgan: a page draws only the networks of fast and best, and"),
         (["bset", "-o", "p.html"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p.onnx"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p/"], "inkgan: there is no model or run 'bset'. Did you mean 'best'?"),

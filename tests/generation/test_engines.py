@@ -226,7 +226,7 @@ def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"33 jobs are too many for the 2 cores of this machine. Ask for 1 to 32, or"):
         engines.checked_jobs(33, "processes")
     for name in ("processes", "ray"):
-        with pytest.raises(ConfigError, match="cannot work with 0 jobs"):
+        with pytest.raises(ConfigError, match="cannot run 0 jobs"):
             engines.checked_jobs(0, name)
 
 

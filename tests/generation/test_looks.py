@@ -77,7 +77,7 @@ def test_mistakes_on_the_command_line(
         ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, elastic, pen,"),
         ("scan", {"blur": "11"}, "blur = '11' is not allowed"),
         ("scan", {"blur": "2..1"}, "The range runs backwards: give the smaller number first."),
-        ("scan", {"blur": "-1..2"}, "in height. It takes a number from 0 to 10, or a range such as 0..10."),
+        ("scan", {"blur": "-1..2"}, "It takes a number from 0 to 10, or a range such as 0..10: the standard deviation"),
         ("scan", {"blur": "nan"}, "blur = 'nan' is not allowed"),
         ("scan", {"blur": "1..2..3"}, "blur = '1..2..3' is not allowed"),
         ("scan", {"quality": "50.5"}, "a whole number"),

@@ -55,7 +55,7 @@ def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     for name, text in mine.items():
         (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "a" / name).write_text(text, "utf-8")
-    with pytest.raises(OutputError, match="holds files already"):
+    with pytest.raises(OutputError, match="already holds files"):
         fill(tmp_path / "a", {"0.png": "new"})
     fill(tmp_path / "a", {"0.png": "new", "5/1.png": "new"}, force=True)
     assert content(tmp_path / "a") == {"0.png": "new", "5/1.png": "new", **mine}

@@ -406,7 +406,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     other = tmp_path / "other"
     other.mkdir()
     (other / "mine.txt").write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match="holds files already"):
+    with pytest.raises(OutputError, match="already holds files"):
         write_shards(spec(), other)
     (other / "manifest.json").write_text("{}", "utf-8")
     with pytest.raises(OutputError, match="was not written by inkgan"):
@@ -631,7 +631,7 @@ def test_hidden_files_of_the_users(tmp_path: Path) -> None:
     """A file like a shard's record is the user's if there is no manifest."""
     (tmp_path / ".sha256").mkdir()
     (tmp_path / ".sha256/00000").write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match="holds files already"):
+    with pytest.raises(OutputError, match="already holds files"):
         write_shards(spec(), tmp_path)
     assert runs.listing(tmp_path) == {".sha256/00000": b"mine"}
 
@@ -702,8 +702,8 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"split": [{"name": "", "share": 1}]}, "letters from a to z"),
         ({"split": [{"name": "a\n", "share": 1}]}, "letters from a to z"),
         ({"split": [{"name": "ä", "share": 1}]}, "letters from a to z"),
-        ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have one name"),
-        ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have one name"),
+        ({"split": [{"name": "a", "share": 0.5}] * 2}, "two parts have the same name"),
+        ({"split": [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}]}, "two parts have the same name"),
         ({"background": "black"}, "background = 'black'"),
         ({"count": 10**12 + 1}, "count = 1000000000001"),
         ({"shards": 0}, "shards = 0"),
@@ -852,7 +852,7 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--split train=x,test=y -o a", "split.1.share = 'x'"),
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
-        ("--jobs -1 --preview -o a", "cannot work with -1 jobs"),
+        ("--jobs -1 --preview -o a", "cannot run -1 jobs"),
         ("--preview --labels -o a", "--preview draws one picture and writes no labels"),
         ("--preview --labels --shards 1 -o a", "Leave out --labels"),
         ("--split train=1 -o a.npz", "a.npz is the name of a file"),

@@ -151,7 +151,7 @@ def test_resuming_with_damaged_metrics(tmp_path: Path, small_data: Path, stopped
         assert runs.train(folder, small_data, resume=True).complete
     (warning,) = caught
     assert str(file) in str(warning.message)
-    assert "The run goes on." in str(warning.message)
+    assert "The run continues." in str(warning.message)
     lines: list[dict[str, Any]] = runs.metrics(folder)
     if how == "a line of rubbish":
         assert lines[: len(before)] == before

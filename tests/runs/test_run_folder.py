@@ -307,9 +307,9 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(run.path)]
     with run.locked():
-        refusal(lambda: RunFolder(run.path).locked().__enter__(), "another trainer works in")
+        refusal(lambda: RunFolder(run.path).locked().__enter__(), "another process is training in")
         other = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert "another trainer works in" in other.stderr
+        assert "another process is training in" in other.stderr
         with (run.path / "lock").open("a") as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with RunFolder(run.path).locked():

@@ -178,7 +178,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=1&look=scan&background=transparent", 400, "the look scan has paper, so no transparent back"),
         (
             f"/v1/write?text={'1' * 64}&look=scan&height=257", 400,
-            "this would have 2,113,568 pixels, and a text with look=scan has 2,097,152 at most. Ask for fewer.",
+            "this image would have 2,113,568 pixels; a text with look=scan may have at most 2,097,152. Ask for fewer.",
         ),
         ("/v1/write?text=1&model=x", 400, "model=x: string should match pattern"),
         (f"/v1/sample?n={'9' * 5000}", 400, "n=999"),

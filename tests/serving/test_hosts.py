@@ -12,7 +12,7 @@ def test_names_of_the_server() -> None:
     assert hosts.names("127.0.0.1", []) == {"localhost", "127.0.0.1", "[::1]"}
     assert hosts.names("::1", ["Ink.Example"]) == {"localhost", "127.0.0.1", "[::1]", "ink.example"}
     assert "192.0.2.1" in hosts.names("192.0.2.1", [])
-    with pytest.raises(ConfigError, match="nobody could ask"):
+    with pytest.raises(ConfigError, match="has to know the names"):
         hosts.names("::", [])
 
 

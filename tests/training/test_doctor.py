@@ -379,8 +379,8 @@ def test_what_a_diagnosis_says() -> None:
     assert short["blown-up"].reason == "it needs 5 values, and the run logged 4"
     none = judged(_CONFIG, [{"step": 60, "seconds": 1.0}]).diagnoses()
     reasons = {one.rule.name: one.reason for one in none}
-    assert reasons["collapsed"] == "the run logged no signal from step 50 on that it could judge by"
-    assert reasons["blown-up"] == "the run logged no signal that it could judge by"
+    assert reasons["collapsed"] == "the run logged no signal from step 50 on that this rule needs"
+    assert reasons["blown-up"] == "the run logged no signal that this rule needs"
 
 
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:

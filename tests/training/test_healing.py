@@ -41,7 +41,7 @@ def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data
     assert config.discriminator.learning_rate == 10
     assert len(told) == 1
     assert (
-        "the training has blown up. Healing 1 of 3: back to step 0, and on with discriminator.learning_rate=0.003."
+        "the training has blown up. Healing 1 of 3: back to step 0, continuing with discriminator.learning_rate=0.003."
         in told[0]
     )
     assert list((tmp_path / "ill" / "checkpoints").glob("*.damaged"))

@@ -331,7 +331,7 @@ def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_r
     with RunFolder(folder).locked():
         before = runs.listing(folder)
         for options in ({"resume": True}, {"force": True}):
-            complaint(OutputError, "another trainer works", str(folder), folder=folder, data=small_data, **options)
+            complaint(OutputError, "another process", str(folder), folder=folder, data=small_data, **options)
         assert runs.listing(folder) == before
     runs.train(folder, small_data, resume=True)
 

@@ -213,7 +213,7 @@ def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) 
         words = command(folder, small_data, "--steps", 9, "--processes", 2, "--quiet")
         ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"inkgan: another trainer works in {folder}.")
+    assert ended.stderr.startswith(f"inkgan: another process is training in {folder}.")
     assert len(ended.stderr.splitlines()) == 1
 
 

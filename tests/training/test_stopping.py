@@ -264,7 +264,7 @@ def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -
             assert second.event() == ""
             assert second.code() == 2
             (line,) = second.errors()
-        assert line.startswith("inkgan: another trainer works in")
+        assert line.startswith("inkgan: another process is training in")
         first.signal(signal.SIGKILL)
         first.code()
     assert runs.train(folder, small_data, resume=True, settings=SETTINGS).complete

@@ -277,7 +277,7 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
     count = texts.count if count is None else count
     if count is None:
-        raise ConfigError("a mixture of texts has no end. Say how many images with -n.")
+        raise ConfigError("a mixture of texts is endless. Give the number of images with -n.")
     return texts, count
 
 

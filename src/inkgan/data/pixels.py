@@ -118,7 +118,7 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
         raise DataError(f"{source}: {given}. Check that the two belong together.")
     for label in (labels.min(initial=0).item(), labels.max(initial=0).item()):
         if not -(2**63) <= label < 2**63:  # it would overflow int64
-            raise DataError(f"{source}: a label is {label}, no number of a class. Check that they are labels.")
+            raise DataError(f"{source}: a label is {label}, which no class has. Check that they are labels.")
     return labels.astype(np.int64)
 
 

@@ -297,7 +297,7 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
     alike = [name for name, count in Counter(unicodedata.normalize("NFC", name) for name in names).items() if count > 1]
     if alike or not all(names):
         which = f": {shown(alike[0])!r}" if alike else ""
-        raise DataError(f"{where} holds a name twice, or an empty one{which}. Give each class its own.")
+        raise DataError(f"{where} has a name twice, or an empty name{which}. Give each class its own.")
     return names
 
 

@@ -75,8 +75,8 @@ def web_page(saved: SavedModel) -> bytes:
     if saved.network != "compact":
         other = ".onnx" if saved.network in onnx_file.NETWORKS else "a folder (ends with a slash)"
         raise CheckpointError(
-            f"a page draws networks of fast and best, and that of {shown(saved.name)} is {shown(saved.network)}. "
-            f"Export another model, or this one to {other}."
+            f"a page draws only the networks of fast and best, and {shown(saved.name)} has the network "
+            f"{shown(saved.network)}. Export another model, or this one to {other}."
         )
     content = _page_text(saved).encode()
     if len(content) > page.LARGEST_BYTES:

@@ -61,7 +61,7 @@ def checked_jobs(jobs: int | None, engine: str) -> int:
     jobs = cores() if jobs is None else jobs
     most = _JOBS_PER_CORE * cores()
     if jobs < 1:
-        raise ConfigError(f"cannot work with {jobs} jobs. Ask for 1 or more.")
+        raise ConfigError(f"cannot run {jobs} jobs. Ask for 1 or more.")
     if jobs > most and engine == "processes":
         raise ConfigError(
             f"{jobs} jobs are too many for the {quantity(cores(), 'core')} of this machine. Ask for 1 to {most}, or "

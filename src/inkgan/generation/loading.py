@@ -124,7 +124,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
     if step is None and damages:
-        raise CheckpointError(f"no checkpoint in {run.checkpoints} has a generator that is whole. {damages[0]}")
+        raise CheckpointError(f"no checkpoint in {run.checkpoints} has an intact generator. {damages[0]}")
     return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
 
 

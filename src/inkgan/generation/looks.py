@@ -31,21 +31,21 @@ COLOURS = {
 }
 #: The numbers that a knob takes: the least, the greatest, and their meaning. Lengths are for an image 96 pixels high.
 LIMITS = {
-    "gap": (-0.3, 1, "added to the gap between characters, in heights of a digit; they touch where the gap is below 0"),
+    "gap": (-0.3, 1, "what is added to the gap between characters, in heights of a digit; below 0, they overlap"),
     "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
-    "stroke": (-1, 4, "pixels that strokes are wider on each side, of 96 in height"),
+    "stroke": (-1, 4, "how many pixels wider strokes are on each side, of 96 in height"),
     "paper": (0.2, 1, "how bright the paper is"),
     "texture": (0, 0.3, "how much the paper's brightness varies in spots"),
     "light": (0, 0.9, "how much darker the darkest corner is"),
-    "turn": (-15, 15, "degrees, clockwise"),
-    "perspective": (0, 24, "pixels that each corner moves inwards at most, of 96 in height"),
-    "clip": (0, 24, "pixels cut off at each edge, of 96 in height"),
+    "turn": (-15, 15, "the rotation in degrees, clockwise"),
+    "perspective": (0, 24, "how many pixels each corner moves inwards at most, of 96 in height"),
+    "clip": (0, 24, "how many pixels are cut off at each edge, of 96 in height"),
     "resolution": (0.2, 1, "the share of the pixels that the camera has"),
     "blur": (0, 10, "the standard deviation of a Gaussian in pixels, of 96 in height"),
     "noise": (0, 100, "the standard deviation of noise, of 255"),
-    "quality": (1, 100, "of a JPEG file, a whole number; 100 leaves it out"),
+    "quality": (1, 100, "the quality of a JPEG file, in whole numbers; 100 leaves JPEG out"),
 }
 
 
@@ -173,8 +173,8 @@ def _read(name: str, given: Any) -> Any:
     if not (least <= low <= high <= most and whole):  # never true of NaN
         backwards = " The range runs backwards: give the smaller number first." if low > high else ""
         raise ConfigError(
-            f"{name} = {as_given(given)} is not allowed: {meaning}.{backwards} It takes a number from {least:g} to "
-            f"{most:g}, or a range such as {least:g}..{most:g}."
+            f"{name} = {as_given(given)} is not allowed.{backwards} It takes a number from {least:g} to {most:g}, or a "
+            f"range such as {least:g}..{most:g}: {meaning}."
         )
     return (low, high)
 

@@ -62,7 +62,7 @@ class OutputFolder:
             _remove_abandoned(path)
             if not force and _holds_files(path):
                 raise OutputError(
-                    f"{path} holds files already. Add --force to write into it, which replaces only what inkgan wrote "
+                    f"{path} already holds files. Add --force to write into it, which replaces only what inkgan wrote "
                     "there, or name another folder."
                 )
             self._unchanged()

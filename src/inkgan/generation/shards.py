@@ -196,7 +196,7 @@ def _refuse_foreign(out: Path) -> None:
     if is_file:
         raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
     if holds_files and not (out / MANIFEST).exists():  # checked last: another process may begin at this moment
-        raise OutputError(f"{shown(out)} holds files already. A data set needs a folder of its own.")
+        raise OutputError(f"{shown(out)} already holds files. A data set needs a folder of its own.")
 
 
 def _write_missing(files: Files, out: Path) -> None:

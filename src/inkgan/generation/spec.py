@@ -122,7 +122,7 @@ class Spec(Document):
         if split and abs(sum(one.share for one in split) - 1) > 1e-6:
             raise ValueError(f"the shares have to add up to 1, and not to {sum(one.share for one in split):g}")
         if len({one.name.lower() for one in split}) < len(split):
-            raise ValueError("two parts have one name, which on some disks is the same in upper and lower case")
+            raise ValueError("two parts have the same name (some disks do not distinguish upper and lower case)")
         return split
 
     @model_validator(mode="after")

@@ -139,9 +139,7 @@ def read_template(source: str, folder: Path = _HERE) -> Template:
     if not isinstance(source, str) or not {"{", "}"} & set(source):
         return Template(source, (_literal(valid_text(source), source),))
     if {"{", "}"} & set(_FIELD.sub("", source)):
-        raise ConfigError(
-            f"the template {shown(source)!r} has a brace without its partner. A field looks like {{int:1..9999}}."
-        )
+        raise ConfigError(f"the template {shown(source)!r} has an unmatched brace. A field looks like {{int:1..9999}}.")
     pieces = []
     end = 0
     for match in _FIELD.finditer(source):

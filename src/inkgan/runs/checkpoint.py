@@ -180,7 +180,7 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
             _verify_file(folder / name, entry)
     missing = (wanted or set()) - {Path(name).stem for name in listed}
     if missing:
-        raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is not whole.")
+        raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is incomplete.")
     if wanted is None:
         _refuse_others(folder, {*listed, MANIFEST})
 

@@ -60,7 +60,7 @@ class RunFolder:
         """Keep other trainers out. The system drops the lock when this process ends, however it ends.
 
         Raises:
-            OutputError: another trainer works here, or the folder cannot be written.
+            OutputError: another process is training here, or the folder cannot be written.
 
         Warns:
             InkganWarning: the file system has no locks.
@@ -81,7 +81,8 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):  # the latter on some network file systems
             raise OutputError(
-                f"another trainer works in {shown(self.path)}. Wait for it, stop it, or name another folder with --out."
+                f"another process is training in {shown(self.path)}. Wait for it, stop it, or name another folder with "
+                "--out."
             ) from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
@@ -125,7 +126,7 @@ class RunFolder:
             self._refuse(found.files[0], "but no config.json of a run")
         if found.files and not force:
             raise OutputError(
-                f"{shown(self.path)} holds a run already. Continue it with --resume, replace it with --force, "
+                f"{shown(self.path)} already holds a run. Continue it with --resume, replace it with --force, "
                 "or name another folder with --out."
             )
         return found
@@ -255,7 +256,7 @@ class RunFolder:
         return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
 
     def _environments(self) -> list[dict[str, Any]]:
-        unknown = "The run goes on; a change of machine or version cannot be seen."
+        unknown = "The run continues; a change of machine or version cannot be seen."
         try:
             content = read_regular(self.environment_file)
         except FileNotFoundError:
@@ -285,7 +286,7 @@ class RunFolder:
         first_step = -config.pretraining_steps
         wrong = metrics.cut(self.metrics_file, step, first_step=first_step, every=config.watch.log_every)
         if wrong:
-            warnings.warn(f"{wrong} The run goes on.", InkganWarning, stacklevel=2)
+            warnings.warn(f"{wrong} The run continues.", InkganWarning, stacklevel=2)
         with output_errors(self.path):
             contents.remove_unfinished(self.path)
             self._remove_grids_after(step)

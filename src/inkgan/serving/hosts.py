@@ -28,14 +28,14 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
     """Return the names under which clients may address a server that listens on ``host``.
 
     Raises:
-        ConfigError: one of the others is no name, or there is none that another machine could use.
+        ConfigError: one of the others is not a host name, or other machines would have no name to use.
     """
     for name in others:
         if name_of(name) != name.lower() or "*" in name:  # patterns are not allowed
-            raise ConfigError(f"{shown(name)!r} is no name of a host. Give one as in an address, without a port.")
+            raise ConfigError(f"{shown(name)!r} is not a host name. Give one as in an address, without a port.")
     if host in _EVERYWHERE and not others:
         raise ConfigError(
-            f"nobody could ask a server on {host}: name this machine as browsers will, with --allow-host NAME."
+            f"a server on {host} has to know the names under which browsers reach it. Give them with --allow-host NAME."
         )
     return LOCAL | {in_url(host).lower()} | {name.lower() for name in others}
 

@@ -130,7 +130,7 @@ def _pixels(model: Model) -> int:
 def _bound(pixels: int, most: int, what: str = "an answer") -> None:
     """Refuse an answer that would have too many pixels."""
     if pixels > most:
-        raise OutputError(f"this would have {pixels:,} pixels, and {what} has {most:,} at most. Ask for fewer.")
+        raise OutputError(f"this image would have {pixels:,} pixels; {what} may have at most {most:,}. Ask for fewer.")
 
 
 def models(saved: SavedModel, digest: str) -> Content:

@@ -77,7 +77,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
         run.folder.write_config(config)
     settings = " ".join(f"{key}={value:g}" for key, value in change.settings.items())
     watcher.warn(
-        f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, and on with {settings}. "
+        f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, continuing with {settings}. "
         "Checkpoints after it are kept as NAME.damaged."
     )
     return config

@@ -60,7 +60,9 @@ class TrainingTask:
         out = self.options.get("out")
         if out is not None:
             if Path(out).name in ("", ".."):
-                raise ConfigError(f"--out {shown(out)!r} is no name for runs, which get the seed at its end. Add one.")
+                raise ConfigError(
+                    f"--out {shown(out)!r} is not a name for runs, to which each run adds its seed. Give a name."
+                )
             return Path(f"{Path(out)}-{seed}")
         given: TrainingOptions = {**self.options, "seed": seed}
         return RUNS / default_name(configure(self.recipe, **given)[0])

@@ -305,7 +305,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the run
             if what not in self._failed:
                 reason = reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-                self._watcher.warn(f"{what} could not be made ({reason}); the run goes on without it.")
+                self._watcher.warn(f"{what} could not be made ({reason}); the run continues without it.")
             self._failed.add(what)
 
 

@@ -179,7 +179,7 @@ class Doctor:
             reason = "its threshold is for the recipes fast and best with the network compact"
         else:
             since = f" from step {rule.grace} on" if rule.grace > 0 else ""
-            reason = f"the run logged no signal{since} that it could judge by"
+            reason = f"the run logged no signal{since} that this rule needs"
             if course.judged:
                 reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
