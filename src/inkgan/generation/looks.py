@@ -31,7 +31,7 @@ COLOURS = {
 }
 #: The numbers that a knob takes: the least, the greatest, and their meaning. Lengths are for an image 96 pixels high.
 LIMITS = {
-    "gap": (-0.3, 1, "what is added to the gap between characters, in heights of a digit; below 0, they overlap"),
+    "gap": (-0.3, 1, "an addition to the gap between characters, in heights of a digit; they touch if that is below 0"),
     "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
