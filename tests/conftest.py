@@ -42,15 +42,15 @@ def _noise(path: Path, side: int) -> Path:
     return path
 
 
-def _spare(patch: pytest.MonkeyPatch) -> None:
+def _make_saves_fast(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
     patch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture
-def spared(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_saves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip slow work that the test does not look at: syncing to the disk, and most of the tutorial's statistics."""
-    _spare(monkeypatch)
+    _make_saves_fast(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> 
     """A complete run of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        _spare(patch)
+        _make_saves_fast(patch)
         runs.train(folder, small_data)
     return folder
 
@@ -68,7 +68,7 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory, tutorial_data: Path) 
     """A complete run of the tutorial, of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
     folder = tmp_path_factory.mktemp("tutorial") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        _spare(patch)
+        _make_saves_fast(patch)
         runs.train(folder, tutorial_data, settings=runs.TUTORIAL)
     return folder
 
@@ -78,7 +78,7 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
     """The run of ``finished_run``, stopped after step 5, with checkpoints at 0, 4 and 5. Copy it before use."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        _spare(patch)
+        _make_saves_fast(patch)
         runs.train(folder, small_data, stop_at=5)
     return folder
 

@@ -12,7 +12,7 @@ from inkgan.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Noting:
+class RecordingTask:
     """A task that leaves a file for each number and returns its square; two numbers can be chosen to fail.
 
     Attributes:
@@ -42,7 +42,7 @@ class Noting:
 
 
 @dataclass(frozen=True)
-class Tidying:
+class CleanupTask:
     """A task that works for a long time and then tidies up; it leaves one file when it begins and one when it is tidy.
 
     Attributes:

@@ -115,7 +115,7 @@ NOTEBOOKS = ["float64", "another device", "no gradients", "inference", "errors o
 
 @pytest.mark.parametrize("what", NOTEBOOKS)
 def test_a_run_does_not_depend_on_what_a_notebook_has_set(
-    what: str, tmp_path: Path, small_data: Path, finished_run: Path, spared: None
+    what: str, tmp_path: Path, small_data: Path, finished_run: Path, fast_saves: None
 ) -> None:
     with _set_by_a_notebook(what):
         before = _settings()

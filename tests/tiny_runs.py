@@ -115,7 +115,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-class Noting(Watcher):
+class RecordingWatcher(Watcher):
     """A watcher that keeps what a run reports, and calls a function after each logged step."""
 
     def __init__(self, after: Callable[[int], None] = lambda _: None) -> None:

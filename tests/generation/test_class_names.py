@@ -11,12 +11,12 @@ import pytest
 
 import inkgan
 import tiny_runs as runs
-from hands import renamed_digits
 from inkgan.cli import run
 from inkgan.data.sets import _LARGEST_CLASS_NAMES, MAX_CLASSES
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.generation.model import Model
 from inkgan.runs.checkpoint import _LARGEST_DOCUMENT
+from stand_in_models import renamed_digits
 
 #: One to nine, so that index and name never agree.
 NAMES = tuple("123456789")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from engine_tasks import Noting, Tidying
+from engine_tasks import CleanupTask, RecordingTask
 from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
 from inkgan.generation.engines import Task, engine, processes
@@ -34,17 +34,17 @@ def noted(folder: Path) -> dict[int, str]:
 @pytest.mark.slow
 def test_one_process(tmp_path: Path) -> None:
     """One job runs in one other process."""
-    assert list(processes(Noting(tmp_path), range(6), 1)) == SQUARES
+    assert list(processes(RecordingTask(tmp_path), range(6), 1)) == SQUARES
     assert noted(tmp_path).keys() == set(range(6))
     assert len({*noted(tmp_path).values()} - {str(os.getpid())}) == 1
-    assert list(processes(Noting(tmp_path), [], 3)) == []
+    assert list(processes(RecordingTask(tmp_path), [], 3)) == []
 
 
 @pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
     """Another process takes over the work of a process that was killed."""
     with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another process repeats") as told:
-        done = sorted(processes(Noting(tmp_path, deadly=2, kills=2), range(6), 2))
+        done = sorted(processes(RecordingTask(tmp_path, deadly=2, kills=2), range(6), 2))
     assert len(told) == 2
     assert done == SQUARES
     assert len(noted(tmp_path)) == 6
@@ -59,7 +59,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         pytest.warns(InkganWarning, match="number 1 ended"),
         pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"),
     ):
-        list(processes(Noting(tmp_path, deadly=1, kills=9), range(6), 1))
+        list(processes(RecordingTask(tmp_path, deadly=1, kills=9), range(6), 1))
     assert noted(tmp_path).keys() == {0}
 
 
@@ -70,7 +70,7 @@ def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(engines, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     try:
-        engines._work(Pipe()[0], Noting(tmp_path))
+        engines._work(Pipe()[0], RecordingTask(tmp_path))
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -80,14 +80,14 @@ def test_ctrl_c_is_not_for_a_process_that_begins(tmp_path: Path, monkeypatch: py
     """Ctrl-C would print a traceback while it imports, so it is blocked there; the first process still receives it."""
     blocked: list[set[int]] = []
     monkeypatch.setattr(SpawnProcess, "start", lambda _: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
-    engines._Worker(Noting(tmp_path))
+    engines._Worker(RecordingTask(tmp_path))
     assert [signal.SIGINT in one for one in blocked] == [True]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
     """A number given to a dead process counts as lost as soon as its result is requested."""
-    worker = engines._Worker(Noting(tmp_path))
+    worker = engines._Worker(RecordingTask(tmp_path))
     worker.process.kill()
     worker.process.join()
     worker.give(3)
@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     """The task's cleanup still runs, so that no half-finished work stays behind."""
-    worker = engines._Worker(Tidying(tmp_path))
+    worker = engines._Worker(CleanupTask(tmp_path))
     worker.give(0)
     for _ in range(3000):
         if (tmp_path / "begun").exists():
@@ -115,7 +115,7 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     """A worker then ends silently, whether or not its last result was read."""
     first, ours = Pipe()
     first.send(2)
-    work = threading.Thread(target=engines._serve, args=(ours, Noting(tmp_path)))
+    work = threading.Thread(target=engines._serve, args=(ours, RecordingTask(tmp_path)))
     work.start()
     assert first.poll(30)
     if read:
@@ -129,7 +129,7 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
 def test_an_error(tmp_path: Path) -> None:
     """An error of the task is raised in the process that started the work."""
     with pytest.raises(ConfigError, match="the number 1 is wrong"):
-        list(processes(Noting(tmp_path, wrong=1), range(6), 1))
+        list(processes(RecordingTask(tmp_path, wrong=1), range(6), 1))
 
 
 class Here:
@@ -391,10 +391,10 @@ def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path.parent)
     try:
         run = engine("ray")
-        assert sorted(run(Noting(Path(tmp_path.name), deadly=2, kills=2), range(6), 2)) == SQUARES
+        assert sorted(run(RecordingTask(Path(tmp_path.name), deadly=2, kills=2), range(6), 2)) == SQUARES
         assert len(list(tmp_path.glob("kill-*"))) == 2
         assert len(noted(tmp_path)) == 6
         with pytest.raises(ConfigError, match="the number 1 is wrong"):
-            list(run(Noting(tmp_path, wrong=1), range(6), 2))
+            list(run(RecordingTask(tmp_path, wrong=1), range(6), 2))
     finally:
         ray.shutdown()

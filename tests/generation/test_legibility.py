@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 import inkgan
-from hands import RealDigits, renamed_digits
 from inkgan import data
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning
@@ -31,6 +30,7 @@ from inkgan.generation.legibility import (
 )
 from inkgan.generation.morph import morph
 from inkgan.generation.writing import in_batches, write_batch
+from stand_in_models import RealDigits, renamed_digits
 
 Numbers = NDArray[np.float32]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hands import RealDigits
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.lines import Lines
 from inkgan.generation.texts import read_texts
 from inkgan.generation.writing import valid_text, write
+from stand_in_models import RealDigits
 
 
 def test_a_text_for_each_line(tmp_path: Path) -> None:

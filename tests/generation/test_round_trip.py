@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import inkgan
-from hands import renamed_digits
 from inkgan import data
 from inkgan.cli import run
+from stand_in_models import renamed_digits
 
 #: One to nine, so that index and name never agree.
 NAMES = tuple("123456789")

@@ -21,7 +21,6 @@ from scipy import ndimage  # type: ignore[import-untyped]
 
 import inkgan
 import tiny_runs as runs
-from hands import RealDigits
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
@@ -31,6 +30,7 @@ from inkgan.generation.morph import morph
 from inkgan.generation.saving import save_writings
 from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
+from stand_in_models import RealDigits
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
 SEEDS = st.integers(0, LARGEST_SEED)
@@ -634,8 +634,8 @@ class TestCommands:
 def test_no_torch(tmp_path: Path) -> None:
     """Writing never imports PyTorch, neither from Python nor on the command line."""
     code = (
-        "import sys, hands, inkgan.cli, inkgan.generation.model\n"
-        "inkgan.generation.model.load = lambda _: hands.RealDigits()\n"
+        "import sys, stand_in_models, inkgan.cli, inkgan.generation.model\n"
+        "inkgan.generation.model.load = lambda _: stand_in_models.RealDigits()\n"
         "code = inkgan.cli.run(['write', '2026', '-o', sys.argv[1]])\n"
         "assert not {'torch', 'tensorboard', 'scipy'} & sys.modules.keys()\n"
         "sys.exit(code)"

@@ -19,7 +19,7 @@ from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 
 
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_a_disk_that_fails_once(
     tmp_path: Path, small_data: Path, stopped_run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,7 +39,7 @@ def test_a_disk_that_fails_once(
         runs.train(folder, small_data, resume=True)
     assert failed
     assert runs.listing(folder / "checkpoints") == before
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     runs.train(folder, small_data, resume=True, watcher=watcher)
     assert watcher.warnings == []
     assert watcher.steps == [5]
@@ -47,7 +47,7 @@ def test_a_disk_that_fails_once(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """The run falls back to the one before; the damaged one is kept under another name until --force removes it."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -60,7 +60,7 @@ def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_
     assert not kept.exists()
 
 
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(("key", "value"), [("batch_size", 6), ("seed", 7), ("steps", 7)])
 def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: int) -> None:
     """A run whose config.json was edited is not resumed, and nothing is written."""
@@ -74,7 +74,7 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
     assert runs.listing(folder) == before
 
 
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -106,7 +106,7 @@ def test_a_state_of_other_types(tmp_path: Path, small_data: Path, stopped_run: P
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize("name", [b"run\xff", b"\xe9t\xe9 1", b"a\nb", "ü 字".encode(), b"--help"])
 def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes) -> None:
     """Whatever a folder is called, a run is trained, resumed and drawn from there."""

@@ -426,7 +426,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     ("precision", "settings"), [("float32", ()), ("bfloat16", ()), ("float32", ("loss=wgan-gp", "critic_steps=2"))]
 )
@@ -443,7 +443,7 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, setti
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """NumPy draws from the saved average what training drew, in any class."""
     runs.train(
@@ -463,7 +463,7 @@ def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lowest first figure decides, even across a stop; the checkpoint is found by name, and figures are logged."""
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
@@ -488,14 +488,14 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
     assert inkgan.load(tmp_path / "run").description["step"] == 10
 
 
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
     tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Training a feature network takes minutes, so it is reported, and skipped if the run's folder is taken."""
     told: list[str] = []
 
-    class Told(runs.Noting):
+    class Told(runs.RecordingWatcher):
         def preparing(self, doing: str, done: float) -> None:
             told.append(doing)
 
@@ -513,7 +513,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with a time limit tells its recipe which part of the time has passed."""
     progress: list[float] = []

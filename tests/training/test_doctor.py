@@ -456,7 +456,7 @@ def test_a_run_warns(
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     assert runs.train(tmp_path / "run", small_data, watcher=watcher, settings=settings).complete
     too_few, *warnings = watcher.warnings
     assert "too few test images" in too_few

@@ -309,7 +309,7 @@ def test_a_data_set_of_one_image_a_class(data: DataSet) -> None:
 def test_a_look_that_fails_costs_one_warning(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run goes on."""
     monkeypatch.setattr(signals, "margin", lambda *_: 1 / 0)
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     settings = ["watch.doctor_every=1"]
     assert runs.train(tmp_path / "run", small_data, settings=settings, steps=3, watcher=watcher).complete
     too_few, warning = watcher.warnings

@@ -23,14 +23,14 @@ WILD = (*SAVING, "discriminator.learning_rate=10.0")
 
 def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]]:
     """Train with healing; return the settings that the run ends with, and its warnings of healing."""
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     assert runs.train(folder, data, watcher=watcher, heal=True, **{"steps": 12, **options}).complete
     told = [message for message in watcher.warnings if "Healing" in message]
     return RunFolder(folder).saved_config(), told
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data: Path) -> None:
     """It returns to step 0 with the usual rate, and a new run with its settings learns the same and is never ill."""
     config, told = trained(tmp_path / "ill", small_data, settings=WILD)
@@ -47,7 +47,7 @@ def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data
     assert list((tmp_path / "ill" / "checkpoints").glob("*.damaged"))
 
     changes = {"changes": list(config.changes), "discriminator.learning_rate": 10.0}
-    again = runs.Noting()
+    again = runs.RecordingWatcher()
     settings = [*SAVING, *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
     runs.train(tmp_path / "again", small_data, steps=12, watcher=again, settings=settings)
     assert runs.learned(tmp_path / "again") == runs.learned(tmp_path / "ill")
@@ -71,7 +71,7 @@ def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """It takes the newest checkpoint first and divides the rates by 3 each time, on top of earlier changes."""
     ill_at += [7, 7, 7]
@@ -89,7 +89,7 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """The fourth illness ends the run as without healing, and the next start does not heal either."""
     ill_at += [7, 7, 7, 3, 3]
@@ -101,7 +101,7 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete
 
 
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
     """One line says that there is no checkpoint to go back to."""
     settings = ["discriminator.learning_rate=1e3", "pretraining_steps=9", "watch.save_every=500"]

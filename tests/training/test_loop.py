@@ -46,7 +46,7 @@ from inkgan.training.start import configure, prepare
 from inkgan.training.state import as_arrays
 from inkgan.training.tutorial import Tutorial
 
-pytestmark = pytest.mark.usefixtures("spared")
+pytestmark = pytest.mark.usefixtures("fast_saves")
 
 
 def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
@@ -60,23 +60,23 @@ def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
     return text
 
 
-def interrupt_at(step: int) -> runs.Noting:
+def interrupt_at(step: int) -> runs.RecordingWatcher:
     """Return a watcher that asks the run to stop after a step, as Ctrl-C would."""
-    return runs.Noting(lambda at: os.kill(os.getpid(), signal.SIGINT) if at == step else None)
+    return runs.RecordingWatcher(lambda at: os.kill(os.getpid(), signal.SIGINT) if at == step else None)
 
 
 class _Killed(BaseException):
     """Ends a run without letting it save, as SIGKILL does."""
 
 
-def kill_at(step: int) -> runs.Noting:
+def kill_at(step: int) -> runs.RecordingWatcher:
     """Return a watcher that ends the run at a step."""
 
     def act(at: int) -> None:
         if at == step:
             raise _Killed
 
-    return runs.Noting(act)
+    return runs.RecordingWatcher(act)
 
 
 # Exact resume
@@ -116,7 +116,7 @@ def test_resuming_is_exact(
             result = runs.train(folder, small_data, stop_at=end, **options)
             assert (result.step, result.complete, result.sheet) == (end, False, None)
             assert runs.steps_saved(folder)[-1] == end
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     assert runs.train(folder, small_data, resume=True, precision=precision, watcher=watcher).complete
     assert watcher.warnings == []
     assert runs.learned(folder) == whole[precision]
@@ -261,7 +261,7 @@ def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Pa
     threads = starts[-1]["threads"]
     starts[-1] |= {"threads": 77, "torch": "1.0"}
     (folder / "environment.json").write_text(json.dumps(starts), "utf-8")
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     runs.train(folder, small_data, resume=True, watcher=watcher)
     (warning,) = watcher.warnings
     assert f"threads: 77 -> {threads}; torch: 1.0 -> {torch.__version__}" in warning
@@ -277,7 +277,7 @@ def test_falling_back_to_the_checkpoint_before(
     folder = runs.copy(stopped_run, tmp_path / "run")
     damaged = runs.newest(folder) / file
     runs.damage(damaged)
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     runs.train(folder, small_data, resume=True, watcher=watcher)
     (warning,) = watcher.warnings
     assert str(damaged.parent.relative_to(tmp_path)) in warning
@@ -598,7 +598,7 @@ def test_a_decoration_that_fails_costs_one_warning(
 ) -> None:
     """Pictures, animation, graph and TensorBoard may always fail: the run warns once and learns the same."""
     monkeypatch.setattr(f"inkgan.training.{target}", failing(error))
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     result = runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert result.complete
     too_few, warning = watcher.warnings
@@ -617,7 +617,7 @@ def test_a_damaged_picture_is_left_out_of_the_animation(
     """One warning is given, and the animation has the other pictures."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     (folder / "pictures" / "grid-0000003.png").write_bytes(content)
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
     (warning,) = watcher.warnings
     assert "a frame of the animation" in warning
@@ -629,7 +629,7 @@ def test_a_place_of_a_picture_that_is_taken(tmp_path: Path, small_data: Path, st
     """A folder in the place of the last picture costs only a warning."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     (folder / "pictures" / "grid-0000006.png").mkdir(parents=True)
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
     assert [warning for warning in watcher.warnings if "a picture" in warning]
 
@@ -834,7 +834,7 @@ def test_metrics_are_the_terms(tutorial_run: Path) -> None:
 
 def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
     """A watcher gets the untrained generator's picture, every logged step, and pictures as often as asked for."""
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert watcher.steps == [-2, -1, 0, 1, 2, 3, 4, 5]
     assert [picture.shape for picture in watcher.pictures] == [(12, 12, 1)] * 5  # untrained, -2, 0, 2, 4

@@ -23,7 +23,7 @@ from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 from inkgan.training.watching import Result
 
-pytestmark = pytest.mark.usefixtures("spared")
+pytestmark = pytest.mark.usefixtures("fast_saves")
 
 
 @pytest.fixture

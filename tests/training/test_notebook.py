@@ -16,7 +16,7 @@ from PIL import Image
 import tiny_runs as runs
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 
-pytestmark = pytest.mark.usefixtures("spared")
+pytestmark = pytest.mark.usefixtures("fast_saves")
 
 
 class _Kernel:

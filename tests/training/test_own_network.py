@@ -30,7 +30,7 @@ from inkgan.training.processes import disagreement
 from inkgan.training.start import _shared_facts, build, prepare
 from inkgan.training.team import Team
 
-pytestmark = pytest.mark.usefixtures("spared")
+pytestmark = pytest.mark.usefixtures("fast_saves")
 
 
 class Generator(nn.Module):
@@ -285,7 +285,7 @@ def test_a_file_in_the_users_folder_is_a_network(
     runs.train(tmp_path / "changed", small_data, stop_at=1, **options)
     with (folder / "ours.py").open("a", encoding="utf-8") as file:
         file.write("\n# another\n")
-    noting = runs.Noting()
+    noting = runs.RecordingWatcher()
     runs.train(tmp_path / "changed", small_data, resume=True, watcher=noting, **options)
     starts = json.loads((tmp_path / "changed" / "environment.json").read_text("utf-8"))
     hashes = [start["network_sha256"] for start in starts]

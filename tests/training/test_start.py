@@ -81,7 +81,7 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
     paper = np.full((30, 8, 8), 250, np.uint8)
     paper[:, 2:6, 3:5] = rng.integers(0, 60, (30, 4, 2))
     np.savez(tmp_path / "paper.npz", images=paper)
-    watcher = runs.Noting()
+    watcher = runs.RecordingWatcher()
     prepare(data=tmp_path / "paper.npz", out=tmp_path / "run", device="cpu", watcher=watcher)
     assert any("inverted" in warning for warning in watcher.warnings)
 

@@ -19,7 +19,7 @@ from inkgan.training.optimizers import Adam
 from inkgan.training.recipe import Optimizer, Recipe, StepInfo
 from inkgan.training.state import RunState, as_arrays, from_arrays
 
-pytestmark = pytest.mark.usefixtures("spared")
+pytestmark = pytest.mark.usefixtures("fast_saves")
 
 
 class Mixture(Recipe):

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+import stepped_process
 import tiny_runs as runs
-import victim
 from inkgan.runs import checkpoint
 from inkgan.training.loop import StopSignals
 
 #: A small network with pre-training, and a checkpoint after every second step.
-SETTINGS = (f"pretraining_steps={victim.PRETRAINING_STEPS}", "watch.save_every=2")
+SETTINGS = (f"pretraining_steps={stepped_process.PRETRAINING_STEPS}", "watch.save_every=2")
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +56,11 @@ class _Trainer:
         self._errors = folder.with_name(f"errors-{time.monotonic_ns()}")
         # A server that has imported PyTorch once forks each trainer.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["victim", "pytest", "inkgan.training.compact", "torch.utils.tensorboard"])
+        context.set_forkserver_preload(
+            ["stepped_process", "pytest", "inkgan.training.compact", "torch.utils.tensorboard"]
+        )
         self._events, theirs = context.Pipe()
-        self.process = context.Process(target=victim.main, args=(words, self._errors, theirs))
+        self.process = context.Process(target=stepped_process.main, args=(words, self._errors, theirs))
         self.process.start()
         theirs.close()
         self.at = ""
@@ -254,7 +256,7 @@ def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[st
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("spared")
+@pytest.mark.usefixtures("fast_saves")
 def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -> None:
     """While one process trains, another is refused; once the first is killed, a third resumes the run."""
     folder = tmp_path / "run"
