@@ -18,7 +18,7 @@
 # `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and then opens the lessons.) The
 # [glossary](../../lessons/glossary.md) says which lesson explains each term.
 
-# %% [markdown] lang="zh" of="1f0f0ff8"
+# %% [markdown] lang="zh" of="877869af"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
@@ -38,7 +38,7 @@
 # MNIST has 70,000 handwritten digits, and they come with inkgan: 55,000 to learn from, and 15,000 that stay out of
 # sight until we measure. How many numbers make up one digit?
 
-# %% [markdown] lang="zh" of="1bbd5d01"
+# %% [markdown] lang="zh" of="212efcbc"
 # ## 在网络眼里，一张真图是什么？
 #
 # MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，评估时才用。
@@ -63,7 +63,7 @@ sheet(mnist.train.images[:20], columns=10, scale=2)
 # can also remember how they were computed. It wants the channel before rows and columns: [number of images, channels,
 # rows, columns].
 
-# %% [markdown] lang="zh" of="117e86e8"
+# %% [markdown] lang="zh" of="423a5324"
 # 28 行、28 列、1 个通道，一共 784 个数。inkgan 里 0 是白纸，255 是墨；上面的图按习惯画成白纸黑字。
 # 网络喜欢小一点的数，所以我们除以 255。PyTorch 用*张量*（tensor）来计算：它像 NumPy 的数组，只是还能记住自己是怎样算出来的。通道要放在行和列前面：[图像数，通道，行，列]。
 
@@ -96,7 +96,7 @@ assert real[0].numel() == 784
 # chain rule. One call of `backward` does it. An **optimiser** takes the step. Here is the whole procedure for a single
 # weight w: for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
 
-# %% [markdown] lang="zh" of="217ef141"
+# %% [markdown] lang="zh" of="fe5b0c2f"
 # ## 五分钟认识神经网络
 #
 # 训练过神经网络的话，可以跳过这一节。**网络**是一个函数，里面有许多可以调节的数，叫作**权重**。网络由若干**层**组成，每一层拿前一层的输出接着算。这里只用得到四种：
@@ -136,7 +136,7 @@ assert abs(w.item() - 2) < 0.001
 # around the image on each side, so that a 5×5 kernel gives a map as large as the image. `Flatten` puts the numbers of
 # all maps into one row.)
 
-# %% [markdown] lang="zh" of="ccac9629"
+# %% [markdown] lang="zh" of="cc79dfce"
 # 每走一步，和答案的差距都缩小到十分之一。后面的网络有几百万个权重，学习的方法是一样的。
 #
 # ## 判别器：从一张图到一个数
@@ -224,7 +224,7 @@ assert fully_connected == 19_668_992
 # only once. And if a digit moves, what happens to the maps? They move with it. Here are an image and one of its maps,
 # and below them the same for the image shifted by 4 pixels.
 
-# %% [markdown] lang="zh" of="81d07383"
+# %% [markdown] lang="zh" of="599d1217"
 # 全连接要将近两千万个，卷积只要 832 个。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
 # 如果数字挪了位置，特征图会怎么样？跟着挪。下面上排是一张图和它的一张特征图，下排是把图平移 4 个像素之后的结果。
 
@@ -252,7 +252,7 @@ sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=
 # poolings. (Take all pixels as one vector: the change is the length of the difference, divided by the length of the
 # original.)
 
-# %% [markdown] lang="zh" of="7dbe7baf"
+# %% [markdown] lang="zh" of="5592ee42"
 # ## 为什么要池化？
 #
 # 平均池化把每个 2×2 的小块换成平均值。特征图的面积缩小到四分之一，计算也省了；同时，网络对小小的平移就不那么敏感了。
@@ -280,7 +280,7 @@ sheet(to_uint8(pooled[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=6)
 # come from a bell curve with mean 0 and standard deviation 1.) Different numbers give a different image. What should
 # the first layer do?
 
-# %% [markdown] lang="zh" of="37d10570"
+# %% [markdown] lang="zh" of="6da4e37d"
 # 缩到 7×7 像素，大多数数字还猜得出来。全连接层看到的大致就是这样的图，只不过不是一张，而是 64 张。
 #
 # ## 生成器：从噪声到一张图
@@ -315,7 +315,7 @@ show_shapes(generator, latents)
 # counts what that costs.) Now the picture that everybody wants to see: what does a generator draw before it has learned
 # anything? (Inside `torch.no_grad()` PyTorch keeps no record for a gradient, since nothing learns here.)
 
-# %% [markdown] lang="zh" of="3e31bf14"
+# %% [markdown] lang="zh" of="e196febf"
 # 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
 # 每层卷积的*步幅*（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
 # 大家都想看的是：什么都没学过的生成器，画出来是什么样？（写在 `torch.no_grad()` 里的计算不为求梯度做记录，因为这里没有谁要学习。）
@@ -342,7 +342,7 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # every map, so that it has mean 0 and standard deviation 1 over the whole batch. (Then it multiplies the channel by a
 # learned scale and adds a learned offset.) What would we see without it?
 
-# %% [markdown] lang="zh" of="c5ba5b1c"
+# %% [markdown] lang="zh" of="02751023"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
 # 如果两者范围不同，判别器光看范围就能分出真假，它的梯度里就几乎没有关于数字的信息了（第 4 课的第 6 种失败）。
 #
@@ -374,7 +374,7 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # a stamp: each pixel prints the kernel, times its own value, onto the output. One is the mirror image of the other, so
 # `flip` mirrors the kernel in both directions.)
 
-# %% [markdown] lang="zh" of="ba7b1fb0"
+# %% [markdown] lang="zh" of="e6bb52c1"
 # 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
 #
 # ## “反卷积”到底是什么？
@@ -399,7 +399,7 @@ assert torch.allclose(transposed, by_hand, atol=1e-6)
 # ones, the ordinary one a kernel of quarters, so that both come out about equally dark. (We enlarge to 17 first,
 # because a 3×3 kernel turns 17 into 15.)
 
-# %% [markdown] lang="zh" of="f9b2000b"
+# %% [markdown] lang="zh" of="f42db3b4"
 # 两种做法，哪一种画得更平滑？给它们同一张各处相等的图。转置卷积的核全是 1，普通卷积的核全是 1/4，这样两边的深浅差不多。（先放大到 17，是因为 3×3 的核会把 17 变成 15。）
 
 # %%
@@ -480,7 +480,7 @@ assert course_fake[20] < 0.1
 #
 # **1.** Which layer of the discriminator has the most weights, and what share of the total is that? Guess first.
 
-# %% [markdown] lang="zh" of="a5be6b1f"
+# %% [markdown] lang="zh" of="bf6d494a"
 # 横轴是步数，纵轴是判别器给出的“为真”的平均概率：蓝线是给真图的，橙线是给生成的图的。二十来步之后，它就几乎不出错了。
 # 这太容易：一边是雾，一边是数字。
 #
@@ -592,7 +592,7 @@ sheet(to_uint8(strange.permute(0, 2, 3, 1).numpy()), columns=3, scale=3)
 #
 # </details>
 
-# %% [markdown] lang="zh" of="4ccc403b"
+# %% [markdown] lang="zh" of="ab7567eb"
 # <details><summary>答案</summary>
 #
 # 它认得雾，也认得数字。对别的东西，它的回答全凭偶然：它从来不需要学“这是数字”，只需要学“这不是雾”。

@@ -20,7 +20,7 @@
 # For each answer, **cross-entropy** charges −log(probability given to the truth), with the natural logarithm. For the
 # first image the truth is "real": −log 0.9. For the other two it is "generated", which got 0.8 and 0.4.
 
-# %% [markdown] lang="zh" of="e9ae214a"
+# %% [markdown] lang="zh" of="c76443de"
 # ## 一个回答错得有多离谱？
 #
 # 判别器看了三张图。对一张真图，它说为真的概率是 0.9；对两张生成的图，它说 0.2 和 0.6。哪个回答最差？三个回答平均有多差？
@@ -47,7 +47,7 @@ assert math.isclose(sum(by_hand) / 3, F.binary_cross_entropy(said, truth).item()
 # The third answer costs by far the most. Being a little wrong is cheap; being sure and wrong is expensive. The curve
 # shows −log p for p from 0.01 to 1.
 
-# %% [markdown] lang="zh" of="33caed29"
+# %% [markdown] lang="zh" of="c470933e"
 # 第三个回答的代价远远高于其他两个。错一点点，代价很小；又错又自信，代价就大了。下面的曲线，横轴是 p，从 0.01 到 1，纵轴是 −log p。
 
 # %%
@@ -104,7 +104,7 @@ assert torch.isclose(losses.real_as_real(logits_real), -torch.sigmoid(logits_rea
 # works.) For each place, the loss multiplies how often each kind occurs there by what it costs; then it adds everything
 # up. What should the best probability be at a place where real ones are three times as frequent as generated ones?
 
-# %% [markdown] lang="zh" of="1e1cf4f9"
+# %% [markdown] lang="zh" of="0dc24290"
 # 前两个属于判别器，第三个属于生成器。两个网络，三个损失，这一点后面还要说。
 #
 # ## 完美的判别器会怎么说？
@@ -142,7 +142,7 @@ curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
 # is 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
 # there.
 
-# %% [markdown] lang="zh" of="5ca5b2c0"
+# %% [markdown] lang="zh" of="6c8c825c"
 # 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
 #
 # 可见判别器量出了有用的东西：两个密度之*比*，密度就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
@@ -172,7 +172,7 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # Look at the *slope* of log(1 − D) with respect to the logit. What happens far to the left, where the discriminator is
 # sure that an image is generated? (`torch.autograd.grad` returns a gradient; `backward` leaves it in `.grad`.)
 
-# %% [markdown] lang="zh" of="8914f356"
+# %% [markdown] lang="zh" of="f88df692"
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
@@ -210,7 +210,7 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 # something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
 # (`torch.Generator` in the cell is not a generator in our sense; it is PyTorch's source of random numbers.)
 
-# %% [markdown] lang="zh" of="f31dbd45"
+# %% [markdown] lang="zh" of="07ff6b3f"
 # 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全在最左边。
 # 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
 #
@@ -247,7 +247,7 @@ assert loss < 0.3
 # In the picture, blue means "more ink here would look more real", red means "less". Above are a real digit, fog from
 # the generator, and a blank page; below is what the discriminator would change.
 
-# %% [markdown] lang="zh" of="472e61e4"
+# %% [markdown] lang="zh" of="07f6436e"
 # 现在取几张图，算出生成器的损失，让 PyTorch 求它对每个像素的梯度。图中蓝色表示“这里多一点墨会更像真的”，红色表示“这里少一点墨”。
 # 上排是一个真数字、生成器画的雾和一张白纸，下排是判别器想怎么改。
 
@@ -272,7 +272,7 @@ sheet(np.concatenate([above, in_colours(wish)]), columns=3, scale=4)
 # but the pixels themselves, does the discriminator's estimate (its logit) rise? We take 60 steps and show the pixels
 # after 1, 13, 25, 37 and 49 of them.
 
-# %% [markdown] lang="zh" of="0842c078"
+# %% [markdown] lang="zh" of="60c02e69"
 # 对那团雾，信息很明确：四周要留白，中间要有墨。如果我们照办，不动生成器，直接改像素，判别器的估计（也就是它的 logit）会上升吗？一共走 60 步，画出第 1、13、25、37、49 步之后的像素。
 
 # %%
@@ -375,7 +375,7 @@ assert course[-1] < 0.1 * course[0]
 # learning rate · m / (√v + ε), where the tiny ε prevents a division by zero. The gradient is divided by its usual size,
 # so every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="2c897c92"
+# %% [markdown] lang="zh" of="2a9f8015"
 # 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
 # 反过来，训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样：判别器的损失不能传到生成器。否则这些梯度会留在生成器权重的 `.grad` 里；更新生成器之前忘了清零，它就会学着被识破。就算清了零，也白算一遍。
@@ -428,7 +428,7 @@ assert length_two > 1.9 * 3e-4
 #
 # **1.** The discriminator says 0.5 to everything. What are the three losses of the tutorial?
 
-# %% [markdown] lang="zh" of="fbed014d"
+# %% [markdown] lang="zh" of="2ff769f0"
 # 两个 Adam 走两步，所以一个权重最多能走两倍远；而在两个损失方向相反的地方，不管各自拉力多大，都会互相抵消。
 # 两种做法都不算错，但它们是不同的算法。如果你复现一篇论文，数字对不上，就去查优化器。
 #
@@ -456,7 +456,7 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 # papers](../../docs/settings.md)); you need not know them, only see which ones compare. Add 5 to every logit. Which of
 # them change?
 
-# %% [markdown] lang="zh" of="1ec52a37"
+# %% [markdown] lang="zh" of="16c31104"
 # <details><summary>答案</summary>
 #
 # 都是 log 2 = 0.693。
@@ -487,7 +487,7 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # probability of class i is e^lᵢ divided by the sum of all ten e^l. Somebody applies softmax before PyTorch's
 # `cross_entropy`, which already contains one. The classifier is right and very sure. What loss is left?
 
-# %% [markdown] lang="zh" of="8f161994"
+# %% [markdown] lang="zh" of="190e45e1"
 # <details><summary>答案</summary>
 #
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
@@ -536,7 +536,7 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 #
 # </details>
 
-# %% [markdown] lang="zh" of="876ff146"
+# %% [markdown] lang="zh" of="a915aa96"
 # <details><summary>答案</summary>
 #
 # 剩 1.461，而不是 0。损失永远降不到这个数以下：第一个 softmax 最好也只能给出一个 1 和九个 0，而第二个把它们当作 logit，算出 e / (e + 9)，取 −log 就是 1.461。训练好歹还能进行，所以这个错误往往能藏很久。

@@ -47,7 +47,7 @@
 # without drawing those of steps 0 to 6. Why is that useful? Because a run can stop and resume later as if nothing had
 # happened.
 
-# %% [markdown] lang="zh" of="273d647c"
+# %% [markdown] lang="zh" of="dbc05eb5"
 # ## 随机数从哪里来？
 #
 # 要逐个数字地比较两个程序，双方必须用同样的随机数。inkgan 的每个随机数都由三样东西决定：*种子*（由你选定的一个整数）、用途、第几步。
@@ -74,7 +74,7 @@ sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
 # `BatchOrder` shuffles all 55,000 images and deals them out, batch by batch. No image comes twice before all have come
 # once. One such round is an *epoch*. How many steps of 50 images is that?
 
-# %% [markdown] lang="zh" of="ff303a23"
+# %% [markdown] lang="zh" of="03af35b0"
 # `BatchOrder` 把 55,000 张图打乱顺序，一批一批发出去。所有图都发过一次之前，没有一张会发第二次，这叫一个 *epoch*（轮）。
 # 每步 50 张，一轮要多少步？
 
@@ -112,7 +112,7 @@ assert len(mnist.train) // 50 == 1100
 #
 # In places the tutorial's text and its code differ: see [what its code really computes](../../docs/tutorial.md).
 
-# %% [markdown] lang="zh" of="e9bc247f"
+# %% [markdown] lang="zh" of="67ea952e"
 # ## 四十行
 #
 # 读两遍。判别器的损失在哪里被拦住、传不到生成器？每个 Adam 的参数从哪里来？判别器的两个梯度是在哪一组权重上求的？
@@ -194,7 +194,7 @@ def train(pretraining, steps):
 # Now run it, with 8 steps of pre-training instead of 300, and 6 joint steps. It is slow, on purpose: these are the
 # tutorial's own layers with their large 56×56 maps. Watch the losses: near which number must all three begin?
 
-# %% [markdown] lang="zh" of="2c519858"
+# %% [markdown] lang="zh" of="e18c98fb"
 # 找到了吗？画图时的 `no_grad` 拦住了损失，它传不到生成器；`adam_for` 把一个网络的参数交给一个 Adam；
 # 两个梯度都算完之后才更新，所以它们是在同一组权重上求的。
 #
@@ -259,7 +259,7 @@ assert max(differences) < 1e-5
 # The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one
 # every second step. What is an estimate of −3? And what would you like to see at the end of a good training?
 
-# %% [markdown] lang="zh" of="2e60fe2f"
+# %% [markdown] lang="zh" of="8db212f1"
 # 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。
 # 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才算 `loss_fake` 和它的梯度；忘了改 ε。才这么几步，数字就会告诉你：三种改法，差别都超过 0.00001。
 #
@@ -323,7 +323,7 @@ curves(*later, across=(0, len(mine) - 1))
 # What do you notice? When does it become good, and does it stay good? The last generator is bundled with inkgan. Let it
 # draw.
 
-# %% [markdown] lang="zh" of="ea6282a8"
+# %% [markdown] lang="zh" of="3aae9edd"
 # 蓝线是判别器在真图上的损失，橙线是它在生成的图上的损失，绿线是生成器的损失；横轴是步数，生成器从第 8 步才开始学。三条线都从 0.693 附近开始，也就是抛硬币的损失。
 # 最初几步，判别器对什么都更倾向于说“真”，所以它在真图上的损失下降，在生成的图上的损失反而上升。
 # 不过它给真图的分数已经更高了（见练习 1）。再过二十来步，两边它都能答对，第 1 课里已经看到过。
@@ -347,7 +347,7 @@ sheet(drawn[:40], columns=20, scale=1)
 # Some are digits; many are almost. Do all ten digits appear? We cannot count a thousand by eye, but a classifier can.
 # It must name a digit for every blot, so take its counts with a grain of salt.
 
-# %% [markdown] lang="zh" of="8451376d"
+# %% [markdown] lang="zh" of="9a0fdf9f"
 # 有些是数字，很多只是差不多。十个数字都出现了吗？一千张用眼睛数不过来，但分类器可以。
 # 不过它对每个墨团都必须说出一个数字，所以结果要打点折扣。
 
@@ -406,7 +406,7 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="093a9680"
+# %% [markdown] lang="zh" of="6fdc0125"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能*蒙混过关*，没有人要求它把什么都画出来。
 #
 # 其余的问题，记录下来的损失会说。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半，两个坐标轴都是对数的。（颜色和你上面画的曲线一样：蓝线是真图，橙线是生成的图，绿线是生成器。）更多的数在[记录](../../docs/experiments.md)（英文）里：
@@ -453,7 +453,7 @@ assert in_order > 0.9
 # the loop and look at the losses. (PyTorch refuses to compute a gradient if the weights have changed since the loss was
 # computed.)
 
-# %% [markdown] lang="zh" of="28491cdf"
+# %% [markdown] lang="zh" of="a05ca1d5"
 # <details><summary>答案</summary>
 #
 # 几乎全部：两边的分数都在 0 附近，但在每一对里，都是真图的略高。
@@ -506,7 +506,7 @@ assert abs(loss_fake.item() - mine[1]["loss_fake"]) > 1e-4
 #
 # </details>
 
-# %% [markdown] lang="zh" of="f9c77251"
+# %% [markdown] lang="zh" of="3fc32c05"
 # <details><summary>答案</summary>
 #
 # 第一步就看得出差别。两种顺序没有优劣，但只有一种是教程的。

@@ -7,7 +7,7 @@
 # judges by symptoms, and now and then it is wrong about the cause: the text then says so, and names the cure. Once you
 # have seen them all, you will recognise the next one.
 
-# %% [markdown] lang="zh" of="4ee7362a"
+# %% [markdown] lang="zh" of="55db2514"
 # # 4 · 失败陈列馆
 #
 # GAN 的失败方式很多，从外面看却都差不多：图不好。这一课把各种失败陈列出来。每一种都是故意制造的，只用一个设置或几行代码，
@@ -22,7 +22,7 @@
 # `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
 # steps the **doctor** has a look: does the generator draw all that it should, do the images vary, who is winning?
 
-# %% [markdown] lang="zh" of="f38a787c"
+# %% [markdown] lang="zh" of="a76c9cf2"
 # ## 实验室
 #
 # 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套*配方*（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
@@ -106,7 +106,7 @@ assert judged(healthy_config, healthy_lines).findings == []
 # below, the first row is the faulty run, the second row the same seed without the fault, and the losses are those of
 # the faulty run.
 
-# %% [markdown] lang="zh" of="c7766538"
+# %% [markdown] lang="zh" of="3b5b6404"
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
 # 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
 #
@@ -144,7 +144,7 @@ picture
 # the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
 # run. Does it really restore the healthy configuration?
 
-# %% [markdown] lang="zh" of="ed7fc896"
+# %% [markdown] lang="zh" of="07276e8b"
 # 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。（这个判别器还要学着认数字，`loss_class_real` 就是它认真图时的损失。）损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
 # 照方抓药，真能回到健康的设置吗？
 
@@ -162,7 +162,7 @@ print("after the remedy, the settings are those of the healthy run")
 # The recipe has a penalty that keeps the discriminator smooth (lesson 6 explains it). Take it away, let the
 # discriminator learn three times as fast, and the generator thirty times as slowly. Who learns from whom?
 
-# %% [markdown] lang="zh" of="0a44269c"
+# %% [markdown] lang="zh" of="d1ca69ab"
 # ## 2. 判别器赢了
 #
 # 这套配方里有一个让判别器保持平滑的惩罚项（第 6 课会解释）。把它去掉，再让判别器的学习率变成三倍，生成器的变成三十分之一。
@@ -185,7 +185,7 @@ picture
 #
 # The other way round: what does a generator learn from a judge that knows nothing?
 
-# %% [markdown] lang="zh" of="10d4fb5e"
+# %% [markdown] lang="zh" of="4854935c"
 # 判别器的损失一直贴着 0，生成器的不断上升，图是一片雾。可是第 2 课不是说，落后的生成器会得到很强的梯度吗？强是强，方向却没有用。
 # 不妨这样想：这样的判别器只靠几处破绽就能分出真假，它的梯度指向这几处，不指向数字；它自己的损失又是 0，不再学到新东西，也就没有新东西可教。（这套配方的损失是成对比较的，就是第 2 课练习 2 里的那种；在那里，输的一方得到的推力同样很大。）完美的裁判什么也教不了。
 # 治法是平衡：两边用同样的学习率，再加上惩罚项，第 6 课还会讲到它。
@@ -208,7 +208,7 @@ picture
 # few of them has collapsed; in the worst case every latent gives the same image. We force this by dropping the latent
 # on its way in, a one-line mistake that happens in real code (a forgotten argument, a dimension of 0).
 
-# %% [markdown] lang="zh" of="3377bddd"
+# %% [markdown] lang="zh" of="c6b58afc"
 # 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
 #
 # ## 4. 模式崩溃
@@ -242,7 +242,7 @@ picture
 #
 # `randint(0, 9)` in NumPy gives 0 to 8. What happens to the nines?
 
-# %% [markdown] lang="zh" of="1a9cc7e7"
+# %% [markdown] lang="zh" of="076018d4"
 # 看第一行：两个 0 一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
 # 要看同一类的十个隐变量，或者数一数：医生比较的是同类图之间的差别，和真图之间的差别相比有多大。
 # 它的第一个药方对付的是训练造成的崩溃，在这里不起作用；治法是第二个：找出弄丢隐变量的那一行。
@@ -272,7 +272,7 @@ picture
 # The images come in [−1, 1], as for tanh, but the generator ends in a sigmoid: [0, 1]. Or they were "normalised" to
 # mean 0. What will the discriminator learn first?
 
-# %% [markdown] lang="zh" of="a1eeea11"
+# %% [markdown] lang="zh" of="bac1e18f"
 # 九个数字都好，“9”却是一团糟。没有哪个损失会显示出来，因为训练时从来没人要它画“9”。画出来的东西，要按类别数一数。治法是让每一批里重新有“9”；医生让你去查数据，查得对。
 #
 # ## 6. 范围对不上
@@ -293,7 +293,7 @@ picture
 # Scans are dark ink on white paper. In MNIST's numbers it is the other way round: ink is 255 and paper 0, white on
 # black if you show them as they are. (`sheet` shows ink dark.) Is it a problem to learn one instead of the other?
 
-# %% [markdown] lang="zh" of="eebde540"
+# %% [markdown] lang="zh" of="d74b0df8"
 # 真图的纸是 −1，生成器却到不了 0 以下，判别器只看一个像素就能分出真假。生成器只好把一切推向极端：笔画又细又断。
 # 治法：第一步之前，先看看两边的 `min()` 和 `max()`。
 #
@@ -314,7 +314,7 @@ picture
 # The file is sorted by class, and somebody forgot to shuffle. For a while every batch is all zeros, then all ones, and
 # so on. After the nines, what is left of the zeros?
 
-# %% [markdown] lang="zh" of="28410feb"
+# %% [markdown] lang="zh" of="a793c020"
 # 它学会了画反相的图，画得还不差。但是和别的图混用、拿去评估、用来写字，全都是反的。对你自己的文件夹，inkgan 会自己看是哪一种（`data.ink=auto`）。
 #
 # ## 8. 没有打乱顺序
@@ -345,7 +345,7 @@ picture
 #
 # No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
 
-# %% [markdown] lang="zh" of="da753413"
+# %% [markdown] lang="zh" of="cdd83e1a"
 # 0 到 6 大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么数出那么多“9”？在这套配方里，判别器还要学会说出图上是哪个数字，医生就按它说的来数；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
 # 网络的记忆只有权重，而权重总是跟着刚进来的数据走。医生看到的只是症状；治法不在设置里，而是打乱顺序。
 #
@@ -368,7 +368,7 @@ assert findings
 # do they circle? Imagine the simplest game: each player has one number, x and y; the first player wants x·y small, the
 # second wants it large. Each follows its own gradient. Where do they go?
 
-# %% [markdown] lang="zh" of="cc238d3f"
+# %% [markdown] lang="zh" of="c3f41bd1"
 # 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
 # 医生只看到了症状：有的类别几乎不画，有的画得太多。它看错了病因，要你去查数据，其实数据没有毛病；病根是学习率太高，又没有惩罚项，治法就是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
 # 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？
@@ -393,7 +393,7 @@ curves([point[0] for point in path], [point[1] for point in path], across=(1, 40
 # With only 50 training images the discriminator can know each one by heart. What does it say about real images that it
 # has never seen?
 
-# %% [markdown] lang="zh" of="9e1cab23"
+# %% [markdown] lang="zh" of="8773b95f"
 # 他们永远走不到静止点。（蓝线是 x，橙线是 y，横轴是步数；两者都是 0 时才会静止。）每一步单独看都对，合起来却是一边转圈一边往外走，所以曲线的波动越来越大。惩罚项就像摩擦力，权重的平均则取圆圈的中心。
 # 前者在练习 2 里试，后者在第 6 课里试。
 #
@@ -447,7 +447,7 @@ assert margins["training images"] > margins["held-out images"] + 0.1
 # author of the original had in mind (which says how fast the stored statistics follow the batches). Batch normalisation
 # divides by √(variance + ε). What does ε = 0.8 do to a weak signal?
 
-# %% [markdown] lang="zh" of="32e4c814"
+# %% [markdown] lang="zh" of="072dd8e3"
 # 在学过的图上，它领先生成的图一大截。无论评估什么，都要用没参加过训练的图。
 #
 # ## 12. 批归一化里的 ε = 0.8
@@ -471,7 +471,7 @@ assert wrong(signal).std() < 0.15
 # You know this one from lesson 2: the loss cannot fall below 1.461. What does it do to learning? Train two small
 # classifiers on the same digits.
 
-# %% [markdown] lang="zh" of="7ce63ca4"
+# %% [markdown] lang="zh" of="b12394ac"
 # 标准差没有变成 1，还是 0.1 上下：这一层几乎被关掉了。程序不会崩，只是图差一些。参数要写名字：`eps=`、`momentum=`。
 #
 # ## 13. 交叉熵之前多了一个 softmax
@@ -512,7 +512,7 @@ curves(*ends.values(), across=(1, 200))
 # The tutorial's generator normalises by the batch, even when it draws. Draw latent number 0 with 1 other, with 19, and
 # with 99 others. Is it the same image?
 
-# %% [markdown] lang="zh" of="854f67be"
+# %% [markdown] lang="zh" of="a01cf4cb"
 # 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss` 要的是 logit。
 #
 # ## 14. 用训练模式画图
@@ -560,7 +560,7 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 # **2.** Mend the circle of number 9 with friction: after each step, multiply x and y by the same number just below one.
 # How far below is enough?
 
-# %% [markdown] lang="zh" of="1f5ee6f5"
+# %% [markdown] lang="zh" of="e4a8c827"
 # 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排变得最多的一个像素，在这里变了一百级左右（灰度一共 256 级），只因为同批的邻居换了。（固定的统计量，就是事先用许多隐变量量好、存下来的均值和标准差，每个通道一份。）
 # 在 PyTorch 里，画图之前要调用 `generator.eval()`：它结束训练模式，让批归一化改用存下来的统计量。
 #
@@ -616,7 +616,7 @@ assert np.hypot(x, y) < 0.01
 # For all rules of the doctor, with their thresholds and how often they are wrong, see [the
 # doctor](../../docs/doctor.md).
 
-# %% [markdown] lang="zh" of="eb19b8fc"
+# %% [markdown] lang="zh" of="47897afd"
 # <details><summary>答案</summary>
 #
 # 每一步让距离增大 √(1 + 0.05²) = 1.00125 倍，所以只要因子小于 1 / 1.00125 = 0.99875，最后总能收住。

@@ -5,7 +5,7 @@
 # one after that. In this lesson you build the usual measures from a few lines of NumPy, learn what each one cannot see,
 # and end with a verdict that holds up.
 
-# %% [markdown] lang="zh" of="2bd0f3e0"
+# %% [markdown] lang="zh" of="c0471cb7"
 # # 5 · 评估：怎样才算好
 #
 # 面前有两个生成器，哪个更好？“看图”，头一分钟这是个好回答，再往后就不够了。
@@ -45,7 +45,7 @@ sheet(np.concatenate([model.sample(20, seed=5) for model in (best, fast, tutoria
 # Why not compare pixels? Take a digit and move it by one pixel. Then take a digit of another class. Which is nearer to
 # the first, in pixels?
 
-# %% [markdown] lang="zh" of="1b4c15f5"
+# %% [markdown] lang="zh" of="3747dcd2"
 # 每个生成器一行。[训练记录](../../docs/experiments.md)（英文）里写着：教程的判别器在真图上的损失，3,000 步时是 0.04，100,000 步时是 19。
 # 损失涨到了将近五百倍，图却变好了。可见损失只说明博弈中谁占上风，不说明图有多好。我们需要一把不参与博弈的尺子。
 #
@@ -109,7 +109,7 @@ assert distance[1] < distance[2]
 # C₁ C₂. Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met
 # eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
 
-# %% [markdown] lang="zh" of="0bdb1ef0"
+# %% [markdown] lang="zh" of="04c6fbe1"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
@@ -162,7 +162,7 @@ assert abs(theirs - frechet(drawn["fast"], reference)) < 1e-6
 # distance is the **floor**. And how much does it depend on the number of images? Guess: what is the distance between
 # two sets of real digits, with 125, 250, 500 and 1,000 images each?
 
-# %% [markdown] lang="zh" of="19fdfc88"
+# %% [markdown] lang="zh" of="ee9260c2"
 # ## 多少算好？
 #
 # 距离为 1，是好还是坏？拿最好的图来问同样的问题，也就是没参加过训练的真图，得到的就是**下限**（floor）。
@@ -190,7 +190,7 @@ assert floors[0] > 2 * floors[-1]
 #
 # Draw another 1,000 images from the same generator, and you get another distance. How much does it move?
 
-# %% [markdown] lang="zh" of="c167728e"
+# %% [markdown] lang="zh" of="0185912e"
 # 真图对真图也不是 0，图少的时候还差得远。不是这些数字有问题，而是点太少，协方差估得粗。（`best` 比这个下限还略低：它模仿的就是训练图，而留出的图是另一些人写的。）
 # 所以绝不能拿 1,000 张图的距离和 10,000 张图的比，而且永远要在旁边列出同样数量下的下限。`inkgan evaluate` 两样都做。
 #
@@ -217,7 +217,7 @@ assert 0.05 < np.std(again) < 0.5
 # One number cannot say everything. Here are real digits as they are, three ruined sets of them, and training images.
 # Which of them will the distance notice, and will it tell them apart?
 
-# %% [markdown] lang="zh" of="4e5ce75a"
+# %% [markdown] lang="zh" of="2d935eb5"
 # 这些都出自*同一个*生成器。如果你的改进比这还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少：这样做出来的区间，100 个里大约有 95 个包含用极多的图才能得到的那个值。
 # 但它说不出换一次*训练*会变多少，要知道这个，只能用好几个种子各训练一次。
 #
@@ -250,7 +250,7 @@ sheet(np.concatenate([some[:200:20] for some in ruined.values()]), columns=10)
 # many real images look like some generated one? "A looks like B" means: A is no farther from B than B's fifth-nearest
 # neighbour in B's own set is.
 
-# %% [markdown] lang="zh" of="7c61c499"
+# %% [markdown] lang="zh" of="34a3f8ce"
 # 图中每组一行，第四行是那五十张里的十张。噪声、缺了“3”、重复的图，都让距离变大，但这个数不说是哪一种。而最后一组的距离是 0，比谁都好：
 # 照抄训练图的生成器，用这把尺子量是完美的。
 #
@@ -292,7 +292,7 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 #
 # Missing threes hardly show even here: nine tenths of everything are fine. To see that, count the classes.
 
-# %% [markdown] lang="zh" of="ec707ce0"
+# %% [markdown] lang="zh" of="00450149"
 # 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
 # 教程的生成器精确率尚可，召回率极低：种类很少，五张里大约有四张还过得去。
 #
@@ -311,7 +311,7 @@ assert counts[3] < 20
 # training images than new real digits are. Which of these rows are copies? Odd columns: an image; even columns: its
 # nearest training image.
 
-# %% [markdown] lang="zh" of="6c2a6bf8"
+# %% [markdown] lang="zh" of="2ee19387"
 # ## 它在抄吗？
 #
 # 给每张生成的图找出最近的训练图。如果生成器在抄，它的图会比真正的新数字离训练图更近。下面哪几行是抄的？
@@ -340,7 +340,7 @@ sheet(np.stack(rows), columns=12)
 # Put it together. Someone changed a setting, trained once before and once after, and reports an improvement. We act
 # this out with *one* generator that draws with two seeds, so we know that there is no difference. What does inkgan say?
 
-# %% [markdown] lang="zh" of="cc19b21a"
+# %% [markdown] lang="zh" of="7aa052fb"
 # 第二行是抄的。`best` 画的数字，离训练图的距离和真正的新数字差不多：它学会的是写字，不是这些图。（为了省时间，这里只搜了 55,000 张里的前 10,000 张；彻底的检查要全部搜一遍。）
 #
 # ## 下结论
@@ -459,7 +459,7 @@ assert precision < 0.9
 #
 # </details>
 
-# %% [markdown] lang="zh" of="a2162957"
+# %% [markdown] lang="zh" of="2f9a5192"
 # <details><summary>答案</summary>
 #
 # 召回率仍然高：好的那一半覆盖了真数字。坏的那一半，由精确率和距离显示出来。要放在一起读。

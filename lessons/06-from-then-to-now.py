@@ -6,7 +6,7 @@
 # like the rungs of a ladder. Rungs 1 to 5 all get the same number of steps, and you see what each one brings and costs.
 # All the computing takes about a minute.
 
-# %% [markdown] lang="zh" of="cf5da9fa"
+# %% [markdown] lang="zh" of="d6146267"
 # # 6 · 从那时到现在
 #
 # 那篇教程要两个小时，画得好的数字没有几个。inkgan 的 `fast` 只要一到三分钟，全都画得出来。差在哪里？
@@ -20,7 +20,7 @@
 # rungs to come, so it gets fewer steps. What do you expect after 8 steps? We measure with the Fréchet distance of
 # lesson 5, with 1,000 images.
 
-# %% [markdown] lang="zh" of="cc22b2cd"
+# %% [markdown] lang="zh" of="c30d27b5"
 # ## 起点
 #
 # 先看教程本身。它的一步，乘法次数是后面那些网络的三十多倍，所以给它的步数少一些。8 步之后，你预计会怎样？
@@ -100,7 +100,7 @@ assert floor < 2
 # is the same as before. The settings in the cell switch off what today's recipe `fast` has; each further rung drops one
 # of these settings. How far do you get in 150 steps?
 
-# %% [markdown] lang="zh" of="995f755a"
+# %% [markdown] lang="zh" of="d290f9cb"
 # 一片雾，和第 1 课一样。上面还打印了没参加过训练的真数字的距离，也就是下限。它比第 5 课的低，因为这里拿全部 55,000 张训练图作参照，
 # 那里只用了 1,000 张（[指标详解](../../docs/metrics.md)，英文）。
 #
@@ -183,7 +183,7 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
 # (Jolicoeur-Martineau 2018). If every real image must be matched, a few motifs are not enough.
 
-# %% [markdown] lang="zh" of="b3b94875"
+# %% [markdown] lang="zh" of="31285b9d"
 # 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以*点名*：各列从 0 到 9，排两遍。
 # 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
@@ -209,7 +209,7 @@ assert accuracies["pairs"] > accuracies["labels"]
 # gradient with respect to the pixels, at real and at generated images (Mescheder et al. 2018; both together with pairs:
 # Huang et al. 2024). The penalty costs a second backward pass. Must we pay for it in every step?
 
-# %% [markdown] lang="zh" of="4ad9655f"
+# %% [markdown] lang="zh" of="407d8491"
 # ## 第 4 级：给判别器加惩罚项
 #
 # 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都有一个前提：从一张图到另一张图，判别器的 logit 变化得很陡。
@@ -231,7 +231,7 @@ assert distances["penalty"] < distances["pairs"]
 #
 # The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
 
-# %% [markdown] lang="zh" of="e3dc6b74"
+# %% [markdown] lang="zh" of="60e163ca"
 # 不必：这一级每 8 步才做一次，权重乘 8（“惰性正则化”，Karras 等 2020），所以很便宜。
 # （距离降了，读对的比例却也降了？它们量的是不同的东西，而且步数很少，种子只有一个，见练习 1。）
 #
@@ -256,7 +256,7 @@ curves(far, far_mean, limits=(0, 2), across=(1, 400))
 # average, which is much nearer. So draw with a moving average of the generator's weights. Training does not notice, and
 # the average costs one multiplication per weight and step.
 
-# %% [markdown] lang="zh" of="a092cd5a"
+# %% [markdown] lang="zh" of="f1fa081a"
 # 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
 
 # %%
@@ -272,7 +272,7 @@ assert distances["average"] < 0.7 * distances["labels"]
 # One row per rung, beginning with the tutorial at the top. The last row is the bundled `fast`: the same recipe with its
 # full width, 48 channels, batches of 64 and 2,500 steps.
 
-# %% [markdown] lang="zh" of="1eb78f89"
+# %% [markdown] lang="zh" of="42f75078"
 # ## 整架梯子
 #
 # 每级一行，最上面是教程。最后一行是自带的 `fast`：同一套配方，用完整的宽度（48 个通道）、每批 64 张、2,500 步。
@@ -303,7 +303,7 @@ assert found["accuracy"] > 0.98
 # of 32. Numbers of 16 bits have the same range but only 8 binary digits. Where does that do harm? Add a small number to
 # a large one.
 
-# %% [markdown] lang="zh" of="d39798c2"
+# %% [markdown] lang="zh" of="440bdca5"
 # 每个 # 表示（1 + 距离）翻一倍的十分之一：少十个，距离大约减半。秒数每次运行会差两三成，最先跑的那一级还多了热身的时间，
 # 所以只能读出：哪一级都不贵。
 #
@@ -329,7 +329,7 @@ assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
 #
 # **1.** One seed each: could the order of two rungs be luck? Climb "pairs" and "average" once more with another seed.
 
-# %% [markdown] lang="zh" of="a507c702"
+# %% [markdown] lang="zh" of="bc649949"
 # 权重走的那一小步丢了。所以 inkgan 用 bfloat16 做乘法，而权重和 Adam 的记忆保存在 float32 里（Micikevicius 等 2018）。
 # 处理器适合时它才这样做（`precision=auto`），能快多少见[结果](../../docs/results.md)（英文）。
 #
@@ -388,7 +388,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # </details>
 
-# %% [markdown] lang="zh" of="ff270488"
+# %% [markdown] lang="zh" of="dd6e2b46"
 # <details><summary>答案</summary>
 #
 # 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 10 以上，读对的比例变了 10 个百分点以上，比有些相邻两级之间的差别还大，所以它们完全可能换位。

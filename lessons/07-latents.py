@@ -6,7 +6,7 @@
 # digits in the same hand, trade variety for legibility, and find the latent of a digit that the generator has never
 # seen.
 
-# %% [markdown] lang="zh" of="47fb7479"
+# %% [markdown] lang="zh" of="6ac0ad15"
 # # 7 · 隐变量
 #
 # 训练好的生成器是一个映射：输入 64 个数（那篇教程是 100 个），输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
@@ -47,7 +47,7 @@ assert lengths.min() > 5
 # Take two latents and go from one to the other. The straight way, `(1 - t) * a + t * b`, cuts through the inside of the
 # shell. The arc stays on it. How long is the latent half way?
 
-# %% [markdown] lang="zh" of="f79354ff"
+# %% [markdown] lang="zh" of="f40b2e32"
 # 不对。每个数都在 0 附近，但 64 个数合起来，长度大约是 √64 = 8，而且几乎不变。隐变量住在一层薄壳上，壳里面几乎是空的。
 #
 # ## 散步
@@ -84,7 +84,7 @@ sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), colu
 #
 # Now keep the latent and change the label instead. What stays the same?
 
-# %% [markdown] lang="zh" of="7d9bd259"
+# %% [markdown] lang="zh" of="361bcef4"
 # 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到一半，直线上的隐变量明显短了。光看这两排，几乎看不出代价；下面会用 ψ 量出来：短的隐变量接近平均，变化少。所以 `inkgan morph` 走的是弧线。
 #
 # ## 一种笔迹
@@ -122,7 +122,7 @@ assert within > 0.4
 # truncation. What do you gain, and what do you lose? (We also try 1.3. *Legible* means here: a classifier gives the
 # digit that was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
 
-# %% [markdown] lang="zh" of="0609a967"
+# %% [markdown] lang="zh" of="8b659ae5"
 # 互相独立的隐变量，相关系数应该是 0；1 则表示用墨量总是同增同减。标签决定*写什么*，隐变量决定*怎么写*。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
@@ -164,7 +164,7 @@ sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi 
 # At ψ = 1 only about two digits in a hundred are hard to read. Must all the others pay for them? Shrink only the
 # latents of the hard ones, step by step, until the reader is sure.
 
-# %% [markdown] lang="zh" of="80ed9268"
+# %% [markdown] lang="zh" of="bfaa3a1f"
 # 每行一个 ψ，最上面是 0。ψ = 0 时所有的“2”都是同一个“2”：最清晰，也最乏味。超过 1，隐变量跑到了壳的外面，有些数字就散架了：在这里，大约每八个就有一个不再读得有把握。
 # 为什么里面没事，外面有事？里面和外面生成器都没去过。但是里面处在它熟悉的隐变量*之间*，补得出来；到了外面，就只能凭空往外推。
 #
@@ -202,7 +202,7 @@ sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(1
 # there a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network
 # learns here?
 
-# %% [markdown] lang="zh" of="e708937a"
+# %% [markdown] lang="zh" of="16cf52db"
 # 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却几乎和原来一样。拿它和“一律 ψ = 0.8”比一比。
 # （你也全都认得出吗？这里挑的和评的是同一个裁判，公正的检验要另请一个。）
 #
@@ -254,7 +254,7 @@ print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the d
 #
 # And now the surprise. We have the latent of somebody's seven. Give it the other labels.
 
-# %% [markdown] lang="zh" of="c2463a30"
+# %% [markdown] lang="zh" of="294b9bae"
 # 没有网络在学习，学习的是隐变量。上排是真数字，下排是生成器能画出的最接近的。倾斜、弯钩都很接近，尽管没有一个在它的训练集里。
 # 可见它不是背下了那些图，而是学会了数字可以怎样变化。
 #
@@ -279,7 +279,7 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 # Search for the latents of things that are not digits: a cross, a frame, a digit flipped top to bottom, and noise.
 # Which will fail?
 
-# %% [markdown] lang="zh" of="846d91f5"
+# %% [markdown] lang="zh" of="31628a68"
 # 最左边是某人写的数字，旁边是十个数字用这种笔迹写出来可能的样子。
 #
 # 换成*你的*笔迹又会怎样？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
@@ -324,7 +324,7 @@ assert min(place.norm() for place in places) > 1.4 * latents.norm(dim=1).mean()
 # **1.** Is there a direction for "more ink"? Fit a linear function with `np.linalg.lstsq`: ink as a function of the 64
 # numbers. Its 64 coefficients are a direction; walk along it.
 
-# %% [markdown] lang="zh" of="085a410d"
+# %% [markdown] lang="zh" of="fe701eb6"
 # 噪声失败了，只画出一团灰：64 个数毕竟远少于 784 个。翻转的“7”和叉只画了个大概：笔画短了一截，差别也比真数字的大。
 # 框却出人意料：画得和真数字差不多好，是一个棱角分明的“0”。不过请看长度：真数字的隐变量长约 7，它们的隐变量大约是两倍长，远在壳外。
 # 生成器*画得出*它们，可是随机抽隐变量，一辈子也*碰不上*一次。差别和长度这两个数合在一起，才说明一张图有多不寻常。
@@ -400,7 +400,7 @@ sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
 #
 # </details>
 
-# %% [markdown] lang="zh" of="cbfe5d70"
+# %% [markdown] lang="zh" of="83efb476"
 # <details><summary>答案</summary>
 #
 # 上排是隐变量 0，下排是平均图。生成器的正中间是一个清楚的数字，写法最普通；像素的平均却是一团模糊。隐变量的平均不是图像的平均。

@@ -5,7 +5,7 @@
 # how several processes share the work, take your model with you, and find out where to read on. All the computing takes
 # half a minute.
 
-# %% [markdown] lang="zh" of="bb538fad"
+# %% [markdown] lang="zh" of="7d15cf12"
 # # 8 · 用自己的数据，再往前走
 #
 # 数字只是开始。最后这一课，你用自己的一文件夹图片训练，再换成彩色的，看多个进程怎样分担工作，把模型带走，最后看看接下来读什么。
@@ -17,7 +17,7 @@
 # You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying positions, sizes
 # and line widths. One folder for each class. What else must the computer know? (Nothing.)
 
-# %% [markdown] lang="zh" of="3f0c2168"
+# %% [markdown] lang="zh" of="9e4fb567"
 # ## 一个文件夹
 #
 # 手头没有？那就画一个：圆、正方形和三角形各 200 张，位置、大小、线宽各不相同，每类一个文件夹。此外还要告诉计算机什么？（什么都不用。）
@@ -95,7 +95,7 @@ assert len(tidy.train) + len(tidy.validation) + len(tidy.test) == 601
 #
 # The same recipe as for digits, with narrow networks because the images are simple. How far will you get in 300 steps?
 
-# %% [markdown] lang="zh" of="799f9bf6"
+# %% [markdown] lang="zh" of="c47f4533"
 # 略过了哪些文件、为什么，它都说清楚了。加上 `resize=24`（终端里是 `--resize 24`），大的那张也会缩放到合适的尺寸。
 #
 # ## 训练
@@ -125,7 +125,7 @@ sheet(own.sample(36, seed=1, labels=np.repeat(KINDS, 12)), columns=12, scale=2)
 # One class per row, still rough. Did the model learn the three classes? A crude judge is enough: which class has the
 # nearest training image?
 
-# %% [markdown] lang="zh" of="1308240c"
+# %% [markdown] lang="zh" of="5fc697e8"
 # 每行一类，还很粗糙。三个类别学会了吗？一个粗糙的裁判就够了：最近的训练图属于哪一类？
 
 
@@ -158,7 +158,7 @@ assert right > 0.7
 #
 # What has to change in the networks for coloured pictures? Count the channels.
 
-# %% [markdown] lang="zh" of="8911b0d2"
+# %% [markdown] lang="zh" of="c5dc4e3c"
 # 如果生成的图和真图的比例差不多，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
 # 认真的评估至少要 128 张测试图，上面的警告说这里只有 60 张。可以画 1,300 张，其中十分之一会留作测试；也可以自己把图分进 `train/` 和 `test/` 两个文件夹，里面再各按类别分文件夹。
 # 然后用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，
@@ -204,7 +204,7 @@ assert colours.argmax(axis=1).tolist() == [0, 1, 2]
 # A larger model needs more hands. Two processes each take half of every batch; then they average their gradients. Is
 # that the same as one process with the whole batch?
 
-# %% [markdown] lang="zh" of="f5fe6a9e"
+# %% [markdown] lang="zh" of="7166d21c"
 # 只有判别器的第一层和生成器的最后一层，从一个通道变成了三个。红圆、绿方、蓝三角，步数太少，还带着杂色的斑点。它学到了哪种形状配哪种颜色，因为数据里就是这样。
 # 如果这不是你想要的，就得改数据。
 #
@@ -240,7 +240,7 @@ assert torch.allclose(whole, shared, atol=1e-7)
 # `inkgan export RUN -o model.html` makes one file that draws without a server; `-o model.onnx` makes one for other
 # programs. You can also export a folder with the weights and a card:
 
-# %% [markdown] lang="zh" of="0446e17b"
+# %% [markdown] lang="zh" of="dd4212bc"
 # 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
 # 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
@@ -404,7 +404,7 @@ assert size >= 2 * numbers
 #
 # Ten more questions ask what follows from the lessons: [questions](../../lessons/questions.md).
 
-# %% [markdown] lang="zh" of="ea0f6006"
+# %% [markdown] lang="zh" of="111bf32d"
 # <details><summary>答案</summary>
 #
 # 光是第一层就占了 24 · 36 · 81 = 69,984 个：每张特征图的每个位置有 80 个权重和一个偏置。三个类别的向量占 192 个，其余的属于卷积，以及由隐变量和类别决定的缩放。每个数四个字节，多出来的一点是各个数组的名字和形状。
