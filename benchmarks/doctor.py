@@ -171,7 +171,7 @@ class _Listening(Doctor):
         self._rules = [rule]
         self._values = values
 
-    def _take_in(self, rule: Rule, course: Any, step: int, value: float, line: Line) -> None:
+    def _record(self, rule: Rule, course: Any, step: int, value: float, line: Line) -> None:
         self._values.append(value)
 
 

@@ -32,7 +32,7 @@ def test_a_text_for_each_line(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"12\n\n3\n", "line 2: cannot write a text of 0 characters"),
-        (b"12\n{digits:6}\n", "line 2: cannot write '{digits:6}': no field in braces"),
+        (b"12\n{digits:6}\n", "line 2: cannot write '{digits:6}': fields in braces"),
         (b"12\n12 June\n", "line 2: cannot write 'June'"),
         (b"1\n2\n3\n" + b"4" * 65 + b"\n", "line 4: cannot write a text of 65 characters"),
         (b"1\n" + b"4" * 10**6, "line 2: it is longer than 64 characters"),

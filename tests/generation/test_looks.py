@@ -80,7 +80,7 @@ def test_mistakes_on_the_command_line(
         ("scan", {"blur": "-1..2"}, "It takes a number from 0 to 10, or a range such as 0..10: the standard deviation"),
         ("scan", {"blur": "nan"}, "blur = 'nan' is not allowed"),
         ("scan", {"blur": "1..2..3"}, "blur = '1..2..3' is not allowed"),
-        ("scan", {"quality": "50.5"}, "a whole number"),
+        ("scan", {"quality": "50.5"}, "the quality of a JPEG file, in whole numbers"),
         ("scan", {"form": "boxes"}, "Choose from none, line, frame, cells."),
         ("scan", {"pen": "azure"}, "one or several of black, grey, blue,"),
         ("scan", {"tint": "#12345"}, "tint = '#12345' is not allowed"),

@@ -108,4 +108,4 @@ def test_a_mixture_has_no_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     """A mixture never ends, so the number of images must be given."""
     (tmp_path / "a.toml").write_text('[[texts]]\ntemplate = "1"', "utf-8")
     assert run(["write", "--texts", f"{tmp_path}/a.toml", "-o", f"{tmp_path}/a/"]) == 2
-    assert "Say how many images with -n" in capsys.readouterr().err
+    assert "Give the number of images with -n" in capsys.readouterr().err
