@@ -25,6 +25,7 @@ from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import picture_of
 from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application
+from inkgan.serving.guard import Guard
 from inkgan.serving.guide import example_of
 
 _SCRIPT = "<script>alert(1)</script>"
@@ -321,4 +322,9 @@ def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_health(fast: TestClient) -> None:
     assert fast.get("/healthz").text == fast.get("/readyz").text == "ok\n"
-    assert "inkgan_requests_total" in fast.get("/metrics").text
+
+
+def test_metrics_count_requests_by_address() -> None:
+    guarded = TestClient(Guard(application(Service(read("fast", "latest")))), "http://localhost")
+    guarded.get("/healthz")
+    assert 'inkgan_requests_total{path="/healthz",status="200"}' in guarded.get("/metrics").text
