@@ -211,8 +211,8 @@ def test_wrong_labels_show_in_the_accuracy(tmp_path: Path, real: tuple[Images, L
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the classifier of the classification accuracy score in few and small steps."""
-    short = replace(classifier.PROBE, least_steps=100, batch_images=32, average_steps=10)
-    monkeypatch.setattr(classifier, "PROBE", short)
+    short = replace(classifier.SCORE_RECIPE, least_steps=100, batch_images=32, average_steps=10)
+    monkeypatch.setattr(classifier, "SCORE_RECIPE", short)
 
 
 @pytest.mark.usefixtures("hurried")

@@ -94,8 +94,10 @@ def test_a_look_is_the_commands(fast: TestClient, look: str) -> None:
 
 def test_texts_of_several_looks_are_not_written_together() -> None:
     plain = parameters.Write(text="1", look="scan")
-    assert responses.shared(plain) == responses.shared(plain.model_copy(update={"text": "2", "seed": 3}))
-    assert responses.shared(plain) != responses.shared(plain.model_copy(update={"look": "photo"}))
+    assert responses.shared_parameters(plain) == responses.shared_parameters(
+        plain.model_copy(update={"text": "2", "seed": 3})
+    )
+    assert responses.shared_parameters(plain) != responses.shared_parameters(plain.model_copy(update={"look": "photo"}))
 
 
 def test_a_digit_is_the_writers(fast: TestClient) -> None:

@@ -204,7 +204,7 @@ function sideBySide(text: string, strips: readonly Strip[], line: Line, gaps: re
     const spans = Array.from({ length: strip.height }, (_, y) => spanOf(strip, y));
     let x = edge;
     if (left.length) {
-      const grown = swollen(right, gaps[i]);
+      const grown = dilated(right, gaps[i]);
       const touching = spans.map((span, y) => (span ? grown[y] - span[0] : Number.NEGATIVE_INFINITY));
       x = roundHalfEven(Math.max(edge - 0.15 * line.size, ...touching));
     }
@@ -232,7 +232,7 @@ function spanOf(strip: Strip, y: number): readonly [number, number] | null {
 }
 
 /** The right edge of the ink, by row, after dilation with a disc of radius `gap`. */
-function swollen(right: Float64Array, gap: number): Float64Array {
+function dilated(right: Float64Array, gap: number): Float64Array {
   const reach = Math.floor(gap);
   const result = new Float64Array(right.length).fill(Number.NEGATIVE_INFINITY);
   for (let shift = -reach; shift <= reach; shift++) {

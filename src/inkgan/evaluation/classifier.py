@@ -246,7 +246,7 @@ def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
 
 
 #: The recipe of :func:`classification_accuracy`: without warps, which would make up for missing variety.
-PROBE = TrainingRecipe(
+SCORE_RECIPE = TrainingRecipe(
     epochs=1,
     least_steps=500,
     decorrelation=0.0,
@@ -277,7 +277,7 @@ def classification_accuracy(
         progress: called every hundred steps and at the end.
     """
     card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
-    network = train_features(images, labels, card, replace(PROBE, seed=seed), progress)
+    network = train_features(images, labels, card, replace(SCORE_RECIPE, seed=seed), progress)
     right = network.probabilities(real.test.images).argmax(1) == real.test.labels
     return binomial(int(right.sum()), len(right))
 

@@ -17,13 +17,13 @@ from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.figures import (
     LEAST_OF_CLASS,
     add_mean_diversity,
-    beside_floors,
     exact_copies,
     figures_of,
     floors_of,
     full_figures,
     novelty_figures,
     novelty_of,
+    with_floors,
 )
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
@@ -107,7 +107,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
     found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
     floors = floors_of(ruler, n, found, progress)
     add_mean_diversity(found, floors)
-    figures = beside_floors(found, floors, sample.labels, images, ruler)
+    figures = with_floors(found, floors, sample.labels, images, ruler)
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, ruler.training)
     novelty = novelty_of(nearest.distance, ruler.held_out_distances, images.predicted, ruler)

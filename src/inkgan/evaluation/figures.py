@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from inkgan.data import DataSet
 from inkgan.errors import quantity
-from inkgan.evaluation.classifier import PROBE, classification_accuracy
+from inkgan.evaluation.classifier import SCORE_RECIPE, classification_accuracy
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
@@ -106,7 +106,7 @@ def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) 
         side["diversity"] = student(sum(side[name].value for name in names) / len(names), error, 9)
 
 
-def beside_floors(
+def with_floors(
     found: dict[str, Estimate], floors: dict[str, Estimate], labels: Labels | None, images: ImageFeatures, ruler: Ruler
 ) -> list[Figure]:
     """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out.
@@ -226,9 +226,9 @@ def _accuracy_score(
     data, train = ruler.data, ruler.data.train
     if train.labels is None or images.predicted is None:
         return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
-    if len(train) < PROBE.batch_images:
+    if len(train) < SCORE_RECIPE.batch_images:
         count = quantity(len(train), "training image")
-        return [], [f"{data.name} has {count}; the classification accuracy score needs {PROBE.batch_images}."]
+        return [], [f"{data.name} has {count}; the classification accuracy score needs {SCORE_RECIPE.batch_images}."]
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:

@@ -56,7 +56,7 @@ class Service:
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
         self.workers = Workers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
-        self.writer = Batcher(self._written, responses.shared, self.workers.turns)
+        self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:

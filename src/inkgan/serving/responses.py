@@ -57,15 +57,17 @@ def check(model: Model, query: parameters.Write) -> None:
     writing.load_for_writing(model)
 
 
-def shared(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
+def shared_parameters(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
     """Return the parameters that texts must share to be written in one batch."""
     return tuple(query.model_dump(include=set(writing.WritingOptions.__optional_keys__)).items())
 
 
 def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
-    """Write texts with the same :func:`shared` parameters, each as if alone, with the pixels of ``inkgan write``."""
+    """Write texts with the same :func:`shared_parameters`, each as if alone, with the pixels of ``inkgan write``."""
     lines = [(one.text, one.writer) for one in queries]
-    written = writing.write_batch(lines, model=model, seed=[one.seed for one in queries], **dict(shared(queries[0])))
+    written = writing.write_batch(
+        lines, model=model, seed=[one.seed for one in queries], **dict(shared_parameters(queries[0]))
+    )
     return [_written(one, query.format) for one, query in zip(written, queries, strict=True)]
 
 

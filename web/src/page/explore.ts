@@ -4,7 +4,7 @@ import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
 import { asColours, button, colour, context, make, paintSheet, picture, said } from "./dom";
 import { label, say } from "./texts";
-import { newest } from "./write";
+import { latestOnly } from "./write";
 
 const REACH = 1.5; // the plane goes this far, in standard deviations, to each side
 
@@ -36,7 +36,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   const asks = make("input", { type: "checkbox" });
   const note = said("p", "criticHint", { class: "hint" });
 
-  const redraw = newest(async () => {
+  const redraw = latestOnly(async () => {
     dot.style.left = `${50 + (50 * x) / REACH}%`;
     dot.style.top = `${50 + (50 * y) / REACH}%`;
     label(plane, "plane", { x: x.toFixed(2), y: y.toFixed(2) });

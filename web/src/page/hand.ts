@@ -5,7 +5,7 @@ import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
 import { label, say } from "./texts";
-import { newest, paintWriting, textField, wrongWith } from "./write";
+import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 
 const SIDE = 280;
 const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
@@ -27,7 +27,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   say(count, "kept", { count: 0 });
   say(status, "nothingDrawn");
 
-  const rewrite = newest(async () => {
+  const rewrite = latestOnly(async () => {
     const problem = wrongWith(text.input.value);
     text.problem.textContent = problem ? problem() : "";
     if (hand && !problem && text.input.value.trim()) {
@@ -36,7 +36,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   });
   const text = textField("yourText", new Date().toISOString().slice(0, 10), rewrite);
 
-  const search = newest(async () => {
+  const search = latestOnly(async () => {
     const drawings = [...kept, ...(now ? [now] : [])];
     if (!drawings.length) {
       return;

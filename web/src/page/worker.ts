@@ -126,7 +126,7 @@ const drawing = {
       now = { latent, error, step, image };
       if (step % 5 === 0 && step < steps) {
         news(now);
-        await rest(); // so that other calls are answered meanwhile
+        await sleep(); // so that other calls are answered meanwhile
       }
     }
     if (!now) {
@@ -137,7 +137,7 @@ const drawing = {
 };
 
 /** Wait, so that messages can arrive. */
-function rest(milliseconds = 0): Promise<void> {
+function sleep(milliseconds = 0): Promise<void> {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
@@ -194,7 +194,7 @@ const training = {
     const mine = ++running;
     for (let done = 0; running === mine && finite && (steps === null || done < steps); done++) {
       news(advance(between > 0));
-      await rest(between);
+      await sleep(between);
     }
   },
 

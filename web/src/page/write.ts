@@ -36,7 +36,7 @@ export function textField(key: "writeText" | "yourText", value: string, changed:
 }
 
 /** One call at a time: while one runs, the newest waits and those before it are forgotten. */
-export function newest(work: () => Promise<void>): () => void {
+export function latestOnly(work: () => Promise<void>): () => void {
   let [running, again] = [false, false];
   return async () => {
     again = true;
@@ -58,7 +58,7 @@ export function newest(work: () => Promise<void>): () => void {
 export function writeView(inkgan: Inkgan): HTMLElement {
   const canvas = picture("writtenAs", 300, 96, "writing");
   let shown: Writing | null = null;
-  const redraw = newest(async () => {
+  const redraw = latestOnly(async () => {
     const [wanted, number] = [text.input.value, seedIn(seed)]; // the fields may change while this waits
     const problem = wrongWith(wanted);
     text.problem.textContent = problem ? problem() : number === null ? sentence("seedWrong") : "";
