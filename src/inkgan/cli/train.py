@@ -135,7 +135,7 @@ def train(
     """
     if evaluate_every is not None:
         settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
-    given = dict(locals())  # the options by name; inkgan.train calls them the same
+    given = dict(locals())  # the options by name, as inkgan.train takes them
     from inkgan.training import start
 
     require_once(settings or (), "--set")

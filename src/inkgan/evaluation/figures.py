@@ -103,6 +103,7 @@ def add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) 
         return
     for side in (found, floors):
         error = math.hypot(*(side[name].standard_error for name in names)) / len(names)
+        # 9 degrees of freedom, as in the figure of each class: diversity() uses a jackknife of 10 groups.
         side["diversity"] = student(sum(side[name].value for name in names) / len(names), error, 9)
 
 

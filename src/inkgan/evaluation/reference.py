@@ -1,9 +1,9 @@
 """Features and statistics of a data set's real images, computed once; generated images are compared with them.
 
 These are the feature network, reference statistics in its features, the features of all training images, and figures of
-real images. For the embedded digits the first two are shipped (``python scripts/make_reference_statistics.py`` makes
-the statistics again). For other data they are made when first needed, and kept in the user's cache. All are tied by
-hash to the data and to the feature network.
+real images. For MNIST the first two are part of inkgan (``python scripts/make_reference_statistics.py`` makes the
+statistics again). Everything else is made when first needed, and kept in the user's cache. All are tied by hash to the
+data and to the feature network.
 
 Shapes: D features, K classes, H test images.
 """

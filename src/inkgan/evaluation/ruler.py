@@ -12,7 +12,7 @@ The *floor* of a figure is the same figure of as many held-out images, always th
 
 The :class:`SecondRuler` measures the Fréchet distance in features of an untrained network with random weights. The
 feature network of the first ruler learned from the training images, the very images that generators imitate. A network
-that learned from no image cannot favour these. In return it knows less about digits: it sees where the ink is rather
+that learned from no image cannot favour these. However, it knows less about digits: it sees where the ink is rather
 than what it means. Naeem et al. (2020) use random features where features learned from photographs mislead. The network
 is a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of its
 features over the training images, so that features have a variance of 1 on average, as in the first ruler.
@@ -56,7 +56,7 @@ from inkgan.networks import building
 
 #: The seed that chooses the real images of the floor and of the reference, whatever the user's seed.
 REAL_SEED = 20_260
-_WEIGHTS_SEED = 0  # of the second ruler's network; another seed would be another ruler
+_WEIGHTS_SEED = 0  # the seed of the second ruler's network; another seed would make another ruler
 _SECOND_FLOORS_VERSION = 1  # raise it when the second ruler's figure changes
 
 

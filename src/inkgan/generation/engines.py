@@ -1,4 +1,4 @@
-"""Engines run a task for many numbers, in several processes or on several machines.
+"""Engines run a task for many numbers, such as those of shards, in several processes or on several machines.
 
 An engine is a function of a task, its numbers and the number of tasks to run at a time; it yields each result as it
 arrives. A task writes its results to disk under a name that belongs to its number, and running it twice does no harm,

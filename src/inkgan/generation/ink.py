@@ -33,10 +33,11 @@ STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
 }
 _ENLARGED = 4
 _SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the image
-_EDGE = 0.4  # the grey level, of 1, that becomes the edge of the ink
-_FAINT = 64  # pixels below this, of 255, are the soft edge of the ink
+_EDGE = 0.4  # the grey level, 0 to 1, that becomes the edge of the ink
+_FAINT = 64  # pixels up to this, of 255, are the soft edge of the ink
 _CHUNK = 16  # images that are enlarged at once, few enough to stay in the cache
-#: The shape of the moves of an elastic distortion: down and across, at 7 x 7 points that reach beyond the image.
+#: The shape of the moves of an elastic distortion: down and across, at a grid of 7 x 7 points that extends beyond the
+#: image.
 MOVES = (2, 7, 7)
 _BETWEEN_MOVES = 4  # the intervals between points that a side of the image spans
 _DIGIT = 20 / 28  # the height of a digit of MNIST, as a share of its image's height

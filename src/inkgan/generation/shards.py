@@ -1,9 +1,9 @@
-"""Data sets of any size, in shards: each is a pure function of the spec and its number.
+"""Data sets of any size, in shards: each shard is a pure function of the spec and the shard's number.
 
-A data set is a folder. ``manifest.json`` is written first and describes the data set; then come the files that the
-format has once, for all shards. A shard appears whole, followed by its record ``.sha256/NUMBER``, a list of its files
-for ``sha256sum --check``. A shard is done when its record is there and correct; so the same command, repeated or on
-another machine, makes only the missing shards.
+A data set is a folder. ``manifest.json`` is written first and describes the data set, followed by the files that all
+shards share. A shard appears whole, followed by its record ``.sha256/NUMBER``, a list of its files for
+``sha256sum --check``. A shard is done when its record is there and correct. So the same command, repeated or on another
+machine, makes only the missing shards.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_shards(
         part: ``(3, 64)`` makes the third of 64 parts of the shards, for machines that share a disk.
         jobs: the number of shards to make at a time; by default the number of cores.
         engine: ``processes`` on this machine, or ``ray``.
-        progress: called with the share of shards that are there.
+        progress: called with the share of the shards that are done.
 
     Returns:
         The number of shards that were made, and of those that were there already.
@@ -82,7 +82,7 @@ def write_shards(
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
-    packer(spec.format)
+    packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec)
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
@@ -97,7 +97,7 @@ def write_shards(
 
 
 def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) -> bool:
-    """Make a shard in its place, unless it is done; return whether it was made. This is the task of an engine.
+    """Make a shard in its place, unless it is done; return whether it was made. Engines run this for each number.
 
     Raises:
         OutputError: the model or the texts have other digests (:func:`digests_of`) than at the beginning.
@@ -311,7 +311,7 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
 
 @contextlib.contextmanager
 def _workplace(out: Path) -> Iterator[Path]:
-    """Yield a folder of this process inside a data set's folder, on the same disk."""
+    """Yield a temporary folder for this process inside a data set's folder, so on the same disk."""
     for attempt in itertools.count():
         (out / _WORKPLACE).mkdir(parents=True, exist_ok=True)
         try:

@@ -106,7 +106,7 @@ def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Flo
 
 
 def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Floats]:
-    """Return the first column of ink in each row of each strip and the first one after it, [L, K, H]; ±inf for none."""
+    """Return where the ink of each row of each strip begins and ends: columns [L, K, H], ±inf for rows without ink."""
     longest = max(len(row) for row in strips)
     widest = max(strip.shape[1] for row in strips for strip in row)
     ink = np.zeros((len(strips), longest, line.height, max(widest, 1)), bool)
@@ -120,7 +120,7 @@ def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Fl
 
 
 def _rows(first: Floats, line: Line) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row with ink and the first one below it, [L, K]."""
+    """Return the first row with ink of each strip, and the first row below its ink, [L, K]."""
     inked = np.isfinite(first)
     none = ~inked.any(2)
     baseline = round(line.baseline)

@@ -162,7 +162,7 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
 
 
 def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
-    """Draw some images of a data set on one thread: how many there are affects the rounding of matrix products."""
+    """Draw some images of a data set, on one thread: the number of threads affects the rounding of matrix products."""
     model = model_of(spec)
     texts = texts_of(spec)
     threads = ThreadpoolController()

@@ -48,7 +48,7 @@ _Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 #: The bundled model that writes unless another one is named.
 DEFAULT = "best"
 CHARACTERS = DIGITS + "".join(ink.STROKES) + " "
-#: Stands for any digit, drawn by the seed.
+#: Stands for a digit that is chosen at random, by the seed and the writer.
 WILDCARD = "d"
 LONGEST_TEXT = 64
 HEIGHTS = (24, 512)
@@ -369,7 +369,7 @@ class _Plan:
     Attributes:
         text: the text, with a digit in place of each wildcard.
         seed: the seed that the choices depend on.
-        writer: the number of the writer, on which they depend, too.
+        writer: the number of the writer; the choices depend on it as well.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
         jitter: the rotation, change of size and shift of each character [K, 3].
@@ -413,9 +413,9 @@ def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
 
 
 def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
-    """Draw the digits of all lines, and the digits that show the pen of each line with separators, without specks.
+    """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
 
-    One call draws all of them. Further calls draw only digits that cannot be read.
+    One call of the generator draws all of them. Further calls draw only digits that cannot be read.
     """
     digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
     others = np.concatenate([plan.others for plan in plans])

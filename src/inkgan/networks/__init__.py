@@ -210,7 +210,7 @@ def reason_in(name: str, error: BaseException) -> str:
     said = str(error).strip().splitlines()
     text = ": ".join([type(error).__name__, *said[:1]])[:300]
     file = None if name in NETWORKS else own_networks().get(name)
-    if file is None or isinstance(error, SyntaxError):  # whose text names the line already
+    if file is None or isinstance(error, SyntaxError):  # the text of a syntax error already names the line
         return text
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f"{text} in {file.name}, line {lines[-1]}" if lines else text

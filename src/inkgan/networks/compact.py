@@ -1,7 +1,7 @@
-"""The networks of the recipes ``fast`` and ``best``: few layers, where a processor multiplies best.
+"""The networks of the recipes ``fast`` and ``best``: few layers, of a kind that processors compute efficiently.
 
-Nearly all arithmetic is in 3×3 convolutions at a seventh to a quarter of the image's side, with tens of channels: large
-products with little memory between them. Full resolution is touched only by moving 2×2 blocks of pixels into channels
+Nearly all arithmetic is in 3×3 convolutions with tens of channels, at half the image's side or less: large matrix
+products on maps that take little memory. Full resolution is touched only by moving 2×2 blocks of pixels into channels
 and back (see ``grid.py``). There is no normalisation, so every image depends only on its own latent and label. The
 latent and the label also scale the channels of every map (Karras et al., "A Style-Based Generator Architecture", 2019,
 section 2, scale only).
@@ -44,7 +44,7 @@ class Linear(nn.Linear):
         _draw(self, gain)
 
     def reset_parameters(self) -> None:
-        """Draw nothing yet."""
+        """Do nothing, because ``__init__`` draws the weights itself."""
 
 
 class Convolution(nn.Conv2d):
@@ -58,7 +58,7 @@ class Convolution(nn.Conv2d):
         _draw(self, gain)
 
     def reset_parameters(self) -> None:
-        """Draw nothing yet."""
+        """Do nothing, because ``__init__`` draws the weights itself."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve maps [N, H, W, C] to [N, H / stride, W / stride, O], rounded up."""

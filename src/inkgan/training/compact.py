@@ -242,7 +242,7 @@ class Compact(Recipe):
         Args:
             number: the number of the discriminator's update.
             index: the slice.
-            learner: the network that is updated.
+            learner: the network that is updated, ``discriminator`` or ``generator``.
         """
         if self._config.network == "compact":
             yield
@@ -294,7 +294,7 @@ class Compact(Recipe):
         return penalty.weight > 0 and number % penalty.every == 0
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
-        """Return the gradient penalty: WGAN-GP's, between real and generated images, else (R1 + R2)/2, or R1/2."""
+        """Return the gradient penalty: WGAN-GP's in its game, else (R1 + R2)/2, or R1/2 if ``penalty.on`` is real."""
         n = len(images) // 2
         pixels = self._penalty_settings.pixels
         if part.mixing is not None:
@@ -307,7 +307,7 @@ class Compact(Recipe):
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
     def generator_losses(self, part: Slice, logits_real: Tensor) -> Losses:
-        """Return the losses that the generator minimises: the updated discriminator scores the images that it drew.
+        """Return the losses that the generator minimises; the discriminator that scores its images is the updated one.
 
         The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
         losses that compare pairs therefore mix two states of the discriminator: the loss reported for ``relativistic``
@@ -467,7 +467,7 @@ def _split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor
 
 
 def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
-    """Return a number that depends on everything that the losses depend on; class scores count only with labels."""
+    """Sum all outputs that the losses use, to find parameters without effect; class scores count only with labels."""
     return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
 
 

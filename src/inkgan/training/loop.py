@@ -48,7 +48,7 @@ _SECONDS_OF_ONE_REQUEST = 0.1
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train from where a run stands to its end, to ``stop_at`` or to a signal.
+    """Train a run from its current step to its end, to ``stop_at`` or until a signal.
 
     Args:
         prepared: the run.
@@ -225,7 +225,7 @@ class Batches:
     def __init__(self, data: DataSet, config: Config, device: torch.device) -> None:
         self._images = torch.tensor(data.train.images, device=device)
         self._labels = None if data.train.labels is None else torch.tensor(data.train.labels, device=device)
-        # A step with several updates takes the batches that as many steps with one update would take.
+        # With critic_steps=k, a step takes the same images as k consecutive steps with critic_steps=1.
         self._order = BatchOrder(config.seed, len(data.train), config.batch_size * config.critic_steps)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor | None]:
@@ -251,10 +251,10 @@ class _Clock:
 
 
 class StopSignals:
-    """A context that only notes a first SIGINT, SIGTERM or SIGHUP; a second signal ends the process at once.
+    """A context manager that notes the first SIGINT, SIGTERM or SIGHUP; a second signal ends the process at once.
 
-    SIGHUP stays ignored if it was, as under ``nohup``. In threads other than the main one, where Python does not allow
-    handlers, the context does nothing.
+    SIGHUP stays ignored if it was ignored before, as under ``nohup``. Python allows handlers only in the main thread;
+    in other threads, the context manager does nothing.
 
     Attributes:
         received: the number of the first signal; None if there was none.
@@ -275,7 +275,7 @@ class StopSignals:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Install the handlers that were there before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             if handler is not None:  # a handler that was not installed from Python cannot be restored
                 signal.signal(number, handler)

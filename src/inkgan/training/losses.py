@@ -1,12 +1,12 @@
 """Adversarial losses and gradient penalties as pure functions: logits or their gradients in, one number out.
 
+A *game* is a pair of losses, one for each network. All games in :data:`ADVERSARIAL_LOSSES` have the same signature, so
+that a recipe can train with any of them. Terms that need more than logits, such as a penalty, are added in
+``compact.py``, in ``discriminator_losses`` or ``generator_losses``.
+
 Logits are [N]: any real numbers, larger for images that look more real. Every loss is a mean over N, so the loss of a
 batch is the mean of the losses of its slices. A game that compares each image with the mean of others, such as a
 relativistic average, works too, but its result depends on the setting ``slices``.
-
-All pairs of losses in :data:`ADVERSARIAL_LOSSES` have the same signature, so that a recipe can train with any of them.
-Terms that need more than logits, such as a penalty, are added in ``compact.py``, in ``discriminator_losses`` or
-``generator_losses``.
 
 In some games the logits have a zero, above which the discriminator takes an image for real. In the others only
 differences count: adding a number to every logit changes no loss and no gradient, so a single logit says nothing.
@@ -146,8 +146,8 @@ def comparison(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
 
 
 #: The factor that turns a gradient with respect to pixels x in [0, 1], which images have here, into one with respect to
-#: pixels of another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. All units of penalties
-#: come from here. Multiplying by a power of two does not round.
+#: pixels of another range: for x' = 2x - 1 in [-1, 1], as in the papers, d/dx' = (d/dx) / 2. Multiplying by a power of
+#: two does not round.
 PIXEL_UNITS: Mapping[str, float] = {"-1..1": 0.5, "0..1": 1.0}
 
 

@@ -4,7 +4,7 @@ A recipe computes one step; :mod:`inkgan.training.loop` does everything around i
 :class:`Recipe`, name it in :func:`inkgan.training.start.build`, and add its settings to ``inkgan.config``.
 
 A batch may be cut into ``slices`` equal parts. Every loss and figure is a mean over images, so its value for the batch
-is the mean over slices, and so is its gradient. :func:`mean_over_slices` has the same bits for one process or several.
+is the mean over slices, and so is its gradient. :func:`mean_over_slices` returns the same bits on one process or many.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class StepInfo(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What a checkpoint needs from an optimiser. Most of ``torch.optim`` need their state filled in beforehand."""
+    """The part of an optimiser that a checkpoint needs.
+
+    Most optimisers of ``torch.optim`` create their state in the first step. To use one, create its state beforehand.
+    """
 
     @property
     def state(self) -> Mapping[Tensor, Mapping[str, Tensor]]:
@@ -108,7 +111,7 @@ class Recipe(ABC):
 
 
 def parameter_norms(gradients: Sequence[Tensor]) -> Tensor:
-    """Return the norm of each parameter's gradient, float32 [P]; their own norm is that of the whole gradient."""
+    """Return the norm of each parameter's gradient, float32 [P]; the norm of this vector is that of all gradients."""
     return torch.stack(torch._foreach_norm(list(gradients))).float()
 
 

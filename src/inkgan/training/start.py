@@ -219,7 +219,7 @@ def checked(
 
 
 def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a setting that an option gives, too: one of the two values would be lost.
+    """Refuse a setting that is also given as an option: one of the two values would be lost.
 
     If several strings give the same setting, the last one counts, so that settings can override others.
     """
@@ -266,7 +266,7 @@ def prepare(
         _require_complete(folder, config.before_extension())
 
     if config.watch.doctor_every:
-        read_thresholds()  # reports a damaged file before anything is written
+        read_thresholds()  # raises now if the file is damaged, before anything is written
 
     data = _data_of(config, watcher, may_have_moved=resume and options.get("data") is None)
     for note in data.notes:
@@ -427,7 +427,7 @@ def _require_complete(folder: RunFolder, config: Config) -> None:
 
 
 def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as JSON can hold them: NumPy's numbers, which notebooks are full of, become plain ones.
+    """Return the options in a form that JSON can hold: NumPy's numbers, for example, become Python's.
 
     Raises:
         ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.

@@ -162,7 +162,7 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     step, damages = checkpoint.newest_to_resume(checkpoints)
     for damage in damages:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
-    if damages and step in (None, 0):  # nothing is lost by starting again instead of at step 0
+    if damages and step in (None, 0):  # resuming at step 0 has no advantage over a new start
         raise CheckpointError(
             f"no checkpoint in {checkpoints} is intact, so the run cannot be resumed. Start it again with --force."
         )

@@ -83,7 +83,7 @@ def student(value: float, standard_error: float, freedom: float) -> Estimate:
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
-    """Assign n images to 2 to n groups whose sizes differ by one at most: int64 [n] in 0..G-1.
+    """Assign n images to G groups (2 <= G <= n) whose sizes differ by at most one: int64 [n] in 0..G-1.
 
     The assignment is random because generated sets are often sorted by class or cycle through the classes.
     """

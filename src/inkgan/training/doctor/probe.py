@@ -1,4 +1,6 @@
-"""The doctor's look into a run: 64 fixed latents and 128 fixed real images, every ``watch.doctor_every`` steps.
+"""The doctor's look into a run: its signals on 64 fixed latents and 128 fixed real images.
+
+A run takes a look every ``watch.doctor_every`` steps.
 
 :class:`Probe` computes signals with the pure functions below it: images, logits and activations in, one number out.
 

@@ -1,4 +1,4 @@
-"""The rules: for each a signal, the side of a threshold on which it is ill, for how long, and what to try.
+"""The doctor's rules. Each has a signal, the side of a threshold that is ill, for how long it must be, and a remedy.
 
 Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. Some thresholds are known without
 measuring and are set here. The others are in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy
@@ -65,7 +65,7 @@ class Rule:
         patience: the number of values in a row that must be ill.
         log: whether the value is a ratio, so that half and double are equally far from 1.
         any_recipe: whether the threshold holds for every recipe.
-        healthy_extreme: a value that is not an illness, though no run of the benchmark has it.
+        healthy_extreme: a healthy value that the benchmark's runs do not reach; the measured threshold lies beyond it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
         healable: whether a run may stay well if it goes back to an earlier checkpoint and continues with the remedy's
             settings.
@@ -131,10 +131,10 @@ def not_finite(line: Line, _config: Config) -> float | None:
 
 
 def lead(line: Line, _config: Config) -> float | None:
-    """Return the discriminator's lead: the separation of real and generated images over the latter's spread and change.
+    """Return the discriminator's lead over the generator: ``separation / (spread · change)``.
 
-    Early in training, a healthy discriminator tells real from generated images with ease, too. But then the generator
-    learns from it: its images differ from those of its average, and from each other.
+    Early in training, a healthy discriminator also tells real from generated images with ease. But then the generator
+    learns from it: its images differ from each other (spread), and from those of its average (change).
     """
     names = ("doctor/separation", "doctor/spread", "doctor/from_average")
     if not all(name in line for name in names):
@@ -144,9 +144,9 @@ def lead(line: Line, _config: Config) -> float | None:
 
 
 def came_and_went(line: Line, _config: Config) -> float | None:
-    """Return the frequency of the most drawn class, the lower of two looks, if that class changed between them; else 1.
+    """Return how often the most drawn class was drawn, the lower of two looks, if that class has changed; else 1.
 
-    A healthy generator draws every class about once as often as it is asked for, so which one is first hardly matters.
+    A healthy generator draws every class about as often as it is asked for, so which one is first hardly matters.
     """
     now, before = most_drawn(line), most_drawn(line, BEFORE)
     if now is None or before is None:
@@ -173,7 +173,7 @@ def most_drawn(line: Line, when: str = "") -> _Frequent | None:
 
 
 def spread(line: Line, _config: Config) -> float | None:
-    """Return the spread of images of a class, relative to real ones: the lesser of the learner's and its average's."""
+    """Return the spread of a class's images relative to real ones: the smaller of the learner's and its average's."""
     found = [line[name] for name in ("doctor/spread", "doctor/spread_average") if name in line]
     return min(found, default=None)
 
@@ -185,7 +185,7 @@ def stuck(line: Line, _config: Config) -> float | None:
 
 
 def far_from_usual(_line: Line, config: Config) -> float | None:
-    """Return the factor between a learning rate and the recipe's own, up or down, for the network further off."""
+    """Return the factor, up or down, between a learning rate and the recipe's own: the larger of both networks'."""
     usual = usual_rates(config)
     ratios = [rate / usual[name] for name, rate in own_rates(config).items()]
     return max(max(ratio, 1 / ratio) for ratio in ratios)
