@@ -1,7 +1,8 @@
 """The feature network: a small classifier whose last hidden layer is the space in which images are compared.
 
 Inception learned from photographs, so its features describe small pictures of ink badly. These features come from a
-classifier of the data themselves. Distances in them are called Fréchet *digit* distance and kernel *digit* distance.
+classifier trained on the data set itself. For MNIST, distances in them are called Fréchet *digit* distance and kernel
+*digit* distance.
 Figures can be compared only if they come from the same network, which the card's ``sha256`` identifies.
 
 Any callable that maps uint8 images [N, H, W, C] to features [N, D] can take the network's place; :func:`extract` runs

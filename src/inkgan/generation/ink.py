@@ -86,7 +86,7 @@ def digits(
 def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats, lift: Floats) -> list[Strip]:
     """Draw a few strips; see :func:`digits`."""
     top, bottom, left, right = _ink_boxes(images, _FAINT)
-    # Very wide digits come out lower than others, and digits with little ink stay small.
+    # Very wide digits become less high than others, and digits with very small ink boxes stay small.
     extent = np.maximum(np.maximum(bottom - top, 0.9 * (right - left)), 0.5 * images.shape[1])
     scale = grow * line.size / extent
     base = line.baseline - lift
@@ -145,7 +145,7 @@ def _windows(
         height: the height of the line.
     """
     reach = 1  # the pixels on each side that Pillow's bilinear interpolation reads
-    # A mean of levels that become paper becomes paper, too.
+    # Levels that become paper are not ink. Means of such levels, which interpolation makes, become paper as well.
     top, bottom, left, right = _ink_boxes(large, (levels == 0).sum(1) - 1)
     x = np.stack([left - reach, right + reach, left - reach, right + reach], 1) - foot[:, :1]
     y = np.stack([top - reach, top - reach, bottom + reach, bottom + reach], 1) - foot[:, 1:]

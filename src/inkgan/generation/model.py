@@ -51,7 +51,7 @@ LARGEST_SAMPLE = 1_000_000
 #: The smallest and the largest number that can be asked for as a checkpoint's step.
 _STEPS = (-(10**12), 10**12)
 _CHUNK = 32
-#: Larger, since only a few of these images are drawn again.
+#: With ``legible``, this many images are drawn and read at a time, since only a few of them are drawn again.
 _LEGIBLE_CHUNK = 16 * _CHUNK
 _NAMES_SHOWN = 12
 #: The most images that a notebook shows, and the number side by side.

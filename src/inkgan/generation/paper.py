@@ -42,7 +42,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     Args:
         writing: a writing on clean paper, in cells if the look has them.
         seed: the seed of the random choices.
-        number: the number of the image, on which the random choices depend, too.
+        number: the number of the image; the random choices depend on it as well.
         look: any look but the clean one.
 
     Returns:

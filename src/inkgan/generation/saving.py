@@ -28,7 +28,8 @@ LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
 #: The file with texts and boxes in a folder of writings; Hugging Face's ``datasets`` looks for this name.
 LABELS = "metadata.jsonl"
-#: The keyword under which a .png keeps the SHA-256 of the .jsonl that was written with it and may be replaced with it.
+#: The keyword under which a .png keeps the SHA-256 of its .jsonl. A .jsonl with another digest is not inkgan's, or was
+#: changed, so it is neither replaced nor removed along with the picture.
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 

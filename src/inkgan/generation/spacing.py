@@ -67,6 +67,7 @@ def side_by_side(
     left = np.zeros((lines, longest), np.int64)
     for k in range(longest):
         inked = widths[:, k] > 0
+        # A gap above 0 dilates the ink so far; one below 0 moves the character back over it.
         nearest = (_dilated(right, np.maximum(gap[:, k], 0)) - first[:, k]).max(1) + np.minimum(gap[:, k], 0)
         x = np.rint(np.maximum(edge - _OVERLAP * line.size, nearest)).astype(np.int64) if k else edge
         left[:, k] = np.where(inked, x, edge)

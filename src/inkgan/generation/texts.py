@@ -41,7 +41,7 @@ class Mixture:
         weights = np.cumsum([one.weight for one in given.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
-            self._draw(template, rng(0, Stream.TEXT, 0))
+            self._draw(template, rng(0, Stream.TEXT, 0))  # raises now if no text of the template fits the lengths
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""

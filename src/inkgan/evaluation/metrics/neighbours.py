@@ -9,7 +9,7 @@ k-th nearest neighbour in the same set. With n real images X = {x_i} and m gener
     coverage  = 1/n sum_i 1[some y_j in ball of x_i]       the same
 
 For a perfect generator, only density and coverage are near 1. So read all four next to their floors, and always at the
-same n and m. A point on the edge of a ball is in it (<=), as in the first paper.
+same n and m. A point on the edge of a ball counts as inside (<=), as in the first paper.
 
 Novelty asks whether images are new or copies of training images. A generator that copies draws images that are closer
 to its training images than held-out real images are. No other metric in this package detects this: a perfect copyist

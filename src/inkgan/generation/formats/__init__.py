@@ -1,4 +1,4 @@
-"""The formats of data sets: for each, a function of its name that packs samples into files.
+"""The formats of data sets. The function that packs samples into the files of a format has the format's name.
 
 ``pack(stem, samples)`` returns the content of each file by its name, which begins with the stem: either one file,
 ``stem.ending``, or several in a folder, ``stem/...``. It is a pure function: the same samples give the same bytes.
