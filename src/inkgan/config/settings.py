@@ -19,9 +19,9 @@ RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-# Strict: neither true nor "5" is a number.
 #: The most steps of a run.
 LONGEST_RUN = 10**9
+# These numbers are strict: neither true nor "5" is one.
 Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
 LearningRate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, strict=True)]

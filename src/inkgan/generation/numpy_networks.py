@@ -33,7 +33,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 _EPSILON = np.float32(1e-5)
-_FEW = 16  # channels
+_FEW = 16  # output channels; for fewer, a convolution is not a matrix product of patches, which would be slow
 _CACHED = 2**17  # numbers that stay in the processor's cache: 512 KiB
 _ROWS = 512  # rows of weights; a multiple of 64, so that matrix products round as one product of all rows
 

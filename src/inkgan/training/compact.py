@@ -1,5 +1,14 @@
 """The recipes ``fast`` and ``best``: compact networks, a regularised game, and a moving average of the generator.
 
+A step, without slices, mixed precision and CUDA graphs::
+
+    for real, labels, latents in batches:  # critic_steps of them
+        fake = generator(latents, labels)
+        update the discriminator on discriminator_losses(real, fake)
+    if the step is joint:
+        update the generator on generator_losses(fake)  # the images of the last batch
+        update_ema(ema_generator, generator)
+
 :meth:`Compact.discriminator_losses` and :meth:`Compact.generator_losses` compute everything that is optimised. Real and
 generated images form pairs that share a label, so that the relativistic loss compares like with like.
 """
@@ -146,7 +155,7 @@ class Compact(Recipe):
         self.discriminator.to(device)
         self.ema_generator = copy.deepcopy(self.generator).eval()
         self.networks = {
-            "generator": self.ema_generator,
+            "generator": self.ema_generator,  # the network that draws is the moving average
             "learner": self.generator,
             "discriminator": self.discriminator,
         }
