@@ -1,7 +1,7 @@
 """Engines run a task for many numbers, such as those of shards, in several processes or on several machines.
 
 An engine is a function of a task, its numbers and the number of tasks to run at a time; it yields each result as it
-arrives. A task writes its results to disk under a name that belongs to its number, and running it twice does no harm,
+arrives. A task writes its results to disk under a name that depends on the number, and running it twice does no harm,
 so an engine can repeat lost work. Only numbers and small results pass through an engine.
 """
 

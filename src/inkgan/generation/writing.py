@@ -53,7 +53,7 @@ WILDCARD = "d"
 LONGEST_TEXT = 64
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-#: The digits by which a writer's pen is measured, and the line on which they are drawn for this. More digits would take
+#: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
 _PEN_DIGITS = (0, 1)
 _PEN_LINE = ink.Line(64, 50.0, 37.0)

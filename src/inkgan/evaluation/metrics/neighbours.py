@@ -191,7 +191,7 @@ class Novelty:
     near_copies: Estimate
     """The share of generated images whose distance is at most ``threshold``, with Clopper and Pearson's interval."""
     expected: float
-    """The same share among held-out images; a generator of new images has it, too."""
+    """The same share among held-out images; a generator of new images has about this share."""
     threshold: float
     """The distance up to which an image counts as a near-copy."""
     z: float

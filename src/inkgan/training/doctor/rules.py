@@ -1,4 +1,4 @@
-"""The doctor's rules. Each has a signal, the side of a threshold that is ill, for how long it must be, and a remedy.
+"""The doctor's rules. Each has a signal, the side of its threshold that is ill, a patience, and a remedy.
 
 Every rule is a pure function of one line of ``metrics.jsonl`` and the run's settings. Some thresholds are known without
 measuring and are set here. The others are in ``thresholds.json``, which ``benchmarks/doctor.py`` makes from healthy
