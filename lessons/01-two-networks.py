@@ -180,7 +180,7 @@ show_shapes(discriminator, real)
 # learned anything?
 
 # %% [markdown] lang="zh" of="711a9e1e"
-# 一次进去 50 张图，叫作一*批*（batch），出来 50 个数。这样的一个数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
+# 一次进去 50 张图，叫作一*批*（batch），出来 50 个数。这种数叫 **logit**（对数几率）。它可以是 −∞ 到 ∞ 之间的任何数：大于 0 表示“像真的”，
 # 小于 0 表示“像生成的”。用 sigmoid 函数 σ(l) = 1 / (1 + e^−l) 一变，logit l 就成了 0 到 1 之间的概率。
 #
 # 训练之前，权重是一些很小的随机数。这里取自*截断正态分布*（truncated normal distribution），也就是把两个标准差以外的部分截掉的正态分布；偏置从 0 开始。
@@ -487,7 +487,7 @@ assert course_fake[20] < 0.1
 # 接下来该生成器走了：改变自己的权重，让判别器对它的图说“真”。然后判别器学会识破新花招，如此往复，这就是博弈。
 # 从头到尾没有人给生成器看过一个数字，它得到的只有穿过判别器传回来的梯度。（这就是链式法则：损失取决于 logit，logit 取决于像素，像素又取决于生成器的权重。）第 2 课就讲这个梯度。
 #
-# 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页，`best` 是 inkgan 自带的一个训练好的模型。
+# 想先看看整场博弈？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页，`best` 是 inkgan 自带的模型，已经训练好了。
 # 用浏览器打开网页，选“学习过程”，按“运行”，就能看着一个 GAN 从零学起，几分钟就有数字的样子。
 #
 # <!-- play: learn -->

@@ -255,7 +255,7 @@ print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the d
 # And now the surprise. We have the latent of somebody's seven. Give it the other labels.
 
 # %% [markdown] lang="zh" of="294b9bae"
-# 没有网络在学习，学习的是隐变量。上排是真数字，下排是生成器能画出的最接近的。倾斜、弯钩都很接近，尽管没有一个在它的训练集里。
+# 没有网络在学习，学习的是隐变量。上排是真数字，下排是生成器能画出的最接近的。连倾斜和圈的形状都很接近，尽管这些真数字没有一个在它的训练集里。
 # 可见它不是背下了那些图，而是学会了数字可以怎样变化。
 #
 # 接下来是惊喜。我们有了某人写的“7”的隐变量，给它换上别的标签。
@@ -283,7 +283,7 @@ sheet(np.concatenate(rows).reshape(44, 28, 28), columns=11, scale=2)
 # 最左边是某人写的数字，右边的十个，就是用这种笔迹可能写成的样子。
 #
 # 换成*你的*笔迹又会怎样？`inkgan export best -o page.html`（在 notebook 里用 `inkgan.export("best", "page.html")`）会做出一个网页。
-# 打开它，选“你的笔迹”，写一个数字：你刚才写的那种搜索会找到它的隐变量。在“探索”里，可以用鼠标或手指在隐变量的一个平面上散步。
+# 打开它，选“你的笔迹”，写一个数字：你刚才写的那种搜索会找到它的隐变量。在“探索”里，可以用鼠标或手指在一个隐变量平面上散步。
 #
 # <!-- play: hand -->
 #

@@ -246,7 +246,7 @@ assert torch.allclose(whole, shared, atol=1e-7)
 #
 # ## 带走
 #
-# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个带说明卡的文件夹：
+# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个文件夹，里面有权重和说明卡：
 
 # %%
 inkgan.export("runs/shapes", "my-shapes/", force=True)

@@ -164,7 +164,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   criticNone: "还没有判别器学过。请先在“学习过程”页上开始训练。",
   criticHint:
     "数字周围的颜色：蓝色表示看起来像真的，红色表示不像。像素上的颜色：蓝色表示判别器希望多一点墨，红色表示少一点。",
-  handTitle: "写一个数字，十个数字都会以你的笔迹出现",
+  handTitle: "写一个数字，十个数字就都有了你的笔迹",
   handHint: "用手指或鼠标书写。保留的数字越多，就越像你的笔迹。",
   handCanvas: "书写区域。不便使用指针时，可以改用一个样例。",
   clear: "清除",
