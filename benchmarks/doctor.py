@@ -193,13 +193,13 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
 def between(rule: Rule, sound: Sequence[float], ill: Sequence[float]) -> float:
     """Return the point half way between the worst sound value and the mildest ill one, on the rule's scale."""
     sign = 1.0 if rule.above else -1.0
-    scale = (lambda x: math.log(max(x, 1e-12))) if rule.log else (lambda x: x)
+    scale = (lambda x: math.log(max(x, 1e-12))) if rule.is_ratio else (lambda x: x)
     edge = max(sign * scale(x) for x in sound)
     gap = min(sign * scale(x) for x in ill) - edge
     if gap <= 0:
         say(f"{rule.name}: healthy and ill runs overlap")
-    at = sign * (edge + min(max(gap, 0.0) / 2, math.log(_FACTOR) if rule.log else _DIFFERENCE))
-    return float(f"{math.exp(at) if rule.log else at:.3g}")
+    at = sign * (edge + min(max(gap, 0.0) / 2, math.log(_FACTOR) if rule.is_ratio else _DIFFERENCE))
+    return float(f"{math.exp(at) if rule.is_ratio else at:.3g}")
 
 
 def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:

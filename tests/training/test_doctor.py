@@ -288,7 +288,7 @@ def test_a_remedy_is_one_line() -> None:
 
 def test_what_is_compared_as_a_ratio() -> None:
     """Sizes, and counts relative to others, use a log scale, on which half and double are equally far off."""
-    assert {rule.name for rule in RULES if rule.log} == {
+    assert {rule.name for rule in RULES if rule.is_ratio} == {
         "blown-up", "discriminator-wins", "standing-still", "collapsed", "class-dropped", "class-swollen",
         "oscillating", "learning-rate", "few-images",
     }  # fmt: skip

@@ -37,8 +37,8 @@ def test_pairs_in_order_is_the_area_under_the_curve() -> None:
     """It equals scikit-learn's, ties included, and neither offset nor scale changes it."""
     high, low = np.round(some(40) + 0.5, 1), np.round(some(30, seed=1), 1)
     area = roc_auc_score([1] * 40 + [0] * 30, np.concatenate([high, low]))
-    assert signals.pairs_in_order(high, low) == pytest.approx(area)
-    assert signals.pairs_in_order(7 * high + 3, 7 * low + 3) == pytest.approx(area)
+    assert signals.area_under_roc(high, low) == pytest.approx(area)
+    assert signals.area_under_roc(7 * high + 3, 7 * low + 3) == pytest.approx(area)
 
 
 def test_separation() -> None:

@@ -49,7 +49,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
         The same text, with an image of the same size, whose paper is no longer 0 (in a look with colours uint8
         [H, W, 3], as it is seen), and with new boxes: for each character and cell, the box around its moved box.
     """
-    draws, knobs = rng(seed, Stream.LOOK, number), _drawn(look, rng(seed, Stream.KNOBS, number))
+    draws, knobs = rng(seed, Stream.LOOK, number), _draw_knobs(look, rng(seed, Stream.KNOBS, number))
     height, width = writing.image.shape
     scale = height / _HEIGHT
     image = stroked(writing.image, knobs.stroke * scale)
@@ -98,7 +98,7 @@ class _Knobs(NamedTuple):
     grey: float
 
 
-def _drawn(look: Look, draws: np.random.Generator) -> _Knobs:
+def _draw_knobs(look: Look, draws: np.random.Generator) -> _Knobs:
     """Draw all knobs, for every look, in a fixed order: a seed keeps its meaning, and no knob changes another."""
     return _Knobs(
         pen=_one_of(look.pen, draws, in_colour=look.in_colour),

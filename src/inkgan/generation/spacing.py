@@ -73,7 +73,7 @@ def side_by_side(
         left[:, k] = np.where(inked, x, edge)
         right = np.maximum(right, left[:, k, None] + last[:, k])
         right[is_space[:, k]] = -np.inf
-        edge = np.maximum(edge, np.where(inked, x + widths[:, k], edge))
+        edge = np.maximum(edge, left[:, k] + widths[:, k])
         edge = edge + np.where(is_space[:, k], round(_SPACE * line.size), 0)
     top, bottom = _rows(first, line)
     return [

@@ -300,7 +300,7 @@ def _written(
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
     line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
-    digits, pens = _drawn(plans, generator, manner.style, manner.legible)
+    digits, pens = _draw_digits(plans, generator, manner.style, manner.legible)
     images = _distorted(plans, digits.images, manner.look)
     strips = _characters(plans, images, pens, line, float(np.tan(np.radians(manner.slant))))
     placements = _placed(plans, strips, line, manner.look)
@@ -412,7 +412,7 @@ def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
     return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
 
 
-def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
+def _draw_digits(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
     """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
 
     One call of the generator draws all of them. Further calls draw only digits that cannot be read.
@@ -427,7 +427,7 @@ def _drawn(plans: Sequence[_Plan], generator: Generator, style: float, legible: 
     def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
-    images = draw(np.concatenate([latents, *(hand[None] for hand in hands)]), labels)
+    images = draw(np.vstack([latents, *hands]), labels)
     own, shown_pens = np.split(images, [len(digits)])
     return made_legible(draw, own, latents, labels[: len(digits)], digits, legible), shown_pens
 
@@ -473,7 +473,7 @@ def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
 def _characters(
     plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
 ) -> list[list[ink.Strip]]:
-    """Return the strip of each character of each line, from the images of :func:`_drawn`; a space's strip is empty."""
+    """Return the strip of each character of each line, from the images of :func:`_draw_digits`; empty for a space."""
     is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
     turn, grow, lift = np.concatenate([plan.jitter for plan in plans])[is_digit].T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))

@@ -37,11 +37,11 @@ _MOST_CHANNELS = 1024
 
 
 class Linear(nn.Linear):
-    """A linear layer whose initial weights have ``gain`` times the usual deviation (see :func:`_draw`)."""
+    """A linear layer whose initial weights have ``gain`` times the usual deviation (see :func:`_initialise`)."""
 
     def __init__(self, inputs: int, outputs: int, *, gain: float = 1.0) -> None:
         super().__init__(inputs, outputs)
-        _draw(self, gain)
+        _initialise(self, gain)
 
     def reset_parameters(self) -> None:
         """Do nothing, because ``__init__`` draws the weights itself."""
@@ -55,7 +55,7 @@ class Convolution(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, gain: float = 1.0) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
         self.weight = nn.Parameter(self.weight.detach().contiguous(memory_format=torch.channels_last))
-        _draw(self, gain)
+        _initialise(self, gain)
 
     def reset_parameters(self) -> None:
         """Do nothing, because ``__init__`` draws the weights itself."""
@@ -209,7 +209,7 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _draw(layer: Linear | Convolution, gain: float) -> None:
+def _initialise(layer: Linear | Convolution, gain: float) -> None:
     """Draw weights by He et al., "Delving Deep into Rectifiers", 2015, equation 10, times a gain; set the bias to 0."""
     nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / layer.weight[0].numel()))
     nn.init.zeros_(layer.bias)

@@ -165,12 +165,13 @@ class Compact(Recipe):
         self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
         may_record = self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
         self._graphs = Graphs() if graphs and may_record else None
+
+        def adam(network: nn.Module, learning_rate: float) -> Adam:
+            return Adam(network.parameters(), learning_rate, _BETAS, capturable=self._graphs is not None)
+
         self.optimizers: dict[str, Adam] = {
-            name: Adam(network.parameters(), rate, _BETAS, capturable=self._graphs is not None)
-            for name, network, rate in (
-                ("discriminator", self.discriminator, config.discriminator.learning_rate),
-                ("generator", self.generator, config.generator.learning_rate),
-            )
+            "discriminator": adam(self.discriminator, config.discriminator.learning_rate),
+            "generator": adam(self.generator, config.generator.learning_rate),
         }
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:

@@ -151,7 +151,8 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
     if not folder.is_run:
         return
     saved = folder.saved_config()
-    differing = [name for name, value in asked.model_dump().items() if value != saved.model_dump()[name]]
+    before, after = saved.model_dump(), asked.model_dump()
+    differing = [name for name in after if after[name] != before[name]]
     if differing and not saved.extended_from and not saved.changes:
         raise ConfigError(
             f"{shown(folder.path)} holds a run of other settings ({', '.join(differing)}). Name another --out."

@@ -212,12 +212,18 @@ def _threads_of_each(count: int) -> int:
 
 
 def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> subprocess.Popen[bytes]:
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    environment = {name: str(value) for name, value in {**place, "OMP_NUM_THREADS": threads}.items()}
+    variables = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": count,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "OMP_NUM_THREADS": threads,
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "inkgan.training.follower"],
         stdin=subprocess.PIPE,
-        env=os.environ | environment,
+        env=os.environ | {name: str(value) for name, value in variables.items()},
         start_new_session=True,  # Ctrl-C is for the first process, which stops all of them in order
     )
     assert process.stdin is not None

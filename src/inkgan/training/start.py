@@ -77,6 +77,17 @@ class TrainingOptions(TypedDict, total=False):
     settings: Sequence[str] | Mapping[str, Any]
 
 
+#: The defaults of the options that are not None by default.
+_DEFAULTS: TrainingOptions = {
+    "resume": False,
+    "force": False,
+    "heal": False,
+    "timeout": SECONDS_TO_WAIT,
+    "device": "auto",
+    "settings": (),
+}
+
+
 def train(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Unpack[TrainingOptions]) -> Result:
     """Train a GAN; the same as ``inkgan train``.
 
@@ -124,16 +135,16 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     if not isinstance(watcher, Watcher | None):
         raise ConfigError(f"watcher is {as_given(watcher)}. Give an object of a class derived from inkgan.Watcher.")
     given = _plain_options(options)
-    processes = given.get("processes")
+    processes = given["processes"]
     timeout = _timeout(given)
     if isinstance(processes, int) and processes > 1:
         checked(recipe, **given)  # before any process is started
     with usual_arithmetic(), team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
         watcher = (watcher or _default_watcher()) if team.leads else Watcher()
-        if is_restart() and given.get("out"):
+        if is_restart() and given["out"]:
             given |= _options_after_restart(RunFolder(Path(given["out"])))
         prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
-        if team.leads and given.get("out") is None and not prepared.resume:
+        if team.leads and given["out"] is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
             place = claim(RUNS / default_name(prepared.config))
             prepared = dataclasses.replace(prepared, folder=RunFolder(place))
@@ -161,15 +172,15 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         CheckpointError: there is no run to resume.
     """
     given = _plain_options(options)
-    if is_one_of(given.get("out"), [""]):
+    if is_one_of(given["out"], [""]):
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
-    extend = given.get("extend")
-    goes_on = "resume" if given.get("resume") else None if extend is None else "extend"
-    if goes_on is not None and given.get("force"):
-        raise ConfigError(f"--{goes_on} continues the run in --out, and --force replaces it. Give one of the two.")
-    file, out = (None if given.get(name) is None else valid_path(given[name], name) for name in ("config", "out"))
-    chosen = {"recipe": recipe, **{key: given.get(option) for option, key in OPTIONS_FOR_SETTINGS.items()}}
-    settings = given.get("settings") or ()
+    extend = given["extend"]
+    if given["force"] and (given["resume"] or extend is not None):
+        option = "resume" if given["resume"] else "extend"
+        raise ConfigError(f"--{option} continues the run in --out, and --force replaces it. Give one of the two.")
+    file, out = (None if given[name] is None else valid_path(given[name], name) for name in ("config", "out"))
+    chosen = {"recipe": recipe, **{key: given[option] for option, key in OPTIONS_FOR_SETTINGS.items()}}
+    settings = given["settings"] or ()
     _require_no_conflict(chosen, settings)
 
     def resolved(base: Config | None = None) -> Config:
@@ -177,7 +188,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
 
     config = resolved()
     name = default_name(config)
-    if not given.get("resume") and extend is None:
+    if not given["resume"] and extend is None:
         if config.extended_from:
             raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
         return config, out or first_free(RUNS / name)
@@ -204,16 +215,16 @@ def checked(
     given = _plain_options(options)
     config, path = configure(recipe, **given)
     if size is None:
-        size = 1 if given.get("processes") is None else given["processes"]
+        size = 1 if given["processes"] is None else given["processes"]
         require_possible_count(size)
-    _require_possible(config, size, heal=given.get("heal", False))
+    _require_possible(config, size, heal=given["heal"])
     _timeout(given)
-    stop_at = given.get("stop_at")
+    stop_at = given["stop_at"]
     if stop_at is not None:
         whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
-    require_name_of_device(given.get("device", "auto"))
-    if not given.get("resume") and given.get("extend") is None:
-        RunFolder(path).require_free(force=given.get("force", False))
+    require_name_of_device(given["device"])
+    if not given["resume"] and given["extend"] is None:
+        RunFolder(path).require_free(force=given["force"])
         require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
     return config, path
 
@@ -259,8 +270,8 @@ def prepare(
     team = team or Team()
     config, path = checked(recipe, size=team.size, **given)
     watcher = watcher or Watcher()
-    extend = given.get("extend")
-    resume = given.get("resume", False) or extend is not None
+    extend = given["extend"]
+    resume = given["resume"] or extend is not None
     folder = RunFolder(path)
     if extend is not None:
         _require_complete(folder, config.before_extension())
@@ -268,7 +279,7 @@ def prepare(
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
 
-    data = _data_of(config, watcher, may_have_moved=resume and options.get("data") is None)
+    data = _data_of(config, watcher, may_have_moved=resume and given["data"] is None)
     for note in data.notes:
         watcher.warn(note)
 
@@ -277,7 +288,7 @@ def prepare(
     from inkgan.training.healing import may_heal
     from inkgan.training.state import PreparedRun
 
-    device = resolve_device(given.get("device", "auto"))
+    device = resolve_device(given["device"])
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
@@ -297,9 +308,9 @@ def prepare(
         team=team,
         measure=measure,
         resume=resume,
-        force=given.get("force", False),
-        stop_at=given.get("stop_at"),
-        heal=given.get("heal", False) and may_heal(config),  # healings of earlier starts count
+        force=given["force"],
+        stop_at=given["stop_at"],
+        heal=given["heal"] and may_heal(config),  # healings of earlier starts count
     )
 
 
@@ -316,7 +327,7 @@ def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataS
 def _timeout(given: Mapping[str, Any]) -> float:
     """Return the number of seconds that processes wait for each other."""
     complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
-    return number_between(given.get("timeout", SECONDS_TO_WAIT), complaint, 1e-3, 1e6)
+    return number_between(given["timeout"], complaint, 1e-3, 1e6)
 
 
 def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -427,7 +438,7 @@ def _require_complete(folder: RunFolder, config: Config) -> None:
 
 
 def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options in a form that JSON can hold: NumPy's numbers, for example, become Python's.
+    """Return every option, or its default, in a form that JSON can hold: NumPy's numbers become Python's.
 
     Raises:
         ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.
@@ -447,8 +458,8 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
             f"data is {type(options['data']).__name__}, and not a name or a path. Write arrays with "
             "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
         )
-    given: dict[str, Any] = _plain(options)
-    given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal") if name in given}
+    given: dict[str, Any] = dict.fromkeys(known) | _DEFAULTS | _plain(options)
+    given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal")}
     if isinstance(options.get("data"), Path):
         given["data"] = str(expanded(options["data"]).absolute())  # a path is never the name of a known set
     return given

@@ -175,13 +175,13 @@ class Doctor:
             finding = course.found or course.first
             state = "healthy" if finding is None else "ill" if course.found else "was ill"
             return Diagnosis(rule, state, course.value, threshold, finding)
+        since = f" from step {rule.grace} on" if rule.grace > 0 else ""
         if not rule.applies_to(self.config):
             reason = "its threshold is for the recipes fast and best with the network compact"
+        elif course.judged:
+            reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         else:
-            since = f" from step {rule.grace} on" if rule.grace > 0 else ""
             reason = f"the run logged no signal{since} that this rule needs"
-            if course.judged:
-                reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
 
 

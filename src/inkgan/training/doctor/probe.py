@@ -120,10 +120,10 @@ class Probe:
         return {
             "margin": margin(seen, fake),
             "margin_held_out": margin(unseen, fake),
-            "order": pairs_in_order(seen, fake),
-            "order_held_out": pairs_in_order(unseen, fake),
+            "order": area_under_roc(seen, fake),
+            "order_held_out": area_under_roc(unseen, fake),
             "separation": separation(unseen, fake),
-            "memory": pairs_in_order(seen, unseen),
+            "memory": area_under_roc(seen, unseen),
         }
 
     def _of_classes(self, fake: Array, real: Array) -> dict[str, float]:
@@ -193,7 +193,7 @@ def _array(tensor: Tensor) -> NDArray[np.float32]:
     return tensor.detach().float().cpu().numpy()
 
 
-def pairs_in_order(higher: Array, lower: Array) -> float:
+def area_under_roc(higher: Array, lower: Array) -> float:
     """Return the share of pairs (i, j) with ``higher[i] > lower[j]``; ties count half, and two equal groups give 0.5.
 
     This is the area under the ROC curve (Hanley and McNeil, 1982). A common offset or scale of all values does not
@@ -215,7 +215,7 @@ def margin(higher: Array, lower: Array) -> float:
 def separation(higher: Array, lower: Array) -> float:
     """Return the distance between the means of two groups of logits [N] and [M] in standard deviations: Cohen's d.
 
-    As with :func:`pairs_in_order`, offset and scale do not matter; but it keeps growing after all pairs are in order.
+    As with :func:`area_under_roc`, offset and scale do not matter; but it keeps growing after all pairs are in order.
     """
     within = (np.var(higher, dtype=np.float64) + np.var(lower, dtype=np.float64)) / 2
     return margin(higher, lower) / float(np.sqrt(within)) if within > 0 else 0.0

@@ -63,7 +63,7 @@ class Rule:
         above: whether values above the threshold are ill; else, those below it.
         grace: the first step that is judged, since early in training everything looks ill.
         patience: the number of values in a row that must be ill.
-        log: whether the value is a ratio, so that half and double are equally far from 1.
+        is_ratio: whether the value is a ratio, so that half and double are equally far from 1.
         any_recipe: whether the threshold holds for every recipe.
         healthy_extreme: a healthy value that the benchmark's runs do not reach; the measured threshold lies beyond it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
@@ -79,7 +79,7 @@ class Rule:
     above: bool = True
     grace: int = 50
     patience: int = 3
-    log: bool = False
+    is_ratio: bool = False
     any_recipe: bool = False
     healthy_extreme: float | None = None
     threshold: float | None = None
@@ -333,7 +333,7 @@ RULES: tuple[Rule, ...] = (
         lower_rates,
         grace=-(10**9),
         patience=5,
-        log=True,
+        is_ratio=True,
         any_recipe=True,
         healable=True,
     ),
@@ -344,7 +344,7 @@ RULES: tuple[Rule, ...] = (
         "the discriminator tells real and generated images {separation:.1f} standard deviations apart, and "
         "the generator hardly changes any more: the discriminator has won",
         reset_game_settings,
-        log=True,
+        is_ratio=True,
     ),
     Rule(
         "discriminator-lost",
@@ -362,7 +362,7 @@ RULES: tuple[Rule, ...] = (
         "the generator is its own average (their images differ by {value:.1e}): it does not learn any more",
         usual_learning_rates,
         above=False,
-        log=True,
+        is_ratio=True,
     ),
     Rule(
         "collapsed",
@@ -371,7 +371,7 @@ RULES: tuple[Rule, ...] = (
         "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
         reset_game_settings,
         above=False,
-        log=True,
+        is_ratio=True,
         healable=True,
     ),
     Rule(
@@ -388,7 +388,7 @@ RULES: tuple[Rule, ...] = (
         "class {least_drawn_class} is drawn {value:.2f} times as often as it is asked for",
         _advice("Check whether this class has training images and they are labelled correctly: inkgan data check."),
         above=False,
-        log=True,
+        is_ratio=True,
     ),
     Rule(
         "class-swollen",
@@ -396,7 +396,7 @@ RULES: tuple[Rule, ...] = (
         _of_known_classes("too_often"),
         "class {too_often_class} is drawn {value:.1f} times as often as it is asked for",
         _advice("Check whether the labels of the training images are right: inkgan data check."),
-        log=True,
+        is_ratio=True,
     ),
     Rule(
         "class-wrong",
@@ -439,7 +439,7 @@ RULES: tuple[Rule, ...] = (
         reset_game_settings,
         grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
-        log=True,
+        is_ratio=True,
         healable=True,
     ),
     Rule(
@@ -460,7 +460,7 @@ RULES: tuple[Rule, ...] = (
         usual_learning_rates,
         grace=0,
         patience=1,
-        log=True,
+        is_ratio=True,
         any_recipe=True,
     ),
     Rule(
@@ -471,7 +471,7 @@ RULES: tuple[Rule, ...] = (
         smaller_batches,
         above=False,
         patience=1,
-        log=True,
+        is_ratio=True,
         any_recipe=True,
     ),
 )
