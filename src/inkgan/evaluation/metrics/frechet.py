@@ -39,38 +39,7 @@ class GaussianStatistics:
                 D + 1 images is singular, and the distance would be far too large.
         """
         check_features(features, "features", at_least=max(2, np.shape(features)[-1] + 1))
-        return _Sums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Sums over each of G groups, from which the statistics without any one group are cheap to compute."""
-
-    count: Int64  # G
-    total: Float64  # G x D
-    product: Float64  # G x D x D
-    origin: Float64  # D; subtracted first, so that the sums of squares do not cancel
-
-    @classmethod
-    def of(cls, features: Float64, group: Int64, num_groups: int) -> _Sums:
-        """Return the sums of features [N, D], where image i is in group ``group[i]``."""
-        origin = features.mean(axis=0)
-        parts = [features[group == g] - origin for g in range(num_groups)]
-        return cls(
-            np.array([len(part) for part in parts], dtype=np.int64),
-            np.stack([part.sum(axis=0) for part in parts]),
-            np.stack([part.T @ part for part in parts]),
-            origin,
-        )
-
-    def statistics(self, without: int | None = None) -> GaussianStatistics:
-        """Return the statistics of all images, or of all but one group."""
-        keep = np.arange(len(self.count)) != (-1 if without is None else without)
-        n = int(self.count[keep].sum())
-        mean = self.total[keep].sum(axis=0) / n
-        product = self.product.sum(axis=0) - (0 if without is None else self.product[without])
-        covariance = (product - n * np.outer(mean, mean)) / (n - 1)
-        return GaussianStatistics(self.origin + mean, covariance, n)
+        return _GroupSums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
 
 
 def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> float:
@@ -137,9 +106,40 @@ def frechet_estimate(
     check_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
     check_same_size(features, reference.mean)
     x = features.astype(np.float64)
-    sums = _Sums.of(x, groups(len(x), num_groups, rng), num_groups)
+    sums = _GroupSums.of(x, groups(len(x), num_groups, rng), num_groups)
     root = _square_root(reference.covariance)
     value = _distance(sums.statistics(), reference, root)
     left_out = np.array([_distance(sums.statistics(g), reference, root) for g in range(num_groups)])
     extrapolated = num_groups * value - (num_groups - 1) * float(left_out.mean())
     return FrechetEstimate(jackknife(value, left_out), jackknife(extrapolated, left_out))
+
+
+@dataclass(frozen=True)
+class _GroupSums:
+    """Sums over each of G groups, from which the statistics without any one group are cheap to compute."""
+
+    count: Int64  # G
+    total: Float64  # G x D
+    product: Float64  # G x D x D
+    origin: Float64  # D; subtracted first, so that the sums of squares do not cancel
+
+    @classmethod
+    def of(cls, features: Float64, group: Int64, num_groups: int) -> _GroupSums:
+        """Return the sums of features [N, D], where image i is in group ``group[i]``."""
+        origin = features.mean(axis=0)
+        parts = [features[group == g] - origin for g in range(num_groups)]
+        return cls(
+            np.array([len(part) for part in parts], dtype=np.int64),
+            np.stack([part.sum(axis=0) for part in parts]),
+            np.stack([part.T @ part for part in parts]),
+            origin,
+        )
+
+    def statistics(self, without: int | None = None) -> GaussianStatistics:
+        """Return the statistics of all images, or of all but one group."""
+        keep = np.arange(len(self.count)) != (-1 if without is None else without)
+        n = int(self.count[keep].sum())
+        mean = self.total[keep].sum(axis=0) / n
+        product = self.product.sum(axis=0) - (0 if without is None else self.product[without])
+        covariance = (product - n * np.outer(mean, mean)) / (n - 1)
+        return GaussianStatistics(self.origin + mean, covariance, n)
