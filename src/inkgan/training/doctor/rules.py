@@ -179,7 +179,7 @@ def spread(line: Line, _config: Config) -> float | None:
 
 
 def stuck(line: Line, _config: Config) -> float | None:
-    """Return the share of units that never change their side of zero, in the network that has the larger share."""
+    """Return the share of units that always stay on one side of zero, in the network that has the larger share."""
     found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
     return max(found, default=None)
 
@@ -446,7 +446,7 @@ RULES: tuple[Rule, ...] = (
         "stuck-units",
         "units are dead",
         stuck,
-        "{value:.0%} of the units of one network's convolutions never change their side of zero, so they are linear",
+        "{value:.0%} of the units of one network's convolutions always stay on one side of zero, so they are linear",
         _advice(
             "Such units do not come back. Start again, with lower learning rates if the run has blown up before, and "
             "look at the biases that your own code starts from."
