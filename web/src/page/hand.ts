@@ -1,6 +1,6 @@
 /** The view "Your hand": one digit that somebody draws becomes a latent, and all ten appear in that hand. */
 
-import { inFormOfMnist, type Drawn, lengthOf } from "../inversion";
+import { type Drawn, inFormOfMnist, lengthOf } from "../inversion";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
