@@ -30,13 +30,14 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   const controls = makeControls(() => handle?.change(controls.settings()));
   const about = make("p", { class: "hint" });
   const problem = make("p", { class: "problem", role: "alert" });
+  const refusal = make("p", { class: "problem", role: "alert" }); // beside the buttons: the field lies far below
   const tellData = () => say(about, "data", { count: data ? data.pixels.length / 784 : 0 });
   tellData();
 
   const started = async (): Promise<TrainerHandle | null> => {
     if (!handle) {
       const seed = seedIn(controls.seed);
-      problem.textContent = seed === null ? sentence("seedWrong") : "";
+      refusal.textContent = seed === null ? sentence("seedWrong") : "";
       if (seed === null) {
         return null;
       }
@@ -101,6 +102,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       button("pause", () => handle?.pause()),
       button("reset", reset),
     ),
+    refusal,
     screen.element,
     controls.element,
     said("p", "controlsHint", { class: "hint" }),
