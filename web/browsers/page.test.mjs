@@ -201,6 +201,7 @@ async function drawsByHand(page) {
 
 async function learns(page) {
   await (await page.$$("[role=tab]"))[3].click();
+  await refusesASeed(page);
   const longest = watchTasks(page);
   await page.click("button.main");
   await new Promise((done) => setTimeout(done, 1000 * seconds));
@@ -213,6 +214,18 @@ async function learns(page) {
   const [, , , pause] = await page.$$("#panel-3 .buttons button");
   await pause.click();
   await replays(page);
+}
+
+/** A seed that is not a number starts nothing, and a sentence below the buttons says why. */
+async function refusesASeed(page) {
+  const seed = "#panel-3 input[inputmode=numeric]";
+  const refusal = "#panel-3 .buttons + .problem";
+  const write = (value) => page.$eval(seed, (input, text) => Object.assign(input, { value: text }), value);
+  await write("ten");
+  await page.click("button.main");
+  await until(page, `document.querySelector("${refusal}").textContent.includes("9223372036854775807")`);
+  strictEqual(await page.$eval(".figures b", (one) => one.textContent), "0");
+  await write("0");
 }
 
 /** The two recorded runs show their last grids at first, and others by their sliders. */
