@@ -292,8 +292,8 @@ def test_no_knob_changes_another(line: Writing, other: dict[str, Any]) -> None:
 def test_a_frame_and_a_line(line: Writing) -> None:
     """They are printed around the line without covering any of it."""
     for printed, rows in (
-        (paper.framed(line.image, np.random.default_rng(0)), 3),
-        (paper.ruled(line.image, (), 99), 1),
+        (paper.printed_on(line.image, "frame", (), 3, 99), 3),
+        (paper.printed_on(line.image, "line", (), 0, 99), 1),
     ):
         assert (printed >= line.image).all()
         added = (printed > line.image).mean(1)

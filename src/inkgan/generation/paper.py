@@ -10,14 +10,14 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from inkgan.generation.looks import Look, Range, rgb
-from inkgan.images import Images
+from inkgan.images import Images, to_uint8
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
@@ -49,67 +49,43 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
         The same text, with an image of the same size, whose paper is no longer 0 (in a look with colours uint8
         [H, W, 3], as it is seen), and with new boxes: for each character and cell, the box around its moved box.
     """
-    draws, knobs = rng(seed, Stream.LOOK, number), _draw_knobs(look, rng(seed, Stream.KNOBS, number))
     height, width = writing.image.shape
     scale = height / _HEIGHT
-    image = stroked(writing.image, knobs.stroke * scale)
-    image = inked(image, 1 - knobs.pressure * lightness(height, width, knobs.coarse), knobs.pen)
+    draws, more = rng(seed, Stream.LOOK, number), rng(seed, Stream.KNOBS, number)
+    # Every look draws all of these, in this order: a seed keeps its meaning, and no knob changes another.
+    pen = _one_of(look.pen, more, in_colour=look.in_colour)
+    tint = _one_of(look.tint, more, in_colour=look.in_colour)
+    stroke = more.uniform(*look.stroke) * scale
+    pressure = more.uniform(*look.pressure)
+    coarse = more.random((2, 16))
+    texture = more.uniform(*look.texture)
+    clip = more.uniform(*look.clip, 4) * scale
+    resolution = more.uniform(*look.resolution)
+    edge, grey = 0, more.uniform(0.25, 0.7)
+    image = inked(stroked(writing.image, stroke), 1 - pressure * lightness(height, width, coarse), pen)
     if look.form == "frame":  # it takes the first random numbers, so the later ones differ from other forms'
-        image = framed(image, draws)
-    elif look.form != "none":
-        image = ruled(image, writing.cells, 255 * knobs.grey)
-    corners = moved_corners(
-        width,
-        height,
-        math.radians(draws.uniform(*look.turn)),
-        draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4)),
-    )
-    matrix = homography(_corners(width, height), corners)
-    boxes = grown(np.array(writing.boxes, float), knobs.stroke * scale)
-    matrix = clipping(_around(boxes, matrix), knobs.clip * scale, width, height) @ matrix
+        edge, grey = round(height * draws.uniform(0.04, 0.1)), draws.uniform(0.25, 0.7)
+    if look.form != "none":
+        image = printed_on(image, look.form, writing.cells, edge, round(255 * grey))
+    angle = math.radians(draws.uniform(*look.turn))
+    inwards = draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4))
+    matrix = homography(_corners(width, height), moved_corners(width, height, angle, inwards))
+    boxes = grown(np.array(writing.boxes, float), stroke)
+    matrix = clipping(_around(boxes, matrix), clip, width, height) @ matrix
     page = 1 - draws.uniform(*look.ink) * warped(image, matrix) / 255
-    shade = draws.uniform(*look.paper) * spots(height, width, knobs.texture, draws)
+    shade = draws.uniform(*look.paper) * spots(height, width, texture, draws)
     shade *= light(height, width, look.light, draws)
-    page *= shade.reshape(shade.shape + (1,) * (page.ndim - 2)) * knobs.tint
+    page *= shade.reshape(shade.shape + (1,) * (page.ndim - 2)) * tint
     blur, noise = draws.uniform(*look.blur) * scale, draws.uniform(*look.noise)
-    seen = through_camera(page, blur, noise, knobs.resolution, draws)
+    seen = through_camera(page, blur, noise, resolution, draws)
     quality = int(draws.integers(int(look.quality[0]), int(look.quality[1]) + 1))
-    seen = enlarged(through_jpeg(seen, quality), width, height)
+    picture = Image.fromarray(through_jpeg(seen, quality))
+    seen = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
     return replace(
         writing,
         image=seen if look.in_colour else 255 - seen,
         boxes=moved_boxes(boxes, matrix, width, height),
         cells=moved_boxes(np.array(writing.cells, float).reshape(-1, 4), matrix, width, height),
-        background="white",
-    )
-
-
-class _Knobs(NamedTuple):
-    """The random choices for one image; see :class:`inkgan.generation.looks.Look`."""
-
-    pen: Reflectance
-    tint: Reflectance
-    stroke: float
-    pressure: float
-    coarse: NDArray[np.float64]
-    texture: float
-    clip: NDArray[np.float64]
-    resolution: float
-    grey: float
-
-
-def _draw_knobs(look: Look, draws: np.random.Generator) -> _Knobs:
-    """Draw all knobs, for every look, in a fixed order: a seed keeps its meaning, and no knob changes another."""
-    return _Knobs(
-        pen=_one_of(look.pen, draws, in_colour=look.in_colour),
-        tint=_one_of(look.tint, draws, in_colour=look.in_colour),
-        stroke=draws.uniform(*look.stroke),
-        pressure=draws.uniform(*look.pressure),
-        coarse=draws.random((2, 16)),
-        texture=draws.uniform(*look.texture),
-        clip=draws.uniform(*look.clip, 4),
-        resolution=draws.uniform(*look.resolution),
-        grey=draws.uniform(0.25, 0.7),
     )
 
 
@@ -161,44 +137,32 @@ def inked(image: Images, pressure: NDArray[np.float64], pen: Reflectance) -> Ima
     return np.rint(np.multiply.outer(image * pressure, 1 - pen)).astype(np.uint8)
 
 
-def ruled(image: Images, cells: Sequence[Box], grey: float) -> Images:
-    """Print the borders of cells, or without cells a line to write on.
+def printed_on(image: Images, form: str, cells: Sequence[Box], edge: int, grey: int) -> Images:
+    """Print a form: a frame with a line, a line to write on, or the borders of cells.
+
+    Of ink and print, the greater absorption counts.
 
     Args:
         image: the light that the ink absorbs, uint8 [H, W] or [H, W, 3].
+        form: ``frame``, ``line`` or ``cells``.
         cells: the boxes of the cells; lines are centred on their edges.
+        edge: the distance of frame and line from the edge of the image.
         grey: the light that the print absorbs, of 255.
     """
     height, width = image.shape[:2]
     thick = max(1, round(height / 64))
+    before, after = thick // 2, thick - thick // 2
+    outlines = [(left - before, top - before, right + after, bottom + after) for left, top, right, bottom in cells]
+    if form == "frame":
+        outlines = [(edge, edge, width - edge, height - edge)]
     printed = np.zeros((height, width), np.uint8)
-    if not cells:
+    for left, top, right, bottom in outlines:
+        printed[top:bottom, left:right] = grey
+        printed[top + thick : bottom - thick, left + thick : right - thick] = 0
+    if form != "cells":
         rule = round(0.8 * height)
-        printed[rule : rule + thick] = round(grey)
-    for box in cells:
-        left, top, right, bottom = (edge - thick // 2 for edge in box)
-        printed[top : bottom + thick, left : right + thick] = round(grey)
-        printed[top + thick : bottom, left + thick : right] = 0
-    return _printed_on(image, printed)
-
-
-def _printed_on(image: Images, printed: Images) -> Images:
-    """Combine ink and print: the greater absorption counts."""
+        printed[rule : rule + thick, edge : width - edge] = grey
     return np.maximum(image, printed if image.ndim == 2 else printed[..., None])
-
-
-def framed(image: Images, draws: np.random.Generator) -> Images:
-    """Print a frame around the line and a rule below it, in a random grey."""
-    height, width = image.shape[:2]
-    thick = max(1, round(height / 64))
-    edge = round(height * draws.uniform(0.04, 0.1))
-    grey = round(255 * draws.uniform(0.25, 0.7))
-    printed = np.zeros((height, width), np.uint8)
-    printed[edge : height - edge, edge : width - edge] = grey
-    printed[edge + thick : height - edge - thick, edge + thick : width - edge - thick] = 0
-    rule = round(0.8 * height)
-    printed[rule : rule + thick, edge : width - edge] = grey
-    return _printed_on(image, printed)
 
 
 def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Points:
@@ -335,7 +299,7 @@ def through_camera(
         resolution: the share of the pixels in each direction.
         draws: the random numbers; the page takes one for each of its values, at every resolution.
     """
-    picture = Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
+    picture = Image.fromarray(to_uint8(page))
     if resolution < 1:
         size = [max(1, round(resolution * side)) for side in picture.size]
         picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
@@ -352,11 +316,6 @@ def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     Image.fromarray(seen).save(file, "JPEG", quality=quality)
     with Image.open(file, formats=["JPEG"]) as picture:
         return np.asarray(picture)
-
-
-def enlarged(seen: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Enlarge an image of fewer pixels to the size of the page."""
-    return np.asarray(Image.fromarray(seen).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _corners(width: int, height: int) -> Points:
