@@ -22,7 +22,8 @@ from inkgan.generation.formats import FORMATS, Files, Sample, packer, shared_fil
 from inkgan.generation.formats.folders import CATEGORIES
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
-from inkgan.generation.writing import LONGEST_TEXT, Box, Writing
+from inkgan.generation.spacing import Box
+from inkgan.generation.writing import LONGEST_TEXT, Writing
 
 TEXTS = ("2026-11", "7", "1 2")
 

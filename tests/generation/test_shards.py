@@ -104,7 +104,7 @@ def test_an_image_depends_on_its_number_alone() -> None:
             "width": written.image.shape[1],
             "height": 24,
             "writer": i,
-            **written.reading,
+            **written.extras,
         }
 
 
@@ -128,9 +128,9 @@ def test_a_data_set_is_written_as_its_specification_says(changes: dict[str, Any]
     (found,) = inkgan.write_many(spec(texts=["26"], count=1, shards=1, **changes))
     plain, expected = inkgan.write("26", **given), inkgan.write("26", **given | changes)
     assert np.abs(found.image.astype(int) - expected.image).max() <= 1  # rounding of several threads
-    assert (found.boxes, found.background, found.reading) == (expected.boxes, expected.background, expected.reading)
+    assert (found.boxes, found.background, found.extras) == (expected.boxes, expected.background, expected.extras)
     differs = not np.array_equal(expected.image, plain.image)
-    assert differs or (expected.background, expected.reading) != (plain.background, plain.reading)
+    assert differs or (expected.background, expected.extras) != (plain.background, plain.extras)
 
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (7, 7), (10, 4), (100, 7), (10**12, 997)])

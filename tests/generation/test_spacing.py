@@ -59,8 +59,9 @@ def test_many_lines_stand_as_each_does_alone(seed: int) -> None:
     least, most = (-3, 1) if seed % 2 else (0.5, 14)
     gaps = [rng.uniform(least, most, len(text)) for text in texts]
     for text, row, gap, setting in zip(texts, strips, gaps, side_by_side(texts, strips, LINE, gaps), strict=True):
-        assert (setting.left, setting.width) == expected(text, row, gap)
-        for k, strip in enumerate(row):
+        lefts, width = expected(text, row, gap)
+        assert setting.width == width
+        for box, left, strip in zip(setting.boxes, lefts, row, strict=True):
             rows = np.flatnonzero(strip.any(1))
-            assert setting.top[k] == (rows[0] if len(rows) else 31)
-            assert setting.bottom[k] == (rows[-1] + 1 if len(rows) else 31)
+            top, bottom = (rows[0], rows[-1] + 1) if len(rows) else (31, 31)
+            assert box == (left, top, left + strip.shape[1], bottom)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.images import Images
+from inkgan.images import Images, to_uint8
 
 Strip = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -92,7 +92,7 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
     base = line.baseline - lift
     # Enlarging makes edges soft. Steepen the greys, so that an edge is about two pixels wide again.
     half = np.minimum(0.35, 0.45 / scale)[:, None]
-    levels = _to_bytes((np.arange(256) / 255 - _EDGE) / (2 * half) + 0.5)
+    levels = to_uint8((np.arange(256) / 255 - _EDGE) / (2 * half) + 0.5)
     large = enlarged(images)
     cos, sin = np.cos(turn), np.sin(turn)
     # The map to the line: shear @ rotation, about the middle of the digit's foot.
@@ -306,7 +306,7 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -
     starts, ends = paths[:, :-1].reshape(-1, 2), paths[:, 1:].reshape(-1, 2)
     distance = np.sqrt(_squared_distances(x, y, starts, ends).min(0))
     strip = np.zeros((line.height, right - left), np.uint8)
-    strip[top:bottom] = _to_bytes((width / 2 - distance) / 1.5 + 0.5)
+    strip[top:bottom] = to_uint8((width / 2 - distance) / 1.5 + 0.5)
     return _trimmed(strip)
 
 
@@ -318,12 +318,6 @@ def _squared_distances(x: Floats, y: Floats, starts: Floats, ends: Floats) -> Fl
     t = np.clip((dx * u + dy * v) / np.maximum(u * u + v * v, 1e-9), 0, 1)
     squared: Floats = (dx - t * u) ** 2 + (dy - t * v) ** 2
     return squared
-
-
-def _to_bytes(ink: Floats) -> Strip:
-    """Round ink in [0, 1] to 0..255."""
-    levels: Strip = np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
-    return levels
 
 
 def _trimmed(strip: Strip) -> Strip:

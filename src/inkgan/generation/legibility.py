@@ -34,9 +34,8 @@ _MODELS = Path(__file__).parents[1] / "models"
 _SIDE = 28  # of the images that the readers read
 _CHUNK = 32  # images that are read at once, which bounds the memory
 _GRID = 4
-#: The factors that multiply a latent whose digit cannot be read, tried in this order. A group is drawn in one call;
-#: most digits need only the first.
-_FACTORS = ((0.9,), (0.8,), (0.7, 0.6), (0.5, 0.4, 0.3, 0.2, 0.1, 0.0))
+#: The factors that multiply a latent whose digit cannot be read, tried in this order.
+_FACTORS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 
 
 class Reader(NamedTuple):
@@ -73,12 +72,12 @@ class Legible(NamedTuple):
     Attributes:
         images: uint8 [N, H, W].
         probabilities: of each digit's own class, float32 [N]; see :func:`probability_of_digit`.
-        factors: the factor of each latent, 1 if the digit was drawn once; float32 [N].
+        factors: the factor of each latent, 1 if the digit was drawn once; [N].
     """
 
     images: Images
     probabilities: Array
-    factors: Array
+    factors: NDArray[np.float64]
 
 
 def made_legible(
@@ -107,21 +106,19 @@ def made_legible(
         The digits. Each depends on its own latent and label alone.
     """
     images = np.array(images)
-    factors = np.ones(len(images), np.float32)
+    factors = np.ones(len(images))
     if not legible:
         return Legible(images, np.full(len(images), np.nan, np.float32), factors)
     read = probability_of_digit(images, digits, legible)
-    for group in _FACTORS:
+    for factor in _FACTORS:
         missing = np.flatnonzero(read < legible)
         if not len(missing):
             break
-        tried = np.repeat(np.array(group, np.float32), len(missing))
-        again = np.tile(missing, len(group))
-        drawn = np.asarray(draw(latents[again] * tried[:, None], labels[again]))
-        found = probability_of_digit(drawn, digits[again], legible)
-        for place, factor, image, probability in zip(again.tolist(), tried, drawn, found, strict=True):
-            if read[place] < legible and probability > read[place]:  # the first that passes stays
-                images[place], read[place], factors[place] = image, probability, factor
+        drawn = np.asarray(draw(latents[missing] * np.float32(factor), labels[missing]))
+        found = probability_of_digit(drawn, digits[missing], legible)
+        is_better = found > read[missing]
+        better = missing[is_better]
+        images[better], read[better], factors[better] = drawn[is_better], found[is_better], factor
     return Legible(images, read, factors)
 
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from inkgan.generation.looks import Look, Range, rgb
+from inkgan.generation.spacing import Box, as_boxes
 from inkgan.images import Images, to_uint8
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
-    from inkgan.generation.writing import Box, Writing
+    from inkgan.generation.writing import Writing
 
 #: Page coordinates as columns (x, y), [2, N].
 Points = NDArray[np.float64]
@@ -266,8 +267,7 @@ def moved_boxes(boxes: Boxes, matrix: NDArray[np.float64], width: int, height: i
     whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
     empty = boxes[:, 0] == boxes[:, 2]
     whole[empty] = np.rint(around[empty])
-    inside = np.clip(whole, 0, [width, height, width, height]).astype(int).tolist()
-    return tuple((left, top, right, bottom) for left, top, right, bottom in inside)
+    return as_boxes(np.clip(whole, 0, [width, height, width, height]).astype(int))
 
 
 def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from inkgan.generation.ink import Line, Strip
 
 Floats = NDArray[np.float64]
+#: Left, top, right and bottom in pixels; right and bottom are the first without ink.
+Box = tuple[int, int, int, int]
 
 _MARGIN = 0.25  # at both ends of a line; this and the next lengths are in heights of a digit
 _SPACE = 0.45
@@ -26,18 +28,14 @@ class Placement(NamedTuple):
     """The places of the characters of a line.
 
     Attributes:
-        left: the first column of each character.
-        top: the first row with ink of each character.
-        bottom: the first row below its ink; without ink, top and bottom are on the baseline.
+        boxes: the box around the ink of each character; without ink, it is on the baseline and has no area.
         width: the width of the whole line.
-        cells: left, top, right and bottom of the cell of each character, if there are cells.
+        cells: the cell of each character, if there are cells.
     """
 
-    left: list[int]
-    top: list[int]
-    bottom: list[int]
+    boxes: tuple[Box, ...]
     width: int
-    cells: tuple[tuple[int, int, int, int], ...] = ()
+    cells: tuple[Box, ...] = ()
 
 
 def side_by_side(
@@ -76,10 +74,9 @@ def side_by_side(
         edge = np.maximum(edge, left[:, k] + widths[:, k])
         edge = edge + np.where(is_space[:, k], round(_SPACE * line.size), 0)
     top, bottom = _rows(first, line)
-    return [
-        Placement(left[i, : len(row)].tolist(), top[i].tolist(), bottom[i].tolist(), int(edge[i]) + margin)
-        for i, row in enumerate(strips)
-    ]
+    boxes = np.stack([left, top, left + widths, bottom], 2)
+    ends = (edge + margin).tolist()
+    return [Placement(as_boxes(boxes[i, : len(row)]), ends[i]) for i, row in enumerate(strips)]
 
 
 def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Floats]) -> list[Placement]:
@@ -100,10 +97,14 @@ def in_cells(strips: Sequence[Sequence[Strip]], line: Line, places: Sequence[Flo
         edges = margin + side * np.arange(len(row) + 1)
         left = edges[:-1] + np.rint((side - widths) * place).astype(np.int64)
         cells = tuple((edge, upper, edge + side, lower) for edge in edges[:-1].tolist())
-        placements.append(
-            Placement(left.tolist(), top[i].tolist(), bottom[i].tolist(), int(edges[-1]) + margin, cells),
-        )
+        boxes = np.stack([left, top[i, : len(row)], left + widths, bottom[i, : len(row)]], 1)
+        placements.append(Placement(as_boxes(boxes), int(edges[-1]) + margin, cells))
     return placements
+
+
+def as_boxes(rows: NDArray[np.int64]) -> tuple[Box, ...]:
+    """Return the boxes in the rows of an array [K, 4]."""
+    return tuple((left, top, right, bottom) for left, top, right, bottom in rows.tolist())
 
 
 def _outlines(strips: Sequence[Sequence[Strip]], line: Line) -> tuple[Floats, Floats]:

@@ -34,14 +34,12 @@ from inkgan.generation import ink
 from inkgan.generation import model as sampling
 from inkgan.generation.legibility import DIGITS, LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
-from inkgan.generation.spacing import Placement, in_cells, side_by_side
+from inkgan.generation.spacing import Box, Placement, in_cells, side_by_side
 from inkgan.images import Images, picture_of, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
-#: Left, top, right and bottom in pixels; right and bottom are the first without ink.
-Box = tuple[int, int, int, int]
 Latent = NDArray[np.float32]
 _Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
@@ -157,17 +155,15 @@ class Writing:
         return picture_of(self.image)
 
     @property
-    def reading(self) -> dict[str, list[float | None]]:
-        """The ``probabilities`` and ``factors`` of the digits, as labels have them; {} if nothing was read."""
-        if not self.probabilities:
-            return {}
-        rounded = [None if one is None else round(one, 4) for one in self.probabilities]
-        return {"probabilities": rounded, "factors": list(self.factors)}
-
-    @property
     def extras(self) -> dict[str, list[Any]]:
-        """The parts of a label that not every writing has: the :attr:`reading`, and ``cells``."""
-        return self.reading | ({"cells": [list(cell) for cell in self.cells]} if self.cells else {})
+        """The parts of a label that not every writing has: ``probabilities`` and ``factors``, and ``cells``."""
+        extras: dict[str, list[Any]] = {}
+        if self.probabilities:
+            extras["probabilities"] = [None if one is None else round(one, 4) for one in self.probabilities]
+            extras["factors"] = list(self.factors)
+        if self.cells:
+            extras["cells"] = [list(cell) for cell in self.cells]
+        return extras
 
     def _repr_png_(self) -> bytes:
         """Return the picture for a notebook."""
@@ -306,7 +302,7 @@ def _written(
     placements = _placed(plans, strips, line, manner.look)
     readings: list[_Reading] = _readings(plans, digits) if manner.legible else [((), ())] * len(plans)
     clean = [
-        Writing(plan.text, *_page(row, placement, manner.height), manner.background, *reading, placement.cells)
+        Writing(plan.text, _page(row, placement), placement.boxes, manner.background, *reading, placement.cells)
         for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
     ]
     if manner.look == LOOKS["clean"]:
@@ -344,22 +340,18 @@ def valid_text(text: str) -> str:
 
 def load_for_writing(model: str | Path | Generator) -> Generator:
     """Return a model that can write (see :func:`write`); load it if it is given by name."""
-    generator = model
-    if isinstance(generator, str | Path) or not hasattr(generator, "class_names"):
-        generator = sampling.load(generator)  # type: ignore[arg-type]  # it says what is no name
-    names = generator.class_names
+    if isinstance(model, str | Path) or not hasattr(model, "class_names"):
+        model = sampling.load(model)  # type: ignore[arg-type]  # it says what is no name
+    names = model.class_names
     if sorted(names) != list(DIGITS):
         known = listed([shown(name) for name in names], 12)
         classes = f"its classes are {known}" if names else "it draws without labels"
         raise CheckpointError(
-            f"{generator.name} cannot write: {classes}; writing needs the classes 0 to 9. "
-            f"Name a model such as {DEFAULT}."
+            f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as {DEFAULT}."
         )
-    if generator.image_shape[2] != 1:
-        raise CheckpointError(
-            f"{generator.name} cannot write: its images have colours. Name a model such as {DEFAULT}."
-        )
-    return generator
+    if model.image_shape[2] != 1:
+        raise CheckpointError(f"{model.name} cannot write: its images have colours. Name a model such as {DEFAULT}.")
+    return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -504,11 +496,10 @@ def _pens(images: Images) -> list[tuple[float, float]]:
     """
     strips = ink.digits(images, _PEN_LINE)
     pens = []
-    for start in range(0, len(strips), len(_PEN_DIGITS)):
-        own = strips[start : start + len(_PEN_DIGITS)]
-        # A 1 with a flag seems to lean more than its writer does.
-        upright = min(max(ink.lean_of(own[_PEN_DIGITS.index(1)]), -0.5), 0.5)
-        pens.append((float(np.mean([ink.stroke_width(strip) for strip in own])) / _PEN_LINE.size, upright))
+    for zero, one in zip(strips[::2], strips[1::2], strict=True):
+        width = (ink.stroke_width(zero) + ink.stroke_width(one)) / 2
+        upright = min(max(ink.lean_of(one), -0.5), 0.5)  # a 1 with a flag seems to lean more than its writer does
+        pens.append((width / _PEN_LINE.size, upright))
     return pens
 
 
@@ -524,22 +515,18 @@ def _placed(
     return side_by_side([plan.text for plan in plans], strips, line, gaps)
 
 
-def _page(strips: Sequence[ink.Strip], placement: Placement, height: int) -> tuple[Images, tuple[Box, ...]]:
-    """Return the image of a line, and the boxes of its characters."""
-    page = np.zeros((height, placement.width), np.uint8)
-    boxes = []
-    for strip, left, top, bottom in zip(strips, placement.left, placement.top, placement.bottom, strict=False):
-        right = left + strip.shape[1]
+def _page(strips: Sequence[ink.Strip], placement: Placement) -> Images:
+    """Return the image of a line."""
+    page = np.zeros((len(strips[0]), placement.width), np.uint8)
+    for strip, (left, _, right, _) in zip(strips, placement.boxes, strict=True):
         part = page[:, left:right]
         np.maximum(part, strip, out=part)
-        boxes.append((left, top, right, bottom))
-    return page, tuple(boxes)
+    return page
 
 
 def _readings(plans: Sequence[_Plan], digits: Legible) -> list[_Reading]:
     """Return the probabilities and the factors of the characters of each line; None for those that are not digits."""
-    factors = [round(factor, 1) for factor in digits.factors.tolist()]
-    values = iter(zip(digits.probabilities.tolist(), factors, strict=True))
+    values = iter(zip(digits.probabilities.tolist(), digits.factors.tolist(), strict=True))
     readings: list[_Reading] = []
     for plan in plans:
         pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]

@@ -82,7 +82,7 @@ def _written(written: writing.Writing, kind: str) -> Content:
             "width": width,
             "height": height,
             "boxes": written.boxes,
-            **written.reading,
+            **written.extras,
             "png": base64.b64encode(picture).decode(),
         }
     )
