@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, names for damaged files, and reports of progress."""
+"""Files that appear whole or not at all, names for what is set aside, and reports of progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inkgan.errors import ConfigError, OutputError, in_bytes, reason_of, shortened, shown
 
@@ -24,7 +24,8 @@ Progress = Callable[[str, float], None]
 #: The largest file of settings, in bytes.
 LARGEST_SETTINGS = 2**20
 _LONGEST_SHOWN = 80
-_DAMAGED = re.compile(r"(.+)\.damaged(-\d+)?")
+#: The names of what was set aside: damaged files and folders, and checkpoints from a time in which their run was ill.
+_SET_ASIDE = re.compile(r"(.+)\.(damaged|ill)(-\d+)?")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -253,12 +254,12 @@ def first_free(path: Path) -> Path:
     return free
 
 
-def damaged_path(path: Path) -> Path:
-    """Return the first free name for a damaged file or folder: ``NAME.damaged``, ``NAME.damaged-2``, and so on."""
-    return first_free(path.with_name(f"{path.name}.damaged"))
+def path_aside(path: Path, why: Literal["damaged", "ill"] = "damaged") -> Path:
+    """Return the first free name under which to set a file or folder aside: ``NAME.damaged``, ``NAME.damaged-2`` ..."""
+    return first_free(path.with_name(f"{path.name}.{why}"))
 
 
 def original_name(name: str) -> str:
-    """Return the name that a file or folder had before :func:`damaged_path`; other names stay as they are."""
-    match = _DAMAGED.fullmatch(name)
+    """Return the name that a file or folder had before it was set aside; other names stay as they are."""
+    match = _SET_ASIDE.fullmatch(name)
     return match[1] if match else name

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 import inkgan
@@ -75,6 +75,22 @@ def test_onnxruntime_draws_what_we_draw(model: str | dict[str, Any], tmp_path: P
         assert images.dtype == np.float32
         assert images.shape == (n, height, width, depth)
         assert_allclose(images, expected[:n], atol=1e-5, rtol=0)
+
+
+def test_a_negative_label_counts_from_the_end_and_the_file_says_so(tmp_path: Path) -> None:
+    """ONNX defines indices so; docs/export.md warns of it. Other labels that no class has are an error."""
+    given = saved(COLOUR, tmp_path / "model")
+    content = onnx_file.build(given)
+    (_, label) = onnx.load_from_string(content).graph.input
+    assert "negative one counts from the end" in label.doc_string
+    run = session(content)
+    classes = len(given.class_names)
+    latent = inputs(given, 1)["latent"]
+    last, negative = (run.run(None, {"latent": latent, "label": np.array([at])}) for at in (classes - 1, -1))
+    assert_array_equal(last, negative)
+    for at in (classes, -classes - 1):
+        with pytest.raises(Exception, match="indices element out of data bounds"):
+            run.run(None, {"latent": latent, "label": np.array([at])})
 
 
 def test_what_the_file_says_of_its_model(tmp_path: Path) -> None:

@@ -68,9 +68,10 @@ def test_what_a_run_leaves_is_known(finished_run: Path, stopped_run: Path) -> No
 
 
 def test_force_replaces_a_run_wholly(tmp_path: Path) -> None:
-    """Nothing of the old run is left, not even unfinished files or those kept aside as damaged."""
-    run = made(tmp_path / "run", steps=(-3, 2, 4))
+    """Nothing of the old run is left, not even unfinished files or those that were set aside."""
+    run = made(tmp_path / "run", steps=(-3, 2, 4, 6))
     (run.checkpoints / "step-0000002").rename(run.checkpoints / "step-0000002.damaged")
+    (run.checkpoints / "step-0000004").rename(run.checkpoints / "step-0000004.ill-2")
     (run.checkpoints / ".tmp-step-0000009-5").mkdir()
     (run.checkpoints / ".tmp-step-0000009-5" / "state.json").touch()
     for name in (

@@ -12,6 +12,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.config import Change, Config, resolve
 from inkgan.errors import ConfigError, DivergenceError
+from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 from inkgan.training.healing import number_of_healings
 from inkgan.training.recorder import Recorder
@@ -44,7 +45,10 @@ def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data
         "the training has blown up. Healing 1 of 3: back to step 0, continuing with discriminator.learning_rate=0.003."
         in told[0]
     )
-    assert list((tmp_path / "ill" / "checkpoints").glob("*.damaged"))
+    kept = [*(tmp_path / "ill" / "checkpoints").glob("*.ill")]
+    assert kept
+    for one in kept:
+        checkpoint.verify(one)
 
     changes = {"changes": list(config.changes), "discriminator.learning_rate": 10.0}
     again = runs.RecordingWatcher()

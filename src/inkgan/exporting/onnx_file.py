@@ -56,7 +56,8 @@ def build(saved: SavedModel) -> bytes:
     """Return the content of an ``.onnx`` file; the same model gives the same bytes.
 
     Inputs are ``latent`` float32 [N, D] and, if there are classes, ``label`` int64 [N]; the output is ``image`` float32
-    [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone.
+    [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone. Labels are 0 to the
+    number of classes - 1. ONNX counts negative ones from the end: -1 is the last class. ``Model.draw`` refuses them.
 
     Raises:
         CheckpointError: the network is of a kind that has no ONNX form.
@@ -78,7 +79,8 @@ def build(saved: SavedModel) -> bytes:
     graph.nodes.append(helper.make_node("Transpose", [maps], ["image"], "image", perm=[0, 2, 3, 1]))
     inputs = [helper.make_tensor_value_info("latent", TensorProto.FLOAT, ["N", about["latent_dim"]])]
     if saved.class_names:
-        inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]))
+        meaning = "The index of a class in class_names. A negative one counts from the end."
+        inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["N"], meaning))
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *about["image_shape"]])
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
     model: onnx.ModelProto = helper.make_model(

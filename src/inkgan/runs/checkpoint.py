@@ -21,7 +21,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from inkgan.errors import CheckpointError, as_given, reason_of, shown
-from inkgan.files import damaged_path, fsync, is_regular, output_errors, sha256_of
+from inkgan.files import fsync, is_regular, output_errors, path_aside, sha256_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -141,7 +141,7 @@ def _rename_in_place_of(new: Path, final: Path) -> None:
     """Rename a folder; one that has the new name already is renamed to :func:`_replaced` until it can be erased."""
     if final.exists():
         if not _is_removable(final):  # a link, or files that are not the ones saved there
-            final.rename(damaged_path(final))
+            final.rename(path_aside(final))
         else:
             _erase(_replaced(final))
             final.rename(_replaced(final))
@@ -382,8 +382,8 @@ def _is_removable(path: Path) -> bool:
     return True
 
 
-def set_aside_after(folder: Path, step: int) -> None:
-    """Rename the checkpoints of later steps, which are damaged: a resumed run saves these steps again.
+def set_aside_after(folder: Path, step: int, why: Literal["damaged", "ill"] = "damaged") -> None:
+    """Rename the checkpoints of later steps to ``NAME.damaged`` or ``NAME.ill``: the run saves these steps again.
 
     Raises:
         OutputError: one cannot be renamed.
@@ -392,7 +392,7 @@ def set_aside_after(folder: Path, step: int) -> None:
         path = folder / checkpoint_name(newer)
         if newer > step:
             with output_errors(path):
-                path.rename(damaged_path(path))
+                path.rename(path_aside(path, why))
 
 
 def remove_unfinished(folder: Path) -> None:

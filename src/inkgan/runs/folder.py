@@ -9,7 +9,8 @@ runs/NAME/
     checkpoints/       see inkgan.runs.checkpoint
     lock               locked while a trainer works here
 
-Each part may be a link to another disk. A damaged file is kept under a name that ends with ``.damaged``.
+Each part may be a link to another disk. A damaged file is kept as ``NAME.damaged``, and a checkpoint
+from a time in which the run was ill as ``NAME.ill``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config, Precision, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, damaged_path, first_free, is_regular, output_errors, read_regular, write_bytes
+from inkgan.files import UNSUPPORTED, first_free, is_regular, output_errors, path_aside, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
@@ -269,7 +270,7 @@ class RunFolder:
             starts = json.loads(content)
             if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
                 return starts
-        copy = damaged_path(self.environment_file)
+        copy = path_aside(self.environment_file)
         write_bytes(copy, content)
         warnings.warn(
             f"{shown(self.environment_file)} is damaged and kept as {copy.name}. {unknown}", InkganWarning, stacklevel=3

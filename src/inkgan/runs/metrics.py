@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import damaged_path, output_errors, read_regular, write_bytes
+from inkgan.files import output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
 _LARGEST = 2**29
@@ -92,7 +92,7 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         wrong = []
         damaged = steps.count(None)
         if damaged:
-            copy = damaged_path(path)
+            copy = path_aside(path)
             write_bytes(copy, content)
             lines = "a damaged line" if damaged == 1 else f"{damaged} damaged lines"
             wrong.append(f"has {lines} (the damaged file is kept as {copy.name})")

@@ -73,11 +73,11 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     earlier = [str(one) for one in changes if one.step < step]
     config = run.config.model_copy(update={"changes": (*earlier, str(change))})
     with run.folder.locked():
-        checkpoint.set_aside_after(run.folder.checkpoints, step)
+        checkpoint.set_aside_after(run.folder.checkpoints, step, "ill")
         run.folder.write_config(config)
     settings = " ".join(f"{key}={value:g}" for key, value in change.settings.items())
     watcher.warn(
         f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, continuing with {settings}. "
-        "Checkpoints after it are kept as NAME.damaged."
+        "Checkpoints after it are kept as NAME.ill."
     )
     return config
