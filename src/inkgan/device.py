@@ -107,7 +107,8 @@ def resolve_device(name: str) -> torch.device:
     if name == "cuda" and name in available and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     if name not in available:
-        raise ConfigError(f"there is no device {name!r} here. Give one of: auto, {', '.join(available)}.")
+        here = f"here, where PyTorch is {torch.__version__}"
+        raise ConfigError(f"there is no device {name!r} {here}. Give one of: auto, {', '.join(available)}.")
     return torch.device(name)
 
 

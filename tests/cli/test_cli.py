@@ -433,6 +433,11 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert "resuming at step 3" in said.out
     for name in ("sheet.png", "learning.gif"):
         assert str(folder / "pictures" / name) in said.out
+    assert "\ndone: 6 steps in " in said.out
+    assert run([*shlex.split(command), "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert "\nit was complete already: 6 steps in " in said.out
+    assert f". To go on: inkgan train --extend STEPS --out {shlex.quote(str(folder))}\n" in said.out
 
 
 @pytest.mark.parametrize("folder", ["fast", "-x"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inkgan.cli import run
+from inkgan.cli.doctor import _short
 from inkgan.config import resolve
 from inkgan.training.doctor.rules import RULES
 
@@ -45,8 +46,13 @@ def test_a_run_from_before_there_was_a_doctor(tmp_path: Path, capsys: pytest.Cap
     assert "healthy" in lines["blown-up"]
     assert "not judged" in lines["collapsed"]
     assert "logged no signal from step 50 on" in lines["collapsed"]
-    assert lines["blown-up"].endswith("5 times in a row)")
+    assert lines["blown-up"].endswith(", 5 times in a row)")
     assert lines["not-finite"].endswith("(ill above 0.5)")  # once is enough
+
+
+def test_numbers_are_short() -> None:
+    """Thresholds in the thousands are written out."""
+    assert [_short(value) for value in (2813.4, 0.001484, 31, 1e9)] == ["2810", "0.00148", "31", "1e+09"]
 
 
 def test_a_run_that_no_rule_can_judge_is_not_called_healthy(tmp_path: Path) -> None:

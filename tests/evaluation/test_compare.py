@@ -210,6 +210,15 @@ def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) 
             assert html.escape(one.title) in shown
 
 
+def test_the_table_does_not_repeat_the_name_of_the_data(single: Comparison) -> None:
+    """The names of other data can be long; the line below the table has them."""
+    first, *others = single.pairs[0].differences
+    first = replace(first, title="Fréchet distance (fashion-mnist features)")
+    text = comparison_text(replace(single, pairs=(replace(single.pairs[0], differences=(first, *others)),)))
+    assert "\nFréchet distance  " in text
+    assert "…" not in text
+
+
 def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Comparison) -> None:
     arrays = [np.load(sets / f"{name}.npz")["images"] for name in ("real-0", "real-1", "noisy-0")]
     found = inkgan.compare(*arrays, n=N)

@@ -853,8 +853,6 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot run -1 jobs"),
-        ("--preview --labels -o a", "--preview draws one picture and writes no labels"),
-        ("--preview --labels --shards 1 -o a", "Leave out --labels"),
         ("--split train=1 -o a.npz", "a.npz is the name of a file"),
         ("--shards 1 -o a --force", "--force does not replace a data set"),
         ("--format zip -o a", "no such format"),

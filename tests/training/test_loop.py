@@ -397,7 +397,7 @@ def test_a_start_that_was_killed(tmp_path: Path, small_data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "needed"),
     [
-        ({"device": "cuda:99"}, "there is no device 'cuda:99' here. Give one of: auto, cpu"),
+        ({"device": "cuda:99"}, "there is no device 'cuda:99' here, where PyTorch is "),
         ({"data": "wide", "settings": runs.TUTORIAL}, "28×28"),
         ({"data": "mnits"}, "Did you mean 'mnist'?"),
         ({"stop_at": 0}, "stop_at=0"),

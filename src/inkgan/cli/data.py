@@ -97,7 +97,7 @@ def check(
 
     with progress_line() as progress:
         data, verdicts = verify(_data_settings(context, name, data_dir, resize, settings), progress=progress)
-    typer.echo(f"{data.name}: {data.source}")
+    typer.echo(data.name if data.name == str(data.source) else f"{data.name}: {data.source}")
     for file, verdict in verdicts.items():
         typer.echo(f"  {file}: {verdict}")
     shape = "x".join(map(str, data.image_shape))

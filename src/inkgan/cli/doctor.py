@@ -78,8 +78,10 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
         if ill_only and one.state not in {"ill", "was ill"}:
             continue
         sign = "above" if one.rule.above else "below"
-        times = f" {one.rule.patience} times in a row" if one.rule.patience > 1 else ""
-        detail = one.reason or f"{one.value:.3g} (ill {sign} {one.threshold:.3g}{times})"
+        times = f", {one.rule.patience} times in a row" if one.rule.patience > 1 else ""
+        detail = one.reason
+        if not detail and one.value is not None:
+            detail = f"{_short(one.value)} (ill {sign} {_short(one.threshold)}{times})"
         lines.append(f"{one.rule.name:{width}}  {one.state:10}  {detail}")
         if one.finding is not None:
             indent = " " * (width + 2)
@@ -87,6 +89,11 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
             lines += textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent)
             lines.append(f"{indent}{one.finding.remedy}")  # in one line, so that its settings can be copied
     return lines
+
+
+def _short(value: float) -> str:
+    """Write a number with three digits, and as a power of ten only from a million on."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def summary(diagnoses: list[Diagnosis]) -> str:

@@ -50,7 +50,8 @@ def train(
         int | None,
         _long(
             metavar="STEPS",
-            help="Make the complete run in --out this much longer: learning rates rise again and fade to its new end.",
+            help="Make the complete run in --out this much longer: learning rates rise again and fade to its new end. "
+            "(not after --seconds)",
         ),
     ] = None,
     out: Annotated[

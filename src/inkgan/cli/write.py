@@ -104,7 +104,7 @@ def write(
         _set(
             "--format",
             metavar="NAME",
-            help=f"Write {', '.join(FORMATS)}. `inkgan help writing` says what each is.",
+            help=f"Write {', '.join(FORMATS)} (inkgan help writing). (default: webdataset)",
         ),
     ] = None,
     shards: Annotated[
@@ -152,8 +152,6 @@ def write(
         "legible": legible,
         "look": look_of(look, _parse_knobs(knobs or []), background=background),
     }
-    if preview and labels:
-        raise ConfigError("--preview draws one picture and writes no labels. Leave out --labels.")
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not in_shards and not preview:
         _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
@@ -257,7 +255,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
     typer.echo(
         f"{len(images)} of {spec.count:,} images: {printable(path)}\n"
-        f"{speed:,.0f} images a second in one process; {at_once} would need about {rest} for all."
+        f"{speed:,.0f} images a second in one process; with --jobs {at_once}, all take about {rest}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -109,6 +110,8 @@ def comparison_text(comparison: Comparison) -> str:
     lines = [line for one in subject_lines(comparison) for line in wrapped(one)]
     for pair in comparison.pairs:
         rows = [difference_cells(one, pair) for one in pair.differences]
+        # The table is wide, and the line below it names the data.
+        rows = [(re.sub(r" \(.* features\)$", "", title), *cells) for title, *cells in rows]
         lines += ["", *wrapped(verdict_line(pair)), "", *table([difference_titles(pair), *rows])]
         lines += [line for one in pair.settings for line in wrapped(f"setting: {one}")]
     lines += ["", *(line for paragraph in comparison_explanations(comparison) for line in wrapped(paragraph))]
