@@ -28,8 +28,7 @@ from inkgan.generation.legibility import (
     probabilities,
     probability_of_digit,
 )
-from inkgan.generation.morph import morph
-from inkgan.generation.writing import in_batches, write_batch
+from inkgan.generation.writing import in_batches, morph, write_batch
 from stand_in_models import RealDigits, renamed_digits
 
 Numbers = NDArray[np.float32]

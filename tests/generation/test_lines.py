@@ -14,7 +14,7 @@ import pytest
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.lines import Lines
-from inkgan.generation.texts import read_texts
+from inkgan.generation.templates import read_texts
 from inkgan.generation.writing import valid_text, write
 from stand_in_models import RealDigits
 

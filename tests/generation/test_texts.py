@@ -8,7 +8,7 @@ import pytest
 
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation.texts import Mixture, read_texts
+from inkgan.generation.templates import Mixture, read_texts
 
 
 def mixture(folder: Path, content: str) -> Mixture:

@@ -26,9 +26,8 @@ from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
 from inkgan.generation.legibility import DIGITS, LEGIBLE
-from inkgan.generation.morph import morph
 from inkgan.generation.saving import save_writings
-from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, slerp, write_batch
+from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, morph, slerp, write_batch
 from inkgan.seeds import LARGEST_SEED
 from stand_in_models import RealDigits
 

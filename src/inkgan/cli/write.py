@@ -15,7 +15,7 @@ from inkgan.generation.formats import FORMATS
 
 if TYPE_CHECKING:
     from inkgan.generation.spec import Spec
-    from inkgan.generation.texts import Texts
+    from inkgan.generation.templates import Texts
 
 _hand = partial(typer.Option, rich_help_panel="Hand")
 _page = partial(typer.Option, rich_help_panel="Page")
@@ -268,7 +268,7 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
 
         texts: Texts = Templates(arguments)
     elif file is not None:
-        from inkgan.generation.texts import read_texts
+        from inkgan.generation.templates import read_texts
 
         texts = read_texts(file)
     else:

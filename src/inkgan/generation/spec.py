@@ -21,8 +21,7 @@ from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.tables import Document, Table
-from inkgan.generation.templates import Templates
-from inkgan.generation.texts import Texts, read_texts
+from inkgan.generation.templates import Templates, Texts, read_texts
 from inkgan.generation.writing import DEFAULT, HEIGHTS, STEEPEST, Writing
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED

@@ -1,6 +1,8 @@
-"""Templates of texts: ``{date:%d.%m.%Y}``, ``{int:1..9999}`` and other fields, filled at random.
+"""Texts to write: from templates, from a mixture of templates in a TOML file, or from the lines of a file.
 
-A template is parsed once, into pieces. A piece is a fixed text, or a field that draws its text; the grammar is::
+Text i depends on its source, the seed and i alone. The fields of a template, such as ``{date:%d.%m.%Y}`` and
+``{int:1..9999}``, are filled at random. A template is parsed once, into pieces. A piece is a fixed text, or a field
+that draws its text; the grammar is::
 
     template  =  (literal | "{" name [":" argument] "}")*
     argument  =  [format] [" in "] [first ".." last]
@@ -17,19 +19,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.files import read_toml
 from inkgan.generation.lines import Lines
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 from inkgan.seeds import Stream, rng
 
 T = TypeVar("T")
-
-#: Draws the text of a piece.
-Draw = Callable[[np.random.Generator], str]
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
@@ -39,7 +39,8 @@ _MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more than 4,300 digits
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
-_HERE = Path()
+#: The number of attempts to draw a text that is neither too short nor too long.
+_ATTEMPTS = 1000
 
 #: The directives of dates and of times; a minus leaves out the leading zero.
 _OF_DATES: dict[str, Callable[[date], str]] = {
@@ -83,6 +84,73 @@ class Templates:
         return self._templates[index % len(self._templates)].text(rng(seed, Stream.TEXT, index))
 
 
+class Mixture:
+    """Templates, chosen at random by their weights.
+
+    Args:
+        given: the content of the TOML file; see :func:`read_texts`.
+        folder: the folder in which the files of ``{choice:FILE}`` are.
+    """
+
+    def __init__(self, given: dict[str, Any], folder: Path) -> None:
+        from inkgan.generation.tables import MixtureFile
+
+        file = MixtureFile(**given)
+        shortest, longest = self._lengths = file.lengths
+        if longest < shortest:
+            raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")
+        self._templates = [read_template(one.template, folder) for one in file.texts]
+        self.count = None
+        self.files = [path for template in self._templates for path in template.files]
+        weights = np.cumsum([one.weight for one in file.texts])
+        self._upto = weights / weights[-1]
+        for template in self._templates:
+            self._draw(template, rng(0, Stream.TEXT, 0))  # raises now if no text of the template fits the lengths
+
+    def text(self, seed: int, index: int) -> str:
+        """Return the text of an image; it depends on the seed and the image's number."""
+        draws = rng(seed, Stream.TEXT, index)
+        chosen = int(np.searchsorted(self._upto, draws.random(), side="right"))
+        return self._draw(self._templates[chosen], draws)
+
+    def _draw(self, template: Template, draws: np.random.Generator) -> str:
+        shortest, longest = self._lengths
+        for _ in range(_ATTEMPTS):
+            text = template.text(draws)
+            if shortest <= len(text) <= longest:
+                return text
+        raise ConfigError(
+            f"the template {shown(template.source)!r} makes no text of {shortest} to {longest} characters "
+            f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
+        )
+
+
+#: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
+#: the ``files`` that their choices come from.
+Texts = Templates | Lines | Mixture
+
+
+def read_texts(source: str | Path) -> Lines | Mixture:
+    """Read the texts of a file.
+
+    Args:
+        source: a file with a text on each line; ``-`` for standard input; or a mixture in a file whose name ends with
+            ``.toml``, with a table ``[[texts]]`` of ``template`` and ``weight`` (1 by default) for each template, and
+            above them ``lengths = [shortest, longest]`` if the number of characters has limits.
+
+    Raises:
+        ConfigError: it cannot be read, has an unknown key, or has a text that cannot be written.
+    """
+    path = Path(source)
+    if source == "-" or path.suffix.lower() != ".toml":
+        return Lines(source)
+    given = read_toml(path)
+    try:
+        return Mixture(given, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{shown(path)}: {error}") from None
+
+
 @dataclass(frozen=True)
 class Piece:
     """A part of a template.
@@ -93,7 +161,7 @@ class Piece:
         file: the file that the text comes from, if there is one.
     """
 
-    draw: Draw
+    draw: Callable[[np.random.Generator], str]
     longest: int
     file: Path | None = None
 
@@ -125,7 +193,7 @@ class Template:
         return "".join(piece.draw(draws) for piece in self.pieces)
 
 
-def read_template(source: str, folder: Path = _HERE) -> Template:
+def read_template(source: str, folder: Path = Path()) -> Template:
     """Parse a template.
 
     Args:

@@ -1,4 +1,4 @@
-"""Writing: digits and separators by one writer on one line, with a box for each character.
+"""Writing: digits and separators by one writer on one line, with a box for each character; and the hands of writers.
 
 A seed has writers 0, 1, 2, ... A writer is a latent and a gap between characters. Each digit is drawn from a latent
 near the writer's, since nobody writes a digit twice the same way.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
@@ -51,6 +51,7 @@ WILDCARD = "d"
 LONGEST_TEXT = 64
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
+MOST_HANDS = 1000
 #: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
 _PEN_DIGITS = (0, 1)
@@ -273,6 +274,59 @@ def in_batches(
         yield from written
 
 
+def morph(
+    seeds: Sequence[SupportsIndex],
+    *,
+    steps: SupportsIndex = 8,
+    model: str | Path | Generator = DEFAULT,
+    legible: SupportsFloat = LEGIBLE,
+) -> Images:
+    """Draw the ten digits of one writer after another, and of the hands between them.
+
+    Args:
+        seeds: one or more, 0 to 2^63 - 1; the first writer of each.
+        steps: steps from one writer to the next, 1 or above; 1 draws the writers alone.
+        model: as in :func:`write`.
+        legible: as in :func:`write`.
+
+    Returns:
+        uint8 [R, 10, H, W], 0 paper to 255 ink, with R = (writers - 1) · steps + 1 hands.
+
+    Raises:
+        ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
+        CheckpointError: as in :func:`write`.
+    """
+    numbers = [valid_seed(seed) for seed in seeds]
+    hands = number_of_hands(numbers, steps)
+    legible = valid_legible(legible)
+    generator = load_for_writing(model)
+    writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
+    shares = [step / int(steps) for step in range(int(steps))]
+    ways = [slerp(a, b, share) for a, b in pairwise(writers) for share in shares]
+    latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
+    labels = np.tile(_digit_classes(generator), hands)
+    digits = np.tile(np.arange(len(DIGITS)), hands)
+    images = generator.draw(latents, labels)
+    images = made_legible(generator.draw, images, latents, labels, digits, legible).images
+    return images.reshape(hands, len(DIGITS), *images.shape[1:])
+
+
+def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:
+    """Return the number of hands that :func:`morph` draws.
+
+    Raises:
+        ConfigError: it is 0, or more than 1,000.
+    """
+    steps = whole_number(steps, f"cannot morph in {{}} steps. Ask for 1 to {MOST_HANDS:,}.", 1, MOST_HANDS)
+    hands = (len(seeds) - 1) * steps + 1
+    if not len(seeds) or hands > MOST_HANDS:
+        raise ConfigError(
+            f"cannot show {quantity(len(seeds), 'writer')} in {quantity(steps, 'step')} each. Ask for 1 writer or "
+            f"more, and at most {MOST_HANDS:,} hands in all."
+        )
+    return hands
+
+
 @np.errstate(under="ignore")  # a notebook may have made it an error
 def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
@@ -364,7 +418,7 @@ class _Plan:
         writer: the number of the writer; the choices depend on it as well.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
-        jitter: the rotation, change of size and shift of each character [K, 3].
+        jitter: the rotation, change of size and shift of each digit [N, 3].
         strokes: the strokes of each separator, in heights of a digit.
         gaps: the gap before each character [K], in heights of a digit.
     """
@@ -394,8 +448,8 @@ def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -
             straight = np.array(ink.STROKES[character])
             strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
     gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
-    others = others[[character in DIGITS for character in text]]
-    return _Plan(text, seed, writer, hand, others, jitter, strokes, gaps)
+    is_digit = [character in DIGITS for character in text]
+    return _Plan(text, seed, writer, hand, others[is_digit], jitter[is_digit], strokes, gaps)
 
 
 def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
@@ -414,7 +468,7 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, style: float, leg
     latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
     hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
     pens = np.tile(_PEN_DIGITS, len(hands) // len(_PEN_DIGITS))
-    labels = digit_classes(generator)[np.append(digits, pens)]
+    labels = _digit_classes(generator)[np.append(digits, pens)]
 
     def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
@@ -424,7 +478,7 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, style: float, leg
     return made_legible(draw, own, latents, labels[: len(digits)], digits, legible), shown_pens
 
 
-def digit_classes(generator: Generator) -> NDArray[np.int64]:
+def _digit_classes(generator: Generator) -> NDArray[np.int64]:
     """Return the index of the class of each digit, int64 [10]."""
     return np.array([generator.class_names.index(digit) for digit in DIGITS], np.int64)
 
@@ -466,8 +520,7 @@ def _characters(
     plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
 ) -> list[list[ink.Strip]]:
     """Return the strip of each character of each line, from the images of :func:`_draw_digits`; empty for a space."""
-    is_digit = np.array([character in DIGITS for plan in plans for character in plan.text])
-    turn, grow, lift = np.concatenate([plan.jitter for plan in plans])[is_digit].T
+    turn, grow, lift = np.concatenate([plan.jitter for plan in plans]).T
     digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
     pens = iter(_pens(shown_pens))
     strips = []
