@@ -25,7 +25,7 @@ from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classifier, reference
 from inkgan.evaluation.evaluate import measure
-from inkgan.evaluation.metrics.intervals import wilson
+from inkgan.evaluation.metrics.intervals import Interval, wilson
 from inkgan.evaluation.page import report_page
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.ruler import make_ruler, quick_measure
@@ -638,6 +638,35 @@ def test_the_summary_says_what_was_copied(tmp_path: Path, digits: DataSet, fair:
     assert "no sign of copying" in report_text(fair)
     copied = inkgan.evaluate(digits.train.images[:200])
     assert "100.0% are training images" in " ".join(report_text(copied).split())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "verdict"),
+    [
+        ({"copying_z": -1.9}, "no sign of copying.", "as real"),
+        ({"copying_z": -3.6}, "closer to the training images than held-out images are, with 0.5%", "differs"),
+        ({"copying_z": 8.0}, "no sign of copying.", "differs"),
+        ({"copying_z": 8.0, "near_copies": 0.3}, "30.0% are near-copies of training images (real images: ", "differs"),
+        ({"near_copies_pixels": 0.3}, "30.0% are near-copies in pixels of training images (real images: ", "as real"),
+        ({"copying_z_pixels": -3.6}, "no sign of copying.", "as real"),
+    ],
+)
+def test_the_summary_and_the_table_agree_on_copying(
+    fair: Report, changed: dict[str, float], said: str, verdict: str
+) -> None:
+    """An interval clear of zero is said; it is no proof, as the report explains. The z in pixels is no sign."""
+    values = {"copying_z": 0.0, "near_copies": 0.005, **changed}
+    half = {"copying_z": 1.96, "copying_z_pixels": 1.96}
+    figures = {figure.name: figure for figure in fair.figures}
+    for name, value in values.items():
+        of = figures[name.removesuffix("_pixels")]
+        width = half.get(name, 0.001)
+        figures[name] = replace(of, name=name, value=value, interval=Interval(value - width, value + width))
+    report = replace(fair, figures=tuple(figures.values()))
+    text = " ".join(report_text(report).split())
+    assert said in text
+    assert ("Alone it proves no copying" in text) == (said != "no sign of copying.")
+    assert report["copying_z"].against_floor == verdict
 
 
 def test_a_distance_below_its_floor_is_explained(fair: Report) -> None:

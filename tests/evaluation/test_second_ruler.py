@@ -92,7 +92,8 @@ def test_a_report_says_when_both_rulers_agree(first: float, second: float, said:
     def estimate(value: float) -> Estimate:
         return Estimate(value, 0.1, Interval(value - 0.2, value + 0.2))
 
-    values = {"frechet_digit_distance": first, "frechet_random_distance": second, "exact_copies": 0, "copying_z": 0}
+    values = {"frechet_digit_distance": first, "frechet_random_distance": second}
+    values |= {"exact_copies": 0, "near_copies": 0, "copying_z": 0}
     figures = tuple(Figure.of(name, estimate(value), 9, estimate(2), 9) for name, value in values.items())
     report = Report("m", "model", "bars", "d", "own", 9, 0, figures, ())
     text = " ".join(report_text(report).split())

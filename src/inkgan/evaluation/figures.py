@@ -163,7 +163,9 @@ def novelty_figures(found: Novelty, held_out: int, suffix: str = "") -> list[Fig
     """Return the near-copies and the copying test, with their floors from ``held_out`` held-out images."""
     n = len(found.closest)
     usual = binomial(round(found.expected * held_out), held_out)
-    z, none = (Estimate(z, 1.0, Interval(z - 1.96, z + 1.96)) for z in (found.z, 0.0))
+    z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96))
+    # The z compares two samples, so its interval includes the chance of the held-out images: 0 has none of its own.
+    none = Estimate(0.0, 0.0, Interval(0.0, 0.0))
     return [
         Figure.of(f"near_copies{suffix}", found.near_copies, n, usual, held_out),
         Figure.of(f"copying_z{suffix}", z, n, none, held_out),

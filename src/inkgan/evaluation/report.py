@@ -70,7 +70,7 @@ KINDS: dict[str, Kind] = {
         "near-copies of training images", "like the floor", "nearest of all training images, in features"
     ),
     "copying_z": Kind(
-        "copying z (below -2: copies)",
+        "copying z (below -2: closer)",
         "like the floor",
         "nearest of all training images, in features",
         least=-math.inf,
