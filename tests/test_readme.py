@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from documents import README, commands
+from documents import README, ROOT, commands
 from inkgan.cli import run
 
 _TEXT = README.read_text("utf-8")
@@ -66,3 +66,9 @@ def test_the_results_are_four_rows() -> None:
     rows = [row for row in rows if not row.startswith("| ---")]
     assert len(rows) == 4
     assert all("](docs/" in row for row in rows)
+
+
+def test_pytorch_is_installed_in_a_version_that_inkgan_takes() -> None:
+    """The command that chooses a build of PyTorch gives the same range as the extra ``train``."""
+    (range_,) = re.findall(r"pip install '(torch[^']*)' --index-url", _TEXT)
+    assert f'"{range_}"' in (ROOT / "pyproject.toml").read_text("utf-8")
