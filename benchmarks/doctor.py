@@ -1,6 +1,6 @@
 """How often is the doctor wrong? Fit thresholds on some healthy and ill runs, count false alarms and finds on others.
 
-    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--until 22:20] [--runs FOLDER ...] [--refit] [--record]
+    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--runs FOLDER ...] [--refit] [--record]
 
 It trains short runs, healthy and with planted faults (``doctor_cases.py``), and keeps the series that each logged as
 JSON in the work folder. Runs that are there already are not trained again, so it can be stopped at any time. It fits
@@ -13,26 +13,25 @@ INKGAN_DATA=/usr/share/datasets after `apt install dataset-fashion-mnist`.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import datetime
 import json
 import math
-import os
 import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from doctor_cases import FAULTS, STEPS, Case, Line, healthy, recipes, series, whole
 from machine import REPOSITORY, commit, cpu_model, say
-from report import TODAY, finish, heading, result_name, table
-from scipy.stats import beta
+from report import TODAY, finish, heading, parser_for, result_name, table
 
 from inkgan.config import Config, from_saved
+from inkgan.evaluation.metrics.intervals import clopper_pearson
+from inkgan.files import write_bytes
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import Doctor
@@ -81,46 +80,33 @@ def path_of(work: Path, kind: str, seed: int) -> Path:
     return work / f"{kind}-{seed:03d}.json"
 
 
-def train_one(work: Path, kind: str, seed: int) -> None:
-    """Train a run and keep its series; the file appears whole."""
-    config, lines = series(case_of(kind, seed), seed)
-    path = path_of(work, kind, seed)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"config": config.model_dump(mode="json"), "lines": lines}), "utf-8")
-    temporary.replace(path)
+def keep(path: Path, case: Case, seed: int, **more: Any) -> Path:
+    """Train a run, keep its series in a file that appears whole, and return this file."""
+    config, lines = series(case, seed)
+    write_bytes(path, json.dumps({"config": config.model_dump(mode="json"), "lines": lines, **more}).encode())
+    return path
 
 
-def collect(work: Path, workers: int, until: str | None) -> None:
-    """Train the missing runs, all kinds at the same pace, until all are done or the time of ``until`` has come."""
+def train_one(work: Path, kind: str, seed: int) -> Path:
+    """Train the run of a kind and a seed, keep its series, and return its file."""
+    return keep(path_of(work, kind, seed), case_of(kind, seed), seed)
+
+
+def collect(work: Path, workers: int) -> None:
+    """Train the missing runs, all kinds at the same pace."""
     work.mkdir(parents=True, exist_ok=True)
-    tasks = [
+    tasks = sorted(
         ((seed - first) / (end - first), kind, seed)
         for kind, (first, _, end) in SEEDS.items()
         for seed in range(first, end)
         if not path_of(work, kind, seed).exists()
-    ]
-    time_is_up = None
-    if until:
-        now = datetime.datetime.now().astimezone()
-        hour, minute = map(int, until.split(":"))
-        time_is_up = now.replace(hour=hour, minute=minute, second=0)
-    queue = sorted(tasks)
+    )
+    kinds = [kind for _, kind, _ in tasks]
+    seeds = [seed for _, _, seed in tasks]
     with ProcessPoolExecutor(workers) as pool:
-        running = {}
-        done = 0
-        while queue or running:
-            late = time_is_up is not None and datetime.datetime.now().astimezone() >= time_is_up
-            while queue and len(running) < workers and not late:
-                _, kind, seed = queue.pop(0)
-                running[pool.submit(train_one, work, kind, seed)] = (kind, seed)
-            if not running:
-                break
-            finished = next(as_completed(running))
-            finished.result()
-            kind, seed = running.pop(finished)
-            done += 1
+        for done, path in enumerate(pool.map(partial(train_one, work), kinds, seeds), 1):
             if done % 20 == 0:
-                say(f"{done} of {len(tasks)}: {kind} {seed} at {datetime.datetime.now():%H:%M:%S}")
+                say(f"{done} of {len(tasks)}: {path.stem}")
 
 
 def read_all(work: Path) -> list[Run]:
@@ -212,20 +198,12 @@ def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:
     return found
 
 
-def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a share (Clopper and Pearson, 1934)."""
-    tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
-    high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
-    return low, high
-
-
 def share(hits: int, count: int) -> str:
-    """Return a share with its interval, in percent."""
+    """Return a share with its exact interval, in percent."""
     if not count:
         return "none ran"
-    low, high = interval(hits, count)
-    return f"{hits} of {count} [{low:.1%}, {high:.1%}]"
+    interval = clopper_pearson(hits, count)
+    return f"{hits} of {count} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
 def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Case, str]:
@@ -254,9 +232,7 @@ def remedy_run(work: Path, name: str, seed: int, thresholds: Mapping[str, float]
     path = path_of(work, f"remedy-{name}", seed)
     if not path.exists():
         case, said = remedied(name, seed, thresholds)
-        config, lines = series(case, seed)
-        content = {"config": config.model_dump(mode="json"), "lines": lines, "said": said}
-        path.write_text(json.dumps(content), "utf-8")
+        keep(path, case, seed, said=said)
     read: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return read
 
@@ -343,32 +319,30 @@ def write_files(runs: Sequence[Run], thresholds: Mapping[str, float], text: str)
     }
     THRESHOLDS.write_text(json.dumps({"about": about, "thresholds": thresholds}, indent=1) + "\n", "utf-8")
     page = REPOSITORY / "docs" / "doctor.md"
-    before, _, rest = page.read_text("utf-8").partition("<!-- benchmarks/doctor.py writes from here -->\n")
-    _, _, after = rest.partition("<!-- to here -->")
-    marks = ("<!-- benchmarks/doctor.py writes from here -->", "<!-- to here -->")
-    page.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{after}", "utf-8")
+    start, end = "<!-- benchmarks/doctor.py writes from here -->", "<!-- to here -->"
+    before, _, rest = page.read_text("utf-8").partition(start)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", "utf-8")
 
 
 def main() -> None:
     """Collect, fit, count, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__ or "")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "inkgan-doctor")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--until", help="train no new run after this time of day, such as 22:20")
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="folders of whole runs of `fast`, counted too")
     parser.add_argument("--refit", action="store_true", help="train nothing, and use the runs that there are")
     parser.add_argument("--write", action="store_true", help="write thresholds.json and the tables of docs/doctor.md")
-    parser.add_argument("--record", action="store_true", help="keep the result under benchmarks/results")
     options = parser.parse_args()
     if not options.refit:
-        collect(options.work, options.workers, options.until)
+        collect(options.work, options.workers)
     runs = read_all(options.work) + read_folders(options.runs)
     thresholds = fit(runs)
     remedies = try_remedies(options.work, options.workers, thresholds, train=not options.refit)
     text = report(runs, thresholds, remedies)
     if options.write:
         write_files(runs, thresholds, text)
-    name = result_name("doctor", parser, options, apart=("work", "workers", "until", "runs", "refit", "write"))
+    name = result_name("doctor", parser, options, apart=("work", "workers", "runs", "refit", "write"))
     numbers = {"thresholds": thresholds, "runs": {f"{run.kind}-{run.seed}": alarms(run, thresholds) for run in runs}}
     finish(name, options, "\n".join([*heading("The doctor", options.workers), text]), numbers)
 

@@ -87,15 +87,10 @@ class Case:
     steps: int = STEPS
 
 
-def config_of(case: Case, seed: int) -> Config:
-    """Return the settings of a case."""
-    return validated({"seed": seed, "steps": case.steps, **case.settings})
-
-
 def series(case: Case, seed: int) -> tuple[Config, list[Line]]:
     """Train a case, and return its settings and the lines that it logged."""
     torch.set_num_threads(1)
-    config = config_of(case, seed)
+    config = validated({"seed": seed, "steps": case.steps, **case.settings})
     data = images(case.data)
     if case.change is not None:
         data = case.change(data)
