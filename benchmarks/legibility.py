@@ -11,16 +11,16 @@ the digits come from the writers' own latents, as in most reports on generators;
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from machine import hardware, say
 from numpy.typing import NDArray
-from report import finish, heading, parser_for, result_name, table
+from report import finish, heading, parser_for, result_name, share, table
 from second_judge import load_judge, read
 
 import inkgan
 from inkgan import data
-from inkgan.evaluation.metrics.intervals import wilson
 from inkgan.generation import ink
 from inkgan.generation.legibility import made_legible
 from inkgan.generation.model import Model
@@ -38,7 +38,7 @@ def latents_of(model: Model, writer: int, style: float) -> NDArray[np.float32]:
     return slerp(np.repeat(hand[None], 10, 0), others, style)
 
 
-def measure(name: str, writers: range, style: float, legible: float) -> dict[str, object]:
+def measure(name: str, writers: range, style: float, legible: float) -> dict[str, Any]:
     """Draw, judge and count."""
     model = inkgan.load(name)
     judge = load_judge()
@@ -76,12 +76,6 @@ def measure(name: str, writers: range, style: float, legible: float) -> dict[str
     }
 
 
-def share(count: int, n: int) -> str:
-    """Return a share with its interval."""
-    interval = wilson(count, n)
-    return f"{count / n:.2%} [{interval.low:.2%} to {interval.high:.2%}]"
-
-
 def main() -> None:
     """Measure and report."""
     parser = parser_for(__doc__ or "")
@@ -95,6 +89,7 @@ def main() -> None:
     results = [measure(name, writers, options.style, options.legible) for name in options.models]
     test = data.load("mnist").test
     misread = int((read(load_judge(), test.images) != test.labels).sum())
+    limit = share(misread, len(test.images), ".2%")
     rows = [["", *options.models]]
     for title, key, per_writer in (
         ("writers with a misread digit, plain", "plain writers", 1),
@@ -104,15 +99,13 @@ def main() -> None:
         ("digits that changed", "changed digits", 10),
         ("writers with a digit that changed", "changed writers", 1),
     ):
-        rows.append([title, *(share(int(str(one[key])), per_writer * options.writers) for one in results)])
-    rows.append(
-        ["factors: digits", *(", ".join(f"{k}: {n}" for k, n in dict(one["factors"]).items()) for one in results)]
-    )
+        rows.append([title, *(share(one[key], per_writer * options.writers, ".2%") for one in results)])
+    rows.append(["factors: digits", *(", ".join(f"{k}: {n}" for k, n in one["factors"].items()) for one in results)])
     rows.append(["least probability by the readers", *(f"{one['least probability']:.4f}" for one in results)])
     notes = [
         f"{options.writers:,} writers of seed 0 from number {options.first:,} on, ten digits each",
         f"style {options.style:g}, legible {options.legible:g}",
-        f"the second judge misreads {share(misread, len(test.images))} of the {len(test.images):,} real test digits",
+        f"the second judge misreads {limit} of the {len(test.images):,} real test digits",
         "shares with 95 % intervals by Wilson",
     ]
     text = "\n".join([*heading("Legible digits, by a second judge", 1, *notes), table(rows)])

@@ -20,11 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from report import table
+from report import share, table
 
 import inkgan
 from inkgan import data
-from inkgan.evaluation.metrics.intervals import wilson
 
 _COLUMNS, _ROWS, _CELL = 10, 10, 130
 _LEGEND = 12  # font size of the numbers
@@ -107,13 +106,7 @@ def score(key: list[dict[str, object]], answers: list[list[tuple[str, str]]]) ->
         for made in ("g", "r"):
             asked = [(one, answer[place]) for one, answer in given if one["made"] == made and answer[place]]
             good = sum(str(one[right]) == answer for one, answer in asked)
-            if asked:
-                interval = wilson(good, len(asked))
-                cells.append(
-                    f"{good} of {len(asked)}: {good / len(asked):.1%} [{interval.low:.1%} to {interval.high:.1%}]"
-                )
-            else:
-                cells.append("no answers")
+            cells.append(f"{good} of {len(asked)}: {share(good, len(asked))}" if asked else "no answers")
         rows.append(cells)
 
     line("read as what it is", 0, "digit")

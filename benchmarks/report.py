@@ -84,6 +84,14 @@ def spread(values: Sequence[float], form: str = ".3g") -> str:
     return f"{median} [{least} to {most}]" if len(values) > 1 else median
 
 
+def share(count: int, n: int, form: str = ".1%") -> str:
+    """Return a share with Wilson's interval of 95 %: ``12.0% [10.1% to 14.2%]``."""
+    from inkgan.evaluation.metrics.intervals import wilson  # noqa: PLC0415 - scripts that report their memory need none
+
+    interval = wilson(count, n)
+    return f"{count / n:{form}} [{interval.low:{form}} to {interval.high:{form}}]"
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows, the head first, as a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

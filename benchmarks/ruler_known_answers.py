@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from machine import say
-from report import finish, heading, parser_for, result_name
+from report import finish, heading, parser_for, result_name, table
 
 from inkgan.data import load
 from inkgan.evaluation.evaluate import measure
@@ -125,12 +125,6 @@ def side(figure: Figure) -> str:
     if figure.interval.low > figure.floor_interval.high:
         return ABOVE
     return BELOW if figure.interval.high < figure.floor_interval.low else ""
-
-
-def table(rows: list[list[str]]) -> str:
-    """Lay rows out as a Markdown table."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| " + " | ".join("---" for _ in rows[0]) + " |", *lines[1:]])
 
 
 def bracketed(value: float, interval: Any) -> str:

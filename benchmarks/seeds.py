@@ -4,9 +4,8 @@
 
 It trains every seed with one thread (so that as many runs as there are processors can run in parallel) and measures
 10,000 images of each. With --jobs 1 each run has all processors, and its training time is meaningful.
-`--first 2 --seeds 3` trains seeds 2, 3 and 4. `--earlier FILE.json` puts the seeds of an earlier result before them, to
-extend a series. With --record the table and its numbers are kept under benchmarks/results, in a file named after the
-recipe, the data and all settings that differ from the defaults.
+With --record the table and its numbers are kept under benchmarks/results, in a file named after the recipe, the data
+and all settings that differ from the defaults.
 """
 
 from __future__ import annotations
@@ -91,8 +90,6 @@ def report(rows: list[dict[str, Any]], commit: str, options: argparse.Namespace)
         f"failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of {len(rows)} runs"
         + (f", seeds {failed}" if failed else ""),
     ]
-    if options.earlier:
-        notes.append(f"{len(rows) - options.seeds} of the seeds are those of `{options.earlier.name}`")
     cells = [["figure", "value", "real held-out images"]]
     for key in [key for key in rows[-1] if not key.startswith("floor ") and key != "seed"]:
         values = [row[key] for row in rows if key in row]
@@ -108,8 +105,6 @@ def main() -> None:
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--earlier", type=Path, help="a result of the same recipe, whose seeds are counted too")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument("--n", type=int, default=10_000, help="images of each run to measure")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting, KEY=VALUE")
@@ -117,20 +112,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each run (default: all processors, or 1 with several jobs)")
     options = parser.parse_args()
     question = f"seeds_{options.recipe}_{Path(options.data).stem}"
-    name = result_name(question, parser, options, {"recipe", "data", "earlier", "first", "jobs", "out", "threads"})
+    name = result_name(question, parser, options, {"recipe", "data", "jobs", "out", "threads"})
     options.threads = options.threads or (available_cpus() if options.jobs == 1 else 1)
 
     def one(seed: int) -> Path:
         folder = Path(options.out) / f"{options.recipe}-{Path(options.data).stem}-{seed}"
         return train(folder, options.recipe, options.data, seed, options.settings, options.threads)
 
-    seeds = range(options.first, options.first + options.seeds)
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(one, seeds))
-    rows = json.loads(options.earlier.read_text("utf-8")) if options.earlier else []
-    rows += [
-        {"seed": seed} | measure(folder, options.data, options.n) for seed, folder in zip(seeds, folders, strict=True)
-    ]
+        folders = list(pool.map(one, range(options.seeds)))
+    rows = [{"seed": seed} | measure(folder, options.data, options.n) for seed, folder in enumerate(folders)]
     finish(name, options, report(rows, commits(folders), options), rows)
 
 

@@ -16,8 +16,8 @@ import argparse
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from machine import Disturbance, hardware, say
@@ -52,17 +52,10 @@ def speed(work: Callable[[], object], count: int) -> float:
     return count / (time.process_time() - start)
 
 
-def lines_of(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the text with writer 0, 1, 2, ..."""
-    number = 0
-    while True:
-        yield text, number
-        number += 1
-
-
 def write(model: Model, text: str, height: int, legible: float, count: int) -> None:
     """Write that many lines."""
-    for _ in in_batches(islice(lines_of(text), count), model=model, height=height, legible=legible):
+    lines = ((text, writer) for writer in range(count))
+    for _ in in_batches(lines, model=model, height=height, legible=legible):
         pass
 
 
@@ -79,34 +72,25 @@ def cases(options: argparse.Namespace) -> dict[tuple[str, str], tuple[Callable[[
         model = inkgan.load(name)
         for title, (text, height, aim) in TEXTS.items():
             for legible in (0.0, 0.99):
-
-                def lines(model=model, text=text, height=height, legible=legible) -> float:  # type: ignore[no-untyped-def]
-                    return speed(lambda: write(model, text, height, legible, options.lines), options.lines)
-
-                found[f"{title}, height {height}, legible {legible:g}, lines/s", name] = (lines, aim)
-
-        def digits(model=model) -> float:  # type: ignore[no-untyped-def]
-            return speed(lambda: model.sample(4 * options.lines), 4 * options.lines)
-
-        found["sample, digits/s", name] = (digits, DIGITS_AIMED_AT if name == "best" else None)
+                work = partial(write, model, text, height, legible, options.lines)
+                what = f"{title}, height {height}, legible {legible:g}, lines/s"
+                found[what, name] = (partial(speed, work, options.lines), aim)
+        digits = 4 * options.lines
+        aim = DIGITS_AIMED_AT if name == "best" else None
+        found["sample, digits/s", name] = (partial(speed, partial(model.sample, digits), digits), aim)
     if options.peer:
-        found["six digits, height 32, lines/s", "trdg"] = (lambda: peer_speed(options.peer, options.lines), None)
+        found["six digits, height 32, lines/s", "trdg"] = (partial(peer_speed, options.peer, options.lines), None)
     return found
 
 
-def mebibytes() -> float:
-    """Return the memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
-
-
 def memory(count: int) -> list[float]:
-    """Write that many lines, and return the memory at each tenth."""
+    """Write that many lines, and return the memory of this process in MiB at each tenth."""
     sizes = []
-    written = in_batches(islice(lines_of("dddddd"), count), height=32, legible=0)
+    written = in_batches((("dddddd", writer) for writer in range(count)), height=32, legible=0)
     for number, _ in enumerate(written, 1):
         if number % max(1, count // 10) == 0:
-            sizes.append(mebibytes())
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            sizes.append(pages * 4096 / 2**20)
     return sizes
 
 
