@@ -11,24 +11,24 @@ and how the time of a step of `fast` is divided among operations.
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Any
 
 import torch
 from machine import matmul_peak
 from report import finish, heading, parser_for, result_name, spread, table
+from stepping import Training
 from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from inkgan import data
-from inkgan.config import resolve
+from inkgan.config import Config, resolve
+from inkgan.data import load
 from inkgan.device import keep_freed_memory, resolve_precision
-from inkgan.seeds import BatchOrder
-from inkgan.training.compact import Compact
-from inkgan.training.recipe import StepInfo
+from inkgan.training.loop import Batches
+from inkgan.training.start import build
 
-PRECISION = resolve_precision("auto", torch.device("cpu"))
+CPU = torch.device("cpu")
+PRECISION = resolve_precision("auto", CPU)
 #: The profiler's names of operations, by kind.
 KINDS = {
     "convolutions": ("mkldnn_convolution", "convolution_backward"),
@@ -54,32 +54,10 @@ class FlopCounter(TorchDispatchMode):
         return result
 
 
-class Training:
-    """A recipe with its data, ready to step."""
-
-    def __init__(self, recipe: str) -> None:
-        self.config = resolve(options={"recipe": recipe})
-        mnist = data.load("mnist")
-        self.images = torch.tensor(mnist.train.images)
-        self.labels = torch.tensor(mnist.train.labels)
-        self.order = BatchOrder(0, len(self.images), self.config.batch_size)
-        self.recipe = Compact(self.config, mnist.image_shape, 10, dtype=PRECISION)
-        self.done = 0
-
-    def run(self, steps: int) -> float:
-        """Do some steps, and return the seconds that they took."""
-        start = time.perf_counter()
-        for number in range(self.done, self.done + steps):
-            indices = torch.from_numpy(self.order.batch(number))
-            self.recipe.step(StepInfo(number, number, 0.1), self.images[indices].float() / 255, self.labels[indices])
-        self.done += steps
-        return time.perf_counter() - start
-
-
-def shares(training: Training) -> dict[str, float]:
-    """Return how the time of one period of the penalty is divided among kinds of operations."""
+def shares(training: Training, every: int) -> dict[str, float]:
+    """Return how the time of one period of the penalty, ``every`` steps, is divided among kinds of operations."""
     with profile() as recorded:
-        training.run(training.config.penalty.every)
+        training.seconds(every)
     times = {event.key: event.self_cpu_time_total for event in recorded.key_averages()}
     total = sum(times.values())
     found = {
@@ -89,19 +67,19 @@ def shares(training: Training) -> dict[str, float]:
     return found | {"everything else": 1 - sum(found.values())}
 
 
-def measured(name: str, training: Training, options: argparse.Namespace) -> list[str]:
+def measured(config: Config, training: Training, options: argparse.Namespace) -> list[str]:
     """Return one recipe's row of the table: FLOP, time, speed, peak and share."""
-    every = training.config.penalty.every
-    training.run(every)
+    every = config.penalty.every
+    training.seconds(every)
     with FlopCounter() as counter:
-        training.run(every)
+        training.seconds(every)
     flop = counter.total / every
-    rounds = [(training.run(options.steps) / options.steps, matmul_peak(PRECISION)) for _ in range(options.repeats)]
+    rounds = [(training.seconds(options.steps) / options.steps, matmul_peak(PRECISION)) for _ in range(options.repeats)]
     seconds = [one for one, _ in rounds]
     peaks = [one for _, one in rounds]
     return [
-        name,
-        str(training.config.batch_size),
+        config.recipe,
+        str(config.batch_size),
         f"{flop / 1e9:.2f}",
         spread([one * 1e3 for one in seconds], ".1f"),
         spread([flop / one / 1e9 for one in seconds], ".0f"),
@@ -119,13 +97,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()  # as a run does
+    mnist = load("mnist")
     precision = str(PRECISION).removeprefix("torch.")
     rows = [["recipe", "batch", "GFLOP a step", "ms a step", "GFLOP/s", "peak GFLOP/s", "share of peak"]]
     divided: dict[str, float] = {}
     for name in ("fast", "best"):
-        training = Training(name)
-        rows.append(measured(name, training, options))
-        divided = divided or shares(training)
+        config = resolve(options={"recipe": name})
+        recipe = build(config, mnist.image_shape, len(mnist.class_names), CPU, PRECISION)
+        training = Training(recipe, Batches(mnist, config, CPU))
+        rows.append(measured(config, training, options))
+        divided = divided or shares(training, config.penalty.every)
     note = f"{precision}; median [smallest to largest] of {options.repeats} rounds"
     lines = [
         *heading("A step of fast and best", options.threads, note),

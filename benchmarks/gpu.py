@@ -27,6 +27,7 @@ from typing import NamedTuple
 import torch
 from machine import available_cpus, say
 from report import finish, heading, parser_for, result_name, spread, table
+from stepping import Training
 from time_to_quality import Ruler
 
 import inkgan
@@ -37,7 +38,6 @@ from inkgan.images import Images, to_uint8
 from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact
 from inkgan.training.loop import Batches
-from inkgan.training.recipe import StepInfo
 
 BATCHES = (64, 256, 1024)
 PRECISIONS = (torch.bfloat16, torch.float32)
@@ -45,8 +45,6 @@ PRECISIONS = (torch.bfloat16, torch.float32)
 RUNS = ((64, 100), (64, 300), (64, 900), (64, 2500), (256, 60), (256, 500), (256, 1100), (256, 1800))
 QUALITIES = (24.9, 1.0, 0.5)
 FIRST = 16
-#: The length of a run that is only timed: so many steps that its learning rates stay constant.
-_LONG = 10**6
 #: Settings under which a run does less and less besides its steps.
 WATCHED = {
     "as users start it": (),
@@ -63,47 +61,14 @@ class Trained(NamedTuple):
     drawn: Images
 
 
-class Training:
-    """The recipe `fast` on a device, ready to step."""
-
-    def __init__(
-        self,
-        data: DataSet,
-        device: torch.device,
-        precision: torch.dtype,
-        *,
-        batch: int,
-        seed: int = 0,
-        graphs: bool = True,
-    ) -> None:
-        config = resolve(options={"seed": seed}, overrides=[f"batch_size={batch}"])
-        classes = len(data.class_names)
-        self._device = device
-        self._seed = seed
-        self._batches = Batches(data, config, device)
-        self._recipe = Compact(config, data.image_shape, classes, dtype=precision, device=device, graphs=graphs)
-        self._done = 0
-
-    def seconds(self, steps: int, whole: int) -> float:
-        """Do some steps of a run that has ``whole`` steps, and return the seconds that they took."""
-        self._wait()
-        before = time.perf_counter()
-        for number in range(self._done, self._done + steps):
-            self._recipe.step(StepInfo(number, number, number / whole), *self._batches.batch(number))
-        self._wait()
-        self._done += steps
-        return time.perf_counter() - before
-
-    def draw(self, count: int) -> Images:
-        """Draw images uint8 [count, 28, 28, 1], equally many of each class."""
-        z = latents(self._seed, Stream.SAMPLE_LATENTS, 0, count, self._recipe.latent_dim)
-        labels = torch.arange(count, device=self._device) % self._recipe.num_classes
-        return to_uint8(self._recipe.draw(torch.from_numpy(z).to(self._device), labels).cpu().numpy())
-
-    def _wait(self) -> None:
-        self._recipe.settle()
-        if self._device.type == "cuda":
-            torch.cuda.synchronize()
+def training_of(
+    data: DataSet, device: torch.device, precision: torch.dtype, *, batch: int, seed: int = 0, graphs: bool = True
+) -> Training:
+    """Return the recipe `fast` on a device, ready to step."""
+    config = resolve(options={"seed": seed}, overrides=[f"batch_size={batch}"])
+    classes = len(data.class_names)
+    recipe = Compact(config, data.image_shape, classes, dtype=precision, device=device, graphs=graphs)
+    return Training(recipe, Batches(data, config, device))
 
 
 def speeds(data: DataSet, device: torch.device, steps: int, repeats: int) -> list[list[str]]:
@@ -114,9 +79,9 @@ def speeds(data: DataSet, device: torch.device, steps: int, repeats: int) -> lis
             found = {}
             for graphs in (False, True):
                 count = 8 * steps if graphs else steps
-                training = Training(data, device, precision, batch=batch, graphs=graphs)
-                training.seconds(steps, whole=_LONG)  # warm up
-                found[graphs] = [count / training.seconds(count, whole=_LONG) for _ in range(repeats)]
+                training = training_of(data, device, precision, batch=batch, graphs=graphs)
+                training.seconds(steps)  # warm up
+                found[graphs] = [count / training.seconds(count) for _ in range(repeats)]
             name = str(precision).removeprefix("torch.")
             images = [batch * one for one in found[True]]
             rows.append(
@@ -131,7 +96,7 @@ def largest_batch(data: DataSet, device: torch.device, most: int) -> int:
     batch = 64
     while batch <= min(most, len(data.train)):
         try:
-            Training(data, device, torch.bfloat16, batch=batch).seconds(FIRST, whole=_LONG)
+            training_of(data, device, torch.bfloat16, batch=batch).seconds(FIRST)
         except torch.OutOfMemoryError:
             break
         fits = batch
@@ -140,10 +105,14 @@ def largest_batch(data: DataSet, device: torch.device, most: int) -> int:
 
 
 def trained(data: DataSet, device: torch.device, batch: int, steps: int, seed: int, images: int) -> Trained:
-    """Train a whole run and draw images."""
-    training = Training(data, device, resolve_precision("auto", device), batch=batch, seed=seed)
+    """Train a whole run and draw images, equally many of each class."""
+    training = training_of(data, device, resolve_precision("auto", device), batch=batch, seed=seed)
     first = training.seconds(FIRST, steps)
-    return Trained(first, training.seconds(steps - FIRST, steps), training.draw(images))
+    seconds = training.seconds(steps - FIRST, steps)
+    z = latents(seed, Stream.SAMPLE_LATENTS, 0, images, training.recipe.latent_dim)
+    labels = torch.arange(images, device=device) % training.recipe.num_classes
+    drawn = training.recipe.draw(torch.from_numpy(z).to(device), labels)
+    return Trained(first, seconds, to_uint8(drawn.cpu().numpy()))
 
 
 def qualities(
@@ -241,9 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"Largest batch tried that fits, in bfloat16: {largest_batch(data, device, options.largest):,}.",
         f"One process under torchrun: {under_torchrun(options.device)}.",
     ]
-    question = f"gpu_{'-'.join(name.lower().split())}"
     numbers = {"speeds": fast, "runs": runs, "started": started}
-    finish(result_name(question, parser, options, {"device"}), options, "\n".join(lines), numbers)
+    finish(result_name(f"gpu_{name.lower()}", parser, options, {"device"}), options, "\n".join(lines), numbers)
 
 
 if __name__ == "__main__":

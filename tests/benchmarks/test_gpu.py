@@ -31,7 +31,7 @@ def test_a_speed_is_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -
     """There is a row for each batch and precision, and twice the batch has twice the images."""
     monkeypatch.setattr(gpu, "BATCHES", (2, 4))
     monkeypatch.setattr(gpu, "PRECISIONS", (torch.float32,))
-    monkeypatch.setattr(gpu.Training, "seconds", lambda _self, steps, whole: steps / 10 if whole > steps else 0)
+    monkeypatch.setattr(gpu.Training, "seconds", lambda _self, steps: steps / 10)
     assert gpu.speeds(load("mnist"), CPU, 1, 1)[1:] == [
         ["2", "float32", "10", "10", "20"],
         ["4", "float32", "10", "10", "40"],
@@ -51,15 +51,12 @@ def test_a_whole_run_takes_time_and_draws(gpu: ModuleType) -> None:
 def test_the_largest_batch_is_the_last_that_fits(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch is doubled until memory is full."""
 
-    class Full:
-        def __init__(self, *_: object, batch: int) -> None:
-            if batch > 300:
-                raise torch.OutOfMemoryError
+    def training_of(*_: object, batch: int) -> Any:
+        if batch > 300:
+            raise torch.OutOfMemoryError
+        return argparse.Namespace(seconds=lambda steps: steps / 10)
 
-        def seconds(self, steps: int, whole: int) -> float:
-            return steps / whole
-
-    monkeypatch.setattr(gpu, "Training", Full)
+    monkeypatch.setattr(gpu, "training_of", training_of)
     assert gpu.largest_batch(load("mnist"), CPU, 65_536) == 256
     assert gpu.largest_batch(load("mnist"), CPU, 128) == 128
 

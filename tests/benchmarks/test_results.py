@@ -15,7 +15,7 @@ from inkgan.config import differences, resolve
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 #: Modules that several scripts import, and the script that needs TensorFlow.
-_NOT_STARTED = {"board_plot", "doctor_cases", "machine", "marks", "peers", "report", "tensorflow_tutorial"}
+_NOT_STARTED = {"board_plot", "doctor_cases", "machine", "marks", "peers", "report", "stepping", "tensorflow_tutorial"}
 _SCRIPTS = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _NOT_STARTED)
 
 
