@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from machine import available_cpus, say
+from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
 from stepping import Training
 from time_to_quality import Ruler
@@ -33,7 +33,7 @@ from time_to_quality import Ruler
 import inkgan
 from inkgan.config import resolve
 from inkgan.data import DataSet, load
-from inkgan.device import resolve_precision
+from inkgan.device import cores, resolve_precision
 from inkgan.images import Images, to_uint8
 from inkgan.seeds import Stream, latents
 from inkgan.training.compact import Compact
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     say("runs of the command ...")
     started = as_started(options.device, options.whole, min(options.seeds, 3))
     lines = [
-        *heading("What a GPU reaches", available_cpus(), f"{name}; median [smallest to largest]"),
+        *heading("What a GPU reaches", cores(), f"{name}; median [smallest to largest]"),
         table(fast),
         "",
         table(runs),

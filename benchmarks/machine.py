@@ -12,11 +12,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inkgan.device import cores
+
 if TYPE_CHECKING:
     import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "results"
+#: A measurement is disturbed if other programs use more than this share of the machine.
+DISTURBED = 0.05
 
 
 def say(text: str) -> None:
@@ -57,20 +61,15 @@ class Disturbance:
         return max(0.0, busy - own) / total if total else 0.0
 
 
-def wait_for_quiet(limit: float, seconds: float) -> None:
+def wait_for_quiet(seconds: float) -> None:
     """Wait until other programs leave the machine alone, or the time is up."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         watch = Disturbance([os.getpid()])
         time.sleep(0.5)
         others = watch.share()
-        if others is None or others <= limit:
+        if others is None or others <= DISTURBED:
             return
-
-
-def available_cpus() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_field(field: str) -> str:
@@ -111,7 +110,7 @@ def commit() -> str:
 def hardware() -> str:
     """Return the processor's name and number of cores in the form used in the names of results."""
     name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", cpu_model().lower())
-    return "-".join([*re.findall(r"[a-z0-9]+", name), f"{available_cpus()}cpu"])
+    return "-".join([*re.findall(r"[a-z0-9]+", name), f"{cores()}cpu"])
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:

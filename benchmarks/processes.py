@@ -13,10 +13,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from machine import available_cpus, hardware, say
+from machine import hardware, say
 from report import finish, heading, parser_for, result_name, spread, table
 
 import inkgan
+from inkgan.device import cores
 
 #: The number of processes and of slices of each configuration. The others are compared with the first.
 CONFIGURATIONS = ((1, 1), (1, 4), (2, 4), (4, 4))
@@ -47,7 +48,7 @@ def main() -> None:
         ratios = [one[at] / one[0] for one in rounds]
         rows.append([str(processes), str(slices), spread(speeds, ".2f"), spread(ratios, ".2f")])
     notes = [f"median [smallest to largest] of {options.repeats} rounds of {options.steps} steps"]
-    text = "\n".join([*heading("Processes that share a batch", available_cpus(), *notes), table(rows)])
+    text = "\n".join([*heading("Processes that share a batch", cores(), *notes), table(rows)])
     finish(result_name(f"processes_{hardware()}", parser, options), options, text, rounds)
 
 

@@ -19,7 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, available_cpus, commit, cpu_features, cpu_model, say
+from machine import RESULTS, commit, cpu_features, cpu_model, say
+
+from inkgan.device import cores
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 
@@ -72,7 +74,7 @@ def heading(title: str, threads: int, *notes: str, measured_commit: str = "") ->
         f"# {title}, {TODAY}",
         "",
         f"- `{command}` at commit {measured_commit or commit()}",
-        f"- {cpu_model()} ({features}), {available_cpus()} processors, threads: {threads}; {libraries}",
+        f"- {cpu_model()} ({features}), {cores()} processors, threads: {threads}; {libraries}",
         *(f"- {note}" for note in notes),
         "",
     ]

@@ -20,11 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from machine import available_cpus, say
+from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
 
 import inkgan
 from inkgan.config import differences, resolve
+from inkgan.device import cores
 from inkgan.errors import CheckpointError
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
@@ -113,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     question = f"seeds_{options.recipe}_{Path(options.data).stem}"
     name = result_name(question, parser, options, {"recipe", "data", "jobs", "out", "threads"})
-    options.threads = options.threads or (available_cpus() if options.jobs == 1 else 1)
+    options.threads = options.threads or (cores() if options.jobs == 1 else 1)
 
     def one(seed: int) -> Path:
         folder = Path(options.out) / f"{options.recipe}-{Path(options.data).stem}-{seed}"

@@ -28,8 +28,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import Disturbance, available_cpus, hardware, say
+from machine import Disturbance, hardware, say
 from report import finish, heading, parser_for, result_name, spread, table
+
+from inkgan.device import cores
 
 CROWDS = (16, 64)
 WARM_UP_SECONDS = 10.0
@@ -425,7 +427,7 @@ def main() -> None:
         f"statuses: {met}; of hostile requests: {attacked['statuses']}; of those who waited at the end: {dict(got)}",
         *([tried] if tried else []),
     ]
-    text = "\n".join([*heading("Serving", available_cpus(), *notes), table(rows_of(loads)), "", table(rest)])
+    text = "\n".join([*heading("Serving", cores(), *notes), table(rows_of(loads)), "", table(rest)])
     numbers = {
         "starts": starts,
         "crowds": {name: load._asdict() | {"latencies": sorted(load.latencies)[::10]} for name, load in loads.items()},

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from machine import Disturbance, available_cpus, hardware, say, wait_for_quiet
+from machine import Disturbance, hardware, say, wait_for_quiet
 from report import finish, heading, parser_for, result_name, spread, table
 
-#: Each round waits until other programs use less than this share of the machine, or the time is up.
-DISTURBED = 0.05
+from inkgan.device import cores
+
 TRAINING_SECONDS = 2
 
 
@@ -123,7 +123,7 @@ def main() -> None:
     rounds = []
     shares = []
     for number in range(options.repeats):
-        wait_for_quiet(DISTURBED, options.wait)
+        wait_for_quiet(options.wait)
         watch = Disturbance([os.getpid()])
         rounds.append(measure_round())
         shares.append(watch.share() or 0.0)
@@ -132,7 +132,7 @@ def main() -> None:
         f"median [smallest to largest] of {options.repeats} rounds; ratios are taken within a round",
         f"other programs used {spread(shares, '.0%')} of the machine in a round",
     ]
-    text = "\n".join([*heading("Starting", available_cpus(), *notes), table(rows(rounds))])
+    text = "\n".join([*heading("Starting", cores(), *notes), table(rows(rounds))])
     finish(result_name(f"startup_{hardware()}", parser, options, {"wait"}), options, text, rounds)
 
 

@@ -6,9 +6,9 @@ replaced: ``tf.contrib.layers.batch_norm`` no longer exists. This file uses the 
 ``fused_batch_norm``, in training mode, without a scale and with a trained offset. The moving averages are left out,
 since the tutorial never updates them.
 
-Timing prints one line of JSON. With ``--serve`` it prints one for every line that it reads, so that another program can
-take turns with it on the same machine. ``--marks`` trains for the given seconds instead and draws images for the board,
-and ``--golden FILE`` compares the graph with golden vectors.
+It times some steps for every line that it reads, and prints a line of JSON, so that another program can take turns with
+it on the same machine. ``--marks`` trains for the given seconds instead and draws images for the board, and ``--golden
+FILE`` compares the graph with golden vectors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import argparse
 import gzip
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -35,28 +34,27 @@ BATCH_SIZE = 50
 LATENT_SIZE = 100
 PRETRAINING_STEPS = 300
 IMAGE_SIZE = 28
-WEIGHTS = [  # the golden vectors' names, shapes and order; each in TensorFlow's layout
-    ("d_w1", (5, 5, 1, 32)),
-    ("d_b1", (32,)),
-    ("d_w2", (5, 5, 32, 64)),
-    ("d_b2", (64,)),
-    ("d_w3", (3136, 1024)),
-    ("d_b3", (1024,)),
-    ("d_w4", (1024, 1)),
-    ("d_b4", (1,)),
-    ("g_w1", (LATENT_SIZE, 3136)),
-    ("g_b1", (3136,)),
-    ("g_beta1", (1,)),
-    ("g_w2", (3, 3, 1, 50)),
-    ("g_b2", (50,)),
-    ("g_beta2", (50,)),
-    ("g_w3", (3, 3, 50, 25)),
-    ("g_b3", (25,)),
-    ("g_beta3", (25,)),
-    ("g_w4", (1, 1, 25, 1)),
-    ("g_b4", (1,)),
-]
-SHAPES = dict(WEIGHTS)
+SHAPES = {  # the golden vectors' names, shapes and order; each in TensorFlow's layout
+    "d_w1": (5, 5, 1, 32),
+    "d_b1": (32,),
+    "d_w2": (5, 5, 32, 64),
+    "d_b2": (64,),
+    "d_w3": (3136, 1024),
+    "d_b3": (1024,),
+    "d_w4": (1024, 1),
+    "d_b4": (1,),
+    "g_w1": (LATENT_SIZE, 3136),
+    "g_b1": (3136,),
+    "g_beta1": (1,),
+    "g_w2": (3, 3, 1, 50),
+    "g_b2": (50,),
+    "g_beta2": (50,),
+    "g_w3": (3, 3, 50, 25),
+    "g_b3": (25,),
+    "g_beta3": (25,),
+    "g_w4": (1, 1, 25, 1),
+    "g_b4": (1,),
+}
 
 
 def variable(name: str, initializer: Any = None) -> tf.Variable:
@@ -139,8 +137,6 @@ def build_graph(fixed_order: bool) -> SimpleNamespace:
         latents=latents,
         images=images,
         generated=generated,
-        logits_real=logits_real,
-        logits_fake=logits_fake,
         loss_real=loss_real,
         loss_fake=loss_fake,
         loss_generator=loss_generator,
@@ -167,38 +163,34 @@ def shuffled_batches(images: np.ndarray, seed: int = 0) -> Iterator[np.ndarray]:
             yield shuffled[start : start + BATCH_SIZE]
 
 
-def train(session: tf.Session, graph: SimpleNamespace, batches: Iterator[np.ndarray], steps: int) -> None:
-    """Run the tutorial's main loop, without summaries and pictures."""
+def some_latents() -> np.ndarray:
+    """Draw latents for a batch."""
+    return np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002  the tutorial's own call
+
+
+def step(session: tf.Session, graph: SimpleNamespace, images: np.ndarray, *, with_generator: bool = True) -> None:
+    """Do what the tutorial's main loop does with a batch, without summaries and pictures."""
     discriminator_run = [graph.train_real, graph.train_fake, graph.loss_real, graph.loss_fake]
-    for _ in range(steps):
-        latents = np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002  the tutorial's own call
-        session.run(discriminator_run, {graph.images: next(batches), graph.latents: latents})
-        latents = np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002
-        session.run(graph.train_generator, {graph.latents: latents})
+    session.run(discriminator_run, {graph.images: images, graph.latents: some_latents()})
+    if with_generator:
+        session.run(graph.train_generator, {graph.latents: some_latents()})
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Time the tutorial's loop and print the figures, once or for every line read."""
+def serve(options: argparse.Namespace) -> None:
+    """Print TensorFlow's version, then for every line read the speed of some steps."""
     batches = shuffled_batches(load_images(options.mnist, "train"))
     graph = build_graph(fixed_order=False)
-    facts = {"tensorflow": tf.version.VERSION, "threads": options.threads, "batch_size": BATCH_SIZE}
     with tf.Session(config=session_config(options.threads)) as session:
         session.run(tf.global_variables_initializer())
-
-        def steps_per_second() -> float:
+        for _ in range(options.warmup):
+            step(session, graph, next(batches))
+        print(json.dumps({"tensorflow": tf.version.VERSION}), flush=True)
+        for _ in sys.stdin:
             start = time.perf_counter()
-            train(session, graph, batches, options.steps)
-            return options.steps / (time.perf_counter() - start)
-
-        train(session, graph, batches, options.warmup)
-        if options.serve:
-            print(json.dumps(facts), flush=True)
-            for _ in sys.stdin:
-                print(json.dumps({"steps_per_second": steps_per_second()}), flush=True)
-            return
-        rates = [steps_per_second() for _ in range(options.repeats)]
-    summary = {"median": statistics.median(rates), "min": min(rates), "max": max(rates)}
-    print(json.dumps(facts | {"steps": options.steps, "n": len(rates), "steps_per_second": summary}))
+            for _ in range(options.steps):
+                step(session, graph, next(batches))
+            speed = options.steps / (time.perf_counter() - start)
+            print(json.dumps({"steps_per_second": speed}), flush=True)
 
 
 def learn(options: argparse.Namespace) -> None:
@@ -208,25 +200,18 @@ def learn(options: argparse.Namespace) -> None:
     images = load_images(options.mnist, "train")
     batches = shuffled_batches(images[len(images) // 12 :], options.seed)  # the reader held 5,000 of 60,000 back
     graph = build_graph(fixed_order=False)
-
-    def some_latents() -> np.ndarray:
-        return np.random.normal(0, 1, size=[BATCH_SIZE, LATENT_SIZE])  # noqa: NPY002
-
     with tf.Session(config=session_config(options.threads)) as session:
         session.run(tf.global_variables_initializer())
 
-        def step(number: int, seconds: float) -> None:  # noqa: ARG001  it has no schedule
-            feeds = {graph.images: next(batches), graph.latents: some_latents()}
-            session.run([graph.train_real, graph.train_fake, graph.loss_real, graph.loss_fake], feeds)
-            if number >= PRETRAINING_STEPS:
-                session.run(graph.train_generator, {graph.latents: some_latents()})
+        def numbered_step(number: int, seconds: float) -> None:  # noqa: ARG001  it has no schedule
+            step(session, graph, next(batches), with_generator=number >= PRETRAINING_STEPS)
 
         def draw() -> np.ndarray:
             return session.run(graph.generated, {graph.latents: some_latents()})
 
         library = f"TensorFlow {tf.version.VERSION}"
         about = {"batch_size": BATCH_SIZE, "arithmetic": "float32", "library": library}
-        train_to_marks(step, draw, options.marks, options.images, options.out, about)
+        train_to_marks(numbered_step, draw, options.marks, options.images, options.out, about)
 
 
 def session_config(threads: int) -> tf.ConfigProto | None:
@@ -242,7 +227,7 @@ def check_golden(options: argparse.Namespace) -> None:
     rng = np.random.default_rng(int(golden["rng_seed"]))
     iterations, batch_size = int(golden["iterations"]), int(golden["batch_size"])
     values = {}
-    for name, shape in WEIGHTS:
+    for name, shape in SHAPES.items():
         scale = 1 / np.sqrt(np.prod(shape[:-1])) if len(shape) > 1 else 0.1
         values[name] = (rng.standard_normal(shape) * scale).astype(np.float32)
     latents = rng.standard_normal((2 * iterations + 1, batch_size, LATENT_SIZE)).astype(np.float32)
@@ -275,14 +260,12 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, required=True, help="folder of the gzipped IDX files")
     parser.add_argument("--golden", type=Path, help="golden vectors to compare with instead of timing")
     parser.add_argument("--steps", type=int, default=50, help="steps of one timing")
-    parser.add_argument("--repeats", type=int, default=5, help="timings of which the median is taken")
     parser.add_argument("--warmup", type=int, default=10, help="steps before the first timing")
     parser.add_argument("--threads", type=int, default=0, help="threads of the session (0: TensorFlow's choice)")
     parser.add_argument("--marks", type=float, nargs="+", help="seconds of training at which to draw, for the board")
     parser.add_argument("--images", type=int, default=10_000, help="images to draw at each")
     parser.add_argument("--out", type=Path, help="where they go")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--serve", action="store_true", help="time once for every line on standard input")
     options = parser.parse_args()
     tf.disable_v2_behavior()
     if options.golden:
@@ -290,7 +273,7 @@ def main() -> None:
     elif options.marks:
         learn(options)
     else:
-        measure(options)
+        serve(options)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -31,24 +29,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from board_plot import Line, plot
-from machine import (
-    REPOSITORY,
-    RESULTS,
-    Disturbance,
-    available_cpus,
-    commit,
-    cpu_features,
-    cpu_model,
-    hardware,
-    say,
-    wait_for_quiet,
-)
+from machine import DISTURBED, REPOSITORY, RESULTS, Disturbance, commit, cpu_model, hardware, say, wait_for_quiet
 from peers import through_64
-from report import TODAY, finish, parser_for, result_name, spread, table
+from report import finish, heading, parser_for, result_name, spread, table
 from tutorial_step import MNIST, tensorflow_python
 
 import inkgan
 from inkgan.data import load
+from inkgan.device import cores
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.reference import features_for, reference_for
@@ -72,8 +60,6 @@ figure of fast and best is a whole run of that length, because they plan their l
 one run. The tutorial trains its discriminator alone for its first 300 steps. DCGAN works on 64×64 pixels; see the level
 of real digits resized likewise. fast and best learn with the digits' labels, the others without. Peers are rebuilt in
 `benchmarks/peers.py` and compute in float32, as they are published.""".splitlines()
-#: A run is called disturbed if other programs used more than this share of the machine.
-DISTURBED = 0.05
 
 
 class Run(NamedTuple):
@@ -153,7 +139,7 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
     folder = options.out / run.key
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        wait_for_quiet(DISTURBED, options.wait)
+        wait_for_quiet(options.wait)
         messages, startup, others = train(command(run, folder, options), run, folder, options.threads)
     except subprocess.CalledProcessError as error:
         say(f"{run.key}: failed with status {error.returncode}; see {folder / 'log.txt'}")
@@ -265,27 +251,16 @@ def report(records: list[dict[str, Any]], levels: dict[str, float], options: arg
     """Return the whole report."""
     names = [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
     disturbed = sum((record["others"] or 0) > DISTURBED for record in records)
-    features = ", ".join(cpu_features()) or "features unknown"
-    broken = [f"{r['contestant']}, seed {r['seed']}: {r['error']}" for r in records if r["error"]]
     seeds = f"{options.seeds} seeds, median [smallest to largest]" if options.seeds > 1 else "one seed"
-    lines = [
-        f"# Time to quality, {cpu_model()}, {TODAY}",
-        "",
-        f"- `python benchmarks/time_to_quality.py {shlex.join(sys.argv[1:])}` at commit "
-        + ", ".join(sorted({record["commit"] for record in records})),
-        f"- {available_cpus()} processors ({features}), {options.threads} threads; Python {platform.python_version()}",
-        f"- n = {options.images:,} images for each figure, {seeds}; levels: "
+    notes = [
+        f"n = {options.images:,} images for each figure, {seeds}; levels: "
         + ", ".join(f"{name} {level:.3g}" for name, level in levels.items()),
-        f"- others used more than {DISTURBED:.0%} of the machine in {disturbed} of {len(records)} runs",
-        *(f"- broke down: {what}" for what in broken),
-        "",
-        *ABOUT,
-        "",
-        quality_table(records, names, options.seeds),
-        "",
-        speed_table(records, names),
+        f"others used more than {DISTURBED:.0%} of the machine in {disturbed} of {len(records)} runs",
+        *(f"broke down: {r['contestant']}, seed {r['seed']}: {r['error']}" for r in records if r["error"]),
     ]
-    return "\n".join(lines)
+    commits = ", ".join(sorted({record["commit"] for record in records}))
+    head = heading("Time to quality", options.threads, *notes, measured_commit=commits)
+    return "\n".join([*head, *ABOUT, "", quality_table(records, names, options.seeds), "", speed_table(records, names)])
 
 
 def publish(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, name: str) -> None:
@@ -315,7 +290,7 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
-    parser.add_argument("--threads", type=int, default=available_cpus(), help="of every contestant")
+    parser.add_argument("--threads", type=int, default=cores(), help="of every contestant")
     parser.add_argument("--images", type=int, default=10_000, help="images to measure at each time")
     parser.add_argument("--wait", type=float, default=30, help="seconds to wait for quiet before each run")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "board", help="where finished runs are kept")
