@@ -12,9 +12,9 @@ is correct if every digit is.
 
 Training lines, initialisation and order change with the seed; the test lines stay. An ablation changes one knob of the
 training lines at a time: the named ones, or all. Finished runs are kept in a folder (--out), so an interrupted series
-continues, and a longer one reuses the runs of a shorter one. With --jobs, half of the processes draw lines while the
-others train; each has one thread, and the results are the same. On a CPU a seed fixes every bit. On a GPU it does not,
-because the gradient of CTC is summed in an order that changes from run to run.
+continues, and a longer one reuses the runs of a shorter one. With --jobs, several processes with one thread each train
+at a time; the results are the same. On a CPU a seed fixes every bit. On a GPU it does not, because the gradient of CTC
+is summed in an order that changes from run to run.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, pairwise, product
 from multiprocessing import get_context
@@ -37,13 +36,13 @@ import torch
 from machine import commit, cpu_model, hardware, say
 from numpy.typing import NDArray
 from PIL import Image
-from report import finish, heading, parser_for, result_name, spread, table
+from report import finish, heading, parser_for, result_name, share, spread, table
 from torch import Tensor, nn
 from torch.nn import functional
 
 from inkgan import data
 from inkgan.device import resolve_device, resolve_precision
-from inkgan.evaluation.metrics.intervals import difference_of_means, wilson
+from inkgan.evaluation.metrics.intervals import difference_of_means
 from inkgan.generation.spec import Spec, texts_of, write_many
 from inkgan.generation.writing import Writing, in_batches
 
@@ -164,41 +163,27 @@ def specs(source: Source, lines: int, seed: int) -> list[Spec]:
     ]  # fmt: skip
 
 
-def written(spec: Spec, digits: RealDigits | None) -> Iterator[Writing]:
-    """Yield the lines of a data set; real digits, if given, replace the generated ones."""
-    if digits is None:
-        yield from write_many(spec)
-        return
+def with_real_digits(spec: Spec, digits: RealDigits) -> Iterator[Writing]:
+    """Return the lines of a data set, with real digits in place of the generated ones."""
     texts = texts_of(spec)
     asked = ((texts.text(spec.seed, number), number) for number in range(spec.count))
-    yield from in_batches(
+    return in_batches(
         asked, model=digits, seed=spec.seed, style=spec.style, slant=spec.slant, height=spec.height, legible=0,
         look=spec.look,
     )  # fmt: skip
 
 
-class Part(NamedTuple):
-    """A part of the lines that a recogniser learns from; real digits have a seed and a start in their order."""
-
-    spec: Spec
-    real: tuple[int, float] | None
-
-
-def parts(source: Source, lines: int, seed: int) -> list[Part]:
-    """Return all lines that one recogniser learns from, in independent parts."""
-    found = specs(source, lines, seed)
-    return [Part(spec, (seed, i / len(found)) if source.model == "real" else None) for i, spec in enumerate(found)]
-
-
-def drawn(part: Part) -> list[Line]:
-    """Return the lines of a part."""
-    digits = None if part.real is None else RealDigits(*part.real)
-    return [Line(one.image, one.text.replace(" ", "")) for one in written(part.spec, digits)]
-
-
 def training_lines(source: Source, lines: int, seed: int) -> list[Line]:
     """Return all lines that one recogniser learns from."""
-    return list(chain.from_iterable(map(drawn, parts(source, lines, seed))))
+    parts = specs(source, lines, seed)
+    found = []
+    for number, spec in enumerate(parts):
+        if source.model == "real":
+            writings = with_real_digits(spec, RealDigits(seed, number / len(parts)))
+        else:
+            writings = write_many(spec)
+        found += [Line(one.image, one.text.replace(" ", "")) for one in writings]
+    return found
 
 
 # -------------------------------------------------------------------------------------------------------- test lines
@@ -262,8 +247,10 @@ def touching(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 def sheared(digits: Sequence[Pixels], draws: Draws) -> Pixels:
     """Shear the whole line by 15 to 30 degrees to one side."""
     line = np.pad(plain(digits, draws), ((0, 0), (8, 8)))
-    lean = np.tan(np.radians(draws.uniform(15, 30))) * draws.choice([-1, 1])
-    return affine(line, (1, float(lean), float(-lean * HEIGHT / 2), 0, 1, 0), line.shape[1])
+    lean = float(np.tan(np.radians(draws.uniform(15, 30))) * draws.choice([-1, 1]))
+    back = (1, lean, -lean * HEIGHT / 2, 0, 1, 0)
+    size = (line.shape[1], HEIGHT)
+    return np.asarray(Image.fromarray(line).transform(size, Image.Transform.AFFINE, back, Image.Resampling.BICUBIC))
 
 
 def scaled(digits: Sequence[Pixels], draws: Draws) -> Pixels:
@@ -306,14 +293,6 @@ def noisy(digits: Sequence[Pixels], draws: Draws) -> Pixels:
 STYLES: dict[str, Callable[[Sequence[Pixels], Draws], Pixels]] = {
     "plain": plain, "touching": touching, "sheared": sheared, "scaled": scaled, "boxed": boxed, "noisy": noisy,
 }  # fmt: skip
-
-
-def affine(image: Pixels, back: Sequence[float], width: int) -> Pixels:
-    """Apply an affine map to an image, given by its inverse as Pillow takes it."""
-    picture = Image.fromarray(image).transform(
-        (width, len(image)), Image.Transform.AFFINE, list(back), Image.Resampling.BICUBIC
-    )
-    return np.asarray(picture)
 
 
 def glued_lines(style: str, count: int) -> list[Line]:
@@ -432,69 +411,6 @@ def rate(step: int, steps: int) -> float:
     return 1.5e-3 * (1 + float(np.cos(np.pi * (step - rise) / (steps - rise))))
 
 
-class Lesson(NamedTuple):
-    """How a recogniser learns: the number of AdamW steps, the lines in each batch, the device."""
-
-    steps: int
-    batch: int
-    device: str
-    moved: bool
-
-
-def trained(lines: Sequence[Line], lesson: Lesson, seed: int, note: Callable[[str], None]) -> Recogniser:
-    """Train a recogniser, with all lines in the device's memory."""
-    torch.manual_seed(seed)
-    device = torch.device(lesson.device)
-    precision = resolve_precision("auto", device)
-    source = torch.Generator(device).manual_seed(seed)
-    network = Recogniser().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2, fused=device.type == "cuda")
-    widths = np.array([line.image.shape[1] for line in lines])
-    lengths = torch.tensor([len(line.text) for line in lines])
-    pages = together([as_input(line.image) for line in lines]).half().to(device)
-    texts = nn.utils.rnn.pad_sequence([torch.tensor([int(digit) for digit in line.text]) for line in lines], True)
-    texts = texts.to(device)
-    start = time.perf_counter()
-    order = batches(widths, lesson.batch, np.random.default_rng(seed))
-    for step, places in zip(range(lesson.steps), order, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, lesson.steps)
-        there = torch.from_numpy(places).to(device)
-        batch = pages[there, :, :, : -(-int(widths[places].max()) // 4) * 4].float()
-        shown = moved(batch, source) if lesson.moved else batch
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            logits = network(shown)
-        loss = functional.ctc_loss(
-            logits.float().log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places],
-            BLANK, zero_infinity=True,
-        )  # fmt: skip
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        if step % 100 == 99:
-            left = (time.perf_counter() - start) * (lesson.steps / (step + 1) - 1)
-            note(f"step {step + 1} of {lesson.steps}: loss {loss.item():.3f}, {left:.0f} s left")
-    return network.eval()
-
-
-def read(network: Recogniser, lines: Sequence[Pixels], device: str = "cpu") -> list[str]:
-    """Return the texts that the recogniser reads: each column's likeliest class, without repeats and blanks (CTC)."""
-    order = np.argsort([line.shape[1] for line in lines])
-    texts = [""] * len(lines)
-    for start in range(0, len(lines), 64):
-        places = order[start : start + 64]
-        batch = together([as_input(lines[i]) for i in places])
-        with torch.inference_mode():
-            best = network(batch.to(device)).argmax(2).T.cpu()
-        for i, row in zip(places, best, strict=True):
-            texts[i] = "".join(str(one) for one in row.unique_consecutive().tolist() if one != BLANK)
-    return texts
-
-
-# --------------------------------------------------------------------------------------------------------- the answer
-
-
 class Task(NamedTuple):
     """A recogniser to train, with its source and seed."""
 
@@ -525,12 +441,74 @@ class Task(NamedTuple):
         return row if row["settings"] == self.settings else None
 
 
-def run(task: Task, known: Sequence[Line]) -> dict[str, Any]:
-    """Train one recogniser, count the lines of each style that it reads correctly, and keep the result."""
-    options = task.options
-    lesson = Lesson(options.steps, options.batch, options.device, task.source.moved)
+def trained(task: Task, lines: Sequence[Line]) -> Recogniser:
+    """Train a recogniser with AdamW, with all lines in the device's memory."""
+    steps = task.options.steps
+    torch.manual_seed(task.seed)
+    device = torch.device(task.options.device)
+    precision = resolve_precision("auto", device)
+    source = torch.Generator(device).manual_seed(task.seed)
+    network = Recogniser().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2, fused=device.type == "cuda")
+    widths = np.array([line.image.shape[1] for line in lines])
+    lengths = torch.tensor([len(line.text) for line in lines])
+    pages = together([as_input(line.image) for line in lines]).half().to(device)
+    texts = nn.utils.rnn.pad_sequence([torch.tensor([int(digit) for digit in line.text]) for line in lines], True)
+    texts = texts.to(device)
     start = time.perf_counter()
-    network = trained(known, lesson, task.seed, lambda text: say(f"{task.name}, seed {task.seed}: {text}"))
+    order = batches(widths, task.options.batch, np.random.default_rng(task.seed))
+    for step, places in zip(range(steps), order, strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, steps)
+        there = torch.from_numpy(places).to(device)
+        batch = pages[there, :, :, : -(-int(widths[places].max()) // 4) * 4].float()
+        shown = moved(batch, source) if task.source.moved else batch
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            logits = network(shown)
+        loss = functional.ctc_loss(
+            logits.float().log_softmax(2), texts[there], torch.full((len(places),), len(logits)), lengths[places],
+            BLANK, zero_infinity=True,
+        )  # fmt: skip
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        if step % 100 == 99:
+            left = (time.perf_counter() - start) * (steps / (step + 1) - 1)
+            told = f"step {step + 1} of {steps}: loss {loss.item():.3f}, {left:.0f} s left"
+            say(f"{task.name}, seed {task.seed}: {told}")
+    return network.eval()
+
+
+def read(network: Recogniser, lines: Sequence[Pixels], device: str = "cpu") -> list[str]:
+    """Return the texts that the recogniser reads: each column's likeliest class, without repeats and blanks (CTC)."""
+    order = np.argsort([line.shape[1] for line in lines])
+    texts = [""] * len(lines)
+    for start in range(0, len(lines), 64):
+        places = order[start : start + 64]
+        batch = together([as_input(lines[i]) for i in places])
+        with torch.inference_mode():
+            best = network(batch.to(device)).argmax(2).T.cpu()
+        for i, row in zip(places, best, strict=True):
+            texts[i] = "".join(str(one) for one in row.unique_consecutive().tolist() if one != BLANK)
+    return texts
+
+
+# --------------------------------------------------------------------------------------------------------- the answer
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Train one recogniser, count the lines of each style that it reads correctly, and keep the result.
+
+    If an earlier run has kept it, nothing is computed.
+    """
+    kept = task.kept()
+    if kept is not None:
+        return kept
+    options = task.options
+    lines = training_lines(task.source, options.lines, task.seed)
+    start = time.perf_counter()
+    network = trained(task, lines)
     seconds = time.perf_counter() - start
     right = {}
     for style in STYLES:
@@ -546,42 +524,16 @@ def run(task: Task, known: Sequence[Line]) -> dict[str, Any]:
     return row
 
 
-def one_thread() -> None:
-    """Limit PyTorch to one thread in this process."""
-    torch.set_num_threads(1)
-
-
 def results(tasks: Sequence[Task], jobs: int) -> Iterator[dict[str, Any]]:
-    """Yield the results of the tasks in their order; kept ones are not computed again."""
+    """Yield the results of the tasks in their order, computed in this process or in several, with one thread each."""
+    torch.set_num_threads(1)
     if jobs == 1:
-        one_thread()
-        for task in tasks:
-            yield task.kept() or run(task, training_lines(task.source, task.options.lines, task.seed))
+        yield from map(run, tasks)
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    context = get_context("spawn")
-    pools = [ProcessPoolExecutor(count, context, one_thread) for count in (jobs - jobs // 2, jobs // 2)]
-    with pools[0] as drawers, pools[1] as trainers:
-        yield from side_by_side(tasks, drawers, trainers)
-
-
-def side_by_side(
-    tasks: Sequence[Task], drawers: ProcessPoolExecutor, trainers: ProcessPoolExecutor
-) -> Iterator[dict[str, Any]]:
-    """Yield the results of the tasks in their order; each starts to train as soon as all of its lines are drawn."""
-    kept = [task.kept() for task in tasks]
-    waiting = []
-    for task, row in zip(tasks, kept, strict=True):
-        needed = parts(task.source, task.options.lines, task.seed) if row is None else []
-        waiting.append([drawers.submit(drawn, part) for part in needed])
-    training: list[Future[dict[str, Any]] | None] = []
-    for task, row, drawings in zip(tasks, kept, waiting, strict=True):
-        lines = [line for drawing in drawings for line in drawing.result()]
-        drawings.clear()
-        training.append(trainers.submit(run, task, lines) if row is None else None)
-    for row, future in zip(kept, training, strict=True):
-        yield row or future.result()
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        yield from pool.map(run, tasks)
 
 
 def shares(rows: Sequence[dict[str, Any]], style: str) -> NDArray[np.float64]:
@@ -599,9 +551,7 @@ def pooled(rows: Sequence[dict[str, Any]], style: str) -> str:
     """Return the share of correct lines among those of all seeds, with Wilson's interval."""
     styles = STYLES if style == "all styles" else [style]
     right = sum(row["right"][one] for row in rows for one in styles)
-    count = sum(row["settings"]["tests"] * len(styles) for row in rows)
-    interval = wilson(right, count)
-    return f"{right / count:.1%} [{interval.low:.1%} to {interval.high:.1%}]"
+    return share(right, sum(row["settings"]["tests"] * len(styles) for row in rows))
 
 
 def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> str:
@@ -657,7 +607,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="lines of a step")
     parser.add_argument("--tests", type=int, default=500, help="lines of each style that are read")
     parser.add_argument("--device", default="cpu", help="where recognisers learn and read: cpu or cuda")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, of which half draw lines and half train")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with a recogniser to train")
     parser.add_argument("--out", type=Path, default=Path("runs/recogniser"), help="where finished runs are kept")
     options = parser.parse_args()
     resolve_device(options.device)
@@ -672,7 +622,7 @@ def main() -> None:
         minutes = (time.perf_counter() - start) / 60
         text = f"{task.name}, seed {task.seed}: {pooled([row], 'all styles')} right"
         say(f"{text}; {done} of {len(tasks)} runs in {minutes:.1f} min")
-    machine = hardware() if options.device == "cpu" else re.sub(r"[^a-z0-9]+", "-", device_name(options.device).lower())
+    machine = hardware() if options.device == "cpu" else device_name(options.device).lower()
     question = f"recogniser{'' if options.ablation is None else '_ablation'}_{machine}"
     finish(result_name(question, parser, options, {"out", "device", "jobs"}), options, report(found, options), found)
 

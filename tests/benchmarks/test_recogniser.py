@@ -181,15 +181,13 @@ def test_a_finished_run_is_used_again(
 ) -> None:
     """It is used again only with the same settings."""
     made: list[int] = []
-    run = crnn.run
-
-    def noted(task: Any, lines: Any) -> Any:
-        made.append(task.seed)
-        return run(task, lines)
-
     line = crnn.Line(np.eye(32, 60, dtype=np.uint8), "1234")
-    monkeypatch.setattr(crnn, "run", noted)
-    monkeypatch.setattr(crnn, "training_lines", lambda *_: [line] * 4)
+
+    def training_lines(_source: Any, _lines: int, seed: int) -> Any:
+        made.append(seed)
+        return [line] * 4
+
+    monkeypatch.setattr(crnn, "training_lines", training_lines)
     monkeypatch.setattr(crnn, "glued_lines", lambda *_: [line] * 2)
     task = crnn.Task("inkgan", crnn.OURS, 0, options)
     first = list(crnn.results([task], 1))
@@ -203,15 +201,14 @@ def test_a_finished_run_is_used_again(
 def test_processes_side_by_side_change_nothing(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts that are drawn in parallel keep their order, and so do the recognisers, which are the same."""
+    """Their results come in the order of the tasks, and are those of one process."""
 
-    def drawn(part: Any) -> list[Any]:
-        return [crnn.Line(np.random.default_rng(part.spec.seed).integers(0, 255, (32, 60), np.uint8), "1234")]
+    def training_lines(_source: Any, _lines: int, seed: int) -> list[Any]:
+        return [crnn.Line(np.random.default_rng(seed).integers(0, 255, (32, 60), np.uint8), "1234")]
 
-    monkeypatch.setattr(crnn, "drawn", drawn)
+    monkeypatch.setattr(crnn, "training_lines", training_lines)
     monkeypatch.setattr(crnn, "glued_lines", lambda *_: [crnn.Line(np.eye(32, 60, dtype=np.uint8), "1")])
-    source = crnn.replace(crnn.OURS, model="real", looks=("clean",))
-    tasks = [crnn.Task(name, source, seed, options) for seed in (0, 1) for name in ("a", "b")]
+    tasks = [crnn.Task(name, crnn.OURS, seed, options) for seed in (0, 1) for name in ("a", "b")]
 
     def without_times(rows: Any) -> list[dict[str, Any]]:
         return [{key: value for key, value in row.items() if key != "seconds of training"} for row in rows]
@@ -219,15 +216,17 @@ def test_processes_side_by_side_change_nothing(
     alone = without_times(crnn.results(tasks, 1))
     for path in options.out.iterdir():
         path.unlink()
-    with ThreadPoolExecutor(2) as drawers, ThreadPoolExecutor(1) as trainers:
-        assert without_times(crnn.side_by_side(tasks, drawers, trainers)) == alone
-        assert without_times(crnn.side_by_side(tasks, None, None)) == alone  # all results are kept
+    monkeypatch.setattr(crnn, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    assert without_times(crnn.results(tasks, 2)) == alone
 
 
-def test_a_seed_fixes_the_weights(crnn: ModuleType) -> None:
+def test_a_seed_fixes_the_weights(crnn: ModuleType, options: argparse.Namespace) -> None:
     lines = [crnn.Line(np.random.default_rng(i).integers(0, 255, (32, 60), np.uint8), "1234") for i in range(6)]
-    lesson = crnn.Lesson(2, 4, "cpu", True)
-    first, again, other = (crnn.trained(lines, lesson, seed, print).state_dict() for seed in (1, 1, 2))
+    first, again, other = (
+        crnn.trained(crnn.Task("inkgan", crnn.OURS, seed, options), lines).state_dict() for seed in (1, 1, 2)
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
