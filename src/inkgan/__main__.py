@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 
@@ -17,6 +18,9 @@ def main() -> None:
     # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
     # spin only briefly. This must be set before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Typer reads this when it prints help: anything but a number would end in a traceback, and 0 would print nothing.
+    if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get("TERMINAL_WIDTH", "")):
+        os.environ.pop("TERMINAL_WIDTH", None)
     _fill_closed_descriptors()
     # A file name may hold characters that the terminal cannot show. Printing it must not fail a command that succeeded.
     if isinstance(sys.stdout, io.TextIOWrapper):

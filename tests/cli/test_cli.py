@@ -564,6 +564,16 @@ def test_an_error_with_closed_streams(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("width", ["abc", "0", "-3", "1.5", "9" * 5000])
+def test_a_wrong_width_of_the_terminal(width: str) -> None:
+    """A value of TERMINAL_WIDTH that is no width does not matter."""
+    usual = program(sys.executable, "-m", "inkgan", "--help")
+    done = program("env", f"TERMINAL_WIDTH={width}", sys.executable, "-m", "inkgan", "--help")
+    assert "Usage: inkgan" in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (0, usual.stdout, "")
+
+
 def test_no_streams_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Called from a program without streams, commands print nowhere."""
     monkeypatch.setattr("sys.stdout", None)
