@@ -395,6 +395,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
         ({"seed": 8}, "its seed is 7, and not 8"),
         ({"texts": ["1"]}, "its texts is"),
         ({"count": 11}, "its count is 10, and not 11"),
+        ({"shards": 1}, "its shards is 4, and not 1. Give --shards 4 to continue it, or name another folder"),
     ):
         with pytest.raises(OutputError, match=said):
             write_shards(spec(**changes), whole)
@@ -841,6 +842,27 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         {"name": "train", "share": 0.9},
         {"name": "test", "share": 0.1},
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--shard 2/3`` alone makes a set of 3 shards; a command that does not say 3 is told what to type."""
+    words = ["write", "1", "-n", "6", "--model", "fast", "--height", "24", "-o", f"{tmp_path}/a/"]
+    assert run([*words, "--shard", "2/3"]) == 0
+    assert run([*words, "--shard", "3/3"]) == 0
+    before = visible(tmp_path)
+    for forgetful, advice in (
+        (["--jobs", "1"], "Give --shards 3 to continue it"),
+        (["--shard", "1/2"], "Give --shards 3 to continue it"),
+        ([], "`inkgan write` with --shards makes shards that are missing"),
+        (["--force"], "`inkgan write` with --shards makes shards that are missing"),
+    ):
+        assert run([*words, *forgetful]) == 2
+        assert advice in capsys.readouterr().err
+        assert visible(tmp_path) == before
+    assert run([*words, "--shards", "3"]) == 0
+    assert "6 images, 3 shards (2 of them were there)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

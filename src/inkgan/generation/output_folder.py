@@ -59,6 +59,11 @@ class OutputFolder:
                 raise OutputError(
                     f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder."
                 )
+            if (path / "manifest.json").is_file() and (path / ".sha256").is_dir():
+                raise OutputError(
+                    f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name "
+                    "another folder; `inkgan write` with --shards makes shards that are missing."
+                )
             _remove_abandoned(path)
             if not force and _holds_files(path):
                 raise OutputError(

@@ -166,9 +166,11 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
         for key, value in {**dict.fromkeys(there[name]), **manifest[name]}.items():
             if there[name].get(key) != value:
                 kind = "one with the SHA-256 " if name == "digests" else ""
+                held = as_given(there[name].get(key))
+                advice = f"Give --shards {held} to continue it, or name" if key == "shards" else "Name"
                 raise OutputError(
-                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{as_given(there[name].get(key))}, "
-                    f"and not {as_given(value)}. Name another folder."
+                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{held}, and not "
+                    f"{as_given(value)}. {advice} another folder."
                 )
     _write_missing(shared_files(spec.format, [part.name for part in spec.split]), out)
     if there["versions"] != versions:
