@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inkgan.config import Config, validated
+from inkgan.config import Config, resolve
 from inkgan.data import DataSet, load
 from inkgan.data.sets import Reading, Split, make
 from inkgan.errors import DivergenceError
@@ -90,7 +90,7 @@ class Case:
 def series(case: Case, seed: int) -> tuple[Config, list[Line]]:
     """Train a case, and return its settings and the lines that it logged."""
     torch.set_num_threads(1)
-    config = validated({"seed": seed, "steps": case.steps, **case.settings})
+    config = resolve(overrides={"seed": seed, "steps": case.steps, **case.settings})
     data = images(case.data)
     if case.change is not None:
         data = case.change(data)

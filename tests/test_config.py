@@ -19,13 +19,13 @@ from inkgan.config import (
     Config,
     as_toml,
     differences,
+    flat,
     from_saved,
     known_keys,
+    nested,
     read_json,
     resolve,
-    validated,
 )
-from inkgan.config.settings import flat, nested
 from inkgan.errors import ConfigError
 
 WRONG = (
@@ -356,7 +356,7 @@ def valid_or_refused(**given_settings: Any) -> None:
     except ConfigError as error:
         said = str(error)
     assert said.isprintable()
-    assert said or validated(config.model_dump()) == config
+    assert said or resolve(overrides=config.model_dump()) == config
 
 
 @pytest.mark.slow

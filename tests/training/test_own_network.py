@@ -22,7 +22,7 @@ import inkgan
 import tiny_runs as runs
 from documents import ROOT, blocks
 from inkgan import networks
-from inkgan.config import validated
+from inkgan.config import resolve
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.runs import checkpoint
 from inkgan.training.compact import Compact
@@ -99,7 +99,9 @@ def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
     """This holds although the module uses PyTorch's default initialisation."""
     initial = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        recipe = build(validated({"network": "mine", "seed": seed}), (5, 4, 3), 0, torch.device("cpu"), torch.float32)
+        recipe = build(
+            resolve(overrides={"network": "mine", "seed": seed}), (5, 4, 3), 0, torch.device("cpu"), torch.float32
+        )
         initial[name] = recipe.networks["generator"].get_parameter("layer.weight").detach().numpy()
     assert np.array_equal(initial["a"], initial["b"])
     assert not np.array_equal(initial["a"], initial["c"])
@@ -128,7 +130,9 @@ def test_layers_that_draw_random_numbers(tmp_path: Path, small_data: Path, mine:
 
 
 def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
-    recipe = build(validated({"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32)
+    recipe = build(
+        resolve(overrides={"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32
+    )
     assert isinstance(recipe, Compact)
     drawn = set()
     for number, index, learner in itertools.product((0, 1), (0, 1), ("discriminator", "generator")):
@@ -141,7 +145,14 @@ def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
     """Each process would keep statistics of its own images; a network without statistics can be shared."""
     team = Team()
     team.size = 2
-    needed = (validated({"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32, team)
+    needed = (
+        resolve(overrides={"network": "mine", "slices": 2}),
+        (5, 4, 3),
+        0,
+        torch.device("cpu"),
+        torch.float32,
+        team,
+    )
     with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Leave out --proc"):
         build(*needed)
     make = mine.build_generator
@@ -190,12 +201,12 @@ def test_an_auxiliary_classifier_needs_a_score_for_each_class(mine: Any) -> None
     mine.build_generator = lambda about: WithLabels(about["image_shape"], about["latent_dim"])
     mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"])
     shape, device = (12, 12, 1), torch.device("cpu")
-    build(validated({"network": "mine"}), shape, 3, device, torch.float32)
+    build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
     mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"] + 1)
     with pytest.raises(
         ConfigError, match=r"gives scores \[2, 4\] to 2 images; needed are \[2, 3\], one for each class"
     ):
-        build(validated({"network": "mine"}), shape, 3, device, torch.float32)
+        build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
 
 
 class WithLabels(Generator):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from inkgan.config import Config, validated
+from inkgan.config import Config, resolve
 
 #: The values that were logged at a step, by name; the names of the probe's signals begin with ``doctor/``.
 Line = Mapping[str, float]
@@ -204,7 +204,7 @@ def own_rates(config: Config) -> dict[str, float]:
 
 def usual_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of the run's recipe by setting."""
-    return own_rates(validated({"recipe": config.recipe}))
+    return own_rates(resolve(overrides={"recipe": config.recipe}))
 
 
 def _raised_rates(config: Config) -> dict[str, float]:
@@ -233,7 +233,7 @@ def lower_rates(config: Config) -> Remedy:
 def reset_game_settings(config: Config) -> Remedy:
     """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
     tries = _changed_rates(config)
-    weight = validated({"recipe": config.recipe, "loss": config.loss}).penalty.weight
+    weight = resolve(overrides={"recipe": config.recipe, "loss": config.loss}).penalty.weight
     # Penalty weights of earlier versions refer to another range of pixels, so they cannot be compared.
     if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
         tries["penalty.weight"] = weight
