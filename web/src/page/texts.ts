@@ -2,8 +2,7 @@
 
 const english = {
   title: "A GAN writes",
-  intro:
-    "A small network learned handwriting from pictures of digits. All of it runs on this page: nothing is sent anywhere.",
+  intro: "A small network learned to draw from pictures alone. All of it runs on this page: nothing is sent anywhere.",
   tabs: "Views",
   tabWrite: "Write",
   tabExplore: "Explore",
@@ -31,12 +30,12 @@ const english = {
   writtenAs: "The text {text} in handwriting",
   exploreTitle: "Every point on the plane is a way of writing",
   exploreHint:
-    "Move over the plane, or focus it and use the arrow keys. All digits at a point share one latent: {count} numbers that describe it.",
+    "Move over the plane, or focus it and use the arrow keys. All images at a point share one latent: {count} numbers that describe it.",
   plane: "Plane of latents: point {x}, {y}",
   otherPlane: "Another plane",
   digitsHere: "What this latent draws",
   neighbours: "Its neighbours",
-  neighboursHint: "A small step in eight random directions. Choose a digit above.",
+  neighboursHint: "A small step in eight random directions. Choose an image above.",
   neighboursOf: "Neighbours of {label}",
   critic: "Ask the discriminator that is learning on the page Learn",
   criticNone: "No discriminator has learned yet. Start one on the page Learn.",
@@ -126,7 +125,7 @@ export type TextKey = keyof typeof english;
 
 const chinese: Readonly<Record<TextKey, string>> = {
   title: "会写字的 GAN",
-  intro: "一个小小的网络看着数字图片学会了手写。一切都在本页内运行，不会向外发送任何数据。",
+  intro: "一个小小的网络，只看图片就学会了画。一切都在本页内运行，不会向外发送任何数据。",
   tabs: "选择内容",
   tabWrite: "书写",
   tabExplore: "探索",
@@ -153,12 +152,12 @@ const chinese: Readonly<Record<TextKey, string>> = {
   saveSvg: "保存为 SVG",
   writtenAs: "手写的 {text}",
   exploreTitle: "平面上的每一点都是一种笔迹",
-  exploreHint: "在平面上移动，或选中它后使用方向键。同一点上的所有数字共用一个隐变量：这 {count} 个数描述一种写法。",
+  exploreHint: "在平面上移动，或选中它后使用方向键。同一点上的所有图像共用一个隐变量：这 {count} 个数描述一种写法。",
   plane: "隐变量平面：位置 {x}，{y}",
   otherPlane: "换一个平面",
   digitsHere: "这个隐变量画出的数字",
   neighbours: "它的近邻",
-  neighboursHint: "沿八个随机方向各走一小步。先在上面选一个数字。",
+  neighboursHint: "沿八个随机方向各走一小步。先在上面选一张图。",
   neighboursOf: "{label} 的近邻",
   critic: "请“学习过程”页上的判别器来评判",
   criticNone: "还没有判别器学过。请先在“学习过程”页上开始训练。",
