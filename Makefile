@@ -78,8 +78,11 @@ wheel: .venv/installed-dev
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
+# What fails is not kept: the next make tries again.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "inkgan needs Python 3.11 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.13"; false; }
+	$(PYTHON) -m venv .venv || { rm -f $@; false; }
 
 # pip is not quiet, because the first time it downloads hundreds of megabytes.
 # Each stamp records what is installed. A change of pyproject.toml installs it again.
