@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from inkgan.data import idx
 from inkgan.exporting import page
-from inkgan.runs import checkpoint
+from inkgan.exporting.saved import read
 
-MODELS = Path(page.__file__).parents[1] / "models"
-MNIST = MODELS.parent / "data" / "mnist"
+MNIST = Path(idx.__file__).parent / "mnist"
 
 
 def main(name: str) -> None:
@@ -20,18 +17,11 @@ def main(name: str) -> None:
     build = Path(__file__).parents[1] / "build"
     images = idx.read_images(MNIST / "train-images-idx3-ubyte.gz")
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", len(images))
-    filled = page.fill(
-        name,
-        checkpoint.read_document(MODELS / name, "model"),
-        load_file(MODELS / name / "generator.safetensors"),
-        tuple("0123456789"),
-        classifier=load_file(MODELS / "digit-features" / "weights.safetensors"),
-        digits=page.choose_digits(images, labels),
-    )
+    filled = page.web_page(read(name, "latest"))
     (build / "digits.bin").write_bytes(page.pack_digits(*page.choose_digits(images, labels)))
     out = build / "page.html"
-    out.write_text(filled, "utf-8")
-    sys.stdout.write(f"{out}: {len(filled.encode()):,} bytes\n")
+    out.write_bytes(filled)
+    sys.stdout.write(f"{out}: {len(filled):,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inkgan import data
-from inkgan.errors import CheckpointError, OutputError, shown, yes_or_no
-from inkgan.exporting import onnx_file, page
+from inkgan.errors import yes_or_no
+from inkgan.exporting import onnx_file
+from inkgan.exporting.page import web_page
 from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
-from inkgan.generation.legibility import CLASSIFIER, weights_of
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.generation.saving import kind_of
 from inkgan.runs import checkpoint
 
-_DIGIT_SHAPE = [28, 28, 1]
 #: The files of a model folder, which every command accepts as a model.
 _FILES = ("generator.safetensors", "model.json", checkpoint.MANIFEST, CARD)
 
@@ -63,42 +61,3 @@ def _write_folder(output: OutputFolder, saved: SavedModel) -> int:
         checkpoint.write_folder(folder, {"generator": saved.weights}, {"model": saved.description})
         (folder / CARD).write_text(saved.card, "utf-8")
         return sum((folder / name).stat().st_size for name in _FILES)
-
-
-def web_page(saved: SavedModel) -> bytes:
-    """Return the page with a model in it, in UTF-8.
-
-    Raises:
-        CheckpointError: the page cannot draw networks of this kind.
-        OutputError: the page would be too large.
-    """
-    if saved.network != "compact":
-        other = ".onnx" if saved.network in onnx_file.NETWORKS else "a folder (ends with a slash)"
-        raise CheckpointError(
-            f"a page draws only the networks of fast and best, and {shown(saved.name)} has the network "
-            f"{shown(saved.network)}. Export another model, or this one to {other}."
-        )
-    content = _page_text(saved).encode()
-    if len(content) > page.LARGEST_BYTES:
-        raise OutputError(
-            f"the page would have {len(content):,} bytes, {len(content) - page.LARGEST_BYTES:,} more than a page may. "
-            f"Train with fewer channels: --set generator.channels=64."
-        )
-    return content
-
-
-def _page_text(saved: SavedModel) -> str:
-    """Fill the page: a model of MNIST's ten digits also brings the classifier and real digits."""
-    name = saved.own_name
-    if list(saved.description["image_shape"]) != _DIGIT_SHAPE or saved.class_names != tuple("0123456789"):
-        return page.fill(name, saved.description, saved.weights, saved.class_names)
-    real = data.load("mnist").train
-    assert real.labels is not None
-    return page.fill(
-        name,
-        saved.description,
-        saved.weights,
-        saved.class_names,
-        classifier=weights_of(CLASSIFIER),
-        digits=page.choose_digits(real.images, real.labels),
-    )

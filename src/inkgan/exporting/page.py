@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from inkgan import data
+from inkgan.errors import CheckpointError, OutputError, shown
+from inkgan.exporting import onnx_file
+from inkgan.exporting.saved import SavedModel
+from inkgan.generation.legibility import CLASSIFIER, weights_of
 from inkgan.images import Images, Labels
 from inkgan.networks.grid import slope_of
 
@@ -35,6 +40,7 @@ LARGEST_BYTES = 3_000_000
 #: The number of real digits of each class in a page.
 DIGITS_OF_A_CLASS = 300
 
+_DIGIT_SHAPE = [28, 28, 1]
 _LARGEST_INTEGER = 127
 #: The mark in the template that the data replace.
 _PLACE = "<!--inkgan-data-->"
@@ -49,35 +55,42 @@ href="https://creativecommons.org/licenses/by-sa/3.0/deed.zh-hans">CC BY-SA 3.0<
 _DESCRIPTION_KEYS = ("image_shape", "num_classes", "latent_dim", "channels")
 
 
-def fill(
-    name: str,
-    description: Mapping[str, Any],
-    weights: Arrays,
-    class_names: Sequence[str] = (),
-    *,
-    classifier: Arrays | None = None,
-    digits: tuple[Images, Labels] | None = None,
-) -> str:
-    """Return the page with a model in it.
+def web_page(saved: SavedModel) -> bytes:
+    """Return the page with a model in it, in UTF-8.
 
-    Args:
-        name: the model's name, shown as text.
-        description: ``model.json`` of a compact generator.
-        weights: its arrays by name, as saved.
-        class_names: the name of each class; the page writes if they are 0 to 9, in this order.
-        classifier: the arrays of a feature network that reads the model's images; without it nothing is recognised.
-        digits: real images uint8 [N, 28, 28], 0 paper to 255 ink, and their labels [N]; with them the page learns, and
-            replays how the recipes `tutorial` and `fast` did.
+    A model of MNIST's ten digits also brings a classifier, with which the page reads a drawing, and real digits, from
+    which it learns; it then replays how the recipes `tutorial` and `fast` did.
+
+    Raises:
+        CheckpointError: the page cannot draw networks of this kind.
+        OutputError: the page would be too large.
     """
-    about = {"name": name, "class_names": list(class_names), "slope": slope_of(description)}
-    about |= {key: description[key] for key in _DESCRIPTION_KEYS}
-    blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", weights)]
-    if classifier is not None:
-        blocks.append(_weights_block("classifier", classifier))
-    if digits is not None:
-        compressed = zlib.compress(pack_digits(*digits), 9)
-        blocks += [_data_block("digits", compressed), _data_block("replay", REPLAY.read_bytes()), _CREDIT]
-    return TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks))
+    if saved.network != "compact":
+        other = ".onnx" if saved.network in onnx_file.NETWORKS else "a folder (ends with a slash)"
+        raise CheckpointError(
+            f"a page draws only the networks of fast and best, and {shown(saved.name)} has the network "
+            f"{shown(saved.network)}. Export another model, or this one to {other}."
+        )
+    about = {"name": saved.own_name, "class_names": saved.class_names, "slope": slope_of(saved.description)}
+    about |= {key: saved.description[key] for key in _DESCRIPTION_KEYS}
+    blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", saved.weights)]
+    if list(about["image_shape"]) == _DIGIT_SHAPE and saved.class_names == tuple("0123456789"):
+        real = data.load("mnist").train
+        assert real.labels is not None
+        digits = pack_digits(*choose_digits(real.images, real.labels))
+        blocks += [
+            _weights_block("classifier", weights_of(CLASSIFIER)),
+            _data_block("digits", zlib.compress(digits, 9)),
+            _data_block("replay", REPLAY.read_bytes()),
+            _CREDIT,
+        ]
+    content = TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks)).encode()
+    if len(content) > LARGEST_BYTES:
+        raise OutputError(
+            f"the page would have {len(content):,} bytes, {len(content) - LARGEST_BYTES:,} more than a page may. "
+            f"Train with fewer channels: --set generator.channels=64."
+        )
+    return content
 
 
 def _json(value: object) -> str:

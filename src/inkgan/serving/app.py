@@ -61,7 +61,7 @@ class Service:
     @cached_property
     def page(self) -> tuple[bytes, str]:
         """The page with the model in it, and its policy; the guide if this network has no page."""
-        from inkgan.exporting.export import web_page  # noqa: PLC0415 - it imports data sets, which drawing never needs
+        from inkgan.exporting.page import web_page  # noqa: PLC0415 - it imports data sets, which drawing never needs
 
         try:
             content = web_page(self.saved)
