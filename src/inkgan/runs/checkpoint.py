@@ -7,8 +7,8 @@
         manifest.json          size and SHA-256 of every other file
 
 A checkpoint is written under a temporary name, synced to disk, and then renamed. So a folder named ``step-...`` was
-whole when it got its name, and its manifest shows whether it still is. Nothing whole is removed before its replacement
-is whole. Arrays are NumPy's: reading a model needs no PyTorch.
+whole when it got its name, and its manifest shows whether it still is. Arrays are NumPy's: reading a model needs no
+PyTorch.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ MANIFEST = "manifest.json"
 _NAME = re.compile(r"(step|pretraining)-(\d{7,})")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(safetensors|json)")
 #: The names of a checkpoint that is not there yet, or not any more: ``.tmp-step-0000001-PID`` while it is written,
-#: ``.tmp-replaced-step-0000001`` and ``.tmp-removed-step-0000001`` until it is erased.
-_TEMPORARY = re.compile(rf"\.tmp-((replaced|removed)-{_NAME.pattern}|{_NAME.pattern}-\d+)")
+#: ``.tmp-removed-step-0000001`` until it is erased.
+_TEMPORARY = re.compile(rf"\.tmp-(removed-{_NAME.pattern}|{_NAME.pattern}-\d+)")
 #: The files that an interrupted save leaves in such a folder; the second kind is from versions that saved with the
 #: library's save_file.
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
@@ -96,7 +96,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
 
     Args:
         folder: where the checkpoints are; made if missing.
-        step: the step after which it was taken. A checkpoint of this step is replaced once the new one is whole.
+        step: the step after which it was taken. A run saves each step once; whatever has the checkpoint's name already
+            is set aside as ``NAME.damaged``.
         tensors: file stem -> arrays by name.
         documents: file stem -> JSON content.
 
@@ -104,7 +105,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
         The checkpoint's folder.
 
     Raises:
-        OutputError: it cannot be written; what was there before is untouched.
+        OutputError: it cannot be written.
     """
     final = folder / checkpoint_name(step)
     with output_errors(final):
@@ -114,11 +115,12 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
         temporary.mkdir()
         try:
             write_folder(temporary, tensors, documents)
-            _rename_in_place_of(temporary, final)
+            if os.path.lexists(final):
+                final.rename(path_aside(final))
+            temporary.rename(final)
             fsync(folder)
         finally:
             _erase(temporary)
-        _erase(_replaced(final))
     return final
 
 
@@ -135,26 +137,6 @@ def write_folder(folder: Path, tensors: Mapping[str, Arrays], documents: Mapping
     (folder / MANIFEST).write_text(json.dumps({"files": manifest}, indent=1) + "\n", "utf-8")
     for path in [*files, folder / MANIFEST, folder]:
         fsync(path)
-
-
-def _rename_in_place_of(new: Path, final: Path) -> None:
-    """Rename a folder; one that has the new name already is renamed to :func:`_replaced` until it can be erased."""
-    if final.exists():
-        if not _is_removable(final):  # a link, or files that are not the ones saved there
-            final.rename(path_aside(final))
-        else:
-            _erase(_replaced(final))
-            final.rename(_replaced(final))
-    try:
-        new.rename(final)
-    except OSError:
-        if _replaced(final).exists():
-            _replaced(final).rename(final)
-        raise
-
-
-def _replaced(final: Path) -> Path:
-    return final.with_name(f".tmp-replaced-{final.name}")
 
 
 def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
@@ -362,24 +344,17 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
 
 def remove(folder: Path, step: int) -> None:
-    """Remove one checkpoint. It loses its name first, so that a half-removed one does not look whole."""
+    """Remove one checkpoint, if it is as it was saved: it is not a link, and its files are those in its manifest.
+
+    It loses its name first, so that a half-removed one does not look whole.
+    """
     path = folder / checkpoint_name(step)
-    with contextlib.suppress(OSError):
-        if _is_removable(path):
+    with contextlib.suppress(OSError, CheckpointError):
+        verify(path)
+        if not path.is_symlink():
             doomed = path.with_name(f".tmp-removed-{path.name}")
             _erase(doomed)
             _erase(path.rename(doomed))
-
-
-def _is_removable(path: Path) -> bool:
-    """Whether this is a checkpoint as it was saved: it is not a link, and its files are those in its manifest."""
-    if path.is_symlink():
-        return False
-    try:
-        verify(path)
-    except CheckpointError:
-        return False
-    return True
 
 
 def set_aside_after(folder: Path, step: int, why: Literal["damaged", "ill"] = "damaged") -> None:
@@ -396,19 +371,9 @@ def set_aside_after(folder: Path, step: int, why: Literal["damaged", "ill"] = "d
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what interrupted saves left; a checkpoint whose replacement was never finished gets its name back.
-
-    Only the run's one trainer may call this.
-    """
-    if not folder.is_dir():
-        return
+    """Remove what interrupted saves and removals left. Only the run's one trainer may call this."""
     for entry in sorted(folder.glob(".tmp-*")):
-        if not is_temporary(entry):
-            continue
-        name = entry.name.removeprefix(".tmp-replaced-")
-        if name != entry.name and not (folder / name).exists():
-            entry.rename(folder / name)
-        else:
+        if is_temporary(entry):
             _erase(entry)
 
 
