@@ -94,9 +94,6 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         exchange = _Exchange(scope, send)
         self._in_progress += 1
         _in_progress.inc()
