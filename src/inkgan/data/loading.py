@@ -19,9 +19,6 @@ from inkgan.data.sets import DataSet, Ink, Reading, Split, YesOrNo, first_twelft
 from inkgan.errors import DataError, reason_of, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress
 
-#: An IDX file of images, and the file of their labels if there is one.
-Pair = tuple[Path, Path | None]
-
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
 ARRAY_SUFFIXES = (".npz", ".npy")
 
@@ -149,14 +146,14 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
             return read_arrays(path, name, reading)
         what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
         raise DataError(f"{shown(path)} is a single file. {what}.")
-    pairs = idx_pairs(path)
-    if not pairs:
+    files = _idx_files(path)
+    if not files:
         return read_image_folder(path, name, reading, progress)
-    folder = pairs[0][0].parent
+    folder = files[0].parent
     known = known_sets.identified(folder)
-    if known is not None and known_sets.find_file(folder, known.files[0]) == pairs[0][0]:
+    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0]:
         return read_known(known, folder, reading)
-    train, *test = [_read_pair(*pair) for pair in pairs]
+    train, *test = map(_read_split, files)
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
     return make(name, shown(folder), splits, None, reading)
 
@@ -177,13 +174,16 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
     return make(known.name, known_sets.described(folder), splits, known.class_names, reading, published=True)
 
 
-def _read_pair(images_path: Path, labels_path: Path | None) -> Split:
-    images = idx.read_images(images_path)
-    return Split(images, None if labels_path is None else idx.read_labels(labels_path, len(images)))
+def _read_split(file: Path) -> Split:
+    """Read an IDX file of images, and the labels beside it if there are any."""
+    images = idx.read_images(file)
+    prefix, _, form = file.name.removesuffix(".gz").rpartition("images")
+    labels = known_sets.find_file(file.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
+    return Split(images, None if labels is None else idx.read_labels(labels, len(images)))
 
 
-def idx_pairs(folder: Path) -> list[Pair]:
-    """Find the train and test files of any IDX set in a folder or its subfolder ``raw``.
+def _idx_files(folder: Path) -> list[Path]:
+    """Find the train and test images of any IDX set in a folder or its subfolder ``raw``.
 
     They have names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test`` mean the same.
 
@@ -205,14 +205,8 @@ def idx_pairs(folder: Path) -> list[Pair]:
             only = shown(found["test"].name)
             raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")
         if found:
-            return [(found[split], _labels_of(found[split])) for split in ("train", "test") if split in found]
+            return [found[split] for split in ("train", "test") if split in found]
     return []
-
-
-def _labels_of(images: Path) -> Path | None:
-    """Return the IDX file of labels beside a file of images, or None."""
-    prefix, _, form = images.name.removesuffix(".gz").rpartition("images")
-    return known_sets.find_file(images.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
 
 
 def entries(folder: Path) -> list[Path]:

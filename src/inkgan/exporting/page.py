@@ -74,7 +74,7 @@ def web_page(saved: SavedModel) -> bytes:
     about = {"name": saved.own_name, "class_names": saved.class_names, "slope": slope_of(saved.description)}
     about |= {key: saved.description[key] for key in _DESCRIPTION_KEYS}
     blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", saved.weights)]
-    if list(about["image_shape"]) == _DIGIT_SHAPE and saved.class_names == tuple("0123456789"):
+    if list(saved.description["image_shape"]) == _DIGIT_SHAPE and saved.class_names == tuple("0123456789"):
         real = data.load("mnist").train
         assert real.labels is not None
         digits = pack_digits(*choose_digits(real.images, real.labels))

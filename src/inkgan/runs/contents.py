@@ -109,11 +109,10 @@ def _look_at_checkpoints(part: Path, found: Contents) -> None:
 
 def _classify(path: Path, names: re.Pattern[str], found: Contents, *, may_be_link: bool = False) -> None:
     """Note a path as a run's file, as unfinished or as foreign."""
-    if not path.is_file() or (path.is_symlink() and not may_be_link):
-        found.foreign.append(path)
-    elif names.fullmatch(original_name(path.name)):
+    may_be_own = path.is_file() and (may_be_link or not path.is_symlink())
+    if may_be_own and names.fullmatch(original_name(path.name)):
         found.files.append(path)
-    elif _UNFINISHED.fullmatch(path.name):
+    elif may_be_own and _UNFINISHED.fullmatch(path.name):
         found.unfinished.append(path)
     else:
         found.foreign.append(path)
