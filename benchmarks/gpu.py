@@ -14,13 +14,11 @@ and look after the run's health.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +39,9 @@ from inkgan.training.loop import Batches
 
 BATCHES = (64, 256, 1024)
 PRECISIONS = (torch.bfloat16, torch.float32)
-#: Batch size and steps of whole runs.
+#: Batch size and steps of whole runs, and the images by which each is measured.
 RUNS = ((64, 100), (64, 300), (64, 900), (64, 2500), (256, 60), (256, 500), (256, 1100), (256, 1800))
+IMAGES = 10_000
 QUALITIES = (24.9, 1.0, 0.5)
 FIRST = 16
 #: Settings under which a run does less and less besides its steps.
@@ -115,19 +114,17 @@ def trained(data: DataSet, device: torch.device, batch: int, steps: int, seed: i
     return Trained(first, seconds, to_uint8(drawn.cpu().numpy()))
 
 
-def qualities(
-    data: DataSet, device: torch.device, options: argparse.Namespace, ends: float
-) -> tuple[list[list[str]], list[str]]:
+def qualities(data: DataSet, device: torch.device, seeds: int, ends: float) -> tuple[list[list[str]], list[str]]:
     """Return a row for each length of run, and a line for each quality with the shortest that reaches it every time."""
     ruler = Ruler()
     rows = [["batch", "steps", "seconds", f"first {FIRST} steps", "Fréchet digit distance", "n"]]
     worst = {}
-    for batch, steps in options.runs:
+    for batch, steps in RUNS:
         runs, distances = [], []
-        for seed in range(options.seeds):
+        for seed in range(seeds):
             if time.monotonic() < ends:
                 say(f"batch {batch}, {steps} steps, seed {seed} ...")
-                runs.append(trained(data, device, batch, steps, seed, options.images))
+                runs.append(trained(data, device, batch, steps, seed, IMAGES))
                 distances.append(ruler.distance(runs[-1].drawn).value)
         if not runs:
             rows.append([str(batch), str(steps), "no time left", "", "", "0"])
@@ -167,25 +164,17 @@ def under_torchrun(device: str) -> str:
     return "ended well" if ended.returncode == 0 else f"failed: {ended.stderr.strip().splitlines()[-1:]}"
 
 
-def _run_of(text: str) -> tuple[int, int]:
-    """Return the batch and the steps of a run such as ``256x500``."""
-    batch, _, steps = text.partition("x")
-    return int(batch), int(steps)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Measure and report."""
     parser = parser_for(__doc__ or "")
     parser.add_argument("--device", default="cuda", help="cpu is for trying the script")
     parser.add_argument("--minutes", type=float, default=15, help="no whole run begins after this")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each length")
-    parser.add_argument("--runs", type=_run_of, nargs="+", default=RUNS, help="batch and steps of whole runs: 256x500")
-    parser.add_argument("--images", type=int, default=10_000, help="images that a whole run is measured by")
     parser.add_argument("--steps", type=int, default=64, help="steps of one timing; eight times as many with graphs")
     parser.add_argument("--repeats", type=int, default=5, help="timings")
     parser.add_argument("--largest", type=int, default=65_536, help="no larger batch is tried")
     parser.add_argument("--whole", type=int, default=2500, help="steps of the runs of the command")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("PyTorch finds no CUDA device here, so there is nothing to measure.")
     device = torch.device(options.device)
@@ -194,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else options.device
     say(f"speeds on {name} ...")
     fast = speeds(data, device, options.steps, options.repeats)
-    runs, reached = qualities(data, device, options, ends)
+    runs, reached = qualities(data, device, options.seeds, ends)
     say("runs of the command ...")
     started = as_started(options.device, options.whole, min(options.seeds, 3))
     lines = [

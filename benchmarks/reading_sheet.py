@@ -39,12 +39,10 @@ def chosen(count: int, model: str, seed: int, legible: float) -> tuple[NDArray[n
     test = data.load("mnist").test
     assert test.labels is not None
     digits = np.arange(count) % 10
-    places = [source.choice(np.flatnonzero(test.labels == digit)) for digit in digits.tolist()]
-    while len(set(places)) < count:  # no real digit twice
-        places = [
-            place if places.index(place) == index else source.choice(np.flatnonzero(test.labels == digits[index]))
-            for index, place in enumerate(places)
-        ]
+    places = np.empty(count, np.int64)
+    for digit in range(10):
+        wanted = digits == digit
+        places[wanted] = source.choice(np.flatnonzero(test.labels == digit), wanted.sum(), replace=False)
     generated = np.asarray(inkgan.load(model).sample(count, seed=seed, labels=digits, legible=legible))
     images = np.concatenate([generated, test.images[places, :, :, 0]])
     key = [{"digit": int(digit), "made": made} for made in ("g", "r") for digit in digits]

@@ -7,7 +7,6 @@ Run it whenever the feature network was trained again.
 
 from __future__ import annotations
 
-import sys
 import time
 
 from inkgan.data import load
@@ -16,7 +15,7 @@ from inkgan.evaluation.metrics.frechet import frechet_distance
 from inkgan.evaluation.reference import ARRAYS, compute_reference
 
 
-def main() -> int:
+def main() -> None:
     """Compute, save, and print the statistics."""
     start = time.perf_counter()
     reference = compute_reference(load("mnist"), load_features())
@@ -24,8 +23,7 @@ def main() -> int:
     kibibytes = (SHIPPED / ARRAYS).stat().st_size / 1024
     print(f"{SHIPPED / ARRAYS}: {kibibytes:.0f} KiB in {time.perf_counter() - start:.0f} s")
     print(f"Fréchet digit distance of test to train: {frechet_distance(reference.test, reference.train):.3f}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

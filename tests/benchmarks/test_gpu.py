@@ -74,8 +74,8 @@ def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkey
 
     monkeypatch.setattr(gpu, "Ruler", Ruler)
     monkeypatch.setattr(gpu, "trained", trained)
-    options = argparse.Namespace(runs=list(distances), seeds=2, images=1)
-    rows, reached = gpu.qualities(None, CPU, options, math.inf)
+    monkeypatch.setattr(gpu, "RUNS", list(distances))
+    rows, reached = gpu.qualities(None, CPU, 2, math.inf)
     assert [row[:2] for row in rows[1:]] == [["64", "100"], ["64", "300"], ["64", "900"], ["256", "400"]]
     assert rows[1][2:] == ["1.50 [1.00 to 2.00]", "0.50 [0.50 to 0.50]", "25.00 [20.00 to 30.00]", "2"]
     assert reached == [
@@ -83,6 +83,6 @@ def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkey
         "- distance 1: 4.50 [4.00 to 5.00] s, 400 steps of batch 256, every one of 2 seeds",
         "- distance 0.5: not reached",
     ]
-    rows, reached = gpu.qualities(None, CPU, options, time.monotonic() - 1)
+    rows, reached = gpu.qualities(None, CPU, 2, time.monotonic() - 1)
     assert {row[2] for row in rows[1:]} == {"no time left"}
     assert {line.rpartition(": ")[2] for line in reached} == {"not reached"}
