@@ -208,17 +208,26 @@ def missing_class(seed: int) -> Case:
 
 
 def _relabelled(order: Tensor) -> Callable[[Compact], None]:
-    """Make the generator draw other classes than requested, except in training."""
+    """Make the generator draw class ``order[i]`` when it is asked for class i, except in training."""
 
     def tamper(recipe: Compact) -> None:
-        def other(_module: Any, given: Any) -> Any:
-            return (given[0], order[given[1]])
-
+        is_training = False
         trained = recipe._mixed_generator.forward
-        inverse = torch.argsort(order, stable=True)
+
+        def other(_module: Any, given: Any) -> Any:
+            return (given[0], given[1] if is_training else order[given[1]])
+
+        def forward(latents: Tensor, labels: Tensor) -> Tensor:
+            nonlocal is_training
+            is_training = True
+            try:
+                return trained(latents, labels)
+            finally:
+                is_training = False
+
         for network in (recipe.generator, recipe.ema_generator):
             network.register_forward_pre_hook(other)
-        recipe._mixed_generator.forward = lambda latents, labels: trained(latents, inverse[labels])  # type: ignore[method-assign]
+        recipe._mixed_generator.forward = forward  # type: ignore[method-assign]
 
     return tamper
 
@@ -234,29 +243,9 @@ def swapped_classes(seed: int) -> Case:
 def swollen_class(seed: int) -> Case:
     """A generator that draws one class when it is asked for any of three others."""
     classes = np.random.default_rng([seed, 4]).permutation(10)
-
-    def tamper(recipe: Compact) -> None:
-        order = torch.arange(10)
-        order[classes[:4]] = int(classes[0])
-
-        def other(_module: Any, given: Any) -> Any:
-            return (given[0], given[1] if recipe_is_training[0] else order[given[1]])
-
-        recipe_is_training = [False]
-        trained = recipe._mixed_generator.forward
-
-        def forward(latents: Tensor, labels: Tensor) -> Tensor:
-            recipe_is_training[0] = True
-            try:
-                return trained(latents, labels)
-            finally:
-                recipe_is_training[0] = False
-
-        for network in (recipe.generator, recipe.ema_generator):
-            network.register_forward_pre_hook(other)
-        recipe._mixed_generator.forward = forward  # type: ignore[method-assign]
-
-    return Case(base(seed), tamper=tamper)
+    order = torch.arange(10)
+    order[classes[:4]] = int(classes[0])
+    return Case(base(seed), tamper=_relabelled(order))
 
 
 def other_range(seed: int) -> Case:

@@ -216,9 +216,7 @@ def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
 
 def cleaned(made: Any) -> Any:
     """Remove from a notebook what differs each time or is never read: counters, times, copies of pictures."""
-    for cell in made.cells:
-        if cell.cell_type != "code":
-            continue
+    for cell in _code(made):
         cell.metadata.pop("execution", None)
         cell.execution_count = None
         cell.outputs = _joined([nbformat.from_dict(_without_folder(output)) for output in cell.outputs])
@@ -276,33 +274,36 @@ def _without_results(cell: Any) -> tuple[str, str, dict[str, Any]]:
 
 def build(lesson: Path, workers: int = 1) -> None:
     """Execute a lesson once, and write its notebook in both languages, whose code cells are the same."""
-    english = timed(notebook(lesson, "en"), lesson.name, workers)
-    results = [cell.outputs for cell in english.cells if cell.cell_type == "code"]
-    chinese = notebook(lesson, "zh")
-    codes = (cell for cell in chinese.cells if cell.cell_type == "code")
-    for cell, outputs in zip(codes, results, strict=True):
-        cell.outputs = outputs
-    for language, made in zip(LANGUAGES, (english, chinese), strict=True):
+    executed = timed(notebook(lesson, "en"), lesson.name, workers)
+    _write(lesson, [cell.outputs for cell in _code(executed)])
+
+
+def refresh(lesson: Path) -> bool:
+    """Update the prose of a lesson's executed notebooks; return False if its code has changed since they ran."""
+    path = built(lesson, "en")
+    if not path.is_file():
+        return False
+    kept = _code(nbformat.read(path, as_version=4))
+    if [cell.source for cell in kept] != [cell.source for cell in _code(notebook(lesson, "en"))]:
+        return False
+    _write(lesson, [cell.outputs for cell in kept])
+    return True
+
+
+def _write(lesson: Path, results: Sequence[Any]) -> None:
+    """Write a lesson's notebook in both languages, with the results of its code cells."""
+    for language in LANGUAGES:
+        made = notebook(lesson, language)
+        for cell, outputs in zip(_code(made), results, strict=True):
+            cell.outputs = outputs
         path = built(lesson, language)
         path.parent.mkdir(exist_ok=True)
         path.write_text(nbformat.writes(made), "utf-8")
 
 
-def refresh(lesson: Path) -> bool:
-    """Update the prose of a lesson's executed notebooks; return False if its code has changed since they ran."""
-    for language in LANGUAGES:
-        path = built(lesson, language)
-        made = notebook(lesson, language)
-        if not path.is_file():
-            return False
-        kept = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        codes = [cell for cell in made.cells if cell.cell_type == "code"]
-        if [cell.source for cell in kept] != [cell.source for cell in codes]:
-            return False
-        for cell, old in zip(codes, kept, strict=True):
-            cell.outputs = old.outputs
-        path.write_text(nbformat.writes(made), "utf-8")
-    return True
+def _code(made: Any) -> list[Any]:
+    """Return the code cells of a notebook."""
+    return [cell for cell in made.cells if cell.cell_type == "code"]
 
 
 def to_work_in(lesson: Path, language: Language) -> Any:
