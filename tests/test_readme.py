@@ -69,6 +69,6 @@ def test_the_results_are_four_rows() -> None:
 
 
 def test_pytorch_is_installed_in_a_version_that_inkgan_takes() -> None:
-    """The command that chooses a build of PyTorch gives the same range as the extra ``train``."""
-    (range_,) = re.findall(r"pip install '(torch[^']*)' --index-url", _TEXT)
+    """The version of PyTorch that one installs first is in the range of the extra ``train``."""
+    (range_,) = re.findall(r"`'(torch[^']*)'`", _TEXT)
     assert f'"{range_}"' in (ROOT / "pyproject.toml").read_text("utf-8")
