@@ -75,12 +75,10 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
         columns: the number of images in a row.
         scale: how many pixels wide and high each pixel becomes.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     picture = picture_of(arrange(with_channels(images), columns))
-    if scale > 1:
-        picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-    return picture
+    return ImageOps.scale(picture, scale, Image.Resampling.NEAREST)
 
 
 #: The colours of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.

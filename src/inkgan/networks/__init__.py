@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from inkgan.device import usual_arithmetic
 from inkgan.errors import CheckpointError, InkganError, missing_extra, shown, unknown
-from inkgan.files import read_regular, sha256_of
+from inkgan.files import is_folder, read_regular, sha256_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -147,15 +147,11 @@ def own_networks() -> dict[str, Path]:
     given = os.environ.get(ENVIRONMENT)
     if not given:
         return {}
-    try:
-        folder = Path(given).absolute()
-        files = sorted(folder.glob("*.py")) if folder.is_dir() else None
-    except (OSError, ValueError):
-        files = None
-    if files is None:
+    if not is_folder(Path(given)):
         raise CheckpointError(
             f"${ENVIRONMENT} is {shown(given)}, which is not a folder. Name the folder of your networks."
         )
+    files = sorted(Path(given).absolute().glob("*.py"))
     return {file.stem: file for file in files if file.stem.isidentifier() and file.stem not in NETWORKS}
 
 
@@ -167,13 +163,13 @@ def own_network_sha256(name: str) -> str | None:
 
 def _module_of(name: str) -> ModuleType:
     """Import a network's module. One of the user's own is imported anew each time, so that a notebook sees changes."""
-    if name in NETWORKS:
-        return import_module(NETWORKS[name])
-    file = own_networks()[name]
     try:
+        if name in NETWORKS:
+            return import_module(NETWORKS[name])
+        file = own_networks()[name]
         return _executed(file)
-    except ModuleNotFoundError:
-        raise
+    except ModuleNotFoundError as error:
+        raise (missing_extra(error) or CheckpointError(f"cannot import the network {name!r}: {error}.")) from None
     except (Exception, SystemExit) as error:  # a script may end with sys.exit()
         raise CheckpointError(
             f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
@@ -209,10 +205,7 @@ def reason_in(name: str, error: BaseException) -> str:
 
 def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
     name = require_known(description.get("network"))
-    try:
-        module = _module_of(name)
-    except ModuleNotFoundError as error:
-        raise (missing_extra(error) or CheckpointError(f"cannot import the network {name!r}: {error}.")) from None
+    module = _module_of(name)
     if not callable(make := getattr(module, function, None)):
         where = NETWORKS.get(name, f"{name}.py")
         raise CheckpointError(

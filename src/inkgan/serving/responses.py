@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
@@ -86,8 +87,7 @@ def digit(model: Model, name: str, query: parameters.Digit) -> Content:
     _bound(query.scale**2 * _pixels(model), MOST_PIXELS)
     latent, _ = writing.hand_of(model.latent_dim, query.seed, query.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
-    picture = picture_of(image)
-    return Content(png_bytes(picture.resize((picture.width * query.scale, picture.height * query.scale), 0)), PNG)
+    return Content(png_bytes(ImageOps.scale(picture_of(image), query.scale, Image.Resampling.NEAREST)), PNG)
 
 
 def sample(model: Model, query: parameters.Sample) -> Content:
