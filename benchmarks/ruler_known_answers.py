@@ -24,13 +24,19 @@ from machine import say
 from report import finish, heading, parser_for, result_name, table
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.evaluate import figures_of, measure, second_distance
 from inkgan.evaluation.features import Features
-from inkgan.evaluation.figures import figures_of, second_distance
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
-from inkgan.evaluation.reference import training_features
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, SecondRuler, make_ruler, make_second_ruler
+from inkgan.evaluation.ruler import (
+    REAL_SEED,
+    ImageFeatures,
+    Ruler,
+    SecondRuler,
+    make_ruler,
+    make_second_ruler,
+    training_features,
+)
 from inkgan.evaluation.subject import ImageSubject, Sample, draw
 from inkgan.evaluation.text import number
 from inkgan.images import Images, Labels
@@ -181,7 +187,7 @@ def compared(ruler: Ruler, second: SecondRuler, own: Real, others: Real | None) 
 
 def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
     """Compare disjoint draws of training images with the others, and of test images with training images."""
-    second, held_out = make_second_ruler(ruler.data), ruler.held_out(len(ruler.data.test))[0]
+    second, held_out = make_second_ruler(ruler.data), ruler.held_out(len(ruler.data.test)).images
     training = Real(ruler.extract(ruler.data.train.images), training_features(ruler.data, second.network))
     test = Real(ruler.extract(held_out), second.network(held_out))
     order = np.random.default_rng(1).permutation(len(training.random))

@@ -39,7 +39,7 @@ from inkgan.data import load
 from inkgan.device import cores
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.reference import features_for, reference_for
+from inkgan.evaluation.ruler import features_for, reference_for
 from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120)

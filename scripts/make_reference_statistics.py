@@ -12,7 +12,7 @@ import time
 from inkgan.data import load
 from inkgan.evaluation.features import SHIPPED, load_features
 from inkgan.evaluation.metrics.frechet import frechet_distance
-from inkgan.evaluation.reference import ARRAYS, compute_reference
+from inkgan.evaluation.ruler import ARRAYS, compute_reference
 
 
 def main() -> None:

@@ -214,7 +214,8 @@ def test_the_table_does_not_repeat_the_name_of_the_data(single: Comparison) -> N
     """The names of other data can be long; the line below the table has them."""
     first, *others = single.pairs[0].differences
     first = replace(first, title="Fréchet distance (fashion-mnist features)")
-    text = comparison_text(replace(single, pairs=(replace(single.pairs[0], differences=(first, *others)),)))
+    pair = replace(single.pairs[0], differences=(first, *others))
+    text = comparison_text(replace(single, subjects=(("a",), ("b",)), pairs=(pair,), notes=()))
     assert "\nFréchet distance  " in text
     assert "…" not in text
 

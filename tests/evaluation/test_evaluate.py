@@ -23,8 +23,9 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier, reference
+from inkgan.evaluation import classifier, ruler
 from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.features import load_features
 from inkgan.evaluation.metrics.intervals import Interval, wilson
 from inkgan.evaluation.page import report_page
 from inkgan.evaluation.report import Figure, Report
@@ -115,9 +116,9 @@ def test_the_figures_of_a_class_have_its_number_of_images(fair: Report, real: tu
 def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:
     """A cache file of an earlier version lacks it; the file is then written again with the floors of all figures."""
     first = inkgan.evaluate(real, n=321)
-    (file,) = reference.cache_folder().glob("floors-n321-*.json")
+    (file,) = ruler.cache_folder().glob("floors-n321-*.json")
     floors = file.read_text("utf-8")
-    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", reference._DIGEST}}
+    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", ruler._DIGEST}}
     file.write_text(json.dumps(fewer), "utf-8")
     assert inkgan.evaluate(real, n=321).figures == first.figures
     assert file.read_text("utf-8") == floors
@@ -281,7 +282,7 @@ def test_a_small_set_has_no_accuracy_score(
     """The other figures are there, and a note says what is missing."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     hasty = classifier.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
-    monkeypatch.setattr(reference, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
+    monkeypatch.setattr(ruler, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
     parts = {"train": digits.train[np.arange(count)], "val": digits.validation, "test": digits.test[np.arange(200)]}
     arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
     arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}
@@ -336,7 +337,8 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
 def test_distances_in_features_of_other_data_are_not_called_digit_distances(
     tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inkgan.evaluation.ruler.is_shipped_for", lambda _: False)
+    monkeypatch.setattr(ruler, "features_for", lambda *_: load_features())
+    monkeypatch.setattr(ruler, "is_shipped_for", lambda _: False)
     report = inkgan.evaluate(stored(tmp_path, real[0]), n=N)
     assert report["frechet_digit_distance"].title == "Fréchet distance (mnist features)"
     assert report["kernel_digit_distance"].title == "kernel distance (mnist features)"

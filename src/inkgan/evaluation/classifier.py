@@ -116,7 +116,7 @@ def train_features(
     images: Images,
     labels: Labels,
     card: FeatureCard,
-    recipe: TrainingRecipe | None = None,
+    recipe: TrainingRecipe,
     progress: Progress = no_progress,
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
@@ -131,7 +131,6 @@ def train_features(
     Raises:
         EvaluationError: there are fewer images than one batch.
     """
-    recipe = recipe or TrainingRecipe()
     if len(images) < recipe.batch_images:
         raise EvaluationError(
             f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
@@ -240,11 +239,6 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
     return functional.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)
 
 
-def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
-    """Return the share of images whose most probable class is their label."""
-    return float((network.probabilities(images).argmax(1) == labels).mean())
-
-
 #: The recipe of :func:`classification_accuracy`: without warps, which would make up for missing variety.
 SCORE_RECIPE = TrainingRecipe(
     epochs=1,
@@ -304,7 +298,7 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
 
 def train_feature_network(
     data: DataSet,
-    recipe: TrainingRecipe | None = None,
+    recipe: TrainingRecipe,
     progress: Progress = no_progress,
     widths: tuple[int, ...] = WIDTHS,
 ) -> FeatureNetwork:
@@ -325,9 +319,10 @@ def train_feature_network(
     def tell(_: str, done: float) -> None:
         progress(f"training the feature network of {data.name}", done)
 
-    network = train_features(data.train.images, labels, card, recipe, tell).as_stored()
+    network = train_features(data.train.images, labels, card, recipe, tell)
+    network.layers.half().float()  # as the weights will be stored
     accuracies = {
-        name: accuracy(network, split.images, split.labels)
+        name: float((network.probabilities(split.images).argmax(1) == split.labels).mean())
         for name, split in data.splits.items()
         if name != "train" and split.labels is not None and len(split)
     }

@@ -119,16 +119,6 @@ class FeatureNetwork:
         self.layers = layers.eval().requires_grad_(False)
         self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @property
-    def num_features(self) -> int:
-        """D, the number of features of an image."""
-        return self.card.num_features
-
-    @property
-    def num_classes(self) -> int:
-        """K, the number of classes."""
-        return len(self.card.class_names)
-
     def __call__(self, images: Images) -> Features:
         """Return features, float32 [N, D]; see :meth:`extract`."""
         return self.extract(images)[0]
@@ -172,8 +162,8 @@ class FeatureNetwork:
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _forward(self, images: Images) -> tuple[Features, Features]:
-        features = np.empty((len(images), self.num_features), np.float32)
-        probabilities = np.empty((len(images), self.num_classes), np.float32)
+        features = np.empty((len(images), self.card.num_features), np.float32)
+        probabilities = np.empty((len(images), len(self.card.class_names)), np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), _CHUNK):
                 ink = to_ink(images[start : start + _CHUNK])
@@ -182,13 +172,6 @@ class FeatureNetwork:
                 features[start : start + count] = hidden[:count].numpy()
                 probabilities[start : start + count] = logits.softmax(1)[:count].numpy()
         return features, probabilities
-
-    def as_stored(self) -> FeatureNetwork:
-        """Return this network with its weights rounded to float16, as :meth:`save` stores them."""
-        with building():
-            layers = FeatureLayers(self.card)
-        layers.load_state_dict({name: x.half().float() for name, x in self.layers.state_dict().items()})
-        return FeatureNetwork(self.card, layers)
 
     def save(self, folder: Path) -> FeatureNetwork:
         """Write weights (float16 safetensors) and card to ``folder``; return the network as it was stored."""

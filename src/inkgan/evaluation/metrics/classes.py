@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics.checks import Float64, Int64
+from inkgan.evaluation.metrics import Float64, Int64
 from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife, wilson
 
 

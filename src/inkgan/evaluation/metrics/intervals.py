@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics.checks import Float64, Int64
+from inkgan.evaluation.metrics import Float64, Int64
 
 #: The confidence of all intervals, unless another one is asked for.
 LEVEL = 0.95

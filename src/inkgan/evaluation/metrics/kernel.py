@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.evaluation.metrics.checks import Float64, check_features, check_same_size
+from inkgan.evaluation.metrics import Float64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, student
 
 

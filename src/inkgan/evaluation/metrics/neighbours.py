@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped]
 
-from inkgan.evaluation.metrics.checks import Float32, Float64, Int64, check_features, check_same_size
+from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife, rare
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
@@ -189,16 +189,12 @@ class Novelty:
     """The distances of generated images to their nearest training image, compared with those of held-out images."""
 
     near_copies: Estimate
-    """The share of generated images whose distance is at most ``threshold``, with Clopper and Pearson's interval."""
+    """The share of generated images that are near-copies, with Clopper and Pearson's interval."""
     expected: float
     """The same share among held-out images; a generator of new images has about this share."""
-    threshold: float
-    """The distance up to which an image counts as a near-copy."""
     z: float
     """C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0 it
     underfits; near 0 its images are as new as held-out ones."""
-    closest: Int64
-    """The indices of the generated images; those closest to the training images come first."""
 
 
 def novelty(
@@ -226,9 +222,7 @@ def novelty(
     return Novelty(
         near_copies=rare(int((g <= threshold).sum()), len(g)),
         expected=float((h <= threshold).mean()),
-        threshold=threshold,
         z=z,
-        closest=g.argsort(kind="stable").astype(np.int64),
     )
 
 
