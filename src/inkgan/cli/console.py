@@ -50,7 +50,7 @@ def watcher_for(*, quiet: bool, plain: bool = False) -> contextlib.AbstractConte
         return contextlib.nullcontext(_Quiet())
     if not sys.stdout.isatty():
         return contextlib.nullcontext(_Plain())
-    return _Scrolling() if plain else _Panelled()
+    return _Live(scrolls=plain)
 
 
 class _Quiet(Watcher):
@@ -114,11 +114,16 @@ class _Plain(_Quiet):
             self.say(line)
 
 
-class _Scrolling(_Plain):
-    """The lesson's way: lines and pictures that scroll, above a progress bar."""
+class _Live(_Plain):
+    """A panel that is drawn in place; or, as in the lesson, lines and pictures that scroll above a progress bar.
 
-    def __init__(self) -> None:
+    Args:
+        scrolls: show no panel. The tutorial and simple terminals have none in any case.
+    """
+
+    def __init__(self, *, scrolls: bool) -> None:
         super().__init__()
+        self._scrolls = scrolls
         self._console = _Terminal(highlight=False)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -131,9 +136,12 @@ class _Scrolling(_Plain):
             auto_refresh=False,  # rich's own thread would fail noisily when the terminal goes away
         )
         self._task = self._bar.add_task("starting", losses="", speed="", left="", total=None)
-        self._refreshed = -math.inf
+        self._panel = Panel()
+        self._live: Live | None = None
+        self._size = self._console.size
+        self._due = -math.inf  # when the bar or the panel is next drawn
 
-    def __enter__(self) -> _Scrolling:
+    def __enter__(self) -> _Live:
         with self.printing():
             self._bar.start()
         return self
@@ -153,21 +161,21 @@ class _Scrolling(_Plain):
     def preparing(self, doing: str, done: float) -> None:
         self._update(description=doing, total=1.0, completed=done)
 
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
+        super().started(folder, config, about, first_step)
+        self._panel.has_doctor = config.watch.doctor_every > 0
+        can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
+        if can_draw and config.recipe != "tutorial" and not self._scrolls:
+            self._stop()
+            self._open()
+
     def warn(self, message: str) -> None:
         with self.printing():
             self._console.print(Text(f"warning: {message}", style="yellow"))
 
-    def stepped(self, progress: StepProgress) -> None:
-        self._update(
-            description=progress.position,
-            total=None if progress.step < 0 else 1.0,
-            completed=progress.fraction_done,
-            losses=progress.losses,
-            speed=progress.speed,
-            left=progress.time_left,
-        )
-
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
+        if self._live is not None:
+            return
         stride = -(-image.shape[1] // self._console.width)  # skip pixels of an image that is wider than the window
         image = image[::stride, ::stride]
         image = np.pad(image, [(0, len(image) % 2), (0, 0), (0, 0)])  # a character shows two rows
@@ -180,45 +188,6 @@ class _Scrolling(_Plain):
             self._console.print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"))
             self._console.print(drawing)
 
-    def ended(self, result: Result) -> None:
-        self._stop()
-        super().ended(result)
-
-    def _stop(self) -> None:
-        with self.printing(), contextlib.suppress(IndexError):  # from rich, if the bar never started
-            self._bar.stop()
-
-    def _update(self, **columns: Any) -> None:
-        now = time.monotonic()
-        due = now - self._refreshed >= _SECONDS_BETWEEN_BARS
-        if due:
-            self._refreshed = now
-        with self.printing():
-            self._bar.update(self._task, refresh=due, **columns)
-
-
-class _Panelled(_Scrolling):
-    """A panel that is drawn in place once a run has started; the tutorial and simple terminals scroll instead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._panel = Panel()
-        self._live: Live | None = None
-        self._size = self._console.size
-        self._due = -math.inf
-
-    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
-        super().started(folder, config, about, first_step)
-        self._panel.has_doctor = config.watch.doctor_every > 0
-        can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
-        if can_draw and config.recipe != "tutorial":
-            self._stop()
-            self._open()
-
-    def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        if self._live is None:
-            super().picture(progress, image, opinion)
-
     def fixed(self, images: Images) -> None:
         self._panel.images = images
         self._draw()
@@ -228,10 +197,18 @@ class _Panelled(_Scrolling):
         self._draw()
 
     def stepped(self, progress: StepProgress) -> None:
-        if self._live is None:
-            super().stepped(progress)
-        self._panel.stepped(progress)
-        self._draw()
+        if self._live is not None:
+            self._panel.stepped(progress)
+            self._draw()
+            return
+        self._update(
+            description=progress.position,
+            total=None if progress.step < 0 else 1.0,
+            completed=progress.fraction_done,
+            losses=progress.losses,
+            speed=progress.speed,
+            left=progress.time_left,
+        )
 
     def ended(self, result: Result) -> None:
         was_open = self._live is not None
@@ -242,8 +219,18 @@ class _Panelled(_Scrolling):
                 self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
         super().ended(result)
 
+    def _update(self, **columns: Any) -> None:
+        """Change the bar, and draw it if it is due."""
+        now = time.monotonic()
+        due = now >= self._due
+        if due:
+            self._due = now + _SECONDS_BETWEEN_BARS
+        with self.printing():
+            self._bar.update(self._task, refresh=due, **columns)
+
     def _open(self) -> None:
         self._size = self._console.size
+        self._due = -math.inf
         # auto_refresh=False for the same reason as above.
         self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
         with self.printing():
@@ -265,11 +252,12 @@ class _Panelled(_Scrolling):
         self._due = now + max(_SECONDS_BETWEEN_PANELS, cost / _SHARE_FOR_PANELS)
 
     def _stop(self) -> None:
-        super()._stop()
-        if self._live is not None:
-            with self.printing(), contextlib.suppress(IndexError):
-                self._live.stop()
-            self._live = None
+        """Remove the bar or the panel."""
+        for shown in (self._bar, self._live):
+            if shown is not None:
+                with self.printing(), contextlib.suppress(IndexError):  # from rich, if it never started
+                    shown.stop()
+        self._live = None
 
 
 class _Terminal(Console):

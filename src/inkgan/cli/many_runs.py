@@ -15,13 +15,15 @@ from rich.table import Table
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError, printable, quantity
 from inkgan.files import from_json, open_regular
-from inkgan.training.many_runs import Outcome, TrainingTask, train_many
+from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
 
 
-def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, plain: bool, quiet: bool) -> None:
+def train_seeds(
+    task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, dry_run: bool, plain: bool, quiet: bool
+) -> None:
     """Train a run for each seed, and show their progress.
 
     Args:
@@ -29,12 +31,18 @@ def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: 
         seeds: the seeds.
         jobs: the number of runs at a time.
         engine: as for :func:`inkgan.training.many_runs.train_many`.
+        dry_run: only check the options, and print the folders.
         plain: show a line for each run that ends, also on a terminal.
         quiet: show nothing.
 
     Raises:
         DivergenceError: runs diverged; the others were trained to their ends first.
     """
+    if dry_run:
+        require_possible(task, seeds, jobs=jobs, engine=engine)
+        for seed in seeds:
+            typer.echo(f"# would run in {printable(task.folder(seed))}")
+        return
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     live: contextlib.AbstractContextManager[object] = contextlib.nullcontext()

@@ -142,7 +142,11 @@ def train(
     require_once(settings or (), "--set")
     options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
     if seeds is not None:
-        _train_seeds(recipe, options, seeds, jobs=jobs, engine=engine, dry_run=dry_run, plain=plain, quiet=quiet)
+        from inkgan.cli.many_runs import train_seeds
+        from inkgan.training.many_runs import TrainingTask, parse_seeds
+
+        task = TrainingTask(recipe, options)
+        train_seeds(task, parse_seeds(seeds), jobs=jobs, engine=engine, dry_run=dry_run, plain=plain, quiet=quiet)
         return
     if jobs != 1 or engine != "processes":
         raise ConfigError("--jobs and --engine are for many runs. Name their seeds, such as --seeds 0-9.")
@@ -156,28 +160,3 @@ def train(
 
     with watcher_for(quiet=quiet, plain=plain) as watcher:
         start.train(recipe, watcher=watcher, **options)
-
-
-def _train_seeds(
-    recipe: str | None,
-    options: TrainingOptions,
-    seeds: str,
-    *,
-    jobs: int,
-    engine: str,
-    dry_run: bool,
-    plain: bool,
-    quiet: bool,
-) -> None:
-    """Train one run for each seed, or print the folders of a dry run."""
-    from inkgan.cli.many_runs import train_seeds
-    from inkgan.training.many_runs import TrainingTask, parse_seeds, require_possible
-
-    numbers = parse_seeds(seeds)
-    task = TrainingTask(recipe, options)
-    if dry_run:
-        require_possible(task, numbers, jobs=jobs, engine=engine)
-        for seed in numbers:
-            typer.echo(f"# would run in {printable(task.folder(seed))}")
-        return
-    train_seeds(task, numbers, jobs=jobs, engine=engine, plain=plain, quiet=quiet)
