@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import LOSS_PRESETS, RECIPES, Config, about, compact_only, known_keys, resolve
+from inkgan.config import LOSS_PRESETS, RECIPES, Config, about, compact_only, flat, known_settings, resolve
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _ROOT = Path(__file__).parents[1]
@@ -76,14 +76,14 @@ TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
 
 def page() -> str:
     """Return the page as Markdown."""
-    configs = {recipe: _leaves(resolve(options={"recipe": recipe}).model_dump()) for recipe in RECIPES}
+    configs = {recipe: flat(resolve(options={"recipe": recipe}).model_dump()) for recipe in RECIPES}
     rows = [["setting", "meaning", "unit", "allowed", *(f"`{recipe}`" for recipe in RECIPES), "paper"]]
     rows.append(["---"] * len(rows[0]))
     schema = Config.model_json_schema()
-    for key, meaning in known_keys().items():
+    for key, setting in known_settings().items():
         unit, paper = about(key)["unit"], about(key)["paper"]
         values = [_value(config[key], key, recipe) for recipe, config in configs.items()]
-        rows.append([f"`{key}`", meaning, unit, _allowed(schema, key), *values, paper])
+        rows.append([f"`{key}`", str(setting.description), unit, _allowed(schema, key), *values, paper])
     foot = _FOOT.replace("LOSSES\n", _table(_losses())).replace("PUBLISHED\n", _table(_published()) + "\n")
     return _HEAD + _table(rows) + foot
 
@@ -123,13 +123,6 @@ def _published() -> list[list[str]]:
 
 def _table(rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _leaves(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
 
 
 def _value(value: object, key: str, recipe: str) -> str:

@@ -431,12 +431,6 @@ def known_settings() -> dict[str, FieldInfo]:
     return described
 
 
-@cache
-def known_keys() -> dict[str, str]:
-    """Return the description of every setting by dotted key."""
-    return {key: field.description or "" for key, field in known_settings().items()}
-
-
 def about(key: str) -> dict[str, Any]:
     """Return the ``unit``, ``paper`` and ``compact_only`` with which :func:`_setting` declared a setting."""
     told = known_settings()[key].json_schema_extra
@@ -473,7 +467,7 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def tables() -> frozenset[str]:
     """Return the names of the tables of settings, such as ``watch``."""
-    return frozenset(key.partition(".")[0] for key in known_keys() if "." in key)
+    return frozenset(key.partition(".")[0] for key in known_settings() if "." in key)
 
 
 def one_line(error: ValidationError) -> str:
@@ -481,13 +475,14 @@ def one_line(error: ValidationError) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     key = ".".join(map(str, first["loc"]))  # may end with the failed alternative of a union type
-    while key and key not in known_keys():
+    while key and key not in known_settings():
         key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
     if first["type"] == "string_unicode":
         message = "it is not UTF-8, which a run could not write down. Rename it"
-    return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({known_keys()[key]})."
+    meaning = known_settings()[key].description
+    return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({meaning})."
 
 
 def resolve(
@@ -620,15 +615,16 @@ def as_toml(config: Config) -> str:
     table = ""
     for key, value in sorted(flat(config.model_dump()).items(), key=lambda setting: "." in setting[0]):  # tables last
         parent, _, name = key.rpartition(".")
+        meaning = known_settings()[key].description
         if parent != table:
             table = parent
             lines += ["", f"[{table}]"]
         if value is None:
-            lines.append(f"# {name} =  # {known_keys()[key]}")
+            lines.append(f"# {name} =  # {meaning}")
         else:
             # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
             written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{name} = {written}  # {known_keys()[key]}")
+            lines.append(f"{name} = {written}  # {meaning}")
     return "\n".join(lines) + "\n"
 
 
@@ -640,7 +636,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _require_known(key: str, value: Any) -> None:
-    known = known_keys()
+    known = known_settings()
     parent = key.partition(".")[0]
     if key in known:
         return

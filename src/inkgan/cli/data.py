@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from inkgan.cli.options import Command, Group, require_once
+from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
 from inkgan.errors import ConfigError, listed, printable, shown
 
@@ -50,10 +50,6 @@ Name = Annotated[
 Resize = Annotated[
     str | None,
     typer.Option(metavar="SIDE|HxW", help="Fit the images into this many pixels a side, such as 32 or 32x48."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting, as for train: data.ink=dark or data.splits=no."),
 ]
 
 
@@ -129,7 +125,7 @@ def show(
     columns: Annotated[int, typer.Option(min=1, max=100, help="The number of images in a row.")] = 10,
     resize: Resize = None,
     settings: Settings = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the picture if it exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Draw the first images of a data set as one picture, a row for each class if there are labels.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from inkgan.cli.options import require_once
+from inkgan.cli.options import Force, Settings, require_once
 from inkgan.cli.progress import progress_line
 from inkgan.errors import OutputError, printable, shown
 
@@ -46,16 +46,7 @@ Full = Annotated[
         "for copies in pixels.",
     ),
 ]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="How your own images are read, as for train: data.ink=dark, data.resize=32 or data.splits=no.",
-    ),
-]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 def evaluate(

@@ -21,6 +21,14 @@ Checkpoint = Annotated[str, typer.Option(metavar="latest|best|STEP", help="The c
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the file; in a folder, only what inkgan wrote there before.")
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="How your own images are read, as for train: data.ink=dark, data.resize=32 or data.splits=no.",
+    ),
+]
 
 
 class _StrictParsing:

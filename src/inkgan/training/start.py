@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, 
 import numpy as np
 
 from inkgan import networks
-from inkgan.config import LONGEST_RUN, Config, known_keys, require_settings, resolve
+from inkgan.config import LONGEST_RUN, Config, known_settings, require_settings, resolve
 from inkgan.data.loading import absolute_name, load_saved, require_there
 from inkgan.device import require_name_of_device, usual_arithmetic
 from inkgan.errors import (
@@ -447,7 +447,7 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if name in known:
             continue
-        if name in known_keys():
+        if name in known_settings():
             raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
         raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
     settings = options.get("settings")
