@@ -18,9 +18,10 @@ def main() -> None:
     # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
     # spin only briefly. This must be set before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    # Typer reads this when it prints help: anything but a number would end in a traceback, and 0 would print nothing.
-    if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get("TERMINAL_WIDTH", "")):
-        os.environ.pop("TERMINAL_WIDTH", None)
+    # Typer and rich read these: at some wrong values they would print nothing, or end in a traceback.
+    for name in ("TERMINAL_WIDTH", "COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "")):
+            os.environ.pop(name, None)
     _fill_closed_descriptors()
     # A file name may hold characters that the terminal cannot show. Printing it must not fail a command that succeeded.
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -565,11 +565,12 @@ def test_an_error_with_closed_streams(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", ["abc", "0", "-3", "1.5", "9" * 5000])
-def test_a_wrong_width_of_the_terminal(width: str) -> None:
-    """A value of TERMINAL_WIDTH that is no width does not matter."""
-    usual = program(sys.executable, "-m", "inkgan", "--help")
-    done = program("env", f"TERMINAL_WIDTH={width}", sys.executable, "-m", "inkgan", "--help")
+@pytest.mark.parametrize("name", ["TERMINAL_WIDTH", "COLUMNS", "LINES"])
+@pytest.mark.parametrize("size", ["abc", "0", "-3", "²", "9" * 5000])
+def test_a_wrong_size_of_the_terminal(name: str, size: str) -> None:
+    """A variable for the terminal's size does not matter if its value is no size."""
+    usual = program("env", "-u", name, sys.executable, "-m", "inkgan", "--help")
+    done = program("env", f"{name}={size}", sys.executable, "-m", "inkgan", "--help")
     assert "Usage: inkgan" in done.stdout
     assert (done.returncode, done.stdout, done.stderr) == (0, usual.stdout, "")
 
