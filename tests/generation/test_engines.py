@@ -21,7 +21,7 @@ import pytest
 from engine_tasks import CleanupTask, RecordingTask
 from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
-from inkgan.generation.engines import Task, engine, processes
+from inkgan.generation.engines import Task, processes
 
 SQUARES = [number * number for number in range(6)]
 
@@ -268,10 +268,10 @@ class FakeRay:
     def remote(self, **options: Any) -> Any:
         self.options = options
 
-        def started(called: Any, task: Any, number: int) -> Any:
+        def started(called: Any, *given: Any) -> Any:
             self.flying += 1
             self.most = max(self.most, self.flying)
-            return lambda: called(task, number)
+            return lambda: called(*given)
 
         return lambda called: SimpleNamespace(remote=partial(started, called))
 
@@ -294,7 +294,7 @@ def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at
     """Every number is submitted once, at most two for each core at a time; a cluster that ran before keeps running."""
     fake = FakeRay(cores, running=running)
     monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
-    assert list(engine("ray")(lambda number: number * number, range(6), 3)) == SQUARES
+    assert list(engines.ray(lambda number: number * number, range(6), 3)) == SQUARES
     assert (fake.most, fake.flying) == (at_once, 0)
     assert fake.options == {"num_cpus": 1, "max_retries": 2}
     assert (len(fake.started), fake.shutdowns) == ((0, 0) if running else (1, 1))
@@ -315,7 +315,7 @@ def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
             return number
 
         with pytest.raises(expected, match=said):
-            list(engine("ray")(task, range(6), 1))
+            list(engines.ray(task, range(6), 1))
         assert fake.shutdowns == 1
 
 
@@ -351,7 +351,7 @@ def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
     fake = FakeRay()
     monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
     monkeypatch.chdir(first)
-    found = engine("ray")(lambda _: Path.cwd(), range(4), 1)
+    found = engines.ray(lambda _: Path.cwd(), range(4), 1)
     assert next(found) == first
     os.chdir(tmp_path)
     assert next(found) == first
@@ -373,9 +373,8 @@ def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_names() -> None:
     """An engine has one of two names."""
-    assert engine("processes") is processes
-    with pytest.raises(ConfigError, match=r"unknown engine 'rey'. Did you mean 'ray'\?"):
-        engine("rey")
+    with pytest.raises(ConfigError, match=r"unknown engine 'rey'. Did you mean 'ray'\? Use processes or ray\."):
+        engines.checked_jobs(1, "rey")
 
 
 @pytest.mark.alone
@@ -390,11 +389,10 @@ def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engines._start_ray(ray, 2)  # once for both calls below
     monkeypatch.chdir(tmp_path.parent)
     try:
-        run = engine("ray")
-        assert sorted(run(RecordingTask(Path(tmp_path.name), deadly=2, kills=2), range(6), 2)) == SQUARES
+        assert sorted(engines.ray(RecordingTask(Path(tmp_path.name), deadly=2, kills=2), range(6), 2)) == SQUARES
         assert len(list(tmp_path.glob("kill-*"))) == 2
         assert len(noted(tmp_path)) == 6
         with pytest.raises(ConfigError, match="the number 1 is wrong"):
-            list(run(RecordingTask(tmp_path, wrong=1), range(6), 2))
+            list(engines.ray(RecordingTask(tmp_path, wrong=1), range(6), 2))
     finally:
         ray.shutdown()

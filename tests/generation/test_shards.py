@@ -57,7 +57,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
         return map(task, numbers)
 
-    monkeypatch.setattr(engines, "processes", engine)
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
 
 
 def entries(content: bytes) -> dict[str, bytes]:
@@ -622,7 +622,7 @@ def test_shards_are_made_on_all_cores(
         asked.append(jobs)
         return iter([True] * len(numbers))
 
-    monkeypatch.setattr(engines, "processes", engine)
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
     monkeypatch.setattr(engines, "cores", lambda: 3)
     assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)
     assert asked == [jobs]
@@ -795,6 +795,13 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
         with pytest.raises(ConfigError, match="no shard"):
             make_shard(spec(), number)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_by_an_unknown_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused, although a preview needs no engine: the command without --preview would be."""
+    assert run(["write", "7", "--preview", "--engine", "rey", "-o", f"{tmp_path}/a.png"]) == 2
+    assert "unknown engine 'rey'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:

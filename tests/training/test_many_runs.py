@@ -33,7 +33,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
         return map(task, numbers)
 
-    monkeypatch.setattr(engines, "processes", engine)
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
 
 
 def task(out: Path, data: Path, **options: Any) -> TrainingTask:

@@ -15,7 +15,6 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, suppress
-from functools import partial
 from importlib import import_module
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
@@ -36,28 +35,18 @@ _JOBS_PER_CORE = 16
 _RAY_STORE = 80 * 2**20  # bytes; by default Ray takes a third of the memory, and there is nothing to store
 
 
-def engine(name: str) -> Engine[Any]:
-    """Return the engine called ``name``.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    engines: dict[str, Engine[Any]] = {"processes": processes, "ray": ray}
-    if name not in engines:
-        raise ConfigError(f"{unknown('engine', name, engines)} Use {' or '.join(engines)}.")
-    return engines[name]
-
-
 def checked_jobs(jobs: int | None, engine: str) -> int:
-    """Return the number of tasks to run at a time, if this machine can: each process takes 200 MB or more.
+    """Return the number of tasks to run at a time, if the engine can: each process takes 200 MB or more.
 
     Args:
         jobs: the number; None takes one for each core.
         engine: the name of the engine.
 
     Raises:
-        ConfigError: the number is below 1, or with ``processes`` more than 16 for each core.
+        ConfigError: there is no such engine, or the number is below 1, or above 16 for each core with ``processes``.
     """
+    if engine not in ENGINES:
+        raise ConfigError(f"{unknown('engine', engine, ENGINES)} Use {' or '.join(ENGINES)}.")
     jobs = cores() if jobs is None else jobs
     most = _JOBS_PER_CORE * cores()
     if jobs < 1:
@@ -213,21 +202,22 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
     Raises:
         InkganError: three processes were lost while they worked on the same number.
-        MissingExtraError: Ray is not installed.
+        ModuleNotFoundError: Ray is not installed.
     """
     core: Any = import_module("ray")
     is_ours = not core.is_initialized()
     if is_ours:
         _start_ray(core, jobs)
     try:
-        shared = core.put(partial(_in_folder, Path.cwd(), task))
-        remote = core.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(_called)
+        shared = core.put(task)
+        remote = core.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(_in_folder)
+        folder = Path.cwd()
         at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # so that each core has a number waiting
         waiting = deque(numbers)
         flying: list[Any] = []
         while waiting or flying:
             while waiting and len(flying) < at_once:
-                flying.append(remote.remote(shared, waiting.popleft()))
+                flying.append(remote.remote(folder, shared, waiting.popleft()))
             ready, flying = core.wait(flying)
             for one in ready:
                 yield _result_of(core, one)
@@ -254,10 +244,6 @@ def _start_ray(core: Any, jobs: int) -> None:
             return
 
 
-def _called(task: Task[T], number: int) -> T:
-    return task(number)
-
-
 def _in_folder(folder: Path, task: Task[T], number: int) -> T:
     """Run a task in the first process's folder, to which its relative paths refer; Ray's processes run in others.
 
@@ -278,3 +264,7 @@ def _result_of(core: Any, reference: Any) -> Any:
     except core.exceptions.RayError as error:
         reason = str(error).splitlines()[0]
         raise InkganError(f"Ray gave up: {reason} Finished work is kept. Run the same command again.") from None
+
+
+#: Every engine by its name.
+ENGINES: dict[str, Engine[Any]] = {"processes": processes, "ray": ray}

@@ -77,8 +77,8 @@ def write_shards(
         InkganWarning: the folder was begun with other versions of the libraries that determine the bytes.
     """
     folder = Path(out)
-    run = engines.engine(engine)
     jobs = engines.checked_jobs(jobs, engine)
+    run = engines.ENGINES[engine]
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")

@@ -115,7 +115,7 @@ def train_many(
     require_possible(task, seeds, jobs=jobs, engine=engine)
     if jobs > 1:
         task = replace(task, threads=max(1, cores() // jobs))
-    return engines.engine(engine)(task, seeds, jobs)
+    return engines.ENGINES[engine](task, seeds, jobs)
 
 
 def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str) -> None:
@@ -125,7 +125,6 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
         InputError: an option cannot be used, or a folder holds something other than its run.
     """
     engines.checked_jobs(jobs, engine)
-    engines.engine(engine)
     for name in _NOT_SHARED:
         if task.options.get(name) not in (None, False):
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
