@@ -17,9 +17,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import MissingExtraError
-from inkgan.generation.formats import FORMATS, Files, Sample, packer, shared_files
-from inkgan.generation.formats.folders import CATEGORIES
+from inkgan.cli import run
+from inkgan.generation.formats import FORMATS, Files, Sample, packer
+from inkgan.generation.formats.folders import CATEGORIES, yolo_shared
 from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
 from inkgan.generation.spacing import Box
@@ -329,10 +329,9 @@ def test_the_classes_of_yolo(tmp_path: Path) -> None:
 def test_a_whole_data_set_of_yolo(parts: tuple[str, ...], folders: dict[str, str]) -> None:
     """A trainer needs train and val: they are the parts of those names, or else those that exist, with all classes."""
     yaml: Any = import_module("yaml")
-    files = shared_files("yolo", parts)
+    files = yolo_shared(parts)
     assert files.keys() == {"data.yaml"}
     assert yaml.safe_load(files["data.yaml"]) == folders | {"names": dict(enumerate(CATEGORIES))}
-    assert not any(shared_files(name, parts) for name in FORMATS if name != "yolo")
 
 
 @pytest.mark.parametrize("name", ["npz", "parquet"])
@@ -387,8 +386,13 @@ def test_colours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.library])
-def test_without_its_library(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Before anything is drawn, one line names the extra, which has the format's name."""
+def test_without_its_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Before anything is written, one line names the extra, which has the format's name."""
     monkeypatch.setitem(sys.modules, str(FORMATS[name].library), None)  # as if it were not installed
-    with pytest.raises(MissingExtraError, match=rf"pip install 'inkgan\[{name}\]'"):
-        packer(name)
+    assert run(["write", "7", "--format", name, "-o", f"{tmp_path}/a/"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"pip install 'inkgan[{name}]'" in said
+    assert not list(tmp_path.iterdir())

@@ -253,12 +253,6 @@ def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> No
     assert visible(out) == visible(whole)
 
 
-@pytest.mark.parametrize("number", [-1, 4])
-def test_a_shard_that_the_data_set_does_not_have(number: int) -> None:
-    with pytest.raises(ConfigError, match=rf"^there is no shard {number} of 4\. Shards are numbered from 0\.$"):
-        make_shard(spec(), number)
-
-
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EIO])
 def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """The manifest is then renamed into place; any other failure is an error."""
@@ -791,9 +785,6 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
     ):
         with pytest.raises((ConfigError, CheckpointError)):
             write_shards(wrong, tmp_path / "a", **options)
-    for number in (-1, 4):
-        with pytest.raises(ConfigError, match="no shard"):
-            make_shard(spec(), number)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -28,10 +28,11 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
 from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
-from inkgan.generation.formats import FORMATS, Files, packer, shared_files
+from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.output_folder import has_ended, machine
-from inkgan.generation.spec import Spec, files_of, model_of, samples
+from inkgan.generation.spec import Spec, model_of, samples, texts_of
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
@@ -118,12 +119,9 @@ def make_shard(spec: Spec, number: int) -> Files:
         number: the number of the shard, 0 to ``spec.shards - 1``.
 
     Raises:
-        ConfigError: there is no such shard, or a text cannot be written.
+        ConfigError: a text cannot be written.
         CheckpointError: the model cannot write.
-        MissingExtraError: a library that the format needs is not installed.
     """
-    if not 0 <= number < spec.shards:
-        raise ConfigError(f"there is no shard {number} of {spec.shards}. Shards are numbered from 0.")
     pack = packer(spec.format)
     folders: dict[str, list[int]] = {}
     for one in spec.images_of(number):
@@ -172,7 +170,8 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
                     f"{shown(out)} holds another data set: its {shown(key)} is {kind}{held}, and not "
                     f"{as_given(value)}. {advice} another folder."
                 )
-    _write_missing(shared_files(spec.format, [part.name for part in spec.split]), out)
+    if spec.format == "yolo":
+        _write_missing(yolo_shared([part.name for part in spec.split]), out)
     if there["versions"] != versions:
         named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
         warnings.warn(
@@ -249,9 +248,10 @@ def versions_for(form: str) -> dict[str, str]:
 
 @lru_cache(maxsize=2)
 def digests_of(spec: Spec) -> dict[str, str]:
-    """Return the SHA-256 of the model's weights and of each file of texts."""
+    """Return the SHA-256 of the model's weights and of each file that texts come from."""
     files = {}
-    for path in files_of(spec):
+    lines = [] if spec.texts_file is None else [Path(spec.texts_file)]
+    for path in lines + texts_of(spec).files:
         try:
             files[str(path)] = sha256_of(path)
         except OSError as error:

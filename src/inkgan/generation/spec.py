@@ -219,9 +219,3 @@ def texts_of(spec: Spec) -> Texts:
     if spec.texts_file == "-":
         raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
     return read_texts(spec.texts_file)
-
-
-def files_of(spec: Spec) -> list[Path]:
-    """Return the files that the texts of a data set come from."""
-    own = [] if spec.texts_file is None else [Path(spec.texts_file)]
-    return own + texts_of(spec).files

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from inkgan.errors import missing_extra
 
 if TYPE_CHECKING:
     from inkgan.generation.writing import Writing
@@ -65,12 +63,10 @@ class Format(NamedTuple):
     Attributes:
         module: the module of this package that has the function.
         library: the library that it needs besides the base install.
-        shared: the name of another function of that module, which makes the files that all shards share.
     """
 
     module: str
     library: str | None = None
-    shared: str | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -81,7 +77,7 @@ FORMATS: Mapping[str, Format] = {
     "paddleocr": Format("folders"),
     "doctr": Format("folders"),
     "coco": Format("folders"),
-    "yolo": Format("folders", shared="yolo_shared"),
+    "yolo": Format("folders"),
     "npz": Format("archives"),
 }
 
@@ -90,27 +86,10 @@ def packer(name: str) -> Pack:
     """Return the function that packs samples in a format.
 
     Raises:
-        MissingExtraError: the library that it needs is not installed.
+        ModuleNotFoundError: the library that it needs is not installed.
     """
-    module, library, _ = FORMATS[name]
-    try:
-        if library is not None:
-            import_module(library)
-    except ModuleNotFoundError as error:
-        raise (missing_extra(error) or error) from None
+    module, library = FORMATS[name]
+    if library is not None:
+        import_module(library)
     pack: Pack = getattr(import_module(f"inkgan.generation.formats.{module}"), name)
     return pack
-
-
-def shared_files(name: str, parts: Sequence[str]) -> Files:
-    """Return the files that all shards of a data set share, by their names in its folder.
-
-    Args:
-        name: the format.
-        parts: the names of the data set's parts, such as train and test; empty if it has none.
-    """
-    module, _, shared = FORMATS[name]
-    if shared is None:
-        return {}
-    files: Files = getattr(import_module(f"inkgan.generation.formats.{module}"), shared)(parts)
-    return files
