@@ -19,7 +19,7 @@ import pytest
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.output_folder import _MARK, MANIFEST, OutputFolder, has_ended, machine
+from inkgan.generation.output_folder import MANIFEST, OutputFolder, remove_abandoned, temporary_folder
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -174,15 +174,17 @@ def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The temporary folder is removed too, because without its mark no later write would clean it up."""
+    """The temporary folder is removed even if nothing can be made in it."""
     fill(tmp_path / "a", {"0.png": "old"})
     before = sorted(tmp_path.rglob("*"))
+    true = Path.mkdir
 
-    def write_text(path: Path, *_: object) -> int:
-        path.touch()
-        raise OSError(28, "No space left on device")
+    def mkdir(path: Path, *given: Any, **options: Any) -> None:
+        if path.name == "new":
+            raise OSError(28, "No space left on device")
+        true(path, *given, **options)
 
-    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(OutputError, match="the disk is full"):
         fill(tmp_path / "a", {"0.png": "new"}, force=True)
     assert sorted(tmp_path.rglob("*")) == before
@@ -240,9 +242,8 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
     with contextlib.suppress(OutputError):
         fill(folder, {"0.png": new, "2.png": new}, force=True)
     monkeypatch.undo()
-    for left in folder.glob(".a.*.tmp"):
-        mark = left / ".inkgan-temporary.json"
-        mark.write_text(mark.read_text("utf-8").replace(f": {os.getpid()}}}", f": {ended_process()}}}"), "utf-8")
+    for left in folder.glob(".*.tmp"):
+        left.rename(left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{ended_process()}-")))
     fill(folder, {"0.png": "newest"}, force=True)
     assert content(folder) == {"0.png": "newest", "mine.png": "mine"}
 
@@ -265,13 +266,12 @@ def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.Monke
     assert content(where) == {"0.png": "old", "1.png": "old"}
 
 
-def leave(place: Path, **mark: Any) -> Path:
-    """Leave a temporary folder behind as a killed process does."""
-    left = place / ".numbers.4711.tmp"
-    (left / "new").mkdir(parents=True)
+def leave(place: Path, rename: Callable[[str], str] = str) -> Path:
+    """Leave a temporary folder behind as a killed process does, or one of another name."""
+    made = temporary_folder(place)
+    left = made.rename(place / rename(made.name.replace(f"-{os.getpid()}-", f"-{ended_process()}-")))
+    (left / "new").mkdir()
     (left / "new" / "0.png").write_text("half", "utf-8")
-    if mark:
-        (left / ".inkgan-temporary.json").write_text(json.dumps(mark), "utf-8")
     return left
 
 
@@ -286,49 +286,47 @@ def ended_process() -> int:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
     """The next write removes temporary folders of ended processes, inside the folder and beside it."""
     folder = tmp_path / "a"
-    left = leave(folder if inside else tmp_path, host=machine(), process=ended_process())
+    left = leave(folder if inside else tmp_path)
     fill(folder, {"0.png": "new"})
     assert not left.exists()
     assert content(folder) == {"0.png": "new"}
 
 
 @pytest.mark.parametrize(
-    "mark",
+    "rename",
     [
-        {},
-        {"host": machine(), "process": os.getpid()},
-        {"host": "another", "process": 4711},
-        {"host": machine(), "process": -1},
-        {"host": machine(), "process": "4711"},
-        {"host": machine()},
+        lambda name: f".another{name}",
+        lambda name: name.removeprefix("."),
+        lambda name: name.removesuffix(".tmp"),
+        lambda name: name.replace("-", ""),
+        lambda _: ".numbers.4711.tmp",
     ],
-    ids=["no mark", "alive", "another machine", "no process", "damaged", "cut off"],
+    ids=["another machine", "visible", "another ending", "no process", "of the user"],
 )
-def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, mark: dict[str, Any]) -> None:
-    """A temporary folder stays if it has no valid mark, or belongs to a live process or another machine."""
-    left = leave(tmp_path, **mark)
+def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, rename: Callable[[str], str]) -> None:
+    """A folder stays if its name is that of another machine's temporary one, or of none."""
+    left = leave(tmp_path, rename)
     fill(tmp_path / "a", {"0.png": "new"})
     assert (left / "new" / "0.png").read_text("utf-8") == "half"
 
 
-def test_containers_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_a_process_that_works(tmp_path: Path) -> None:
+    left = temporary_folder(tmp_path)
+    fill(tmp_path / "a", {"0.png": "new"})
+    assert left.is_dir()
+
+
+def test_containers_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each container has its own process ids, so one cannot know whether the other's processes have ended."""
-    here = machine()
-    ended = ended_process()
-    assert has_ended(here, ended)
+    left = leave(tmp_path)
     stat: Callable[..., Any] = os.stat
     other = SimpleNamespace(st_ino=1)
-    monkeypatch.setattr(os, "stat", lambda path, **given: other if "/ns/" in str(path) else stat(path, **given))
-    assert machine() != here
-    assert not has_ended(here, ended)
-
-
-def test_a_mark_that_is_damaged_is_not_swept(tmp_path: Path) -> None:
-    """Even a mark of deeply nested lists, which JSON cannot parse, is left alone."""
-    left = leave(tmp_path)
-    (left / _MARK).write_text("[" * 10**5, "utf-8")
-    fill(tmp_path / "a", {"0.png": "new"})
-    assert (left / "new" / "0.png").read_text("utf-8") == "half"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path, **given: other if "/ns/" in str(path) else stat(path, **given))
+        remove_abandoned(tmp_path)
+    assert left.is_dir()
+    remove_abandoned(tmp_path)
+    assert not left.exists()
 
 
 @pytest.mark.slow
@@ -338,7 +336,7 @@ def test_a_killed_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "inkgan", "write", "dddd", "-o", f"{out}/"]
     with subprocess.Popen([*command, "-n", "100000"]) as process:
         for _ in range(600):
-            if list(tmp_path.glob(".numbers.*.tmp/new/*.png")):
+            if list(tmp_path.glob(".*.tmp/new/*.png")):
                 break
             time.sleep(0.1)
         process.kill()

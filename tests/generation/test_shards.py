@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +32,9 @@ import tiny_runs as runs
 from documents import ROOT, blocks
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.generation import engines, shards
+from inkgan.generation import engines, output_folder, shards
 from inkgan.generation.engines import Task
-from inkgan.generation.output_folder import machine
+from inkgan.generation.output_folder import temporary_folder
 from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
@@ -68,7 +67,7 @@ def entries(content: bytes) -> dict[str, bytes]:
 
 def visible(folder: Path) -> dict[str, bytes]:
     """Return all files of a data set, and require that no temporary folder is left."""
-    assert not (folder / ".tmp").exists()
+    assert not list(folder.glob(".*.tmp"))
     return runs.listing(folder)
 
 
@@ -217,7 +216,7 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     assert ended.stdout.startswith("10 images, 4 shards")
     for _ in range(500):  # processes of the killed commands may still be ending
-        if not (out / ".tmp").exists():
+        if not list(out.glob(".*.tmp")):
             break
         time.sleep(0.02)
     assert visible(out) == visible(whole)
@@ -271,42 +270,17 @@ def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         shards._begin(tmp_path, spec(), {})
 
 
-def test_workplaces_of_processes_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are removed; those of other processes and unrelated folders stay."""
-    for name in ("my-host-7-x", "my-host-8-x", "notes"):
-        (tmp_path / ".tmp" / name).mkdir(parents=True)
-    monkeypatch.setattr(shards, "has_ended", lambda host, process: (host, process) == ("my-host", 7))
-    shards._remove_unfinished(tmp_path)
-    assert sorted(path.name for path in (tmp_path / ".tmp").iterdir()) == ["my-host-8-x", "notes"]
-
-
-def test_the_workplace_of_a_process_that_works(tmp_path: Path) -> None:
-    with shards._workplace(tmp_path) as place:
-        assert place.name.startswith(f"{machine()}-{os.getpid()}-")
-        shards._remove_unfinished(tmp_path)
-        assert place.is_dir()
-
-
-@pytest.mark.parametrize(("failures", "enough"), [(10, True), (11, False)])
-def test_another_process_removes_the_workplace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, enough: bool
-) -> None:
-    """If that happens just before this process makes its own folder there, it tries again, up to ten times."""
-    true: Callable[..., str] = tempfile.mkdtemp
-    calls = itertools.count()
-
-    def mkdtemp(**given: Any) -> str:
-        if next(calls) < failures:
-            given["dir"].rmdir()
-        return true(**given)
-
-    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
-    if enough:
-        with shards._workplace(tmp_path) as place:
-            assert place.is_dir()
-    else:
-        with pytest.raises(FileNotFoundError), shards._workplace(tmp_path):
-            pass
+@pytest.mark.usefixtures("here")
+def test_what_a_killed_process_left(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed once that process has ended; hidden files of the user stay."""
+    out = copied(whole, tmp_path / "a")
+    (temporary_folder(out) / "00000.tar").write_bytes(b"half")
+    (out / ".notes").write_bytes(b"mine")
+    write_shards(spec(), out)
+    assert len(list(out.glob(".*.tmp/00000.tar"))) == 1
+    monkeypatch.setattr(output_folder, "_has_ended", lambda process: process == os.getpid())
+    write_shards(spec(), out)
+    assert visible(out) == {**visible(whole), ".notes": b"mine"}
 
 
 @pytest.mark.slow
@@ -345,7 +319,7 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
             if not said:
                 break
         assert "the disk is full" in said
-        assert not (out / ".tmp").exists()
+        assert not list(out.glob(".*.tmp"))
         write_shards(small, out)
         assert visible(out) == expected
     assert at > 5

@@ -8,11 +8,11 @@ included: if a new file would take its place, the write is refused before any wo
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import re
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,11 +24,10 @@ from inkgan.files import from_json, output_errors, read_regular, sha256_of, writ
 MANIFEST = ".inkgan.json"
 _WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
 _LARGEST_MANIFEST = 512 * 2**20
-#: The file in a temporary folder that names the process working in it.
-_MARK = ".inkgan-temporary.json"
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
-_TEMPORARY = re.compile(r"\..+\.tmp", re.DOTALL)
+#: The name of a temporary folder: the machine and the process that works in it, and characters that make it unique.
+_TEMPORARY = re.compile(r"\.(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
 
 #: A file's name in the folder, with / after a subfolder, and its SHA-256.
 Entry = tuple[str, str]
@@ -64,7 +63,8 @@ class OutputFolder:
                     f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name "
                     "another folder; `inkgan write` with --shards makes shards that are missing."
                 )
-            _remove_abandoned(path)
+            for folder in (path, path.parent):
+                remove_abandoned(folder)
             if not force and _holds_files(path):
                 raise OutputError(
                     f"{path} already holds files. Add --force to write into it, which replaces only what inkgan wrote "
@@ -83,7 +83,8 @@ class OutputFolder:
             InkganWarning: files of earlier writes stay because they were changed since.
         """
         with output_errors(self._path), _remove_empty_on_error(self._path):
-            temporary = _temporary_folder(self._path)
+            # In the folder if it is there, since its parent may not be writable; beside it if it is missing.
+            temporary = temporary_folder(self._path if self._path.is_dir() else self._path.parent)
             try:
                 new = temporary / "new"
                 new.mkdir()
@@ -93,11 +94,10 @@ class OutputFolder:
                 else:
                     _write_manifest(new, _entries(new))
                     new.rename(self._path)
-                shutil.rmtree(temporary, ignore_errors=True)
-            except BaseException:
-                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):  # old files are never removed
+            finally:
+                # Old files that could not be put back stay where the error says.
+                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
                     shutil.rmtree(temporary, ignore_errors=True)
-                raise
 
     def _unchanged(self) -> tuple[list[Entry], list[str]]:
         """Return the files of earlier writes that are unchanged, and the names of those that were changed.
@@ -161,6 +161,7 @@ class OutputFolder:
         except BaseException as error:
             self._move_back(done, aside, old, error)
             raise
+        shutil.rmtree(aside, ignore_errors=True)
         for folder in {(self._path / name).parent for name, _ in old} - {self._path}:
             with contextlib.suppress(OSError):  # the user's files are in it
                 folder.rmdir()
@@ -246,47 +247,22 @@ def _stays_inside(name: str) -> bool:
     return not path.is_absolute() and 1 <= len(path.parts) <= 2 and ".." not in path.parts and "\0" not in name
 
 
-def _temporary_folder(path: Path) -> Path:
-    """Make a folder in ``path``, since its parent may not be writable; or beside ``path`` if that is missing."""
-    parent = path if path.is_dir() else path.parent
+def temporary_folder(parent: Path) -> Path:
+    """Make a folder for temporary files, whose name says which process works in it; make its parent if necessary."""
     parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count():
-        temporary = parent / f".{path.name}.{os.getpid()}{f'-{number}' if number else ''}.tmp"
-        try:
-            temporary.mkdir()
-        except FileExistsError:
-            continue
-        break
-    mark = {"what": "a write of inkgan is under way here", "host": machine(), "process": os.getpid()}
-    try:
-        (temporary / _MARK).write_text(json.dumps(mark), "utf-8")
-    except BaseException:  # without its mark, no later write would sweep it
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    return temporary
+    return Path(tempfile.mkdtemp(prefix=f".{_machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove the temporary folders that killed processes left in a folder and beside it."""
-    for parent in (path, path.parent):
-        with contextlib.suppress(OSError):  # it is not there, or may not be listed
-            for entry in parent.iterdir():
-                if _TEMPORARY.fullmatch(entry.name) and _is_abandoned(entry):
-                    shutil.rmtree(entry, ignore_errors=True)
+def remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders of processes of this machine that have ended."""
+    with contextlib.suppress(OSError):  # the parent is not there, or may not be listed
+        for entry in parent.iterdir():
+            owner = _TEMPORARY.fullmatch(entry.name)
+            if owner and owner[1] == _machine() and _has_ended(int(owner[2])):
+                shutil.rmtree(entry, ignore_errors=True)
 
 
-def _is_abandoned(folder: Path) -> bool:
-    """Whether a process of this machine made this temporary folder and has ended."""
-    try:
-        if folder.is_symlink() or (folder / _MARK).is_symlink():
-            return False
-        mark = from_json(read_regular(folder / _MARK))
-        return has_ended(mark["host"], mark["process"])
-    except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        return False
-
-
-def machine() -> str:
+def _machine() -> str:
     """Return a name of this machine and, on Linux, its container: every container has a process 7 of its own."""
     name = os.uname().nodename
     with contextlib.suppress(OSError):
@@ -294,14 +270,9 @@ def machine() -> str:
     return name
 
 
-def has_ended(host: str, process: int) -> bool:
-    """Whether a process is known to have ended; for a process on another :func:`machine`, this is never known."""
-    if host != machine() or process <= 0:
-        return False
+def _has_ended(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # it is another user's
-        return False
+    except OSError as error:  # a PermissionError if it is another user's
+        return isinstance(error, ProcessLookupError)
     return False

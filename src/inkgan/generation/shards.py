@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -31,19 +29,17 @@ from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
-from inkgan.generation.output_folder import has_ended, machine
+from inkgan.generation.output_folder import remove_abandoned, temporary_folder
 from inkgan.generation.spec import Spec, model_of, samples, texts_of
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
 MANIFEST = "manifest.json"
 _RECORDS = ".sha256"
-_WORKPLACE = ".tmp"
 _WHAT = "a data set that inkgan wrote; here, `sha256sum --check .sha256/*` checks its files"
 _LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
-_ATTEMPTS = 10
 
 
 def write_shards(
@@ -93,7 +89,7 @@ def write_shards(
             made += was_made
             progress("writing", count / len(numbers))
     finally:
-        _remove_unfinished(folder)
+        remove_abandoned(folder)
     return made, len(numbers) - made
 
 
@@ -203,13 +199,10 @@ def _refuse_foreign(out: Path) -> None:
 def _write_missing(files: Files, out: Path) -> None:
     """Write the files that are missing in the folder of a data set, each whole."""
     with output_errors(out):
-        try:
-            for name, content in files.items():
-                if not (out / name).exists():
-                    with _workplace(out) as place:
-                        _write_first(content, place / name, out / name)
-        finally:
-            _remove_unfinished(out)
+        for name, content in files.items():
+            if not (out / name).exists():
+                with _workplace(out) as place:
+                    _write_first(content, place / name, out / name)
 
 
 def _write_first(content: bytes, temporary: Path, path: Path) -> None:
@@ -314,26 +307,8 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
 @contextlib.contextmanager
 def _workplace(out: Path) -> Iterator[Path]:
     """Yield a temporary folder for this process inside a data set's folder, so on the same disk."""
-    for attempt in itertools.count():
-        (out / _WORKPLACE).mkdir(parents=True, exist_ok=True)
-        try:
-            place = Path(tempfile.mkdtemp(prefix=f"{machine()}-{os.getpid()}-", dir=out / _WORKPLACE))
-        except FileNotFoundError:  # another process ended and removed the folder at this moment
-            if attempt == _ATTEMPTS:
-                raise
-        else:
-            break
+    place = temporary_folder(out)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _remove_unfinished(out: Path) -> None:
-    """Remove the workplaces of processes of this machine that have ended."""
-    with contextlib.suppress(OSError):
-        for place in (out / _WORKPLACE).iterdir():
-            host, _, process = place.name.rpartition("-")[0].rpartition("-")
-            if process.isdecimal() and has_ended(host, int(process)):
-                shutil.rmtree(place, ignore_errors=True)
-        (out / _WORKPLACE).rmdir()  # unless others work in it
