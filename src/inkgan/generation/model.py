@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex
 
@@ -34,6 +35,7 @@ from inkgan.generation import torch_networks
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, in_kernel_layout
+from inkgan.generation.torch_networks import CHUNK
 from inkgan.images import Images, Labels, as_array, png_bytes, sheet, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
@@ -50,9 +52,8 @@ Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArra
 LARGEST_SAMPLE = 1_000_000
 #: The smallest and the largest number that can be asked for as a checkpoint's step.
 _STEPS = (-(10**12), 10**12)
-_CHUNK = 32
 #: With ``legible``, this many images are drawn and read at a time, since only a few of them are drawn again.
-_LEGIBLE_CHUNK = 16 * _CHUNK
+_LEGIBLE_CHUNK = 16 * CHUNK
 _NAMES_SHOWN = 12
 #: The most images that a notebook shows, and the number side by side.
 _MOST_SHOWN = 100
@@ -120,12 +121,14 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
-        self._draw_by_torch: torch_networks.Draw | None = None
-        if description["network"] not in NUMPY_NETWORKS:
-            self._draw_by_torch = torch_networks.draw_function(description, self._weights)
+        self._network = NUMPY_NETWORKS.get(description["network"])
+        if self._network is None:
+            self._draw = torch_networks.draw_function(description, self._weights)
+        else:
+            self._draw = partial(self._network.draw, self._weights, description)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what pickle rebuilds it from; a PyTorch function cannot be pickled."""
+        """Return what pickle rebuilds it from; its functions cannot be pickled."""
         return type(self), (self.name, self.description, self._weights, self.notes, self._folder)
 
     @property
@@ -194,7 +197,7 @@ class Model:
         if statistics == "batch":
             return self._draw_together(self._latents(seed, 0, n))
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
-        step = _CHUNK if digits is None else _LEGIBLE_CHUNK
+        step = CHUNK if digits is None else _LEGIBLE_CHUNK
         for start in range(0, n, step):
             part = slice(start, min(start + step, n))
             drawn_from = self._latents(seed, start, part.stop - start)
@@ -346,29 +349,17 @@ class Model:
         more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
         return ", ".join(names) + more
 
-    def _draw_chunk(self, latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
-        """Draw up to 32 images [N, H, W, C] in [0, 1]."""
-        if self._draw_by_torch is None:
-            return NUMPY_NETWORKS[self.description["network"]].draw(self._weights, self.description, latents, labels)
-        # A whole chunk is computed, so that no image depends on the number of images.
-        n = len(latents)
-        latents = np.concatenate([latents, np.zeros((_CHUNK - n, self.latent_dim), np.float32)])
-        if labels is not None:
-            labels = np.concatenate([labels, np.zeros(_CHUNK - n, np.int64)])
-        return self._draw_by_torch(latents, labels)[:n]
-
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
         """Draw images, chunk by chunk."""
-        parts = [slice(start, start + _CHUNK) for start in range(0, len(latents), _CHUNK)]
-        drawn = (self._draw_chunk(latents[part], None if labels is None else labels[part]) for part in parts)
+        parts = [slice(start, start + CHUNK) for start in range(0, len(latents), CHUNK)]
+        drawn = (self._draw(latents[part], None if labels is None else labels[part]) for part in parts)
         return _without_grey_axis(np.concatenate([to_uint8(images) for images in drawn]))
 
     def _draw_together(self, latents: NDArray[np.float32]) -> Samples:
         """Draw images that are normalised by their common statistics."""
-        numpy_form = NUMPY_NETWORKS.get(self.description["network"])
-        if numpy_form is None or numpy_form.draw_with_batch_statistics is None:
+        if self._network is None or self._network.draw_with_batch_statistics is None:
             raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
-        return _without_grey_axis(to_uint8(numpy_form.draw_with_batch_statistics(self._weights, latents)))
+        return _without_grey_axis(to_uint8(self._network.draw_with_batch_statistics(self._weights, latents)))
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]

@@ -15,6 +15,8 @@ from inkgan.images import Images, Labels
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+#: The number of images that a generator draws at a time.
+CHUNK = 32
 _AT_ONCE = 256
 
 #: The shapes of a network's arrays by name, and the types of those that are not floating-point.
@@ -31,7 +33,9 @@ def layout_of(build: Callable[[Mapping[str, Any]], nn.Module], description: Mapp
 
 
 def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Draw:
-    """Return a function that draws images [N, H, W, C] in [0, 1], float32, for latents [N, D] and labels [N] or None.
+    """Return a function that draws up to 32 images [N, H, W, C] in [0, 1] for latents [N, D] and labels [N] or None.
+
+    It always computes 32 images, so that no image depends on their number.
 
     Args:
         description: ``model.json``.
@@ -46,17 +50,19 @@ def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[
     def draw(latents: NDArray[np.float32], labels: Labels | None) -> NDArray[np.float32]:
         import torch
 
+        missing = CHUNK - len(latents)
+        given = [torch.from_numpy(np.pad(latents, ((0, missing), (0, 0))))]
+        if labels is not None:
+            given.append(torch.from_numpy(np.pad(labels, (0, missing))))
         with torch.inference_mode():
-            given = [torch.from_numpy(latents)] + ([] if labels is None else [torch.from_numpy(labels)])
-            drawn = network(*given)
-        images: NDArray[np.float32] = drawn.float().numpy()
-        expected = (len(latents), *description["image_shape"])
+            images: NDArray[np.float32] = network(*given).float().numpy()
+        expected = (CHUNK, *description["image_shape"])
         if images.shape != expected or not np.isfinite(images).all():
             raise CheckpointError(
                 f"the network {description['network']!r} returns {list(images.shape)}, or numbers that are not "
                 f"finite; its images must be finite and of shape {list(expected)}."
             )
-        return images
+        return images[: len(latents)]
 
     return draw
 
