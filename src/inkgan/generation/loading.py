@@ -73,11 +73,8 @@ def read(path: str | Path, which: str) -> Found:
 def _read(path: str | Path, which: str) -> Found:
     try:
         folder, notes = _find(path, which)
-    except (OSError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise CheckpointError(f"cannot read {shown(path)}: {reason}.") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
     return Found(folder, description, read_weights(description, folder), notes)
@@ -87,7 +84,7 @@ def _steps_of_run(path: Path) -> list[int]:
     """Return the steps of the checkpoints that a run has now; none if it is not a run."""
     try:
         return checkpoint.list_steps(path / "checkpoints")
-    except (OSError, ValueError):
+    except CheckpointError:
         return []
 
 
