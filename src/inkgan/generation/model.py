@@ -34,7 +34,7 @@ from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
-from inkgan.generation.numpy_networks import NUMPY_NETWORKS, in_kernel_layout
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_kernel_layout
 from inkgan.generation.torch_networks import CHUNK
 from inkgan.images import Images, Labels, as_array, png_bytes, sheet, to_uint8, with_channels
 from inkgan.runs import checkpoint
@@ -121,11 +121,11 @@ class Model:
         }
         self._folder = folder
         self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
-        self._network = NUMPY_NETWORKS.get(description["network"])
-        if self._network is None:
+        network = NUMPY_NETWORKS.get(description["network"])
+        if network is None:
             self._draw = torch_networks.draw_function(description, self._weights)
         else:
-            self._draw = partial(self._network.draw, self._weights, description)
+            self._draw = partial(network.draw, self._weights, description)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what pickle rebuilds it from; its functions cannot be pickled."""
@@ -195,7 +195,10 @@ class Model:
         if not is_one_of(statistics, STATISTICS):
             raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         if statistics == "batch":
-            return self._draw_together(self._latents(seed, 0, n))
+            if self.description["network"] != "tutorial":
+                raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
+            drawn_together, _ = draw_tutorial(self._weights, self._latents(seed, 0, n))
+            return _without_grey_axis(to_uint8(drawn_together))
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
         step = CHUNK if digits is None else _LEGIBLE_CHUNK
         for start in range(0, n, step):
@@ -354,12 +357,6 @@ class Model:
         parts = [slice(start, start + CHUNK) for start in range(0, len(latents), CHUNK)]
         drawn = (self._draw(latents[part], None if labels is None else labels[part]) for part in parts)
         return _without_grey_axis(np.concatenate([to_uint8(images) for images in drawn]))
-
-    def _draw_together(self, latents: NDArray[np.float32]) -> Samples:
-        """Draw images that are normalised by their common statistics."""
-        if self._network is None or self._network.draw_with_batch_statistics is None:
-            raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
-        return _without_grey_axis(to_uint8(self._network.draw_with_batch_statistics(self._weights, latents)))
 
     def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
         every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]

@@ -270,14 +270,11 @@ class NumpyNetwork(NamedTuple):
             latent and a number of channels.
         draw: draws images [N, H, W, C] in (0, 1) from weights, description, latents [N, D] and labels [N] or None;
             each depends on its own latent and label alone.
-        draw_with_batch_statistics: draws from weights and latents, normalising by the statistics of this batch; None
-            for a network without batch normalisation.
         fixed: the sizes that every model of this kind has, as in its description.
     """
 
     shapes: Callable[[Shape, int, int, int], Mapping[str, tuple[int, ...]]]
     draw: Callable[[Mapping[str, Array], Mapping[str, Any], Array, Labels | None], Array]
-    draw_with_batch_statistics: Callable[[Mapping[str, Array], Array], Array] | None = None
     fixed: Mapping[str, Any] = {}
 
 
@@ -287,7 +284,6 @@ NUMPY_NETWORKS: Mapping[str, NumpyNetwork] = {
     "tutorial": NumpyNetwork(
         shapes=lambda *_: TUTORIAL_SHAPES,
         draw=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
-        draw_with_batch_statistics=lambda weights, latents: draw_tutorial(weights, latents)[0],
         fixed={"image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 100, "channels": 50},
     ),
 }
