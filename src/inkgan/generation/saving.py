@@ -119,9 +119,10 @@ def image_saver(
             no folder can have.
     """
     path = Path(name)
-    if kind_of(name) != "folder":
-        if check_output(name, count, force=force) == "npz":
-            return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
+    kind = check_output(name, count, force=force)
+    if kind == "npz":
+        return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
+    if kind == "png":
         side = columns or math.ceil(math.sqrt(count))
         return lambda images: save_png(sheet(images, side, scale=2), path, force=force)
     names = names_in_folder(count, labels, class_names)
