@@ -105,17 +105,9 @@ class OutputFolder:
         Raises:
             OutputError: a new file would replace anything other than an unchanged file of an earlier write.
         """
-        if not self._path.exists():
-            return [], []
-        entries = _read_manifest(self._path)
-        if entries is None and os.path.lexists(self._path / MANIFEST):
-            raise OutputError(
-                f"{shown(self._path / MANIFEST)} was not written by inkgan, or is damaged, so inkgan cannot tell which "
-                "files here are its own. Name another folder."
-            )
         same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []
-        for name, digest in entries or []:
+        for name, digest in _read_manifest(self._path):
             file = self._path / name
             subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
             if subfolder_is_link or file.is_symlink() or not file.is_file():
@@ -130,8 +122,6 @@ class OutputFolder:
 
     def _refuse_to_replace(self, ours: set[str]) -> None:
         """Refuse if a new file or its subfolder would replace anything that is not ``ours``."""
-        if not any(self._path.iterdir()):
-            return
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
@@ -228,17 +218,27 @@ def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
     write_bytes(folder / MANIFEST, (json.dumps({"what": _WHAT, "files": entries}) + "\n").encode())
 
 
-def _read_manifest(folder: Path) -> list[Entry] | None:
-    """Return the entries of a folder's manifest, or None if it has none, or one that inkgan cannot have written."""
+def _read_manifest(folder: Path) -> list[Entry]:
+    """Return the entries of a folder's manifest; none if it has no manifest.
+
+    Raises:
+        OutputError: inkgan cannot have written it.
+    """
     path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return []
     try:
-        if path.is_symlink():
-            return None
         files = from_json(read_regular(path, _LARGEST_MANIFEST))["files"]
         entries = [(str(name), str(digest)) for name, digest in files]
+        is_ours = not path.is_symlink() and all(_stays_inside(name) for name, _ in entries)
     except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return entries if all(_stays_inside(name) for name, _ in entries) else None
+        is_ours = False
+    if not is_ours:
+        raise OutputError(
+            f"{shown(path)} was not written by inkgan, or is damaged, so inkgan cannot tell which files here are its "
+            "own. Name another folder."
+        )
+    return entries
 
 
 def _stays_inside(name: str) -> bool:
