@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import inkgan
+from inkgan.config import Config
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
+from inkgan.training import start
+from inkgan.training.state import PreparedRun
+from inkgan.training.team import Team
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher
 
 STEPS = 6
@@ -59,6 +63,16 @@ def train(folder: Path, data: Path, **options: Any) -> Result:
         options["steps"] = STEPS
     given = {"device": "cpu", "precision": "float32", "settings": settings, **options}
     return inkgan.train(data=str(data), out=folder, **given)
+
+
+def prepare(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Any) -> PreparedRun:
+    """Prepare a run that one process trains; ``options`` are those of :func:`inkgan.train`."""
+    return start.prepare(start.complete_options(recipe, **options), watcher or Watcher(), Team())
+
+
+def configure(**options: Any) -> tuple[Config, Path]:
+    """The settings of a run and its folder; ``options`` are those of :func:`inkgan.train`."""
+    return start.configure(start.complete_options(**options))
 
 
 def copy(run: Path, to: Path) -> Path:

@@ -42,7 +42,6 @@ from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
-from inkgan.training.start import configure, prepare
 from inkgan.training.state import as_arrays
 from inkgan.training.tutorial import Tutorial
 
@@ -218,7 +217,7 @@ def test_data_that_are_gone(tmp_path: Path, stopped_run: Path) -> None:
     gone = {"name": str(tmp_path / "gone.npz"), "directory": None}
     (folder / "config.json").write_text(json.dumps(saved | {"data": gone}), "utf-8")
     with pytest.raises(DataError, match=r"gone.npz does not exist.* say where they are with --data"):
-        prepare(out=folder, resume=True, device="cpu")
+        runs.prepare(out=folder, resume=True, device="cpu")
 
 
 def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
@@ -231,7 +230,7 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     learned = runs.learned(folder)
     learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
     assert learned == whole["float32"]
-    assert configure(out=folder, resume=True)[0].data.name == str(moved)  # --data need not be given again
+    assert runs.configure(out=folder, resume=True)[0].data.name == str(moved)  # --data need not be given again
 
 
 @pytest.mark.slow
@@ -860,15 +859,15 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     name = "x" * 300 + ".npz"
     for expected in ("fast-mnist-seed0", "fast-mnist-seed0-2", "fast-mnist-seed0-3"):
-        _, folder = configure()
+        _, folder = runs.configure()
         assert folder == Path("runs") / expected
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(resolve().model_dump_json(), "utf-8")
     os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
-    assert configure(resume=True)[1].name == "fast-mnist-seed0-2"
-    assert len(configure(data=name)[1].name) < 100
+    assert runs.configure(resume=True)[1].name == "fast-mnist-seed0-2"
+    assert len(runs.configure(data=name)[1].name) < 100
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
-        configure(data="kmnist", resume=True)
+        runs.configure(data="kmnist", resume=True)
 
 
 def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from inkgan.errors import CheckpointError, ConfigError
 from inkgan.runs import checkpoint
 from inkgan.training.compact import Compact
 from inkgan.training.processes import disagreement
-from inkgan.training.start import _shared_facts, build, prepare
+from inkgan.training.start import _shared_facts, build
 from inkgan.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("fast_saves")
@@ -372,7 +372,7 @@ def test_processes_with_other_files_do_not_train_together(folder: Path, tmp_path
     for comment in ("", "# another\n"):
         with (folder / "ours.py").open("a", encoding="utf-8") as file:
             file.write(comment)
-        facts.append(_shared_facts(prepare(**options)))
+        facts.append(_shared_facts(runs.prepare(**options)))
     found = disagreement([{"identity": one} for one in facts])
     assert found is not None
     assert re.match(
@@ -385,7 +385,7 @@ def test_processes_find_the_same_data_at_different_paths(folder: Path, tmp_path:
     copy = tmp_path / "copy.npz"
     copy.write_bytes(small_data.read_bytes())
     options: Any = {"out": tmp_path / "run", "settings": {"network": "ours"}}
-    facts = [_shared_facts(prepare(data=data, **options)) for data in (small_data, copy)]
+    facts = [_shared_facts(runs.prepare(data=data, **options)) for data in (small_data, copy)]
     assert disagreement([{"identity": one} for one in facts]) is None
 
 

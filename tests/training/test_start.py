@@ -17,14 +17,14 @@ import tiny_runs as runs
 from inkgan.config import RECIPES, resolve
 from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
-from inkgan.training.start import TrainingOptions, configure, prepare, train
+from inkgan.training.start import TrainingOptions, prepare, train
 
 # Values from notebooks
 
 
 def test_numbers_of_numpy_and_paths_are_options(small_data: Path, tmp_path: Path) -> None:
     """Values from np.arange or a Path are accepted like plain ones."""
-    config, folder = configure(
+    config, folder = runs.configure(
         data=small_data,
         seed=np.uint16(7),
         steps=np.int32(5),
@@ -36,15 +36,15 @@ def test_numbers_of_numpy_and_paths_are_options(small_data: Path, tmp_path: Path
         overrides=["batch_size=8", "fade=0.5"],
     )
     assert folder == tmp_path / "run"
-    assert configure(seconds=np.float64(2.5))[0].seconds == 2.5
-    assert prepare(data=small_data, stop_at=np.int64(3), out=tmp_path / "run").stop_at == 3
+    assert runs.configure(seconds=np.float64(2.5))[0].seconds == 2.5
+    assert runs.prepare(data=small_data, stop_at=np.int64(3), out=tmp_path / "run").stop_at == 3
 
 
 def test_a_path_is_never_the_name_of_a_known_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Path("kmnist") is a place, as it is for a model."""
     monkeypatch.chdir(tmp_path)
-    assert configure(data=Path("kmnist"))[0].data.name == str(tmp_path / "kmnist")
-    assert configure(data="kmnist")[0].data.name == "kmnist"
+    assert runs.configure(data=Path("kmnist"))[0].data.name == str(tmp_path / "kmnist")
+    assert runs.configure(data="kmnist")[0].data.name == "kmnist"
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_path_is_never_the_name_of_a_known_set(tmp_path: Path, monkeypatch: py
 )
 def test_settings_are_a_mapping_or_strings(settings: Any) -> None:
     """All forms have the same meaning."""
-    assert configure(settings=None)[0] == configure()[0]  # type: ignore[arg-type]  # as notebooks may pass it
-    config, _ = configure(settings=settings)
+    assert runs.configure(settings=None)[0] == runs.configure()[0]  # as notebooks may pass it
+    config, _ = runs.configure(settings=settings)
     assert (config.loss, config.generator.learning_rate, config.discriminator.learning_rate) == ("hinge", 0.25, 3e-3)
 
 
@@ -69,10 +69,10 @@ def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     place = str(tmp_path / "mine")
     for options in ({"data_dir": "mine"}, {"data_dir": Path("mine")}, {"settings": ["data.directory=mine"]}):
-        config, _ = configure(**options)
+        config, _ = runs.configure(**options)
         assert (config.data.name, config.data.directory) == ("mnist", place)
-    assert configure(data="mine/x.npy")[0].data.name == f"{place}/x.npy"
-    assert configure(settings={"data.name": "mine"})[0].data.name == place
+    assert runs.configure(data="mine/x.npy")[0].data.name == f"{place}/x.npy"
+    assert runs.configure(settings={"data.name": "mine"})[0].data.name == place
 
 
 def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
     paper[:, 2:6, 3:5] = rng.integers(0, 60, (30, 4, 2))
     np.savez(tmp_path / "paper.npz", images=paper)
     watcher = runs.RecordingWatcher()
-    prepare(data=tmp_path / "paper.npz", out=tmp_path / "run", device="cpu", watcher=watcher)
+    runs.prepare(data=tmp_path / "paper.npz", out=tmp_path / "run", device="cpu", watcher=watcher)
     assert any("inverted" in warning for warning in watcher.warnings)
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_option_is_refused_in_one_line(
 
 
 def test_of_several_texts_for_a_setting_the_last_holds() -> None:
-    config, _ = configure(settings=["loss=hinge", "seed=3", "loss=wgan-gp"])
+    config, _ = runs.configure(settings=["loss=hinge", "seed=3", "loss=wgan-gp"])
     assert (config.loss, config.seed) == ("wgan-gp", 3)
 
 
@@ -140,12 +140,12 @@ def test_every_option_is_documented() -> None:
 
 def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """All checks come before the first byte is written, for a new run and for a resumed one."""
-    new = prepare(data=small_data, out=tmp_path / "new", device="cpu", precision="float32", settings=runs.SETTINGS)
+    new = runs.prepare(data=small_data, out=tmp_path / "new", device="cpu", precision="float32", settings=runs.SETTINGS)
     assert list(tmp_path.iterdir()) == []
     assert (new.resume, new.device.type, new.precision_name, new.first_step) == (False, "cpu", "float32", -2)
     folder = runs.copy(stopped_run, tmp_path / "run")
     before = runs.listing(folder)
-    resumed = prepare(data=small_data, out=folder, device="cpu", resume=True)
+    resumed = runs.prepare(data=small_data, out=folder, device="cpu", resume=True)
     assert resumed.resume
     assert resumed.config.steps == runs.STEPS
     assert runs.listing(folder) == before
@@ -172,7 +172,7 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
 def test_every_recipe_is_built(tutorial_data: Path, tmp_path: Path) -> None:
     """Each recipe of the configuration can be built."""
     for name in RECIPES:
-        built = prepare(name, data=tutorial_data, out=tmp_path / name, device="cpu").recipe
+        built = runs.prepare(name, data=tutorial_data, out=tmp_path / name, device="cpu").recipe
         assert "generator" in built.networks
 
 

@@ -153,7 +153,7 @@ def train(
     if dry_run:
         from inkgan.config import as_toml
 
-        resolved, folder = start.checked(recipe, **options)
+        resolved, folder = start.checked(start.complete_options(recipe, **options))
         typer.echo(f"# would run in {printable(folder)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for

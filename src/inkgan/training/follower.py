@@ -21,7 +21,7 @@ def main() -> None:
     command: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:
-        train(command["recipe"], **command["options"])
+        train(**command)
     except InkganError as error:
         sys.exit(error.exit_code)
 

@@ -13,7 +13,7 @@ from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.doctor import judged
-from inkgan.training.start import RUNS, TrainingOptions, checked, configure, default_name, train
+from inkgan.training.start import RUNS, TrainingOptions, checked, complete_options, configure, default_name, train
 from inkgan.training.team import launched_processes
 from inkgan.training.watching import Result
 
@@ -65,7 +65,7 @@ class TrainingTask:
                 )
             return Path(f"{Path(out)}-{seed}")
         given: TrainingOptions = {**self.options, "seed": seed}
-        return RUNS / default_name(configure(self.recipe, **given)[0])
+        return RUNS / default_name(configure(complete_options(self.recipe, **given))[0])
 
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
@@ -143,10 +143,10 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
 def _require_usable(task: TrainingTask, seed: int) -> None:
     """Refuse wrong options, and a folder that holds anything but this run."""
     folder = RunFolder(task.folder(seed))
-    given: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
-    asked, _ = configure(task.recipe, **given)
-    given["resume"] = folder.is_run
-    checked(task.recipe, **given)
+    options: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
+    given = complete_options(task.recipe, **options)
+    asked, _ = configure(given)
+    checked({**given, "resume": folder.is_run})
     if not folder.is_run:
         return
     saved = folder.saved_config()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 #: The setting that each of these options sets.
 OPTIONS_FOR_SETTINGS = {
+    "recipe": "recipe",
     "data": "data.name",
     "data_dir": "data.directory",
     "resize": "data.resize",
@@ -134,16 +135,19 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     """
     if not isinstance(watcher, Watcher | None):
         raise ConfigError(f"watcher is {as_given(watcher)}. Give an object of a class derived from inkgan.Watcher.")
-    given = _plain_options(options)
+    given = complete_options(recipe, **options)
     processes = given["processes"]
     timeout = _timeout(given)
     if isinstance(processes, int) and processes > 1:
-        checked(recipe, **given)  # before any process is started
-    with usual_arithmetic(), team_of(processes, timeout, {"recipe": recipe, "options": given}) as team:
-        watcher = (watcher or _default_watcher()) if team.leads else Watcher()
+        checked(given)  # before any process is started
+    with usual_arithmetic(), team_of(processes, timeout, given) as team:
+        if not team.leads:
+            watcher = Watcher()
+        elif watcher is None:
+            watcher = NotebookWatcher() if is_notebook() else Watcher()
         if is_restart() and given["out"]:
             given |= _options_after_restart(RunFolder(Path(given["out"])))
-        prepared = team.agree(lambda: prepare(recipe, watcher=watcher, team=team, **given), _shared_facts)
+        prepared = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
         if team.leads and given["out"] is None and not prepared.resume:
             # Runs that start at the same moment get different folders.
             place = claim(RUNS / default_name(prepared.config))
@@ -160,18 +164,16 @@ def _options_after_restart(folder: RunFolder) -> dict[str, Any]:
     return resume if folder.newest_step() == folder.saved_config().steps else {**resume, "extend": None}
 
 
-def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> tuple[Config, Path]:
+def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
     """Resolve the settings of a run and find its folder, without PyTorch.
 
     Args:
-        recipe: as for :func:`train`.
-        **options: as for :func:`train`.
+        given: the options of :func:`complete_options`.
 
     Raises:
         ConfigError: an option or a setting is unknown or not allowed.
         CheckpointError: there is no run to resume.
     """
-    given = _plain_options(options)
     if is_one_of(given["out"], [""]):
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
     extend = given["extend"]
@@ -179,7 +181,7 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
         option = "resume" if given["resume"] else "extend"
         raise ConfigError(f"--{option} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given[name] is None else valid_path(given[name], name) for name in ("config", "out"))
-    chosen = {"recipe": recipe, **{key: given[option] for option, key in OPTIONS_FOR_SETTINGS.items()}}
+    chosen = {key: given[option] for option, key in OPTIONS_FOR_SETTINGS.items()}
     settings = given["settings"] or ()
     _require_no_conflict(chosen, settings)
 
@@ -199,21 +201,17 @@ def configure(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> 
     return config if extend is None else config.extended(extend), folder
 
 
-def checked(
-    recipe: str | None = None, *, size: int | None = None, **options: Unpack[TrainingOptions]
-) -> tuple[Config, Path]:
+def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, Path]:
     """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
 
     Args:
-        recipe: as for :func:`train`.
+        given: the options of :func:`complete_options`.
         size: the number of processes that train together; by default that of the options.
-        **options: as for :func:`train`.
 
     Raises:
         InputError: an argument or an option cannot be used.
     """
-    given = _plain_options(options)
-    config, path = configure(recipe, **given)
+    config, path = configure(given)
     if size is None:
         size = 1 if given["processes"] is None else given["processes"]
         require_possible_count(size)
@@ -248,28 +246,18 @@ def _with_absolute_data(config: Config) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update=where)})
 
 
-def prepare(
-    recipe: str | None = None,
-    *,
-    watcher: Watcher | None = None,
-    team: Team | None = None,
-    **options: Unpack[TrainingOptions],
-) -> PreparedRun:
+def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedRun:
     """Check everything that a run needs, load its data and build its networks. Nothing is written.
 
     Args:
-        recipe: as for :func:`train`.
+        given: the options of :func:`complete_options`.
         watcher: receives the progress of a download or of the training of a feature network.
-        team: the processes that train together; by default this one alone.
-        **options: as for :func:`train`.
+        team: the processes that train together.
 
     Raises:
         InputError: an argument, an option or the data cannot be used.
     """
-    given = _plain_options(options)
-    team = team or Team()
-    config, path = checked(recipe, size=team.size, **given)
-    watcher = watcher or Watcher()
+    config, path = checked(given, team.size)
     extend = given["extend"]
     resume = given["resume"] or extend is not None
     folder = RunFolder(path)
@@ -418,10 +406,6 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
-def _default_watcher() -> Watcher:
-    return NotebookWatcher() if is_notebook() else Watcher()
-
-
 def default_name(config: Config) -> str:
     """Return the default name of a run's folder."""
     return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
@@ -437,8 +421,12 @@ def _require_complete(folder: RunFolder, config: Config) -> None:
         )
 
 
-def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def complete_options(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> dict[str, Any]:
     """Return every option, or its default, in a form that JSON can hold: NumPy's numbers become Python's.
+
+    Args:
+        recipe: as for :func:`train`.
+        **options: as for :func:`train`.
 
     Raises:
         ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.
@@ -453,15 +441,16 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = options.get("settings")
     if settings is not None:
         require_settings(settings)
-    if not isinstance(options.get("data"), str | Path | None):
+    data: Any = options.get("data")
+    if not isinstance(data, str | Path | None):
         raise ConfigError(
-            f"data is {type(options['data']).__name__}, and not a name or a path. Write arrays with "
+            f"data is {type(data).__name__}, and not a name or a path. Write arrays with "
             "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
         )
-    given: dict[str, Any] = dict.fromkeys(known) | _DEFAULTS | _plain(options)
+    given: dict[str, Any] = {"recipe": recipe} | dict.fromkeys(known) | _DEFAULTS | _plain(options)
     given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal")}
-    if isinstance(options.get("data"), Path):
-        given["data"] = str(expanded(options["data"]).absolute())  # a path is never the name of a known set
+    if isinstance(data, Path):
+        given["data"] = str(expanded(data).absolute())  # a path is never the name of a known set
     return given
 
 
