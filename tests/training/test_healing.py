@@ -14,7 +14,9 @@ from inkgan.config import Change, Config, resolve
 from inkgan.errors import ConfigError, DivergenceError
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
+from inkgan.training.compact import Compact
 from inkgan.training.healing import number_of_healings
+from inkgan.training.recipe import StepInfo
 from inkgan.training.recorder import Recorder
 
 #: Without pre-training, which would spoil the checkpoint of step 0.
@@ -103,6 +105,24 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     with pytest.raises(DivergenceError, match="training diverged"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, resume=True, settings=SAVING)
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete
+
+
+@pytest.mark.usefixtures("fast_saves")
+def test_the_first_step_is_healed(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step 0 is saved before the first step, so a run that diverges in it has a checkpoint to go back to."""
+    real_step, numbers = Compact.step, []
+
+    def step(self: Compact, info: StepInfo, *rest: Any) -> Any:
+        numbers.append(info.number)
+        if len(numbers) == 1:
+            raise DivergenceError("loss_generator is nan; the update was not made")
+        return real_step(self, info, *rest)
+
+    monkeypatch.setattr(Compact, "step", step)
+    config, told = trained(tmp_path / "run", small_data, settings=SAVING, steps=2)
+    assert numbers == [0, 0, 1]
+    assert [change.step for change in config.parsed_changes()] == [0]
+    assert "Healing 1 of 3: back to step 0" in told[0]
 
 
 @pytest.mark.usefixtures("fast_saves")

@@ -28,15 +28,7 @@ from inkgan.training.doctor import NOT_FINITE, Finding
 from inkgan.training.healing import IllnessError
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
-from inkgan.training.state import (
-    PreparedRun,
-    RunState,
-    is_saved,
-    learned_tensors,
-    restore,
-    snapshot,
-    write_checkpoint,
-)
+from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, save
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
@@ -142,13 +134,10 @@ def _synchronise(prepared: PreparedRun, state: RunState) -> None:
 def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
     """Train until :func:`_steps` ends; record each step, and draw, measure and save when that is due."""
     watch = prepared.config.watch
-    # Step 0 is a checkpoint too. It is written after the first step, so that training starts without delay.
-    untrained = snapshot(prepared, state) if state.step == 0 and not is_saved(prepared, state) else None
+    if state.step == 0 and not is_saved(prepared, state):
+        save(prepared, state)  # without the records so far: the first flush imports TensorBoard, which takes long
     try:
         for step, terms, real in _steps(prepared, state, clock, signals):
-            if untrained is not None:
-                write_checkpoint(prepared, untrained)
-                untrained = None
             finding = recorder.step(step, terms, clock.seconds, real)
             if finding is not None:
                 raise IllnessError(finding)
@@ -216,7 +205,7 @@ def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Cl
     prepared.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
-    write_checkpoint(prepared, snapshot(prepared, state))
+    save(prepared, state)
 
 
 class Batches:

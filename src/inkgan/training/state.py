@@ -99,20 +99,12 @@ class RunState:
             self.best_step = self.step
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of all that a checkpoint holds: tensors and documents by file name."""
-
-    step: int
-    arrays: Mapping[str, checkpoint.Arrays]
-    documents: Mapping[str, Mapping[str, Any]]
-
-
-def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
-    """Copy the progress of a run, its weights and its optimisers' states.
+def save(run: PreparedRun, state: RunState) -> None:
+    """Write a checkpoint of a run, and remove old ones: step 0, the best and the newest few stay.
 
     Raises:
-        DivergenceError: a weight or a state is not finite.
+        DivergenceError: a weight or a state of an optimiser is not finite.
+        OutputError: the checkpoint cannot be written.
     """
     arrays = as_arrays(run.recipe)
     for stem, group in arrays.items():
@@ -120,8 +112,10 @@ def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
             if not np.isfinite(array).all():
                 raise DivergenceError(f"{stem}.{name} is not finite")
     position: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
+    kept = [0]
     if state.best_step is not None:
         position |= {"best_step": state.best_step, "best_value": state.best_value}
+        kept.append(state.best_step)
     model = {
         **run.recipe.model_description(),
         "step": state.step,
@@ -130,19 +124,8 @@ def snapshot(run: PreparedRun, state: RunState) -> Snapshot:
         "data": run.data.name,
         "class_names": list(run.data.class_names) if run.recipe.num_classes else [],
     }
-    return Snapshot(state.step, arrays, {"state": position, "model": model})
-
-
-def write_checkpoint(run: PreparedRun, taken: Snapshot) -> None:
-    """Write a checkpoint and remove old ones: step 0, the best and the newest few stay.
-
-    Raises:
-        OutputError: the checkpoint cannot be written.
-    """
-    folder = run.folder.checkpoints
-    checkpoint.save(folder, taken.step, taken.arrays, taken.documents)
-    best = taken.documents["state"].get("best_step")
-    checkpoint.prune(folder, run.config.watch.keep, [0] if best is None else [0, best])
+    checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": position, "model": model})
+    checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, kept)
 
 
 def is_saved(run: PreparedRun, state: RunState) -> bool:
