@@ -18,7 +18,7 @@ from inkgan.config import Config, resolve
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents, rng
-from inkgan.training.compact import Compact, Losses, Slice
+from inkgan.training.compact import Batch, Compact, Losses
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 from inkgan.training.recipe import StepInfo, parameter_norms, require_finite
 from inkgan.training.recorder import ProgressImages
@@ -109,12 +109,11 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    part = Slice(real, fake, labels)
-    terms, _, logits = recipe.discriminator_losses(0, part)
+    terms, _, logits = recipe.discriminator_losses(0, Batch(real, labels, torch.empty(0), None), fake)
     assert terms["loss_discriminator"].item() == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert terms["loss_class_real"].item() == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
     logits_fake, scores_fake = recipe.discriminator(fake, labels)
-    terms, _, _ = recipe.generator_losses(part, logits)
+    terms, _, _ = recipe.generator_losses(fake, labels, logits)
     assert terms["loss_generator"].item() == pytest.approx(game.generator(logits_real, logits_fake).item())
     assert terms["loss_class_fake"].item() == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
 
@@ -246,7 +245,8 @@ def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float)
         for images in (real, fake, (1 - mixing) * real + mixing * fake)
     )
     network.float()
-    terms = recipe.discriminator_losses(0, Slice(real, fake, labels, mixing if kind == "wgan-gp" else None)).terms
+    part = Batch(real, labels, torch.empty(0), mixing if kind == "wgan-gp" else None)
+    terms = recipe.discriminator_losses(0, part, fake).terms
     expected = {
         "both": (of_real.mean() + of_fake.mean()) / 2,
         "real": of_real.mean() / 2,
@@ -274,25 +274,25 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
     losses = recipe.discriminator_losses
 
-    def noting(number: int, part: Slice) -> Losses:
-        seen.append((number, part))
-        return losses(number, part)
+    def noting(number: int, part: Batch, fake: torch.Tensor) -> Losses:
+        seen.append((number, part, fake))
+        return losses(number, part, fake)
 
     monkeypatch.setattr(recipe, "discriminator_losses", noting)
     terms = recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real, real / 2]), torch.cat([labels] * 3))
-    assert [number for number, _ in seen] == [6, 7, 8]
-    for (_, part), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
+    assert [number for number, _, _ in seen] == [6, 7, 8]
+    for (_, part, _), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
         assert torch.equal(part.real, expected)
         assert part.labels is not None
         assert torch.equal(part.labels, labels)
-    assert len({part.fake.detach().numpy().tobytes() for _, part in seen}) == 3
-    for number, part in seen:  # the same by hand
-        found = alone.discriminator_losses(number, part)
+    assert len({fake.detach().numpy().tobytes() for _, _, fake in seen}) == 3
+    for number, part, drawn in seen:  # the same by hand
+        found = alone.discriminator_losses(number, part, drawn)
         expected_terms = alone._update_network("discriminator", alone._mixed_discriminator, [found])
     latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
     fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
-    assert torch.equal(fake, part.fake)
-    found = alone.generator_losses(part._replace(fake=fake), found.logits_real)
+    assert torch.equal(fake, drawn)
+    found = alone.generator_losses(fake, labels, found.logits_real)
     expected_terms |= alone._update_network("generator", alone._mixed_generator, [found])
     assert {name: term.item() for name, term in terms.items()} == {
         name: term.item() for name, term in expected_terms.items()
@@ -309,9 +309,11 @@ def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.Monkey
         losses = recipe.discriminator_losses
         seen: list[torch.Tensor | None] = []
 
-        def noting(number: int, part: Slice, losses: Any = losses, seen: list[Any] = seen) -> Losses:
+        def noting(
+            number: int, part: Batch, fake: torch.Tensor, losses: Any = losses, seen: list[Any] = seen
+        ) -> Losses:
             seen.append(part.mixing)
-            found: Losses = losses(number, part)
+            found: Losses = losses(number, part, fake)
             return found
 
         monkeypatch.setattr(recipe, "discriminator_losses", noting)

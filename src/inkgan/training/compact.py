@@ -76,22 +76,6 @@ class Batch(NamedTuple):
         return Batch(self.real[index], labels, self.latents[index], mixing)
 
 
-class Slice(NamedTuple):
-    """A part of a batch: pairs of a real and a generated image that have the same class.
-
-    Attributes:
-        real: real images [N, H, W, C].
-        fake: generated ones; gradients flow through them to the generator.
-        labels: their classes [N]; None without labels.
-        mixing: as in :class:`Batch`.
-    """
-
-    real: Tensor
-    fake: Tensor
-    labels: Tensor | None
-    mixing: Tensor | None = None
-
-
 class Losses(NamedTuple):
     """The losses that a network minimises, and the figures logged with them.
 
@@ -225,20 +209,22 @@ class Compact(Recipe):
         terms: dict[str, Tensor] = {}
         for update, number in enumerate(numbers):
             batch = batches.at(update)
+            count = len(batch.real) // self._config.slices
             own = self._team.own_slices(self._config.slices)
-            parts, losses = [], []
-            for index in own:
+            parts = [batch.at(slice(index * count, (index + 1) * count)) for index in own]
+            drawn, losses = [], []
+            for index, part in zip(own, parts, strict=True):
                 with self._seeded_layers(number, index, "discriminator"):
-                    part = self._slice(index, batch)
-                    parts.append(part)
-                    losses.append(self.discriminator_losses(number, part))
+                    fake = self._mixed_generator.forward(part.latents, part.labels)
+                    drawn.append(fake)
+                    losses.append(self.discriminator_losses(number, part, fake))
             terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
         # The generator learns from the images of the discriminator's last update, so they are drawn only once.
         if with_generator:
             before, losses = losses, []
-            for index, part, one in zip(own, parts, before, strict=True):
+            for index, part, fake, one in zip(own, parts, drawn, before, strict=True):
                 with self._seeded_layers(number, index, "generator"):
-                    losses.append(self.generator_losses(part, one.logits_real))
+                    losses.append(self.generator_losses(fake, part.labels, one.logits_real))
             terms |= self._update_network("generator", self._mixed_generator, losses)
         return terms
 
@@ -262,48 +248,42 @@ class Compact(Recipe):
             torch.manual_seed(int(rng(self._config.seed, Stream.LAYERS, place).integers(2**63)))
             yield
 
-    def _slice(self, index: int, batch: Batch) -> Slice:
-        """Return slice ``index`` of a batch, with the images that the generator draws for it."""
-        count = len(batch.real) // self._config.slices
-        part = batch.at(slice(index * count, (index + 1) * count))
-        fake = self._mixed_generator.forward(part.latents, part.labels)
-        return Slice(part.real, fake, part.labels, part.mixing)
-
-    def discriminator_losses(self, number: int, part: Slice) -> Losses:
+    def discriminator_losses(self, number: int, part: Batch, fake: Tensor) -> Losses:
         """Return the losses that the discriminator minimises.
 
         Args:
             number: the number of updates of the discriminator before this one.
-            part: the pairs of real and generated images.
+            part: the real images and their classes; a batch or a slice of it.
+            fake: the generated images [N, H, W, C] that they are paired with.
         """
         penalty = self._penalty_settings
         n = len(part.real)
-        images = torch.cat([part.real, part.fake.detach().to(self._dtype)])
+        images = torch.cat([part.real, fake.detach().to(self._dtype)])
         penalty_is_due = self._penalty_is_due(number)
         images.requires_grad_(penalty_is_due and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
         logits, class_scores = _split_output(self._mixed_discriminator.forward(images, both_labels))
-        real, fake = logits[:n], logits[n:]
-        terms = {"loss_discriminator": self._loss.discriminator(real, fake)}
+        logits_real, logits_fake = logits[:n], logits[n:]
+        terms = {"loss_discriminator": self._loss.discriminator(logits_real, logits_fake)}
         if class_scores is not None and part.labels is not None:
             terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], part.labels)
         if penalty_is_due:
             # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
             terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part)
 
-        real, fake = real.detach(), fake.detach()
-        figures = comparison(real, fake)
+        logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
+        figures = comparison(logits_real, logits_fake)
         if self.logits_have_zero:
-            figures |= scores(real, fake)
-        return Losses(terms, figures, real)
+            figures |= scores(logits_real, logits_fake)
+        return Losses(terms, figures, logits_real)
 
     def _penalty_is_due(self, number: int) -> bool:
         """Return whether the discriminator's update ``number`` includes the penalty."""
         penalty = self._penalty_settings
         return penalty.weight > 0 and number % penalty.every == 0
 
-    def _penalty(self, images: Tensor, logits: Tensor, part: Slice) -> Tensor:
+    def _penalty(self, images: Tensor, logits: Tensor, part: Batch) -> Tensor:
         """Return the gradient penalty: WGAN-GP's in its game, else (R1 + R2)/2, or R1/2 if ``penalty.on`` is real."""
         n = len(images) // 2
         pixels = self._penalty_settings.pixels
@@ -316,7 +296,7 @@ class Compact(Recipe):
             return zero_centered_penalty(gradients[:n]) / 2
         return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
 
-    def generator_losses(self, part: Slice, logits_real: Tensor) -> Losses:
+    def generator_losses(self, fake: Tensor, labels: Tensor | None, logits_real: Tensor) -> Losses:
         """Return the losses that the generator minimises; the discriminator that scores its images is the updated one.
 
         The logits of the real images are those from before the discriminator's update, which saves a forward pass. The
@@ -325,13 +305,14 @@ class Compact(Recipe):
         with each variant showed no significant difference; see docs/experiments.md.
 
         Args:
-            part: the images.
-            logits_real: the logits [N] of the real images.
+            fake: the generated images [N, H, W, C]; gradients flow through them to the generator.
+            labels: their classes [N]; None without labels.
+            logits_real: the logits [N] of the real images that they are paired with.
         """
-        logits_fake, class_scores = _split_output(self._mixed_discriminator.forward_frozen(part.fake, part.labels))
+        logits_fake, class_scores = _split_output(self._mixed_discriminator.forward_frozen(fake, labels))
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
-        if class_scores is not None and part.labels is not None:
-            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, part.labels)
+        if class_scores is not None and labels is not None:
+            terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
         return Losses(terms, {}, logits_real)
 
     def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
