@@ -75,7 +75,7 @@ class ManyProcesses(Team):
         return first, second
 
     def dismiss(self, exit_code: int) -> None:
-        """See :meth:`Team.dismiss`. The others wait for the store before the processes meet, then for a broadcast."""
+        """End the other processes: before they meet they wait for the store, and then for :meth:`broadcast_pair`."""
         if not self._has_met:
             self._store.set(f"answer-{self._questions + 1}-{self.rank}", json.dumps({"exit_code": exit_code}))
             return

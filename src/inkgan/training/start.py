@@ -137,10 +137,9 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         raise ConfigError(f"watcher is {as_given(watcher)}. Give an object of a class derived from inkgan.Watcher.")
     given = complete_options(recipe, **options)
     processes = given["processes"]
-    timeout = _timeout(given)
     if isinstance(processes, int) and processes > 1:
         checked(given)  # before any process is started
-    with usual_arithmetic(), team_of(processes, timeout, given) as team:
+    with usual_arithmetic(), team_of(processes, given["timeout"], given) as team:
         if not team.leads:
             watcher = Watcher()
         elif watcher is None:
@@ -216,7 +215,6 @@ def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, 
         size = 1 if given["processes"] is None else given["processes"]
         require_possible_count(size)
     _require_possible(config, size, heal=given["heal"])
-    _timeout(given)
     stop_at = given["stop_at"]
     if stop_at is not None:
         whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
@@ -310,12 +308,6 @@ def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataS
         if not may_have_moved:
             raise
         raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
-
-
-def _timeout(given: Mapping[str, Any]) -> float:
-    """Return the number of seconds that processes wait for each other."""
-    complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
-    return number_between(given["timeout"], complaint, 1e-3, 1e6)
 
 
 def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -449,6 +441,8 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
         )
     given: dict[str, Any] = {"recipe": recipe} | dict.fromkeys(known) | _DEFAULTS | _plain(options)
     given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal")}
+    complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
+    given["timeout"] = number_between(given["timeout"], complaint, 1e-3, 1e6)
     if isinstance(data, Path):
         given["data"] = str(expanded(data).absolute())  # a path is never the name of a known set
     return given

@@ -98,9 +98,6 @@ class Team:
             LostProcessError: the digests differ.
         """
 
-    def dismiss(self, exit_code: int) -> None:
-        """End the other processes, which wait in :meth:`agree`, :meth:`meet` or :meth:`broadcast_pair`."""
-
 
 def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any]) -> AbstractContextManager[Team]:
     """Return the team that this process belongs to, as a context that lasts until the run ends.
