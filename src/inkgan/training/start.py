@@ -140,10 +140,8 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     if isinstance(processes, int) and processes > 1:
         checked(given)  # before any process is started
     with usual_arithmetic(), team_of(processes, given["timeout"], given) as team:
-        if not team.leads:
-            watcher = Watcher()
-        elif watcher is None:
-            watcher = NotebookWatcher() if is_notebook() else Watcher()
+        if watcher is None or not team.leads:
+            watcher = NotebookWatcher() if team.leads and is_notebook() else Watcher()
         if is_restart() and given["out"]:
             given |= _options_after_restart(RunFolder(Path(given["out"])))
         prepared = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
