@@ -124,13 +124,8 @@ def application(service: Service) -> FastAPI:
 
 async def _write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
-    service = _service(request)
-    headers = _cache_headers(request, query)
-    if _client_has(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    responses.check(service.model, query)
-    content, media_type = await service.drawn(responses.write, query)
-    return Response(content, media_type=media_type, headers=headers)
+    responses.check(_service(request).model, query)
+    return await _drawn(request, query, responses.write, query)
 
 
 async def _digit(
