@@ -188,7 +188,7 @@ def test_standing_statistics_of_one_batch_reproduce_it() -> None:
     own = weights | drawing.measure_standing_statistics(weights, batches[:1])
     average = weights | drawing.measure_standing_statistics(weights, batches)
     expected, _ = drawing.draw_tutorial(weights, batches[0])
-    by_own, _ = drawing.draw_tutorial(own, batches[0], drawing.standing_statistics(own))
-    by_average, _ = drawing.draw_tutorial(average, batches[0], drawing.standing_statistics(average))
+    by_own, _ = drawing.draw_tutorial(own, batches[0], standing=True)
+    by_average, _ = drawing.draw_tutorial(average, batches[0], standing=True)
     assert np.abs(by_own - expected).max() < 1e-5
     assert np.abs(by_average - expected).max() > 1e-3

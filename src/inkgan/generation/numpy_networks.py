@@ -19,8 +19,6 @@ from inkgan.networks.grid import EMBEDDING, fine_channels, grid_of, slope_of
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
-#: Mean and variance by layer, for batch normalisation.
-LayerStatistics = dict[str, tuple[Array, Array]]
 
 #: The shapes of the tutorial's generator, weights and standing statistics, as saved.
 TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
@@ -39,22 +37,26 @@ _ROWS = 512  # rows of weights; a multiple of 64, so that matrix products round 
 
 
 def draw_tutorial(
-    weights: Mapping[str, NDArray[Any]], latents: Array, by: LayerStatistics | None = None
-) -> tuple[Array, LayerStatistics]:
+    weights: Mapping[str, NDArray[Any]], latents: Array, *, standing: bool = False
+) -> tuple[Array, dict[str, tuple[Array, Array]]]:
     """Draw with the tutorial's generator.
 
     Args:
         weights: by name, as in :data:`TUTORIAL_SHAPES`.
         latents: [N, 100] float32.
-        by: the statistics to normalise with; None takes those of this batch, as the tutorial does.
+        standing: normalise with the standing statistics among the weights, and not with those of this batch, as the
+            tutorial does.
 
     Returns:
-        Images [N, 28, 28, 1] in (0, 1), float32, and the statistics that were used.
+        Images [N, 28, 28, 1] in (0, 1), float32, and the mean and variance that were used, by layer.
     """
-    used: LayerStatistics = {}
+    used: dict[str, tuple[Array, Array]] = {}
 
     def normalise_relu(maps: Array, layer: str) -> Array:
-        used[layer] = _statistics_of(maps) if by is None else by[layer]
+        if standing:
+            used[layer] = weights[f"standing.mean{layer}"], weights[f"standing.variance{layer}"]
+        else:
+            used[layer] = _statistics_of(maps)
         mean, variance = used[layer]
         normal = (maps - mean) / np.sqrt(variance + _EPSILON) + weights[f"beta{layer}"]
         result: Array = np.maximum(normal, 0).astype(np.float32)
@@ -74,11 +76,6 @@ def _statistics_of(maps: Array) -> tuple[Array, Array]:
     mean = flat.mean(0, dtype=np.float64)
     variance = flat.var(0, dtype=np.float64)
     return mean.astype(np.float32), variance.astype(np.float32)
-
-
-def standing_statistics(weights: Mapping[str, NDArray[Any]]) -> LayerStatistics:
-    """Return the standing statistics that were saved with the weights."""
-    return {layer: (weights[f"standing.mean{layer}"], weights[f"standing.variance{layer}"]) for layer in "123"}
 
 
 def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: list[Array]) -> dict[str, Array]:
@@ -283,7 +280,7 @@ NUMPY_NETWORKS: Mapping[str, NumpyNetwork] = {
     "compact": NumpyNetwork(compact_shapes, draw_compact),
     "tutorial": NumpyNetwork(
         shapes=lambda *_: TUTORIAL_SHAPES,
-        draw=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing_statistics(weights))[0],
+        draw=lambda weights, _, latents, __: draw_tutorial(weights, latents, standing=True)[0],
         fixed={"image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 100, "channels": 50},
     ),
 }
