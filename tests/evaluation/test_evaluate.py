@@ -774,7 +774,9 @@ def test_settings_say_how_images_are_read(tmp_path: Path, digits: DataSet, real:
     assert set(subject.label_names) == set(names)
     assert subject.images.shape == (200, 20, 24, 1)
     assert subject.images.mean() > 128, "light ink is taken as it is"
-    assert open_subject(tmp_path, {"splits": "no"}).notes
+    subject = open_subject(tmp_path, {"splits": "no"})
+    assert isinstance(subject, ImageSubject)
+    assert subject.notes
     assert real_images([subject], "mnist", None, {"ink": "dark"}).digest == digits.digest
     with pytest.raises(DataError, match=r"data\.ink=dark is for your own images"):
         real_images([open_subject("fast")], "mnist", None, {"ink": "dark"})

@@ -66,11 +66,6 @@ class ModelSubject:
         """Height, width and channels of its images."""
         return self.model.image_shape
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The notes for the reader of a report."""
-        return tuple(self.model.notes)
-
     def class_names(self, data: DataSet) -> tuple[str, ...]:
         """Return the names of its labels; empty if it draws without labels.
 
@@ -89,12 +84,14 @@ class ModelSubject:
         The classes come in turn; if those of the data are unequal, they come in the data's proportions. Otherwise a
         perfect generator would differ from the data by its class shares alone.
         """
-        counts, notes = _unequal_counts(self.class_names(data), data), []
+        counts, notes = _unequal_counts(self.class_names(data), data), [*self.model.notes]
         labels = self.model.labels_for(n)
         if counts is not None:
             labels = in_proportion(n, counts)
             has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
-            notes = [f"{self.name} drew its classes in the proportions of {has}."]
+            notes.append(f"{self.name} drew its classes in the proportions of {has}.")
+        if self.model.data_digest != data.digest:
+            notes.append(f"{self.name} learned from other data than {data.name} as it is here.")
         images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
         return np.asarray(images).reshape(n, *self.image_shape), labels, notes
 
@@ -137,10 +134,10 @@ class ImageSubject:
     def take(
         self, n: int, seed: int, _data: DataSet, _progress: Progress = no_progress
     ) -> tuple[Images, Labels | None, list[str]]:
-        """Return n images, their labels and no notes; if there are more images, the seed chooses among them."""
+        """Return n images, their labels, and notes; if there are more images, the seed chooses among them."""
         total = len(self.images)
         some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
-        return self.images[some], None if self.labels is None else self.labels[some], []
+        return self.images[some], None if self.labels is None else self.labels[some], [*self.notes]
 
 
 Subject = ModelSubject | ImageSubject
@@ -338,14 +335,11 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         EvaluationError: every image is constant.
     """
     seed = valid_seed(seed)
-    images, labels, said = subject.take(n, seed, data, progress)
+    images, labels, notes = subject.take(n, seed, data, progress)
     flat = images.reshape(len(images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
-    notes = [*subject.notes, *said]
-    if isinstance(subject, ModelSubject) and subject.model.data_digest != data.digest:
-        notes.append(f"{subject.name} learned from other data than {data.name} as it is here.")
     if labels is not None:
         labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
         notes += said
