@@ -122,6 +122,8 @@ class OutputFolder:
 
     def _refuse_to_replace(self, ours: set[str]) -> None:
         """Refuse if a new file or its subfolder would replace anything that is not ``ours``."""
+        if not _holds_files(self._path):  # to look for a million names would take seconds
+            return
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
