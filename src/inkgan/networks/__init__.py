@@ -21,14 +21,16 @@ to ``exporting/onnx_file.py``.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from inkgan.device import usual_arithmetic
@@ -161,33 +163,40 @@ def own_network_sha256(name: str) -> str | None:
     return None if file is None else sha256_of(file)
 
 
+class _FromTheFile(SourceFileLoader):
+    """A loader that always reads the file. Python's cache would miss an edit that keeps the file's size and second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(read_regular(Path(self.path)), self.path)
+
+
 def _module_of(name: str) -> ModuleType:
     """Import a network's module. One of the user's own is imported anew each time, so that a notebook sees changes."""
+    file = None if name in NETWORKS else own_networks()[name]
     try:
-        if name in NETWORKS:
-            return import_module(NETWORKS[name])
-        file = own_networks()[name]
-        return _executed(file)
+        return import_module(NETWORKS[name]) if file is None else _executed(file)
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or CheckpointError(f"cannot import the network {name!r}: {error}.")) from None
     except (Exception, SystemExit) as error:  # a script may end with sys.exit()
+        if file is None:
+            raise
         raise CheckpointError(
             f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
         ) from error
 
 
 def _executed(file: Path) -> ModuleType:
-    """Execute a file as a module. Like any import, one that fails leaves no module behind.
-
-    Python's own import would take a cached form of the file, and miss an edit that keeps its size and second.
-    """
-    module = ModuleType(f"inkgan_own_networks.{file.stem}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # dataclasses look there
+    """Execute a file as a module. Like any import, one that fails leaves no module behind."""
+    full_name = f"inkgan_own_networks.{file.stem}"
+    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[full_name] = module  # dataclasses look there
     try:
-        exec(compile(read_regular(file), str(file), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        spec.loader.exec_module(module)
     except BaseException:
-        sys.modules.pop(module.__name__, None)
+        sys.modules.pop(full_name, None)
         raise
     return module
 
