@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Window(io.StringIO):
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.stdout", self)
         monkeypatch.setattr(console, "_SECONDS_BETWEEN_PANELS", 0.0)
+        monkeypatch.setattr(console, "_SECONDS_BETWEEN_BARS", 0.0)
         monkeypatch.setattr(console, "_SHARE_FOR_PANELS", 1e9)
         self.screen = pyte.Screen(columns, lines)
         self.stream = pyte.Stream(self.screen)
@@ -205,8 +207,14 @@ def test_runs_without_a_panel(
     """The tutorial, --plain and simple terminals have no panel, but lines and pictures that scroll."""
     window = Window(monkeypatch, 80, 24, **environment)
     with console.watcher_for(quiet=False, plain=plain) as watcher:
+        watcher.preparing("reading", 0.5)
         run(watcher, recipe)
         assert "doctor" not in window.getvalue()
+        if not environment:  # a simple terminal shows no bar, either
+            (bar,) = (line for line in window.lines if "━" in line)
+            assert re.fullmatch(r"step 2/100 [╸╺━]+ D 0\.500  G 3\.000 10\.0 steps/s 0:00:10 left", bar)
+            assert "reading" in window.getvalue()
+    assert "━" not in "".join(window.lines)
 
 
 def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +260,7 @@ def test_drawing_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("inkgan.cli.panel.Panel.__rich_console__", drawn)
     with console.watcher_for(quiet=False) as watcher:
         watcher.started(Path("runs/x"), Config(), ABOUT, 0)
+        drawings.clear()  # rich draws with each line above the panel, too
         for number in range(1000):
             now[0] += 1.0
             watcher.stepped(step(number))

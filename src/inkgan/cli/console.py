@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.text import Text
 
 from inkgan.cli.drawing import in_characters
@@ -115,41 +113,29 @@ class _Plain(_Quiet):
 
 
 class _Live(_Plain):
-    """A panel that is drawn in place; or, as in the lesson, lines and pictures that scroll above a progress bar.
+    """A panel that is drawn in place; or, as in the lesson, lines and pictures that scroll above its progress bar.
 
     Args:
-        scrolls: show no panel. The tutorial and simple terminals have none in any case.
+        scrolls: show only the panel's bar. So do the tutorial and simple terminals.
     """
 
     def __init__(self, *, scrolls: bool) -> None:
         super().__init__()
         self._scrolls = scrolls
         self._console = _Terminal(highlight=False)
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[losses]}"),
-            TextColumn("{task.fields[speed]}"),
-            TextColumn("{task.fields[left]}"),
-            console=self._console,
-            transient=True,
-            auto_refresh=False,  # rich's own thread would fail noisily when the terminal goes away
-        )
-        self._task = self._bar.add_task("starting", losses="", speed="", left="", total=None)
         self._panel = Panel()
         self._live: Live | None = None
         self._size = self._console.size
-        self._due = -math.inf  # when the bar or the panel is next drawn
+        self._due = -math.inf
 
     def __enter__(self) -> _Live:
-        with self.printing():
-            self._bar.start()
+        self._open()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop()
+        self._close()
         if self._console.quiet:
-            super().mute()  # only now: while the bar is shown, rich replaces stdout
+            super().mute()  # only now: while the panel is shown, rich replaces stdout
 
     def mute(self) -> None:
         self._console.quiet = True  # else it would buffer what it could not write
@@ -159,22 +145,23 @@ class _Live(_Plain):
             self._console.print(Text(line))
 
     def preparing(self, doing: str, done: float) -> None:
-        self._update(description=doing, total=1.0, completed=done)
+        self._panel.preparing = (doing, done)
+        self._draw()
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         super().started(folder, config, about, first_step)
-        self._panel.has_doctor = config.watch.doctor_every > 0
         can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
-        if can_draw and config.recipe != "tutorial" and not self._scrolls:
-            self._stop()
-            self._open()
+        self._panel.preparing = ("the untrained generator", 0.0)
+        self._panel.has_doctor = config.watch.doctor_every > 0
+        self._panel.is_whole = can_draw and config.recipe != "tutorial" and not self._scrolls
+        self._due = -math.inf
 
     def warn(self, message: str) -> None:
         with self.printing():
             self._console.print(Text(f"warning: {message}", style="yellow"))
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
-        if self._live is not None:
+        if self._panel.is_whole:
             return
         stride = -(-image.shape[1] // self._console.width)  # skip pixels of an image that is wider than the window
         image = image[::stride, ::stride]
@@ -197,41 +184,20 @@ class _Live(_Plain):
         self._draw()
 
     def stepped(self, progress: StepProgress) -> None:
-        if self._live is not None:
-            self._panel.stepped(progress)
-            self._draw()
-            return
-        self._update(
-            description=progress.position,
-            total=None if progress.step < 0 else 1.0,
-            completed=progress.fraction_done,
-            losses=progress.losses,
-            speed=progress.speed,
-            left=progress.time_left,
-        )
+        self._panel.stepped(progress)
+        self._draw()
 
     def ended(self, result: Result) -> None:
-        was_open = self._live is not None
-        self._stop()
-        if was_open and result.complete and self._panel.images is not None:
+        self._close()
+        if self._panel.is_whole and result.complete and self._panel.images is not None:
             size = self._console.size
             with self.printing():
                 self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
         super().ended(result)
 
-    def _update(self, **columns: Any) -> None:
-        """Change the bar, and draw it if it is due."""
-        now = time.monotonic()
-        due = now >= self._due
-        if due:
-            self._due = now + _SECONDS_BETWEEN_BARS
-        with self.printing():
-            self._bar.update(self._task, refresh=due, **columns)
-
     def _open(self) -> None:
         self._size = self._console.size
-        self._due = -math.inf
-        # auto_refresh=False for the same reason as above.
+        # auto_refresh=False, because rich's own thread would fail noisily when the terminal goes away.
         self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
         with self.printing():
             self._live.start()
@@ -242,22 +208,21 @@ class _Live(_Plain):
         if self._live is None or now < self._due:
             return
         with self.printing():
-            if self._console.size != self._size:
+            if self._panel.is_whole and self._console.size != self._size:
                 # A narrower window wraps the lines that are already there, so rich would redraw in the wrong place.
-                self._stop()
+                self._close()
                 self._console.clear()
                 self._open()
             self._live.refresh()
         cost = time.monotonic() - now
-        self._due = now + max(_SECONDS_BETWEEN_PANELS, cost / _SHARE_FOR_PANELS)
+        pause = _SECONDS_BETWEEN_PANELS if self._panel.is_whole else _SECONDS_BETWEEN_BARS
+        self._due = now + max(pause, cost / _SHARE_FOR_PANELS)
 
-    def _stop(self) -> None:
-        """Remove the bar or the panel."""
-        for shown in (self._bar, self._live):
-            if shown is not None:
-                with self.printing(), contextlib.suppress(IndexError):  # from rich, if it never started
-                    shown.stop()
-        self._live = None
+    def _close(self) -> None:
+        if self._live is not None:
+            with self.printing(), contextlib.suppress(IndexError):  # from rich, if it never started
+                self._live.stop()
+            self._live = None
 
 
 class _Terminal(Console):

@@ -30,6 +30,8 @@ class Panel:
     Rich draws it in the width and height of the window.
 
     Attributes:
+        is_whole: whether all of it is shown, and not only its bar.
+        preparing: what is done before the first step, and the share of it that is done, None if that is unknown.
         progress: the last step; None before the first one.
         images: the images of the fixed latents uint8 [N, H, W, C]; None before the first ones.
         finding: the doctor's verdict; None while the run is healthy.
@@ -37,6 +39,8 @@ class Panel:
     """
 
     def __init__(self) -> None:
+        self.is_whole = False
+        self.preparing: tuple[str, float | None] = ("starting", None)
         self.progress: StepProgress | None = None
         self.images: Images | None = None
         self.finding: str | None = None
@@ -50,21 +54,27 @@ class Panel:
             self._history.setdefault(name, []).append(progress.terms[name])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._bar(options.max_width)
+        if not self.is_whole:
+            return
         lines = [*self._curves(options.max_width), self._doctor(options.max_width)]
         # One line is for the bar, and one stays empty for the cursor.
-        yield self._bar(options.max_width)
         room = console.height - len(lines) - 2
         if self.images is not None and console.height >= _LOWEST_WITH_PICTURES:
             yield Picture(self.images, options.max_width, room)
         yield from lines
 
-    def _bar(self, width: int) -> RenderableType:
+    def _bar(self, width: int) -> Table:
         progress = self.progress
         if progress is None:
-            return Text("the untrained generator")
-        bar = ProgressBar(total=1.0, completed=progress.fraction_done, pulse=False)
-        speed = [progress.speed] if width >= _NARROWEST_WITH_SPEED else []
-        parts: list[RenderableType] = [progress.position, bar, *speed, progress.time_left]
+            doing, done = self.preparing
+            bar = ProgressBar(total=None if done is None else 1.0, completed=done or 0.0)
+            parts: list[RenderableType] = [Text(doing), bar]
+        else:
+            bar = ProgressBar(total=None if progress.step < 0 else 1.0, completed=progress.fraction_done)
+            losses = [] if self.is_whole else [progress.losses]
+            speed = [progress.speed] if width >= _NARROWEST_WITH_SPEED else []
+            parts = [progress.position, bar, *losses, *speed, progress.time_left]
         grid = Table.grid(expand=True, padding=(0, 1))
         for part in parts:
             grid.add_column(ratio=1 if part is bar else None, no_wrap=True)
