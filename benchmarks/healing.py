@@ -50,10 +50,10 @@ def outcome(fault: str, seed: int, steps: int, ruler: Ruler, *, heal: bool) -> O
         out = Path(folder) / "run"
         try:
             inkgan.train("fast", steps=steps, out=out, settings=settings, heal=heal)
+            distance = ruler.distance(inkgan.load(out).sample(5000)[..., None]).value
         except DivergenceError:
-            return Outcome(None, number_of_healings(RunFolder(out).saved_config()))
-        images = inkgan.load(out).sample(5000)[..., None]
-        return Outcome(ruler.distance(images).value, number_of_healings(RunFolder(out).saved_config()))
+            distance = None
+        return Outcome(distance, number_of_healings(RunFolder(out).saved_config()))
 
 
 def row(fault: str, outcomes: Sequence[Outcome], *, heal: bool) -> list[str]:
