@@ -23,7 +23,7 @@ from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.generation.writing import morph
 from inkgan.images import picture_of
-from inkgan.serving import app, responses
+from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guard import Guard
 from inkgan.serving.guide import example_of
@@ -83,13 +83,21 @@ def test_a_writing_as_json(fast: TestClient) -> None:
 
 @pytest.mark.parametrize("look", ["scan", "photo", "field"])
 def test_a_look_is_the_commands(fast: TestClient, look: str) -> None:
-    """A text with a look has the pixels and boxes of ``inkgan write``."""
+    """A text with a look has the pixels and boxes of ``inkgan write``, alone or with others."""
     written = inkgan.write("10", model="fast", seed=2, writer=1, height=24, legible=0, look=look)
     query = f"/v1/write?text=10&seed=2&writer=1&height=24&legible=0&look={look}"
     answer = fast.get(f"{query}&format=json").json()
     assert answer["boxes"] == [list(box) for box in written.boxes]
     assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
     assert_array_equal(picture(fast.get(query).content), 255 - written.image)
+
+
+def test_texts_of_several_looks_are_not_written_together() -> None:
+    plain = parameters.Write(text="1", look="scan")
+    assert responses.shared_parameters(plain) == responses.shared_parameters(
+        plain.model_copy(update={"text": "2", "seed": 3})
+    )
+    assert responses.shared_parameters(plain) != responses.shared_parameters(plain.model_copy(update={"look": "photo"}))
 
 
 def test_a_digit_is_the_writers(fast: TestClient) -> None:

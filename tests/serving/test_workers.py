@@ -55,11 +55,11 @@ def test_they_draw_what_one_process_draws(service: Service) -> None:
 
     async def work() -> Any:
         drawn = await asyncio.gather(*(service.drawn(responses.digit, "7", DIGIT) for _ in range(3)))
-        return drawn, await asyncio.gather(*(service.drawn(responses.write, one) for one in asked))
+        return drawn, await asyncio.gather(*map(service.writer.ask, asked))
 
     drawn, written = within_seconds(work())
     assert drawn == 3 * [responses.digit(service.model, "7", DIGIT)]
-    assert written == [responses.write(service.model, one) for one in asked]
+    assert written == responses.write(service.model, asked)
 
 
 def test_an_error_comes_back(service: Service) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from inkgan.exporting.saved import SavedModel
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.serving import guide, responses
+from inkgan.serving.batching import Batcher
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, Write
 from inkgan.serving.responses import PNG, Content
@@ -55,6 +56,7 @@ class Service:
         self.digest = responses.digest(saved)
         self.models = responses.models(saved, self.digest)
         self.workers = Workers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
+        self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
 
     @cached_property
     def page(self) -> tuple[bytes, str]:
@@ -78,6 +80,9 @@ class Service:
         """Wait for a turn, and return ``make(model, *arguments)``."""
         async with self.workers.turns:
             return await self.workers.draw(make, *arguments)
+
+    async def _written(self, queries: Sequence[Write]) -> Sequence[Content]:
+        return await self.workers.draw(responses.write, queries)
 
 
 def application(service: Service) -> FastAPI:
@@ -124,8 +129,13 @@ def application(service: Service) -> FastAPI:
 
 async def _write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
-    responses.check(_service(request).model, query)
-    return await _drawn(request, query, responses.write, query)
+    service = _service(request)
+    headers = _cache_headers(request, query)
+    if _client_has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    responses.check(service.model, query)
+    content, media_type = await service.writer.ask(query)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 async def _digit(

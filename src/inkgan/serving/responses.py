@@ -8,9 +8,10 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -57,12 +58,23 @@ def check(model: Model, query: parameters.Write) -> None:
     writing.load_for_writing(model)
 
 
-def write(model: Model, query: parameters.Write) -> Content:
-    """Write a text, with the pixels of ``inkgan write``."""
-    options = query.model_dump(include={"seed", "writer", *writing.WritingOptions.__optional_keys__})
-    written = writing.write(query.text, model=model, **options)
+def shared_parameters(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
+    """Return the parameters that texts must share to be written in one batch."""
+    return tuple(query.model_dump(include=set(writing.WritingOptions.__optional_keys__)).items())
+
+
+def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
+    """Write texts with the same :func:`shared_parameters`, each as if alone, with the pixels of ``inkgan write``."""
+    lines = [(one.text, one.writer) for one in queries]
+    written = writing.write_batch(
+        lines, model=model, seed=[one.seed for one in queries], **dict(shared_parameters(queries[0]))
+    )
+    return [_written(one, query.format) for one, query in zip(written, queries, strict=True)]
+
+
+def _written(written: writing.Writing, kind: str) -> Content:
     picture = png_bytes(written.picture)
-    if query.format == "png":
+    if kind == "png":
         return Content(picture, PNG)
     height, width = written.image.shape[:2]
     return as_json(
