@@ -76,6 +76,7 @@ class Source:
         looks: the looks of the lines, in equal parts.
         slants: the slants of the lines in degrees, in equal parts.
         gaps: the knob ``gap``, in equal parts: 0 for digits that stand apart, or a range in which some touch.
+        variety: the knob ``variety``: how unusual the hands are.
         elastic: the knob ``elastic``: how far parts of digits are displaced.
         style: how much a writer varies.
         legible: the least probability with which each digit can be read; real digits are taken as they are.
@@ -88,6 +89,7 @@ class Source:
     looks: tuple[str, ...] = ("clean", "scan", "photo", "field")
     slants: tuple[float, ...] = (-10.0, 0.0, 10.0)
     gaps: tuple[str, ...] = ("0", "-0.25..0.05")
+    variety: str = "1"
     elastic: str = "0..0.07"
     style: float = 0.25
     legible: float = 0.99
@@ -102,6 +104,7 @@ ABLATION = {
     "look clean alone": replace(OURS, looks=("clean",)),
     "no slant": replace(OURS, slants=(0.0,)),
     "no touching digits": replace(OURS, gaps=("0",)),
+    "more variety": replace(OURS, variety="1..1.4"),
     "no elastic": replace(OURS, elastic="0"),
     "real digits, elastic": replace(OURS, model="real"),
     "no spaces": replace(OURS, spaced=False),
@@ -156,7 +159,7 @@ def specs(source: Source, lines: int, seed: int) -> list[Spec]:
         Spec(
             texts=texts, count=end - start, model=OURS.model if source.model == "real" else source.model,
             seed=1000 * seed + i, style=source.style, slant=slant, height=HEIGHT, legible=source.legible,
-            look={"look": look, "gap": gap, "elastic": source.elastic},
+            look={"look": look, "gap": gap, "variety": source.variety, "elastic": source.elastic},
         )
         for i, ((look, slant, gap), start, end) in enumerate(zip(kinds, ends[:-1], ends[1:], strict=True))
         if end > start

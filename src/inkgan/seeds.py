@@ -44,6 +44,7 @@ class Stream(IntEnum):
     GAPS = 18
     LAYERS = 19
     ELASTIC = 20
+    VARIETY = 21
 
 
 def valid_seed(seed: Any) -> int:

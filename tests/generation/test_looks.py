@@ -74,7 +74,7 @@ def test_mistakes_on_the_command_line(
         ("none.toml", {}, "cannot read .*none.toml"),
         ("bad.toml", {}, "bad.toml is not a TOML file"),
         ("odd.toml", {}, "a look has no knob 'colour'"),
-        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, elastic, pen,"),
+        ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, variety, elastic, pen,"),
         ("scan", {"blur": "11"}, "blur = '11' is not allowed"),
         ("scan", {"blur": "2..1"}, "The range runs backwards: give the smaller number first."),
         ("scan", {"blur": "-1..2"}, "It takes a number from 0 to 10, or a range such as 0..10: the standard deviation"),
@@ -149,6 +149,46 @@ def test_digits_are_distorted() -> None:
     assert distorted.boxes[0][0] < left < right < distorted.boxes[2][2]
     for writer in range(3):
         assert cut(written(writer, elastic=0.1), 1) != cut(written(writer, elastic="0..0.1"), 1)
+
+
+class Echo:
+    """A generator that keeps the latents that it is asked for, and draws the same stroke for all."""
+
+    name = "echo"
+    class_names = tuple("0123456789")
+    latent_dim = 3
+    image_shape = (28, 28, 1)
+
+    def __init__(self) -> None:
+        self.latents: list[Any] = []
+
+    def draw(self, latents: Any, labels: Any) -> Any:
+        self.latents.append(latents)
+        images = np.zeros((len(labels), 28, 28), np.uint8)
+        images[:, 4:24, 12:16] = 255
+        return images
+
+
+@pytest.mark.parametrize("style", [0.0, 0.25, 1.0])
+def test_variety_multiplies_the_latents(style: float) -> None:
+    """It multiplies the latents of the digits and of those that show the pen; each line draws its own factor."""
+
+    def latents(writer: int = 0, **knobs: Any) -> Any:
+        echo = Echo()
+        inkgan.write("12-3", seed=3, writer=writer, model=echo, style=style, legible=0, look=knobs)
+        (drawn,) = echo.latents
+        return drawn
+
+    usual = latents()
+    np.testing.assert_array_equal(latents(variety=1), usual)
+    np.testing.assert_array_equal(latents(variety=1.5), np.float32(1.5) * usual)
+    assert not latents(variety=0).any()
+    factors = [latents(writer, variety="0.5..1.5") / latents(writer) for writer in range(20)]
+    for factor in factors:
+        np.testing.assert_allclose(factor, factor[0, 0], rtol=1e-6)
+    means = [factor.mean() for factor in factors]
+    assert 0.5 <= min(means) < 0.8
+    assert 1.2 < max(means) <= 1.5
 
 
 def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:

@@ -237,7 +237,9 @@ MEASURES: dict[str, tuple[tuple[float, ...], Callable[[NDArray[np.uint8], Writin
 
 def test_every_knob_is_measured() -> None:
     """Knobs for geometry, print and colour have their own tests here; those for characters are in test_looks.py."""
-    assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap", "elastic"}, "give it to MEASURES"
+    assert set(KNOBS) == {*MEASURES, *GEOMETRY, "form", "pen", "tint", "gap", "variety", "elastic"}, (
+        "give it to MEASURES"
+    )
 
 
 @pytest.mark.parametrize("knob", MEASURES)

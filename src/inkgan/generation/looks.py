@@ -32,6 +32,7 @@ COLOURS = {
 #: The numbers that a knob takes: the least, the greatest, and their meaning. Lengths are for an image 96 pixels high.
 LIMITS = {
     "gap": (-0.3, 1, "an addition to the gap between characters, in heights of a digit; they touch if that is below 0"),
+    "variety": (0, 1.5, "the factor of the digits' latents: the greater it is, the further hands are from the average"),
     "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
     "ink": (0.1, 1, "how dark full ink is"),
     "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
@@ -67,6 +68,7 @@ class Look:
 
     form: str = "none"
     gap: Range = (0, 0)
+    variety: Range = (1, 1)
     elastic: Range = (0, 0)
     pen: tuple[str, ...] = ("black",)
     ink: Range = (1, 1)

@@ -350,7 +350,7 @@ def _written(
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
     line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
-    digits, pens = _draw_digits(plans, generator, manner.style, manner.legible)
+    digits, pens = _draw_digits(plans, generator, manner.style, manner.legible, manner.look)
     images = _distorted(plans, digits.images, manner.look)
     strips = _characters(plans, images, pens, line, float(np.tan(np.radians(manner.slant))))
     placements = _placed(plans, strips, line, manner.look)
@@ -458,15 +458,22 @@ def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
     return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
 
 
-def _draw_digits(plans: Sequence[_Plan], generator: Generator, style: float, legible: float) -> tuple[Legible, Images]:
+def _draw_digits(
+    plans: Sequence[_Plan], generator: Generator, style: float, legible: float, look: Look
+) -> tuple[Legible, Images]:
     """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
 
     One call of the generator draws all of them. Further calls draw only digits that cannot be read.
     """
+    varieties = [np.float32(_variety(plan, look)) for plan in plans]
+    counts = [len(plan.others) for plan in plans]
     digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
     others = np.concatenate([plan.others for plan in plans])
-    latents = slerp(np.repeat([plan.hand for plan in plans], [len(plan.others) for plan in plans], 0), others, style)
-    hands = [plan.hand for plan in plans if plan.strokes for _ in _PEN_DIGITS]
+    latents = slerp(np.repeat([plan.hand for plan in plans], counts, 0), others, style)
+    latents *= np.repeat(varieties, counts)[:, None]
+    hands = [
+        variety * plan.hand for plan, variety in zip(plans, varieties, strict=True) if plan.strokes for _ in _PEN_DIGITS
+    ]
     pens = np.tile(_PEN_DIGITS, len(hands) // len(_PEN_DIGITS))
     labels = _digit_classes(generator)[np.append(digits, pens)]
 
@@ -476,6 +483,12 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, style: float, leg
     images = draw(np.vstack([latents, *hands]), labels)
     own, shown_pens = np.split(images, [len(digits)])
     return made_legible(draw, own, latents, labels[: len(digits)], digits, legible), shown_pens
+
+
+def _variety(plan: _Plan, look: Look) -> float:
+    """Return the factor of a line's latents: the knob ``variety`` of the look."""
+    low, high = look.variety
+    return low if low == high else rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high)
 
 
 def _digit_classes(generator: Generator) -> NDArray[np.int64]:
