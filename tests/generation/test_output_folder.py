@@ -295,11 +295,11 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> No
 @pytest.mark.parametrize(
     "rename",
     [
-        lambda name: f".another{name}",
+        lambda name: name.replace("inkgan-", "inkgan-another"),
         lambda name: name.removeprefix("."),
         lambda name: name.removesuffix(".tmp"),
         lambda name: name.replace("-", ""),
-        lambda _: ".numbers.4711.tmp",
+        lambda name: name.replace("inkgan-", ""),
     ],
     ids=["another machine", "visible", "another ending", "no process", "of the user"],
 )

@@ -95,7 +95,7 @@ def test_whole_numbers_and_truth_values_are_saved_and_read(
 
 @pytest.mark.slow
 def test_what_is_copied_stays(small_data: Path) -> None:
-    """Further training does not change a snapshot, and restoring it undoes the training."""
+    """Further training does not change the arrays that were taken, and restoring them undoes the training."""
     recipe = Mixture()
     before = as_arrays(recipe)
     kept = {stem: {name: array.copy() for name, array in group.items()} for stem, group in before.items()}

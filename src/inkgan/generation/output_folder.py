@@ -27,7 +27,7 @@ _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
 #: The name of a temporary folder: the machine and the process that works in it, and characters that make it unique.
-_TEMPORARY = re.compile(r"\.(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
 
 #: A file's name in the folder, with / after a subfolder, and its SHA-256.
 Entry = tuple[str, str]
@@ -252,7 +252,7 @@ def _stays_inside(name: str) -> bool:
 def temporary_folder(parent: Path) -> Path:
     """Make a folder for temporary files, whose name says which process works in it; make its parent if necessary."""
     parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f".{_machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
+    return Path(tempfile.mkdtemp(prefix=f".inkgan-{_machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
 
 
 def remove_abandoned(parent: Path) -> None:

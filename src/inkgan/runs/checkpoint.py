@@ -96,8 +96,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
 
     Args:
         folder: where the checkpoints are; made if missing.
-        step: the step after which it was taken. A run saves each step once; whatever has the checkpoint's name already
-            is set aside as ``NAME.damaged``.
+        step: the step after which it was taken. A run saves each step once. Whatever has the checkpoint's name
+            all the same is set aside as ``NAME.damaged``, even if it is whole.
         tensors: file stem -> arrays by name.
         documents: file stem -> JSON content.
 
