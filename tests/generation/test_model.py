@@ -396,6 +396,25 @@ def test_a_model_is_not_replaced_by_its_images(
     assert runs.listing(tmp_path) == before
 
 
+def test_a_link_to_itself_as_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link to itself is refused like any other link to nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    assert run(["sample", "best", "-n", "2", "-o", "loop/"]) == 2
+    assert capsys.readouterr().err == (
+        "inkgan: loop is a link to nothing. Make the folder that it names, or name another one.\n"
+    )
+
+
+def test_a_folder_with_the_name_of_a_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder called best is not the bundled model of that name, so images may be written there."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", "best", "-n", "2", "-o", "best/"]) == 0
+    assert len(list((tmp_path / "best").rglob("*.png"))) == 2
+
+
 @pytest.mark.slow
 def test_no_torch(tutorial_run: Path, tmp_path: Path) -> None:
     """Sampling never imports PyTorch, neither from Python nor on the command line."""

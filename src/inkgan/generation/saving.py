@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, valid_path, whole_number
 from inkgan.files import Progress, appearing_whole, no_progress, output_errors, refuse_to_overwrite
+from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet
@@ -79,7 +80,7 @@ def check_output(
     """
     kind = kind_of(name, allowed)
     if kind == "folder":
-        if model and Path(model).resolve() == Path(name).resolve():
+        if model and not is_bundled(model) and _is_same_folder(Path(model), Path(name)):
             raise OutputError(f"{shown(name)} is the model that draws, so it is not replaced. Name another folder.")
         OutputFolder(Path(name), [], force=force)
         return kind
@@ -87,6 +88,13 @@ def check_output(
     if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     return kind
+
+
+def _is_same_folder(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:  # one of them does not exist, or is a link to itself
+        return False
 
 
 def image_saver(
