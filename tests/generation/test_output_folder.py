@@ -153,6 +153,17 @@ def test_links_to_folders(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_another_process_fills_first(tmp_path: Path, force: bool) -> None:
+    """Of two writes into one missing folder, the one that ends last replaces the other's files only with --force."""
+    refused = contextlib.nullcontext() if force else pytest.raises(OutputError, match="already holds files")
+    with refused, OutputFolder(tmp_path / "a", ["0.png"], force=force).filling() as folder:
+        (folder / "0.png").write_text("last", "utf-8")
+        fill(tmp_path / "a", {"0.png": "first", "1.png": "first"})
+    assert content(tmp_path / "a") == ({"0.png": "last"} if force else {"0.png": "first", "1.png": "first"})
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 @pytest.mark.parametrize("place", ["missing", "new/missing", "empty", "of before"])
 def test_an_error_while_drawing(tmp_path: Path, place: str) -> None:
     """If the work fails, everything is as it was before, and nothing is left over."""

@@ -49,6 +49,7 @@ class OutputFolder:
     def __init__(self, path: Path, names: Iterable[str], *, force: bool) -> None:
         self._path = path
         self._names = list(names)
+        self._force = force
         with output_errors(path):
             if path.is_symlink() and not path.exists():
                 raise OutputError(f"{path} is a link to nothing. Make the folder that it names, or name another one.")
@@ -65,11 +66,7 @@ class OutputFolder:
                 )
             for folder in (path, path.parent):
                 remove_abandoned(folder)
-            if not force and _holds_files(path):
-                raise OutputError(
-                    f"{path} already holds files. Add --force to write into it, which replaces only what inkgan wrote "
-                    "there, or name another folder."
-                )
+            self._refuse_files()
             self._unchanged()
 
     @contextlib.contextmanager
@@ -90,6 +87,7 @@ class OutputFolder:
                 new.mkdir()
                 yield new
                 if self._path.exists():
+                    self._refuse_files(temporary)  # another process may have filled it in the meantime
                     self._move_in(new, temporary / _ASIDE)
                 else:
                     _write_manifest(new, _entries(new))
@@ -98,6 +96,14 @@ class OutputFolder:
                 # Old files that could not be put back stay where the error says.
                 if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
                     shutil.rmtree(temporary, ignore_errors=True)
+
+    def _refuse_files(self, *besides: Path) -> None:
+        """Without ``force``, refuse a folder that holds anything else than these."""
+        if not self._force and _holds_files(self._path, *besides):
+            raise OutputError(
+                f"{self._path} already holds files. Add --force to write into it, which replaces only what inkgan "
+                "wrote there, or name another folder."
+            )
 
     def _unchanged(self) -> tuple[list[Entry], list[str]]:
         """Return the files of earlier writes that are unchanged, and the names of those that were changed.
@@ -205,9 +211,9 @@ def _remove_empty_on_error(path: Path) -> Iterator[None]:
         raise
 
 
-def _holds_files(folder: Path) -> bool:
-    """Whether a folder holds anything besides its manifest."""
-    return folder.exists() and any(entry.name != MANIFEST for entry in folder.iterdir())
+def _holds_files(folder: Path, *besides: Path) -> bool:
+    """Whether a folder holds anything besides its manifest and these."""
+    return folder.exists() and any(entry.name != MANIFEST and entry not in besides for entry in folder.iterdir())
 
 
 def _entries(folder: Path) -> list[Entry]:
