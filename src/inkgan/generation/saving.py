@@ -80,7 +80,8 @@ def check_output(
     """
     kind = kind_of(name, allowed)
     if kind == "folder":
-        if model and not is_bundled(model) and _is_same_folder(Path(model), Path(name)):
+        folder = os.path.realpath(name)
+        if model and not is_bundled(model) and os.path.realpath(model) == folder:
             raise OutputError(f"{shown(name)} is the model that draws, so it is not replaced. Name another folder.")
         OutputFolder(Path(name), [], force=force)
         return kind
@@ -88,13 +89,6 @@ def check_output(
     if kind == "png" and count > LARGEST_SHEET:
         raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
     return kind
-
-
-def _is_same_folder(first: Path, second: Path) -> bool:
-    try:
-        return first.samefile(second)
-    except OSError:  # one of them does not exist, or is a link to itself
-        return False
 
 
 def image_saver(
