@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,16 @@ def test_a_folder_that_another_process_fills_first(tmp_path: Path, force: bool) 
         fill(tmp_path / "a", {"0.png": "first", "1.png": "first"})
     assert content(tmp_path / "a") == ({"0.png": "last"} if force else {"0.png": "first", "1.png": "first"})
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_empty_folder_with_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is filled, also where ``mkdtemp`` returns an absolute path, as it does since Python 3.12."""
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **options: str(Path(make(**options)).absolute()))
+    monkeypatch.chdir(tmp_path)
+    Path("a").mkdir()
+    fill(Path("a"), {"0.png": "new"})
+    assert content(tmp_path / "a") == {"0.png": "new"}
 
 
 @pytest.mark.parametrize("place", ["missing", "new/missing", "empty", "of before"])

@@ -87,7 +87,7 @@ class OutputFolder:
                 new.mkdir()
                 yield new
                 if self._path.exists():
-                    self._refuse_files(temporary)  # another process may have filled it in the meantime
+                    self._refuse_files(temporary.name)  # another process may have filled it in the meantime
                     self._move_in(new, temporary / _ASIDE)
                 else:
                     _write_manifest(new, _entries(new))
@@ -97,8 +97,8 @@ class OutputFolder:
                 if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
                     shutil.rmtree(temporary, ignore_errors=True)
 
-    def _refuse_files(self, *besides: Path) -> None:
-        """Without ``force``, refuse a folder that holds anything else than these."""
+    def _refuse_files(self, *besides: str) -> None:
+        """Without ``force``, refuse a folder that holds anything else than what has these names."""
         if not self._force and _holds_files(self._path, *besides):
             raise OutputError(
                 f"{self._path} already holds files. Add --force to write into it, which replaces only what inkgan "
@@ -211,9 +211,9 @@ def _remove_empty_on_error(path: Path) -> Iterator[None]:
         raise
 
 
-def _holds_files(folder: Path, *besides: Path) -> bool:
-    """Whether a folder holds anything besides its manifest and these."""
-    return folder.exists() and any(entry.name != MANIFEST and entry not in besides for entry in folder.iterdir())
+def _holds_files(folder: Path, *besides: str) -> bool:
+    """Whether a folder holds anything besides its manifest and what has these names."""
+    return folder.exists() and any(entry.name not in {MANIFEST, *besides} for entry in folder.iterdir())
 
 
 def _entries(folder: Path) -> list[Entry]:
