@@ -22,9 +22,9 @@ from second_judge import load_judge, read
 import inkgan
 from inkgan import data
 from inkgan.generation import ink
+from inkgan.generation.hands import hand_of, slerp
 from inkgan.generation.legibility import made_legible
 from inkgan.generation.model import Model
-from inkgan.generation.writing import hand_of, slerp
 from inkgan.seeds import Stream, rng
 
 _AT_ONCE = 50  # writers

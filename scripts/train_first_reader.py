@@ -37,7 +37,7 @@ from inkgan.evaluation.classifier import TrainingRecipe, one_cycle, warp
 from inkgan.evaluation.features import SHIPPED, load_features, to_ink
 from inkgan.files import sha256_of, write_bytes
 from inkgan.generation import ink, legibility
-from inkgan.generation.writing import hand_of
+from inkgan.generation.hands import hand_of
 from inkgan.images import Images
 from inkgan.seeds import Stream, rng
 

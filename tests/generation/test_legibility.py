@@ -20,6 +20,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.evaluation.features import load_features
 from inkgan.generation import legibility
+from inkgan.generation.hands import morph
 from inkgan.generation.legibility import (
     CLASSIFIER,
     FIRST_READER,
@@ -28,7 +29,7 @@ from inkgan.generation.legibility import (
     probabilities,
     probability_of_digit,
 )
-from inkgan.generation.writing import in_batches, morph, write_batch
+from inkgan.generation.writing import in_batches, write_batch
 from stand_in_models import RealDigits, renamed_digits
 
 Numbers = NDArray[np.float32]

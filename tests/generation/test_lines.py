@@ -83,7 +83,7 @@ def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("source", ["file", "-"])
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """Each line becomes one image by its own writer, as if the texts stood in the command."""
-    monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
+    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
     texts = [f"{number:03d}" for number in range(200)]
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(texts), "utf-8")

@@ -25,9 +25,10 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
+from inkgan.generation.hands import morph, slerp
 from inkgan.generation.legibility import DIGITS, LEGIBLE
 from inkgan.generation.saving import save_writings
-from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, morph, slerp, write_batch
+from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, write_batch
 from inkgan.seeds import LARGEST_SEED
 from stand_in_models import RealDigits
 
@@ -438,7 +439,7 @@ def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
 @pytest.fixture
 def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the name of any model stand for real digits."""
-    monkeypatch.setattr("inkgan.generation.model.load", lambda _: RealDigits())
+    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
 
 
 @pytest.mark.usefixtures("bundled")

@@ -20,8 +20,8 @@ from starlette.testclient import TestClient
 import inkgan
 from inkgan import cli
 from inkgan.exporting.saved import SavedModel, read
+from inkgan.generation.hands import morph
 from inkgan.generation.numpy_networks import compact_shapes
-from inkgan.generation.writing import morph
 from inkgan.images import picture_of
 from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application

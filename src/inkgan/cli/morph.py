@@ -41,10 +41,10 @@ def morph(
     import numpy as np
 
     from inkgan.errors import printable, quantity
+    from inkgan.generation.hands import morph as hands_between
+    from inkgan.generation.hands import number_of_hands
     from inkgan.generation.legibility import DIGITS
     from inkgan.generation.saving import check_output, image_saver
-    from inkgan.generation.writing import morph as hands_between
-    from inkgan.generation.writing import number_of_hands
     from inkgan.images import save_animation, sheet
 
     count = number_of_hands(seeds, steps)

@@ -189,8 +189,9 @@ def _write_images(
     force: bool,
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
-    from inkgan.generation import writing
+    from inkgan.generation.hands import load_for_writing
     from inkgan.generation.saving import check_output, save_writings
+    from inkgan.generation.writing import in_batches
     from inkgan.seeds import valid_seed
 
     if out is not None:
@@ -200,9 +201,9 @@ def _write_images(
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force, model=model)
-    generator = writing.load_for_writing(model)
+    generator = load_for_writing(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
-    written = writing.in_batches(texts_by_writer, model=generator, **hand)
+    written = in_batches(texts_by_writer, model=generator, **hand)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{quantity(number, 'image')}: {printable(out)}")

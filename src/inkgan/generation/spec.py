@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
+from inkgan.generation.hands import DEFAULT, load_for_writing
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
@@ -22,7 +23,7 @@ from inkgan.generation.model import load as load_model
 from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
-from inkgan.generation.writing import DEFAULT, HEIGHTS, STEEPEST, Writing
+from inkgan.generation.writing import HEIGHTS, STEEPEST, Writing
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED
 
@@ -203,7 +204,7 @@ def model_of(spec: Spec) -> Model:
         CheckpointError: there is none, or it cannot write.
     """
     model = load_model(spec.model)
-    writing.load_for_writing(model)
+    load_for_writing(model)
     return model
 
 

@@ -1,7 +1,10 @@
-"""Writing: digits and separators by one writer on one line, with a box for each character; and the hands of writers.
+"""Writing: digits and separators by one writer on one line, with a box for each character.
 
 A seed has writers 0, 1, 2, ... A writer is a latent and a gap between characters. Each digit is drawn from a latent
 near the writer's, since nobody writes a digit twice the same way.
+
+First every random choice of a line is drawn (:class:`_Plan`). The rest computes: the generator draws the digits of all
+lines together, :mod:`inkgan.generation.ink` makes strips of them, and :mod:`inkgan.generation.spacing` places these.
 """
 
 from __future__ import annotations
@@ -9,21 +12,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypedDict, Unpack
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import (
-    CheckpointError,
     ConfigError,
     InkganWarning,
     as_given,
     is_one_of,
-    listed,
     number_between,
     quantity,
     shown,
@@ -31,7 +32,7 @@ from inkgan.errors import (
     whole_number,
 )
 from inkgan.generation import ink
-from inkgan.generation import model as sampling
+from inkgan.generation.hands import DEFAULT, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.generation.legibility import DIGITS, LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Box, Placement, in_cells, side_by_side
@@ -40,18 +41,15 @@ from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
-Latent = NDArray[np.float32]
+#: The probabilities and the factors of the characters of a line; see :class:`Writing`.
 _Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
-#: The bundled model that writes unless another one is named.
-DEFAULT = "best"
 CHARACTERS = DIGITS + "".join(ink.STROKES) + " "
 #: Stands for a digit that is chosen at random, by the seed and the writer.
 WILDCARD = "d"
 LONGEST_TEXT = 64
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-MOST_HANDS = 1000
 #: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
 _PEN_DIGITS = (0, 1)
@@ -62,29 +60,6 @@ _WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 
 _STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
 _SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
 _HEIGHT_COMPLAINT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
-
-
-class Generator(Protocol):
-    """A generator that draws the digit that it is asked for, as :class:`inkgan.generation.model.Model` does."""
-
-    @property
-    def name(self) -> str:
-        """The name that messages give it."""
-
-    @property
-    def class_names(self) -> Sequence[str]:
-        """The names of its classes; it can write if they are the ten digits, in any order."""
-
-    @property
-    def latent_dim(self) -> int:
-        """The length of a latent."""
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of its images; it can write if they have one channel."""
-
-    def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
-        """Draw images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and indices of classes [N]."""
 
 
 class WritingOptions(TypedDict, total=False):
@@ -212,9 +187,9 @@ def write(
     Warns:
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
-    manner = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
-    written = _written([(text, writer)], model, seed, manner)
-    _warn_of_illegible(written, manner.legible)
+    checked = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
+    written = _written([(text, writer)], model, seed, checked)
+    _warn_of_illegible(written, checked.legible)
     return written[0]
 
 
@@ -243,9 +218,9 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    manner = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
-    written = _written(lines, model, seed, manner)
-    _warn_of_illegible(written, manner.legible)
+    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
+    written = _written(lines, model, seed, checked)
+    _warn_of_illegible(written, checked.legible)
     return written
 
 
@@ -264,67 +239,14 @@ def in_batches(
         seed: the seed of all writers.
         **options: as in :func:`write_batch`. The warning is given once.
     """
-    manner = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
+    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
     generator = load_for_writing(model)
     source = iter(lines)
     warned = False
-    while batch := list(islice(source, _BATCH_ROWS // manner.height)):
-        written = _written(batch, generator, seed, manner)
-        warned = warned or _warn_of_illegible(written, manner.legible)
+    while batch := list(islice(source, _BATCH_ROWS // checked.height)):
+        written = _written(batch, generator, seed, checked)
+        warned = warned or _warn_of_illegible(written, checked.legible)
         yield from written
-
-
-def morph(
-    seeds: Sequence[SupportsIndex],
-    *,
-    steps: SupportsIndex = 8,
-    model: str | Path | Generator = DEFAULT,
-    legible: SupportsFloat = LEGIBLE,
-) -> Images:
-    """Draw the ten digits of one writer after another, and of the hands between them.
-
-    Args:
-        seeds: one or more, 0 to 2^63 - 1; the first writer of each.
-        steps: steps from one writer to the next, 1 or above; 1 draws the writers alone.
-        model: as in :func:`write`.
-        legible: as in :func:`write`.
-
-    Returns:
-        uint8 [R, 10, H, W], 0 paper to 255 ink, with R = (writers - 1) · steps + 1 hands.
-
-    Raises:
-        ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
-        CheckpointError: as in :func:`write`.
-    """
-    numbers = [valid_seed(seed) for seed in seeds]
-    hands = number_of_hands(numbers, steps)
-    legible = valid_legible(legible)
-    generator = load_for_writing(model)
-    writers = [hand_of(generator.latent_dim, seed, 0)[0] for seed in numbers]
-    shares = [step / int(steps) for step in range(int(steps))]
-    ways = [slerp(a, b, share) for a, b in pairwise(writers) for share in shares]
-    latents = np.repeat([*ways, writers[-1]], len(DIGITS), axis=0)
-    labels = np.tile(_digit_classes(generator), hands)
-    digits = np.tile(np.arange(len(DIGITS)), hands)
-    images = generator.draw(latents, labels)
-    images = made_legible(generator.draw, images, latents, labels, digits, legible).images
-    return images.reshape(hands, len(DIGITS), *images.shape[1:])
-
-
-def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:
-    """Return the number of hands that :func:`morph` draws.
-
-    Raises:
-        ConfigError: it is 0, or more than 1,000.
-    """
-    steps = whole_number(steps, f"cannot morph in {{}} steps. Ask for 1 to {MOST_HANDS:,}.", 1, MOST_HANDS)
-    hands = (len(seeds) - 1) * steps + 1
-    if not len(seeds) or hands > MOST_HANDS:
-        raise ConfigError(
-            f"cannot show {quantity(len(seeds), 'writer')} in {quantity(steps, 'step')} each. Ask for 1 writer or "
-            f"more, and at most {MOST_HANDS:,} hands in all."
-        )
-    return hands
 
 
 @np.errstate(under="ignore")  # a notebook may have made it an error
@@ -332,7 +254,7 @@ def _written(
     lines: Sequence[tuple[str, SupportsIndex]],
     model: str | Path | Generator,
     seed: SupportsIndex | Sequence[SupportsIndex],
-    manner: _CheckedOptions,
+    options: _CheckedOptions,
 ) -> list[Writing]:
     """Check the lines and write them; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
@@ -346,24 +268,29 @@ def _written(
     if not lines:
         return []
     plans = [
-        _planned(text, one, writer, generator.latent_dim, manner.style)
+        _planned(text, one, writer, generator.latent_dim, options.style)
         for text, one, writer in zip(texts, seeds, writers, strict=True)
     ]
-    line = ink.Line(manner.height, 0.78 * manner.height, 0.58 * manner.height)
-    digits, pens = _draw_digits(plans, generator, manner.style, manner.legible, manner.look)
-    images = _distorted(plans, digits.images, manner.look)
-    strips = _characters(plans, images, pens, line, float(np.tan(np.radians(manner.slant))))
-    placements = _placed(plans, strips, line, manner.look)
-    readings: list[_Reading] = _readings(plans, digits) if manner.legible else [((), ())] * len(plans)
-    clean = [
-        Writing(plan.text, _page(row, placement), placement.boxes, manner.background, *reading, placement.cells)
-        for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
-    ]
-    if manner.look == LOOKS["clean"]:
+    clean = _on_clean_paper(plans, generator, options)
+    if options.look == LOOKS["clean"]:
         return clean
     from inkgan.generation.paper import with_look
 
-    return [with_look(one, plan.seed, plan.writer, manner.look) for one, plan in zip(clean, plans, strict=True)]
+    return [with_look(one, plan.seed, plan.writer, options.look) for one, plan in zip(clean, plans, strict=True)]
+
+
+def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> list[Writing]:
+    """Draw, distort, space and compose the characters of planned lines."""
+    line = ink.Line(options.height, baseline=0.78 * options.height, size=0.58 * options.height)
+    digits, pens = _draw_digits(plans, generator, options)
+    images = _distorted(plans, digits.images, options.look)
+    strips = _characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
+    placements = _placed(plans, strips, line, options.look)
+    readings: list[_Reading] = _readings(plans, digits) if options.legible else [((), ())] * len(plans)
+    return [
+        Writing(plan.text, _page(row, placement), placement.boxes, options.background, *reading, placement.cells)
+        for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
+    ]
 
 
 def valid_text(text: str) -> str:
@@ -390,22 +317,6 @@ def valid_text(text: str) -> str:
             f"cannot write a text of {quantity(len(text), 'character')}. Write 1 to {LONGEST_TEXT}, not only spaces."
         )
     return text
-
-
-def load_for_writing(model: str | Path | Generator) -> Generator:
-    """Return a model that can write (see :func:`write`); load it if it is given by name."""
-    if isinstance(model, str | Path) or not hasattr(model, "class_names"):
-        model = sampling.load(model)  # type: ignore[arg-type]  # it says what is no name
-    names = model.class_names
-    if sorted(names) != list(DIGITS):
-        known = listed([shown(name) for name in names], 12)
-        classes = f"its classes are {known}" if names else "it draws without labels"
-        raise CheckpointError(
-            f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as {DEFAULT}."
-        )
-    if model.image_shape[2] != 1:
-        raise CheckpointError(f"{model.name} cannot write: its images have colours. Name a model such as {DEFAULT}.")
-    return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -452,69 +363,36 @@ def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -
     return _Plan(text, seed, writer, hand, others[is_digit], jitter[is_digit], strokes, gaps)
 
 
-def hand_of(latent_dim: int, seed: int, writer: int) -> tuple[Latent, float]:
-    """Return a writer's latent, and the gap between its characters in heights of a digit."""
-    hand = rng(seed, Stream.WRITER, writer)
-    return hand.standard_normal(latent_dim, dtype=np.float32), hand.uniform(0.07, 0.13)
-
-
-def _draw_digits(
-    plans: Sequence[_Plan], generator: Generator, style: float, legible: float, look: Look
-) -> tuple[Legible, Images]:
+def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> tuple[Legible, Images]:
     """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
 
     One call of the generator draws all of them. Further calls draw only digits that cannot be read.
     """
-    varieties = [np.float32(_variety(plan, look)) for plan in plans]
-    counts = [len(plan.others) for plan in plans]
-    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
-    others = np.concatenate([plan.others for plan in plans])
-    latents = slerp(np.repeat([plan.hand for plan in plans], counts, 0), others, style)
-    latents *= np.repeat(varieties, counts)[:, None]
-    hands = [
-        variety * plan.hand for plan, variety in zip(plans, varieties, strict=True) if plan.strokes for _ in _PEN_DIGITS
-    ]
-    pens = np.tile(_PEN_DIGITS, len(hands) // len(_PEN_DIGITS))
-    labels = _digit_classes(generator)[np.append(digits, pens)]
 
     def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
-    images = draw(np.vstack([latents, *hands]), labels)
-    own, shown_pens = np.split(images, [len(digits)])
-    return made_legible(draw, own, latents, labels[: len(digits)], digits, legible), shown_pens
+    hands = np.array([plan.hand for plan in plans])
+    varieties = np.array([[_variety(plan, options.look)] for plan in plans], np.float32)
+    counts = [len(plan.others) for plan in plans]
+    others = np.concatenate([plan.others for plan in plans])
+    latents = slerp(np.repeat(hands, counts, 0), others, options.style) * np.repeat(varieties, counts, 0)
+    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
+
+    has_separators = np.array([bool(plan.strokes) for plan in plans])
+    pen_latents = np.repeat((varieties * hands)[has_separators], len(_PEN_DIGITS), 0)
+    pen_digits = np.tile(_PEN_DIGITS, has_separators.sum())
+
+    labels = digit_classes(generator)[np.append(digits, pen_digits)]
+    images = draw(np.vstack([latents, pen_latents]), labels)
+    own, pens = np.split(images, [len(digits)])
+    return made_legible(draw, own, latents, labels[: len(digits)], digits, options.legible), pens
 
 
 def _variety(plan: _Plan, look: Look) -> float:
     """Return the factor of a line's latents: the knob ``variety`` of the look."""
     low, high = look.variety
     return low if low == high else rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high)
-
-
-def _digit_classes(generator: Generator) -> NDArray[np.int64]:
-    """Return the index of the class of each digit, int64 [10]."""
-    return np.array([generator.class_names.index(digit) for digit in DIGITS], np.int64)
-
-
-def slerp(a: Latent, b: Latent, t: float) -> Latent:
-    """Spherical linear interpolation: the latent at ``t`` of the way from ``a`` to ``b``, along an arc.
-
-    Latents on the straight line are shorter than the generator's training latents from N(0, 1). Shoemake,
-    "Animating rotation with quaternion curves", 1985; for latents White, "Sampling generative networks", 2016.
-
-    Args:
-        a: float32 [D], or [N, D] for N ways.
-        b: as ``a``.
-        t: 0 to 1.
-    """
-    # Sums, because a row of a matrix product may depend on the number of rows in its last bits.
-    lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
-    angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
-    # Parallel or opposite; if opposite, the arc is not unique.
-    is_parallel = np.sin(angle) < 1e-6
-    sine = np.where(is_parallel, np.float32(1), np.sin(angle))
-    mixed = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    return np.where(is_parallel, a if t < 0.5 else b, mixed).astype(np.float32)
 
 
 def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
-from inkgan.generation import looks, writing
+from inkgan.generation import hands, looks, writing
 from inkgan.generation.model import Model
 from inkgan.generation.saving import arrays_of, names_in_folder
 from inkgan.images import picture_of, png_bytes, sheet
@@ -55,7 +55,7 @@ def check(model: Model, query: parameters.Write) -> None:
     if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
         _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
-    writing.load_for_writing(model)
+    hands.load_for_writing(model)
 
 
 def shared_parameters(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
@@ -97,7 +97,7 @@ def digit(model: Model, name: str, query: parameters.Digit) -> Content:
         OutputError: there would be too many pixels.
     """
     _bound(query.scale**2 * _pixels(model), MOST_PIXELS)
-    latent, _ = writing.hand_of(model.latent_dim, query.seed, query.writer)
+    latent, _ = hands.hand_of(model.latent_dim, query.seed, query.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     return Content(png_bytes(ImageOps.scale(picture_of(image), query.scale, Image.Resampling.NEAREST)), PNG)
 
