@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from inkgan.serving import guard
-from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, Rates
+from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, RateLimiter
 from inkgan.serving.hosts import LOCAL
 
 
@@ -100,7 +100,7 @@ async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]
 
 def counted(path: str, status: int) -> float:
     """Return how many requests the metrics have counted."""
-    return float(guard._requests.labels(path, str(status))._value.get())
+    return float(guard._request_count.labels(path, str(status))._value.get())
 
 
 def test_too_many_at_once_are_asked_to_come_back() -> None:
@@ -215,7 +215,7 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 def test_a_client_has_a_rate_of_its_own() -> None:
     now = 0.0
-    rates = Rates(clock=lambda: now)
+    rates = RateLimiter(clock=lambda: now)
     assert sum(rates.allow("a") for _ in range(2000)) == BURST
     assert rates.allow("b")
     now = 0.1
@@ -232,7 +232,7 @@ def test_too_many_requests_of_one_client(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_clients_that_are_long_gone_are_forgotten() -> None:
-    rates = Rates(burst=1, rate=0)
+    rates = RateLimiter(burst=1, rate=0)
     assert rates.allow("first")
     assert not rates.allow("first")
     for number in range(5000):

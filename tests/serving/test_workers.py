@@ -54,7 +54,7 @@ def test_they_draw_what_one_process_draws(service: Service) -> None:
     asked = [parameters.Write(text=text, height=24, legible=0) for text in ("1", "2", "3")]
 
     async def work() -> Any:
-        drawn = await asyncio.gather(*(service.drawn(responses.digit, "7", DIGIT) for _ in range(3)))
+        drawn = await asyncio.gather(*(service.draw(responses.digit, "7", DIGIT) for _ in range(3)))
         return drawn, await asyncio.gather(*map(service.writer.ask, asked))
 
     drawn, written = within_seconds(work())
@@ -64,7 +64,7 @@ def test_they_draw_what_one_process_draws(service: Service) -> None:
 
 def test_an_error_comes_back(service: Service) -> None:
     with pytest.raises(ConfigError, match="there is no class 'x': fast draws 0 to 9"):
-        within_seconds(service.drawn(responses.digit, "x", DIGIT))
+        within_seconds(service.draw(responses.digit, "x", DIGIT))
 
 
 def test_a_process_that_dies_is_replaced(service: Service) -> None:
@@ -77,7 +77,7 @@ def test_a_process_that_dies_is_replaced(service: Service) -> None:
         second: int = await service.workers.draw(process_of)
         with pytest.raises(BrokenProcessPool):
             await service.workers.draw(fail)
-        assert await service.drawn(responses.digit, "7", DIGIT)
+        assert await service.draw(responses.digit, "7", DIGIT)
         return second
 
     assert within_seconds(work()) != os.getpid()
@@ -89,7 +89,7 @@ def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch:
         monkeypatch.setattr(f"inkgan.{module}.NUMPY_NETWORKS", {})
     service = Service(saved, 2)
     assert within_seconds(service.workers.draw(process_of)) == os.getpid()
-    assert within_seconds(service.drawn(responses.digit, "7", DIGIT)).media_type == responses.PNG
+    assert within_seconds(service.draw(responses.digit, "7", DIGIT)).media_type == responses.PNG
 
 
 def test_they_end_whatever_they_do(saved: SavedModel) -> None:

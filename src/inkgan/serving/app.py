@@ -48,14 +48,22 @@ class Service:
         saved: the model.
         processes: the number of processes that draw; 0 draws in a thread of this process. Networks without a NumPy form
             always run in a thread.
+
+    Attributes:
+        saved: the model as it was saved, under its own name: clients need not know its folder.
+        model: the model that draws.
+        digest: identifies the model in addresses and ETags.
+        models: the answer of ``/v1/models``.
+        workers: the processes that draw.
+        writer: writes texts, several in one batch.
     """
 
     def __init__(self, saved: SavedModel, processes: int = 0) -> None:
-        self.saved = saved = saved._replace(name=saved.own_name)
-        self.model = Model(saved.name, saved.description, saved.weights)
-        self.digest = responses.digest(saved)
-        self.models = responses.models(saved, self.digest)
-        self.workers = Workers(self.model, processes if saved.network in NUMPY_NETWORKS else 0)
+        self.saved = saved._replace(name=saved.own_name)
+        self.model = Model(self.saved.name, self.saved.description, self.saved.weights)
+        self.digest = responses.digest(self.saved)
+        self.models = responses.models(self.saved, self.digest)
+        self.workers = Workers(self.model, processes if self.saved.network in NUMPY_NETWORKS else 0)
         self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
 
     @cached_property
@@ -76,7 +84,7 @@ class Service:
         """The page that explains the addresses, and its policy."""
         return guide.page(self.saved, application(self).openapi())
 
-    async def drawn(self, make: Callable[..., Content], *arguments: Any) -> Content:
+    async def draw(self, make: Callable[..., Content], *arguments: Any) -> Content:
         """Wait for a turn, and return ``make(model, *arguments)``."""
         async with self.workers.turns:
             return await self.workers.draw(make, *arguments)
@@ -109,9 +117,8 @@ def application(service: Service) -> FastAPI:
         ("/v1/sample", _sample, [PNG, "application/octet-stream", "application/zip"]),
         ("/v1/models", _models, [_JSON]),
     ):
-        content: dict[str, Any] = {kind: {} for kind in media_types}
-        responses: dict[int | str, dict[str, Any]] = {200: {"content": content}}
-        app.get(path, response_class=Response, responses=responses)(endpoint)
+        success: dict[str, Any] = {"content": {media_type: {} for media_type in media_types}}
+        app.get(path, response_class=Response, responses={200: success})(endpoint)
     for path, unlisted in (
         ("/", _page),
         ("/docs", _guide),
@@ -191,7 +198,7 @@ async def _drawn(request: Request, query: Parameters, make: Callable[..., Conten
     if _client_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
-        content, media_type = await _service(request).drawn(make, *arguments)
+        content, media_type = await _service(request).draw(make, *arguments)
     except ConfigError as error:  # the parameters are valid, so it is about the name of a class
         return error_response(404, str(error))
     return Response(content, media_type=media_type, headers=headers)

@@ -46,30 +46,30 @@ _SECURITY = {
 }
 _POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
-_requests = Counter("inkgan_requests", "Requests, by address and status.", ["path", "status"])
-_seconds = Histogram(
+_request_count = Counter("inkgan_requests", "Requests, by address and status.", ["path", "status"])
+_request_seconds = Histogram(
     "inkgan_request_seconds",
     "Time from the request's headers to the end of the answer.",
     ["path"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-_in_progress = Gauge("inkgan_requests_in_progress", "Requests that are being answered.")
+_requests_in_progress = Gauge("inkgan_requests_in_progress", "Requests that are being answered.")
 
 
-class Rates:
+class RateLimiter:
     """A token bucket for each of the most recent clients."""
 
     def __init__(self, rate: float = RATE, burst: float = BURST, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def allow(self, who: str) -> bool:
+    def allow(self, client: str) -> bool:
         """Take a token from a client's bucket, and return whether there was one."""
         now = self._clock()
-        tokens, since = self._buckets.pop(who, (self._burst, now))
+        tokens, since = self._buckets.pop(client, (self._burst, now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
         allowed = tokens >= 1
-        self._buckets[who] = (tokens - allowed, now)
+        self._buckets[client] = (tokens - allowed, now)
         if len(self._buckets) > _MOST_BUCKETS:
             self._buckets.popitem(last=False)
         return allowed
@@ -89,17 +89,17 @@ class Guard:
         self.app = app
         self.hosts = hosts
         self.access_log = access_log
-        self.rates = Rates()
+        self.rates = RateLimiter()
         self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         exchange = _Exchange(scope, send)
         self._in_progress += 1
-        _in_progress.inc()
+        _requests_in_progress.inc()
         try:
             refusal = self._refusal(scope)
-            if refusal:
+            if refusal:  # the application, which would set the route for the metrics, never sees this request
                 exchange.scope["route"] = self._route(scope)
             async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit, exchange.watched(receive):
                 await (refusal or self.app)(exchange.scope, receive, exchange.send)
@@ -112,7 +112,7 @@ class Guard:
             await late(exchange.scope, receive, exchange.send)
         finally:
             self._in_progress -= 1
-            _in_progress.dec()
+            _requests_in_progress.dec()
             exchange.count()
             if self.access_log:
                 exchange.log()
@@ -162,7 +162,14 @@ def _bytes_of_head(scope: Scope) -> int:
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its answer.
+
+    Attributes:
+        scope: what the application gets to know of the request.
+        limit: the time limit of the answer, which is extended once the answer has begun.
+        status: the status of the answer; 0 until it begins.
+        client_gone: whether the client went away before it had its answer.
+    """
 
     def __init__(self, scope: Scope, send: Send) -> None:
         # The application has no HEAD: it gets a GET, and the body of its answer is not sent.
@@ -222,8 +229,8 @@ class _Exchange:
         """Count the request in the metrics; addresses that do not exist are counted as ``other``."""
         route = self.scope.get("route")
         path = "other" if route is None else route.path_format
-        _requests.labels(path, str(self.status)).inc()
-        _seconds.labels(path).observe(time.perf_counter() - self._began)
+        _request_count.labels(path, str(self.status)).inc()
+        _request_seconds.labels(path).observe(time.perf_counter() - self._began)
 
     def log(self) -> None:
         """Log the request as one line of JSON, which escapes characters that would control a terminal."""
