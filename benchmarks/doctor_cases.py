@@ -17,7 +17,8 @@ from torch import Tensor
 
 from inkgan.config import Config, resolve
 from inkgan.data import DataSet, load
-from inkgan.data.sets import Reading, Split, make
+from inkgan.data.sets import Reading, make
+from inkgan.data.splits import Split
 from inkgan.errors import DivergenceError
 from inkgan.training.compact import Compact
 from inkgan.training.doctor.probe import Probe

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from inkgan.config import resolve
-from inkgan.data.sets import Reading, Split, make
+from inkgan.data.sets import Reading, make
+from inkgan.data.splits import Split
 from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import judged, read_thresholds

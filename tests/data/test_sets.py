@@ -16,7 +16,8 @@ from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, wr
 from inkgan.data import KNOWN, DataSet, Split, known_sets, load
 from inkgan.data.inventory import inventory, verify
 from inkgan.data.loading import absolute_name
-from inkgan.data.sets import digest_of, hold_out, shuffled
+from inkgan.data.sets import digest_of
+from inkgan.data.splits import hold_out, shuffled
 from inkgan.errors import DataError, OutputError
 from inkgan.files import cache_folder
 from inkgan.images import sheet

@@ -14,7 +14,8 @@ from inkgan.cli.progress import progress_line
 from inkgan.errors import ConfigError, listed, printable, shown
 
 if TYPE_CHECKING:
-    from inkgan.data.sets import DataSet, Split
+    from inkgan.data.sets import DataSet
+    from inkgan.data.splits import Split
 
 app = typer.Typer(
     cls=Group,

@@ -5,6 +5,7 @@ Reading them never needs PyTorch; downloading them needs pooch.
 
 from inkgan.data.known_sets import KNOWN, KnownSet
 from inkgan.data.loading import load
-from inkgan.data.sets import DataSet, Split
+from inkgan.data.sets import DataSet
+from inkgan.data.splits import Split
 
 __all__ = ["KNOWN", "DataSet", "KnownSet", "Split", "load"]

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, most_unpacked, split_from_name
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make, most_unpacked
+from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000

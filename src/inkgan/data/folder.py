@@ -39,7 +39,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, Split, distinct_names, make, split_from_name
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
+from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images

@@ -15,7 +15,8 @@ from inkgan.data.arrays import read_arrays
 from inkgan.data.folder import read_image_folder
 from inkgan.data.known_sets import KnownSet, find_known, unknown_set
 from inkgan.data.pixels import Size, parsed_size
-from inkgan.data.sets import DataSet, Ink, Reading, Split, YesOrNo, first_twelfth, make
+from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, make
+from inkgan.data.splits import Split, first_twelfth
 from inkgan.errors import DataError, reason_of, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress
 

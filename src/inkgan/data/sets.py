@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
+from inkgan.data.splits import SPLITS, Split, hold_out
 from inkgan.errors import DataError, in_bytes, listed, printable, quantity, shortened, shown
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
@@ -28,15 +27,11 @@ _LARGEST_CLASS_NAMES = 3 * 2**18
 Ink = Literal["auto", "dark", "light"]
 YesOrNo = Literal["auto", "yes", "no"]
 
-SPLITS = ("train", "validation", "test")
-
+#: Images with a longer side bring a note about the time that training takes.
 _LARGE_SIDE = 128
 _MNIST_PIXELS = 28 * 28
+#: From this share of clear images on (see :func:`inkgan.data.pixels.dark_and_light`), it is no chance.
 _CLEAR_SHARE = 0.1
-_SPLIT_WORD = re.compile(
-    r"(?:(?P<train>tr(?:ai)?n(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?)"
-    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval))(?:sets?|data|images?|imgs?)?\d*"
-)
 
 
 @dataclass(frozen=True)
@@ -61,31 +56,6 @@ class Reading:
         for name, allowed in (("ink", get_args(Ink)), ("splits", get_args(YesOrNo))):
             if getattr(self, name) not in allowed:
                 raise DataError(f"{name}={getattr(self, name)!r} is not allowed. Give one of {', '.join(allowed)}.")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Split:
-    """The images of one part of a data set.
-
-    Attributes:
-        images: uint8 of shape [N, H, W, C] with C in {1, 3}, 0 to 255, in the order they were read.
-        labels: int64 of shape [N], 0 to the number of classes - 1, or None for a set without labels.
-    """
-
-    images: Images
-    labels: Labels | None
-
-    def __len__(self) -> int:
-        """The number of images."""
-        return len(self.images)
-
-    def __repr__(self) -> str:
-        labelled = "without labels" if self.labels is None else "with labels"
-        return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
-
-    def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
-        """Return the images and labels at some positions."""
-        return Split(self.images[where], None if self.labels is None else self.labels[where])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,6 +160,23 @@ def make(
         DataError: the splits disagree, a label is out of range, a class has no training image, or nothing can be seen
             in the images.
     """
+    _require_alike(splits, source)
+    if reading.resize is not None:
+        splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
+    splits = _with_all_three(splits, reading, source)
+    notes = []
+    if not published:
+        notes = [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
+    splits, names = _with_class_names(splits, class_names, source, notes)
+    train, validation, test = splits.values()
+    if reading.for_training:
+        _require_every_class(train, names, source)
+        notes += _note_of_large_images(train)
+    return DataSet(name, train, validation, test, names, source, {}, digest_of((train, validation, test)), tuple(notes))
+
+
+def _require_alike(splits: Mapping[str, Split], source: str) -> None:
+    """Refuse splits whose images differ in size from those to train on, or of which only some have labels."""
     train = splits["train"]
     for part, split in splits.items():
         if split.images.shape[1:] != train.images.shape[1:]:
@@ -197,34 +184,17 @@ def make(
             raise DataError(f"{source}: {part} images are {sizes}; all must have one size. Convert them.")
         if (split.labels is None) != (train.labels is None):
             raise DataError(f"{source}: one split has labels, another has none. Label all of them, or none.")
-    if reading.resize is not None:
-        splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
+
+
+def _with_all_three(splits: Mapping[str, Split], reading: Reading, source: str) -> Mapping[str, Split]:
+    """Return train, validation and test; those that are missing are held out from train, or empty."""
     missing = [part for part in SPLITS if part not in splits]
     if reading.for_training:
-        held_out = dict(zip(("train", *missing), hold_out(splits["train"], len(missing), source), strict=True))
+        added = dict(zip(("train", *missing), hold_out(splits["train"], len(missing), source), strict=True))
     else:
-        held_out = dict.fromkeys(missing, splits["train"][:0])
-    splits = {part: {**splits, **held_out}[part] for part in SPLITS}
-    notes = []
-    if not published:
-        notes = [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
-    splits, names = _with_class_names(splits, class_names, source, notes)
-    train, validation, test = splits.values()
-    if reading.for_training and train.labels is not None:
-        untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
-        if untaught:
-            raise DataError(
-                f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it."
-            )
-        _require_short(names, source)
-    height, width = train.images.shape[1:3]
-    if max(height, width) > _LARGE_SIDE and reading.for_training:
-        times = height * width / _MNIST_PIXELS
-        notes.append(
-            f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of "
-            f"a minute takes {times / 60:.1f} hours; --resize 64 makes them smaller"
-        )
-    return DataSet(name, train, validation, test, names, source, {}, digest_of((train, validation, test)), tuple(notes))
+        added = dict.fromkeys(missing, splits["train"][:0])
+    complete = {**splits, **added}
+    return {part: complete[part] for part in SPLITS}
 
 
 def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
@@ -271,6 +241,16 @@ def _with_class_names(
     return splits, names
 
 
+def _require_every_class(train: Split, names: Sequence[str], source: str) -> None:
+    """Refuse classes without an image to train on, and names that are too long for a model."""
+    if train.labels is None:
+        return
+    untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
+    if untaught:
+        raise DataError(f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it.")
+    _require_short(names, source)
+
+
 def _require_short(names: Sequence[str], source: str) -> None:
     """Refuse names of classes that are too long: a model with such names could not be read again."""
     longest = max(names, key=len)
@@ -285,6 +265,19 @@ def _require_short(names: Sequence[str], source: str) -> None:
             f"{source}: the names of its {len(names):,} classes take {in_bytes(size)}; a model keeps up to "
             f"{in_bytes(_LARGEST_CLASS_NAMES)}. Give shorter ones, such as numbers."
         )
+
+
+def _note_of_large_images(train: Split) -> list[str]:
+    """Return a note that says how long training on large images takes; none for others."""
+    height, width = train.images.shape[1:3]
+    if max(height, width) <= _LARGE_SIDE:
+        return []
+    times = height * width / _MNIST_PIXELS
+    note = (
+        f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of a "
+        f"minute takes {times / 60:.1f} hours; --resize 64 makes them smaller"
+    )
+    return [note]
 
 
 def distinct_names(given: Sequence[str], where: str) -> list[str]:
@@ -313,17 +306,6 @@ def digest_of(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
-def split_from_name(name: str) -> tuple[str | None, set[str]]:
-    """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
-
-    Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
-    ``trainset2`` are all ``train``.
-    """
-    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
-    found = [match.lastgroup for match in words.values() if match]
-    return found[0] if len(found) == 1 else None, {word for word, match in words.items() if not match}
-
-
 def most_unpacked(packed: int) -> int:
     """Return the largest plausible size in bytes of images that are compressed to ``packed`` bytes.
 
@@ -331,54 +313,3 @@ def most_unpacked(packed: int) -> int:
     their size hold nothing.
     """
     return max(200 * packed, min(1040 * packed, 2**26))
-
-
-def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
-    """Divide images into a rest and ``parts`` held-out tenths, by a permutation that depends on no seed.
-
-    Args:
-        everything: at least ``parts + 1`` images.
-        parts: how many tenths to hold out, 0 to 2; each has at least one image.
-        source: where the images came from, for the message.
-
-    Returns:
-        ``[rest, first tenth, ...]``; each keeps the order of ``everything``.
-
-    Raises:
-        DataError: there are too few images.
-    """
-    count = len(everything)
-    if count <= parts:
-        raise DataError(f"{source}: {count} usable image(s); at least {parts + 1} are needed. Add images.")
-    if not parts:
-        return [everything]
-    tenth = max(1, count // 10)
-    order = shuffled(count)
-    cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
-    return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
-
-
-def shuffled(count: int) -> npt.NDArray[np.intp]:
-    """Return a fixed permutation of 0 to count - 1, the same on every machine and in every version.
-
-    It sorts the numbers by a mixing function, the finaliser of SplitMix64. NumPy's generators will not do: their
-    streams may change between releases, and the held-out images must not.
-    """
-    mixed = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
-
-
-def first_twelfth(train: Split, source: str) -> dict[str, Split]:
-    """Divide a train file as the tutorial does: its first twelfth is validation, the rest is train.
-
-    For the 60,000 images of MNIST that is 5,000 and 55,000. The images are views of those given.
-
-    Raises:
-        DataError: there are fewer than two images.
-    """
-    if len(train) < 2:
-        raise DataError(f"{source}: {len(train)} training image(s); at least 2 are needed. Add images.")
-    cut = max(1, len(train) // 12)
-    return {"train": train[cut:], "validation": train[:cut]}

@@ -1,0 +1,107 @@
+"""The three splits of a data set: a part of the images, how names mention splits, and how missing ones are held out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inkgan.data.pixels import size_text
+from inkgan.errors import DataError, quantity
+from inkgan.images import Images, Labels
+
+SPLITS = ("train", "validation", "test")
+
+_SPLIT_WORD = re.compile(
+    r"(?:(?P<train>tr(?:ai)?n(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?)"
+    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval))(?:sets?|data|images?|imgs?)?\d*"
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """The images of one part of a data set.
+
+    Attributes:
+        images: uint8 of shape [N, H, W, C] with C in {1, 3}, 0 to 255, in the order they were read.
+        labels: int64 of shape [N], 0 to the number of classes - 1, or None for a set without labels.
+    """
+
+    images: Images
+    labels: Labels | None
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        labelled = "without labels" if self.labels is None else "with labels"
+        return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
+
+    def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
+        """Return the images and labels at some positions."""
+        return Split(self.images[where], None if self.labels is None else self.labels[where])
+
+
+def split_from_name(name: str) -> tuple[str | None, set[str]]:
+    """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
+
+    Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
+    ``trainset2`` are all ``train``.
+    """
+    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
+    found = [match.lastgroup for match in words.values() if match]
+    return found[0] if len(found) == 1 else None, {word for word, match in words.items() if not match}
+
+
+def first_twelfth(train: Split, source: str) -> dict[str, Split]:
+    """Divide a train file as the tutorial does: its first twelfth is validation, the rest is train.
+
+    For the 60,000 images of MNIST that is 5,000 and 55,000. The images are views of those given.
+
+    Raises:
+        DataError: there are fewer than two images.
+    """
+    if len(train) < 2:
+        raise DataError(f"{source}: {len(train)} training image(s); at least 2 are needed. Add images.")
+    cut = max(1, len(train) // 12)
+    return {"train": train[cut:], "validation": train[:cut]}
+
+
+def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
+    """Divide images into a rest and ``parts`` held-out tenths, by a permutation that depends on no seed.
+
+    Args:
+        everything: at least ``parts + 1`` images.
+        parts: how many tenths to hold out, 0 to 2; each has at least one image.
+        source: where the images came from, for the message.
+
+    Returns:
+        ``[rest, first tenth, ...]``; each keeps the order of ``everything``.
+
+    Raises:
+        DataError: there are too few images.
+    """
+    count = len(everything)
+    if count <= parts:
+        raise DataError(f"{source}: {count} usable image(s); at least {parts + 1} are needed. Add images.")
+    if not parts:
+        return [everything]
+    tenth = max(1, count // 10)
+    order = shuffled(count)
+    cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
+    return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
+
+
+def shuffled(count: int) -> npt.NDArray[np.intp]:
+    """Return a fixed permutation of 0 to count - 1, the same on every machine and in every version.
+
+    It sorts the numbers by a mixing function, the finaliser of SplitMix64. NumPy's generators will not do: their
+    streams may change between releases, and the held-out images must not.
+    """
+    mixed = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
