@@ -19,7 +19,7 @@ from importlib import import_module
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, quantity, unknown
@@ -82,27 +82,29 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             busy = {worker.connection: worker for worker in workers if worker.number is not None}
             for ready in connection.wait(list(busy)):
                 worker = busy[ready]  # type: ignore[index]  # all are connections
-                number, worker.number = worker.number, None
-                assert number is not None
-                try:
-                    result, error, noted = worker.connection.recv()
-                except (EOFError, OSError):
+                number, answer = worker.take()
+                if answer is None:
                     workers.remove(worker)
                     worker.end()
                     killed[number] += 1
                     _tell_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
                     continue
-                for message in dict.fromkeys(noted):
-                    if message not in told:
-                        warnings.warn(message, InkganWarning, stacklevel=2)
-                told.update(noted)
-                if error is not None:
-                    raise error
-                yield result
+                _warn_once(answer.warnings, told)
+                if answer.error is not None:
+                    raise answer.error
+                yield answer.result
     finally:
         for worker in workers:
             worker.end()
+
+
+def _warn_once(messages: Sequence[str], told: set[str]) -> None:
+    """Give the warnings that were not given yet."""
+    for message in messages:
+        if message not in told:
+            told.add(message)
+            warnings.warn(message, InkganWarning, stacklevel=3)
 
 
 def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
@@ -119,6 +121,14 @@ def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
         InkganWarning,
         stacklevel=3,
     )
+
+
+class _Answer(NamedTuple):
+    """What a task returned for a number, or the error that it raised; and its warnings."""
+
+    result: Any
+    error: Exception | None
+    warnings: list[str]
 
 
 class _Worker:
@@ -145,6 +155,15 @@ class _Worker:
         with suppress(OSError):  # it was killed while it waited; receiving from it will show that
             self.connection.send(number)
 
+    def take(self) -> tuple[int, _Answer | None]:
+        """Return the number that it worked on, and its answer; None if it was killed."""
+        number, self.number = self.number, None
+        assert number is not None
+        try:
+            return number, self.connection.recv()
+        except (EOFError, OSError):
+            return number, None
+
     def end(self) -> None:
         """End it at once."""
         self.process.terminate()
@@ -164,7 +183,7 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
 
 
 def _serve(ours: connection.Connection, task: Task[Any]) -> None:
-    """Run the task for each number that arrives, and send back the result or the error, and the warnings."""
+    """Run the task for each number that arrives, and send back the answer."""
     while True:
         try:
             number = ours.recv()
@@ -172,13 +191,14 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
             return
         with warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always", InkganWarning)
+            result, error = None, None
             try:
-                result, error = task(number), None
+                result = task(number)
             except Exception as caught:  # noqa: BLE001 - it is raised in the first process
-                result, error = None, caught
-        told = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
+                error = caught
+        messages = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
         try:
-            ours.send((result, error, told))
+            ours.send(_Answer(result, error, messages))
         except OSError:  # the first process has ended; the result is on disk
             return
 

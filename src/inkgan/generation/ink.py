@@ -31,7 +31,7 @@ STROKES: Mapping[str, tuple[tuple[Point, Point, Point], ...]] = {
     "/": (((0.00, -0.08), (0.24, 0.45), (0.46, 1.02)),),
     "+": (((0.00, 0.44), (0.23, 0.46), (0.48, 0.45)), ((0.24, 0.70), (0.24, 0.44), (0.23, 0.20))),
 }
-_ENLARGED = 4
+_ENLARGED = 4  # pixels of an enlarged image for each pixel of the image, in both directions
 _SMOOTHED = 0.6  # the standard deviation of the Gaussian, in pixels of the image
 _EDGE = 0.4  # the grey level, 0 to 1, that becomes the edge of the ink
 _FAINT = 64  # pixels up to this, of 255, are the soft edge of the ink
@@ -219,6 +219,25 @@ def without_specks(images: Images) -> Images:
     return np.where(kept[:, :height, :width], images, np.uint8(0))
 
 
+def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
+    """Grow pieces, in place, over all the ink [N, H + 1, W + 1] that is connected to them."""
+    size = 0
+    while (new := int(np.count_nonzero(pieces))) != size:
+        size = new
+        for _ in range(6):
+            _spread(pieces)
+            pieces &= ink
+
+
+def _spread(maps: NDArray[np.bool_]) -> None:
+    """Set, in place, the eight neighbours of each set pixel; the last row and column of the maps are ignored."""
+    flat = maps.reshape(-1)
+    for step in (1, maps.shape[2]):
+        before = flat.copy()
+        flat[step:] |= before[:-step]
+        flat[:-step] |= before[step:]
+
+
 def distorted(images: Images, moves: Floats) -> Images:
     """Distort each digit elastically: its parts move away from their places, and neighbouring parts move alike.
 
@@ -265,25 +284,6 @@ def _between_moves(length: int) -> NDArray[np.float64]:
     weights /= np.sqrt(np.square(weights).sum(1).mean())
     rounded: NDArray[np.float64] = np.rint(weights * 2**12) / 2**12
     return rounded
-
-
-def _fill(pieces: NDArray[np.bool_], ink: NDArray[np.bool_]) -> None:
-    """Grow pieces, in place, over all the ink [N, H + 1, W + 1] that is connected to them."""
-    size = 0
-    while (new := int(np.count_nonzero(pieces))) != size:
-        size = new
-        for _ in range(6):
-            _spread(pieces)
-            pieces &= ink
-
-
-def _spread(maps: NDArray[np.bool_]) -> None:
-    """Set, in place, the eight neighbours of each set pixel; the last row and column of the maps are ignored."""
-    flat = maps.reshape(-1)
-    for step in (1, maps.shape[2]):
-        before = flat.copy()
-        flat[step:] |= before[:-step]
-        flat[:-step] |= before[step:]
 
 
 def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -> Strip:

@@ -137,25 +137,37 @@ def split_of(spec: Spec, writer: int) -> str:
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
-    knobs = _knobs(spec.look)
     manifest: dict[str, Any] = {
         "what": _WHAT,
         "spec": spec.model_dump(mode="json"),
-        "look": knobs,
+        "look": _knobs(spec.look),
         "digests": dict(digests),
+        "versions": versions_for(spec.format),
     }
-    versions = versions_for(spec.format)
-    path = out / MANIFEST
     _refuse_foreign(out)
-    _write_missing({MANIFEST: (json.dumps(manifest | {"versions": versions}, indent=1) + "\n").encode()}, out)
-    there = _read(path)
-    there.setdefault("look", knobs)  # earlier versions did not write its values
+    _write_missing({MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}, out)
+    there = _read(out / MANIFEST)
+    _require_same(there, manifest, out)
+    if spec.format == "yolo":
+        _write_missing(yolo_shared([part.name for part in spec.split]), out)
+    if there["versions"] != manifest["versions"]:
+        named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
+        warnings.warn(
+            f"{shown(out)} was begun with other versions ({named}): new shards may differ from those in small ways.",
+            InkganWarning,
+            stacklevel=3,
+        )
+
+
+def _require_same(there: dict[str, Any], manifest: Mapping[str, Any], out: Path) -> None:
+    """Refuse a folder whose manifest describes another data set; the message names the first difference."""
+    there.setdefault("look", manifest["look"])  # earlier versions did not write its values
     for table in (there, there["spec"]):
         if isinstance(table.get("look"), dict):
             table["look"] = _knobs("clean") | table["look"]  # or had fewer knobs; a knob that is not set does nothing
-    # The message names the knob that differs, if there is one.
-    names = ("spec", "look", "digests") if isinstance(spec.look, str) else ("look", "spec", "digests")
-    for name in names:
+    look_has_name = isinstance(manifest["spec"]["look"], str)
+    # A look without a name is compared first, knob by knob, so that the message names the knob.
+    for name in ("spec", "look", "digests") if look_has_name else ("look", "spec", "digests"):
         # Another version may have written keys that this one does not know, and they affect what is in the shards.
         for key, value in {**dict.fromkeys(there[name]), **manifest[name]}.items():
             if there[name].get(key) != value:
@@ -166,15 +178,6 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
                     f"{shown(out)} holds another data set: its {shown(key)} is {kind}{held}, and not "
                     f"{as_given(value)}. {advice} another folder."
                 )
-    if spec.format == "yolo":
-        _write_missing(yolo_shared([part.name for part in spec.split]), out)
-    if there["versions"] != versions:
-        named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
-        warnings.warn(
-            f"{shown(out)} was begun with other versions ({named}): new shards may differ from those in small ways.",
-            InkganWarning,
-            stacklevel=3,
-        )
 
 
 def _knobs(look: LookLike) -> dict[str, Any]:
