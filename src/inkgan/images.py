@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from inkgan.errors import InputError
 from inkgan.files import appearing_whole, write_bytes
 
 if TYPE_CHECKING:
-    from PIL import Image  # at run time, functions import Pillow when they need it: `import inkgan` and `--help` do not
+    # At run time, functions import Pillow when they need it: `import inkgan` and `--help` do not.
+    from PIL import Image, ImageDraw
 
 #: Images uint8 [N, H, W, C] or [N, H, W], and their classes int64 [N].
 Images = NDArray[np.uint8]
@@ -86,6 +87,8 @@ LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280"
 
 #: Room for the numbers left of the frame of :func:`curves`, right of it, and below it, in pixels.
 _LEFT_OF_FRAME, _RIGHT_OF_FRAME, _BELOW_FRAME = 56, 16, 16
+#: The distance of the lines from the frame, in pixels.
+_MARGIN = 6
 
 
 def curves(
@@ -111,36 +114,59 @@ def curves(
     every = np.concatenate([np.asarray(one, np.float64) for one in series])
     every = every[np.isfinite(every)]
     low, high = limits or ((every.min(), every.max()) if every.size else (0.0, 1.0))
-    margin = 6
-    left, right, bottom = 0, width - 1, height - 1
+    frame = _Frame(0, width - 1, height - 1, low, high)
     if across:
-        left, right, bottom = left + _LEFT_OF_FRAME, right - _RIGHT_OF_FRAME, bottom - _BELOW_FRAME
-
-    def row(value: float) -> float:
-        return float(bottom + 1 - margin - (min(max(value, low), high) - low) * scale)
-
-    scale = (bottom + 1 - 2 * margin) / ((high - low) or 1)
+        frame = _Frame(_LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME, low, high)
     picture = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(picture)
     if across:
-        pace = (right - left - 2 * margin) / ((across[1] - across[0]) or 1)
-        for value in round_numbers(*across, most=8):
-            x = left + margin + (value - across[0]) * pace
-            pen.line([(x, 0), (x, bottom)], "#eceef1")
-            pen.text((x, bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
-        for value in round_numbers(low, high, most=max(2, height // 30)):
-            pen.line([(left, row(value)), (right, row(value))], "#eceef1")
-            pen.text((left - 4, row(value)), f"{value:,.9g}", "#4b5563", anchor="rm")
+        _draw_axes(pen, frame, across, most_rows=max(2, height // 30))
     if low < 0 < high:
-        pen.line([(left, row(0)), (right, row(0))], "#c8ccd2")
+        pen.line([(frame.left, frame.row(0)), (frame.right, frame.row(0))], "#c8ccd2")
     for number, one in enumerate(series):
-        columns = np.linspace(left + margin, right + 1 - margin, len(one))
-        points = [(x, row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
+        columns = np.linspace(frame.left + _MARGIN, frame.right + 1 - _MARGIN, len(one))
+        points = [(x, frame.row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
         for first, second in itertools.pairwise(points):
             if first and second:
                 pen.line([first, second], LINE_COLOURS[number % len(LINE_COLOURS)], 2)
-    pen.rectangle([left, 0, right, bottom], outline="#c8ccd2")
+    pen.rectangle([frame.left, 0, frame.right, frame.bottom], outline="#c8ccd2")
     return picture
+
+
+class _Frame(NamedTuple):
+    """The frame of :func:`curves`, whose upper edge is row 0.
+
+    Attributes:
+        left: the column of its left edge.
+        right: the column of its right edge.
+        bottom: the row of its lower edge.
+        low: the value near its lower edge.
+        high: the value near its upper edge.
+    """
+
+    left: int
+    right: int
+    bottom: int
+    low: float
+    high: float
+
+    def row(self, value: float) -> float:
+        """Return the row of a value; values outside are moved to the nearer edge."""
+        scale = (self.bottom + 1 - 2 * _MARGIN) / ((self.high - self.low) or 1)
+        return float(self.bottom + 1 - _MARGIN - (min(max(value, self.low), self.high) - self.low) * scale)
+
+
+def _draw_axes(pen: ImageDraw.ImageDraw, frame: _Frame, across: tuple[float, float], most_rows: int) -> None:
+    """Label both axes by round numbers with thin grey lines."""
+    pace = (frame.right - frame.left - 2 * _MARGIN) / ((across[1] - across[0]) or 1)
+    for value in round_numbers(*across, most=8):
+        x = frame.left + _MARGIN + (value - across[0]) * pace
+        pen.line([(x, 0), (x, frame.bottom)], "#eceef1")
+        pen.text((x, frame.bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
+    for value in round_numbers(frame.low, frame.high, most=most_rows):
+        y = frame.row(value)
+        pen.line([(frame.left, y), (frame.right, y)], "#eceef1")
+        pen.text((frame.left - 4, y), f"{value:,.9g}", "#4b5563", anchor="rm")
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:

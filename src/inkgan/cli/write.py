@@ -143,7 +143,7 @@ def write(
     """
     from inkgan.generation.looks import look_of
 
-    hand: dict[str, Any] = {
+    options: dict[str, Any] = {
         "seed": seed,
         "style": style,
         "slant": slant,
@@ -153,23 +153,25 @@ def write(
         "look": look_of(look, _parse_knobs(knobs or []), background=background),
     }
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
-    if not in_shards and not preview:
-        _write_images(texts, file, count, out, model, hand, labels=labels, force=force)
+    if not (in_shards or preview):
+        _write_images(texts, file, count, out, model, options, labels=labels, force=force)
         return
     index, parts = (1, 1) if part is None else _parse_part(part)
     if count is None:
         _, count = _texts_and_count(texts, file, count)
+    if shards is None:
+        shards = parts if part is not None else -(-count // _SHARD_SIZE)
     from inkgan.generation.spec import Spec
 
     spec = Spec(
         texts=texts or (),
         texts_file=file,
         count=count,
-        shards=shards if shards is not None else parts if part else -(-count // _SHARD_SIZE),
+        shards=shards,
         format="webdataset" if form is None else form,
         split=() if split is None else _parse_split(split),
         model=model,
-        **hand,
+        **options,
     )
     if preview:
         _show_preview(spec, out, jobs, engine, force=force)
@@ -183,7 +185,7 @@ def _write_images(
     count: int | None,
     out: str | None,
     model: str,
-    hand: dict[str, Any],
+    options: dict[str, Any],
     *,
     labels: bool,
     force: bool,
@@ -197,13 +199,13 @@ def _write_images(
     if out is not None:
         check_output(out, 1, force=force, model=model)
     given, number = _texts_and_count(texts, file, count)
-    seed = valid_seed(hand["seed"])
+    seed = valid_seed(options["seed"])
     if out is None:
         out = _default_output(given.text(seed, 0), number)
         check_output(out, 1, force=force, model=model)
     generator = load_for_writing(model)
     texts_by_writer = ((given.text(seed, index), index) for index in range(number))
-    written = in_batches(texts_by_writer, model=generator, **hand)
+    written = in_batches(texts_by_writer, model=generator, **options)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{quantity(number, 'image')}: {printable(out)}")

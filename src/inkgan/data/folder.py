@@ -330,18 +330,21 @@ def _decode(
         images[len(kept)] = pixels
         kept.append(one)
     images = images[: len(kept)]
-    said = []
+    notes = []
     if 0 < len(colour) < len(kept):
         first = shown(colour[0].path.relative_to(folder))
-        said.append(f"all are read in colour, because of {len(colour):,} of them, such as {first}")
-    if not deep:
-        return images, kept, said
+        notes.append(f"all are read in colour, because of {len(colour):,} of them, such as {first}")
+    if deep:
+        notes += _to_eight_bits(images, deep)
+    return images.astype(np.uint8, copy=False), kept, notes
+
+
+def _to_eight_bits(images: npt.NDArray[np.uint16], deep: Sequence[int]) -> list[str]:
+    """Keep, in place, the upper eight of the bits that the 16-bit images at some positions use; return notes."""
     most = int(images[deep].max())
     bits = max(8, most.bit_length() + most.bit_length() % 2)
     images[deep] >>= bits - 8
-    if bits < 16:
-        said.append(f"16-bit images with values to {most:,} are taken for {bits}-bit ones")
-    return images.astype(np.uint8), kept, said
+    return [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
 
 
 def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:

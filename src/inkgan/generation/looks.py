@@ -160,15 +160,7 @@ def _read(name: str, given: Any) -> Any:
             raise ConfigError(f"form = {as_given(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
         return given
     if name in {"pen", "tint"}:
-        colours = tuple(
-            given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
-        )
-        if not colours or not all(isinstance(one, str) and _is_colour(one.strip()) for one in colours):
-            raise ConfigError(
-                f"{name} = {as_given(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and "
-                "#rrggbb."
-            )
-        return tuple(one.strip() for one in colours)
+        return _colours(name, given)
     least, most, meaning = LIMITS[name]
     low, high = _range(given)
     whole = name != "quality" or (low % 1 == 0 and high % 1 == 0)
@@ -179,6 +171,17 @@ def _read(name: str, given: Any) -> Any:
             f"range such as {least:g}..{most:g}: {meaning}."
         )
     return (low, high)
+
+
+def _colours(name: str, given: Any) -> tuple[str, ...]:
+    """Return one or several colours, given as ``"blue,black"`` or as a list."""
+    listed = given.split(",") if isinstance(given, str) else given
+    is_list = isinstance(listed, list | tuple) and len(listed) > 0
+    if not is_list or not all(isinstance(one, str) and _is_colour(one.strip()) for one in listed):
+        raise ConfigError(
+            f"{name} = {as_given(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
+        )
+    return tuple(one.strip() for one in listed)
 
 
 def _range(given: Any) -> Range:

@@ -191,7 +191,7 @@ class Model:
         n = _valid_count(n)
         seed = valid_seed(seed)
         legible = valid_legible(legible)
-        digits = self._digits(asked, legible, statistics)
+        digits = self._digits_to_read(asked, statistics) if legible else None
         if not is_one_of(statistics, STATISTICS):
             raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         if statistics == "batch":
@@ -201,28 +201,23 @@ class Model:
             return _without_grey_axis(to_uint8(drawn_together))
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
         step = CHUNK if digits is None else _LEGIBLE_CHUNK
+        draw = self._draw_in_chunks
         for start in range(0, n, step):
             part = slice(start, min(start + step, n))
             drawn_from = self._latents(seed, start, part.stop - start)
-            labels_of_part = None if asked is None else asked[part]
-            images[part] = self._draw_in_chunks(drawn_from, labels_of_part)
-            if labels_of_part is not None and digits is not None:
-                drawn = images[part]
-                images[part] = made_legible(
-                    self._draw_in_chunks, drawn, drawn_from, labels_of_part, digits[part], legible
-                ).images
+            classes = None if asked is None else asked[part]
+            images[part] = draw(drawn_from, classes)
+            if classes is not None and digits is not None:
+                images[part] = made_legible(draw, images[part], drawn_from, classes, digits[part], legible).images
             progress("drawing", part.stop / n)
         return images
 
-    def _digits(self, labels: Labels | None, legible: float, statistics: Statistics) -> Labels | None:
-        """Return the digit of each label, int64 [n]; None if the images need not be legible.
+    def _digits_to_read(self, labels: Labels | None, statistics: Statistics) -> Labels:
+        """Return the digit of each label, int64 [n], by which images can be drawn legibly.
 
         Raises:
-            ConfigError: they must be legible, but this model does not draw grey digits by label, or ``statistics`` is
-                not ``standing``.
+            ConfigError: this model does not draw grey digits by label, or ``statistics`` is not ``standing``.
         """
-        if not legible:
-            return None
         digits = [DIGITS.find(name) if len(name) == 1 else -1 for name in self.class_names]
         if labels is None or min(digits) < 0 or self.image_shape[2] != 1 or statistics != "standing":
             raise ConfigError(

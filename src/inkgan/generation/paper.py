@@ -52,8 +52,9 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     """
     height, width = writing.image.shape
     scale = height / _HEIGHT
+    # Every look draws all random numbers in this order: a seed keeps its meaning, and no knob changes another. Knobs
+    # that were added later draw theirs from `more`.
     draws, more = rng(seed, Stream.LOOK, number), rng(seed, Stream.KNOBS, number)
-    # Every look draws all of these, in this order: a seed keeps its meaning, and no knob changes another.
     pen = _one_of(look.pen, more, in_colour=look.in_colour)
     tint = _one_of(look.tint, more, in_colour=look.in_colour)
     stroke = more.uniform(*look.stroke) * scale
@@ -63,20 +64,28 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     clip = more.uniform(*look.clip, 4) * scale
     resolution = more.uniform(*look.resolution)
     edge, grey = 0, more.uniform(0.25, 0.7)
+
+    # The ink and the print.
     image = inked(stroked(writing.image, stroke), 1 - pressure * lightness(height, width, coarse), pen)
     if look.form == "frame":  # it takes the first random numbers, so the later ones differ from other forms'
         edge, grey = round(height * draws.uniform(0.04, 0.1)), draws.uniform(0.25, 0.7)
     if look.form != "none":
         image = printed_on(image, look.form, writing.cells, edge, round(255 * grey))
+
+    # The page before the camera.
     angle = math.radians(draws.uniform(*look.turn))
     inwards = draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4))
     matrix = homography(_corners(width, height), moved_corners(width, height, angle, inwards))
     boxes = grown(np.array(writing.boxes, float), stroke)
     matrix = clipping(_around(boxes, matrix), clip, width, height) @ matrix
+
+    # The paper and the light.
     page = 1 - draws.uniform(*look.ink) * warped(image, matrix) / 255
     shade = draws.uniform(*look.paper) * spots(height, width, texture, draws)
     shade *= light(height, width, look.light, draws)
-    page *= shade.reshape(shade.shape + (1,) * (page.ndim - 2)) * tint
+    page *= (shade if page.ndim == 2 else shade[..., None]) * tint
+
+    # The camera.
     blur, noise = draws.uniform(*look.blur) * scale, draws.uniform(*look.noise)
     seen = through_camera(page, blur, noise, resolution, draws)
     quality = int(draws.integers(int(look.quality[0]), int(look.quality[1]) + 1))
