@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inkgan.errors import OutputError, shown
-from inkgan.files import appearing_whole, output_errors, read_regular, refuse_to_overwrite, sha256_of, write_bytes
+from inkgan.files import atomic_write, output_errors, read_regular, refuse_to_overwrite, sha256_of, write_bytes
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, place: str, said: str
 
 def test_two_threads_that_write_the_same_file_at_once(tmp_path: Path) -> None:
     """Neither thread sees the other's unfinished file; the whole file of the one that ends last stays."""
-    with appearing_whole(tmp_path / "a") as unfinished:
+    with atomic_write(tmp_path / "a") as unfinished:
         unfinished.write_bytes(b"first, ")
         other = threading.Thread(target=write_bytes, args=(tmp_path / "a", b"second"))
         other.start()
@@ -90,7 +90,7 @@ def test_two_machines_that_write_the_same_file_at_once(tmp_path: Path, monkeypat
     """Writers with the same process and thread ids, as in containers that share a disk, do not mix their files."""
     monkeypatch.setattr(os, "getpid", lambda: 7)
     monkeypatch.setattr(threading, "get_native_id", lambda: 7)
-    with appearing_whole(tmp_path / "a") as first, appearing_whole(tmp_path / "a") as second:
+    with atomic_write(tmp_path / "a") as first, atomic_write(tmp_path / "a") as second:
         first.write_bytes(b"first")
         second.write_bytes(b"second")
         assert first.read_bytes() == b"first"
@@ -104,7 +104,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     path.write_text("old", "utf-8")
 
     def half() -> None:
-        with appearing_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half", "utf-8")
             raise ZeroDivisionError
 

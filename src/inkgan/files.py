@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, names for what is set aside, and reports of progress."""
+"""Files: careful reading, atomic writes, names for what is set aside; and the type of reports of progress."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def appearing_whole(path: Path, *, force: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path`` in one step, else it is removed.
 
     A link stays a link; the file that it points to is written.
@@ -239,8 +239,8 @@ def _behind_links(path: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
-    """Write a small file whole or not at all (see :func:`appearing_whole`)."""
-    with appearing_whole(path, force=force) as temporary:
+    """Write a small file whole or not at all (see :func:`atomic_write`)."""
+    with atomic_write(path, force=force) as temporary:
         temporary.write_bytes(content)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.errors import InputError
-from inkgan.files import appearing_whole, write_bytes
+from inkgan.files import atomic_write, write_bytes
 
 if TYPE_CHECKING:
     # At run time, functions import Pillow when they need it: `import inkgan` and `--help` do not.
@@ -216,5 +216,5 @@ def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> b
 def save_animation(pictures: Sequence[Image.Image], path: Path, *, force: bool = True) -> None:
     """Write pictures of one size as an endlessly looping GIF that shows the last one for two seconds."""
     durations = [120] * (len(pictures) - 1) + [2000]  # milliseconds
-    with appearing_whole(path, force=force) as temporary:
+    with atomic_write(path, force=force) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)

@@ -134,7 +134,7 @@ def show(
     """
     from inkgan.data.loading import load_saved
     from inkgan.errors import OutputError
-    from inkgan.files import appearing_whole, refuse_to_overwrite
+    from inkgan.files import atomic_write, refuse_to_overwrite
     from inkgan.images import sheet
 
     if output is not None:
@@ -146,7 +146,7 @@ def show(
     output = output or Path(f"{data.name}.png")
     images = data.examples(split, columns)
     picture = sheet(images, columns)
-    with appearing_whole(output, force=force) as temporary:
+    with atomic_write(output, force=force) as temporary:
         try:
             picture.save(temporary)
         except (ValueError, OSError) as error:  # such as a JPEG of more than 65,500 pixels a side

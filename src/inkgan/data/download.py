@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from inkgan.data.known_sets import KnownSet, Remote
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, appearing_whole, no_progress, output_errors, sha256_of, write_bytes
+from inkgan.files import Progress, atomic_write, no_progress, output_errors, sha256_of, write_bytes
 
 #: Seconds without a connection, and without any answer, after which the next mirror is tried.
 TIMEOUT = (10.0, 30.0)
@@ -80,7 +80,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_pro
         MirrorError: the mirror did not give this file.
         OutputError: it cannot be written.
     """
-    with contextlib.ExitStack() as answers, appearing_whole(folder / remote.name) as temporary:
+    with contextlib.ExitStack() as answers, atomic_write(folder / remote.name) as temporary:
         get = pooch.HTTPDownloader(
             _Bar(remote, progress),
             chunk_size=_CHUNK,

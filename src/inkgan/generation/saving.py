@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, valid_path, whole_number
-from inkgan.files import Progress, appearing_whole, no_progress, output_errors, refuse_to_overwrite
+from inkgan.files import Progress, atomic_write, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
@@ -151,7 +151,7 @@ def arrays_of(images: Images, labels: Labels | None, class_names: Sequence[str])
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool) -> None:
     """Write arrays as .npz, whole or not at all."""
-    with appearing_whole(path, force=force) as temporary, temporary.open("wb") as file:
+    with atomic_write(path, force=force) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
@@ -277,8 +277,8 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
     notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None
     with ExitStack() as files:
         if labels:
-            files.enter_context(appearing_whole(beside, force=force)).write_bytes(label)
-        files.enter_context(appearing_whole(path, force=force)).write_bytes(png_bytes(writing.picture, notes))
+            files.enter_context(atomic_write(beside, force=force)).write_bytes(label)
+        files.enter_context(atomic_write(path, force=force)).write_bytes(png_bytes(writing.picture, notes))
     if is_ours and not labels:
         with output_errors(beside):
             beside.unlink()  # it has the labels of the picture that was replaced

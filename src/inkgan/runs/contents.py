@@ -19,7 +19,7 @@ _FILES_IN = {
     "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
     "pictures": re.compile(_PICTURE),
 }
-#: The names of temporary files that a killed start may leave; see inkgan.files.appearing_whole.
+#: The names of temporary files that a killed start may leave; see inkgan.files.atomic_write.
 _UNFINISHED = re.compile(rf"\.({_FILES.pattern}|{_PICTURE})(\.damaged(-\d+)?)?\.\d+\.tmp\.[\w-]+")
 
 
