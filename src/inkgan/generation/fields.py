@@ -1,0 +1,261 @@
+"""The fields of templates: each parses its argument once, and then draws any number of texts.
+
+A field is written ``{name:argument}``; the grammar of most arguments is::
+
+    argument  =  [format] [" in "] [first ".." last]
+
+To add a field, write a function from its argument to a :class:`Piece`, and name it in :func:`field`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.generation.lines import Lines
+from inkgan.generation.writing import LONGEST_TEXT, valid_text
+
+T = TypeVar("T")
+
+_DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
+# ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+_NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more than 4,300 digits
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
+_LARGEST_INTEGER = 10**15
+
+#: The directives of dates and of times; a minus leaves out the leading zero.
+_DATE_DIRECTIVES: dict[str, Callable[[date], str]] = {
+    "%Y": lambda day: f"{day.year:04d}",
+    "%y": lambda day: f"{day.year % 100:02d}",
+    "%m": lambda day: f"{day.month:02d}",
+    "%-m": lambda day: f"{day.month}",
+    "%d": lambda day: f"{day.day:02d}",
+    "%-d": lambda day: f"{day.day}",
+    "%j": lambda day: f"{day.timetuple().tm_yday:03d}",
+}
+_TIME_DIRECTIVES: dict[str, Callable[[int], str]] = {
+    "%H": lambda second: f"{second // 3600:02d}",
+    "%-H": lambda second: f"{second // 3600}",
+    "%I": lambda second: f"{(second // 3600 - 1) % 12 + 1:02d}",
+    "%-I": lambda second: f"{(second // 3600 - 1) % 12 + 1}",
+    "%M": lambda second: f"{second // 60 % 60:02d}",
+    "%S": lambda second: f"{second % 60:02d}",
+}
+#: The formats of amounts: the separator of thousands, and the separator of cents.
+_AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a template.
+
+    Attributes:
+        draw: draws its text.
+        longest: the most characters that the text can have.
+        file: the file that the text comes from, if there is one.
+    """
+
+    draw: Callable[[np.random.Generator], str]
+    longest: int
+    file: Path | None = None
+
+
+def field(name: str, argument: str, source: str, folder: Path) -> Piece:
+    """Return the piece of a field.
+
+    Args:
+        name: its name, such as ``date``.
+        argument: the text after its colon; empty if there is none.
+        source: the template, for messages.
+        folder: where the file of a ``{choice:FILE}`` is.
+
+    Raises:
+        ConfigError: there is no such field, or its argument makes no sense.
+    """
+    makers: dict[str, Callable[[str], Piece]] = {
+        "date": _date,
+        "time": _time,
+        "int": _integer,
+        "digits": _digits,
+        "amount": _amount,
+        "choice": lambda name: _choice(name, folder),
+    }
+    if name not in makers:
+        first, _, rest = name.partition(" ")
+        if first in makers:
+            meant = f"{first}:{rest.removeprefix('in ').strip()}"
+            raise ConfigError(f"the field {{{shown(name)}}} has no colon behind its name. Write {{{shown(meant)}}}.")
+        raise ConfigError(
+            f"the template {shown(source)!r} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
+            f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
+        )
+    try:
+        return makers[name](argument)
+    except ConfigError as error:
+        raise ConfigError(f"the field {{{name}:{shown(argument)}}}: {error}") from None
+
+
+def _date(argument: str) -> Piece:
+    """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%Y-%m-%d", "1970-01-01", "2029-12-31")
+    start, end = _day(first), _day(last)
+    _require_order(start <= end, first, last, "earlier date")
+    days = (end - start).days + 1
+    write = _formatter(form, _DATE_DIRECTIVES, end)
+
+    def draw(draws: np.random.Generator) -> str:
+        return write(start + timedelta(int(draws.integers(days))))
+
+    return Piece(draw, len(write(date(2000, 12, 31))))
+
+
+def _time(argument: str) -> Piece:
+    """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%H:%M", "00:00", "23:59")
+    start, end = _second(first), _second(last)
+    _require_order(start <= end, first, last, "earlier time")
+    end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
+    write = _formatter(form, _TIME_DIRECTIVES, end)
+
+    def draw(draws: np.random.Generator) -> str:
+        return write(int(draws.integers(start, end + 1)))
+
+    return Piece(draw, len(write(12 * 3600)))
+
+
+def _integer(argument: str) -> Piece:
+    """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
+    first, last = _range(argument or "0..9999")
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
+        raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
+    least, most = int(first), int(last)
+    _require_order(least <= most, first, last, "smaller number")
+    width = len(first) if first.startswith("0") and len(first) > 1 else 1
+
+    def draw(draws: np.random.Generator) -> str:
+        number = int(draws.integers(least, most + 1))
+        return f"{number:0{width}d}"
+
+    return Piece(draw, max(len(str(most)), width))
+
+
+def _digits(argument: str) -> Piece:
+    """``{digits:6}`` or ``{digits:3..8}``: a number of digits, each equally likely to be 0 to 9."""
+    first, last = _range(argument) if ".." in argument else (argument.strip() or "6",) * 2
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
+        raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
+    least, most = int(first), int(last)
+
+    def draw(draws: np.random.Generator) -> str:
+        count = draws.integers(least, most + 1)
+        return "".join(map(str, draws.integers(10, size=count).tolist()))
+
+    return Piece(draw, most)
+
+
+def _amount(argument: str) -> Piece:
+    """``{amount:1,234.56 in 1..50000}``: all amounts are equally likely on a logarithmic scale."""
+    form, first, last = _form_and_range(argument, "1234.56", "1", "9999.99")
+    if form not in _AMOUNT_FORMATS:
+        raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_AMOUNT_FORMATS)}.")
+    thousands, point = _AMOUNT_FORMATS[form]
+    least, most = _cents(first), _cents(last)
+    _require_order(least <= most, first, last, "smaller amount")
+
+    def written(cents: int) -> str:
+        return f"{cents // 100:,}".replace(",", thousands) + f"{point}{cents % 100:02d}"
+
+    def draw(draws: np.random.Generator) -> str:
+        cents = round(math.exp(draws.uniform(math.log(least), math.log(most))))
+        return written(min(max(cents, least), most))
+
+    return Piece(draw, len(written(most)))
+
+
+def _choice(argument: str, folder: Path) -> Piece:
+    """``{choice:names.txt}``: all lines of a file are equally likely."""
+    if not argument.strip():
+        raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
+    file = folder / argument.strip()
+    texts = list(Lines(file))
+
+    def draw(draws: np.random.Generator) -> str:
+        return texts[int(draws.integers(len(texts)))]
+
+    return Piece(draw, max(map(len, texts)), file)
+
+
+def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
+    """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
+    # With a blank in front, so that an argument that begins with "in" is a range without a format.
+    given, separator, limits = f" {argument}".partition(" in ")
+    given = given.removeprefix(" ")
+    if not separator and ".." in given:
+        before, space, _ = given.partition("..")[0].strip().rpartition(" ")
+        if space:
+            limits = given.strip().removeprefix(before).strip()
+            raise ConfigError(f"it needs ' in ' before the range. Write {shown(f'{before} in {limits}')}.")
+        given, limits = "", given
+    return given or form, *(_range(limits) if limits else (first, last))
+
+
+def _range(limits: str) -> tuple[str, str]:
+    first, separator, last = (part.strip() for part in limits.partition(".."))
+    if not (first and separator and last):
+        raise ConfigError(f"{shown(limits)!r} is not a range. Write the first and the last with .. between them.")
+    return first, last
+
+
+def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
+    if not is_in_order:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
+
+
+def _formatter(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
+    """Return a function that writes a value in a format."""
+    for directive in _DIRECTIVE.findall(form):
+        if directive not in directives:
+            raise ConfigError(f"there is no {shown(directive)!r} in its format. Use {' '.join(directives)}.")
+
+    def write(value: T) -> str:
+        return _DIRECTIVE.sub(lambda match: directives[match[0]](value), form)
+
+    try:
+        valid_text(write(example).strip() or "-")
+    except ConfigError as error:
+        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
+    return write
+
+
+def _day(text: str) -> date:
+    if _DAY.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text)
+    raise ConfigError(f"{shown(text)!r} is not a date. Write dates of the range like 2026-11-30.")
+
+
+def _second(text: str) -> int:
+    """Parse a time of the day, in seconds."""
+    if _MOMENT.fullmatch(text):
+        with suppress(ValueError):
+            moment = time.fromisoformat(text)
+            return moment.hour * 3600 + moment.minute * 60 + moment.second
+    raise ConfigError(f"{shown(text)!r} is not a time. Write times of the range like 08:00 or 23:59:59.")
+
+
+def _cents(text: str) -> int:
+    """Parse an amount, in cents."""
+    if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
+        raise ConfigError(f"{shown(text)!r} is not an amount. Write amounts of the range like 0.01 or 50000.")
+    return cents
