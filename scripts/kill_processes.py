@@ -42,39 +42,50 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    source = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="inkgan-kills-") as place:
         data = Path(place) / "data.npz"
         images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
         np.savez(data, images=images, labels=np.arange(40) % 3)
-        folder = Path(place) / "killed"
-        sizes = itertools.cycle((4, 1, 2))
-        kills = 0
-        while kills < options.kills:
-            size = next(sizes)
-            first = start(folder, data, "--processes", str(size))
-            time.sleep(source.uniform(2, 15))
-            victims = processes_of(folder)
-            if first.poll() is None and victims:
-                os.kill(source.choice(victims), signal.SIGKILL)
-                kills += 1
-            first.wait(60)
-            until = time.monotonic() + _SECONDS_TO_END
-            while (left := processes_of(folder)) and time.monotonic() < until:
-                time.sleep(0.1)  # at their next exchange, the others notice that one is gone
-            saved = RunFolder(folder).newest_step() if RunFolder(folder).is_run else None
-            print(f"kill {kills}: {size} processes, exit code {first.returncode}, step {saved}, left over: {len(left)}")
-            if left:
-                sys.exit("processes are left over")
-            if saved == _STEPS:
-                break
-        for run, arguments in ((folder, ("--processes", "2")), (Path(place) / "alone", ())):
+        killed, alone = Path(place) / "killed", Path(place) / "alone"
+        kills = kill_and_resume(killed, data, options.kills, random.Random(options.seed))
+        for run, arguments in ((killed, ("--processes", "2")), (alone, ())):
             finished = start(run, data, *arguments)
             if finished.wait():
                 sys.exit(f"{run.name} could not be finished: {finished.communicate()[1].decode()}")
-        same = digest(folder) == digest(Path(place) / "alone")
+        same = digest(killed) == digest(alone)
         print(f"{kills} kills; the result is {'the same' if same else 'ANOTHER'} as without them")
         sys.exit(0 if same else 1)
+
+
+def kill_and_resume(folder: Path, data: Path, most: int, chance: random.Random) -> int:
+    """Start a run and kill one of its processes, up to ``most`` times or until it is complete; return how often."""
+    sizes = itertools.cycle((4, 1, 2))
+    kills = 0
+    while kills < most:
+        size = next(sizes)
+        first = start(folder, data, "--processes", str(size))
+        time.sleep(chance.uniform(2, 15))
+        victims = processes_of(folder)
+        if first.poll() is None and victims:
+            os.kill(chance.choice(victims), signal.SIGKILL)
+            kills += 1
+        first.wait(60)
+        left = left_over(folder)
+        saved = RunFolder(folder).newest_step() if RunFolder(folder).is_run else None
+        print(f"kill {kills}: {size} processes, exit code {first.returncode}, step {saved}, left over: {len(left)}")
+        if left:
+            sys.exit("processes are left over")
+        if saved == _STEPS:
+            break
+    return kills
+
+
+def left_over(folder: Path) -> list[int]:
+    """Return the IDs of a run's processes that still exist after they had time to notice that one was killed."""
+    until = time.monotonic() + _SECONDS_TO_END
+    while (left := processes_of(folder)) and time.monotonic() < until:
+        time.sleep(0.1)  # they notice at their next exchange
+    return left
 
 
 def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:

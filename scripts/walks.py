@@ -1,9 +1,9 @@
-"""Print the files of inkgan that a command enters, in order, and its calls that climb.
+"""Print the files of inkgan that a command enters, in order, and its upward calls.
 
     python scripts/walks.py [train|evaluate|write ...]
 
-A command enters a file when it calls one of its functions; code that runs during imports does not count. A call climbs
-if it leads from a wing to a later one in the order of imports: a callback, or a method of an object that was passed in.
+A command enters a file when it calls one of its functions; code that runs during imports does not count. No subpackage
+imports a later one; an upward call, into a later one, is a callback, or a method of an object that was passed in.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import inkgan
 from inkgan.cli import run
 
 _SOURCE = f"{Path(inkgan.__file__).parent}{os.sep}"
-#: The wings in the order of their imports; everything else is the ground.
-_WINGS = (
+#: The subpackages in the order of their imports; everything else is a base module.
+_ORDER = (
     "data", "networks", "runs", "generation", "evaluation", "training", "exporting", "serving", "cli", "__main__.py",
 )  # fmt: skip
 COMMANDS = {
@@ -36,11 +36,11 @@ def main() -> None:
     """Follow the named commands, or all of them."""
     for command in sys.argv[1:] or COMMANDS:
         walk = trace(command)
-        print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.climbs)} climbs")
+        print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.upward)} upward calls")
         for file, function in walk.entered.items():
             print(f"    {file:40} {function}")
-        for (below, above), function in walk.climbs.items():
-            print(f"    climb: {below} -> {above} ({function})")
+        for (below, above), function in walk.upward.items():
+            print(f"    upward: {below} -> {above} ({function})")
 
 
 def trace(command: str) -> Walk:
@@ -61,11 +61,11 @@ def trace(command: str) -> Walk:
 
 
 class Walk:
-    """The files that were entered, each with the first function that was called there, and the calls that climbed."""
+    """The files that were entered, each with the first function that was called there, and the upward calls."""
 
     def __init__(self) -> None:
         self.entered: dict[str, str] = {}
-        self.climbs: dict[tuple[str, str], str] = {}
+        self.upward: dict[tuple[str, str], str] = {}
 
     def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
         """Record an event of the interpreter's profiler."""
@@ -77,7 +77,7 @@ class Walk:
         file, function = _file(frame), frame.f_code.co_qualname
         self.entered.setdefault(file, function)
         if callers and _height(file) > _height(_file(callers[0])):
-            self.climbs.setdefault((_file(callers[0]), file), function)
+            self.upward.setdefault((_file(callers[0]), file), function)
 
 
 def _callers(frame: FrameType) -> list[FrameType]:
@@ -96,8 +96,8 @@ def _file(frame: FrameType) -> str:
 
 
 def _height(file: str) -> int:
-    wing = file.partition(os.sep)[0]
-    return _WINGS.index(wing) + 1 if wing in _WINGS else 0
+    top = file.partition(os.sep)[0]
+    return _ORDER.index(top) + 1 if top in _ORDER else 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def test_functions_are_short(path: Path) -> None:
 
 
 def test_the_top_folder_holds_few_things() -> None:
-    """Besides the package's own files, the folder has sixteen entries at most: the ground, the wings and the models."""
+    """Besides the package's own files, the folder has sixteen entries at most: base, subpackages and models."""
     own = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
     assert len({entry.name for entry in SOURCE.iterdir()} - own) <= 16
 
