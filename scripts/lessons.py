@@ -137,6 +137,11 @@ def pairs(lesson: Path) -> Iterator[tuple[Any, Any]]:
         english = cell if language == "en" else None
 
 
+def _beginning(cell: Any) -> str:
+    first = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
+    return repr(first[:70])
+
+
 def stale(lesson: Path) -> list[Any]:
     """Return the English cells that changed since they were translated."""
     return [english for english, chinese in pairs(lesson) if chinese.metadata.get("of") != digest(english.source)]
@@ -176,6 +181,36 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
     for number, cell in enumerate(made.cells):
         cell.id = f"cell-{number:03}"  # nbformat draws them at random
     return made
+
+
+def _folded(language: Language) -> dict[str, Any]:
+    """Return the metadata of a cell that is shown folded: by the site, and by JupyterLab."""
+    prompts = {"code_prompt_show": _SOLUTION[language], "code_prompt_hide": _SOLUTION[language]}
+    return {"tags": ["hide-cell"], "mystnb": prompts, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
+
+
+def _shortened(lesson: Path, cell: Any) -> str:
+    replaced = cell.metadata.get("short", [])
+    source: str = cell.source
+    for old, new in zip(replaced[::2], replaced[1::2], strict=True):
+        if old not in source:
+            raise LessonError(f"{lesson.name}: the short form replaces {old!r}, which is not in its cell")
+        source = source.replace(old, new)
+    return source
+
+
+def _navigation(lesson: Path, language: Language) -> str:
+    """Return the line below a lesson, with links to the other language and to the lessons before and after."""
+    words = _WORDS[language]
+    order = lessons()
+    place = order.index(lesson)
+    other = "zh" if language == "en" else "en"
+    parts = [f"[{words['other']}](../{other}/{lesson.stem}.ipynb)"]
+    if place:
+        parts.append(f"[{words['before']}]({order[place - 1].stem}.ipynb)")
+    if place + 1 < len(order):
+        parts.append(f"[{words['next']}]({order[place + 1].stem}.ipynb)")
+    return "---\n" + " · ".join(parts)
 
 
 def execute(made: Any, title: str = "notebook", workers: int = 1) -> Any:
@@ -415,41 +450,6 @@ def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None
         for lesson in wanted:
             if not refresh(lesson):
                 raise LessonError(f"the code of {lesson.name} has changed: python scripts/lessons.py build")
-
-
-def _folded(language: Language) -> dict[str, Any]:
-    """Return the metadata of a cell that is shown folded: by the site, and by JupyterLab."""
-    prompts = {"code_prompt_show": _SOLUTION[language], "code_prompt_hide": _SOLUTION[language]}
-    return {"tags": ["hide-cell"], "mystnb": prompts, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
-
-
-def _shortened(lesson: Path, cell: Any) -> str:
-    replaced = cell.metadata.get("short", [])
-    source: str = cell.source
-    for old, new in zip(replaced[::2], replaced[1::2], strict=True):
-        if old not in source:
-            raise LessonError(f"{lesson.name}: the short form replaces {old!r}, which is not in its cell")
-        source = source.replace(old, new)
-    return source
-
-
-def _navigation(lesson: Path, language: Language) -> str:
-    """Return the line below a lesson, with links to the other language and to the lessons before and after."""
-    words = _WORDS[language]
-    order = lessons()
-    place = order.index(lesson)
-    other = "zh" if language == "en" else "en"
-    parts = [f"[{words['other']}](../{other}/{lesson.stem}.ipynb)"]
-    if place:
-        parts.append(f"[{words['before']}]({order[place - 1].stem}.ipynb)")
-    if place + 1 < len(order):
-        parts.append(f"[{words['next']}]({order[place + 1].stem}.ipynb)")
-    return "---\n" + " · ".join(parts)
-
-
-def _beginning(cell: Any) -> str:
-    first = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
-    return repr(first[:70])
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
         ConfigError: it is not a whole number, or is out of range.
     """
     try:
-        number = operator.index(_no_truth(value))
+        number = operator.index(_not_bool(value))
     except TypeError:
         raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
@@ -223,7 +223,7 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
 def number_between(value: Any, complaint: str, least: float, most: float) -> float:
     """Return a number as a ``float``; see :func:`whole_number`."""
     try:
-        number = float(_no_truth(value))
+        number = float(_not_bool(value))
     except (TypeError, ValueError, OverflowError):
         raise ConfigError(complaint.format(as_given(value))) from None
     if not least <= number <= most:
@@ -279,7 +279,7 @@ def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
     return isinstance(value, str) and value in allowed
 
 
-def _no_truth(value: Any) -> Any:
+def _not_bool(value: Any) -> Any:
     """Return a value; raise a TypeError for True and False, which are numbers to Python but mistakes in a call."""
     if isinstance(value, bool):
         raise TypeError

@@ -45,11 +45,12 @@ class Lines:
         if source == "-" and sys.stdin is None:
             raise ConfigError("standard input is closed. Name a file with --texts.")
         try:
-            given = sys.stdin.buffer if source == "-" else self._kept_open(path.open("rb"))
-            is_kept = source != "-" and given.seekable()
-            copy = None if is_kept else self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
-            self._file = copy or given
-            self._scan(given, copy)
+            file = sys.stdin.buffer if source == "-" else self._kept_open(path.open("rb"))
+            copy = None
+            if source == "-" or not file.seekable():
+                copy = self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
+            self._file = copy or file
+            self._scan(file, copy)
         except OSError as error:
             raise ConfigError(
                 f"cannot read {self._name}: {reason_of(error)}. Name a file with a text on each line."

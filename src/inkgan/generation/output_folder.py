@@ -55,19 +55,12 @@ class OutputFolder:
                 raise OutputError(f"{path} is a link to nothing. Make the folder that it names, or name another one.")
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{path} is a file, not a folder. Name another folder.")
-            if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
-                raise OutputError(
-                    f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder."
-                )
-            if (path / "manifest.json").is_file() and (path / ".sha256").is_dir():
-                raise OutputError(
-                    f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name "
-                    "another folder; `inkgan write` with --shards makes shards that are missing."
-                )
+            _refuse_runs_and_data_sets(path)
             for folder in (path, path.parent):
                 remove_abandoned(folder)
             self._refuse_files()
-            self._unchanged()
+            unchanged, _ = self._earlier_files()
+            self._refuse_to_replace_others(unchanged)
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[Path]:
@@ -105,12 +98,8 @@ class OutputFolder:
                 "wrote there, or name another folder."
             )
 
-    def _unchanged(self) -> tuple[list[Entry], list[str]]:
-        """Return the files of earlier writes that are unchanged, and the names of those that were changed.
-
-        Raises:
-            OutputError: a new file would replace anything other than an unchanged file of an earlier write.
-        """
+    def _earlier_files(self) -> tuple[list[Entry], list[str]]:
+        """Return the files of earlier writes that are unchanged, and the names of those that were changed."""
         same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
         changed: list[str] = []
         for name, digest in _read_manifest(self._path):
@@ -122,14 +111,13 @@ class OutputFolder:
                 same[name, digest] = None
             else:
                 changed.append(name)
-        ours = {name for name, _ in same}
-        self._refuse_to_replace(ours)
-        return list(same), sorted(set(changed) - ours)
+        return list(same), sorted(set(changed) - {name for name, _ in same})
 
-    def _refuse_to_replace(self, ours: set[str]) -> None:
-        """Refuse if a new file or its subfolder would replace anything that is not ``ours``."""
+    def _refuse_to_replace_others(self, unchanged: Sequence[Entry]) -> None:
+        """Refuse if a new file or its subfolder would replace anything but unchanged files of earlier writes."""
         if not _holds_files(self._path):  # to look for a million names would take seconds
             return
+        ours = {name for name, _ in unchanged}
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
@@ -144,7 +132,8 @@ class OutputFolder:
 
     def _move_in(self, new: Path, aside: Path) -> None:
         """Put the new files in the place of those of earlier writes; on any error, put everything back."""
-        old, changed = self._unchanged()
+        old, changed = self._earlier_files()
+        self._refuse_to_replace_others(old)
         entries = _entries(new)
         _write_manifest(self._path, [*old, *entries])  # if this process is killed now, the next write knows them all
         moves = [(self._path / name, aside / name) for name, _ in old]
@@ -196,6 +185,17 @@ class OutputFolder:
                 _write_manifest(self._path, old)
             else:
                 (self._path / MANIFEST).unlink()
+
+
+def _refuse_runs_and_data_sets(path: Path) -> None:
+    """Refuse the folder of a run or of a data set in shards, which has a manifest of its own."""
+    if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
+        raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
+    if (path / "manifest.json").is_file() and (path / ".sha256").is_dir():
+        raise OutputError(
+            f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name another "
+            "folder; `inkgan write` with --shards makes shards that are missing."
+        )
 
 
 @contextlib.contextmanager
