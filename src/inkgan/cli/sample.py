@@ -68,13 +68,13 @@ def sample(
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
     from inkgan.errors import ConfigError, printable, quantity, shown
-    from inkgan.generation import model as sampling
+    from inkgan.generation.model import load
     from inkgan.generation.saving import check_output, image_saver
 
     if check_output(out, count, force=force, model=what) != "png" and columns is not None:
         raise ConfigError(f"--columns is for a sheet, and {shown(out)} is none. Leave out --columns, or name a .png.")
     with progress_line() as progress:
-        model = sampling.load(what, which=checkpoint)
+        model = load(what, which=checkpoint)
         labels = model.labels_for(count, label)
         write = image_saver(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there

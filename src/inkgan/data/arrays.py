@@ -134,7 +134,9 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
         kind = _UNNAMED.get(key) or (_KINDS.get(*words) if len(words) == 1 else None)
         if kind is None:
             unused.append(key)
-        elif (other := roles.setdefault(split or "train", {}).setdefault(kind, key)) != key:
+            continue
+        other = roles.setdefault(split or "train", {}).setdefault(kind, key)
+        if other != key:
             both = f"`{printable(other)}` and `{printable(key)}`"
             raise DataError(f"{source}: {both} are both {kind} to train on. Leave one of them out.")
     for split, keys in roles.items():

@@ -234,11 +234,11 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
         folder = Path.cwd()
         at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # so that each core has a number waiting
         waiting = deque(numbers)
-        flying: list[Any] = []
-        while waiting or flying:
-            while waiting and len(flying) < at_once:
-                flying.append(remote.remote(folder, shared, waiting.popleft()))
-            ready, flying = core.wait(flying)
+        in_flight: list[Any] = []
+        while waiting or in_flight:
+            while waiting and len(in_flight) < at_once:
+                in_flight.append(remote.remote(folder, shared, waiting.popleft()))
+            ready, in_flight = core.wait(in_flight)
             for one in ready:
                 yield _result_of(core, one)
     finally:

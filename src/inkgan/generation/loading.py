@@ -166,14 +166,20 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
 
 def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:
     """Return some sizes of a model; refuse sizes and shapes of images that are missing or absurd."""
-    shape = description.get("image_shape")
-    sizes = [description.get(key) for key in keys]
-    limits = [*((1, most) for most in _LARGEST_SHAPE), *(_LIMITS[key] for key in keys)]
-    numbers = [*(shape if isinstance(shape, list) and len(shape) == 3 else [None] * 3), *sizes]
-    for number, (least, most) in zip(numbers, limits, strict=True):
-        if type(number) is not int or not least <= number <= most:
-            raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
-    return numbers[3:]
+    shape: Any = description.get("image_shape")
+    sizes: list[Any] = [description.get(key) for key in keys]
+    is_shape = isinstance(shape, list) and len(shape) == 3
+    if (
+        not is_shape
+        or not all(_is_size(side, 1, most) for side, most in zip(shape, _LARGEST_SHAPE, strict=True))
+        or not all(_is_size(size, *_LIMITS[key]) for key, size in zip(keys, sizes, strict=True))
+    ):
+        raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
+    return sizes
+
+
+def _is_size(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[str, ...]:

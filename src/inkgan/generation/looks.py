@@ -88,7 +88,7 @@ class Look:
 
     def __post_init__(self) -> None:
         for name in KNOBS:
-            object.__setattr__(self, name, _read(name, getattr(self, name)))  # 1.2 and "0.5..2" are ranges, too
+            object.__setattr__(self, name, _valid_knob(name, getattr(self, name)))  # 1.2 and "0.5..2" are ranges, too
 
     @property
     def in_colour(self) -> bool:
@@ -152,8 +152,8 @@ def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
     return replace(look, **knobs) if knobs else look
 
 
-def _read(name: str, given: Any) -> Any:
-    """Return the value of a knob in the form that a look keeps."""
+def _valid_knob(name: str, given: Any) -> Any:
+    """Return the value of a knob, if it is allowed, in the form that a look keeps."""
     if name == "form":
         if not is_one_of(given, FORMS):
             hint = did_you_mean(given, FORMS)

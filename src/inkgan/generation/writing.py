@@ -274,7 +274,7 @@ def _written(
     clean = _on_clean_paper(plans, generator, options)
     if options.look == LOOKS["clean"]:
         return clean
-    from inkgan.generation.paper import with_look
+    from inkgan.generation.paper import with_look  # clean writing starts sooner without it
 
     return [with_look(one, plan.seed, plan.writer, options.look) for one, plan in zip(clean, plans, strict=True)]
 
@@ -288,8 +288,16 @@ def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _Chec
     placements = _placed(plans, strips, line, options.look)
     readings: list[_Reading] = _readings(plans, digits) if options.legible else [((), ())] * len(plans)
     return [
-        Writing(plan.text, _page(row, placement), placement.boxes, options.background, *reading, placement.cells)
-        for plan, row, placement, reading in zip(plans, strips, placements, readings, strict=True)
+        Writing(
+            plan.text,
+            _page(row, placement),
+            placement.boxes,
+            options.background,
+            probabilities=probabilities,
+            factors=factors,
+            cells=placement.cells,
+        )
+        for plan, row, placement, (probabilities, factors) in zip(plans, strips, placements, readings, strict=True)
     ]
 
 

@@ -19,7 +19,8 @@ LARGEST_SAMPLE = 64
 #: The number of hexadecimal digits of a model's digest that name it in an address.
 DIGEST_LENGTH = 12
 
-_ANY, _VISIBLE = (f"[{re.escape(letters)}]" for letters in (CHARACTERS + WILDCARD, CHARACTERS.strip() + WILDCARD))
+_ANY = f"[{re.escape(CHARACTERS + WILDCARD)}]"
+_VISIBLE = f"[{re.escape(CHARACTERS.strip() + WILDCARD)}]"
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, examples=[4])]
 Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}$")]
 
