@@ -88,19 +88,24 @@ class Ruler:
         """Return the Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
         return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0)).at_n
 
-    def levels(self, images: int, kept: Path) -> dict[str, float]:
-        """Return the distances to compare with, measured once: of real held-out digits and of the bundled tutorial."""
+    def levels(self, count: int, kept: Path) -> dict[str, float]:
+        """Return the distances to compare with, measured once: of real held-out digits and of the bundled tutorial.
+
+        Args:
+            count: the number of images to measure.
+            kept: the file that keeps the distances.
+        """
         if kept.exists():
             levels: dict[str, float] = json.loads(kept.read_text("utf-8"))
             return levels
         say("measuring real digits and the bundled model ...")
-        real = self.data.test.images[np.random.default_rng(0).permutation(len(self.data.test))[:images]]
+        real = self.data.test.images[np.random.default_rng(0).permutation(len(self.data.test))[:count]]
         resized = through_64(torch.from_numpy(real).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1)
         model = inkgan.load("tutorial")
         sets = {
             "real digits": real,
             "real digits through 64×64": to_uint8(resized.numpy()),
-            f"the tutorial's {model.description['step']:,} steps": model.sample(images)[..., None],
+            f"the tutorial's {model.description['step']:,} steps": model.sample(count)[..., None],
         }
         levels = {name: self.distance(some).value for name, some in sets.items()}
         kept.write_text(json.dumps(levels), "utf-8")
@@ -191,12 +196,16 @@ def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
     return line | {"distance": distance.value, "interval": [distance.interval.low, distance.interval.high]}
 
 
+def rows_of(records: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return a contestant's rows of all seeds."""
+    return [row for record in records if record["contestant"] == name for row in record["rows"]]
+
+
 def distances(records: list[dict[str, Any]], name: str) -> dict[float, list[float]]:
     """Return a contestant's distances at each mark, over seeds."""
     found: dict[float, list[float]] = {}
-    for record in records:
-        for row in record["rows"] if record["contestant"] == name else ():
-            found.setdefault(row["mark"], []).append(row["distance"])
+    for row in rows_of(records, name):
+        found.setdefault(row["mark"], []).append(row["distance"])
     return dict(sorted(found.items()))
 
 
@@ -204,8 +213,7 @@ def points(records: list[dict[str, Any]], name: str) -> list[tuple[float, float,
     """Return a contestant's points of the picture: seconds actually trained; smallest, median and largest distance."""
     found = []
     for mark, values in distances(records, name).items():
-        rows = [row for r in records if r["contestant"] == name for row in r["rows"] if row["mark"] == mark]
-        seconds = statistics.median(row["seconds"] for row in rows)
+        seconds = statistics.median(row["seconds"] for row in rows_of(records, name) if row["mark"] == mark)
         found.append((seconds, min(values), statistics.median(values), max(values)))
     return found
 

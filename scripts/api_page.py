@@ -8,6 +8,7 @@ import inspect
 import itertools
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import inkgan
@@ -65,12 +66,18 @@ def _class(name: str, one: type, *, with_methods: bool = True) -> str:
             meaning = meanings.get(field.name)
             parts.append(f"- `{field.name}` (`{field.type}`)" + (f": {_inline(meaning)}\n" if meaning else "\n"))
         parts.append("\n")
-    for method, function in vars(one).items() if with_methods else ():
+    if with_methods:
+        parts += [_function(f"{name}.{method}", function, "####") for method, function in _methods(one)]
+    return "".join(parts)
+
+
+def _methods(one: type) -> Iterator[tuple[str, object]]:
+    """Yield the public methods of a class that have docstrings, and its indexing."""
+    for name, function in vars(one).items():
         plain = function.__func__ if isinstance(function, classmethod) else function
         documented = inspect.isfunction(plain) and inspect.getdoc(plain) and plain.__module__.startswith("inkgan")
-        if documented and (method == "__getitem__" or not method.startswith("_")):
-            parts.append(_function(f"{name}.{method}", plain, "####"))
-    return "".join(parts)
+        if documented and (name == "__getitem__" or not name.startswith("_")):
+            yield name, plain
 
 
 def _meanings(one: type) -> dict[str, str]:

@@ -11,6 +11,7 @@ It works in a copy, prints a table, and exits with 1 if a mutation survives or n
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import gc
@@ -190,10 +191,10 @@ def outcome(root: Path, mutation: Mutation, marked: str) -> str:
     return known.get(code, f"ERROR: pytest ended with {code}\n{output}")
 
 
-def chosen(words: list[str], count: int = 0) -> list[Mutation]:
+def chosen(words: Sequence[str], count: int) -> list[Mutation]:
     """Return the mutations of files that have one of the words in their path; without words, all of them.
 
-    With a count, this many mutations of each file are drawn instead.
+    With a count above 0, this many mutations of each file are drawn instead.
 
     Raises:
         SystemExit: there are none, or one does not fit the code.
@@ -213,35 +214,26 @@ def chosen(words: list[str], count: int = 0) -> list[Mutation]:
     return mutations
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Try the mutations, and return the exit code."""
-    count = int(arguments[1]) if arguments[:1] == ["--draw"] else 0
-    mutations = chosen(arguments[2:] if count else [word for word in arguments if word != "--fit"], count)
-    marked = "not slow" if count else ""
-    if "--fit" in arguments:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only files that have one of these words in their path")
+    parser.add_argument("--fit", action="store_true", help="only check that every mutation still fits the code")
+    parser.add_argument("--draw", type=int, default=0, metavar="N", help="draw N mutations of each file at random")
+    options = parser.parse_args()
+    mutations = chosen(options.words, options.draw)
+    marked = "not slow" if options.draw else ""
+    if options.fit:
         print(f"{len(mutations)} mutations fit the code.")
         return 0
     sys.dont_write_bytecode = True  # a .pyc file of the same second and size as a mutation would hide it
     for name in _HEAVY:
         importlib.import_module(name)
     gc.freeze()  # garbage collection in the tests' processes skips the objects of these modules
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="inkgan-mutate-") as folder:
-        root = Path(folder)
-        for name in ("benchmarks", "docs", "src", "tests", "web"):
-            shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-        shutil.copy(_ROOT / "pyproject.toml", root)
-        tests = sorted({test for one in mutations for test in one.tests})
-        print(f"{len(mutations)} mutations; first {len(tests)} test files on the code as it is", flush=True)
-        code, output = run_tests(root, tests, marked)
-        if code != _PASSED:
-            print(f"The tests do not pass on the code as it is:\n{output}")
-            return 1
-        start = time.monotonic()
-        outcomes = []
-        for done, one in enumerate(mutations, 1):
-            outcomes.append(outcome(root, one, marked))
-            left = (time.monotonic() - start) / done * (len(mutations) - done)
-            print(f"{done:3}/{len(mutations)}  {outcomes[-1]:8}  {one}   ({left / 60:.0f} min left)", flush=True)
+        copy_code(Path(folder))
+        outcomes = try_all(Path(folder), mutations, marked)
     caught = outcomes.count("caught")
     print(f"\n{caught} of {len(mutations)} mutations caught in {(time.monotonic() - start) / 60:.0f} min")
     for result, one in zip(outcomes, mutations, strict=True):
@@ -250,5 +242,32 @@ def main(arguments: list[str]) -> int:
     return 0 if caught == len(mutations) else 1
 
 
+def copy_code(root: Path) -> None:
+    """Copy everything that the tests need."""
+    for name in ("benchmarks", "docs", "src", "tests", "web"):
+        shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    shutil.copy(_ROOT / "pyproject.toml", root)
+
+
+def try_all(root: Path, mutations: Sequence[Mutation], marked: str) -> list[str]:
+    """Make every mutation in the copy under ``root``, one after the other, and return the outcomes.
+
+    Raises:
+        SystemExit: the tests do not pass on the code as it is.
+    """
+    tests = sorted({test for one in mutations for test in one.tests})
+    print(f"{len(mutations)} mutations; first {len(tests)} test files on the code as it is", flush=True)
+    code, output = run_tests(root, tests, marked)
+    if code != _PASSED:
+        sys.exit(f"The tests do not pass on the code as it is:\n{output}")
+    start = time.monotonic()
+    outcomes = []
+    for done, one in enumerate(mutations, 1):
+        outcomes.append(outcome(root, one, marked))
+        left = (time.monotonic() - start) / done * (len(mutations) - done)
+        print(f"{done:3}/{len(mutations)}  {outcomes[-1]:8}  {one}   ({left / 60:.0f} min left)", flush=True)
+    return outcomes
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -54,8 +54,10 @@ def inventory(directory: Path | None = None) -> list[Entry]:
         where = f"to download: {size}" if folder is None else described(folder)
         images = known.train + known.test
         listed.append(Entry(known.name, images, len(known.class_names), where, here=folder is not None))
+    if directory is None:
+        return listed
     taken = {Path(folder).parts[0] for known in KNOWN.values() for folder in known.folders}
-    for path in entries(expanded(directory)) if directory is not None else []:
+    for path in entries(expanded(directory)):
         is_set = is_folder(path) or path.suffix.lower() in ARRAY_SUFFIXES
         if is_set and path.name not in taken and not path.name.startswith("."):
             listed.append(Entry(shown(path.name.removesuffix(".npz")), None, None, shown(path)))
