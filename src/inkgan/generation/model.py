@@ -21,17 +21,15 @@ from inkgan.errors import (
     CheckpointError,
     ConfigError,
     InkganWarning,
-    as_given,
-    did_you_mean,
     is_one_of,
     quantity,
     require_function,
-    shown,
     unknown,
     whole_number,
 )
 from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
+from inkgan.generation.classes import Classes, indices_of, shown_classes
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_kernel_layout
@@ -45,16 +43,12 @@ from inkgan.seeds import Stream, latents, valid_seed
 Statistics = Literal["standing", "batch"]
 STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 
-#: The classes of images: a name, an index, or one of them for each image.
-Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArray[Any]
-
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
 #: The smallest and the largest number that can be asked for as a checkpoint's step.
 _STEPS = (-(10**12), 10**12)
 #: With ``legible``, this many images are drawn and read at a time, since only a few of them are drawn again.
 _LEGIBLE_CHUNK = 16 * CHUNK
-_NAMES_SHOWN = 12
 #: The most images that a notebook shows, and the number side by side.
 _MOST_SHOWN = 100
 _COLUMNS = 10
@@ -120,7 +114,6 @@ class Model:
             for key, array in weights.items()
         }
         self._folder = folder
-        self._indices = {class_name: index for index, class_name in enumerate(self.class_names)}
         network = NUMPY_NETWORKS.get(description["network"])
         if network is None:
             self._draw = torch_networks.draw_function(description, self._weights)
@@ -154,7 +147,7 @@ class Model:
 
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
-        classes = f"classes {self._shown_classes()}" if self.num_classes else "without labels"
+        classes = f"classes {shown_classes(self.class_names)}" if self.num_classes else "without labels"
         return f"<Model {self.name}: {self.description['network']}, {height}x{width}x{channels}, {classes}>"
 
     def sample(
@@ -247,7 +240,9 @@ class Model:
                 f"[N, {self.latent_dim}] with N of 1 or more."
             )
         if labels is None and self.num_classes:
-            raise ConfigError(f"{self.name} draws by labels: give each latent a class, {self._shown_classes()}.")
+            raise ConfigError(
+                f"{self.name} draws by labels: give each latent a class, {shown_classes(self.class_names)}."
+            )
         asked = self.labels_for(len(latents), labels)
         with np.errstate(over="ignore"):
             latents = latents.astype(np.float32)
@@ -279,7 +274,9 @@ class Model:
                 f"[N, {height}, {width}, {channels}]."
             )
         if labels is None and self.num_classes:
-            raise ConfigError(f"{self.name} was trained with labels: give each image a class, {self._shown_classes()}.")
+            raise ConfigError(
+                f"{self.name} was trained with labels: give each image a class, {shown_classes(self.class_names)}."
+            )
         asked = self.labels_for(len(given), labels)
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
@@ -307,45 +304,7 @@ class Model:
             return None
         if labels is None:
             return np.arange(n) % self.num_classes
-        # As objects: NumPy would turn numbers beside a string into strings, and drop zero bytes at the end of a string.
-        given = labels if isinstance(labels, np.ndarray) else np.asarray(labels, object)
-        indices = np.array([self._index_of(label) for label in given.reshape(-1).tolist()], np.int64)
-        if given.ndim == 0:
-            return np.repeat(indices, n)
-        if given.shape != (n,):
-            raise ConfigError(
-                f"{list(given.shape)} labels do not fit {quantity(n, 'image')}: give one for all, or one for each."
-            )
-        return indices
-
-    def _index_of(self, label: Any) -> int:
-        """Return the index of a class that was given by its name or its index."""
-        if isinstance(label, str):
-            if label not in self._indices:
-                raise self._unknown_class(as_given(label), label)
-            return self._indices[label]
-        if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            raise ConfigError(f"{as_given(label)} is not a label. Give a name, a string, or an index, an integer.")
-        if 0 <= label < self.num_classes:
-            return int(label)
-        if (name := as_given(int(label))) in self._indices:
-            raise ConfigError(
-                f"{name} is the name of a class of {self.name}, but integers are indices, here 0 to "
-                f"{self.num_classes - 1}. Give the name as a string: {name!r}."
-            )
-        raise self._unknown_class(name)
-
-    def _unknown_class(self, label: str, name: str = "") -> ConfigError:
-        hint = did_you_mean(name, self.class_names) if name else ""
-        return ConfigError(f"there is no class {label}:{hint} {self.name} draws {self._shown_classes()}.")
-
-    def _shown_classes(self) -> str:
-        """Return the names of the classes for a message; if there are many, only the first few."""
-        if self.class_names == tuple(map(str, range(self.num_classes))):
-            return f"0 to {self.num_classes - 1}"
-        names = [shown(name) for name in self.class_names[:_NAMES_SHOWN]]
-        more = f" and {self.num_classes - _NAMES_SHOWN:,} more" if self.num_classes > _NAMES_SHOWN else ""
-        return ", ".join(names) + more
+        return indices_of(labels, n, self.class_names, self.name)
 
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
         """Draw images, chunk by chunk."""
