@@ -168,6 +168,7 @@ def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preview returns the first images and the speed, which excludes the first image because it loads the model."""
+    assert len(preview(spec(count=25, shards=1))[0]) == 24
     monkeypatch.setattr("inkgan.generation.spec._PREVIEWED", 3)
     for count, shown in ((2, 2), (3, 3), (4, 3)):
         clock = iter([10.0, 12.0])

@@ -79,12 +79,12 @@ def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) ->
     assert not any(name.startswith("access-control") for name in headers)
 
 
-def scope_of(path: str) -> Scope:
+def scope_of(path: str, client: tuple[str, int] = ("a", 1)) -> Scope:
     headers = [(b"host", b"localhost")]
-    return {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": ("a", 1)}
+    return {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": client}
 
 
-async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]:
+async def ask(bounded: Guard, path: str = "/", client: tuple[str, int] = ("a", 1)) -> tuple[int, dict[bytes, bytes]]:
     """Return status and headers of an answer, inside a running event loop."""
     sent: list[Message] = []
 
@@ -94,7 +94,7 @@ async def ask(bounded: Guard, path: str = "/") -> tuple[int, dict[bytes, bytes]]
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    await bounded(scope_of(path), receive, send)
+    await bounded(scope_of(path, client), receive, send)
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
@@ -229,6 +229,14 @@ def test_too_many_requests_of_one_client(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(bounded.rates, "allow", lambda _: False)
     answer = client_of(bounded).get("/")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_a_client_does_not_get_more_requests_by_more_connections() -> None:
+    """Its address counts, and not the port, which each of its connections has for itself."""
+    bounded = Guard(hello)
+    bounded.rates = RateLimiter(burst=2, rate=0)
+    clients = [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
+    assert [asyncio.run(ask(bounded, client=client))[0] for client in clients] == [200, 200, 429, 200]
 
 
 def test_clients_that_are_long_gone_are_forgotten() -> None:

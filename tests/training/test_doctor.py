@@ -381,6 +381,7 @@ def test_what_a_diagnosis_says() -> None:
     reasons = {one.rule.name: one.reason for one in none}
     assert reasons["collapsed"] == "the run logged no signal from step 50 on that this rule needs"
     assert reasons["blown-up"] == "the run logged no signal that this rule needs"
+    assert reasons["dark-ink"] == "the run logged no signal that this rule needs"
 
 
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from inkgan.errors import ConfigError, DivergenceError
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
-from inkgan.training.healing import number_of_healings
+from inkgan.training.doctor import Finding
+from inkgan.training.doctor.rules import RULES, Remedy
+from inkgan.training.healing import IllnessError, go_back, number_of_healings
 from inkgan.training.recipe import StepInfo
 from inkgan.training.recorder import Recorder
 
@@ -133,6 +136,40 @@ def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
         DivergenceError, match=r"no checkpoint to go back to, so the run cannot be healed\. Start again"
     ):
         runs.train(tmp_path / "run", small_data, heal=True, settings=settings)
+
+
+LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
+
+
+@pytest.mark.parametrize(
+    ("healthy_at", "before", "step", "after"),
+    [
+        (6, (), 6, ("6 {} # {}",)),
+        (5, (), 4, ("4 {} # {}",)),
+        (None, (), 0, ("0 {} # {}",)),
+        (8, ("6 penalty.weight=1.0 # mine",), 8, ("6 penalty.weight=1.0 # mine", "8 {} # {}")),
+        (8, ("4 penalty.weight=1.0 # healing 1: x",), 2, ("2 penalty.weight=1.0 {} # {}",)),
+        (4, ("2 penalty.weight=1.0", LATER), 4, ("2 penalty.weight=1.0", "4 penalty.weight=2.0 {} # {}")),
+        (0, ("0 penalty.weight=1.0", LATER), 0, ("0 penalty.weight=2.0 {} # {}",)),
+        (0, ("0 penalty.weight=1.0",), 0, ("0 penalty.weight=1.0 {} # {}",)),
+    ],
+)
+def test_where_it_goes_back_to_and_what_it_keeps(
+    tmp_path: Path, healthy_at: int | None, before: tuple[str, ...], step: int, after: tuple[str, ...]
+) -> None:
+    """It goes to the last healthy checkpoint before the last healing, and keeps all changes but those it overrides."""
+    rule = next(rule for rule in RULES if rule.name == "blown-up")
+    finding = Finding(rule, 9, "it blew up", Remedy(("generator.learning_rate=0.001",)), healthy_at)
+    run: Any = SimpleNamespace(config=resolve(overrides={"changes": before}), folder=RunFolder(tmp_path))
+    for saved in (-2, 0, 2, 4, 6, 8):
+        checkpoint.save(run.folder.checkpoints, saved, {"generator": {}}, {"state": {}, "model": {}})
+    config = go_back(run, IllnessError(finding), runs.RecordingWatcher())
+    number = 2 if "healing" in str(before) else 1
+    change = "generator.learning_rate=0.001", f"healing {number}: blown-up at step 9"
+    assert config.changes == tuple(text.format(*change) for text in after)
+    assert run.folder.saved_config() == config
+    assert checkpoint.list_steps(run.folder.checkpoints)[-1] == step
+    assert len(list(run.folder.checkpoints.glob("*.ill"))) == (8 - step) // 2
 
 
 @pytest.mark.parametrize(
