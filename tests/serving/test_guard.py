@@ -138,6 +138,22 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (status, headers[b"retry-after"]) == (503, b"1")
 
 
+def test_a_server_that_stops_asks_those_who_wait_to_come_back() -> None:
+    """A server cancels the requests that it has no time for; none of them may end in a 500 or an exception."""
+
+    async def run() -> tuple[int, dict[bytes, bytes]]:
+        async def sleep(scope: Scope, receive: Receive, send: Send) -> None:
+            await asyncio.sleep(60)
+
+        waiting = asyncio.create_task(ask(Guard(sleep)))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        return await waiting
+
+    status, headers = asyncio.run(run())
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+
+
 @pytest.mark.parametrize(("begun", "status"), [(False, 499), (True, 200)])
 def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
     """If a client leaves, its request is cancelled and its place is free, however long the answer would have taken."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +130,40 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_what_is_not_answered_in_time_is_refused_with_503() -> None:
+    """A second signal leaves no time for answers. Clients are asked to come back, and the log has no traceback."""
+    with running("--workers", "1") as (process, address):
+        got: list[tuple[int, str | None]] = []
+
+        def ask(seed: int) -> None:
+            slow = f"{address}v1/write?text={'8' * 40}&height=300&look=photo&seed={seed}"
+            try:
+                answer = urllib.request.urlopen(slow, timeout=30)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
+                got.append((answer.status, answer.headers["Retry-After"]))
+
+        threads = [threading.Thread(target=ask, args=[seed]) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while b"inkgan_requests_in_progress 9.0" not in urllib.request.urlopen(address + "metrics").read():
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        for thread in threads:
+            thread.join()
+        assert (503, "1") in got
+        assert set(got) <= {(200, None), (503, "1")}
+        assert len(got) == len(threads)
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 @pytest.mark.slow

@@ -110,6 +110,12 @@ class Guard:
                 raise
             late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
             await late(exchange.scope, receive, exchange.send)
+        except asyncio.CancelledError:
+            # Only a server that stops cancels a request. Raised, the error would be a 500, and a traceback in the log.
+            if not exchange.status:
+                exchange.limit = None  # it was cancelled, too, and cannot be moved any more
+                stopping = unavailable("this server is stopping; it had no time left for this.")
+                await stopping(exchange.scope, receive, exchange.send)
         finally:
             self._in_progress -= 1
             _requests_in_progress.dec()
