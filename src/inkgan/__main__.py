@@ -7,6 +7,9 @@ import os
 import re
 import signal
 import sys
+from types import FrameType
+
+from inkgan.errors import Interrupted
 
 
 def main() -> None:
@@ -27,15 +30,32 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _stop_in_order()
         from inkgan.cli import run
 
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("inkgan: stopped.", file=sys.stderr)  # noqa: T201
-        code = 130
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback during shutdown
+        code = getattr(error, "exit_code", 130)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.default_int_handler, _stop):
+            signal.signal(number, signal.SIG_DFL)  # an exception would print a traceback during shutdown
     sys.exit(code)
+
+
+def _stop_in_order() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: remove temporary files and end processes. A second one ends at once.
+
+    A signal that the caller ignores, as ``nohup`` ignores SIGHUP, stays ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise Interrupted("stopped.", number)
 
 
 def _fill_closed_descriptors() -> None:

@@ -106,7 +106,7 @@ class LostProcessError(InkganError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop, and the run was saved first.
+    """A signal asked a command to stop; a run was saved first.
 
     This is a KeyboardInterrupt, not an :class:`InkganError`: after Ctrl-C, an ``except Exception`` in a loop over
     several runs must not continue with the next run.

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -510,18 +511,65 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_interrupted_while_python_ends() -> None:
-    """Ctrl-C while Python shuts down, such as a second one, ends the process at once and without a traceback."""
+def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) -> tuple[int, str]:
+    """Send a signal to a command as soon as a file is there; return its exit code and the last line of its stderr."""
     code = (
-        "import atexit, signal\n"
+        "import signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "from inkgan.__main__ import main\n"
         "main()"
     )
-    done = program(sys.executable, "-c", code, "--version")
-    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    command = [sys.executable, "-c", code, *arguments.split()]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(1200):
+            if list(folder.glob(begun)):
+                break
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, errors.splitlines()[-1] if errors else ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["write 2 -n 50000 -o out/", "sample best -n 100000 -o out/"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_stopped_while_it_fills_a_folder(tmp_path: Path, arguments: str, number: signal.Signals, code: int) -> None:
+    """Whatever the signal, a command that is asked to stop removes its temporary files."""
+    assert stopped(arguments, tmp_path, ".inkgan-*.tmp/new/*", number) == (code, "inkgan: stopped.")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_stopped_while_it_makes_shards(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """It says that the same command continues, and the exit code says which signal stopped it."""
+    arguments = "write dddd -n 100000 --shards 1000 --height 24 --jobs 1 -o out"
+    message = "inkgan: stopped. The same command continues from there."
+    assert stopped(arguments, tmp_path, "out/.sha256/*", number) == (code, message)
+    assert not list(tmp_path.glob("out/.inkgan-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_while_python_ends(number: signal.Signals) -> None:
+    """A signal while Python shuts down, such as a second one, ends the process at once and without a traceback."""
+    code = (
+        "import atexit, signal, sys\n"
+        "number = int(sys.argv.pop(1))\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "atexit.register(signal.raise_signal, number)\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    done = program(sys.executable, "-c", code, str(int(number)), "--version")
+    assert (done.returncode, done.stderr) == (-number, "")
 
 
 @pytest.mark.slow

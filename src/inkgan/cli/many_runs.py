@@ -57,8 +57,9 @@ def train_seeds(
                 ended[outcome.seed] = outcome
                 if not (quiet or has_table):
                     typer.echo(line_of(outcome))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped and saved. The same command continues from there.") from None
+        except KeyboardInterrupt as error:  # raised again, because it knows its exit code
+            error.args = ("stopped and saved. The same command continues from there.",)
+            raise
     diverged = [outcome for outcome in ended.values() if outcome.trouble]
     if diverged:
         named = ", ".join(str(outcome.result.folder) for outcome in diverged)

@@ -229,8 +229,9 @@ def _write_data_set(
     with progress_line() as progress:
         try:
             made, kept = write_shards(spec, out, part=part, jobs=jobs, engine=engine, progress=progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped. The same command continues from there.") from None
+        except KeyboardInterrupt as error:  # raised again, because it knows its exit code
+            error.args = ("stopped. The same command continues from there.",)
+            raise
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
     typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {printable(out)}")

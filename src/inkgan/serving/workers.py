@@ -92,7 +92,7 @@ _model_here: list[Model] = []
 
 def _initialise(model: Model, read_end: int, write_end: int) -> None:
     """Initialise a process that draws; the ends are those of the lifeline."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the process that answers
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
         with suppress(OSError):
