@@ -22,10 +22,10 @@ from scipy import ndimage  # type: ignore[import-untyped]
 import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
-from inkgan.errors import CheckpointError, ConfigError, OutputError
+from inkgan.errors import ConfigError, OutputError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
-from inkgan.generation.hands import morph, slerp
+from inkgan.generation.hands import morph
 from inkgan.generation.legibility import DIGITS, LEGIBLE
 from inkgan.generation.saving import save_writings
 from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, write_batch
@@ -296,30 +296,6 @@ def test_out_of_range(text: str, options: dict[str, Any], needed: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ((), "it draws without labels"),
-        (tuple("234567890a"), "its classes are 2, 3, 4"),
-        (tuple(map(str, range(1, 11))), "its classes are 1, 2, 3"),
-        (tuple("abcdefghij"), "its classes are a, b, c"),
-        (tuple("012345678"), "its classes are 0, 1, 2"),
-        (("00", *"123456789"), "its classes are 00, 1, 2"),
-    ],
-)
-def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: str) -> None:
-    """A model without the ten digits as class names cannot write, and says so in one line."""
-
-    class Other(RealDigits):
-        name = "mine"
-        class_names = names
-
-    for call in (lambda: write("1", model=Other()), lambda: morph([1], model=Other())):
-        with pytest.raises(CheckpointError, match=f"mine cannot write: {said}") as caught:
-            call()
-        assert "\n" not in str(caught.value)
-
-
 def test_lines_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines written together are the same as each alone, in any order and in batches of any size."""
     lines = [("2026-11-22", 4), ("1 2", 0), ("-", 4), ("d.d", LARGEST_SEED), ("9876543210", 22), (" ,1", 1)]
@@ -400,40 +376,6 @@ def test_digits_are_drawn_by_name(order: str) -> None:
     for text in ("2026", "1/2 + 3", "--"):
         np.testing.assert_array_equal(write(text, model=Shuffled()).image, write(text).image)
     np.testing.assert_array_equal(morph([3, 4], model=Shuffled()), morph([3, 4], model=RealDigits()))
-
-
-@settings(max_examples=50, deadline=None)
-@given(SEEDS, st.floats(0, 1))
-def test_slerp(seed: int, t: float) -> None:
-    """The arc goes from one latent to the other, keeps their length, and its angle grows evenly."""
-    a, b = np.random.default_rng(seed).standard_normal((2, 64), dtype=np.float32)
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    np.testing.assert_allclose(slerp(a, b, 0), a, atol=1e-6)
-    np.testing.assert_allclose(slerp(a, b, 1), b, atol=1e-6)
-    middle = slerp(a, b, t)
-    assert abs(np.linalg.norm(middle) - 1) < 1e-5
-    assert abs(a @ middle - np.cos(t * np.arccos(a @ b))) < 1e-5
-    np.testing.assert_array_equal(slerp(a, a, t), a)
-
-
-def test_morph() -> None:
-    """Each hand is a row, from the first writer's digits to the last writer's; one step gives the writers alone."""
-    model = RealDigits()
-    hands = morph([3, 5, 8], steps=4, model=model)
-    assert hands.shape == (9, 10, 28, 28)
-    alone = morph([3, 5, 8], steps=1, model=model)
-    np.testing.assert_array_equal(hands[::4], alone)
-    np.testing.assert_array_equal(alone[1], morph([5], model=model)[0])
-    assert not np.array_equal(alone[0], alone[1])
-
-
-@pytest.mark.parametrize(
-    ("seeds", "steps"), [([], 8), ([1, 2], 0), ([1, 2], 1000), ([-1, 2], 8), ([1, 2**63], 8)], ids=str
-)
-def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
-    """Seeds and steps out of range are refused."""
-    with pytest.raises(ConfigError):
-        morph(seeds, steps=steps, model=RealDigits())
 
 
 @pytest.fixture
