@@ -342,6 +342,18 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
         assert options == ({} if address else here)  # a running cluster accepts no sizes
 
 
+def test_ray_does_not_decide_what_sigterm_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray installs a handler of its own when it starts, which aborts; the one from before is back afterwards."""
+    fake = FakeRay()
+    monkeypatch.setattr(fake, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        engines._start_ray(fake, 1)
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, chdir, suppress
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from importlib import import_module
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
@@ -254,7 +254,8 @@ def _start_ray(core: Any, jobs: int) -> None:
     given = {} if os.environ.get("RAY_ADDRESS") else local
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            core.init(log_to_driver=False, logging_level="error", **given)
+            with _keeping_sigterm():
+                core.init(log_to_driver=False, logging_level="error", **given)
         except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
             core.shutdown()
             if attempt == _ATTEMPTS:
@@ -262,6 +263,15 @@ def _start_ray(core: Any, jobs: int) -> None:
                 raise InkganError(f"Ray does not start: {reason} Use --engine processes, or try again.") from None
         else:
             return
+
+
+@contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """Restore what SIGTERM does: Ray's own handler prints traces of the stack and aborts."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+        signal.signal(signal.SIGTERM, before)
 
 
 def _in_folder(folder: Path, task: Task[T], number: int) -> T:
