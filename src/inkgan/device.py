@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import ConfigError, as_given, shown
+from inkgan.errors import ConfigError, as_given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def require_name_of_device(name: str) -> None:
     """
     given = name if isinstance(name, str) else as_given(name)
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", given):
-        raise ConfigError(f"there is no device {shown(given)!r}. Give one of: auto, cpu, cuda, cuda:1, mps.")
+        raise ConfigError(f"there is no device {as_given(given)}. Give one of: auto, cpu, cuda, cuda:1, mps.")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -278,6 +278,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
         ("morph x -o a.gif", "SEED"),
         ("morph 3 -4 -o a.gif", "No such option: -4. Seeds run from 0"),
+        ("xyz 2026", "No such command 'xyz'. Type `inkgan --help`."),
+        ("trian", "Did you mean 'train'? Type `inkgan --help`."),
+        ("data list", "No such command 'list'. Type `inkgan data --help`."),
+        ("sample", "Missing argument 'RUN_OR_MODEL'. Type `inkgan sample --help`."),
+        ("train --stepz 3", "(Possible options: --set, --steps, --stop-at). Type `inkgan train --help`."),
         ("write 1 --seed 9223372036854775808 -o a.png", "Seeds run from 0"),
         ("morph 1 -o a.exe", "a.exe"),
         ("data --data-dir none", "none"),
@@ -685,7 +690,7 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
     said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
     assert len(said) < 1100
     assert "-n" in said[:60]
-    assert said.endswith("is not a valid int.")
+    assert said.endswith("is not a valid int. Type `inkgan sample --help`.")
 
 
 def test_warnings_have_one_form(

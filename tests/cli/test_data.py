@@ -60,7 +60,12 @@ def test_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("few", "end"), [(9, " 5 to 20 of each class, fewest of 'ring'"), (30, " 15 to 20 of each class")]
+    ("few", "end"),
+    [
+        (9, " 5 to 20 of each class, fewest of 'ring'"),
+        (30, " 15 to 20 of each class"),
+        (40, "60 images of 8x8x3, 20 of each class"),
+    ],
 )
 def test_check_names_a_rare_class(tmp_path: Path, few: int, end: str) -> None:
     """A class is rare if it has less than half as many images as the largest. Every second image is for testing."""

@@ -140,8 +140,8 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, ModuleNotFoundError):
         missing = missing_extra(error)
         return None if missing is None else (str(missing), missing.exit_code)
-    if isinstance(error, typer.TyperException):  # its message is empty where the help was shown instead
-        return error.format_message() + _hint(error), 2
+    if isinstance(error, typer.TyperException):
+        return _of_wrong_words(error), 2
     if _is_out_of_memory(error):
         return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
     if isinstance(error, OSError):
@@ -149,15 +149,24 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
     return None
 
 
-def _hint(error: typer.TyperException) -> str:
-    """Explain an option that begins with a digit: it was meant as a negative number or a text with a minus."""
+def _of_wrong_words(error: typer.TyperException) -> str:
+    """Return what is wrong with the words of a command, and what to type; empty if the help was shown instead."""
+    message = error.format_message()
+    if not message:
+        return ""
+    sentence = message if message.endswith((".", "?")) else f"{message}."
+    context = getattr(error, "ctx", None)
+    command = "inkgan" if context is None else context.command_path
     option: str = getattr(error, "option_name", "")
     if not option[1:2].isdigit():
-        return ""
-    context = getattr(error, "ctx", None)
-    if context is not None and context.command.name == "morph":
-        return ". Seeds run from 0 to 2^63 - 1."
-    return ". Put -- before a text that begins with a minus."
+        return f"{sentence} Type `{command} --help`."
+    # It was meant as a negative number, or as a text with a minus.
+    meant = (
+        "Seeds run from 0 to 2^63 - 1."
+        if command == "inkgan morph"
+        else "Put -- before a text that begins with a minus."
+    )
+    return f"{sentence} {meant}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

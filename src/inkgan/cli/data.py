@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, listed, printable, shown
+from inkgan.errors import ConfigError, as_given, listed, printable, shown
 
 if TYPE_CHECKING:
     from inkgan.data.sets import DataSet
@@ -200,5 +200,7 @@ def _balance(data: DataSet, split: Split) -> str:
     if split.labels is None:
         return ", no labels"
     counts = np.bincount(split.labels, minlength=len(data.class_names))
-    rarest = f", fewest of {shown(data.class_names[counts.argmin()])!r}" if counts.max() > 2 * counts.min() else ""
-    return f", {counts.min()} to {counts.max()} of each class{rarest}"
+    least, most = counts.min(), counts.max()
+    numbers = str(least) if least == most else f"{least} to {most}"
+    rarest = f", fewest of {as_given(data.class_names[counts.argmin()])}" if most > 2 * least else ""
+    return f", {numbers} of each class{rarest}"

@@ -49,13 +49,13 @@ def _print_help_of_command(context: typer.Context, name: str, names: list[str]) 
     Raises:
         ConfigError: there is neither a topic nor a command of this name.
     """
-    from inkgan.errors import ConfigError, did_you_mean, shown
+    from inkgan.errors import ConfigError, as_given, did_you_mean
 
     root = context.find_root()
     commands = getattr(root.command, "commands", {})
     if name not in commands:
         hint = did_you_mean(name, [*names, *commands])
-        raise ConfigError(f"no help topic {shown(name)!r}.{hint} Topics are: {', '.join(names)}.")
+        raise ConfigError(f"no help topic {as_given(name)}.{hint} Topics are: {', '.join(names)}.")
     command = commands[name]
     typer.echo(command.get_help(typer.Context(command, info_name=name, parent=root)), nl=False)
 

@@ -41,7 +41,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inkgan.data.pixels import MAX_SIDE, resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
 from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
+from inkgan.errors import DataError, as_given, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
@@ -376,7 +376,7 @@ def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Ski
         raise DataError(f"{shown(folder)} has no image that can be used: {why}. Put in {_FORMATS_TEXT} files.")
     for field in ("label", "split"):
         gone = sorted({getattr(one, field) for one in every} - {getattr(one, field) for one in kept})
-        told += [f"none of {printable(name)!r}" for name in gone[:3]]
+        told += [f"none of {as_given(name)}" for name in gone[:3]]
     lost = sum(map(len, skipped.images().values()))
     if len(told) > 1 or 10 * lost >= len(kept) + lost:
         sizes = any(reason.startswith(_OTHER_SIZE) for reason in skipped)

@@ -14,7 +14,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import DataError, in_bytes, listed, printable, quantity, shortened, shown
+from inkgan.errors import DataError, as_given, in_bytes, listed, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -289,7 +289,7 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
     names = [printable(name) for name in given]
     alike = [name for name, count in Counter(unicodedata.normalize("NFC", name) for name in names).items() if count > 1]
     if alike or not all(names):
-        which = f": {shown(alike[0])!r}" if alike else ""
+        which = f": {as_given(alike[0])}" if alike else ""
         raise DataError(f"{where} has a name twice, or an empty name{which}. Give each class its own.")
     return names
 

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from inkgan.errors import ConfigError, did_you_mean, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.generation.lines import Lines
 from inkgan.generation.writing import LONGEST_TEXT, valid_text
 
@@ -97,7 +97,7 @@ def field(name: str, argument: str, source: str, folder: Path) -> Piece:
             meant = f"{first}:{rest.removeprefix('in ').strip()}"
             raise ConfigError(f"the field {{{shown(name)}}} has no colon behind its name. Write {{{shown(meant)}}}.")
         raise ConfigError(
-            f"the template {shown(source)!r} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
+            f"the template {as_given(source)} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
             f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
         )
     try:
@@ -168,7 +168,7 @@ def _amount(argument: str) -> Piece:
     """``{amount:1,234.56 in 1..50000}``: all amounts are equally likely on a logarithmic scale."""
     form, first, last = _form_and_range(argument, "1234.56", "1", "9999.99")
     if form not in _AMOUNT_FORMATS:
-        raise ConfigError(f"it cannot be written like {shown(form)!r}. Choose from {', '.join(_AMOUNT_FORMATS)}.")
+        raise ConfigError(f"it cannot be written like {as_given(form)}. Choose from {', '.join(_AMOUNT_FORMATS)}.")
     thousands, point = _AMOUNT_FORMATS[form]
     least, most = _cents(first), _cents(last)
     _require_order(least <= most, first, last, "smaller amount")
@@ -213,7 +213,7 @@ def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[st
 def _range(limits: str) -> tuple[str, str]:
     first, separator, last = (part.strip() for part in limits.partition(".."))
     if not (first and separator and last):
-        raise ConfigError(f"{shown(limits)!r} is not a range. Write the first and the last with .. between them.")
+        raise ConfigError(f"{as_given(limits)} is not a range. Write the first and the last with .. between them.")
     return first, last
 
 
@@ -226,7 +226,7 @@ def _formatter(form: str, directives: Mapping[str, Callable[[T], str]], example:
     """Return a function that writes a value in a format."""
     for directive in _DIRECTIVE.findall(form):
         if directive not in directives:
-            raise ConfigError(f"there is no {shown(directive)!r} in its format. Use {' '.join(directives)}.")
+            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {' '.join(directives)}.")
 
     def write(value: T) -> str:
         return _DIRECTIVE.sub(lambda match: directives[match[0]](value), form)
@@ -242,7 +242,7 @@ def _day(text: str) -> date:
     if _DAY.fullmatch(text):
         with suppress(ValueError):
             return date.fromisoformat(text)
-    raise ConfigError(f"{shown(text)!r} is not a date. Write dates of the range like 2026-11-30.")
+    raise ConfigError(f"{as_given(text)} is not a date. Write dates of the range like 2026-11-30.")
 
 
 def _second(text: str) -> int:
@@ -251,11 +251,11 @@ def _second(text: str) -> int:
         with suppress(ValueError):
             moment = time.fromisoformat(text)
             return moment.hour * 3600 + moment.minute * 60 + moment.second
-    raise ConfigError(f"{shown(text)!r} is not a time. Write times of the range like 08:00 or 23:59:59.")
+    raise ConfigError(f"{as_given(text)} is not a time. Write times of the range like 08:00 or 23:59:59.")
 
 
 def _cents(text: str) -> int:
     """Parse an amount, in cents."""
     if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
-        raise ConfigError(f"{shown(text)!r} is not an amount. Write amounts of the range like 0.01 or 50000.")
+        raise ConfigError(f"{as_given(text)} is not an amount. Write amounts of the range like 0.01 or 50000.")
     return cents

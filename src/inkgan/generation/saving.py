@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from inkgan.errors import OutputError, shown, valid_path, whole_number
+from inkgan.errors import OutputError, as_given, shown, valid_path, whole_number
 from inkgan.files import Progress, atomic_write, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
@@ -183,7 +183,7 @@ def _folder_name(name: str) -> str:
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
     if forbidden or too_long or not name.isprintable():
         raise OutputError(
-            f"the class {shown(name)!r} cannot have a folder of that name. Write to an .npz file, which keeps names."
+            f"the class {as_given(name)} cannot have a folder of that name. Write to an .npz file, which keeps names."
         )
     return name
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.errors import ConfigError, shown
+from inkgan.errors import ConfigError, as_given, shown
 from inkgan.files import read_toml
 from inkgan.generation.fields import Piece, field
 from inkgan.generation.lines import Lines
@@ -87,7 +87,7 @@ class Mixture:
             if shortest <= len(text) <= longest:
                 return text
         raise ConfigError(
-            f"the template {shown(template.source)!r} makes no text of {shortest} to {longest} characters "
+            f"the template {as_given(template.source)} makes no text of {shortest} to {longest} characters "
             f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
         )
 
@@ -159,7 +159,9 @@ def read_template(source: str, folder: Path = Path()) -> Template:
     if not isinstance(source, str) or not {"{", "}"} & set(source):
         return Template(source, (_literal(valid_text(source), source),))
     if {"{", "}"} & set(_FIELD.sub("", source)):
-        raise ConfigError(f"the template {shown(source)!r} has an unmatched brace. A field looks like {{int:1..9999}}.")
+        raise ConfigError(
+            f"the template {as_given(source)} has an unmatched brace. A field looks like {{int:1..9999}}."
+        )
     pieces = []
     end = 0
     for match in _FIELD.finditer(source):
@@ -170,7 +172,7 @@ def read_template(source: str, folder: Path = Path()) -> Template:
     template = Template(source, tuple(piece for piece in pieces if piece.longest))
     if template.longest > LONGEST_TEXT:
         raise ConfigError(
-            f"the template {shown(source)!r} can make texts of {template.longest} characters. "
+            f"the template {as_given(source)} can make texts of {template.longest} characters. "
             f"A text has at most {LONGEST_TEXT}."
         )
     return template
@@ -182,5 +184,5 @@ def _literal(text: str, source: str) -> Piece:
         try:
             valid_text(text)
         except ConfigError as error:
-            raise ConfigError(f"in the template {shown(source)!r}: {error}") from None
+            raise ConfigError(f"in the template {as_given(source)}: {error}") from None
     return Piece(lambda _: text, len(text))

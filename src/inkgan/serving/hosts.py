@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from inkgan.errors import ConfigError, shown
+from inkgan.errors import ConfigError, as_given
 
 #: The names by which this machine calls itself.
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -32,7 +32,7 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
     """
     for name in others:
         if name_of(name) != name.lower() or "*" in name:  # patterns are not allowed
-            raise ConfigError(f"{shown(name)!r} is not a host name. Give one as in an address, without a port.")
+            raise ConfigError(f"{as_given(name)} is not a host name. Give one as in an address, without a port.")
     if host in _EVERYWHERE and not others:
         raise ConfigError(
             f"a server on {host} has to know the names under which browsers reach it. Give them with --allow-host NAME."
