@@ -240,8 +240,8 @@ def test_names_and_cards_are_text(hostile: TestClient) -> None:
     found = Tags(hostile.get("/docs").text)
     assert "script" not in {tag for tag, _ in found.tags}
     assert "onclick" not in {name for _, given in found.tags for name in given}
-    assert found.text.count(_SCRIPT) == 2  # classes and card
-    assert found.text.count(_NAME) == 2  # title and heading
+    assert found.text.count(_SCRIPT) == 3  # classes, why it cannot write, and card
+    assert found.text.count(_NAME) == 3  # title, heading, and why it cannot write
     assert hostile.get("/v1/models").json()["models"][0]["class_names"] == [_SCRIPT, "../x"]
     assert not any(one in hostile.get("/").text for one in (_SCRIPT, _NAME))
     answer = hostile.get("/v1/digits/x")
@@ -309,10 +309,38 @@ def test_every_example_of_the_description_works(fast: TestClient) -> None:
     described = fast.get("/openapi.json").json()
     for path, methods in described["paths"].items():
         assert list(methods) == ["get"]
-        answer = fast.get(example_of(path, methods["get"].get("parameters", [])))
+        answer = fast.get(example_of(path, methods["get"].get("parameters", []), tuple("0123456789")))
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] in methods["get"]["responses"]["200"]["content"]
     assert json.dumps(described).count("http") == 0
+
+
+def examples_in(guide: str) -> set[str]:
+    """Return the addresses of a page's examples."""
+    given = {found.get("href") or found.get("src") for _, found in Tags(guide).tags}
+    return {address for address in given if address and address.startswith("/v1/")}
+
+
+def test_the_guide_has_examples_of_what_its_model_draws(hostile: TestClient) -> None:
+    """A model of other classes has no dead links: it gives a class of its own, and says why it cannot write."""
+    guide = hostile.get("/docs").text
+    addresses = examples_in(guide)
+    assert {address.split("?")[0] for address in addresses} == {
+        f"/v1/digits/{quote(_SCRIPT, safe='')}", "/v1/sample", "/v1/models"
+    }  # fmt: skip
+    for address in addresses:
+        assert hostile.get(address).status_code == 200, address
+    assert "cannot write: its classes are" in guide
+
+
+def test_the_guide_of_a_model_without_labels() -> None:
+    guide = client_of(read("tutorial", "latest")).get("/docs").text
+    assert {address.split("?")[0] for address in examples_in(guide)} == {"/v1/sample", "/v1/models"}
+    assert "tutorial draws without labels. Ask for /v1/sample." in guide
+
+
+def test_an_address_that_does_not_exist_is_told_in_full(fast: TestClient) -> None:
+    assert "there is no /v2/a\\nb. " in fast.get("/v2/a%0Ab").json()["error"]
 
 
 def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

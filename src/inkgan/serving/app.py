@@ -17,8 +17,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from inkgan.errors import ConfigError, InkganError, did_you_mean, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganError, did_you_mean, shown
 from inkgan.exporting.saved import SavedModel
+from inkgan.generation.hands import load_for_writing
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.serving import guide, responses
@@ -28,6 +29,7 @@ from inkgan.serving.parameters import DIGEST_LENGTH, Digit, Parameters, Sample, 
 from inkgan.serving.responses import PNG, Content
 from inkgan.serving.workers import Workers
 
+_WRITE, _DIGITS = "/v1/write", "/v1/digits/{name}"
 _HTML, _JSON = "text/html; charset=utf-8", "application/json"
 #: How long a browser reuses a response before it asks again, with the ETag. The response of an address that names its
 #: model never changes; the response of any other address changes when the server serves another model.
@@ -82,7 +84,18 @@ class Service:
     @cached_property
     def guide(self) -> tuple[bytes, str]:
         """The page that explains the addresses, and its policy."""
-        return guide.page(self.saved, application(self).openapi())
+        return guide.page(self.saved, application(self).openapi(), self._refused_addresses())
+
+    def _refused_addresses(self) -> dict[str, str]:
+        """Return why this model draws nothing at an address, for the addresses where that is so."""
+        refused = {}
+        try:
+            load_for_writing(self.model)
+        except CheckpointError as error:
+            refused[_WRITE] = str(error)
+        if not self.saved.class_names:
+            refused[_DIGITS] = f"{self.saved.name} draws without labels. Ask for /v1/sample."
+        return refused
 
     async def draw(self, make: Callable[..., Content], *arguments: Any) -> Content:
         """Wait for a turn, and return ``make(model, *arguments)``."""
@@ -112,8 +125,8 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(BrokenProcessPool, _lost_process)
     app.add_exception_handler(Exception, _defect)
     for path, endpoint, media_types in (
-        ("/v1/write", _write, [PNG, _JSON]),
-        ("/v1/digits/{name:path}", _digit, [PNG]),
+        (_WRITE, _write, [PNG, _JSON]),
+        (_DIGITS.replace("{name}", "{name:path}"), _digit, [PNG]),  # a name may have a slash
         ("/v1/sample", _sample, [PNG, "application/octet-stream", "application/zip"]),
         ("/v1/models", _models, [_JSON]),
     ):
@@ -266,7 +279,7 @@ async def _no_such_address(request: Request, error: Exception) -> Response:
     if "route" in request.scope:
         return error_response(error.status_code, str(error.detail))
     addresses = ", ".join(request.app.openapi()["paths"])
-    return error_response(404, f"there is no {shown(request.url.path)}. Addresses are /, {addresses}; see /docs.")
+    return error_response(404, f"there is no {shown(request.scope['path'])}. Addresses are /, {addresses}; see /docs.")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -20,8 +20,14 @@ _HERE = Path(__file__).parent
 _CLASSES_SHOWN = 100
 
 
-def page(saved: SavedModel, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
-    """Return the page, in UTF-8, and its Content-Security-Policy."""
+def page(saved: SavedModel, openapi: Mapping[str, Any], refused: Mapping[str, str]) -> tuple[bytes, str]:
+    """Return the page, in UTF-8, and its Content-Security-Policy.
+
+    Args:
+        saved: the model.
+        openapi: the description of the addresses.
+        refused: for each address at which this model draws nothing, the reason.
+    """
     style = (_HERE / "guide.css").read_text("utf-8")
     template = Template((_HERE / "guide.html").read_text("utf-8"))
     names = saved.class_names[:_CLASSES_SHOWN]
@@ -31,7 +37,10 @@ def page(saved: SavedModel, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
         style=style,
         description=escape(openapi["info"]["description"]),
         classes=escape(", ".join([*names, *more])) or "none",
-        addresses="\n".join(_address(path, methods["get"]) for path, methods in openapi["paths"].items()),
+        addresses="\n".join(
+            _address(path, methods["get"], saved.class_names, refused.get(path))
+            for path, methods in openapi["paths"].items()
+        ),
         card=escape(saved.card),
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -39,28 +48,30 @@ def page(saved: SavedModel, openapi: Mapping[str, Any]) -> tuple[bytes, str]:
     return content.encode(), f"default-src 'none'; {allowed}; frame-ancestors 'none'; base-uri 'none'"
 
 
-def _address(path: str, described: Mapping[str, Any]) -> str:
-    """Describe one address: its answer, an example, and its parameters."""
+def _address(path: str, described: Mapping[str, Any], class_names: Sequence[str], refusal: str | None) -> str:
+    """Describe one address: its answer, an example or why there is none, and its parameters."""
     parameters = described.get("parameters", [])
-    example = escape(example_of(path, parameters))
-    picture = f'<img src="{example}" alt="">' if "image/png" in described["responses"]["200"]["content"] else ""
+    if refusal is None:
+        example = escape(example_of(path, parameters, class_names))
+        picture = f'<img src="{example}" alt="">' if "image/png" in described["responses"]["200"]["content"] else ""
+        shown = f'<a href="{example}">{example}</a>{picture}'
+    else:
+        shown = escape(refusal)
     rows = "\n".join(map(_row, parameters))
     table = f"<table><tr><th>parameter<th>range<th>default<th>meaning</tr>{rows}</table>" if rows else ""
-    return (
-        f"<h2>{escape(path)}</h2><p>{escape(described['description'])}</p>"
-        f'<p><a href="{example}">{example}</a>{picture}</p>{table}'
-    )
+    return f"<h2>{escape(path)}</h2><p>{escape(described['description'])}</p><p>{shown}</p>{table}"
 
 
-def example_of(path: str, parameters: list[dict[str, Any]]) -> str:
-    """Return an address with the example of every parameter that has one."""
+def example_of(path: str, parameters: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> str:
+    """Return an address with the example of every parameter that has one, and with one of the model's classes."""
     query = {}
     for one in parameters:
         examples = one["schema"].get("examples")
         if not examples:
             continue
         if one["in"] == "path":
-            path = path.replace(f"{{{one['name']}}}", quote(examples[0], safe=""))
+            name = examples[0] if examples[0] in class_names else class_names[0]
+            path = path.replace(f"{{{one['name']}}}", quote(name, safe=""))
         else:
             query[one["name"]] = examples[0]
     return f"{path}?{urlencode(query)}" if query else path
