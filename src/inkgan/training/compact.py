@@ -27,8 +27,7 @@ from torch.nn import functional as F
 
 from inkgan.config import Config
 from inkgan.device import to_device
-from inkgan.errors import ConfigError, quantity
-from inkgan.networks import build_discriminator, build_generator, building, reason_in
+from inkgan.networks import build_discriminator, build_generator, building
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.cuda_graphs import Graphs
@@ -41,7 +40,16 @@ from inkgan.training.losses import (
     zero_centered_penalty,
 )
 from inkgan.training.optimizers import Adam, MixedPrecision
-from inkgan.training.recipe import Contribution, Recipe, StepInfo, mean_over_slices, parameter_norms, require_finite
+from inkgan.training.own_network import require_trainable
+from inkgan.training.recipe import (
+    Contribution,
+    Recipe,
+    StepInfo,
+    mean_over_slices,
+    parameter_norms,
+    require_finite,
+    split_output,
+)
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
@@ -134,7 +142,7 @@ class Compact(Recipe):
             self.discriminator = build_discriminator(described)
             self.generator = build_generator(described)
             if config.network != "compact":
-                self._require_fitting()
+                require_trainable(described, self.generator, self.discriminator, dtype, self._team.size)
         self.generator.to(device)
         self.discriminator.to(device)
         self.ema_generator = copy.deepcopy(self.generator).eval()
@@ -212,20 +220,21 @@ class Compact(Recipe):
             count = len(batch.real) // self._config.slices
             own = self._team.own_slices(self._config.slices)
             parts = [batch.at(slice(index * count, (index + 1) * count)) for index in own]
-            drawn, losses = [], []
+            fakes = []
+            losses = []
             for index, part in zip(own, parts, strict=True):
                 with self._seeded_layers(number, index, "discriminator"):
                     fake = self._mixed_generator.forward(part.latents, part.labels)
-                    drawn.append(fake)
+                    fakes.append(fake)
                     losses.append(self.discriminator_losses(number, part, fake))
             terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
         # The generator learns from the images of the discriminator's last update, so they are drawn only once.
         if with_generator:
-            before, losses = losses, []
-            for index, part, fake, one in zip(own, parts, drawn, before, strict=True):
+            generator_losses = []
+            for index, part, fake, scored in zip(own, parts, fakes, losses, strict=True):
                 with self._seeded_layers(number, index, "generator"):
-                    losses.append(self.generator_losses(fake, part.labels, one.logits_real))
-            terms |= self._update_network("generator", self._mixed_generator, losses)
+                    generator_losses.append(self.generator_losses(fake, part.labels, scored.logits_real))
+            terms |= self._update_network("generator", self._mixed_generator, generator_losses)
         return terms
 
     @contextlib.contextmanager
@@ -263,7 +272,7 @@ class Compact(Recipe):
         images.requires_grad_(penalty_is_due and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
-        logits, class_scores = _split_output(self._mixed_discriminator.forward(images, both_labels))
+        logits, class_scores = split_output(self._mixed_discriminator.forward(images, both_labels))
         logits_real, logits_fake = logits[:n], logits[n:]
         terms = {"loss_discriminator": self._loss.discriminator(logits_real, logits_fake)}
         if class_scores is not None and part.labels is not None:
@@ -289,7 +298,7 @@ class Compact(Recipe):
         pixels = self._penalty_settings.pixels
         if part.mixing is not None:
             between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
-            logits_between, _ = _split_output(self._mixed_discriminator.forward(between, part.labels))
+            logits_between, _ = split_output(self._mixed_discriminator.forward(between, part.labels))
             return one_centered_penalty(input_gradients(logits_between, between, pixels))
         gradients = input_gradients(logits, images, pixels)
         if self._penalty_settings.on == "real":
@@ -309,7 +318,7 @@ class Compact(Recipe):
             labels: their classes [N]; None without labels.
             logits_real: the logits [N] of the real images that they are paired with.
         """
-        logits_fake, class_scores = _split_output(self._mixed_discriminator.forward_frozen(fake, labels))
+        logits_fake, class_scores = split_output(self._mixed_discriminator.forward_frozen(fake, labels))
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
         if class_scores is not None and labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
@@ -365,7 +374,7 @@ class Compact(Recipe):
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return the discriminator's logits [N] for images with these labels, and its class scores [N, classes]."""
         with _evaluation_mode(self.discriminator):
-            return _split_output(self._mixed_discriminator.forward_frozen(images, labels))
+            return split_output(self._mixed_discriminator.forward_frozen(images, labels))
 
     def after_load(self) -> None:
         """Refresh the copies of the weights that the networks compute with."""
@@ -383,63 +392,6 @@ class Compact(Recipe):
             "slope": self._config.slope,
         }
 
-    def _require_fitting(self) -> None:
-        """Refuse networks that cannot be called, return wrong shapes, or have parameters that no loss depends on."""
-        count = 2
-        labels = torch.zeros(count, dtype=torch.int64) if self.num_classes else None
-        name = self._config.network
-        generator, discriminator = copy.deepcopy(self.generator), copy.deepcopy(self.discriminator)
-        try:
-            for training in (False, True):
-                artist = MixedPrecision(generator.train(training), self._dtype)
-                critic = MixedPrecision(discriminator.train(training), self._dtype)
-                images = artist.forward(torch.zeros(count, self.latent_dim), labels)
-                logits, scores = _split_output(critic.forward(images.detach(), labels))
-            unused = {
-                "discriminator": critic.unused(_total(logits, scores, labels)),
-                "generator": artist.unused(_total(*_split_output(critic.forward_frozen(images, labels)), labels)),
-            }
-        except Exception as error:
-            reason = reason_in(name, error)
-            hint = "" if self._dtype == torch.float32 else " Perhaps it can with --precision float32."
-            raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
-        expected = (count, *self._image_shape)
-        if images.shape != expected or logits.shape != (count,):
-            raise ConfigError(
-                f"the network {name!r} makes images {list(images.shape)} and logits {list(logits.shape)} from {count} "
-                f"latents; needed are {list(expected)} and {[count]}."
-            )
-        if scores is not None and labels is not None and scores.shape != (count, self.num_classes):
-            raise ConfigError(
-                f"the network {name!r} gives scores {list(scores.shape)} to {count} images; needed are "
-                f"{[count, self.num_classes]}, one for each class."
-            )
-        if self._team.size > 1:
-            self._require_same_buffers(generator, discriminator)
-        for kind, names in unused.items():
-            if names:
-                raise ConfigError(
-                    f"the network {name!r} cannot learn: its losses do not depend on "
-                    f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
-                    "do not detach what is computed with them."
-                )
-
-    def _require_same_buffers(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Refuse networks whose forward passes change buffers: each process would end up with different ones.
-
-        Args:
-            generator: a copy that has drawn images in training mode.
-            discriminator: a copy that has judged images in training mode.
-        """
-        for before, after in ((self.generator, generator), (self.discriminator, discriminator)):
-            now = dict(after.named_buffers())
-            for name, buffer in before.named_buffers():
-                if not torch.equal(buffer, now[name]):
-                    raise ConfigError(
-                        f"the network {self._config.network!r} changes its buffer {name} with the images that it gets, "
-                        "as batch normalisation does, so one process trains it. Leave out --processes."
-                    )
-
 
 @contextlib.contextmanager
 def _evaluation_mode(network: nn.Module) -> Iterator[None]:
@@ -449,17 +401,6 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train()
-
-
-def _split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
-    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
-    logits, scores = output if isinstance(output, tuple) else (output, None)
-    return at_least_float32(logits), None if scores is None else at_least_float32(scores)
-
-
-def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
-    """Sum all outputs that the losses use, to find parameters without effect; class scores count only with labels."""
-    return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from inkgan.errors import DivergenceError
+from inkgan.networks.compact import at_least_float32
 from inkgan.training.team import Team
 
 
@@ -108,6 +109,12 @@ class Recipe(ABC):
     @abstractmethod
     def model_description(self) -> dict[str, Any]:
         """Return what is needed to read the generator's file: the kind of network, the image shape and so on."""
+
+
+def split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
+    logits, scores = output if isinstance(output, tuple) else (output, None)
+    return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
 
 def parameter_norms(gradients: Sequence[Tensor]) -> Tensor:

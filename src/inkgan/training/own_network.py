@@ -1,0 +1,113 @@
+"""The check, before the first step, that a network of the user's own can be trained.
+
+It runs copies of both networks once, on images of zeros. What it refuses would fail later with an error that does not
+name the cause, or would train without one of its parameters, or differently in each process.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inkgan.errors import ConfigError, quantity
+from inkgan.networks import reason_in
+from inkgan.training.optimizers import MixedPrecision
+from inkgan.training.recipe import split_output
+
+_IMAGES = 2  # in training mode, batch normalisation refuses a batch of one vector
+
+
+def require_trainable(
+    description: Mapping[str, Any],
+    generator: nn.Module,
+    discriminator: nn.Module,
+    dtype: torch.dtype,
+    processes: int,
+) -> None:
+    """Refuse networks that cannot be called, return wrong shapes, or have parameters that no loss depends on.
+
+    Args:
+        description: what both were built from; see :mod:`inkgan.networks`.
+        generator: the generator; unchanged.
+        discriminator: the discriminator; unchanged.
+        dtype: the precision that they compute in.
+        processes: how many train them together.
+
+    Raises:
+        ConfigError: they cannot be trained.
+    """
+    name, num_classes = description["network"], description["num_classes"]
+    labels = torch.zeros(_IMAGES, dtype=torch.int64) if num_classes else None
+    tried_generator = copy.deepcopy(generator)
+    tried_discriminator = copy.deepcopy(discriminator)
+    try:
+        for training in (False, True):
+            mixed_generator = MixedPrecision(tried_generator.train(training), dtype)
+            mixed_discriminator = MixedPrecision(tried_discriminator.train(training), dtype)
+            images = mixed_generator.forward(torch.zeros(_IMAGES, description["latent_dim"]), labels)
+            logits, scores = split_output(mixed_discriminator.forward(images.detach(), labels))
+        fake_logits, fake_scores = split_output(mixed_discriminator.forward_frozen(images, labels))
+        unused = {
+            "discriminator": mixed_discriminator.unused(_total(logits, scores, labels)),
+            "generator": mixed_generator.unused(_total(fake_logits, fake_scores, labels)),
+        }
+    except Exception as error:
+        reason = reason_in(name, error)
+        hint = "" if dtype == torch.float32 else " Perhaps it can with --precision float32."
+        raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
+    _require_shapes(description, images, logits, None if labels is None else scores)
+    if processes > 1:
+        _require_same_buffers(name, generator, tried_generator)
+        _require_same_buffers(name, discriminator, tried_discriminator)
+    for kind, names in unused.items():
+        if names:
+            raise ConfigError(
+                f"the network {name!r} cannot learn: its losses do not depend on "
+                f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
+                "do not detach what is computed with them."
+            )
+
+
+def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
+    """Sum all outputs that the losses use, to find parameters without effect; class scores count only with labels."""
+    return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
+
+
+def _require_shapes(
+    description: Mapping[str, Any], images: Tensor, logits: Tensor, class_scores: Tensor | None
+) -> None:
+    """Refuse outputs of other shapes than the description asks for; class scores are None if they are not used."""
+    name = description["network"]
+    needed = [_IMAGES, *description["image_shape"]]
+    if list(images.shape) != needed or list(logits.shape) != [_IMAGES]:
+        raise ConfigError(
+            f"the network {name!r} makes images {list(images.shape)} and logits {list(logits.shape)} from {_IMAGES} "
+            f"latents; needed are {needed} and {[_IMAGES]}."
+        )
+    needed = [_IMAGES, description["num_classes"]]
+    if class_scores is not None and list(class_scores.shape) != needed:
+        raise ConfigError(
+            f"the network {name!r} gives scores {list(class_scores.shape)} to {_IMAGES} images; needed are "
+            f"{needed}, one for each class."
+        )
+
+
+def _require_same_buffers(name: str, built: nn.Module, tried: nn.Module) -> None:
+    """Refuse a network whose forward pass changes buffers: each process would end up with different ones.
+
+    Args:
+        name: its name.
+        built: the network as it was built.
+        tried: a copy that has computed in training mode.
+    """
+    now = dict(tried.named_buffers())
+    for key, buffer in built.named_buffers():
+        if not torch.equal(buffer, now[key]):
+            raise ConfigError(
+                f"the network {name!r} changes its buffer {key} with the images that it gets, as batch normalisation "
+                "does, so one process trains it. Leave out --processes."
+            )
