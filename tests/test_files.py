@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import threading
 from collections import namedtuple
@@ -50,6 +51,20 @@ def test_no_folder_is_made_behind_a_link(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         write_bytes(link, b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["link.json"]
+
+
+def test_a_refused_name_is_shown_with_escapes(tmp_path: Path) -> None:
+    """A new line in a name is not shown as a space, which would be the name of another file."""
+    there = tmp_path / "two\nlines.png"
+    there.write_bytes(b"mine")
+    link = tmp_path / "a\x1blink.png"
+    link.symlink_to(tmp_path / "nowhere")
+    folder = tmp_path / "a\tfolder"
+    folder.mkdir()
+    refused = {there: r"two\nlines.png exists", link: r"a\x1blink.png is a link", folder: r"a\tfolder: it is a folder"}
+    for path, said in refused.items():
+        with pytest.raises(OutputError, match=re.escape(said)):
+            refuse_to_overwrite(path, force=False)
 
 
 def test_a_link_to_itself(tmp_path: Path) -> None:

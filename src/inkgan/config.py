@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, shown, unknown
+from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shown, unknown
 from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
 from inkgan.seeds import LARGEST_SEED
 
@@ -572,7 +572,9 @@ def read_json(path: Path) -> Config:
     """
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
-    except (OSError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+    except json.JSONDecodeError as error:
         raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
     if not isinstance(given, dict):
         raise ConfigError(f"{shown(path)} is not the configuration of a run: it holds no table of settings.")

@@ -191,11 +191,13 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
         is_file = path.is_file()
     if is_there and not is_file:
         what = "a folder" if path.is_dir() else "not a regular file"
-        raise OutputError(f"cannot write {path}: it is {what}. Name a file that does not exist yet.")
+        raise OutputError(f"cannot write {shown(path)}: it is {what}. Name a file that does not exist yet.")
     if is_there and not force:
-        raise OutputError(f"{path} exists already. Add --force to replace it, or name another output.")
+        raise OutputError(f"{shown(path)} exists already. Add --force to replace it, or name another output.")
     if path.is_symlink() and not is_there and not force:
-        raise OutputError(f"{path} is a link to nothing. Add --force to write through it, or name another output.")
+        raise OutputError(
+            f"{shown(path)} is a link to nothing. Add --force to write through it, or name another output."
+        )
 
 
 @contextlib.contextmanager
@@ -234,7 +236,7 @@ def _behind_links(path: Path) -> Path:
         return path
     target = Path(os.path.realpath(path))
     if target.is_symlink():
-        raise OutputError(f"cannot write {path}: it is a link to itself. Name another output.")
+        raise OutputError(f"cannot write {shown(path)}: it is a link to itself. Name another output.")
     return target
 
 

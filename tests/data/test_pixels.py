@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,15 @@ def test_values_that_are_no_size(given: str) -> None:
 
 
 # Numbers
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64, bool])
+def test_an_array_without_images_is_said_to_have_none(dtype: type) -> None:
+    """The complaint is about the number of images, and not about their sides, which are allowed."""
+    for shape in ((0, 28, 28), (0, 12, 9, 3)):
+        empty: Any = np.zeros(shape, dtype)
+        complaint(functools.partial(as_images, empty, "here"), "0 images", str(shape), "Add images")
+    complaint(lambda: as_images(np.zeros((2, 0, 9), dtype), "here"), "2 images of 0x9 pixels", "1 to 4096 a side")
 
 
 def test_whole_floats_and_fractions() -> None:

@@ -416,3 +416,14 @@ def test_commands_touch_nothing_of_the_users(
         assert content(tmp_path / "a" / "3")["07.jpg"] == "mine"
     shutil.rmtree("a/8")
     assert run([*words, "-o", "a/"]) == 2
+
+
+def test_a_refused_folder_is_shown_with_escapes(tmp_path: Path) -> None:
+    """As it is for files: the message names no other folder."""
+    folder = tmp_path / "two\nlines"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match=r"two\\nlines already holds files"):
+        OutputFolder(folder, ["0.png"], force=False)
+    with pytest.raises(OutputError, match=r"two\\nlines/mine\.txt is a file"):
+        OutputFolder(folder / "mine.txt", ["0.png"], force=False)

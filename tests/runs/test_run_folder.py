@@ -468,6 +468,19 @@ def test_checkpoints_that_may_not_be_read(unreadable: RunFolder) -> None:
             unreadable.checkpoint(which)
 
 
+def test_settings_that_may_not_be_read_are_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's reason and what to check; nobody should throw away a whole file."""
+    run = made(tmp_path / "run")
+
+    def refused(path: Path, most: int) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("inkgan.config.read_regular", refused)
+    with pytest.raises(CheckpointError) as caught:
+        run.saved_config()
+    assert str(caught.value) == f"cannot read {run.config_file}: permission denied. Check its permissions."
+
+
 def test_a_checkpoint_by_name(tmp_path: Path) -> None:
     """It is the latest, the best or a step; the error for any other name lists what there is."""
     run = made(tmp_path / "run", steps=(-2, 1, 3))

@@ -69,7 +69,9 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         allowed = "[N, H, W], [N, H, W, C] and [N, C, H, W] with C of 1 or 3"
         raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
     count, height, width, _ = images.shape
-    if not count or not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
+    if not count:
+        raise DataError(f"{source}: 0 images, in an array of shape {array.shape}. Add images.")
+    if not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
         raise DataError(
             f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side."
         )

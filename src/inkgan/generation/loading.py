@@ -100,12 +100,14 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     if (folder / "model.json").is_file():
         if which != "latest":
             raise CheckpointError(
-                f"{path} is a model, not a run: it has one state, and no checkpoint {as_given(which)}."
+                f"{shown(path)} is a model, not a run: it has one state, and no checkpoint {as_given(which)}."
             )
         return folder, []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
-        raise CheckpointError(f"{path} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model.")
+        raise CheckpointError(
+            f"{shown(path)} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model."
+        )
     if not folder.is_dir():
         names = bundled_models()
         raise CheckpointError(
@@ -116,7 +118,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
 
     run = RunFolder(folder)
     if not run.is_run:
-        raise CheckpointError(f"{path} is neither a run folder (no config.json) nor a model (no model.json).")
+        raise CheckpointError(f"{shown(path)} is neither a run folder (no config.json) nor a model (no model.json).")
     if which != "latest":
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
@@ -150,7 +152,8 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     if numpy_form is None:
         if not networks.is_known(network):
             raise CheckpointError(
-                f"{folder} holds a network of another kind: {as_given(network)}. {networks.how_to_add_one(network)}"
+                f"{shown(folder)} holds a network of another kind: {as_given(network)}. "
+                f"{networks.how_to_add_one(network)}"
             )
         _check_sizes(description, ("num_classes", "latent_dim"), folder)
         layout = torch_networks.layout_of(networks.build_generator, description)
@@ -159,7 +162,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     slope = slope_of(description)
     if type(slope) not in (int, float) or not 0 <= slope <= 1:
-        raise CheckpointError(f"{folder} is damaged: model.json gives the slope {as_given(slope)}.")
+        raise CheckpointError(f"{shown(folder)} is damaged: model.json gives the slope {as_given(slope)}.")
     height, width, depth = description["image_shape"]
     return checkpoint.read_arrays(folder, "generator", numpy_form.shapes((height, width, depth), *sizes))
 
@@ -174,7 +177,9 @@ def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
         or not all(_is_size(side, 1, most) for side, most in zip(shape, _LARGEST_SHAPE, strict=True))
         or not all(_is_size(size, *_LIMITS[key]) for key, size in zip(keys, sizes, strict=True))
     ):
-        raise CheckpointError(f"{folder} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}.")
+        raise CheckpointError(
+            f"{shown(folder)} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}."
+        )
     return sizes
 
 
@@ -198,7 +203,7 @@ def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[
         return tuple(map(str, range(count)))
     if not isinstance(names, list) or len(names) != count or not all(map(_is_name, names)) or len(set(names)) != count:
         raise CheckpointError(
-            f"{folder} is damaged: class_names in model.json is not a list of {count} different names of "
+            f"{shown(folder)} is damaged: class_names in model.json is not a list of {count} different names of "
             f"1 to {LONGEST_CLASS_NAME} characters."
         )
     return tuple(names)

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from inkgan.errors import InkganWarning, OutputError, listed, reason_of, shown
+from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_of, shown
 from inkgan.files import from_json, output_errors, read_regular, sha256_of, write_bytes
 
 #: The file in a folder that lists what inkgan wrote there.
@@ -52,9 +52,11 @@ class OutputFolder:
         self._force = force
         with output_errors(path):
             if path.is_symlink() and not path.exists():
-                raise OutputError(f"{path} is a link to nothing. Make the folder that it names, or name another one.")
+                raise OutputError(
+                    f"{shown(path)} is a link to nothing. Make the folder that it names, or name another one."
+                )
             if path.exists() and not path.is_dir():
-                raise OutputError(f"{path} is a file, not a folder. Name another folder.")
+                raise OutputError(f"{shown(path)} is a file, not a folder. Name another folder.")
             _refuse_runs_and_data_sets(path)
             for folder in (path, path.parent):
                 remove_abandoned(folder)
@@ -94,8 +96,8 @@ class OutputFolder:
         """Without ``force``, refuse a folder that holds anything else than what has these names."""
         if not self._force and _holds_files(self._path, *besides):
             raise OutputError(
-                f"{self._path} already holds files. Add --force to write into it, which replaces only what inkgan "
-                "wrote there, or name another folder."
+                f"{shown(self._path)} already holds files. Add --force to write into it, which replaces only what "
+                "inkgan wrote there, or name another folder."
             )
 
     def _earlier_files(self) -> tuple[list[Entry], list[str]]:
@@ -154,7 +156,7 @@ class OutputFolder:
                 folder.rmdir()
         if changed:
             warnings.warn(
-                f"what inkgan wrote in {self._path} and was changed since is kept: {listed(changed, 3)} "
+                f"what inkgan wrote in {shown(self._path)} and was changed since is kept: {listed(changed, 3)} "
                 f"({len(changed)} in all).",
                 InkganWarning,
                 stacklevel=4,
@@ -174,8 +176,8 @@ class OutputFolder:
         except OSError as second:
             first = reason_of(error) if isinstance(error, OSError) else str(error)
             raise OutputError(
-                f"cannot write {self._path}: {first}; and putting its old files back failed: {reason_of(second)}. "
-                f"They are in {aside} until the next write."
+                f"cannot write {shown(self._path)}: {first}; and putting its old files back failed: "
+                f"{reason_of(second)}. They are in {printable(aside)} until the next write."
             ) from second
         for folder in {(self._path / name).parent for name in self._names} - {self._path}:
             with contextlib.suppress(OSError):  # it was there before, with files

@@ -194,7 +194,7 @@ def _refuse_splits(path: Path, names: Sequence[str]) -> None:
 
     if read_as_splits(names):
         raise OutputError(
-            f"the classes {', '.join(names)} in {path} would be read as the splits of a data set. "
+            f"the classes {', '.join(names)} in {shown(path)} would be read as the splits of a data set. "
             "Write to an .npz file, which keeps names."
         )
 
@@ -244,7 +244,7 @@ def save_writings(
         refuse_to_overwrite(path, force=force)
         write_arrays(path, _arrays(writings, count, path, labels=labels), force=force)
     elif count > 1:
-        raise OutputError(f"{out} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
+        raise OutputError(f"{shown(out)} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
     else:
         _save_picture(iter(writings), path, labels=labels, force=force)
 
@@ -312,7 +312,7 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
         largest = max(largest, writing.image.nbytes)
         if count * largest > _LARGEST_ARRAY:
             raise OutputError(
-                f"{out} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
+                f"{shown(out)} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
             )
         kept.append(writing)
     return {"images": padded_to_widest([writing.image for writing in kept])} | (label_arrays(kept) if labels else {})

@@ -102,7 +102,7 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
     if is_done(out, number):
         return False
     if digests_of(spec) != digests:
-        raise OutputError(f"the model or the texts of {out} changed while it was written. Name another folder.")
+        raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
     _move_into_place(make_shard(spec, number), out, number, depth=2 if spec.split else 1)
     return True
 

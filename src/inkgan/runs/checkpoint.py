@@ -88,7 +88,9 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}.") from error
+        raise CheckpointError(
+            f"{shown(path)} cannot be read: {reason_of(error)}. Check its permissions and the disk."
+        ) from error
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapping[str, Mapping[str, Any]]) -> Path:

@@ -163,6 +163,8 @@ class RunFolder:
         try:
             return read_json(self.config_file)
         except ConfigError as error:
+            if isinstance(error.__cause__, OSError):  # the file may be whole
+                raise CheckpointError(str(error)) from None
             raise CheckpointError(f"{shown(self.config_file)} is damaged: {error}") from None
 
     def precision_for(self, asked: Config) -> Precision:

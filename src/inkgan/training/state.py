@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inkgan.config import Config
 from inkgan.data import DataSet
-from inkgan.errors import CheckpointError, DivergenceError
+from inkgan.errors import CheckpointError, DivergenceError, shown
 from inkgan.images import Images, Labels
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -163,10 +163,12 @@ def _load(run: PreparedRun, step: int) -> RunState:
     position = checkpoint.read_state(folder)
     for key, value in {**_identity(run), "step": step}.items():
         if position.get(key) != value:
-            raise CheckpointError(f"{folder} was made with {key} {position.get(key)!r}, but this run has {value!r}.")
+            raise CheckpointError(
+                f"{shown(folder)} was made with {key} {position.get(key)!r}, but this run has {value!r}."
+            )
     seconds = position.get("seconds")
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
-        raise CheckpointError(f"{folder} is damaged: its seconds are {seconds!r}.")
+        raise CheckpointError(f"{shown(folder)} is damaged: its seconds are {seconds!r}.")
     loaded = {}
     for stem, group in as_arrays(run.recipe).items():
         shapes = {name: array.shape for name, array in group.items()}
