@@ -313,7 +313,11 @@ class Config(_Settings):
     @model_validator(mode="after")
     def _slices_are_equal(self) -> Config:
         if self.batch_size % self.slices:
-            raise ValueError(f"slices={self.slices} does not divide batch_size={self.batch_size} into equal parts")
+            size = -(-self.batch_size // self.slices) * self.slices
+            raise ValueError(
+                f"slices={self.slices} does not divide batch_size={self.batch_size} into equal parts. Give --set "
+                f"batch_size={size}, or a number of slices that divides {self.batch_size}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -127,7 +127,10 @@ def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch
             {"processes": 512, "settings": ["batch_size=512", "slices=512"]},
             f"this machine has {cores()} processors. Give 1 to",
         ),
-        ({"settings": ["batch_size=9", "slices=2"]}, "slices=2 does not divide batch_size=9"),
+        (
+            {"settings": ["batch_size=9", "slices=2"]},
+            "slices=2 does not divide batch_size=9 into equal parts. Give --set batch_size=10, or",
+        ),
         ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),
     ],
     ids=["uneven", "and no such batch", "one slice of 8", "one slice", "none", "many", "batch", "tutorial"],
@@ -202,6 +205,22 @@ def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pyte
         with pytest.raises(DismissedError) as caught:
             following.result(30)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("has_met", "waited"), [(False, "1.9 s"), (True, "0.3 s")])
+def test_the_longer_wait_is_for_the_start_alone(monkeypatch: pytest.MonkeyPatch, has_met: bool, waited: str) -> None:
+    """Once all have met, a process that hangs is given up after the timeout; the message names the time it waited."""
+    monkeypatch.setattr("inkgan.training.processes.dist.init_process_group", lambda *_args, **_options: None)
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.9)
+    store = HashStore()
+    first, second = (ManyProcesses(store, rank, 2, 0.3) for rank in range(2))
+    if has_met:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(ManyProcesses.meet, (first, second)))
+    began = time.monotonic()
+    with pytest.raises(LostProcessError, match=f"did not answer within {waited}"):
+        first.require_equal("a", 50)
+    assert (time.monotonic() - began >= 1.9) is not has_met
 
 
 @pytest.mark.slow

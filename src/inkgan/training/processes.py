@@ -43,12 +43,13 @@ class ManyProcesses(Team):
         self.rank = rank
         self.size = size
         self._seconds_to_wait = seconds_to_wait
+        self._seconds_to_meet = max(seconds_to_wait, _SECONDS_TO_MEET)
         self._store = store
         self._questions = 0
         self._has_met = False
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=seconds_to_wait)
-        store.set_timeout(datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
+        store.set_timeout(datetime.timedelta(seconds=self._seconds_to_meet))
         with self._explained_loss():
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
 
@@ -56,6 +57,8 @@ class ManyProcesses(Team):
         """See :meth:`Team.meet`."""
         self._answers({})
         self._has_met = True
+        # From here on nobody imports or reads data, so every wait through the store is as short as the others.
+        self._store.set_timeout(datetime.timedelta(seconds=self._seconds_to_wait))
 
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
@@ -122,7 +125,7 @@ class ManyProcesses(Team):
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Exchange answers to one question through the store, and return those of all processes in order of rank."""
         self._questions += 1
-        with self._explained_loss():
+        with self._explained_loss(self._seconds_to_wait if self._has_met else self._seconds_to_meet):
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
             first = json.loads(self._store.get(f"answer-{self._questions}-0"))
             if "exit_code" in first and not self.leads:
@@ -131,15 +134,20 @@ class ManyProcesses(Team):
             return [first, *rest]
 
     @contextlib.contextmanager
-    def _explained_loss(self) -> Iterator[None]:
-        """Turn a communication error into one line, which only the first process prints."""
+    def _explained_loss(self, seconds: float | None = None) -> Iterator[None]:
+        """Turn a communication error into one line, which only the first process prints.
+
+        Args:
+            seconds: the time that the line names, if it is not the one for which processes wait while they train.
+        """
         try:
             yield
         except RuntimeError as error:  # gloo, NCCL and the store raise it whether a process has ended or hangs
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
+            waited = seconds or self._seconds_to_wait
             raise LostProcessError(
-                f"another process of this run has ended, or did not answer within {self._seconds_to_wait:g} s. "
+                f"another process of this run has ended, or did not answer within {waited:g} s. "
                 "Nothing that was saved is lost; --resume continues from the newest checkpoint."
             ) from error
 
