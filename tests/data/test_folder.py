@@ -289,6 +289,13 @@ def test_all_hostile_files_at_once(folder: Path) -> None:
     assert len(values(data)) == 160
 
 
+def test_a_folder_of_animations_is_told_that_one_frame_is_needed(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("a.gif", "b.gif", "c.gif"):
+        _animated(folder / name)
+    complaint(lambda: load(str(folder)), "3 more than one frame", "each with one frame")
+
+
 def test_links_in_circles_end(folder: Path) -> None:
     some(folder / "a", 6)
     some(folder / "b", 6)

@@ -240,3 +240,9 @@ def test_a_label_that_no_int64_holds_is_shown_as_it_is(label: Any) -> None:
     complaint(lambda: as_labels(np.array([0, label], np.asarray(label).dtype), 2, "here"), f"a label is {label},")
     assert as_labels(np.array([2**63 - 1], np.uint64), 1, "here").tolist() == [2**63 - 1]
     assert as_labels(np.array([-(2**63)]), 1, "here").tolist() == [-(2**63)]
+
+
+@pytest.mark.parametrize("shape", [(2, 5000, 4), (2, 4, 5000), (2, 0, 4)])
+def test_sides_that_are_too_long_or_empty_are_refused_with_the_limit(shape: tuple[int, ...]) -> None:
+    words = f"images of {shape[1]}x{shape[2]} pixels", "allowed are 1 to 4096 a side", "Resize them"
+    complaint(lambda: as_images(np.zeros(shape, np.uint8), "here"), *words)

@@ -373,7 +373,8 @@ def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Ski
     told = _losses(len(kept), skipped, folder)
     if not kept:
         why = "; ".join(told) or "it holds no such file"
-        raise DataError(f"{shown(folder)} has no image that can be used: {why}. Put in {_FORMATS_TEXT} files.")
+        remedy = f"Put in {_FORMATS_TEXT} files, each with one frame"
+        raise DataError(f"{shown(folder)} has no image that can be used: {why}. {remedy}.")
     for field in ("label", "split"):
         gone = sorted({getattr(one, field) for one in every} - {getattr(one, field) for one in kept})
         told += [f"none of {as_given(name)}" for name in gone[:3]]

@@ -73,7 +73,8 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         raise DataError(f"{source}: 0 images, in an array of shape {array.shape}. Add images.")
     if not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
         raise DataError(
-            f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side."
+            f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side. "
+            "Resize them, or check that they are images."
         )
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
