@@ -207,6 +207,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data small.npz --resume --out full", "full"),
         ("train --data small.npz --resume --out run --seed 5", "seed: 0 -> 5"),
         ("train --data small.npz --resume --out broken", "config.json"),
+        ("train --resume --out nowhere", "nowhere is not the folder of a run: there is no such folder."),
+        ("doctor .", ". is not the folder of a run: it has no config.json. `inkgan train` tells where its run is."),
         ("train --resume --force --out run", "--resume continues the run in --out, and --force replaces it"),
         ("train --extend 9 --force --out run", "--extend continues the run"),
         ("train --seed 1 --quiet --seed=2", "--seed was given 2 times"),

@@ -153,7 +153,7 @@ def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
         torch.float32,
         team,
     )
-    with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Leave out --proc"):
+    with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Start one process"):
         build(*needed)
     make = mine.build_generator
 

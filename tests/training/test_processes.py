@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -168,6 +169,31 @@ def test_an_environment_that_names_no_place(monkeypatch: pytest.MonkeyPatch, ran
     monkeypatch.setenv("WORLD_SIZE", size)
     with pytest.raises(ConfigError, match="do not name a place among processes"), team_of(None, 5, {}):
         pass
+
+
+def test_some_processes_do_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the first process waits in vain, it says how many came."""
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(ConfigError, match=r"only 1 of 2 processes came to .*Start the others"), team_of(None, 1, {}):
+        pass
+
+
+def test_no_place_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing variable and a port that is taken are told as such."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(ConfigError, match="RANK is set, but not MASTER_PORT"), team_of(None, 5, {}):
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(ConfigError, match="another program uses the port"), team_of(None, 5, {}):
+            pass
 
 
 @pytest.mark.parametrize(("asked", "each"), [("3", 3), ("4,2", 4), ("", 1), ("0", 1), ("many", 1), ("-2", 1)])

@@ -79,7 +79,11 @@ def train(
         _how(metavar="N", help="Train with N processes on this machine; N divides the setting slices. (default: 1)"),
     ] = None,
     timeout: Annotated[
-        float, _how(metavar="SECONDS", help="How long processes wait for each other before they give up.")
+        float,
+        _how(
+            metavar="SECONDS",
+            help="How long processes wait for each other before they give up; at the start, at least 120.",
+        ),
     ] = 300.0,
     device: Annotated[str, _how(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[

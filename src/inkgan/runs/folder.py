@@ -159,7 +159,11 @@ class RunFolder:
             CheckpointError: this is not a run folder, or its settings are damaged.
         """
         if not self.is_run:
-            raise CheckpointError(f"{shown(self.path)} is not the folder of a run: it has no config.json.")
+            is_there = os.path.isdir(self.path)  # noqa: PTH112 - Path.is_dir raises an error for a long name
+            reason = "it has no config.json" if is_there else "there is no such folder"
+            raise CheckpointError(
+                f"{shown(self.path)} is not the folder of a run: {reason}. `inkgan train` tells where its run is."
+            )
         try:
             return read_json(self.config_file)
         except ConfigError as error:

@@ -109,5 +109,5 @@ def _require_same_buffers(name: str, built: nn.Module, tried: nn.Module) -> None
         if not torch.equal(buffer, now[key]):
             raise ConfigError(
                 f"the network {name!r} changes its buffer {key} with the images that it gets, as batch normalisation "
-                "does, so one process trains it. Leave out --processes."
+                "does, so one process trains it. Start one process."
             )

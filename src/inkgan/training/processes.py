@@ -184,13 +184,25 @@ def _store_of_the_environment(seconds_to_wait: float) -> Store:
     except (RuntimeError, ValueError) as error:
         if int(os.environ["RANK"]) != 0:
             raise DismissedError(ConfigError.exit_code) from error
-        reason = str(error).partition("\n")[0].rstrip(".")
-        where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
-        raise ConfigError(
-            f"the processes cannot meet at {where} (MASTER_ADDR and MASTER_PORT): {reason}. "
-            "Give a free port and an address that every process reaches."
-        ) from None
+        raise ConfigError(_why_they_cannot_meet(error)) from None
     return PrefixStore(f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def _why_they_cannot_meet(error: Exception) -> str:
+    """Return the message for an error of PyTorch when the processes could not find each other."""
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        return f"RANK is set, but not {' and '.join(missing)}. Start the processes with torchrun, which sets them all."
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} (MASTER_ADDR and MASTER_PORT)"
+    if "EADDRINUSE" in str(error):
+        return f"the processes cannot meet at {where}: another program uses the port. Give a free one."
+    joined = re.search(r"(\d+)/(\d+) clients joined", str(error))
+    if joined:
+        return f"only {joined[1]} of {joined[2]} processes came to {where}. Start the others, with the same address."
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return (
+        f"the processes cannot meet at {where}: {reason}. Give a free port and an address that every process reaches."
+    )
 
 
 @contextlib.contextmanager
