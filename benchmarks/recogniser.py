@@ -99,12 +99,15 @@ class Source:
 
 
 OURS = Source()
-SOURCES = {"inkgan": OURS, "real digits": replace(OURS, model="real", elastic="0")}
+REAL = replace(OURS, model="real", elastic="0")
+SOURCES = {"inkgan": OURS, "real digits": REAL}
 ABLATION = {
+    "real digits": REAL,
     "look clean alone": replace(OURS, looks=("clean",)),
     "no slant": replace(OURS, slants=(0.0,)),
     "no touching digits": replace(OURS, gaps=("0",)),
     "more variety": replace(OURS, variety="1..1.4"),
+    "most variety": replace(OURS, variety="1.4"),
     "no elastic": replace(OURS, elastic="0"),
     "real digits, elastic": replace(OURS, model="real"),
     "no spaces": replace(OURS, spaced=False),
@@ -576,6 +579,8 @@ def report(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) 
         f"seconds for one, while the others ran: {spread(seconds, '.0f')}",
     ]
     notes += [gap(found, first, name, "all styles") for name in others]
+    if options.ablation is not None and "real digits" in others:
+        notes += [gap(found, "real digits", name, "all styles") for name in others if name != "real digits"]
     if options.ablation is None:
         notes += [gap(found, first, name, style) for name in others for style in STYLES]
     commits = ", ".join(sorted({row["commit"] for rows in found.values() for row in rows}))
