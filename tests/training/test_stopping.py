@@ -18,7 +18,7 @@ import pytest
 import stepped_process
 import tiny_runs as runs
 from inkgan.runs import checkpoint
-from inkgan.training.loop import StopSignals
+from inkgan.training.stopping import StopSignals
 
 #: A small network with pre-training, and a checkpoint after every second step.
 SETTINGS = (f"pretraining_steps={stepped_process.PRETRAINING_STEPS}", "watch.save_every=2")

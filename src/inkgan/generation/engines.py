@@ -269,9 +269,12 @@ def _start_ray(core: Any, jobs: int) -> None:
 def _keeping_sigterm() -> Iterator[None]:
     """Restore what SIGTERM does: Ray's own handler prints traces of the stack and aborts."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        # Python allows handlers only in the main thread, and cannot restore one that was not installed from Python.
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _in_folder(folder: Path, task: Task[T], number: int) -> T:

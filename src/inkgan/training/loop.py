@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shlex
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,14 +23,12 @@ from inkgan.training.healing import IllnessError
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, save
+from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
 
 #: Processes that train together compare their weights every this many steps.
 _COMPARE_EVERY = 50
-#: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
-#: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
-_SECONDS_OF_ONE_REQUEST = 0.1
 
 
 def run(prepared: PreparedRun, watcher: Watcher) -> Result:
@@ -237,48 +229,3 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._since
-
-
-class StopSignals:
-    """A context manager that notes the first SIGINT, SIGTERM or SIGHUP; a second signal ends the process at once.
-
-    SIGHUP stays ignored if it was ignored before, as under ``nohup``. Python allows handlers only in the main thread;
-    in other threads, the context manager does nothing.
-
-    Attributes:
-        received: the number of the first signal; None if there was none.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._at = 0.0
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> StopSignals:
-        """Install the handlers."""
-        if threading.current_thread() is threading.main_thread():
-            taken = [signal.SIGINT, signal.SIGTERM]
-            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-                taken.append(signal.SIGHUP)
-            self._before = {number: signal.signal(number, self._note) for number in taken}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Restore the previous handlers."""
-        for number, handler in self._before.items():
-            if handler is not None:  # a handler that was not installed from Python cannot be restored
-                signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        is_same_request = number == signal.SIGHUP or (
-            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, signal.SIGHUP)
-        )
-        if self.received is None:
-            self.received = number
-            self._at = now
-        elif not is_same_request:
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                if sys.stdout.isatty():  # show the cursor, which a progress bar hides
-                    os.write(sys.stdout.fileno(), b"\x1b[?25h")
-            os._exit(128 + number)

@@ -115,8 +115,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
               doctor's remedy, at most three times. The setting ``changes`` records each healing.
             * ``processes``: the number of processes on this machine that train the run. It must divide the setting
               ``slices``. The result depends on ``slices``, but not on ``processes``. Leave it out under ``torchrun``.
-            * ``timeout``: how many seconds a process waits for the others before it gives up, 300 by default; until all
-              have started, at least 120.
+            * ``timeout``: how many seconds a process waits for the others, 300 by default; at the start, at least 120.
             * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
