@@ -125,7 +125,7 @@ class ManyProcesses(Team):
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Exchange answers to one question through the store, and return those of all processes in order of rank."""
         self._questions += 1
-        with self._explained_loss(self._seconds_to_wait if self._has_met else self._seconds_to_meet):
+        with self._explained_loss():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
             first = json.loads(self._store.get(f"answer-{self._questions}-0"))
             if "exit_code" in first and not self.leads:
@@ -134,18 +134,14 @@ class ManyProcesses(Team):
             return [first, *rest]
 
     @contextlib.contextmanager
-    def _explained_loss(self, seconds: float | None = None) -> Iterator[None]:
-        """Turn a communication error into one line, which only the first process prints.
-
-        Args:
-            seconds: the time that the line names, if it is not the one for which processes wait while they train.
-        """
+    def _explained_loss(self) -> Iterator[None]:
+        """Turn a communication error into one line, which only the first process prints."""
         try:
             yield
         except RuntimeError as error:  # gloo, NCCL and the store raise it whether a process has ended or hangs
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
-            waited = seconds or self._seconds_to_wait
+            waited = self._seconds_to_wait if self._has_met else self._seconds_to_meet
             raise LostProcessError(
                 f"another process of this run has ended, or did not answer within {waited:g} s. "
                 "Nothing that was saved is lost; --resume continues from the newest checkpoint."
