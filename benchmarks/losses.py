@@ -8,7 +8,7 @@ axes are logarithmic, so that the first thousand steps are as visible as the las
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,8 @@ def main(run: Path, picture: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python benchmarks/losses.py RUN PICTURE.png")
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("picture", type=Path, help="the .png to draw")
+    given = parser.parse_args()
+    main(given.run, given.picture)

@@ -8,6 +8,7 @@ description, a model card with measurements, and the manifest. An existing model
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import sys
@@ -121,6 +122,8 @@ def card(name: str, description: dict[str, Any], dtype: str) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python scripts/bundle_model.py RUN NAME")
-    main(Path(sys.argv[1]), sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the folder of a complete run")
+    parser.add_argument("name", help="the name of the model: lower-case letters, digits and hyphens")
+    given = parser.parse_args()
+    main(given.run, given.name)

@@ -9,6 +9,7 @@ hashed without times.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import subprocess
@@ -27,6 +28,7 @@ TIMES = {"seconds", "steps_per_second"}
 
 def main() -> None:
     """Train each run in a temporary folder and print its digests."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for recipe, precision in RUNS:
         with tempfile.TemporaryDirectory(prefix="inkgan-digests-") as folder:
             run = Path(folder) / "run"

@@ -409,7 +409,7 @@ def run_all(wanted: Sequence[Path], languages: Sequence[Language], *, short: boo
 
 def main() -> None:
     """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(description="Build, run and check the lessons.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["check", "stamp", "run", "build", "refresh", "copy"])
     parser.add_argument("what", nargs="*", help="numbers of lessons, all by default; for copy a folder")
     parser.add_argument("--short", action="store_true", help="run the short form")

@@ -5,8 +5,8 @@ Run ``python scripts/make_pictures.py [RUN_OF_THE_TUTORIAL]``.
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,11 @@ STEPS = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 def main() -> None:
     """Write the pictures of writing and sampling; with the folder of a run of the tutorial, tutorial.png too."""
-    for run in sys.argv[1:]:
-        learning(Path(run)).save(PICTURES / "tutorial.png", optimize=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=Path, help="a run of the tutorial; without it, tutorial.png stays")
+    run = parser.parse_args().run
+    if run is not None:
+        learning(run).save(PICTURES / "tutorial.png", optimize=True)
     game().quantize(64).save(PICTURES / "game.png", optimize=True)
     writing().save(PICTURES / "writing.png", optimize=True)
     looks().quantize(128).save(PICTURES / "looks.png", optimize=True)

@@ -7,6 +7,7 @@ Run it whenever the feature network was trained again.
 
 from __future__ import annotations
 
+import argparse
 import time
 
 from inkgan.data import load
@@ -17,6 +18,7 @@ from inkgan.evaluation.ruler import ARRAYS, compute_reference
 
 def main() -> None:
     """Compute, save, and print the statistics."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     start = time.perf_counter()
     reference = compute_reference(load("mnist"), load_features())
     reference.save(SHIPPED)

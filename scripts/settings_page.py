@@ -8,6 +8,7 @@ of ``inkgan help training`` has the table of losses.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -159,5 +160,6 @@ def _power(number: float) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     _PAGE.write_text(page(), "utf-8")
     _HELP.write_text(help_page(), "utf-8")

@@ -8,6 +8,7 @@ work. A link to a file that is not a page, such as source code, becomes plain te
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -59,6 +60,7 @@ _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 def main() -> None:
     """Build the site, or exit with the reason why it cannot be built."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     collect(SITE / "source")
     sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
     done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)

@@ -46,7 +46,7 @@ data under the licence that lies beside the data.
 
 def main() -> int:
     """Train and save the network, and print its accuracy and SHA-256."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", default="mnist", help="a known data set's name, or a path")
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the folder to write (default: shipped)")
     parser.add_argument("--seed", type=int, default=TrainingRecipe().seed)

@@ -1,6 +1,6 @@
 """Print the files of inkgan that a command enters, in order, and its upward calls.
 
-    python scripts/walks.py [train|evaluate|write ...]
+    python scripts/walks.py [train|evaluate|write]
 
 A command enters a file when it calls one of its functions; code that runs during imports does not count. No subpackage
 imports a later one; an upward call, into a later one, is a callback, or a method of an object that was passed in.
@@ -8,6 +8,7 @@ imports a later one; an upward call, into a later one, is a callback, or a metho
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -33,8 +34,11 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Follow the named commands, or all of them."""
-    for command in sys.argv[1:] or COMMANDS:
+    """Follow the named command, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help="the command to follow; all of them by default")
+    named = parser.parse_args().command
+    for command in [named] if named else COMMANDS:
         walk = trace(command)
         print(f"inkgan {' '.join(COMMANDS[command])}: {len(walk.entered)} files, {len(walk.upward)} upward calls")
         for file, function in walk.entered.items():

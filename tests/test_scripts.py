@@ -1,0 +1,23 @@
+"""The scripts in scripts/: each says what it does before it does it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+_SCRIPTS = sorted(Path(__file__).parents[1].joinpath("scripts").glob("*.py"), key=lambda path: path.stem)
+
+
+@pytest.mark.parametrize("script", _SCRIPTS, ids=lambda path: path.stem)
+def test_help_prints_the_docstring_and_does_nothing(
+    script: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    said = capsys.readouterr().out
+    assert ended.value.code in (None, 0)
+    assert script.read_text("utf-8").removeprefix('"""').partition("\n")[0].removesuffix('"""') in said
