@@ -121,6 +121,17 @@ def test_resuming_is_exact(
     assert runs.learned(folder) == whole[precision]
 
 
+def test_a_step_to_stop_at_that_has_passed_is_told(tmp_path: Path, small_data: Path) -> None:
+    """The run stays as it is. At exactly that step there is nothing to tell: the same command may be repeated."""
+    folder = tmp_path / "run"
+    runs.train(folder, small_data, stop_at=3)
+    for stop_at, told in ((3, []), (2, ["stop_at=2 has passed: the run is at step 3, so nothing is trained"])):
+        watcher = runs.RecordingWatcher()
+        result = runs.train(folder, small_data, stop_at=stop_at, resume=True, watcher=watcher)
+        assert (result.step, result.complete) == (3, False)
+        assert [warning.partition(". Give a later step")[0] for warning in watcher.warnings] == told
+
+
 def test_the_precisions_differ(whole: dict[str, Any]) -> None:
     """bfloat16 is used if asked for, and weights are float32 in either case."""
     single, half = whole["float32"], whole["bfloat16"]

@@ -56,6 +56,11 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
             if missing := shortage(prepared.data):
                 watcher.warn(f"{prepared.data.name} has {missing}.")
         state = restore(prepared, watcher)
+        if prepared.stop_at is not None and prepared.stop_at < state.step:
+            watcher.warn(
+                f"stop_at={prepared.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give "
+                "a later step, or leave it out."
+            )
         with (
             _explained_divergence(prepared, state),
             contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
