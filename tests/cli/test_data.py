@@ -83,9 +83,9 @@ def test_check_reports_what_was_skipped(tmp_path: Path) -> None:
     (tmp_path / "own" / "bad.png").touch()
     (tmp_path / "own" / "notes.txt").touch()
     output = run("check", tmp_path / "own")
-    assert "skipped 1: empty file" in output
+    assert "skipped 1: empty" in output
     assert "skipped 1: not an image by its name" in output
-    assert "note: 25 of 26 images are used: 1 empty file, such as bad.png" in output
+    assert "note: 25 of 26 images are used: 1 empty, such as bad.png" in output
     assert "no labels" in output
     assert "too few test images to measure: evaluate and compare need 128, and it has 2; put" in output
 

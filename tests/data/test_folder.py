@@ -228,7 +228,7 @@ def _sparse(path: Path) -> None:
 
 
 BAD: list[tuple[str, Callable[[Path], object], str]] = [
-    ("empty.png", lambda path: path.touch(), "empty file"),
+    ("empty.png", lambda path: path.touch(), "empty"),
     ("cut.png", lambda path: path.write_bytes(grey(path).read_bytes()[:50]), "truncated or damaged"),
     ("bare.png", lambda path: path.write_bytes(_png(6, 4, b"nonsense")), "truncated or damaged"),
     ("bomb.png", lambda path: path.write_bytes(_png(50_000, 50_000, b"")), "larger than 4096 pixels a side"),
@@ -236,28 +236,28 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "text.png",
         lambda path: path.write_text("hello"),
-        "not PNG, JPEG, BMP, GIF, TIFF or WEBP by its content",
+        "not PNG, JPEG, BMP, GIF, TIFF or WEBP by content",
     ),
     (
         "ppm.png",
         lambda path: Image.new("L", (6, 4)).save(path, "PPM"),
         "not PNG, JPEG, BMP, GIF, TIFF or WEBP",
     ),
-    ("frames.gif", _animated, "more than one frame"),
-    ("pages.tif", _animated, "more than one frame"),
-    ("float.tif", lambda path: Image.new("F", (6, 4)).save(path), "32 bits a pixel"),
-    ("int.tif", lambda path: Image.new("I", (6, 4)).save(path), "32 bits a pixel"),
+    ("frames.gif", _animated, "with more than one frame"),
+    ("pages.tif", _animated, "with more than one frame"),
+    ("float.tif", lambda path: Image.new("F", (6, 4)).save(path), "with 32 bits a pixel"),
+    ("int.tif", lambda path: Image.new("I", (6, 4)).save(path), "with 32 bits a pixel"),
     ("other.png", lambda path: grey(path, size=(7, 4)), "of another size (4×7)"),
     ("notes.txt", lambda path: path.write_text("hello"), "not an image by its name"),
     (
         "loop.png",
         lambda path: path.symlink_to(path.name),
-        "cannot be read (too many levels of symbolic links)",
+        "unreadable (too many levels of symbolic links)",
     ),
-    ("gone.png", lambda path: path.symlink_to("nowhere"), "cannot be read (no such file or directory)"),
-    ("pipe.png", os.mkfifo, "not a regular file"),
-    ("device.png", lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
-    ("large.png", _sparse, "file larger than 64 MiB"),
+    ("gone.png", lambda path: path.symlink_to("nowhere"), "unreadable (no such file or directory)"),
+    ("pipe.png", os.mkfifo, "not regular (a pipe or a device)"),
+    ("device.png", lambda path: path.symlink_to("/dev/zero"), "not regular (a pipe or a device)"),
+    ("large.png", _sparse, "larger than 64 MiB"),
 ]
 
 
@@ -274,7 +274,7 @@ def test_hostile_files_are_skipped_and_counted(
     assert peak < 8 * 2**20
     (given, count), *rest = data.skipped.items()
     assert (count, rest) == (1, [])
-    assert reason in given
+    assert given.startswith(reason)
     assert values(data) == list(range(10))
 
 
@@ -282,7 +282,9 @@ def test_all_hostile_files_at_once(folder: Path) -> None:
     some(folder)
     for name, write, _ in BAD:
         write(folder / name)
-    complaint(lambda: load(str(folder)), "10 of 27 images are used", "2 not a regular file, such as", "...")
+    complaint(
+        lambda: load(str(folder)), "10 of 27 images are used", "2 not regular (a pipe or a device), such as", "..."
+    )
     some(folder, 160)
     data = load(str(folder))
     assert sum(data.skipped.values()) == len(BAD)
@@ -293,7 +295,7 @@ def test_a_folder_of_animations_is_told_that_one_frame_is_needed(folder: Path) -
     folder.mkdir()
     for name in ("a.gif", "b.gif", "c.gif"):
         _animated(folder / name)
-    complaint(lambda: load(str(folder)), "3 more than one frame", "each with one frame")
+    complaint(lambda: load(str(folder)), "3 with more than one frame", "each with one frame")
 
 
 def test_links_in_circles_end(folder: Path) -> None:
@@ -323,7 +325,7 @@ def test_nothing_that_can_be_used(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     complaint(lambda: load(str(folder)), "no image that can be used", "Put in PNG")
     (folder / "a.png").touch()
-    complaint(lambda: load(str(folder)), "1 empty file")
+    complaint(lambda: load(str(folder)), "1 empty, such as a.png")
     (folder / "a.png").write_bytes(_png(6, 4, b"nonsense"))
     complaint(lambda: load(str(folder)), "no image that can be used", "1 truncated or damaged")
     (folder / "a.png").unlink()
@@ -438,7 +440,7 @@ def test_lost_images_are_reported_with_an_example(folder: Path) -> None:
     data = load(str(folder))
     (note,) = data.notes
     assert note.startswith("45 of 49 images are used: 3 of another size (20×20), such as a/odd-0.png; 1 not PNG, ")
-    assert note.endswith(" by its content, such as b/broken.png")
+    assert note.endswith(" by content, such as b/broken.png")
 
 
 @pytest.mark.parametrize(("good", "odd", "refused"), [(91, 9, False), (90, 10, True), (45, 4, False), (45, 5, True)])

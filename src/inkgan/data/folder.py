@@ -65,7 +65,7 @@ _FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
 
 
 class _Skip(Exception):  # noqa: N818 - not an error: the image is left out and counted
-    """An image is left out; the message is the reason."""
+    """An image is left out; the message is the reason, in words that follow any number: ``25 empty``."""
 
 
 @dataclass(frozen=True)
@@ -226,31 +226,31 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise _Skip(_TOO_LARGE) from error
     except UnidentifiedImageError as error:
-        raise _Skip(f"not {_FORMATS_TEXT} by its content") from error
+        raise _Skip(f"not {_FORMATS_TEXT} by content") from error
     except Exception as error:  # a damaged file can make a decoder raise nearly anything
         if isinstance(error, OSError) and (error.errno == errno.ENOMEM or "out of memory" in str(error)):
             raise MemoryError(str(error)) from error
         if isinstance(error, OSError) and error.errno is not None:
-            raise _Skip(f"cannot be read ({reason_of(error)})") from error
+            raise _Skip(f"unreadable ({reason_of(error)})") from error
         raise _Skip("truncated or damaged") from error
 
 
 def _check_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _Skip("not a regular file")
+        raise _Skip("not regular (a pipe or a device)")
     if not status.st_size:
-        raise _Skip("empty file")
+        raise _Skip("empty")
     if status.st_size > _MOST_FILE_BYTES:
-        raise _Skip(f"file larger than {_MOST_FILE_BYTES >> 20} MiB")
+        raise _Skip(f"larger than {_MOST_FILE_BYTES >> 20} MiB")
 
 
 def _check_image(image: Image.Image) -> None:
     if max(image.size) > MAX_SIDE:
         raise _Skip(_TOO_LARGE)
     if image.mode in ("I", "F"):
-        raise _Skip("32 bits a pixel")
+        raise _Skip("with 32 bits a pixel")
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise _Skip("more than one frame")
+        raise _Skip("with more than one frame")
 
 
 def _size(path: Path) -> tuple[int, int]:
